@@ -1,0 +1,45 @@
+# Everything a person does with this checkout. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint bench lock proto messages
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+LOCKS := requirements-uv.lock requirements-dev.lock
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+env: $(VENV)/.installed ## the virtual environment with the development tools
+
+$(VENV)/.installed: $(LOCKS)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVEPOINT_DEMO_EXIT=1: check and stop)
+	@exec $(BIN)/python manage.py demo
+
+test: env ## the whole suite, on SQLite and on PostgreSQL
+	@$(BIN)/python -m tests.run
+
+lint: env ## ruff, format, types, import contracts, file budget, migrations, generated code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.lint
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/mypy .
+
+bench: env ## measure against the peers that are installed: make bench [NAME=archive]
+	@$(BIN)/python -m benchmarks $(NAME)
+
+proto: env ## generate the wire's code from the .proto
+	@$(BIN)/python -m sidecar_client.generate
+
+lock: env ## pin every dependency anew, with hashes
+	@echo 'uv' | $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-uv.lock
+	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock

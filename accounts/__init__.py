@@ -1,0 +1,1 @@
+"""Customers (the tenants), users, API tokens, the audit trail."""

@@ -1,0 +1,1 @@
+"""The REST API of accounts: thin adapters over services and selectors."""

@@ -1,0 +1,53 @@
+"""Who calls: a bearer token, or the session of the web pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rest_framework import authentication, exceptions
+from rest_framework.request import Request
+
+from accounts.models import ApiToken, User
+from accounts.services.tokens import token_authenticate
+from common.api.errors import CsrfFailed
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""What RFC 6750 lets a bearer token be made of."""
+
+
+class TokenAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer <token>`. A token that is malformed or not valid is never taken for no token."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """The token's user and the token, or None when no bearer token was sent."""
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        secret = secret.strip(" ")
+        token = token_authenticate(secret) if _TOKEN.fullmatch(secret) else None
+        if token is None:
+            raise exceptions.AuthenticationFailed
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # the framework's signature
+        """What a 401 asks for."""
+        return "Bearer"
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The session of the web pages; every request that may change something must carry its CSRF token."""
+
+    def enforce_csrf(self, request: Any) -> None:
+        """Raise CsrfFailed unless the request proves that it comes from our own pages."""
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied:
+            raise CsrfFailed from None
+
+
+def caller_of(request: Request) -> User:
+    """The user who makes the request; `ScopeAllows` has let nobody else in."""
+    if not isinstance(request.user, User):
+        raise exceptions.NotAuthenticated
+    return request.user

@@ -1,0 +1,8 @@
+"""Customers, users, API tokens, audit events."""
+
+from accounts.models.audit import AuditEvent
+from accounts.models.customer import Customer
+from accounts.models.token import ApiToken
+from accounts.models.user import User
+
+__all__ = ["ApiToken", "AuditEvent", "Customer", "User"]

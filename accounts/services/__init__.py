@@ -1,0 +1,1 @@
+"""Writes of accounts: keyword-only, typed, named entity_verb."""

@@ -1,0 +1,49 @@
+"""Writes of customers and their keys."""
+
+from __future__ import annotations
+
+import secrets
+from uuid import uuid4
+
+from django.db import transaction
+
+from accounts.models import Customer, User
+from accounts.services.audit import audit_record
+from common.errors import KeyUnavailable
+from common.keyring import KeyringError
+from common.keys import portal_keyring
+from common.states import compare_and_set
+
+KEY_BYTES = 32
+
+
+def customer_create(*, name: str, owner: User) -> Customer:
+    """Make a tenant with a fresh random key of its own."""
+    customer = Customer(id=uuid4(), name=name, owner=owner)
+    customer.tenant_key = portal_keyring().wrap(secrets.token_bytes(KEY_BYTES), context=_context(customer))
+    with transaction.atomic():
+        customer.save(force_insert=True)
+        audit_record(actor=owner, action="customer.create", object_id=customer.id)
+    return customer
+
+
+def customer_key(customer: Customer) -> bytes:
+    """The tenant key, 32 bytes. Raises KeyUnavailable when its KEK is not configured or the wrap was altered."""
+    try:
+        return portal_keyring().unwrap(bytes(customer.tenant_key), context=_context(customer))
+    except KeyringError as error:
+        raise KeyUnavailable from error
+
+
+def customer_key_rewrap(*, customer: Customer) -> bool:
+    """Wrap the tenant key with the current KEK; return whether that changed anything. The key itself stays."""
+    portal = portal_keyring()
+    old = bytes(customer.tenant_key)
+    if portal.version_of(old) == portal.current_version:
+        return False
+    new = portal.wrap(customer_key(customer), context=_context(customer))
+    return compare_and_set(Customer.objects.filter(id=customer.id, tenant_key=old), tenant_key=new)
+
+
+def _context(customer: Customer) -> bytes:
+    return f"tenant key {customer.id}".encode()

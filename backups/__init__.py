@@ -1,0 +1,1 @@
+"""The product: backups, operations, targets, assets."""

@@ -1,0 +1,1 @@
+"""The REST API of backups: thin adapters over services and selectors."""

@@ -1,0 +1,148 @@
+"""Downloads: authorised at each request, streamed in bounded memory, resumable, with a checksum."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from itertools import chain
+from urllib.parse import quote
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import http_date
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+
+from accounts.api.authentication import caller_of
+from accounts.scopes import Scope
+from backups.api.ranges import ByteRange, if_range_holds, range_of
+from backups.errors import ArchiveDamagedError, AssetNotFound, StorageUnavailableError
+from backups.models import Asset
+from backups.selectors import asset_get
+from backups.services.archives import AssetReader
+from backups.services.downloads import asset_filename, asset_open
+from common.api.errors import PreconditionFailed, RangeNotSatisfiable
+from common.api.schema import problems
+from common.api.views import ApiView
+from common.errors import KeyUnavailable
+
+_RANGE_PARAMETERS = [
+    OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER) for name in ("Range", "If-Range", "If-None-Match")
+]
+
+
+class AnyAccept(BaseContentNegotiation):
+    """A download is what it is, whatever the Accept header says; an error is always a problem."""
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002  # the framework's signature
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002  # likewise
+    ) -> tuple[BaseRenderer, str]:
+        """The only renderer there is."""
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
+class AssetView(ApiView):
+    """The bytes of one asset."""
+
+    scopes = {"GET": frozenset({Scope.DOWNLOAD})}
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        operation_id="assets_download",
+        parameters=_RANGE_PARAMETERS,
+        responses={
+            (200, "application/gzip"): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
+            (206, "application/gzip"): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
+            304: OpenApiResponse(description="You have it already."),
+            **problems(
+                AssetNotFound,
+                ArchiveDamagedError,
+                KeyUnavailable,
+                PreconditionFailed,
+                RangeNotSatisfiable,
+                StorageUnavailableError,
+            ),
+        },
+    )
+    def get(self, request: Request, asset: UUID) -> HttpResponseBase:
+        """Download an asset. `Range` resumes, `ETag` and `Repr-Digest` are its SHA-256."""
+        found = asset_get(user=caller_of(request), asset_id=asset)
+        headers = _headers(found)
+        if (unchanged := _unchanged(request, found, headers)) is not None:
+            return unchanged
+        if request.method == "HEAD":
+            return _bytes_response([], found, part=None, headers=headers)
+        part = None
+        if if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at):
+            part = range_of(request.headers.get("Range"), size=found.size_bytes)
+        return _bytes_response(_pieces(asset_open(asset=found), part), found, part=part, headers=headers)
+
+
+def content_disposition(filename: str) -> str:
+    """The header that saves a download under a name of any letters (RFC 6266): in ASCII, and exactly (RFC 8187)."""
+    printable = "".join(letter for letter in filename if letter.isprintable())
+    fallback = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in printable)
+    disposition = f'attachment; filename="{fallback}"'
+    return disposition if fallback == printable else f"{disposition}; filename*=UTF-8''{quote(printable, safe='')}"
+
+
+def _headers(asset: Asset) -> dict[str, str]:
+    digest = base64.b64encode(bytes.fromhex(asset.sha256)).decode()
+    return {
+        "ETag": f'"{asset.sha256}"',
+        "Last-Modified": http_date(asset.created_at.timestamp()),
+        "Cache-Control": "private, no-cache, no-transform",
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": content_disposition(asset_filename(asset)),
+        "Repr-Digest": f"sha-256=:{digest}:",
+        # RFC 9530 replaces Digest, which download managers still read.
+        "Digest": f"sha-256={digest}",
+        # Says to Django's and a proxy's compression that there is nothing left to do: an archive must arrive as it is.
+        "Content-Encoding": "identity",
+    }
+
+
+def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpResponseBase | None:
+    """The 304 for who has these bytes already, or None. Raises PreconditionFailed."""
+    response: HttpResponseBase | None = get_conditional_response(
+        request._request,  # noqa: SLF001  # the framework's name for the request it wraps
+        etag=headers["ETag"],
+        last_modified=int(asset.created_at.timestamp()),
+    )
+    if response is None:
+        return None
+    if response.status_code != HTTPStatus.NOT_MODIFIED:
+        raise PreconditionFailed
+    for name in ("ETag", "Last-Modified", "Cache-Control"):
+        response.headers[name] = headers[name]
+    return response
+
+
+def _pieces(reader: AssetReader, part: ByteRange | None) -> Iterator[bytes]:
+    """The bytes, the first of them read at once: what cannot be opened is an error and not a broken download."""
+    pieces = reader.read(part.start, part.stop) if part else reader.read(0, reader.size)
+    return chain([next(pieces, b"")], pieces)
+
+
+def _bytes_response(
+    pieces: Iterable[bytes], asset: Asset, *, part: ByteRange | None, headers: dict[str, str]
+) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(pieces, content_type=asset.content_type, headers=headers)
+    length = asset.size_bytes
+    if part is not None:
+        response.status_code = HTTPStatus.PARTIAL_CONTENT
+        response.headers["Content-Range"] = part.content_range
+        length = part.stop - part.start
+    response.headers["Content-Length"] = str(length)
+    return response

@@ -1,0 +1,171 @@
+"""Backups of a server: list, create, show, change, delete, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import caller_of
+from accounts.scopes import Scope
+from backups.api.serializers import (
+    BackupContext,
+    BackupCreateFields,
+    BackupRestoreFields,
+    BackupSerializer,
+    BackupUpdateFields,
+)
+from backups.errors import BackupLocked, BackupNotFound, LimitReached, OperationInProgress, StatusConflict
+from backups.models import Backup
+from backups.selectors import backup_get, backups_of, operations_newest
+from backups.services.backups import backup_create, backup_delete, backup_update
+from backups.services.restores import backup_restore
+from common.api.idempotency import idempotency_key
+from common.api.pagination import NewestFirst
+from common.api.permissions import scope_require
+from common.api.schema import CURSOR_PARAMETER, IDEMPOTENCY_PARAMETER, page_of, problems
+from common.api.views import ApiView, body_read
+from common.errors import IdempotencyKeyReused, ValidationError
+from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
+from provisions.errors import NoSidecar, NotAPrimaryDeployment, ProvisionNotFound
+
+BackupPage = page_of(BackupSerializer, name="BackupPage")
+_NOT_FOUND = (OrderNotFound, ProvisionNotFound, BackupNotFound)
+_RULES = (IdempotencyKeyReused, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar, OperationInProgress)
+
+
+class BackupListView(ApiView):
+    """The backups of one server."""
+
+    scopes = {"GET": frozenset({Scope.VIEW}), "POST": frozenset({Scope.CREATE})}
+
+    @extend_schema(
+        operation_id="backups_list",
+        parameters=[CURSOR_PARAMETER],
+        responses={200: BackupPage, **problems(ValidationError, OrderNotFound, ProvisionNotFound)},
+    )
+    def get(self, request: Request, order: UUID, provision: UUID) -> Response:
+        """List the backups of a server, newest first."""
+        pages = NewestFirst()
+        backups = backups_of(user=caller_of(request), order_id=order, provision_id=provision)
+        page = pages.paginate_queryset(backups, request, self)
+        return pages.get_paginated_response(backups_shown(page))
+
+    @extend_schema(
+        operation_id="backups_create",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=BackupCreateFields,
+        responses={
+            202: BackupSerializer,
+            **problems(ValidationError, OrderNotFound, ProvisionNotFound, *_RULES, LimitReached),
+        },
+    )
+    def post(self, request: Request, order: UUID, provision: UUID) -> Response:
+        """Begin a backup. It is `creating` until the work in the background has ended."""
+        user = caller_of(request)
+        fields = body_read(request, BackupCreateFields)
+        backup = backup_create(
+            user=user,
+            order_id=order,
+            provision_id=provision,
+            name=fields.get("name"),
+            idempotency=idempotency_key(request, user_id=user.id),
+        )
+        return _accepted(request, backup)
+
+
+class BackupView(ApiView):
+    """One backup."""
+
+    scopes = {
+        "GET": frozenset({Scope.VIEW}),
+        "PATCH": frozenset({Scope.CREATE, Scope.DELETE}),
+        "DELETE": frozenset({Scope.DELETE}),
+    }
+
+    @extend_schema(operation_id="backups_get", responses={200: BackupSerializer, **problems(*_NOT_FOUND)})
+    def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Show one backup."""
+        return Response(backup_shown(_backup(request, order, provision, backup)))
+
+    @extend_schema(
+        operation_id="backups_update",
+        request=BackupUpdateFields,
+        responses={200: BackupSerializer, **problems(ValidationError, *_NOT_FOUND)},
+    )
+    def patch(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Rename a backup (scope `create`), or lock it against deletion and unlock it (scope `delete`)."""
+        fields = body_read(request, BackupUpdateFields)
+        if "name" in fields:
+            scope_require(request, Scope.CREATE)
+        if "locked" in fields:
+            scope_require(request, Scope.DELETE)
+        found = _backup(request, order, provision, backup)
+        changed = backup_update(
+            user=caller_of(request), backup=found, name=fields.get("name"), locked=fields.get("locked")
+        )
+        return Response(backup_shown(changed))
+
+    @extend_schema(
+        operation_id="backups_delete",
+        responses={204: None, **problems(*_NOT_FOUND, StatusConflict, BackupLocked)},
+    )
+    def delete(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Delete a backup. It is gone from every list at once, from storage soon after."""
+        backup_delete(user=caller_of(request), backup=_backup(request, order, provision, backup))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class BackupRestoreView(ApiView):
+    """Bringing one backup back."""
+
+    scopes = {"POST": frozenset({Scope.RESTORE})}
+
+    @extend_schema(
+        operation_id="backups_restore",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=BackupRestoreFields,
+        responses={202: BackupSerializer, **problems(ValidationError, *_NOT_FOUND, *_RULES, StatusConflict)},
+    )
+    def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Begin bringing a backup back onto its server."""
+        user = caller_of(request)
+        fields = body_read(request, BackupRestoreFields)
+        restoring = backup_restore(
+            user=user,
+            order_id=order,
+            provision_id=provision,
+            backup_id=backup,
+            mode=fields["mode"],
+            idempotency=idempotency_key(request, user_id=user.id),
+        )
+        return _accepted(request, restoring)
+
+
+def backups_shown(backups: Sequence[Backup]) -> list[Any]:
+    """Backups as JSON, with one query for the operations of all."""
+    context = BackupContext(operations=operations_newest(backups))
+    return list(BackupSerializer(backups, many=True, context=dict(context)).data)
+
+
+def backup_shown(backup: Backup) -> Any:
+    """One backup as JSON."""
+    return backups_shown([backup])[0]
+
+
+def _backup(request: Request, order: UUID, provision: UUID, backup: UUID) -> Backup:
+    return backup_get(user=caller_of(request), order_id=order, provision_id=provision, backup_id=backup)
+
+
+def _accepted(request: Request, backup: Backup) -> Response:
+    address = reverse(
+        "backup", kwargs={"order": backup.order_id, "provision": backup.provision_id, "backup": backup.id}
+    )
+    location = request.build_absolute_uri(address)
+    return Response(backup_shown(backup), status=status.HTTP_202_ACCEPTED, headers={"Location": location})

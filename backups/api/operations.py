@@ -1,0 +1,89 @@
+"""Operations: progress, cancel, and the one that makes room for a reprovision."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import caller_of
+from accounts.scopes import Scope
+from backups.api.serializers import NoFields, OperationDetailSerializer
+from backups.errors import OperationNotFound, StatusConflict
+from backups.models import OperationKind
+from backups.selectors import operation_get
+from backups.services.operations import operation_cancel
+from backups.services.reprovision import order_reprovision
+from common.api.idempotency import idempotency_key
+from common.api.permissions import scope_require
+from common.api.schema import IDEMPOTENCY_PARAMETER, problems
+from common.api.views import ApiView, body_read
+from common.errors import IdempotencyKeyReused, ValidationError
+from orders.errors import BackupInProgress, OrderNotFound
+
+
+class OperationView(ApiView):
+    """One operation."""
+
+    scopes = {"GET": frozenset({Scope.VIEW})}
+
+    @extend_schema(
+        operation_id="operations_get", responses={200: OperationDetailSerializer, **problems(OperationNotFound)}
+    )
+    def get(self, request: Request, operation: UUID) -> Response:
+        """Show how far an operation is."""
+        found = operation_get(user=caller_of(request), operation_id=operation)
+        return Response(OperationDetailSerializer(found).data)
+
+
+class OperationCancelView(ApiView):
+    """Stopping one operation."""
+
+    scopes = {"POST": frozenset({Scope.CREATE, Scope.RESTORE})}
+
+    @extend_schema(
+        operation_id="operations_cancel",
+        request=None,
+        responses={
+            202: OperationDetailSerializer,
+            **problems(ValidationError, OperationNotFound, StatusConflict),
+        },
+    )
+    def post(self, request: Request, operation: UUID) -> Response:
+        """Ask an operation to stop (scope `create` for a create, else `restore`). It ends at its next checkpoint."""
+        body_read(request, NoFields)
+        found = operation_get(user=caller_of(request), operation_id=operation)
+        scope_require(request, Scope.CREATE if found.kind == OperationKind.CREATE else Scope.RESTORE)
+        stopped = operation_cancel(user=caller_of(request), operation=found)
+        return Response(OperationDetailSerializer(stopped).data, status=status.HTTP_202_ACCEPTED)
+
+
+class OrderReprovisionView(ApiView):
+    """Taking one order for a reprovision."""
+
+    scopes = {"POST": frozenset({Scope.RESTORE})}
+
+    @extend_schema(
+        operation_id="orders_reprovision",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=None,
+        responses={
+            202: OperationDetailSerializer,
+            **problems(ValidationError, OrderNotFound, IdempotencyKeyReused, BackupInProgress),
+        },
+    )
+    def post(self, request: Request, order: UUID) -> Response:
+        """Take an order for a reprovision: no backup operation starts until this one is cancelled or expires."""
+        user = caller_of(request)
+        body_read(request, NoFields)
+        held = order_reprovision(user=user, order_id=order, idempotency=idempotency_key(request, user_id=user.id))
+        location = request.build_absolute_uri(reverse("operation", kwargs={"operation": held.id}))
+        return Response(
+            OperationDetailSerializer(held).data,
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": location},
+        )

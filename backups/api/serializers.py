@@ -1,0 +1,123 @@
+"""Backups and operations as the API takes and shows them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypedDict
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
+from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.errors import error_detail
+
+
+class OperationErrorSerializer(serializers.Serializer[Any]):
+    """Why an operation did not succeed."""
+
+    code = serializers.CharField(help_text="The stable name, for programs.")
+    detail = serializers.CharField(help_text="What happened, what is safe, what to do next.")
+
+
+class OperationSerializer(serializers.Serializer[Any]):
+    """Long work on a backup, as part of it."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=OperationKind.choices)
+    state = serializers.ChoiceField(choices=OperationState.choices)
+    bytes_done = serializers.IntegerField()
+    bytes_total = serializers.IntegerField(allow_null=True)
+    rate = serializers.IntegerField(help_text="Bytes a second.")
+    eta_seconds = serializers.SerializerMethodField(help_text="Seconds that are left, as far as one can tell.")
+    error = serializers.SerializerMethodField(help_text="Null unless it failed or was cancelled.")
+
+    def get_eta_seconds(self, operation: Operation) -> int | None:
+        """What is left at the present rate, while there is one."""
+        if operation.state != OperationState.RUNNING or operation.bytes_total is None or not operation.rate:
+            return None
+        return math.ceil(max(0, operation.bytes_total - operation.bytes_done) / operation.rate)
+
+    @extend_schema_field(OperationErrorSerializer(allow_null=True))
+    def get_error(self, operation: Operation) -> dict[str, str] | None:
+        """The stored code with its sentence in the reader's language."""
+        if not operation.error_code:
+            return None
+        detail = error_detail(code=operation.error_code, params=operation.error_params)
+        return {"code": operation.error_code, "detail": detail}
+
+
+class OperationDetailSerializer(OperationSerializer):
+    """Long work on an order."""
+
+    order = serializers.UUIDField(source="order_id")
+    phase = serializers.CharField(help_text="What it is doing, while it runs.")
+    created_at = UtcField()
+    started_at = UtcField(allow_null=True)
+    finished_at = UtcField(allow_null=True)
+    expires_at = UtcField(allow_null=True, help_text="When it ends by itself: a reprovision's hold on the order.")
+
+
+class BackupContext(TypedDict):
+    """What showing backups needs besides their rows: the newest operation of each, by backup id."""
+
+    operations: dict[UUID, Operation]
+
+
+class BackupSerializer(serializers.Serializer[Any]):
+    """A backup; the context is a `BackupContext`."""
+
+    id = serializers.UUIDField()
+    order = serializers.UUIDField(source="order_id")
+    provision = serializers.UUIDField(source="provision_id")
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=BackupStatus.choices)
+    asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
+    size_bytes = serializers.IntegerField(allow_null=True, help_text="Size of the download.")
+    sha256 = serializers.CharField(source="asset.sha256", allow_null=True, help_text="Hash of the download.")
+    created_at = UtcField()
+    completed_at = UtcField(allow_null=True)
+    locked = serializers.BooleanField(help_text="Kept from deletion.")
+    format = serializers.CharField(help_text="`archive` or `repository`.")
+    source = serializers.CharField(  # type: ignore[assignment]  # the name is the contract's
+        help_text="What was read: `files`, or the kind of database."
+    )
+    consistency = serializers.CharField(allow_null=True, help_text="`quiesced`, `stopped` or `crash`.")
+    warnings = serializers.IntegerField(source="warnings_total", help_text="Files that changed or could not be read.")
+    verified_at = UtcField(allow_null=True)
+    degraded = serializers.BooleanField(help_text="Whether a check found it damaged.")
+    operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
+
+    @extend_schema_field(OperationSerializer(allow_null=True))
+    def get_operation(self, backup: Backup) -> Any:
+        """The newest operation, out of the context."""
+        operation = self.context["operations"].get(backup.id)
+        return None if operation is None else OperationSerializer(operation).data
+
+
+class BackupCreateFields(StrictSerializer):
+    """What a new backup may be told."""
+
+    name = NameField(required=False, help_text="Default: “Backup” and the date and time.")
+
+
+class BackupUpdateFields(StrictSerializer):
+    """What of a backup can be changed."""
+
+    name = NameField(required=False)
+    locked = StrictBooleanField(required=False, help_text="Whether it is kept from deletion.")
+
+
+class BackupRestoreFields(StrictSerializer):
+    """How a backup is brought back."""
+
+    mode = serializers.ChoiceField(
+        choices=["replace", "overlay"],
+        default="replace",
+        help_text="`replace`: afterwards the data is as in the backup. `overlay`: extra files stay.",
+    )
+
+
+class NoFields(StrictSerializer):
+    """A request that takes nothing."""

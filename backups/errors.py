@@ -1,0 +1,154 @@
+"""Failures of backups: those a request meets, and those an operation ends with."""
+
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import ApplicationError, NotFound
+
+
+class BackupNotFound(NotFound):
+    """The backup does not exist, is not of that server, or the caller may not see it."""
+
+    code, title = "backup_not_found", _("Backup not found")
+    message = _("There is no such backup, or it was deleted.")
+
+
+class AssetNotFound(NotFound):
+    """The asset does not exist, or the caller may not see it."""
+
+    code, title = "asset_not_found", _("Download not found")
+    message = _("There is nothing to download here, or the backup was deleted.")
+
+
+class OperationNotFound(NotFound):
+    """The operation does not exist, or the caller may not see it."""
+
+    code, title = "operation_not_found", _("Operation not found")
+    message = _("There is no such operation, or you may not see it.")
+
+
+class OperationInProgress(ApplicationError):
+    """Another exclusive operation is active on the order; `operation` is its id."""
+
+    code, status, title = "operation_in_progress", 409, _("Operation in progress")
+    message = _(
+        "Another operation (%(operation)s) is running on this order. Nothing was changed. Wait until it has ended."
+    )
+
+
+class LimitReached(ApplicationError):
+    """The plan keeps no more backups of this server; `limit` is how many it keeps."""
+
+    code, status, title = "limit_reached", 409, _("Limit reached")
+    message = _(
+        "Your plan keeps %(limit)s backups of this server, and they all exist. Nothing was changed. Delete one first."
+    )
+
+
+class StatusConflict(ApplicationError):
+    """The backup is not in a state in which this can be done."""
+
+    code, status, title = "status_conflict", 409, _("Not possible now")
+    message = _("This cannot be done while the backup is “%(status)s”. Nothing was changed. Try again later.")
+
+
+class BackupLocked(ApplicationError):
+    """A locked backup is not deleted."""
+
+    code, status, title = "backup_locked", 409, _("Backup is locked")
+    message = _("This backup is locked against deletion. Nothing was changed. Unlock it first.")
+
+
+class OperationCancelled(ApplicationError):
+    """Somebody asked the operation to stop."""
+
+    code, status, title = "cancelled", 409, _("Cancelled")
+    message = _("The operation was cancelled. Your server was not changed.")
+
+
+class OperationTimedOut(ApplicationError):
+    """The operation did not end within a day."""
+
+    code, status, title = "timed_out", 504, _("Timed out")
+    message = _("The operation took longer than a day and was ended. Please try again, or ask support.")
+
+
+class WorkerLost(ApplicationError):
+    """Every worker that tried died or was cut off."""
+
+    code, status, title = "worker_lost", 500, _("Worker lost")
+    message = _(
+        "Our worker was lost while it ran this, several times. Your existing backups are safe. Please try again."
+    )
+
+
+class SidecarUnavailableError(ApplicationError):
+    """The sidecar cannot be reached, or the connection broke."""
+
+    code, status, title = "sidecar_unavailable", 503, _("Server not reachable")
+    message = _("The backup agent beside your server could not be reached. Your data was not changed. Try again later.")
+
+
+class SidecarRefused(ApplicationError):
+    """The sidecar refused what it was asked."""
+
+    code, status, title = "sidecar_refused", 502, _("Refused by the server")
+    message = _(
+        "The backup agent beside your server refused the request. Your data was not changed. Please ask support."
+    )
+
+
+class StorageUnavailableError(ApplicationError):
+    """The storage cannot be reached, or refused its credentials."""
+
+    code, status, title = "storage_unavailable", 503, _("Storage not reachable")
+    message = _("The backup storage could not be reached. Nothing was lost. Try again later.")
+
+
+class StorageFullError(ApplicationError):
+    """The storage has no room left."""
+
+    code, status, title = "storage_full", 507, _("Storage full")
+    message = _("The backup storage is full. Your existing backups are safe. Please ask your host.")
+
+
+class ScratchFullError(ApplicationError):
+    """The sidecar's scratch disk has no room left."""
+
+    code, status, title = "scratch_full", 507, _("Temporary disk full")
+    message = _("The temporary disk beside your server is full. Nothing was changed. Please ask your host.")
+
+
+class NotEnoughSpaceError(ApplicationError):
+    """The server's disk has no room to stage the restore."""
+
+    code, status, title = "not_enough_space", 507, _("Not enough space")
+    message = _(
+        "Your server's disk has too little free space for the restore. Nothing was changed. Free some space first."
+    )
+
+
+class ArchiveDamagedError(ApplicationError):
+    """The stored archive is truncated or was altered."""
+
+    code, status, title = "archive_damaged", 409, _("Backup damaged")
+    message = _(
+        "The stored backup is damaged. Your server was not changed. Use another backup, and tell support."
+    )
+
+
+class ArchiveRefusedError(ApplicationError):
+    """The archive holds what must not be restored."""
+
+    code, status, title = "archive_refused", 409, _("Backup refused")
+    message = _(
+        "The backup contains entries that are not safe to restore. Your server was not changed. Please ask support."
+    )
+
+
+class SourceFailed(ApplicationError):
+    """The server's files could not be read or written as a whole."""
+
+    code, status, title = "source_failed", 502, _("Server files not accessible")
+    message = _(
+        "The files of your server could not be read or written. No existing data was lost. Please ask your host."
+    )

@@ -1,0 +1,16 @@
+"""`manage.py worker`: the supervised queue workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from backups.supervision.supervisor import Supervision
+
+
+class Command(BaseCommand):
+    help = "Run the workers under supervision, until SIGTERM."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        Supervision().run()

@@ -1,0 +1,83 @@
+"""A backup as its customer sees it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from backups.models.storage import Asset
+from orders.models import Order
+from provisions.models import Provision
+
+
+class BackupStatus(models.TextChoices):
+    """What a backup is good for right now."""
+
+    CREATING = "creating", _("Creating")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")
+    RESTORING = "restoring", _("Restoring")
+
+
+class Backup(models.Model):
+    """One backup of one provision.
+
+    size_bytes and sha256 are those of the bytes the customer downloads. deleted_at is a tombstone: the backup has left
+    every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
+    does not count towards the limit.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="backups")
+    provision = models.ForeignKey(Provision, on_delete=models.RESTRICT, related_name="backups")
+    name = models.CharField(_("name"), max_length=100)
+    status = models.CharField(_("status"), max_length=16, choices=BackupStatus.choices, default=BackupStatus.CREATING)
+    asset = models.OneToOneField(Asset, on_delete=models.RESTRICT, null=True, related_name="backup")
+    size_bytes = models.PositiveBigIntegerField(_("size"), null=True)
+    format = models.CharField(max_length=16, default="archive")
+    source = models.CharField(max_length=16, default="files")
+    consistency = models.CharField(max_length=16, null=True)  # noqa: DJ001  # null: not known yet, as the API says
+    warnings = models.JSONField(default=list)
+    warnings_total = models.PositiveIntegerField(default=0)
+    locked = models.BooleanField(_("locked"), default=False)
+    is_safety = models.BooleanField(default=False)
+    degraded = models.BooleanField(default=False)
+    verified_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    completed_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("backup")
+        verbose_name_plural = _("backups")
+        indexes = [
+            models.Index(fields=["provision", "-created_at", "-id"], name="backup_newest_of_provision"),
+        ]
+        permissions = [("read_customer_data", _("May download and browse customers' backups"))]
+        constraints = [
+            models.CheckConstraint(name="backup_status_known", condition=Q(status__in=BackupStatus.values)),
+            models.CheckConstraint(
+                name="backup_complete_when_usable",
+                condition=~Q(status__in=[BackupStatus.READY, BackupStatus.RESTORING])
+                | Q(asset__isnull=False, size_bytes__isnull=False, completed_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="backup_empty_while_creating",
+                condition=~Q(status=BackupStatus.CREATING) | Q(asset__isnull=True, completed_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="backup_not_deleted_while_busy",
+                condition=Q(deleted_at__isnull=True) | Q(status__in=[BackupStatus.READY, BackupStatus.FAILED]),
+            ),
+            models.CheckConstraint(
+                name="backup_consistency_known",
+                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "crash"]),
+            ),
+            models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

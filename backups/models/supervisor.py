@@ -1,0 +1,22 @@
+"""Who looks after the workers."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Supervisor(models.Model):
+    """One running `manage.py worker`; its row is how a page knows that somebody is there to do the work.
+
+    workers_alive: how many of its `workers` processes it saw when it last looked.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    host = models.CharField(max_length=200)
+    workers = models.PositiveIntegerField()
+    started_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(auto_now=True)
+    workers_alive = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.id}"

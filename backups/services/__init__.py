@@ -1,0 +1,1 @@
+"""Writes of backups: keyword-only, typed, named entity_verb."""

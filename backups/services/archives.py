@@ -1,0 +1,111 @@
+"""Archives in storage: where they are, how they are sealed, how they are opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from backups.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
+from backups.models import Asset, Backup, StorageTarget, TargetKind
+from backups.services.keys import data_key_get
+from backups.targets.local import LocalStorage
+from backups.targets.s3 import S3Settings, S3Storage
+from common.errors import KeyUnavailable
+from repository.frames import SealContext, SealError, WrongKey
+from repository.sealed import SealReader
+from repository.storage import ObjectNotFound, Storage, StorageError, StorageFull
+
+MANIFEST_SUFFIX = ".manifest"
+CONTENT_TYPE = "application/gzip"
+
+
+def archive_key(*, backup: Backup, fence: int) -> str:
+    """The object key of one attempt at a backup: the first has the plain name, later ones carry their fence."""
+    attempt = "" if fence == 1 else f".{fence}"
+    return f"backups/{backup.order_id}/{backup.id}{attempt}.tar.gz"
+
+
+def archive_context(*, tenant: UUID, target: UUID, key: str) -> SealContext:
+    """What the seal of an archive is bound to."""
+    return SealContext(tenant=tenant, target=target, kind="archive", object_id=key)
+
+
+def target_default() -> StorageTarget:
+    """Where new backups go. Raises StorageUnavailableError when no target is set up."""
+    target = StorageTarget.objects.filter(is_default=True).first()
+    if target is None:
+        raise StorageUnavailableError
+    return target
+
+
+def target_open(target: StorageTarget) -> Storage:
+    """The storage of a target. Opens no connection yet."""
+    options = target.options
+    if target.kind == TargetKind.LOCAL:
+        return LocalStorage(Path(options["root"]))
+    secrets = json.loads(target.secrets or "{}")
+    return S3Storage(S3Settings(**options, **secrets))
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what storage and seal answer into the product's own errors."""
+    try:
+        yield
+    except StorageFull as error:
+        raise StorageFullError from error
+    except ObjectNotFound as error:
+        raise ArchiveDamagedError from error
+    except StorageError as error:
+        raise StorageUnavailableError from error
+    except WrongKey as error:
+        raise KeyUnavailable from error
+    except SealError as error:
+        raise ArchiveDamagedError from error
+
+
+class AssetReader:
+    """The bytes a customer gets, from any offset, in bounded memory; `size` is how many there are."""
+
+    def __init__(self, *, asset: Asset, storage: Storage, sealed: SealReader | None) -> None:
+        self.size = asset.size_bytes
+        self._asset = asset
+        self._storage = storage
+        self._sealed = sealed
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` in pieces of at most 1 MiB.
+
+        Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
+        """
+        with storage_errors():
+            if self._sealed is not None:
+                yield from self._sealed.read(start, stop)
+            else:
+                yield from self._storage.read(self._asset.key, start=start, stop=stop)
+
+
+def asset_reader(asset: Asset) -> AssetReader:
+    """Open an asset, looking at the object first, so that what is missing is said before the first byte.
+
+    Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
+    """
+    storage = target_open(asset.target)
+    with storage_errors():
+        if storage.size(asset.key) != asset.stored_bytes:
+            raise ArchiveDamagedError
+        if not asset.sealed:
+            return AssetReader(asset=asset, storage=storage, sealed=None)
+        reader = SealReader(
+            data_key=data_key_get(customer=asset.customer, target=asset.target),
+            context=archive_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),
+            storage=storage,
+            key=asset.key,
+            sealed_size=asset.stored_bytes,
+        )
+        if reader.size != asset.size_bytes:
+            raise ArchiveDamagedError
+    return AssetReader(asset=asset, storage=storage, sealed=reader)

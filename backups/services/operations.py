@@ -1,0 +1,171 @@
+"""Starting, ending and cancelling operations: what holds for every kind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.audit import audit_record
+from backups.errors import OperationCancelled, OperationInProgress, StatusConflict
+from backups.models import (
+    ACTIVE_KINDS,
+    LIVE_STATES,
+    Backup,
+    BackupStatus,
+    Operation,
+    OperationBackup,
+    OperationKind,
+    OperationRole,
+    OperationState,
+)
+from backups.services.sweep import objects_doom
+from common.errors import ApplicationError, Params
+from common.queue import bell_ring
+from common.states import compare_and_set
+from orders.models import Order
+from orders.rights import OrderRight, right_require
+
+TASK = "backups.tasks.operation_answer"
+"""Who answers a bell: see backups.tasks."""
+
+CANCEL_RIGHT = {
+    OperationKind.CREATE: OrderRight.CREATE,
+    OperationKind.RESTORE: OrderRight.RESTORE,
+    OperationKind.REPROVISION: OrderRight.RESTORE,
+}
+
+
+def operation_active(order: Order) -> Operation | None:
+    """The operation that excludes others on this order right now."""
+    return Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES).first()
+
+
+def operation_none_active(order: Order) -> None:
+    """Raise OperationInProgress, naming it, when an exclusive operation is active. Call it under the order's lock."""
+    active = operation_active(order)
+    if active is not None:
+        raise OperationInProgress(operation=str(active.id))
+
+
+def operation_start(
+    *, order: Order, kind: OperationKind, backup: Backup | None, requested_by: User | None, **params: Any
+) -> Operation:
+    """Queue an operation and ring for a worker once the transaction commits. Call it under the order's lock."""
+    operation = Operation.objects.create(order=order, kind=kind, requested_by=requested_by, params=params)
+    if backup is not None:
+        OperationBackup.objects.create(operation=operation, backup=backup, role=OperationRole.SUBJECT)
+    bell_ring(TASK, operation.id)
+    return operation
+
+
+def operation_subject(operation: Operation) -> Backup:
+    """The backup an operation is about. Raises Backup.DoesNotExist when it has none."""
+    return Backup.objects.get(roles__operation=operation, roles__role=OperationRole.SUBJECT)
+
+
+def operation_finish(
+    *, operation: Operation, state: OperationState, error_code: str = "", error_params: Params | None = None
+) -> bool:
+    """End a live operation, if it still has the fence `operation` was read with. Return whether it did.
+
+    Whoever ends it changes its backup in the same transaction, and only when this returned True.
+    """
+    rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state__in=LIVE_STATES)
+    return compare_and_set(
+        rows,
+        state=state,
+        error_code=error_code,
+        error_params=error_params or {},
+        finished_at=timezone.now(),
+        phase="",
+        rate=0,
+    )
+
+
+def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
+    """End an operation without success and put its backup right: a create leaves *failed*, a restore *ready*.
+
+    Return False when the operation was no longer the caller's.
+    """
+    cancelled = isinstance(error, OperationCancelled)
+    state = OperationState.CANCELLED if cancelled else OperationState.FAILED
+    with transaction.atomic():
+        if not operation_finish(operation=operation, state=state, error_code=error.code, error_params=error.params):
+            return False
+        now = timezone.now()
+        subject = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SUBJECT)
+        if operation.kind == OperationKind.CREATE:
+            subject.filter(status=BackupStatus.CREATING).update(status=BackupStatus.FAILED, completed_at=now)
+            objects_doom(backup_ids=list(subject.values_list("id", flat=True)))
+        elif operation.kind == OperationKind.RESTORE:
+            subject.filter(status=BackupStatus.RESTORING).update(status=BackupStatus.READY)
+        audit_record(
+            actor=None, action=f"{operation.kind}.{state}", order_id=operation.order_id, object_id=operation.id,
+            code=error.code,
+        )  # fmt: skip
+    return True
+
+
+def operation_requeue(*, operation: Operation, counts: bool, not_before: datetime | None = None) -> bool:
+    """Put a running operation back on the queue, for another worker or for later. Return whether it was still ours.
+
+    counts: whether the attempt that ends here counts towards the limit. The fence stays: the next claim's is higher.
+    """
+    rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
+    attempts = F("attempts") if counts else F("attempts") - 1
+    with transaction.atomic():
+        done = compare_and_set(
+            rows,
+            state=OperationState.QUEUED,
+            worker="",
+            phase="",
+            rate=0,
+            bytes_done=0,
+            attempts=attempts,
+            not_before=not_before,
+        )
+        if done and not_before is None:
+            bell_ring(TASK, operation.id)
+    return done
+
+
+def operation_cancel(*, user: User, operation: Operation) -> Operation:
+    """Ask an operation to stop; ending a reprovision is how its hold is released.
+
+    Raises PermissionDenied, and StatusConflict when it is over or is of a kind that cannot stop half way.
+    """
+    kind = OperationKind(operation.kind)
+    right = CANCEL_RIGHT.get(kind)
+    if right is None or operation.state not in LIVE_STATES:
+        raise StatusConflict(status=operation.state)
+    right_require(user, operation.order, right)
+    if kind == OperationKind.REPROVISION:
+        operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+    else:
+        _cancel_request(user=user, operation=operation)
+    return Operation.objects.get(id=operation.id)
+
+
+def _cancel_request(*, user: User, operation: Operation) -> None:
+    with transaction.atomic():
+        live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
+        if compare_and_set(live, cancel_requested_at=timezone.now()):
+            audit_record(
+                actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id
+            )
+        # One that no worker has claimed yet ends here and now; a running one at its next checkpoint.
+        queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED).first()
+        if queued is not None:
+            operation_fail(operation=queued, error=OperationCancelled())
+
+
+def operation_row(operation_id: UUID) -> Operation | None:
+    """The row a bell names, with what the work needs, or None when it is gone."""
+    rows = Operation.objects.select_related("order__customer", "order__plan", "requested_by")
+    return rows.filter(id=operation_id).first()

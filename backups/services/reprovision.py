@@ -1,0 +1,78 @@
+"""Reprovisioning and deletion of an order, which exclude every backup operation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.audit import audit_record
+from backups.models import Asset, Backup, Operation, OperationKind, OperationState, StoredObject
+from backups.selectors import operation_get
+from backups.services.backups import idempotent
+from backups.services.operations import operation_active
+from common.idempotency import IdempotencyKey, idempotency_store
+from orders.errors import BackupInProgress
+from orders.models import Order
+from orders.rights import OrderRight, right_require
+from orders.selectors import order_get
+from orders.services.orders import order_lock
+
+HOLD = timedelta(minutes=30)
+"""How long a reprovision may hold its order; cancelling the operation releases it earlier."""
+
+
+def order_reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey | None) -> Operation:
+    """Take the order for a reprovision: until it is released or expires no backup operation can start.
+
+    Raises OrderNotFound, PermissionDenied, and BackupInProgress while an operation is active.
+    """
+    return idempotent(
+        idempotency,
+        find=lambda operation_id: operation_get(user=user, operation_id=operation_id),
+        make=lambda: _reprovision(user=user, order_id=order_id, idempotency=idempotency),
+    )
+
+
+def _reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey | None) -> Operation:
+    right_require(user, order_get(user=user, order_id=order_id), OrderRight.RESTORE)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            order = order_lock(order_id)
+            order_not_busy(order)
+            operation = Operation.objects.create(
+                order=order,
+                kind=OperationKind.REPROVISION,
+                state=OperationState.RUNNING,
+                requested_by=user,
+                fence=1,
+                started_at=now,
+                expires_at=now + HOLD,
+            )
+            idempotency_store(idempotency, object_id=operation.id)
+            audit_record(actor=user, action="order.reprovision", order_id=order.id, object_id=operation.id)
+    except IntegrityError:
+        # The database had the last word: somebody was faster than our look.
+        if idempotency is None or operation_active(Order(id=order_id)) is not None:
+            raise BackupInProgress from None
+        raise
+    return operation
+
+
+def order_not_busy(order: Order) -> None:
+    """Raise BackupInProgress while an exclusive operation is active. Call it under the order's lock."""
+    if operation_active(order) is not None:
+        raise BackupInProgress
+
+
+def order_backups_release(order: Order) -> None:
+    """Remove the backups of an order that is being deleted; the sweep takes what they hold in storage."""
+    backup_ids = list(Backup.objects.filter(order=order).values_list("id", flat=True))
+    asset_ids = list(Backup.objects.filter(order=order, asset__isnull=False).values_list("asset_id", flat=True))
+    StoredObject.objects.filter(backup_id__in=backup_ids, doomed_at__isnull=True).update(doomed_at=timezone.now())
+    Backup.objects.filter(order=order).delete()
+    Asset.objects.filter(id__in=asset_ids).delete()

@@ -1,0 +1,1 @@
+"""The process around the workers: it judges leases, rings again, replaces what froze, and drains."""

@@ -1,0 +1,84 @@
+"""Judging running operations by their heartbeat, on a clock that nobody can set."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from backups.errors import WorkerLost
+from backups.models import Operation, OperationKind, OperationState
+from backups.services.operations import operation_fail, operation_finish, operation_requeue
+from backups.work.lease import LEASE_SECONDS
+from backups.work.retry import backoff_seconds
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""After so many lost workers an operation is ended: it may be what kills them. A delete is tried without end."""
+
+
+class LeaseJudge:
+    """Remembers when each running operation's heartbeat last moved, by this process's monotonic clock.
+
+    So a jump of the database's clock steals nothing, nor does a supervisor that has just started.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._moved: dict[UUID, tuple[tuple[int, int], float]] = {}
+
+    def judge(self) -> list[UUID]:
+        """Requeue or end every operation whose heartbeat stood still for a lease; return their ids."""
+        now = self._monotonic()
+        seen: dict[UUID, tuple[tuple[int, int], float]] = {}
+        lost = []
+        running = Operation.objects.filter(state=OperationState.RUNNING).exclude(kind=OperationKind.REPROVISION)
+        for operation in running:
+            beat = (operation.fence, operation.heartbeat)
+            known, since = self._moved.get(operation.id, (None, now))
+            seen[operation.id] = (beat, since if known == beat else now)
+            if known == beat and now - since >= LEASE_SECONDS and operation_lost(operation):
+                lost.append(operation.id)
+        self._moved = seen
+        return lost
+
+
+def operation_lost(operation: Operation) -> bool:
+    """Requeue an operation whose worker is gone, or end it as `worker_lost`. Return False when it moved after all."""
+    unchanged = Operation.objects.filter(
+        id=operation.id, fence=operation.fence, heartbeat=operation.heartbeat, state=OperationState.RUNNING
+    )
+    if not unchanged.exists():
+        return False
+    log.warning("operation %s fence %d lost its worker %s", operation.id, operation.fence, operation.worker)
+    if operation.kind == OperationKind.DELETE:
+        later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
+        return operation_requeue(operation=operation, counts=True, not_before=later)
+    if operation.kind != OperationKind.RESTORE and operation.attempts >= ATTEMPTS:
+        return operation_fail(operation=operation, error=WorkerLost())
+    if operation.attempts >= ATTEMPTS:
+        return restore_last_resort(operation)
+    return operation_requeue(operation=operation, counts=True)
+
+
+def restore_last_resort(operation: Operation) -> bool:
+    """A restore may end only when the sidecar's journal has spoken: after the last attempt it waits and asks again.
+
+    A day after it was asked for it is ended all the same, so that an order whose sidecar is gone for good is not held.
+    """
+    if timezone.now() - operation.created_at > timedelta(days=1):
+        return operation_fail(operation=operation, error=WorkerLost())
+    return operation_requeue(operation=operation, counts=True, not_before=timezone.now() + timedelta(minutes=1))
+
+
+def holds_expire() -> int:
+    """End every reprovision whose hold has run out; return how many."""
+    expired = Operation.objects.filter(
+        kind=OperationKind.REPROVISION, state=OperationState.RUNNING, expires_at__lte=timezone.now()
+    )
+    return sum(operation_finish(operation=operation, state=OperationState.SUCCEEDED) for operation in expired)

@@ -1,0 +1,151 @@
+"""The loop of `manage.py worker`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import time
+from datetime import timedelta
+from types import FrameType
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import Q
+from django.utils import timezone
+
+from backups.models import Operation, OperationState, Supervisor
+from backups.services.operations import TASK, operation_requeue
+from backups.services.sweep import objects_due
+from backups.supervision.cluster import Cluster
+from backups.supervision.leases import LeaseJudge, holds_expire, operation_lost
+from common.queue import bell_ring_now, bells_waiting
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+JUDGE_SECONDS = 5.0
+TICK_SECONDS = 60.0
+RING_AFTER_SECONDS = 5.0
+"""An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
+FROZEN_AFTER_SECONDS = 30.0
+"""An operation that nobody claimed for so long, with a worker free, means that the cluster is frozen."""
+DRAIN_SECONDS = 20.0
+SUPERVISOR_KEPT = timedelta(hours=1)
+SWEEP_TASK = "backups.tasks.storage_sweep"
+
+
+class Supervision:
+    """One supervisor, its cluster, and what it remembers between two looks."""
+
+    def __init__(self) -> None:
+        self._id = uuid4()
+        self._judge = LeaseJudge()
+        self._waiting_since: dict[object, float] = {}
+        self._stopping = False
+        self._due = {"judge": 0.0, "tick": 0.0}
+        self._cluster = Cluster(supervisor=str(self._id))
+
+    def run(self) -> None:
+        """Watch until SIGTERM or SIGINT, then drain and return."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        Supervisor.objects.create(id=self._id, host=socket.gethostname(), workers=settings.SAVEPOINT_WORKERS)
+        log.info("supervising %d workers as %s", settings.SAVEPOINT_WORKERS, self._id)
+        while not self._stopping:
+            try:
+                self._look()
+            except DatabaseError as error:
+                # A database that restarts is waited for; leases are judged again once it answers.
+                log.warning("the database does not answer: %s", type(error).__name__)
+                connection.close()
+            time.sleep(LOOK_SECONDS)
+        self._drain()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _look(self) -> None:
+        self._cluster_watch()
+        if self._is_due("judge", JUDGE_SECONDS):
+            holds_expire()
+            self._judge.judge()
+            self._ring_again()
+            Supervisor.objects.filter(id=self._id).update(
+                seen_at=timezone.now(), workers_alive=len(self._cluster.children())
+            )
+        if self._is_due("tick", TICK_SECONDS):
+            if objects_due().exists():
+                bell_ring_now(SWEEP_TASK)
+            Supervisor.objects.filter(seen_at__lt=timezone.now() - SUPERVISOR_KEPT).delete()
+
+    def _is_due(self, name: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[name]:
+            return False
+        self._due[name] = now + every
+        return True
+
+    def _cluster_watch(self) -> None:
+        if not self._cluster.alive:
+            self._replace("its main process died")
+            return
+        vanished = self._cluster.vanished()
+        for pid in vanished:
+            mine = Operation.objects.filter(state=OperationState.RUNNING, worker=f"{self._id}:{pid}")
+            operations = list(mine)
+            for operation in operations:
+                operation_lost(operation)
+            if not operations:
+                self._replace(f"process {pid} died while it held the task queue")
+                return
+
+    def _ring_again(self) -> None:
+        now = time.monotonic()
+        due = Q(not_before__isnull=True) | Q(not_before__lte=timezone.now())
+        queued = list(Operation.objects.filter(due, state=OperationState.QUEUED).order_by("created_at")[:100])
+        self._waiting_since = {row.id: self._waiting_since.get(row.id, now) for row in queued}
+        waited = {row.id: now - self._waiting_since[row.id] for row in queued}
+        if not any(seconds >= RING_AFTER_SECONDS for seconds in waited.values()):
+            return
+        if max(waited.values()) >= FROZEN_AFTER_SECONDS and self._free_workers() > 0:
+            self._replace("nobody claimed an operation although a worker is free")
+            self._waiting_since = {}
+        if bells_waiting() == 0:
+            for row in queued:
+                bell_ring_now(TASK, row.id)
+
+    def _free_workers(self) -> int:
+        mine = Operation.objects.filter(state=OperationState.RUNNING, worker__startswith=f"{self._id}:")
+        return settings.SAVEPOINT_WORKERS - mine.count()
+
+    def _replace(self, why: str) -> None:
+        log.warning("replacing the cluster: %s", why)
+        self._cluster.drain()
+        self._wait_for_own(seconds=5.0)
+        self._cluster.kill()
+        self._requeue_own()
+        self._cluster = Cluster(supervisor=str(self._id))
+
+    def _drain(self) -> None:
+        log.info("draining")
+        self._cluster.drain()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._cluster.alive and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self._cluster.kill()
+        self._requeue_own()
+        Supervisor.objects.filter(id=self._id).delete()
+        log.info("stopped")
+
+    def _wait_for_own(self, *, seconds: float) -> None:
+        """Give running operations the time to reach a checkpoint."""
+        deadline = time.monotonic() + seconds
+        while self._free_workers() < settings.SAVEPOINT_WORKERS and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def _requeue_own(self) -> None:
+        """What a killed worker of ours still holds goes back to the queue; it is not the operation's fault."""
+        for operation in Operation.objects.filter(state=OperationState.RUNNING, worker__startswith=f"{self._id}:"):
+            operation_requeue(operation=operation, counts=False)

@@ -1,0 +1,1 @@
+"""Places for backups: one file a kind, each speaking `repository.storage.Storage`."""

@@ -1,0 +1,154 @@
+"""A folder as a target: objects appear whole by a hard link, and are on disk before anybody hears of them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from backups.targets.local_files import (
+    LocalWriter,
+    file_open,
+    file_size,
+    folder_sync,
+    storage_errors,
+    unlink_unless_locked,
+)
+from repository.object_keys import key_checked, prefix_checked, segment_is_valid
+from repository.storage import ObjectInfo, ObjectNotFound, ObjectWriter, StorageDenied
+
+PIECE_SIZE = 1 << 20
+_PARTIAL = ".partial"  # on the objects' own file system; no segment of a key begins with a dot
+
+
+class LocalStorage:
+    """Objects as files below `root`, which must exist; files are 0600, folders 0700.
+
+    The file system must have hard links: a link appears at once, and refuses a taken name.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def writer(
+        self,
+        key: str,
+        *,
+        expected_size: int,  # noqa: ARG002  # the protocol's; a file needs no plan
+    ) -> AbstractContextManager[ObjectWriter]:
+        """Open a new object; leaving the block without `commit` leaves nothing."""
+        return self._writer(self._path(key))
+
+    def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` (or the end), 1 MiB at a time; raises `ObjectNotFound`."""
+        if start < 0:
+            raise ValueError("a start is not negative")
+        with storage_errors("read"):
+            descriptor = file_open(self._path(key))
+        try:
+            while stop is None or start < stop:
+                length = PIECE_SIZE if stop is None else min(PIECE_SIZE, stop - start)
+                with storage_errors("read"):
+                    piece = os.pread(descriptor, length, start)
+                if not piece:
+                    return
+                start += len(piece)
+                yield piece
+        finally:
+            os.close(descriptor)
+
+    def size(self, key: str) -> int:
+        """The object's size in bytes; raises `ObjectNotFound`."""
+        with storage_errors("size"):
+            size = file_size(self._path(key))
+        if size is None:
+            raise ObjectNotFound("size: no such object")
+        return size
+
+    def delete(self, key: str) -> None:
+        """Remove the object and the folders it leaves empty; one that is not there is no error."""
+        path = self._path(key)
+        with suppress(ObjectNotFound), storage_errors("delete"):
+            path.unlink()
+            folder_sync(path.parent)
+        for folder in path.parents:
+            if folder == self._root:
+                break
+            try:
+                folder.rmdir()
+            except OSError:
+                break  # another object lives here, or somebody else was faster
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`; raises rather than ending early."""
+        folder, _, _ = prefix_checked(prefix).rpartition("/")
+        self._root_check("list")
+        pending = [folder]
+        while pending:
+            for key, entry in self._entries(pending.pop()):
+                if not key.startswith(prefix):
+                    continue
+                with storage_errors("list"):
+                    size = file_size(entry)
+                    if size is None and entry.is_dir(follow_symlinks=False):
+                        pending.append(key)
+                if size is not None:
+                    yield ObjectInfo(key=key, size=size)
+
+    def partials_sweep(self, *, older_than_seconds: float) -> int:
+        """Remove what died before its commit and was not written to for so long; returns how many files.
+
+        An object still being written holds a lock on its file and stays, however old it is.
+        """
+        removed = 0
+        with storage_errors("sweep"):
+            for path in list((self._root / _PARTIAL).glob("*")):
+                with suppress(FileNotFoundError):
+                    age = time.time() - path.lstat().st_mtime
+                    removed += age >= older_than_seconds and unlink_unless_locked(path)
+        return removed
+
+    @contextmanager
+    def _writer(self, path: Path) -> Iterator[LocalWriter]:
+        self._root_check("write")
+        with storage_errors("write"):
+            folder = self._root / _PARTIAL
+            folder.mkdir(mode=0o700, exist_ok=True)
+            partial = folder / secrets.token_hex(16)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with storage_errors("write"):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield LocalWriter(descriptor, partial=partial, path=path, root=self._root)
+        finally:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+            os.close(descriptor)
+
+    def _entries(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """What lies in a folder, with its key; names that are no segment of a key are not ours."""
+        with storage_errors("list"):
+            try:
+                entries = os.scandir(self._root / folder)
+            except (FileNotFoundError, NotADirectoryError):
+                return  # nothing has that prefix, or its last object was deleted meanwhile
+        with entries:
+            while True:
+                with storage_errors("list"):
+                    entry = next(entries, None)
+                if entry is None:
+                    return
+                if segment_is_valid(entry.name):
+                    yield (f"{folder}/{entry.name}" if folder else entry.name), entry
+
+    def _root_check(self, action: str) -> None:
+        with storage_errors(action):
+            if not self._root.is_dir():
+                raise StorageDenied(f"{action}: the target's folder does not exist")
+
+    def _path(self, key: str) -> Path:
+        return self._root / key_checked(key)

@@ -1,0 +1,161 @@
+"""The steps on disk below a folder target: errors, folders and files that survive a power cut."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from repository.storage import (
+    ObjectExists,
+    ObjectNotFound,
+    StorageDenied,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+)
+
+WRITEBACK_SIZE = 16 << 20
+COMMIT_TRIES = 10
+
+_ERRORS: dict[int, type[StorageError]] = {
+    errno.ENOENT: ObjectNotFound,
+    errno.ENOTDIR: ObjectNotFound,
+    errno.EISDIR: ObjectNotFound,
+    errno.EEXIST: ObjectExists,
+    errno.ENOSPC: StorageFull,
+    errno.EDQUOT: StorageFull,
+    errno.EACCES: StorageDenied,
+    errno.EPERM: StorageDenied,
+    errno.EROFS: StorageDenied,
+    errno.ELOOP: StorageDenied,
+    errno.EOPNOTSUPP: StorageDenied,
+}
+
+
+@contextmanager
+def storage_errors(action: str) -> Iterator[None]:
+    """Answer an OSError with the storage's own error, whose message names no path of this machine."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        kind = _ERRORS.get(number, StorageUnavailable)
+        raise kind(f"{action}: {os.strerror(number)}") from error
+
+
+class LocalWriter:
+    """A file without a name in the target until `commit` links it there."""
+
+    def __init__(self, descriptor: int, *, partial: Path, path: Path, root: Path) -> None:
+        self._descriptor = descriptor
+        self._partial = partial
+        self._path = path
+        self._root = root
+        self._written = 0
+        self._handed_over = 0
+        self._committed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes."""
+        if self._committed:
+            raise ValueError("the object is committed")
+        view = memoryview(data).cast("B")
+        with storage_errors("write"):
+            while view:
+                taken = os.write(self._descriptor, view)
+                view = view[taken:]
+                self._written += taken
+        if self._written - self._handed_over >= WRITEBACK_SIZE:
+            self._writeback()
+
+    def commit(self) -> None:
+        """Put the object on disk under its key, or raise `ObjectExists`."""
+        if self._committed:
+            raise ValueError("the object is committed")
+        with storage_errors("commit"):
+            os.fdatasync(self._descriptor)
+            self._link()
+            folder_sync(self._path.parent)
+        self._committed = True
+
+    def _writeback(self) -> None:
+        """Let the kernel begin to write out what is new, so that the last fdatasync is short.
+
+        On Linux this advice starts the writing of dirty pages without waiting for it. It would also drop
+        clean pages from the cache, but these are not clean yet.
+        """
+        length = self._written - self._handed_over
+        os.posix_fadvise(self._descriptor, self._handed_over, length, os.POSIX_FADV_DONTNEED)
+        self._handed_over = self._written
+
+    def _link(self) -> None:
+        for _ in range(COMMIT_TRIES):
+            try:
+                _folders_make(self._path.parent, root=self._root)
+                os.link(self._partial, self._path, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # a delete has just removed the folder, because it was empty
+            except NotADirectoryError:
+                raise ObjectExists("commit: a part of the key is an object") from None
+            return
+        raise StorageUnavailable("commit: the object's folder keeps vanishing")
+
+
+def file_open(path: Path) -> int:
+    """A descriptor of the object's file, never of a link, folder or FIFO; the caller closes it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ObjectNotFound("read: not an object")
+    return descriptor
+
+
+def file_size(entry: Path | os.DirEntry[str]) -> int | None:
+    """The size of a regular file, or None for anything else and for what has just been deleted."""
+    try:
+        found = os.lstat(entry)
+    except FileNotFoundError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def unlink_unless_locked(path: Path) -> bool:
+    """Remove a file that no living process has locked; whether it was removed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def folder_sync(folder: Path) -> None:
+    """Put a folder's names on disk; one that is gone has none to keep."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _folders_make(folder: Path, *, root: Path) -> None:
+    """Create what is missing of a folder below the root, each on disk before its content can be."""
+    missing: list[Path] = []
+    while folder != root and not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        folder_sync(path.parent)

@@ -1,0 +1,251 @@
+"""An S3 bucket as a target, by boto3's client alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from backups.targets.s3_errors import s3_errors
+from backups.targets.s3_upload import S3Writer
+from repository.object_keys import key_checked, key_is_valid, prefix_checked
+from repository.storage import (
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectWriter,
+    StorageDenied,
+    StorageError,
+    StorageUnavailable,
+)
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+
+PIECE_SIZE = 1 << 20
+READ_TRIES = 5
+READ_PAUSE_SECONDS = 0.2
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 30
+REQUEST_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
+    """Where a bucket is and how to sign for it.
+
+    `endpoint_url` is None for AWS itself. `prefix` is a folder in the bucket, or empty. `path_style` puts the
+    bucket into the path instead of the host name. `conditional_writes` says that the service honours
+    If-None-Match: without it a taken key is looked for just before the commit, which two writers may both pass.
+    """
+
+    endpoint_url: str | None
+    region: str
+    bucket: str
+    prefix: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    path_style: bool
+    conditional_writes: bool
+
+
+class S3Storage:
+    """Objects in a bucket, which must exist.
+
+    Connections belong to the process that made them: the client is made at the first call, and again after a fork.
+    """
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        folder = settings.prefix.strip("/")
+        self._prefix = prefix_checked(f"{folder}/") if folder else ""
+        self._client_of: tuple[int, S3Client] | None = None
+
+    def close(self) -> None:
+        """Give the connections back; the next call opens new ones."""
+        if self._client_of is not None:
+            self._client_of[1].close()
+            self._client_of = None
+
+    def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:
+        """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""
+        return self._writer(key_checked(key), expected_size)
+
+    def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`.
+
+        A body that breaks off is asked for again from where it broke, until five tries in a row brought no byte.
+        """
+        if start < 0:
+            raise ValueError("a start is not negative")
+        if stop is not None and stop <= start:
+            self.size(key)
+            return
+        position, end, tries = start, stop, 0
+        while True:
+            opened = self._open(key, position, end)
+            if opened is None:
+                return
+            body, end = opened
+            with suppress(StorageUnavailable):
+                for piece in _pieces(body):
+                    tries = 0
+                    position += len(piece)
+                    yield piece
+            if position >= end:
+                return
+            tries += 1
+            if tries == READ_TRIES:
+                raise StorageUnavailable(f"read: broken off {tries} times at byte {position}")
+            time.sleep(READ_PAUSE_SECONDS * tries)
+
+    def size(self, key: str) -> int:
+        """The object's size in bytes; raises `ObjectNotFound`."""
+        try:
+            with s3_errors("size"):
+                return self._client.head_object(Bucket=self._settings.bucket, Key=self._name(key))["ContentLength"]
+        except ObjectNotFound:
+            # A HEAD has no body to say so in, yet a bucket that is gone must not look like an object that is.
+            self._bucket_check()
+            raise
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is no error."""
+        with suppress(ObjectNotFound), s3_errors("delete"):
+            self._client.delete_object(Bucket=self._settings.bucket, Key=self._name(key))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`; raises rather than ending early.
+
+        What other programs stored under names that are no keys is left out.
+        """
+        request: dict[str, Any] = {"Prefix": self._prefix + prefix_checked(prefix)}
+        while True:
+            with s3_errors("list"):
+                page = self._client.list_objects_v2(Bucket=self._settings.bucket, **request)
+            for found in page.get("Contents", []):
+                key = found["Key"].removeprefix(self._prefix)
+                if key_is_valid(key):
+                    yield ObjectInfo(key=key, size=found["Size"])
+            if not page["IsTruncated"]:
+                return
+            if page.get("NextContinuationToken") in (None, request.get("ContinuationToken")):
+                raise StorageUnavailable("list: the service does not say where its list goes on")
+            request["ContinuationToken"] = page["NextContinuationToken"]
+
+    def multipart_sweep(self, *, older_than_seconds: float) -> int:
+        """Abort uploads begun so long ago, by the service's own clock; returns how many."""
+        aborted = 0
+        request: dict[str, Any] = {"Prefix": self._prefix}
+        while True:
+            with s3_errors("sweep"):
+                page = self._client.list_multipart_uploads(Bucket=self._settings.bucket, **request)
+            begun = _service_time(page) - timedelta(seconds=older_than_seconds)
+            for upload in page.get("Uploads", []):
+                # Not every service heeds the prefix, and what is not under ours is not ours to end.
+                if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= begun:
+                    aborted += self._abort(upload["Key"], upload["UploadId"])
+            if not page.get("IsTruncated"):
+                return aborted
+            request |= {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    @property
+    def _client(self) -> S3Client:
+        if self._client_of is None or self._client_of[0] != os.getpid():
+            self._client_of = (os.getpid(), _client_create(self._settings))
+        return self._client_of[1]
+
+    @contextmanager
+    def _writer(self, key: str, expected_size: int) -> Iterator[S3Writer]:
+        writer = S3Writer(
+            self._client,
+            bucket=self._settings.bucket,
+            name=self._name(key),
+            expected_size=expected_size,
+            conditional=self._settings.conditional_writes,
+        )
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def _open(self, key: str, start: int, stop: int | None) -> tuple[StreamingBody, int] | None:
+        """The body from `start`, and the offset at which it will end; None when the object ends before `start`."""
+        request: dict[str, Any] = {}
+        if start or stop is not None:
+            request["Range"] = f"bytes={start}-" if stop is None else f"bytes={start}-{stop - 1}"
+        with s3_errors("read"):
+            try:
+                answer = self._client.get_object(Bucket=self._settings.bucket, Key=self._name(key), **request)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:  # noqa: PLR2004  # range not satisfiable
+                    return None
+                raise
+        if start and "ContentRange" not in answer:
+            answer["Body"].close()
+            raise StorageError("read: the service does not honour ranges")
+        return answer["Body"], start + answer["ContentLength"]
+
+    def _abort(self, name: str, upload_id: str) -> bool:
+        """End an upload; whether it was still open."""
+        try:
+            with s3_errors("sweep"):
+                self._client.abort_multipart_upload(Bucket=self._settings.bucket, Key=name, UploadId=upload_id)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def _bucket_check(self) -> None:
+        # Not being allowed to look at the bucket says nothing about its being there.
+        try:
+            with suppress(StorageDenied), s3_errors("size"):
+                self._client.head_bucket(Bucket=self._settings.bucket)
+        except ObjectNotFound:
+            raise StorageDenied("size: the bucket does not exist") from None
+
+    def _name(self, key: str) -> str:
+        return self._prefix + key_checked(key)
+
+
+def _client_create(settings: S3Settings) -> S3Client:
+    # A session of its own: boto3's default one is shared by all threads and safe in none.
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path" if settings.path_style else "virtual"},
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": REQUEST_TRIES},
+            # Newer checksum trailers are unknown to many services; the signature covers the bytes already.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def _service_time(answer: Mapping[str, Any]) -> datetime:
+    """When the service answered, by the clock that also dates its uploads."""
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    if date is None:
+        raise StorageError("sweep: the service does not tell the time")
+    return parsedate_to_datetime(date)
+
+
+def _pieces(body: StreamingBody) -> Iterator[bytes]:
+    with closing(body), s3_errors("read"):
+        while piece := body.read(PIECE_SIZE):
+            yield piece

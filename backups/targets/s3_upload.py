@@ -1,0 +1,172 @@
+"""One object on its way into S3: a single request when it is small, otherwise parts that travel while it is written."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from backups.targets.s3_errors import s3_errors
+from repository.storage import ObjectExists, ObjectNotFound, StorageError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+MIB = 1 << 20
+PART_SIZE_MIN = 8 * MIB
+PART_SIZE_MAX = 128 * MIB
+# Some providers read no object of more than 1,000 parts back: 700 as planned leave room for a wrong expectation.
+PARTS_PLANNED = 700
+PARTS_GROWTH = 100
+THREADS = 2
+MEMORY = 96 * MIB
+# How long an abandoned upload waits for its last parts before it is aborted all the same.
+ABANDON_SECONDS = 5
+_MARK = "savepoint-write"
+
+
+def part_size(*, expected_size: int, sent: int) -> int:
+    """The size of the next part in bytes, when `sent` bytes have gone.
+
+    An object of the expected size takes up to 700 parts. Past it, every part adds a hundredth of what there is,
+    so that 200 more parts carry seven times as much. Parts end at 128 MiB: above 112 GiB memory comes first.
+    """
+    size = expected_size // PARTS_PLANNED
+    if sent > expected_size:
+        size = max(size, sent // PARTS_GROWTH)
+    whole = -(-size // MIB) * MIB
+    return min(max(whole, PART_SIZE_MIN), PART_SIZE_MAX)
+
+
+class S3Writer:
+    """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger."""
+
+    def __init__(self, client: S3Client, *, bucket: str, name: str, expected_size: int, conditional: bool) -> None:
+        self._client = client
+        self._place: dict[str, Any] = {"Bucket": bucket, "Key": name}
+        self._condition: dict[str, Any] = {"IfNoneMatch": "*"} if conditional else {}
+        self._expected_size = expected_size
+        self._mark = secrets.token_hex(16)
+        self._held = bytearray()
+        self._part_size = part_size(expected_size=expected_size, sent=0)
+        self._sent = 0
+        self._upload: dict[str, Any] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._parts: list[Future[str]] = []
+        self._flying: dict[Future[str], int] = {}
+        self._committed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes; waits while as many as memory allows are on their way."""
+        if self._committed:
+            raise ValueError("the object is committed")
+        view = memoryview(data).cast("B")
+        while view:
+            taken = view[: self._part_size - len(self._held)]
+            self._held += taken
+            view = view[len(taken) :]
+            if len(self._held) == self._part_size:
+                self._part_send()
+
+    def commit(self) -> None:
+        """Make the object appear, or raise `ObjectExists`."""
+        if self._committed:
+            raise ValueError("the object is committed")
+        if self._upload and self._held:
+            self._part_send()
+        self._wait(flying=0)
+        try:
+            if not self._condition and self._mark_found() is not None:
+                raise ObjectExists("commit: the key is taken")
+            self._appear()
+        except StorageError as error:
+            self._settle(error)
+        self._committed = True
+
+    def close(self) -> None:
+        """Leave nothing behind unless the object was committed."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._committed or not self._upload:
+            return
+        wait([part for part in self._flying if not part.cancelled()], timeout=ABANDON_SECONDS)
+        try:
+            with suppress(ObjectNotFound), s3_errors("abort"):
+                self._client.abort_multipart_upload(**self._place, **self._upload)
+        except StorageError as error:
+            # Whatever made the caller leave is what they must hear of; the sweep takes what stayed.
+            log.warning("an upload to S3 was left open: %s", error)
+
+    def _part_send(self) -> None:
+        if self._pool is None:
+            with s3_errors("begin"):
+                answer = self._client.create_multipart_upload(**self._place, Metadata={_MARK: self._mark})
+            self._upload = {"UploadId": answer["UploadId"]}
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-part")
+        part, self._held = self._held, bytearray()
+        future = self._pool.submit(self._part_put, len(self._parts) + 1, part)
+        self._parts.append(future)
+        self._flying[future] = len(part)
+        self._sent += len(part)
+        self._part_size = part_size(expected_size=self._expected_size, sent=self._sent)
+        self._wait(flying=THREADS)
+
+    def _part_put(self, number: int, part: bytearray) -> str:
+        try:
+            with s3_errors("part"):
+                answer = self._client.upload_part(
+                    **self._place,
+                    **self._upload,
+                    PartNumber=number,
+                    Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray, the stubs do not know
+                )
+        except ObjectNotFound as error:
+            raise StorageUnavailable(f"{error}: somebody else ended the upload") from None
+        return answer["ETag"]
+
+    def _wait(self, *, flying: int) -> None:
+        """Wait until no more parts than that are on their way, and the next one fits into memory beside them."""
+        while self._flying and (len(self._flying) > flying or sum(self._flying.values()) + self._part_size > MEMORY):
+            done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
+            for future in done:
+                del self._flying[future]
+                future.result()
+
+    def _appear(self) -> None:
+        with s3_errors("commit"):
+            if not self._upload:
+                self._client.put_object(
+                    **self._place,
+                    **self._condition,
+                    Body=self._held,  # type: ignore[arg-type]  # as in _part_put
+                    Metadata={_MARK: self._mark},
+                )
+                return
+            parts: Any = [{"PartNumber": n, "ETag": part.result()} for n, part in enumerate(self._parts, start=1)]
+            self._client.complete_multipart_upload(
+                **self._place, **self._upload, **self._condition, MultipartUpload={"Parts": parts}
+            )
+
+    def _settle(self, error: StorageError) -> None:
+        """Find out what became of a commit that failed: its reply may be lost, or a retry met its own first try."""
+        try:
+            mark = self._mark_found()
+        except StorageError:
+            raise error from None
+        if mark == self._mark:
+            return
+        if mark is None and isinstance(error, ObjectExists | ObjectNotFound):
+            raise StorageUnavailable(f"{error}, and the key is free") from None
+        raise error
+
+    def _mark_found(self) -> str | None:
+        """The mark of the object now under the key: empty when another program wrote it, None when there is none."""
+        try:
+            with s3_errors("commit"):
+                return self._client.head_object(**self._place)["Metadata"].get(_MARK, "")
+        except ObjectNotFound:
+            return None

@@ -1,0 +1,18 @@
+"""What django-q2 calls: ids in, one service call each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from backups.services.sweep import storage_sweep as sweep
+from backups.work import run
+
+
+def operation_answer(operation_id: str) -> None:
+    """Answer the bell of one operation."""
+    run.operation_answer(UUID(operation_id))
+
+
+def storage_sweep() -> None:
+    """Delete from storage what nothing needs."""
+    sweep()

@@ -1,0 +1,1 @@
+"""What a worker does between claiming an operation and ending it. One file a kind."""

@@ -1,0 +1,40 @@
+"""Taking a backup out of the world: manifest, object, asset, row, in this order, as often as it takes."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from backups.models import Asset, Backup, Operation, OperationState, StoredObject
+from backups.services.archives import target_open
+from backups.services.operations import operation_finish, operation_subject
+from backups.services.sweep import object_delete
+from backups.work.lease import FenceLost, Lease
+from backups.work.retry import Postponed, backoff_seconds
+from repository.storage import StorageError
+
+log = logging.getLogger(__name__)
+
+
+def delete_run(operation: Operation, lease: Lease) -> None:
+    """Delete what a tombstoned backup has in storage, then its rows; a storage that fails is tried again."""
+    backup = operation_subject(operation)
+    if backup.deleted_at is None:
+        raise RuntimeError(f"backup {backup.id} is to be deleted but carries no tombstone")
+    StoredObject.objects.filter(backup_id=backup.id, doomed_at__isnull=True).update(doomed_at=timezone.now())
+    for row in StoredObject.objects.filter(backup_id=backup.id).select_related("target"):
+        lease.checkpoint()
+        try:
+            object_delete(row, target_open(row.target))
+        except StorageError as error:
+            log.warning("delete of %s postponed: %s", row.key, type(error).__name__)
+            raise Postponed(seconds=backoff_seconds(operation.attempts), counts=True) from error
+    with transaction.atomic():
+        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
+            raise FenceLost
+        assets = list(Asset.objects.filter(backup=backup))
+        Backup.objects.filter(id=backup.id).delete()
+        for asset in assets:
+            asset.delete()

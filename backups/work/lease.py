@@ -1,0 +1,142 @@
+"""Owning an operation: the heartbeat, progress and checkpoints of the worker that claimed it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from django.db import DatabaseError, connection
+from django.db.models import F
+
+from backups.errors import OperationCancelled, OperationTimedOut
+from backups.models import Operation, OperationState
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+"""How often progress may be written, and a cancel be noticed."""
+HEARTBEAT_SECONDS = 5.0
+"""How often the heartbeat moves although nothing else does."""
+LEASE_SECONDS = 20.0
+"""How long the heartbeat may stand still before the operation is somebody else's."""
+LONGEST_SECONDS = 24 * 3600.0
+"""An operation that runs longer is ended."""
+
+
+class FenceLost(Exception):
+    """The operation is no longer ours: change nothing more."""
+
+
+class Drained(Exception):
+    """The worker is asked to stop: the operation goes back to the queue."""
+
+
+class Lease:
+    """Keeps a claimed operation alive while its block runs.
+
+    A thread of its own moves the heartbeat and writes progress, so that a long read or write costs no ownership.
+    When it could not reach the database for a whole lease, the worker counts itself out before others do.
+    """
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
+        self._stop = threading.Event()
+        self._lost = False
+        self._cancelled = operation.cancel_requested_at is not None
+        self._bytes_done = 0
+        self._bytes_total: int | None = None
+        self._phase = ""
+        self._began = time.monotonic()
+        self._thread = threading.Thread(target=self._beat, name=f"lease-{operation.id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def progress(self, *, bytes_done: int, bytes_total: int | None, phase: str) -> None:
+        """Say how far the work is; written at most once a second."""
+        self._bytes_done, self._bytes_total, self._phase = bytes_done, bytes_total, phase
+
+    def interrupted(self) -> bool:
+        """Whether the next checkpoint would raise."""
+        return self._lost or self._cancelled or _draining() or self._overdue()
+
+    def checkpoint(self) -> None:
+        """Raise FenceLost, Drained, OperationCancelled or OperationTimedOut when the work must stop here."""
+        if self._lost:
+            raise FenceLost
+        if self._cancelled:
+            raise OperationCancelled
+        if _draining():
+            raise Drained
+        if self._overdue():
+            raise OperationTimedOut
+
+    def fence_check(self) -> None:
+        """Ask the database itself whether the operation is still ours. Raises FenceLost."""
+        if not self._rows.exists():
+            self._lost = True
+            raise FenceLost
+
+    def _overdue(self) -> bool:
+        return time.monotonic() - self._began > LONGEST_SECONDS
+
+    def _beat(self) -> None:
+        written: tuple[int, int | None, str] = (0, None, "")
+        last = time.monotonic()
+        rate = 0.0
+        while not self._stop.wait(BEAT_SECONDS):
+            now = time.monotonic()
+            current = (self._bytes_done, self._bytes_total, self._phase)
+            if current == written and now - last < HEARTBEAT_SECONDS:
+                self._cancel_look()
+                continue
+            # Weighs the last seconds more, so that the shown time left follows a change within a few.
+            rate = 0.7 * rate + 0.3 * max(0, current[0] - written[0]) / max(now - last, 0.001)
+            if self._beat_write(current, round(rate)):
+                written, last = current, now
+            elif self._lost or now - last > LEASE_SECONDS:
+                self._lost = True
+                break
+        connection.close()
+
+    def _beat_write(self, current: tuple[int, int | None, str], rate: int) -> bool:
+        done, total, phase = current
+        try:
+            owned = self._rows.update(
+                heartbeat=F("heartbeat") + 1, bytes_done=done, bytes_total=total, phase=phase, rate=rate
+            )
+        except DatabaseError as error:
+            log.warning("heartbeat of %s not written: %s", self._operation.id, type(error).__name__)
+            connection.close()
+            return False
+        self._lost = not owned
+        self._cancel_look()
+        return bool(owned)
+
+    def _cancel_look(self) -> None:
+        try:
+            row = Operation.objects.filter(id=self._operation.id)
+            self._cancelled = self._cancelled or row.filter(cancel_requested_at__isnull=False).exists()
+        except DatabaseError:
+            connection.close()
+
+
+def _draining() -> bool:
+    """Whether the supervisor has closed its end of the drain pipe, or died with it."""
+    pipe = os.environ.get("SAVEPOINT_DRAIN_FD")
+    if pipe is None:
+        return False
+    return bool(select.select([int(pipe)], [], [], 0)[0])

@@ -1,0 +1,148 @@
+"""Bringing a backup back: fetched and verified beside the server first, then staged, then exchanged under a journal."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from accounts.services.audit import audit_record
+from backups.errors import ArchiveDamagedError, ScratchFullError, SidecarUnavailableError
+from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
+from backups.services.archives import asset_reader
+from backups.services.backups import order_allows_backups
+from backups.services.operations import operation_finish, operation_subject
+from backups.work.create import DATA
+from backups.work.lease import FenceLost, Lease
+from backups.work.retry import Postponed
+from backups.work.sidecars import sidecar_error, sidecar_errors, sidecar_open
+from common.states import compare_and_set
+from provisions.selectors import provision_sidecar
+from sidecar_client.client import ExtractOutcome, ExtractProgress, OutcomeKind, SidecarClient
+from sidecar_client.errors import SidecarClientError, SidecarUnavailable
+
+JOURNAL_WAIT_SECONDS = 60.0
+"""How long a worker waits for a sidecar that went away during an exchange; then the operation is tried again later."""
+
+
+def restore_run(operation: Operation, lease: Lease) -> None:
+    """Put the subject's files back as `params["mode"]` says, wholly or not at all.
+
+    Whether live data was touched is the journal's word, never ours: before the start (an earlier worker may have
+    got that far) and after whatever cut the extraction off.
+    """
+    backup = operation_subject(operation)
+    sidecar = provision_sidecar(backup.provision)
+    with sidecar_open(sidecar=sidecar, operation=operation, lease=lease) as client:
+        outcome = client.extract_outcome()
+        if outcome.kind is OutcomeKind.NONE:
+            order_allows_backups(operation.order)
+            _fetch(client=client, operation=operation, backup=backup, lease=lease)
+        if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
+            outcome = _extract(client=client, operation=operation, lease=lease)
+        if outcome.kind is OutcomeKind.NONE:
+            raise SidecarUnavailableError
+        with contextlib.suppress(SidecarClientError):
+            client.file_delete(path=_archive_path(operation))
+        # Released before the row says so: who sees `ready` finds nothing of ours beside their files.
+        client.extract_release()
+        if outcome.kind is OutcomeKind.ROLLED_BACK:
+            raise sidecar_error(outcome.error_code)
+    _commit(operation=operation, backup=backup)
+
+
+def _archive_path(operation: Operation) -> str:
+    return f"/tmp/restore-{operation.id}.tar.gz"  # noqa: S108  # a path of the sidecar
+
+
+def _fetch(*, client: SidecarClient, operation: Operation, backup: Backup, lease: Lease) -> None:
+    """Bring the archive into the sidecar's scratch folder, whole and as it was made; nothing live is touched yet."""
+    asset = Asset.objects.select_related("target", "customer").get(backup=backup)
+    if client.describe().scratch_free_bytes < asset.size_bytes:
+        raise ScratchFullError
+    try:
+        client.file_write(
+            path=_archive_path(operation), size=asset.size_bytes, chunks=_verified(asset=asset, lease=lease)
+        )
+    except BaseException:
+        with contextlib.suppress(SidecarClientError):
+            client.file_delete(path=_archive_path(operation))
+        raise
+
+
+def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
+    """The archive's bytes; the last one is handed out only when all of them are what was stored."""
+    digest = hashlib.sha256()
+    held: bytes | None = None
+    done = 0
+    for piece in asset_reader(asset).read():
+        lease.checkpoint()
+        digest.update(piece)
+        if held is not None:
+            yield held
+        held = piece
+        done += len(piece)
+        lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
+    if digest.hexdigest() != asset.sha256:
+        raise ArchiveDamagedError
+    if held is not None:
+        yield held
+
+
+def _extract(*, client: SidecarClient, operation: Operation, lease: Lease) -> ExtractOutcome:
+    def on_progress(progress: ExtractProgress) -> None:
+        lease.progress(bytes_done=progress.bytes_done, bytes_total=None, phase=str(progress.phase))
+
+    try:
+        client.archive_extract(
+            source=_archive_path(operation),
+            destination=DATA,
+            mode=operation.params["mode"],
+            on_progress=on_progress,
+            cancelled=lease.interrupted,
+        )
+    except SidecarClientError:
+        outcome = _journal_ask(client=client, lease=lease)
+        if outcome.kind is OutcomeKind.NONE:
+            with sidecar_errors(lease):
+                raise
+        return outcome
+    return client.extract_outcome()
+
+
+def _journal_ask(*, client: SidecarClient, lease: Lease) -> ExtractOutcome:
+    """The journal's word after an extraction was cut off, waiting for a sidecar that is being restarted.
+
+    Raises Postponed when it does not come: the operation may not end before the journal has spoken.
+    """
+    deadline = time.monotonic() + JOURNAL_WAIT_SECONDS
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        with contextlib.suppress(SidecarUnavailable):
+            outcome = client.extract_outcome()
+            if outcome.kind is not OutcomeKind.RUNNING:
+                return outcome
+        if lease.interrupted():
+            # The exchange goes on without us; whoever claims the operation next asks again.
+            raise Postponed(seconds=5, counts=False)
+        pause.wait(0.5)
+    raise Postponed(seconds=30, counts=False)
+
+
+def _commit(*, operation: Operation, backup: Backup) -> None:
+    with transaction.atomic():
+        if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
+            raise FenceLost
+        restoring = Backup.objects.filter(id=backup.id, status=BackupStatus.RESTORING)
+        if not compare_and_set(restoring, status=BackupStatus.READY):
+            raise FenceLost
+        audit_record(
+            actor=operation.requested_by,
+            action="restore.succeeded",
+            order_id=operation.order_id,
+            object_id=backup.id,
+        )

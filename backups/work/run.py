@@ -1,0 +1,86 @@
+"""From a bell to the end of an operation: claim it, do it, end it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from backups.models import Operation, OperationKind, OperationState
+from backups.services.operations import operation_fail, operation_requeue, operation_row
+from backups.work.create import create_run
+from backups.work.delete import delete_run
+from backups.work.lease import Drained, FenceLost, Lease
+from backups.work.restore import restore_run
+from backups.work.retry import Postponed
+from common.errors import ApplicationError
+from common.states import compare_and_set
+
+log = logging.getLogger(__name__)
+
+WORK: dict[str, Callable[[Operation, Lease], None]] = {
+    OperationKind.CREATE: create_run,
+    OperationKind.RESTORE: restore_run,
+    OperationKind.DELETE: delete_run,
+}
+
+
+def operation_answer(operation_id: UUID) -> None:
+    """Answer a bell: run the operation if nobody else has it, and end it one way or the other.
+
+    A second bell for the same operation, at once or an hour later, does nothing.
+    """
+    operation = operation_claim(operation_id)
+    if operation is None:
+        return
+    log.info("operation %s %s fence %d begins", operation.kind, operation.id, operation.fence)
+    try:
+        with Lease(operation) as lease:
+            WORK[operation.kind](operation, lease)
+    except FenceLost:
+        log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
+    except Drained:
+        operation_requeue(operation=operation, counts=False)
+    except Postponed as later:
+        not_before = timezone.now() + timedelta(seconds=later.seconds)
+        operation_requeue(operation=operation, counts=later.counts, not_before=not_before)
+    except ApplicationError as error:
+        log.warning("operation %s %s failed: %s", operation.kind, operation.id, error.code)
+        operation_fail(operation=operation, error=error)
+    except (OperationalError, InterfaceError):
+        # The database went away under us: whoever sees the heartbeat stand still decides.
+        log.exception("operation %s lost the database", operation.id)
+    except Exception:
+        log.exception("operation %s %s failed unexpectedly", operation.kind, operation.id)
+        operation_fail(operation=operation, error=ApplicationError())
+
+
+def operation_claim(operation_id: UUID) -> Operation | None:
+    """Make a queued operation ours, with a fence above every earlier one; None when it is not to be had."""
+    now = timezone.now()
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    claimed = compare_and_set(
+        Operation.objects.filter(due, id=operation_id, state=OperationState.QUEUED),
+        state=OperationState.RUNNING,
+        fence=F("fence") + 1,
+        attempts=F("attempts") + 1,
+        heartbeat=F("heartbeat") + 1,
+        worker=worker_name(),
+        started_at=Coalesce(F("started_at"), now),
+        not_before=None,
+    )
+    operation = operation_row(operation_id) if claimed else None
+    # Between the two statements somebody may already have ended it.
+    return operation if operation and operation.state == OperationState.RUNNING else None
+
+
+def worker_name() -> str:
+    """Who this process is: its supervisor and its process id."""
+    return f"{os.environ.get('SAVEPOINT_SUPERVISOR', 'alone')}:{os.getpid()}"

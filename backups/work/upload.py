@@ -1,0 +1,61 @@
+"""One pass over an archive on its way into storage: hashed, sealed, written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+
+from backups.services.archives import storage_errors
+from repository.frames import SealContext, sealed_size
+from repository.sealed import SealWriter
+from repository.storage import ObjectWriter, Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What was written: the customer's bytes and their sha256 in hex, and what the object takes in storage."""
+
+    size_bytes: int
+    sha256: str
+    stored_bytes: int
+
+
+def archive_upload(
+    *,
+    chunks: Iterable[bytes],
+    storage: Storage,
+    key: str,
+    expected_size: Callable[[], int],
+    seal: tuple[bytes, SealContext] | None,
+    before_commit: Callable[[], None],
+) -> Uploaded:
+    """Write an archive while it arrives, sealed under `seal` (data key, context) or plain.
+
+    expected_size is asked once the first chunk is there. before_commit may raise to keep the object from appearing;
+    in every case but success nothing is left under the key. Raises what `storage_errors` and `chunks` raise.
+    """
+    source = iter(chunks)
+    first = next(source, b"")
+    digest = hashlib.sha256()
+    size = stored = 0
+    sealer = SealWriter(data_key=seal[0], context=seal[1]) if seal else None
+    with storage_errors(), storage.writer(key, expected_size=sealed_size(expected_size())) as writer:
+        for chunk in chain([first], source):
+            digest.update(chunk)
+            size += len(chunk)
+            stored += _write_all(writer, sealer.update(chunk) if sealer else [chunk])
+        if sealer:
+            stored += _write_all(writer, sealer.finish())
+        before_commit()
+        writer.commit()
+    return Uploaded(size_bytes=size, sha256=digest.hexdigest(), stored_bytes=stored)
+
+
+def _write_all(writer: ObjectWriter, pieces: Iterable[bytes | memoryview]) -> int:
+    written = 0
+    for piece in pieces:
+        writer.write(piece)
+        written += len(piece)
+    return written

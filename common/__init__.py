@@ -1,0 +1,1 @@
+"""Plumbing that knows no app: errors, states, locks, the queue, keys, idempotency, the API shape of errors."""

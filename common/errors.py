@@ -1,0 +1,134 @@
+"""The one tree of expected failures: stable codes, HTTP statuses, and sentences a customer understands.
+
+A class is the home of its code. Operations store `code` and `params`; the sentence is made when it is shown, in the
+reader's language.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Params = dict[str, str | int]
+
+
+class ApplicationError(Exception):
+    """Base of every failure the product expects.
+
+    code: stable name, part of the API. status: HTTP status when a request meets it. title: what happened, in
+    a few words. message: what happened, what is safe, what to do next; filled with `params`.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str | Promise] = _("Internal error")
+    message: ClassVar[str | Promise] = _(
+        "Something went wrong on our side. Your server and your existing backups were not changed. "
+        "Please try again; if it happens again, tell support the request id."
+    )
+    by_code: ClassVar[dict[str, type[ApplicationError]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "code" in cls.__dict__:
+            known = ApplicationError.by_code.setdefault(cls.code, cls)
+            if known is not cls:
+                raise TypeError(f"{cls.__name__} and {known.__name__} share the code {cls.code!r}.")
+
+    def __init__(self, **params: str | int) -> None:
+        super().__init__(self.code)
+        self.params: Params = params
+
+    @property
+    def detail(self) -> str:
+        """The sentence for a person, in the active language."""
+        return error_detail(code=self.code, params=self.params)
+
+
+ApplicationError.by_code[ApplicationError.code] = ApplicationError
+
+
+def error_detail(*, code: str, params: Params) -> str:
+    """Return the sentence for a stored code in the active language; an unknown code reads as an internal error."""
+    error = ApplicationError.by_code.get(code, ApplicationError)
+    try:
+        return str(error.message) % params
+    except (KeyError, ValueError):
+        # Parameters stored by another version: the title is still true.
+        return str(error.title)
+
+
+class NotAuthenticated(ApplicationError):
+    """The request carries no valid identity."""
+
+    code, status, title = "not_authenticated", 401, _("Not signed in")
+    message = _("Sign in, or send a valid API token.")
+
+
+class PermissionDenied(ApplicationError):
+    """The caller may see the object but not do this with it."""
+
+    code, status, title = "permission_denied", 403, _("Not allowed")
+    message = _("You may see this, but your rights do not include this action. Ask the owner of the order.")
+
+
+class ValidationError(ApplicationError):
+    """The request is not of the right form; `errors` names each field."""
+
+    code, status, title = "validation_error", 400, _("Invalid request")
+    message = _("The request was not understood. Nothing was changed. See the list of fields.")
+
+    def __init__(self, *, errors: dict[str, list[str]] | None = None) -> None:
+        super().__init__()
+        self.errors = errors or {}
+
+
+class NotFound(ApplicationError):
+    """There is nothing under this address, or it is somebody else's."""
+
+    code, status, title = "not_found", 404, _("Not found")
+    message = _("There is nothing here, or you may not see it.")
+
+
+class MethodNotAllowed(ApplicationError):
+    """The address exists, the method does not."""
+
+    code, status, title = "method_not_allowed", 405, _("Method not allowed")
+    message = _("This address does not take that method.")
+
+
+class NotAcceptable(ApplicationError):
+    """No representation fits the Accept header."""
+
+    code, status, title = "not_acceptable", 406, _("Not acceptable")
+    message = _("The answer cannot be given in the format that was asked for.")
+
+
+class UnsupportedMediaType(ApplicationError):
+    """The body is not JSON."""
+
+    code, status, title = "unsupported_media_type", 415, _("Unsupported media type")
+    message = _("Send the request as application/json.")
+
+
+class Throttled(ApplicationError):
+    """Too many requests; `wait` is the number of seconds to hold off."""
+
+    code, status, title = "throttled", 429, _("Too many requests")
+    message = _("Too many requests. Try again in %(wait)s seconds.")
+
+
+class IdempotencyKeyReused(ApplicationError):
+    """The same Idempotency-Key came with another body."""
+
+    code, status, title = "idempotency_key_reused", 409, _("Idempotency key reused")
+    message = _("This Idempotency-Key was used for a different request. Nothing was changed. Use a new key.")
+
+
+class KeyUnavailable(ApplicationError):
+    """A key that seals the data cannot be opened now. Never means that the data is damaged."""
+
+    code, status, title = "key_unavailable", 409, _("Key unavailable")
+    message = _("The key of this data is not available right now. Nothing was changed or lost. Please contact support.")

@@ -1,0 +1,1 @@
+"""Wiring only: environment, settings, addresses, health. Knows every app, holds no rule."""

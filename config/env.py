@@ -1,0 +1,178 @@
+"""The environment, read once and strictly: every variable the product knows, its type and its default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from common.keyring import Keyring, KeyringInvalid
+
+SECRETS = ("SECRET_KEY", "SAVEPOINT_MASTER_KEYS")
+"""Read from NAME, from the file NAME_FILE names, or from `$SAVEPOINT_HOME/secrets/NAME`."""
+
+KNOWN = frozenset(
+    {
+        "SAVEPOINT_HOME",
+        "SAVEPOINT_HOST",
+        "SAVEPOINT_PORT",
+        "SAVEPOINT_URL",
+        "SAVEPOINT_TRUSTED_PROXIES",
+        "SAVEPOINT_WORKERS",
+        "SAVEPOINT_LOG_LEVEL",
+        "SAVEPOINT_MASTER_KEYS",
+        "SAVEPOINT_MASTER_KEYS_FILE",
+        # Of the demo, the tests and the supervisor; not settings of the portal, but of its own name space.
+        "SAVEPOINT_DEMO_EXIT",
+        "SAVEPOINT_TEST_REQUIRE",
+        "SAVEPOINT_TEST_DATABASE",
+        "SAVEPOINT_SUPERVISOR",
+        "SAVEPOINT_DRAIN_FD",
+    }
+)
+
+
+class EnvironmentInvalid(Exception):
+    """A variable is unknown, missing or malformed. The message is one line and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Environment:
+    """What the environment asks for, checked."""
+
+    home: Path
+    host: str
+    port: int
+    url: str
+    trusted_proxies: int
+    workers: int
+    log_level: str
+    secret_key: str
+    master_keys: Keyring
+    database: dict[str, object]
+    queue: dict[str, object]
+    redis_url: str | None
+
+
+def environment_read(environ: Mapping[str, str]) -> Environment:
+    """Return the checked environment. Raises EnvironmentInvalid with the first mistake."""
+    unknown = sorted(name for name in environ if name.startswith("SAVEPOINT_") and name not in KNOWN)
+    if unknown:
+        raise EnvironmentInvalid(f"{unknown[0]} is not a setting of Savepoint; docs/settings.md lists them all.")
+    home = Path(environ.get("SAVEPOINT_HOME") or "var").resolve()
+    host = environ.get("SAVEPOINT_HOST") or "127.0.0.1"
+    port = _integer(environ, "SAVEPOINT_PORT", default=8000, lowest=1, highest=65535)
+    redis_url = _redis_url(environ)
+    return Environment(
+        home=home,
+        host=host,
+        port=port,
+        url=_url(environ, default=f"http://{host}:{port}"),
+        trusted_proxies=_integer(environ, "SAVEPOINT_TRUSTED_PROXIES", default=0, lowest=0, highest=10),
+        workers=_integer(environ, "SAVEPOINT_WORKERS", default=2, lowest=1, highest=64),
+        log_level=_choice(environ, "SAVEPOINT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+        secret_key=_secret_key(environ, home),
+        master_keys=_master_keys(environ, home),
+        database=_database(environ.get("DATABASE_URL", ""), home),
+        queue={"redis": redis_url} if redis_url else {"orm": "default"},
+        redis_url=redis_url,
+    )
+
+
+def _integer(environ: Mapping[str, str], name: str, *, default: int, lowest: int, highest: int) -> int:
+    text = environ.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+        raise EnvironmentInvalid(f"{name} must be a whole number from {lowest} to {highest}.")
+    return int(text)
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = environ.get(name) or choices[0]
+    if value not in choices:
+        raise EnvironmentInvalid(f"{name} must be one of {', '.join(sorted(choices))}.")
+    return value
+
+
+def _url(environ: Mapping[str, str], *, default: str) -> str:
+    value = (environ.get("SAVEPOINT_URL") or default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        raise EnvironmentInvalid("SAVEPOINT_URL must look like https://backups.example.com, without a path.")
+    return value
+
+
+def _redis_url(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("QUEUE_URL") or "orm"
+    if value == "orm":
+        return None
+    if urlsplit(value).scheme in ("redis", "rediss"):
+        return value
+    raise EnvironmentInvalid("QUEUE_URL must be 'orm' or begin with redis:// or rediss://.")
+
+
+def _secret(environ: Mapping[str, str], home: Path, name: str) -> str:
+    if value := environ.get(name):
+        return value
+    named = environ.get(f"{name}_FILE")
+    path = Path(named) if named else home / "secrets" / name
+    try:
+        value = path.read_text().strip()
+    except OSError as error:
+        if named:
+            raise EnvironmentInvalid(f"{name}_FILE cannot be read: {os.strerror(error.errno or 0)}.") from None
+        raise EnvironmentInvalid(f"{name} is missing: set it, or {name}_FILE; docs/settings.md says how.") from None
+    if not value:
+        raise EnvironmentInvalid(f"{name} is empty.")
+    return value
+
+
+def _secret_key(environ: Mapping[str, str], home: Path) -> str:
+    value = _secret(environ, home, "SECRET_KEY")
+    if len(value) < 50:  # noqa: PLR2004  # the length Django's own deployment check asks for
+        raise EnvironmentInvalid("SECRET_KEY must have at least 50 characters.")
+    return value
+
+
+def _master_keys(environ: Mapping[str, str], home: Path) -> Keyring:
+    try:
+        return Keyring.parse(_secret(environ, home, "SAVEPOINT_MASTER_KEYS"))
+    except KeyringInvalid as error:
+        raise EnvironmentInvalid(f"SAVEPOINT_MASTER_KEYS: {error}") from None
+
+
+def _database(url: str, home: Path) -> dict[str, object]:
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(home / "savepoint.sqlite3"),
+            # Immediate: a transaction that will write takes the write lock first, instead of failing half-way.
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            },
+        }
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise EnvironmentInvalid("DATABASE_URL cannot be parsed.") from None
+    name = unquote(parts.path.lstrip("/"))
+    if parts.scheme not in ("postgres", "postgresql") or not name:
+        raise EnvironmentInvalid("DATABASE_URL must look like postgres://user:password@host:5432/name.")
+    options: dict[str, object] = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }

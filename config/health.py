@@ -1,0 +1,88 @@
+"""Whether the process lives, can serve pages, and whether all of the product works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from http import HTTPStatus
+
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Max, Min
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from backups.models import Operation, OperationState, Supervisor
+from common.clock import database_now
+
+SUPERVISOR_SILENT = timedelta(seconds=30)
+"""A supervisor that was not seen for so long is not there."""
+
+BACKLOG_OLD = timedelta(minutes=15)
+"""An operation that could be claimed and waited for so long says that nobody keeps up."""
+
+
+@never_cache
+@require_safe
+def livez(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
+    """The process answers."""
+    return _answer([])
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
+    """Pages can be served: the database answers and has every migration."""
+    return _answer(list(_not_ready()))
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
+    """All of it works: what readyz says, a live supervisor whose workers answer, and no backlog."""
+    return _answer(list(_not_ready()) or list(_not_healthy()))
+
+
+def _answer(reasons: list[str]) -> JsonResponse:
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+    return JsonResponse({"status": "failing" if reasons else "ok", "reasons": reasons}, status=status)
+
+
+def _not_ready() -> Iterator[str]:
+    try:
+        applied = set(MigrationRecorder(connection).applied_migrations())
+    except DatabaseError:
+        yield "The database does not answer."
+        return
+    if missing := _migrations_known() - applied:
+        yield f"{len(missing)} migrations are not applied."
+
+
+@cache
+def _migrations_known() -> frozenset[tuple[str, str]]:
+    # The files cannot change under a running process; reading them takes longer than all the rest.
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+
+
+def _not_healthy() -> Iterator[str]:
+    now = database_now()
+    live = Supervisor.objects.filter(seen_at__gte=now - SUPERVISOR_SILENT)
+    pulse = live.aggregate(newest=Max("pulse"))["newest"]
+    if pulse is None:
+        yield "No supervisor of workers is running."
+    elif pulse == 0:
+        yield "No worker has answered its supervisor yet."
+    waiting = _waiting_since()
+    if waiting is not None and now - waiting > BACKLOG_OLD:
+        yield f"The oldest queued operation has waited for {(now - waiting).seconds // 60} minutes."
+
+
+def _waiting_since() -> datetime | None:
+    claimable = Coalesce("not_before", "created_at")
+    queued = Operation.objects.filter(state=OperationState.QUEUED)
+    since: datetime | None = queued.aggregate(since=Min(claimable))["since"]
+    return since

@@ -1,0 +1,43 @@
+"""Processes that do not outlive their parent, even when it is killed (Linux; elsewhere a leash holds nothing).
+
+As a program it starts another one on a leash: `python -m config.leash PARENT_PID PROGRAM ARGUMENT…`. The kernel keeps the
+leash over exec, so what is seen afterwards is the program itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+"""prctl(2)."""
+
+
+def leash_wear(number: signal.Signals, *, parent: int) -> None:
+    """Have the kernel send this process `number` when its parent ends; end at once when `parent` is gone already."""
+    _prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def orphans_adopt() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, argument: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, argument, 0, 0, 0)
+
+
+def main() -> None:
+    """Wear the leash, then become the program."""
+    leash_wear(signal.SIGTERM, parent=int(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Every address of the product."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+import accounts.api.schema  # noqa: F401  # registers how the OpenAPI description shows who calls
+import backups.urls
+import orders.urls
+import provisions.urls
+from common.api.views import unknown_address
+from config import health
+
+# The description holds no data: anybody may read how the API works before they have an account.
+_description = [
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(authentication_classes=[]), name="docs"),
+]
+
+urlpatterns = [
+    path("api/v1/", include([*orders.urls.api, *provisions.urls.api, *backups.urls.api, *_description])),
+    # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
+    re_path(r"^api/", unknown_address, name="api-unknown"),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("healthz", health.healthz, name="healthz"),
+]
+
+handler400 = "config.fallbacks.bad_request"
+handler403 = "config.fallbacks.forbidden"
+handler404 = "config.fallbacks.not_found"
+handler500 = "config.fallbacks.server_error"

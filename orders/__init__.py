@@ -1,0 +1,1 @@
+"""Plans, orders, members and their rights."""

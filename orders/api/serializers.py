@@ -1,0 +1,35 @@
+"""Orders as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from common.api.fields import UtcField
+
+
+class CustomerSerializer(serializers.Serializer[Any]):
+    """Whose an order is."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class PlanSerializer(serializers.Serializer[Any]):
+    """What was bought, as far as backups go."""
+
+    name = serializers.CharField()
+    has_backups = serializers.BooleanField()
+    backup_limit = serializers.IntegerField(help_text="Backups kept of each server.")
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """An order."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    customer = CustomerSerializer()
+    plan = PlanSerializer()
+    suspended_at = UtcField(allow_null=True, help_text="Since then nothing new is made.")
+    created_at = UtcField()

@@ -1,0 +1,26 @@
+"""What a customer bought."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Plan(models.Model):
+    """A product of the host: whether it has backups, and how many of each provision are kept."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    has_backups = models.BooleanField(_("has backups"), default=True)
+    backup_limit = models.PositiveIntegerField(
+        _("backup limit"), default=10, help_text=_("Backups kept of each provision.")
+    )
+
+    class Meta:
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+        constraints = [
+            models.CheckConstraint(name="plan_backup_limit_sane", condition=models.Q(backup_limit__lte=10_000)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,66 @@
+"""Who may do what on an order: the one place that decides."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from common.errors import PermissionDenied
+from orders.models import Order, OrderGroupPermission, OrderUserPermission
+
+
+class OrderRight(StrEnum):
+    """One right on an order; the values are the names of guardian's permissions."""
+
+    VIEW = "view_order"
+    CREATE = "create_backup"
+    DOWNLOAD = "download_backup"
+    RESTORE = "restore_backup"
+    DELETE = "delete_backup"
+    SCHEDULES = "manage_schedules"
+    MEMBERS = "manage_members"
+
+
+ALL_RIGHTS = frozenset(OrderRight)
+STAFF_RIGHTS = frozenset({OrderRight.VIEW, OrderRight.CREATE, OrderRight.RESTORE, OrderRight.DELETE})
+
+
+def orders_visible(user: User) -> QuerySet[Order]:
+    """Every order the caller may see: their own, those they have any right on, and for such staff all."""
+    if not user.is_active:
+        return Order.objects.none()
+    if user.has_perm("orders.view_all_orders"):
+        return Order.objects.all()
+    own = Q(customer__owner=user)
+    direct = Q(id__in=OrderUserPermission.objects.filter(user=user).values("content_object"))
+    by_group = Q(id__in=OrderGroupPermission.objects.filter(group__user=user).values("content_object"))
+    return Order.objects.filter(own | direct | by_group)
+
+
+def order_rights(user: User, order: Order) -> frozenset[OrderRight]:
+    """The caller's rights on an order; empty when they may not even see it. Any right implies `view_order`."""
+    if not user.is_active:
+        return frozenset()
+    if order.customer.owner_id == user.id or user.is_superuser:
+        return ALL_RIGHTS
+    rights: set[OrderRight] = set()
+    if user.has_perm("orders.view_all_orders"):
+        rights |= STAFF_RIGHTS
+        if user.has_perm("backups.read_customer_data"):
+            rights.add(OrderRight.DOWNLOAD)
+    given = OrderUserPermission.objects.filter(user=user, content_object=order)
+    by_group = OrderGroupPermission.objects.filter(group__user=user, content_object=order)
+    names = {
+        *given.values_list("permission__codename", flat=True),
+        *by_group.values_list("permission__codename", flat=True),
+    }
+    rights |= {right for right in OrderRight if right in names}
+    return frozenset(rights | {OrderRight.VIEW}) if rights else frozenset()
+
+
+def right_require(user: User, order: Order, right: OrderRight) -> None:
+    """Raise PermissionDenied when the caller, who sees the order, lacks the right."""
+    if right not in order_rights(user, order):
+        raise PermissionDenied

@@ -1,0 +1,1 @@
+"""Writes of orders: keyword-only, typed, named entity_verb."""

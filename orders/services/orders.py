@@ -1,0 +1,96 @@
+"""Writes of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from guardian.shortcuts import assign_perm, remove_perm
+
+from accounts.models import Customer, User
+from accounts.services.audit import audit_record
+from common.locks import row_lock
+from orders.errors import OrderNotFound
+from orders.models import Order, Plan
+from orders.rights import OrderRight
+
+
+@dataclass(frozen=True, slots=True)
+class Dependents:
+    """What a layer above keeps for orders. Both are called under the order's lock.
+
+    refuse: raises when the order, or a provision of it, may not go now. release: lets go of what belongs to an order
+    that is being deleted.
+    """
+
+    refuse: Callable[[Order], None]
+    release: Callable[[Order], None]
+
+
+_dependents: list[Dependents] = []
+
+
+def dependents_register(dependents: Dependents) -> None:
+    """Make deletions ask this layer too; called once, when the app above is ready."""
+    if dependents not in _dependents:
+        _dependents.append(dependents)
+
+
+def dependents_refuse(order: Order) -> None:
+    """Raise when a layer above needs the order as it is. The caller holds the order's lock."""
+    for dependents in _dependents:
+        dependents.refuse(order)
+
+
+def order_create(*, customer: Customer, plan: Plan, name: str) -> Order:
+    """Book an order for a customer."""
+    with transaction.atomic():
+        order = Order.objects.create(customer=customer, plan=plan, name=name)
+        audit_record(actor=None, action="order.create", order_id=order.id, object_id=order.id)
+    return order
+
+
+def order_lock(order_id: UUID) -> Order:
+    """Lock the order's row until the transaction ends: limits and exclusive operations are decided under it.
+
+    Raises OrderNotFound when it is gone.
+    """
+    order = row_lock(Order.objects.select_related("customer", "plan").filter(id=order_id))
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def order_delete(*, order: Order, actor: User | None) -> None:
+    """Delete an order with its provisions and backups. Raises BackupInProgress while an operation is active on it."""
+    with transaction.atomic():
+        locked = order_lock(order.id)
+        dependents_refuse(locked)
+        audit_record(actor=actor, action="order.delete", order_id=order.id, object_id=order.id)
+        for dependents in _dependents:
+            dependents.release(locked)
+        locked.delete()
+
+
+def order_suspend(*, order: Order, since: datetime | None, actor: User | None) -> None:
+    """Suspend an order since a time, or lift the suspension (None)."""
+    with transaction.atomic():
+        Order.objects.filter(id=order.id).update(suspended_at=since)
+        audit_record(actor=actor, action="order.suspend" if since else "order.unsuspend", order_id=order.id)
+
+
+def member_grant(*, order: Order, user: User, right: OrderRight, actor: User | None) -> None:
+    """Give a user one right on an order."""
+    with transaction.atomic():
+        assign_perm(right.value, user, order)
+        audit_record(actor=actor, action="member.grant", order_id=order.id, object_id=user.id, right=right.value)
+
+
+def member_withdraw(*, order: Order, user: User, right: OrderRight, actor: User | None) -> None:
+    """Take one right on an order from a user."""
+    with transaction.atomic():
+        remove_perm(right.value, user, order)
+        audit_record(actor=actor, action="member.withdraw", order_id=order.id, object_id=user.id, right=right.value)

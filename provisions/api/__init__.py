@@ -1,0 +1,1 @@
+"""The REST API of provisions: thin adapters over selectors."""

@@ -1,0 +1,49 @@
+"""Provisions of an order: the list, and one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import caller_of
+from accounts.scopes import Scope
+from common.api.pagination import whole_list
+from common.api.schema import page_of, problems
+from common.api.views import ApiView
+from orders.errors import OrderNotFound
+from orders.selectors import order_get
+from provisions.api.serializers import ProvisionSerializer
+from provisions.errors import ProvisionNotFound
+from provisions.selectors import provision_get, provisions_of
+
+ProvisionPage = page_of(ProvisionSerializer, name="ProvisionPage")
+
+
+class ProvisionListView(ApiView):
+    """What runs for an order."""
+
+    scopes = {"GET": frozenset({Scope.VIEW})}
+
+    @extend_schema(operation_id="provisions_list", responses={200: ProvisionPage, **problems(OrderNotFound)})
+    def get(self, request: Request, order: UUID) -> Response:
+        """List what runs for an order, the main game server first."""
+        found = provisions_of(order_get(user=caller_of(request), order_id=order))
+        return whole_list(list(ProvisionSerializer(found, many=True).data))
+
+
+class ProvisionView(ApiView):
+    """One running part of an order."""
+
+    scopes = {"GET": frozenset({Scope.VIEW})}
+
+    @extend_schema(
+        operation_id="provisions_get",
+        responses={200: ProvisionSerializer, **problems(OrderNotFound, ProvisionNotFound)},
+    )
+    def get(self, request: Request, order: UUID, provision: UUID) -> Response:
+        """Show one running part of an order."""
+        found = provision_get(user=caller_of(request), order_id=order, provision_id=provision)
+        return Response(ProvisionSerializer(found).data)

@@ -1,0 +1,37 @@
+"""Reads of provisions, within an order the caller may see."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from accounts.models import User
+from orders.models import Order
+from orders.selectors import order_get
+from provisions.errors import NoSidecar, NotAPrimaryDeployment, ProvisionNotFound
+from provisions.models import Provision, ProvisionKind
+
+
+def provision_get(*, user: User, order_id: UUID, provision_id: UUID) -> Provision:
+    """The provision of that order, if the caller may see it. Raises OrderNotFound, ProvisionNotFound."""
+    order = order_get(user=user, order_id=order_id)
+    provision = Provision.objects.filter(order=order, id=provision_id).first()
+    if provision is None:
+        raise ProvisionNotFound
+    # The order with its customer and plan is at hand: nobody needs to fetch it again.
+    provision.order = order
+    return provision
+
+
+def provision_sidecar(provision: Provision) -> Provision:
+    """The sidecar through which a provision's files are reached. Raises NotAPrimaryDeployment, NoSidecar."""
+    if not provision.is_primary:
+        raise NotAPrimaryDeployment
+    sidecar = Provision.objects.filter(order_id=provision.order_id, kind=ProvisionKind.SIDECAR).first()
+    if sidecar is None:
+        raise NoSidecar
+    return sidecar
+
+
+def provisions_of(order: Order) -> list[Provision]:
+    """Every provision of an order, the primary one first."""
+    return list(Provision.objects.filter(order=order).order_by("-is_primary", "created_at", "id"))

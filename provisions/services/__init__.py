@@ -1,0 +1,1 @@
+"""Writes of provisions: keyword-only, typed, named entity_verb."""

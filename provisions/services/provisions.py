@@ -1,0 +1,42 @@
+"""Writes of provisions."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import RestrictedError
+
+from accounts.models import User
+from accounts.services.audit import audit_record
+from orders.models import Order
+from orders.services.orders import dependents_refuse, order_lock
+from provisions.errors import ProvisionHasBackups
+from provisions.models import Provision, ProvisionKind
+
+
+def provision_create(
+    *,
+    order: Order,
+    kind: ProvisionKind,
+    name: str,
+    is_primary: bool = False,
+    address: str = "",
+    token: str | None = None,
+) -> Provision:
+    """Add a running part to an order; `address` and `token` are a sidecar's."""
+    with transaction.atomic():
+        provision = Provision.objects.create(
+            order=order, kind=kind, name=name, is_primary=is_primary, address=address, token=token
+        )
+        audit_record(actor=None, action="provision.create", order_id=order.id, object_id=provision.id, kind=kind)
+    return provision
+
+
+def provision_delete(*, provision: Provision, actor: User | None) -> None:
+    """Remove a provision. Raises BackupInProgress while an operation is active, ProvisionHasBackups."""
+    try:
+        with transaction.atomic():
+            dependents_refuse(order_lock(provision.order_id))
+            audit_record(actor=actor, action="provision.delete", order_id=provision.order_id, object_id=provision.id)
+            provision.delete()
+    except RestrictedError:
+        raise ProvisionHasBackups from None

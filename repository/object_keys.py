@@ -1,0 +1,31 @@
+"""The grammar of object keys: what every target accepts, so that an object can move between them."""
+
+import re
+
+KEY_LENGTH_MAX = 512
+_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+
+
+def segment_is_valid(segment: str) -> bool:
+    """Whether this may stand between two slashes of a key. Hidden names are the targets' own."""
+    return _SEGMENT.fullmatch(segment) is not None
+
+
+def key_is_valid(key: str) -> bool:
+    """Whether this is a relative path of `[A-Za-z0-9._-]` segments, none of them empty or hidden."""
+    return 0 < len(key) <= KEY_LENGTH_MAX and all(segment_is_valid(segment) for segment in key.split("/"))
+
+
+def key_checked(key: str) -> str:
+    """The key itself; raises ValueError when it is none (a caller's mistake, never a storage's failure)."""
+    if not key_is_valid(key):
+        raise ValueError("not an object key")
+    return key
+
+
+def prefix_checked(prefix: str) -> str:
+    """The beginning of keys, whole segments or not, itself; raises ValueError when no key could begin so."""
+    *folders, begun = prefix.split("/")
+    if not all(map(segment_is_valid, folders)) or (begun and not segment_is_valid(begun)):
+        raise ValueError("not the beginning of an object key")
+    return prefix

@@ -1,0 +1,76 @@
+"""The protocol every place for backups speaks, and the errors it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StorageError(Exception):
+    """Base of every storage failure. `retryable`: the same call may succeed later."""
+
+    retryable = False
+
+
+class ObjectNotFound(StorageError):
+    """There is no object under that key."""
+
+
+class ObjectExists(StorageError):
+    """An object is already there: keys are never reused."""
+
+
+class StorageFull(StorageError):
+    """The target has no room left."""
+
+
+class StorageDenied(StorageError):
+    """The target refused the credentials, or the bucket or folder does not exist."""
+
+
+class StorageUnavailable(StorageError):
+    """The target could not be reached, or answered with a passing fault."""
+
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One listed object: its key and its size in bytes."""
+
+    key: str
+    size: int
+
+
+class ObjectWriter(Protocol):
+    """An object on its way into storage; nothing is listed under its key before `commit` returned."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes; the buffer may be reused as soon as this returns."""
+
+    def commit(self) -> None:
+        """Make the object appear whole and durable, or raise `ObjectExists` when its key is taken."""
+
+
+class Storage(Protocol):
+    """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError."""
+
+    def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:
+        """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""
+
+    def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`."""
+
+    def size(self, key: str) -> int:
+        """The object's size in bytes; raises `ObjectNotFound`."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is no error."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`; raises rather than ending early."""
+
+    def partials_sweep(self, *, older_than_seconds: float) -> int:
+        """Remove what writers that died left half-written, if it is older; return how many there were."""

@@ -1,0 +1,130 @@
+"""Packing a live tree into a `.tar.gz`: one thread reads ahead, the caller's compresses and writes."""
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty
+from threading import Thread
+from typing import Final, Protocol
+
+from isal import isal_zlib
+
+from sidecar.archive.gzip_stream import GzipStream
+from sidecar.archive.report import PackProgress, PackResult, PackWarning, WarningKind
+from sidecar.archive.ring import Ring
+from sidecar.archive.scan import root_open, tree_bytes
+from sidecar.archive.tree_reader import TreeReader
+from sidecar.errors import Cancelled, ScratchFull
+
+__all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "WarningKind", "tree_pack"]
+
+_PROGRESS_SECONDS: Final = 0.2
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Sink(Protocol):
+    """Where the archive goes: takes all of the bytes at each call, and may keep them."""
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> object:
+        """Take the next bytes of the archive."""
+        ...
+
+
+def tree_pack(
+    *,
+    root: Path,
+    sink: Sink,
+    on_progress: Callable[[PackProgress], None],
+    cancelled: Callable[[], bool],
+) -> PackResult:
+    """Write everything below `root` to the sink as a gzip'd tar.
+
+    Members are relative to the root, which is none itself. The reserved folder is left out, and so are devices,
+    FIFOs and sockets. A file that changes while it is read keeps the size it began with and is warned of.
+    `on_progress` is called now and then and once at the end, `cancelled` is asked at every MiB; both in the
+    caller's thread, as `sink.write` is.
+
+    Raises SourceFailed, Cancelled, and ScratchFull when the sink's disk has no room; the sink then holds part
+    of an archive.
+    """
+    descriptor = root_open(root)
+    try:
+        bytes_total = tree_bytes(descriptor, cancelled=cancelled)
+        ring = Ring()
+        reader = TreeReader(ring)
+        progress = _Progress(reader, bytes_total, on_progress)
+        output = _Output(sink)
+        thread = Thread(target=reader.run, args=(descriptor,), name="tree-reader")
+        thread.start()
+        try:
+            _compress(ring, output, progress, cancelled)
+        finally:
+            ring.stop()
+            thread.join()
+    finally:
+        os.close(descriptor)
+    progress.report()
+    return PackResult(
+        size_bytes=output.size,
+        crc32=output.crc32,
+        entries=reader.entries,
+        warnings_total=reader.warnings.total,
+        warnings=tuple(reader.warnings.kept),
+    )
+
+
+def _compress(ring: Ring, output: "_Output", progress: "_Progress", cancelled: Callable[[], bool]) -> None:
+    stream = GzipStream()
+    while True:
+        if cancelled():
+            raise Cancelled("packing was cancelled")
+        progress.report_if_due()
+        try:
+            filled = ring.take(timeout=_PROGRESS_SECONDS)
+        except Empty:
+            continue
+        if filled is None:
+            break
+        part = stream.compress(filled.buffer, filled.size)
+        ring.give_back(filled)
+        output.write(part)
+    output.write(stream.finish())
+
+
+class _Output:
+    """The sink, with the size and CRC-32 of what went into it."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.size = 0
+        self.crc32 = 0
+        self._sink = sink
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._sink.write(data)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise ScratchFull("the scratch folder's disk is full") from error
+            raise
+        self.size += len(data)
+        self.crc32 = isal_zlib.crc32(data, self.crc32)
+
+
+class _Progress:
+    """Reports how far the reader is, but not more often than anybody looks."""
+
+    def __init__(self, reader: TreeReader, bytes_total: int, on_progress: Callable[[PackProgress], None]) -> None:
+        self._reader = reader
+        self._bytes_total = bytes_total
+        self._on_progress = on_progress
+        self._due = time.monotonic() + _PROGRESS_SECONDS
+
+    def report_if_due(self) -> None:
+        if time.monotonic() >= self._due:
+            self.report()
+
+    def report(self) -> None:
+        self._due = time.monotonic() + _PROGRESS_SECONDS
+        self._on_progress(PackProgress(self._reader.bytes_read, self._bytes_total, self._reader.files))

@@ -1,0 +1,224 @@
+"""Walking a live tree: every entry below a folder, and nothing outside of it whatever is renamed meanwhile.
+
+Each step opens relative to the folder it came from and never through a symbolic link, so whoever can write in
+the tree cannot lead the walk out of it. Paths are only names here; nothing is opened by them.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sidecar.archive.report import WarningKind
+from sidecar.errors import Cancelled, SourceFailed
+
+RESERVED_FOLDER: Final = b".savepoint"
+
+# Folders kept open on the way down, besides the root; those further up are opened anew on the way back.
+FOLDERS_OPEN: Final = 64
+_ENTRIES_A_CHECK: Final = 1000
+
+# EINVAL is readlink's word for a symbolic link that is none any more, ENXIO open's for a socket.
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ESTALE})
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
+_NO_FILE: Final = frozenset({errno.ENXIO, errno.ENODEV})
+# A FIFO that takes a file's place must not make the walk wait for its writer.
+_OPEN_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+Warn = Callable[[WarningKind, bytes], None]
+
+
+class Found(NamedTuple):
+    """An entry of the tree: its path from the root, and how to reach it until the walk's next step.
+
+    `folder` is a descriptor of the folder that holds it under `name`. `status` is what the name led to a
+    moment ago; a folder's is that of the folder itself, which has been opened and listed.
+    """
+
+    path: bytes
+    name: bytes
+    folder: int
+    status: os.stat_result
+
+
+def root_open(root: str | os.PathLike[str]) -> int:
+    """A descriptor of the tree's root. Raises SourceFailed when there is no such folder, or none for us."""
+    try:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise SourceFailed(f"the root cannot be opened: {error.strerror}") from error
+
+
+def tree_bytes(root: int, *, cancelled: Callable[[], bool]) -> int:
+    """The bytes of file content below an open folder, those of a file with several names once.
+
+    Raises Cancelled and SourceFailed.
+    """
+    total = 0
+    linked: set[tuple[int, int]] = set()
+    for count, found in enumerate(tree_walk(root, warn=lambda _kind, _path: None)):
+        if count % _ENTRIES_A_CHECK == 0 and cancelled():
+            raise Cancelled("packing was cancelled")
+        status = found.status
+        if not stat.S_ISREG(status.st_mode) or identity(status) in linked:
+            continue
+        if status.st_nlink > 1:
+            linked.add(identity(status))
+        total += status.st_size
+    return total
+
+
+def tree_walk(root: int, *, warn: Warn) -> Generator[Found, None, None]:
+    """Every entry below an open folder: a folder before what is in it, names in the order of their bytes.
+
+    The reserved folder directly below the root is left out. What cannot be looked at is warned of. Memory is
+    that of the names in the folders on the way down, whatever the size of the tree. Raises SourceFailed for an
+    error that is not about one entry alone.
+    """
+    walk = _Walk(warn)
+    try:
+        walk.enter(b"", root)
+        yield from walk
+    except OSError as error:
+        raise SourceFailed(f"the root cannot be listed: {error.strerror}") from error
+    finally:
+        walk.close()
+
+
+def entry_open(name: bytes, folder: int, flags: int = 0) -> int:
+    """A descriptor of what a name in an open folder is, never of what a link points to. Raises OSError."""
+    flags |= _OPEN_FLAGS
+    try:
+        return os.open(name, flags | os.O_NOATIME, dir_fd=folder)
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
+        # Only the owner and root may leave the access time alone.
+        return os.open(name, flags, dir_fd=folder)
+
+
+def warning_kind(error: OSError) -> WarningKind:
+    """What an error at one entry means for it. Raises SourceFailed when the error is not about that entry."""
+    if error.errno in _GONE:
+        return WarningKind.VANISHED
+    if error.errno in _FORBIDDEN:
+        return WarningKind.UNREADABLE
+    if error.errno in _NO_FILE:
+        return WarningKind.SKIPPED
+    raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """What tells a file from all others, whatever its names."""
+    return status.st_dev, status.st_ino
+
+
+@dataclass(slots=True)
+class _Level:
+    """A folder that the walk is in.
+
+    `descriptor` is None while the walk is far below it, and for good when it is not found again. `names` are
+    those still to come, the next one last. `path_bytes` is the length of the path in front of them.
+    """
+
+    descriptor: int | None
+    identity: tuple[int, int]
+    names: list[bytes]
+    path_bytes: int
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class _Walk:
+    """The state of a walk: an explicit stack, since trees may be deeper than a recursion or a path can be."""
+
+    def __init__(self, warn: Warn) -> None:
+        self._warn = warn
+        self._levels: list[_Level] = []
+        self._path = bytearray()
+
+    def __iter__(self) -> Iterator[Found]:
+        while self._levels:
+            level = self._levels[-1]
+            if not level.names:
+                self._leave()
+            elif found := self._look(level):
+                yield found
+
+    def close(self) -> None:
+        for level in self._levels:
+            level.close()
+
+    def enter(self, name: bytes, folder: int) -> os.stat_result:
+        """Go down into a folder within an open one; an empty name is that folder itself. Raises OSError."""
+        descriptor = entry_open(name or b".", folder, os.O_DIRECTORY)
+        try:
+            status = os.fstat(descriptor)
+            names = sorted(map(os.fsencode, os.listdir(descriptor)), reverse=True)  # noqa: PTH208 - not a path
+        except OSError:
+            os.close(descriptor)
+            raise
+        if name:
+            self._path += name + b"/"
+        elif RESERVED_FOLDER in names:
+            names.remove(RESERVED_FOLDER)
+        self._levels.append(_Level(descriptor, identity(status), names, len(self._path)))
+        if len(self._levels) > FOLDERS_OPEN + 1:
+            self._levels[-1 - FOLDERS_OPEN].close()
+        return status
+
+    def _look(self, level: _Level) -> Found | None:
+        name = level.names.pop()
+        path = bytes(self._path) + name
+        if level.descriptor is None:
+            self._warn(WarningKind.VANISHED, path)
+            return None
+        try:
+            status = os.stat(name, dir_fd=level.descriptor, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                status = self.enter(name, level.descriptor)
+        except OSError as error:
+            self._warn(warning_kind(error), path)
+            return None
+        return Found(path, name, level.descriptor, status)
+
+    def _leave(self) -> None:
+        below = self._levels.pop()
+        if self._levels:
+            level = self._levels[-1]
+            del self._path[level.path_bytes :]
+            if level.descriptor is None:
+                level.descriptor = self._find_again(level, below)
+        below.close()
+
+    def _find_again(self, level: _Level, below: _Level) -> int | None:
+        """A folder closed on the way down: the parent of the one below it, or where it was if that one moved."""
+        found = None
+        if below.descriptor is not None:
+            found = _descend(below.descriptor, [b".."], level.identity)
+        if found is None and (root := self._levels[0].descriptor) is not None:
+            found = _descend(root, bytes(self._path[:-1]).split(b"/"), level.identity)
+        return found
+
+
+def _descend(folder: int, names: Iterable[bytes], expected: tuple[int, int]) -> int | None:
+    """The folder that a way of names leads to from an open one, or None if it is not the one expected."""
+    descriptor = os.dup(folder)
+    try:
+        for name in names:
+            above, descriptor = descriptor, entry_open(name, descriptor, os.O_DIRECTORY)
+            os.close(above)
+        found = identity(os.fstat(descriptor)) == expected
+    except OSError as error:
+        os.close(descriptor)
+        warning_kind(error)
+        return None
+    if found:
+        return descriptor
+    os.close(descriptor)
+    return None

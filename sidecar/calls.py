@@ -1,0 +1,162 @@
+"""Every call that runs: for whom, whether it must stop, how it ended.
+
+A call must stop when its caller goes away, and when a newer attempt of the same operation takes over. Whatever it
+fails with reaches the caller as a status with the error's stable code, and the log as one line.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+import grpc
+
+from sidecar.errors import Cancelled, Refused, SidecarError
+from sidecar.fences import Fences
+from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+_log = logging.getLogger("sidecar")
+
+# The operation names a folder of the extraction's journal, and stands in the log.
+_OPERATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_OPERATION_CHARACTERS: Final = 100
+_DETAIL_CHARACTERS: Final = 500
+_STATUSES: Final = {
+    "sidecar_unavailable": grpc.StatusCode.UNAVAILABLE,
+    "sidecar_refused": grpc.StatusCode.FAILED_PRECONDITION,
+    "cancelled": grpc.StatusCode.CANCELLED,
+    "scratch_full": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "not_enough_space": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "archive_damaged": grpc.StatusCode.DATA_LOSS,
+    "archive_refused": grpc.StatusCode.INVALID_ARGUMENT,
+    "source_failed": grpc.StatusCode.ABORTED,
+}
+_CODE_METADATA: Final = "savepoint-code"
+
+
+class ShuttingDown(SidecarError):
+    """The daemon takes no new calls."""
+
+    code = "sidecar_unavailable"
+
+
+class Superseded(Refused):
+    """A newer attempt of the operation has taken over."""
+
+
+class Call:
+    """One running call; `stop` asks it to end, from any thread."""
+
+    def __init__(self, *, operation: str, fence: int) -> None:
+        self.operation = operation
+        self.fence = fence
+        self._lock = threading.Lock()
+        self._error: SidecarError | None = None
+        self._callbacks: list[Callable[[], object]] = []
+
+    def stop(self, error: SidecarError) -> None:
+        """Let the call end with `error`; only the first one counts."""
+        with self._lock:
+            if self._error is not None:
+                return
+            self._error = error
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_stop(self, callback: Callable[[], object]) -> None:
+        """Call back when the call is to stop, at once when that is so already."""
+        with self._lock:
+            if self._error is None:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def stopped(self) -> bool:
+        """Whether the call is to stop."""
+        return self._error is not None
+
+    def check(self) -> None:
+        """Raise what the call was stopped with."""
+        if self._error is not None:
+            raise self._error
+
+    def superseded(self) -> bool:
+        """Whether a newer attempt took the operation over, so that what was begun for it may be wanted still."""
+        return isinstance(self._error, Superseded)
+
+
+class Calls:
+    """The calls that run now."""
+
+    def __init__(self, fences: Fences) -> None:
+        self._fences = fences
+        self._changed = threading.Condition()
+        self._running: set[Call] = set()
+        self._draining = False
+
+    @contextmanager
+    def running(self, method: str, ticket: wire.Ticket, context: grpc.ServicerContext) -> Iterator[Call]:
+        """Admit a call, then translate and log how it ends. An operation's older attempts are stopped."""
+        call = Call(operation=ticket.operation, fence=ticket.fence)
+        began = time.monotonic()
+        ending = "ok"
+        try:
+            self._admit(call)
+            if not context.add_callback(lambda: call.stop(Cancelled("The caller went away."))):
+                raise Cancelled("The caller went away.")
+            yield call
+        except SidecarError as error:
+            ending = f"{error.code} ({error.detail!r})"
+            _abort(context, error)
+        except GeneratorExit:
+            ending = "the caller went away"
+            raise
+        except Exception:
+            ending = "internal"
+            _log.exception("%s failed unexpectedly", method)
+            _abort(context, SidecarError("The sidecar failed unexpectedly."))
+        finally:
+            self._dismiss(call)
+            seconds = time.monotonic() - began
+            shown = call.operation[:_OPERATION_CHARACTERS]
+            _log.info("%s operation=%r fence=%d %.3f s: %s", method, shown, call.fence, seconds, ending)
+
+    @contextmanager
+    def decisive(self, call: Call) -> Iterator[None]:
+        """No attempt can take over inside this block. Raises what the call was stopped with."""
+        with self._changed:
+            call.check()
+            yield
+
+    def drain(self, *, timeout: float) -> None:
+        """Admit nothing more, and wait for the running calls, but no longer than `timeout` seconds."""
+        with self._changed:
+            self._draining = True
+            self._changed.wait_for(lambda: not self._running, timeout)
+
+    def _admit(self, call: Call) -> None:
+        if not _OPERATION.fullmatch(call.operation):
+            raise Refused("The call does not name its operation.")
+        with self._changed:
+            if self._draining:
+                raise ShuttingDown("The sidecar is shutting down.")
+            self._fences.admit(operation=call.operation, fence=call.fence)
+            for other in self._running:
+                if other.operation == call.operation and other.fence < call.fence:
+                    other.stop(Superseded("A newer attempt of this operation has taken over."))
+            self._running.add(call)
+
+    def _dismiss(self, call: Call) -> None:
+        with self._changed:
+            self._running.discard(call)
+            self._changed.notify_all()
+
+
+def _abort(context: grpc.ServicerContext, error: SidecarError) -> NoReturn:
+    context.set_trailing_metadata(((_CODE_METADATA, error.code),))
+    status = _STATUSES.get(error.code, grpc.StatusCode.INTERNAL)
+    context.abort(status, error.detail[:_DETAIL_CHARACTERS])

@@ -1,0 +1,81 @@
+"""Packing the data into a scratch file, which can be read meanwhile."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from sidecar.archive.pack import PackProgress, PackResult, tree_pack
+from sidecar.calls import Call, Calls
+from sidecar.errors import Refused
+from sidecar.growing import GrowingFile
+from sidecar.jobs import Job
+from sidecar.paths import data_folder, folder_path, scratch_name
+from sidecar.scratch import Scratch
+
+PackJob = Job[PackProgress, PackResult]
+
+_NOTHING_YET: Final = PackProgress(bytes_read=0, bytes_total=0, files=0)
+
+
+class Compressions:
+    """The archives being written, by the name they will have."""
+
+    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls) -> None:
+        self._root = root
+        self._scratch = scratch
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._growing: dict[str, tuple[Call, GrowingFile]] = {}
+
+    def run(self, call: Call, *, source: str, output: str) -> Iterator[PackProgress | PackResult]:
+        """Pack the folder `source` into the scratch file `output`; the result comes last.
+
+        From the first progress on `growing` finds the output. It is removed when packing fails or the call is
+        stopped. Raises `SidecarError`s.
+        """
+        name = scratch_name(output)
+        with ExitStack() as opened:
+            folder = opened.enter_context(data_folder(source, root=self._root))
+            partial = opened.enter_context(self._scratch.partial_create())
+            growing = GrowingFile(partial.descriptor)
+            self._add(name, call, growing)
+            opened.callback(self._remove, name, growing)
+            kept = opened.pop_all()
+        job = PackJob(name=f"packing for {call.operation}", progress=_NOTHING_YET)
+
+        def pack() -> PackResult:
+            with kept, growing:
+                result = tree_pack(
+                    root=folder_path(folder),
+                    sink=growing,
+                    on_progress=job.report,
+                    cancelled=job.cancelled,
+                )
+                with self._calls.decisive(call):
+                    partial.publish(name)
+                return result
+
+        call.on_stop(job.cancel)
+        job.start(pack)
+        yield from job.follow(call)
+        yield job.result()
+
+    def growing(self, name: str) -> GrowingFile | None:
+        """The file being written that will have this name."""
+        with self._lock:
+            _, growing = self._growing.get(name, (None, None))
+            return growing
+
+    def _add(self, name: str, call: Call, growing: GrowingFile) -> None:
+        with self._lock:
+            other, _ = self._growing.get(name, (None, None))
+            if other is not None and not other.stopped():
+                raise Refused("The scratch file is being written by another call.")
+            self._growing[name] = call, growing
+
+    def _remove(self, name: str, growing: GrowingFile) -> None:
+        with self._lock:
+            if self._growing.get(name, (None, None))[1] is growing:
+                del self._growing[name]

@@ -1,0 +1,53 @@
+"""What the sidecar refuses or fails at, each with the stable code that travels on the wire."""
+
+
+class SidecarError(Exception):
+    """Base of every expected failure; `detail` never holds a secret, nor a path outside the virtual roots."""
+
+    code = "internal"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Refused(SidecarError):
+    """The request names what this sidecar may not touch, or an older fence."""
+
+    code = "sidecar_refused"
+
+
+class Cancelled(SidecarError):
+    """The caller went away or asked to stop; what was begun has been cleaned up."""
+
+    code = "cancelled"
+
+
+class ScratchFull(SidecarError):
+    """The scratch folder's disk has no room left."""
+
+    code = "scratch_full"
+
+
+class NotEnoughSpace(SidecarError):
+    """The data volume has no room for staging; nothing live was touched."""
+
+    code = "not_enough_space"
+
+
+class ArchiveDamaged(SidecarError):
+    """The archive is truncated or fails a checksum; nothing live was touched."""
+
+    code = "archive_damaged"
+
+
+class ArchiveRefused(SidecarError):
+    """The archive holds an entry that could reach outside the data root, or breaks a limit; nothing live was touched."""
+
+    code = "archive_refused"
+
+
+class SourceFailed(SidecarError):
+    """The data could not be read as a whole: the root is missing, or its disk fails."""
+
+    code = "source_failed"

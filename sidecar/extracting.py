@@ -1,0 +1,129 @@
+"""The extraction that runs now, and what became of earlier ones."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from sidecar.calls import Call, ShuttingDown
+from sidecar.errors import Cancelled, Refused, SourceFailed
+from sidecar.jobs import Job
+from sidecar.restore.extraction import (
+    ExtractProgress,
+    ExtractSummary,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    Phase,
+    archive_extract,
+    outcome_read,
+    outcome_release,
+)
+from sidecar.restore.failures import failure_recalled
+
+ExtractJob = Job[ExtractProgress, ExtractSummary]
+
+_NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0)
+
+
+class Extractions:
+    """At most one extraction at a time, followed by the calls of its operation.
+
+    It is given up when no call follows it any more, unless a newer attempt is about to: then it goes on. Once it
+    exchanges it runs to its end whatever happens.
+    """
+
+    def __init__(self, *, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._operation = ""
+        self._job: ExtractJob | None = None
+        self._followers = 0
+        self._finished = False
+
+    def run(self, call: Call, *, archive: Path, mode: Mode) -> Iterator[ExtractProgress | ExtractSummary]:
+        """Follow the operation's extraction, starting it unless it runs or has ended; its summary comes last."""
+        while True:
+            job = self._join_or_start(call, archive=archive, mode=mode)
+            if isinstance(job, ExtractSummary):
+                yield job
+                return
+            call.on_stop(partial(self._leave, call, job))
+            yield from job.follow(call)
+            try:
+                yield job.result()
+            except Cancelled:
+                # It was already being given up when this call came to follow it: start anew.
+                call.check()
+            else:
+                return
+
+    def outcome(self, *, operation: str) -> Outcome:
+        """What became of the operation's extraction."""
+        with self._lock:
+            if self._runs(operation):
+                return Outcome(OutcomeKind.RUNNING)
+            return outcome_read(root=self._root, operation=operation)
+
+    def release(self, *, operation: str) -> None:
+        """Forget the operation's extraction. Raises `Refused` while it runs."""
+        with self._lock:
+            if self._runs(operation):
+                raise Refused("The extraction is still running.")
+            outcome_release(root=self._root, operation=operation)
+
+    def finish(self) -> None:
+        """Start nothing more, give up what is being staged, wait for the end of what is being exchanged."""
+        with self._lock:
+            self._finished = True
+            job = self._job
+        if job is not None:
+            job.cancel()
+            job.join()
+
+    def _join_or_start(self, call: Call, *, archive: Path, mode: Mode) -> ExtractJob | ExtractSummary:
+        with self._lock:
+            if self._job is not None and not self._job.done():
+                if self._operation != call.operation:
+                    raise Refused("Another extraction is running.")
+                self._followers += 1
+                return self._job
+            outcome = outcome_read(root=self._root, operation=call.operation)
+            if outcome.kind is OutcomeKind.COMPLETED and outcome.summary is not None:
+                return outcome.summary
+            if outcome.kind is OutcomeKind.ROLLED_BACK:
+                raise failure_recalled(outcome.error_code, outcome.error_detail)
+            if outcome.kind is not OutcomeKind.NONE:
+                raise Refused("An earlier extraction has not come to its end.")
+            return self._start(call.operation, archive=archive, mode=mode)
+
+    def _start(self, operation: str, *, archive: Path, mode: Mode) -> ExtractJob:
+        if self._finished:
+            raise ShuttingDown("The sidecar is shutting down.")
+        if not archive.is_file():
+            raise SourceFailed("The archive is not in scratch.")
+        job = ExtractJob(name=f"extracting for {operation}", progress=_NOTHING_YET)
+        self._operation, self._job, self._followers = operation, job, 1
+        job.start(
+            lambda: archive_extract(
+                archive=archive,
+                root=self._root,
+                operation=operation,
+                mode=mode,
+                on_progress=job.report,
+                cancelled=job.cancelled,
+            )
+        )
+        return job
+
+    def _leave(self, call: Call, job: ExtractJob) -> None:
+        with self._lock:
+            if job is not self._job:
+                return
+            self._followers -= 1
+            if self._followers == 0 and not call.superseded():
+                job.cancel()
+
+    def _runs(self, operation: str) -> bool:
+        return self._operation == operation and self._job is not None and not self._job.done()

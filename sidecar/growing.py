@@ -1,0 +1,84 @@
+"""A file that is read while it is being written."""
+
+import os
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from sidecar.errors import Refused, SidecarError
+from sidecar.scratch import write_all
+from sidecar_client.framing import DATA_BYTES
+
+# Readers wait this long for a whole message's bytes: many small messages cost more than they bring forward.
+_GATHER_SECONDS: Final = 0.05
+
+
+class GrowingFile:
+    """Appended to by one thread, inside a `with`, and followed by others.
+
+    These wait for more bytes, the end, or the failure with which the `with` was left.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Take an open, empty file, which stays open for as long as the `with`."""
+        self._descriptor = descriptor
+        self._changed = threading.Condition()
+        self._size = 0
+        self._ended = False
+        self._failure: SidecarError | None = None
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Append all of the bytes. Raises `ScratchFull`."""
+        write_all(self._descriptor, data)
+        with self._changed:
+            self._size += len(data)
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Make those who wait look again whether they are to stop."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def open(self) -> int | None:
+        """A descriptor for reading, which the caller closes; None when nothing is being written any more."""
+        with self._changed:
+            self._raise_failure()
+            return None if self._ended else os.dup(self._descriptor)
+
+    def available(self, *, offset: int, stopped: Callable[[], bool]) -> int:
+        """Wait for bytes at `offset` and return how many there are; 0 at the end, or when `stopped` after `wake`.
+
+        Raises what the writing failed with.
+        """
+        with self._changed:
+            for wanted, timeout in ((1, None), (DATA_BYTES, _GATHER_SECONDS)):
+                self._changed.wait_for(
+                    lambda wanted=wanted: self._size - offset >= wanted or self._ended or stopped(),
+                    timeout,
+                )
+            self._raise_failure()
+            if self._ended and offset > self._size:
+                raise Refused("The offset lies beyond the end of the file.")
+            return max(self._size - offset, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._changed:
+            self._ended = True
+            if error is not None:
+                expected = isinstance(error, SidecarError)
+                self._failure = error if expected else SidecarError("The sidecar failed unexpectedly.")
+            self._changed.notify_all()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            # An exception of the reader's own: a shared one would mix the tracebacks of several threads.
+            raise type(self._failure)(self._failure.detail)

@@ -1,0 +1,84 @@
+"""Long work in a thread of its own, which calls follow: they come and go, the work ends once."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Final, Generic, TypeVar
+
+from sidecar.calls import Call
+from sidecar.errors import SidecarError
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+_log = logging.getLogger("sidecar")
+
+_REPORT_SECONDS: Final = 0.25
+# A follower hears at least this often that the work is alive, also when nothing moves.
+_HEARTBEAT_SECONDS: Final = 5.0
+
+
+class Job(Generic[P, R]):
+    """Work that reports progress `P` and ends with `R` or a `SidecarError`."""
+
+    def __init__(self, *, name: str, progress: P) -> None:
+        self._name = name
+        self._progress = progress
+        self._cancelled = threading.Event()
+        self._future: Future[R] = Future()
+        self._thread: threading.Thread | None = None
+
+    def start(self, work: Callable[[], R]) -> None:
+        """Begin; the interpreter does not end before the work has."""
+        self._thread = threading.Thread(target=self._run, args=(work,), name=self._name)
+        self._thread.start()
+
+    def report(self, progress: P) -> None:
+        """Say how far the work is; followers see the newest only."""
+        self._progress = progress
+
+    def cancel(self) -> None:
+        """Ask the work to stop; it does so where it can."""
+        self._cancelled.set()
+
+    def cancelled(self) -> bool:
+        """Whether the work was asked to stop."""
+        return self._cancelled.is_set()
+
+    def done(self) -> bool:
+        """Whether the work has ended, cleaning up included."""
+        return self._future.done()
+
+    def join(self) -> None:
+        """Wait for the end, however long it takes."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def follow(self, call: Call) -> Iterator[P]:
+        """The progress now, then whenever it changed, until the end. Raises what the call was stopped with."""
+        woken = threading.Event()
+        call.on_stop(woken.set)
+        self._future.add_done_callback(lambda _: woken.set())
+        shown, shown_at = self._progress, time.monotonic()
+        yield shown
+        while not woken.wait(_REPORT_SECONDS):
+            newest, now = self._progress, time.monotonic()
+            if newest is not shown or now - shown_at >= _HEARTBEAT_SECONDS:
+                shown, shown_at = newest, now
+                yield shown
+        call.check()
+
+    def result(self) -> R:
+        """What the work ended with, waiting for it; raises what it failed with."""
+        return self._future.result()
+
+    def _run(self, work: Callable[[], R]) -> None:
+        try:
+            self._future.set_result(work())
+        except SidecarError as error:
+            self._future.set_exception(error)
+        except BaseException:
+            _log.exception("%s failed unexpectedly", self._name)
+            self._future.set_exception(SidecarError("The sidecar failed unexpectedly."))

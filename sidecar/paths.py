@@ -1,0 +1,120 @@
+"""Virtual paths: what `/data` and `/tmp` on the wire lead to, and that nothing else can be named.
+
+Every step is opened relative to the folder before it and never through a symbolic link, so that whoever can write
+in the data root cannot lead a call out of it, not even between two steps.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sidecar.archive.scan import RESERVED_FOLDER
+from sidecar.errors import Refused, SourceFailed
+
+DATA: Final = "/data"
+SCRATCH: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
+
+# What open says of a symbolic link, with O_NOFOLLOW and with O_DIRECTORY too.
+_LINKS: Final = frozenset({errno.ELOOP, errno.ENOTDIR})
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+# A FIFO must not make the call wait for its writer.
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_NAME_BYTES: Final = 255
+
+
+def scratch_name(path: str) -> str:
+    """The name of a scratch file: scratch has no folders. Raises `Refused` for any other path."""
+    root, names = _split(path)
+    if root != SCRATCH or len(names) != 1:
+        raise Refused("The path does not name a scratch file.")
+    return names[0]
+
+
+def is_scratch(path: str) -> bool:
+    """Whether the path lies in scratch. Raises `Refused` for one that is in neither root."""
+    return _split(path)[0] == SCRATCH
+
+
+def require_data_root(path: str) -> None:
+    """Raise `Refused` unless the path is that of the whole data."""
+    if _split(path) != (DATA, ()):
+        raise Refused("The path does not name the data root.")
+
+
+@contextmanager
+def data_folder(path: str, *, root: Path) -> Iterator[int]:
+    """A descriptor of the data root or a folder in it. Raises `Refused`, and `SourceFailed` when it is not there."""
+    kind, names = _split(path)
+    if kind != DATA:
+        raise Refused("The path does not name a folder of the data.")
+    folder = _descend(root, names)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def folder_path(descriptor: int) -> Path:
+    """A path that leads to the open folder itself, whatever has become of its name."""
+    return Path(f"/proc/self/fd/{descriptor}")
+
+
+def file_open(path: str, *, root: Path, scratch: Path) -> int:
+    """A descriptor of a regular file in the data or in scratch, for reading; the caller closes it.
+
+    Raises `Refused`, and `SourceFailed` when it is not there.
+    """
+    kind, names = _split(path)
+    if not names:
+        raise Refused("The path does not name a file.")
+    folder = _descend(root if kind == DATA else scratch, names[:-1])
+    try:
+        descriptor = _step(folder, names[-1], _FILE)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Refused("The path does not name a regular file.")
+    return descriptor
+
+
+def _split(path: str) -> tuple[str, tuple[str, ...]]:
+    """The virtual root and the names below it."""
+    empty, kind, *names = path.split("/") if path.startswith("/") else ("", "")
+    if f"/{kind}" not in (DATA, SCRATCH):
+        raise Refused("The path is neither in the data nor in scratch.")
+    if any(not _is_plain(name) for name in names):
+        raise Refused("The path has a part that is not a plain name.")
+    if kind == DATA.removeprefix("/") and names[:1] == [RESERVED_FOLDER.decode()]:
+        raise Refused("The path lies in the reserved folder.")
+    return f"/{kind}", tuple(names)
+
+
+def _is_plain(name: str) -> bool:
+    return name not in ("", ".", "..") and "\0" not in name and len(name.encode()) <= _NAME_BYTES
+
+
+def _descend(root: Path, names: tuple[str, ...]) -> int:
+    folder = _step(None, str(root), _FOLDER)
+    for name in names:
+        try:
+            below = _step(folder, name, _FOLDER)
+        finally:
+            os.close(folder)
+        folder = below
+    return folder
+
+
+def _step(folder: int | None, name: str, flags: int) -> int:
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _LINKS:
+            raise Refused("The path leads through a link or a file.") from error
+        if error.errno == errno.ENOENT:
+            raise SourceFailed("There is no such file or folder.") from error
+        raise SourceFailed(f"The path cannot be opened: {os.strerror(error.errno or 0)}.") from error

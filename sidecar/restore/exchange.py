@@ -1,0 +1,158 @@
+"""Carries out a committed plan, or takes it back: every step looks first at what is done already.
+
+The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the name
+has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sidecar.restore.plan import PUT
+from sidecar.restore.progress import Progress
+from sidecar.restore.records import records_read
+from sidecar.restore.tar_reader import Metadata
+from sidecar.restore.tree import Tree, status_at
+from sidecar.restore.workspace import Workspace
+
+_SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+
+
+class Exchange:
+    """The live tree and the staged one, open for exchanging names. All methods raise OSError."""
+
+    def __init__(self, root_fd: int, workspace: Workspace, progress: Progress) -> None:
+        self._workspace = workspace
+        self._filesystem = workspace.filesystem
+        self._progress = progress
+        self._live = Tree(root_fd)
+        self._staged = Tree(workspace.staged())
+        self._aside = workspace.aside()
+
+    def forward(self) -> None:
+        """Make the live data wholly new, and durable."""
+        with self._workspace.list_read(b"moves") as moves:
+            for number, (word, *inodes, path) in enumerate(records_read(moves)):
+                if word == PUT:
+                    self._put(path, int(inodes[0]), b"%d" % number)
+                else:
+                    self._take(path, b"%d" % number)
+                self._progress.advance()
+        self._restore_folders(b"folders", keep_special=True)
+        self._workspace.sync()
+
+    def backward(self) -> None:
+        """Make the live data wholly old again, and durable. Every step is tried; the first error is raised at the end.
+
+        Folders get their metadata back before the names, which may need the write permission, and once more after,
+        for the names have changed the times.
+        """
+        errors: list[OSError] = []
+        self._restore_folders(b"merged", keep_special=False, errors=[])
+        with self._workspace.list_read(b"moves") as moves:
+            for number, (word, *inodes, path) in enumerate(records_read(moves)):
+                with _collected(errors):
+                    if word == PUT:
+                        self._put_back(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
+                    else:
+                        self._take_back(path, int(inodes[0]), b"%d" % number)
+                self._progress.advance()
+        self._restore_folders(b"merged", keep_special=False, errors=errors)
+        if errors:
+            raise errors[0]
+        self._workspace.sync()
+
+    def close(self) -> None:
+        """Give back the descriptors."""
+        self._live.close()
+        self._staged.close()
+
+    def _put(self, path: bytes, staged: int, number: bytes) -> None:
+        """Give the staged inode its live name; what had the name is then at the staged place, or set aside."""
+        if self._inode(self._staged, path) != staged:
+            return
+        live_at, name = self._live.parent(path)
+        staged_at, _ = self._staged.parent(path)
+        if status_at(name, at=live_at) is not None:
+            if self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
+                return
+            self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
+        self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
+
+    def _put_back(self, path: bytes, staged: int, live: int, number: bytes) -> None:
+        """The inverse of `_put`, whichever of its two ways it went, and however far."""
+        now = self._inode(self._live, path)
+        if live and now == live:
+            return
+        live_at, name = self._live.parent(path)
+        staged_at, _ = self._staged.parent(path)
+        displaced = self._inode(self._staged, path)
+        if displaced and displaced != staged:
+            if not now:
+                self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
+            elif not self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
+                raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+            return
+        if now and not displaced:
+            self._filesystem.move(name, at=live_at, to=name, to_at=staged_at)
+            now = 0
+        if not now and status_at(number, at=self._aside) is not None:
+            self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
+
+    def _take(self, path: bytes, number: bytes) -> None:
+        """Set a live name aside. One that somebody made anew after it was taken is not the one that was planned."""
+        live_at, name = self._live.parent(path)
+        if status_at(number, at=self._aside) is None and status_at(name, at=live_at) is not None:
+            self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
+
+    def _take_back(self, path: bytes, live: int, number: bytes) -> None:
+        live_at, name = self._live.parent(path)
+        now = self._inode(self._live, path)
+        if now == live or status_at(number, at=self._aside) is None:
+            return
+        if not now:
+            self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
+        elif not self._filesystem.exchange(number, at=self._aside, other=name, other_at=live_at):
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    def _restore_folders(
+        self, listed: bytes, *, keep_special: bool, errors: list[OSError] | None = None
+    ) -> None:
+        """Set the metadata that a list gives for live folders. With `keep_special` the live folder's own setuid,
+        setgid and sticky bits stay: an archive never brings any, and a shared group must not be lost to a restore.
+        With `errors` no error stops it; the first one is put there.
+        """
+        with self._workspace.list_read(listed) as folders:
+            for *numbers, path in records_read(folders):
+                mode, uid, gid, mtime_ns = map(int, numbers)
+                with contextlib.nullcontext() if errors is None else _collected(errors):
+                    self._restore_folder(path, Metadata(mode, uid, gid, mtime_ns), keep_special=keep_special)
+                self._progress.advance()
+
+    def _restore_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
+        fd = self._live.open_folder(path)
+        try:
+            special = os.fstat(fd).st_mode & _SPECIAL if keep_special else 0
+            self._filesystem.set_metadata(fd, replace(metadata, mode=metadata.mode | special))
+        finally:
+            os.close(fd)
+
+    @staticmethod
+    def _inode(tree: Tree, path: bytes) -> int:
+        """The inode that has a name, 0 for none."""
+        status = tree.status(path)
+        return status.st_ino if status else 0
+
+
+@contextlib.contextmanager
+def _collected(errors: list[OSError]) -> Iterator[None]:
+    """Keep an error instead of letting it end the work; only the first, for there may be as many as steps."""
+    try:
+        yield
+    except OSError as error:
+        errors[:] = errors[:1] or [error]

@@ -1,0 +1,124 @@
+"""Every change that an extraction makes to the data volume, one method each, and nothing else."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+
+from sidecar.restore.tar_reader import Metadata
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+class Filesystem:
+    """The Linux calls behind an extraction. Names are single components, `at` is the descriptor of their folder.
+
+    No call follows a symlink, none overwrites what is there. All of them raise OSError.
+    """
+
+    def __init__(self) -> None:
+        self._is_root = os.geteuid() == 0
+
+    def make_folder(self, name: bytes, *, at: int, mode: int) -> None:
+        """Make a folder with these permission bits, less the umask."""
+        os.mkdir(name, mode, dir_fd=at)
+
+    def make_file(self, name: bytes, *, at: int) -> int:
+        """Make an empty file that only its owner may use, and return a descriptor for reading and writing it."""
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
+
+    def make_symlink(self, target: bytes, name: bytes, *, at: int, metadata: Metadata) -> None:
+        """Make a symlink with its own owner and time; whether `target` exists does not matter."""
+        os.symlink(target, name, dir_fd=at)
+        if self._is_root:
+            os.chown(name, metadata.uid, metadata.gid, dir_fd=at, follow_symlinks=False)
+        os.utime(name, ns=(metadata.mtime_ns, metadata.mtime_ns), dir_fd=at, follow_symlinks=False)
+
+    def make_link(self, source: bytes, *, source_at: int, name: bytes, at: int) -> None:
+        """Give an inode one more name."""
+        os.link(source, name, src_dir_fd=source_at, dst_dir_fd=at, follow_symlinks=False)
+
+    def write(self, fd: int, data: bytes | bytearray | memoryview) -> None:
+        """Write all of `data` at the descriptor's place."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    def write_at(self, fd: int, data: bytes, offset: int) -> None:
+        """Overwrite a reserved place and bring it to the disk before returning."""
+        if os.pwrite(fd, data, offset) != len(data):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.fsync(fd)
+
+    def reserve(self, fd: int, size: int) -> None:
+        """Make a file `size` bytes long whose room on the disk is there."""
+        os.posix_fallocate(fd, 0, size)
+
+    def set_size(self, fd: int, size: int) -> None:
+        """Make a file `size` bytes long; what is beyond its last byte becomes a hole."""
+        os.ftruncate(fd, size)
+
+    def set_metadata(self, fd: int, metadata: Metadata) -> None:
+        """Set owner (as root only), permission bits and time of an open file or folder, in the order that keeps them."""
+        if self._is_root:
+            os.fchown(fd, metadata.uid, metadata.gid)
+        os.fchmod(fd, metadata.mode)
+        os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        """Set all twelve mode bits of an open file or folder."""
+        os.fchmod(fd, mode)
+
+    def set_owner(self, name: bytes, *, at: int, uid: int, gid: int) -> None:
+        """Set the owner of a name, as root only."""
+        if self._is_root:
+            os.chown(name, uid, gid, dir_fd=at, follow_symlinks=False)
+
+    def move(self, name: bytes, *, at: int, to: bytes, to_at: int) -> None:
+        """Rename; a name that is there already is never replaced (on old filesystems: was not there a moment ago)."""
+        if not _renameat2(at, name, to_at, to, _RENAME_NOREPLACE):
+            os.rename(name, to, src_dir_fd=at, dst_dir_fd=to_at)
+
+    def exchange(self, name: bytes, *, at: int, other: bytes, other_at: int) -> bool:
+        """Swap two names in one step, whatever they are; False when this filesystem cannot."""
+        return _renameat2(at, name, other_at, other, _RENAME_EXCHANGE)
+
+    def remove_file(self, name: bytes, *, at: int) -> None:
+        """Take away a name that is no folder."""
+        os.unlink(name, dir_fd=at)
+
+    def remove_folder(self, name: bytes, *, at: int) -> None:
+        """Take away an empty folder."""
+        os.rmdir(name, dir_fd=at)
+
+    def sync(self, fd: int) -> None:
+        """Bring one file or folder to the disk."""
+        os.fsync(fd)
+
+    def sync_volume(self, fd: int) -> None:
+        """Bring everything on the volume that holds `fd` to the disk: one call instead of one for each staged file."""
+        if not hasattr(_LIBC, "syncfs"):
+            os.sync()
+        elif _LIBC.syncfs(fd) != 0:
+            raise _last_error()
+
+
+def _renameat2(at: int, name: bytes, to_at: int, to: bytes, flags: int) -> bool:
+    """renameat2(2); False when the C library, the kernel or the filesystem does not know the flags."""
+    if not hasattr(_LIBC, "renameat2"):
+        return False
+    if _LIBC.renameat2(at, name, to_at, to, flags) == 0:
+        return True
+    error = _last_error()
+    if error.errno in _UNSUPPORTED:
+        return False
+    raise error
+
+
+def _last_error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,91 @@
+"""Reads a gzip file of one or more members as one stream of checked bytes, a bounded piece at a time."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from isal import igzip_lib
+
+from sidecar.errors import ArchiveDamaged, ArchiveRefused, SourceFailed
+
+_INPUT_BYTES = 256 << 10
+_OUTPUT_BYTES = 1 << 20
+
+
+class GzipStream:
+    """The decompressed bytes of `source` (RFC 1952), read forward only.
+
+    Every member's CRC-32 and length are checked before the stream says it has ended; a truncated member, or anything
+    but a further member behind the last one, is `ArchiveDamaged`. More than `total_bytes` is `ArchiveRefused`.
+    """
+
+    def __init__(self, source: BinaryIO, *, total_bytes: int) -> None:
+        self._source = source
+        self._total_bytes = total_bytes
+        self._inflate = _decompressor()
+        self._piece = memoryview(b"")
+        self.bytes_read = 0
+        self.bytes_out = 0
+
+    def take(self, wanted: int) -> memoryview:
+        """Return between 1 and `wanted` of the next bytes, or none at the end of the stream."""
+        if not self._piece:
+            self._piece = memoryview(self._next_piece())
+        taken, self._piece = self._piece[:wanted], self._piece[wanted:]
+        return taken
+
+    def exactly(self, wanted: int) -> bytes:
+        """Return the next `wanted` bytes. Raise ArchiveDamaged when the stream ends before."""
+        taken = self.take(wanted)
+        if len(taken) == wanted:
+            return bytes(taken)
+        parts = bytearray(taken)
+        while len(parts) < wanted:
+            taken = self.take(wanted - len(parts))
+            if not taken:
+                raise ArchiveDamaged("the archive ends too early")
+            parts += taken
+        return bytes(parts)
+
+    def _next_piece(self) -> bytes:
+        while True:
+            data = self._next_input()
+            if data is None:
+                return b""
+            try:
+                piece: bytes = self._inflate.decompress(data, _OUTPUT_BYTES)
+            except igzip_lib.error as error:
+                raise ArchiveDamaged("the archive's compression is damaged") from error
+            if piece:
+                self.bytes_out += len(piece)
+                if self.bytes_out > self._total_bytes:
+                    raise ArchiveRefused(f"the archive holds more than {self._total_bytes} bytes")
+                return piece
+
+    def _next_input(self) -> bytes | None:
+        """What to feed next; none at the end. Nothing to feed while the decompressor has not given all it holds."""
+        if self._inflate.eof:
+            # A member's header is fed whole: ISA-L misreads some optional fields when they arrive in two pieces.
+            data: bytes = self._inflate.unused_data + self._read()
+            if not data:
+                return None
+            self._inflate = _decompressor()
+            return data
+        if not self._inflate.needs_input:
+            return b""
+        data = self._read()
+        if not data:
+            raise ArchiveDamaged("the archive is truncated")
+        return data
+
+    def _read(self) -> bytes:
+        try:
+            data = self._source.read(_INPUT_BYTES)
+        except OSError as error:
+            raise SourceFailed("the archive cannot be read") from error
+        self.bytes_read += len(data)
+        return data
+
+
+def _decompressor() -> igzip_lib.IgzipDecompressor:
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)

@@ -1,0 +1,139 @@
+"""The journal of one extraction: a few lines that say how far it is, written so that a crash leaves the last one whole.
+
+    savepoint-extraction 1            the staging folder is being filled; nothing live was touched
+    commit FILES BYTES REMOVED        all of it, and the plan, is on the disk: from here on it goes forward
+    rollback CODE DETAIL              a step failed: from here on it goes back
+    completed | rolled_back           the end
+
+The file is 4096 bytes long from the start, so that the end can be written on a full disk; a line counts once its
+newline is there, and the last line decides.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from typing import Self
+
+from sidecar.errors import SidecarError, SourceFailed
+from sidecar.restore.filesystem import Filesystem
+from sidecar.restore.outcomes import ExtractSummary, Outcome, OutcomeKind
+from sidecar.restore.records import record_fields, record_line
+
+JOURNAL = b"journal"
+_SIZE = 4096
+_DETAIL_BYTES = 500
+_HEAD = record_line(b"savepoint-extraction", 1)
+
+
+class State(enum.Enum):
+    """The word that begins the last line."""
+
+    STAGING = b"savepoint-extraction"
+    COMMITTED = b"commit"
+    ROLLING_BACK = b"rollback"
+    COMPLETED = b"completed"
+    ROLLED_BACK = b"rolled_back"
+
+
+class Journal:
+    """An open journal. `state` is its last line's; the lines before it gave the summary and the error."""
+
+    def __init__(self, fd: int, filesystem: Filesystem) -> None:
+        self._fd = fd
+        self._filesystem = filesystem
+        self._end = 0
+        self.state = State.STAGING
+        self.summary: ExtractSummary | None = None
+        self.error_code = ""
+        self.error_detail = ""
+
+    @classmethod
+    def create(cls, *, at: int, filesystem: Filesystem) -> Self:
+        """Begin a journal in an open folder."""
+        fd = filesystem.make_file(JOURNAL, at=at)
+        journal = cls(fd, filesystem)
+        try:
+            filesystem.reserve(fd, _SIZE)
+            journal._append(_HEAD)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    @classmethod
+    def open(cls, *, at: int, filesystem: Filesystem) -> Self | None:
+        """Return the journal of an open folder, or None. Raise SourceFailed when it is not one of this format."""
+        try:
+            fd = os.open(JOURNAL, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        except FileNotFoundError:
+            return None
+        journal = cls(fd, filesystem)
+        try:
+            journal._read()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the journal says to those who ask."""
+        match self.state:
+            case State.COMPLETED:
+                return Outcome(OutcomeKind.COMPLETED, self.summary)
+            case State.ROLLED_BACK:
+                return Outcome(OutcomeKind.ROLLED_BACK, None, self.error_code, self.error_detail)
+            case _:
+                return Outcome(OutcomeKind.RUNNING)
+
+    def commit(self, summary: ExtractSummary) -> None:
+        """Staging and plan are on the disk."""
+        self._append(record_line(State.COMMITTED.value, summary.files, summary.bytes, summary.removed))
+
+    def roll_back(self, error: SidecarError) -> None:
+        """A step failed with this error."""
+        detail = error.detail.encode("utf-8", "backslashreplace")[:_DETAIL_BYTES]
+        self._append(record_line(State.ROLLING_BACK.value, error.code.encode(), detail))
+
+    def complete(self) -> None:
+        """The live data is wholly new."""
+        self._append(record_line(State.COMPLETED.value))
+
+    def rolled_back(self) -> None:
+        """The live data is wholly old again."""
+        self._append(record_line(State.ROLLED_BACK.value))
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        os.close(self._fd)
+
+    def _append(self, line: bytes) -> None:
+        self._filesystem.write_at(self._fd, line, self._end)
+        self._end += len(line)
+        if line != _HEAD:
+            self._take_in(line)
+
+    def _read(self) -> None:
+        text = os.pread(self._fd, _SIZE, 0).partition(b"\0")[0]
+        self._end = text.rfind(b"\n") + 1
+        head, *lines = [line + b"\n" for line in text[: self._end].split(b"\n")[:-1]] or [_HEAD]
+        try:
+            for line in lines if head == _HEAD else [head]:
+                self._take_in(line)
+        except ValueError as error:
+            raise SourceFailed("an extraction's journal is of an unknown format") from error
+
+    def _take_in(self, line: bytes) -> None:
+        word, *fields = record_fields(line.removesuffix(b"\n"))
+        state = State(word)
+        match state, fields:
+            case State.COMMITTED, [files, size, removed]:
+                self.summary = ExtractSummary(int(files), int(size), int(removed))
+            case State.ROLLING_BACK, [code, detail]:
+                self.error_code, self.error_detail = code.decode(), detail.decode("utf-8", "ignore")
+            case (State.COMPLETED | State.ROLLED_BACK), []:
+                pass
+            case _:
+                raise ValueError(line)
+        self.state = state

@@ -1,0 +1,30 @@
+"""How much an archive may ask of the machine that extracts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that are counted on what really comes out of the archive, never on what it announces.
+
+    `ratio` compares bytes written with compressed bytes read, once `ratio_from_bytes` were written. Runs of zeros
+    become holes, which take no room, and do not count: deflate ends at 1032:1, and an honest sparse file gets there.
+    `reserve_bytes` of the volume stay free for the game that may be running on it while the archive is staged.
+    """
+
+    total_bytes: int = 4096 * GIB  # decompressed, headers included
+    entries: int = 10_000_000  # headers, extended ones included
+    depth: int = 512  # path components
+    path_bytes: int = 16_384
+    header_bytes: int = MIB  # of one extended header, which has to be held in memory
+    ratio: int = 1000
+    ratio_from_bytes: int = GIB
+    reserve_bytes: int = 16 * MIB
+
+
+DEFAULT_LIMITS = Limits()

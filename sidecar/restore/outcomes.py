@@ -1,0 +1,62 @@
+"""The words in which an extraction is asked for, reported and remembered."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Mode(enum.Enum):
+    """What becomes of live paths that the archive does not have: `REPLACE` takes them away, `OVERLAY` lets them be."""
+
+    REPLACE = "replace"
+    OVERLAY = "overlay"
+
+
+class Phase(enum.Enum):
+    """`STAGING` touches nothing live and can be cancelled; from `EXCHANGING` on the journal decides."""
+
+    STAGING = enum.auto()
+    EXCHANGING = enum.auto()
+    DONE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractProgress:
+    """How far it is: bytes of file content and number of members (folders not counted) staged so far."""
+
+    phase: Phase
+    bytes_done: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractSummary:
+    """What a finished extraction did.
+
+    `files` are files, hard links and symlinks of the archive; `bytes` is their content; `removed` counts every live
+    path, folders included, that is gone because the archive does not have it.
+    """
+
+    files: int
+    bytes: int
+    removed: int
+
+
+class OutcomeKind(enum.Enum):
+    """What a journal says: `RUNNING` is one without an end, at which a process is or was."""
+
+    NONE = enum.auto()
+    RUNNING = enum.auto()
+    COMPLETED = enum.auto()
+    ROLLED_BACK = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an extraction ended. `summary` comes with COMPLETED; the error's code and detail with a failure."""
+
+    kind: OutcomeKind
+    summary: ExtractSummary | None = None
+    error_code: str = ""
+    error_detail: str = ""

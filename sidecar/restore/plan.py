@@ -1,0 +1,123 @@
+"""Compares the staged tree with the live one and writes down, before anything live is touched, what will be exchanged.
+
+The steps are lines of the list `moves`; the folders that both sides have are lines of `merged`, with their live
+metadata for the way back. Where the live side lacks a name, or either side has something other than a folder, one step
+moves everything below the name too.
+
+    put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
+    take LIVE PATH          a live name that the archive does not have goes away (replace only)
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from sidecar.restore.member_paths import RESERVED
+from sidecar.restore.mounts import Mounts
+from sidecar.restore.outcomes import Mode
+from sidecar.restore.progress import Progress
+from sidecar.restore.records import RecordWriter, records_read
+from sidecar.restore.tree import Tree, folder_scan, status_at
+from sidecar.restore.workspace import Workspace
+
+PUT = b"put"
+TAKE = b"take"
+
+
+def plan_write(*, root_fd: int, workspace: Workspace, mode: Mode, progress: Progress) -> int:
+    """Given a staged tree, write the plan and return how many live paths it takes away.
+
+    Raise Refused when it would touch another volume mounted inside the root, Cancelled, or OSError.
+    """
+    planning = _Planning(root_fd, workspace, mode, progress)
+    try:
+        planning.compare()
+        return planning.removed + planning.count_extras()
+    finally:
+        planning.close()
+
+
+class _Planning:
+    """Folders wait in a list on the disk, not in memory, for their turn to be compared or counted."""
+
+    def __init__(self, root_fd: int, workspace: Workspace, mode: Mode, progress: Progress) -> None:
+        self._workspace = workspace
+        self._mode = mode
+        self._progress = progress
+        self._live = Tree(root_fd)
+        self._staged = Tree(workspace.staged())
+        self._mounts = Mounts(root_fd)
+        self._moves, self._merged, self._extras = (
+            RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
+        )
+        self._merge(b"", os.fstat(root_fd))
+        self.removed = 0
+
+    def compare(self) -> None:
+        """Write the steps for everything below every folder that both sides have."""
+        with self._workspace.list_read(b"merged") as merged:
+            for *_, path in records_read(merged, self._merged):
+                staged_fd = self._staged.open_folder(path)
+                live_fd = self._live.open_folder(path)
+                try:
+                    self._compare_staged(path, staged_fd, live_fd)
+                    if self._mode is Mode.REPLACE:
+                        self._find_extras(path, staged_fd, live_fd)
+                finally:
+                    os.close(staged_fd)
+                    os.close(live_fd)
+        self._moves.flush()
+
+    def count_extras(self) -> int:
+        """Return how many paths there are below the live folders that go away."""
+        count = 0
+        with self._workspace.list_read(b"extras") as extras:
+            for (folder,) in records_read(extras, self._extras):
+                fd = self._live.open_folder(folder)
+                try:
+                    for name in folder_scan(fd):
+                        count += 1
+                        self._refuse_or_queue(folder + b"/" + name, os.stat(name, dir_fd=fd, follow_symlinks=False))
+                finally:
+                    os.close(fd)
+        return count
+
+    def close(self) -> None:
+        self._live.close()
+        self._staged.close()
+
+    def _compare_staged(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
+        for name in folder_scan(staged_fd):
+            path = folder + b"/" + name if folder else name
+            ours = os.stat(name, dir_fd=staged_fd, follow_symlinks=False)
+            live = status_at(name, at=live_fd)
+            if live is None:
+                self._moves.add(PUT, ours.st_ino, 0, path)
+            elif stat.S_ISDIR(ours.st_mode) and stat.S_ISDIR(live.st_mode):
+                self._mounts.refuse_entry(path, live)
+                self._merge(path, live)
+            else:
+                self._refuse_or_queue(path, live)
+                self._moves.add(PUT, ours.st_ino, live.st_ino, path)
+            self._progress.advance()
+
+    def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
+        for name in folder_scan(live_fd):
+            path = folder + b"/" + name if folder else name
+            if path == RESERVED or status_at(name, at=staged_fd) is not None:
+                continue
+            live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
+            self._refuse_or_queue(path, live)
+            self._moves.add(TAKE, live.st_ino, path)
+            self.removed += 1
+            self._progress.advance()
+
+    def _merge(self, path: bytes, live: os.stat_result) -> None:
+        self._merged.add(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns, path)
+
+    def _refuse_or_queue(self, path: bytes, live: os.stat_result) -> None:
+        """A live path goes away: it must lie on this volume, and what is below it is counted."""
+        self._mounts.refuse(path, live)
+        if stat.S_ISDIR(live.st_mode):
+            self._extras.add(path)

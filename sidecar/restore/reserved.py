@@ -1,0 +1,122 @@
+"""The data root and its reserved folder `.savepoint`: who may be in it, and one extraction at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from sidecar.errors import Refused, SourceFailed
+from sidecar.restore.filesystem import Filesystem
+from sidecar.restore.member_paths import RESERVED
+from sidecar.restore.tree import folder_scan
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_STILL_USED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})
+
+
+def operation_name(operation: str) -> bytes:
+    """Given an operation's id, return its folder's name. Raise Refused when it is not a UUID in its usual spelling."""
+    try:
+        usual = str(uuid.UUID(operation)) == operation
+    except ValueError:
+        usual = False
+    if not usual:
+        raise Refused("the operation is not named by a UUID")
+    return operation.encode()
+
+
+@contextlib.contextmanager
+def root_opened(root: Path) -> Iterator[int]:
+    """Give a descriptor of the data root. Raise SourceFailed when it is not there."""
+    try:
+        fd = os.open(root, _FOLDER)
+    except OSError as error:
+        raise SourceFailed("the data root is missing or is no folder") from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def root_locked(root: Path) -> Iterator[int]:
+    """Give a descriptor of the data root that keeps every other extraction out, in this process or another.
+
+    Raise Refused when one is at work: waiting for it could outlast any caller.
+    """
+    with root_opened(root) as fd:
+        if not _lock(fd):
+            raise Refused("another extraction is at work on this data root")
+        yield fd
+
+
+@contextlib.contextmanager
+def reserved_opened(root_fd: int) -> Iterator[int | None]:
+    """Give a descriptor of the reserved folder, None when there is none.
+
+    Raise Refused when the name is taken by something that this user did not make: whoever writes to the data root
+    could else hand us a journal of theirs to follow.
+    """
+    try:
+        fd = os.open(RESERVED, _FOLDER | os.O_NOFOLLOW, dir_fd=root_fd)
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise Refused("the reserved name .savepoint is taken by something that is no folder") from error
+        raise
+    try:
+        status = os.fstat(fd)
+        if status.st_uid != os.geteuid() or status.st_dev != os.fstat(root_fd).st_dev:
+            raise Refused("the reserved folder .savepoint belongs to another user or lies on another volume")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def reserved_made(root_fd: int, filesystem: Filesystem) -> Iterator[int]:
+    """Give a descriptor of the reserved folder, made when it is not there; nobody but its owner may look into it."""
+    with contextlib.suppress(FileExistsError):
+        filesystem.make_folder(RESERVED, at=root_fd, mode=stat.S_IRWXU)
+    with reserved_opened(root_fd) as fd:
+        if fd is None:
+            raise Refused("the reserved folder .savepoint was taken away")
+        if stat.S_IMODE(os.fstat(fd).st_mode) != stat.S_IRWXU:
+            filesystem.set_mode(fd, stat.S_IRWXU)  # a root with setgid hands that down, and so would this folder
+        yield fd
+
+
+def reserved_remove(root_fd: int, filesystem: Filesystem) -> None:
+    """Remove the reserved folder if it is empty and no extraction is about to use it."""
+    if not _lock(root_fd):
+        return
+    try:
+        filesystem.remove_folder(RESERVED, at=root_fd)
+    except OSError as error:
+        if error.errno not in _STILL_USED:
+            raise
+
+
+def operations_listed(reserved_fd: int) -> list[str]:
+    """The operations that have a folder in the reserved one; a stranger's name is passed over."""
+    names = []
+    for name in folder_scan(reserved_fd):
+        with contextlib.suppress(Refused):
+            names.append(operation_name(os.fsdecode(name)).decode())
+    return sorted(names)
+
+
+def _lock(root_fd: int) -> bool:
+    try:
+        fcntl.flock(root_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Names below one folder, reached component by component so that no symlink is ever followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Tree:
+    """Resolves relative paths below an open folder with `openat` and `O_NOFOLLOW`.
+
+    A component that is a symlink, or was swapped for one, ends in ENOTDIR; the descriptor that was opened before it was
+    swapped still is the old folder's. Only one descriptor is kept, the last parent's: depth costs none.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._root = fd
+        self._parent = fd
+        self._parent_path = b""
+
+    def parent(self, path: bytes) -> tuple[int, bytes]:
+        """Return the descriptor of the folder that holds `path`, good until the next call, and the last component."""
+        head, _, name = path.rpartition(b"/")
+        if head != self._parent_path:
+            self._enter(head)
+        return self._parent, name
+
+    def status(self, path: bytes) -> os.stat_result | None:
+        """The lstat of `path`, or None when its last component is not there."""
+        at, name = self.parent(path)
+        return status_at(name, at=at)
+
+    def open_folder(self, path: bytes) -> int:
+        """Return a readable descriptor of the folder at `path` (`b""` is the root), which the caller closes."""
+        if not path:
+            return os.open(b".", os.O_RDONLY | _FOLDER, dir_fd=self._root)
+        at, name = self.parent(path)
+        return os.open(name, os.O_RDONLY | _FOLDER, dir_fd=at)
+
+    def close(self) -> None:
+        """Give back the kept descriptor; the root's belongs to the caller."""
+        if self._parent != self._root:
+            os.close(self._parent)
+        self._parent, self._parent_path = self._root, b""
+
+    def _enter(self, head: bytes) -> None:
+        inside = bool(self._parent_path) and head.startswith(self._parent_path + b"/")
+        rest = head[len(self._parent_path) + 1 :] if inside else head
+        fd = os.dup(self._parent if inside else self._root)
+        try:
+            for part in rest.split(b"/") if rest else ():
+                deeper = os.open(part, os.O_PATH | _FOLDER, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+        except BaseException:
+            os.close(fd)
+            raise
+        self.close()
+        self._parent, self._parent_path = fd, head
+
+
+def status_at(name: bytes, *, at: int) -> os.stat_result | None:
+    """The lstat of a name in an open folder, or None when it is not there."""
+    try:
+        return os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def is_folder(name: bytes, *, at: int) -> bool:
+    """Whether a name in an open folder is itself a folder, not a symlink to one."""
+    status = status_at(name, at=at)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def folder_scan(fd: int) -> Iterator[bytes]:
+    """Yield the names in an open folder as they come, never holding all of them."""
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            yield os.fsencode(entry.name)

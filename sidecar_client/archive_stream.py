@@ -1,0 +1,135 @@
+"""The bytes of an archive while the sidecar is still packing it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from isal import isal_zlib
+
+from sidecar_client.errors import SourceFailed
+from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from sidecar_client.streams import Incoming, ReplyStream
+from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning, WarningKind
+from sidecar_client.waiting import Patience
+
+T = TypeVar("T")
+
+_WARNINGS_KEPT: Final = 1000
+_WARNING_KINDS: Final = {
+    wire.Warning.KIND_CHANGED: WarningKind.CHANGED,
+    wire.Warning.KIND_VANISHED: WarningKind.VANISHED,
+    wire.Warning.KIND_UNREADABLE: WarningKind.UNREADABLE,
+    wire.Warning.KIND_SKIPPED: WarningKind.SKIPPED,
+}
+
+
+class ArchiveStream:
+    """A context manager whose iteration yields the archive's bytes; leaving it early cancels the packing.
+
+    Iterating raises `Cancelled`, `SidecarUnavailable`, what the sidecar failed with, or `SourceFailed` when
+    the bytes that came are not those that were packed. `on_progress` and `cancelled` are called by the
+    iterating thread. Once the iteration has ended, `result` describes the archive.
+    """
+
+    def __init__(
+        self,
+        *,
+        pack: Callable[[], ReplyStream[wire.CompressFilesReply]],
+        read: Callable[[], ReplyStream[bytes]],
+        on_progress: Callable[[ArchiveProgress], None],
+        patience: Patience,
+    ) -> None:
+        self._pack = pack
+        self._read = read
+        self._on_progress = on_progress
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._streams: list[Incoming[Any]] = []
+        self._size = 0
+        self._crc32 = 0
+        self._reported: wire.CompressResult | None = None
+        self._result: ArchiveResult | None = None
+        self._content = self._receive()
+
+    @property
+    def result(self) -> ArchiveResult:
+        """What was packed; only to be asked for when the iteration has come to its end."""
+        if self._result is None:
+            raise RuntimeError("an archive stream has no result before it has been read to its end")
+        return self._result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for stream in self._streams:
+            stream.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._content
+
+    def _receive(self) -> Iterator[bytes]:
+        packing = self._open(self._pack())
+        # The output can be read from the first reply on.
+        self._patience.wait(self._changed, packing.settled)
+        self._follow(packing)
+        content = self._open(self._read())
+        while not content.exhausted:
+            self._patience.wait(self._changed, lambda: content.settled() or packing.news())
+            self._patience.check_cancelled()
+            self._follow(packing)
+            if data := content.take():
+                self._size += len(data)
+                self._crc32 = isal_zlib.crc32(data, self._crc32)
+                yield data
+        while not packing.exhausted:
+            self._patience.wait(self._changed, packing.settled)
+            self._follow(packing)
+        self._result = self._checked()
+
+    def _open(self, call: ReplyStream[T]) -> Incoming[T]:
+        stream = Incoming(call=call, changed=self._changed, alive=self._patience.alive)
+        self._streams.append(stream)
+        return stream
+
+    def _follow(self, packing: Incoming[wire.CompressFilesReply]) -> None:
+        """Report the newest progress; raises what the packing failed with."""
+        newest: wire.CompressFilesReply | None = None
+        while reply := packing.take():
+            newest = reply
+            if reply.HasField("result"):
+                self._reported = reply.result
+        if newest is not None:
+            self._on_progress(
+                ArchiveProgress(
+                    bytes_read=newest.bytes_read, bytes_total=newest.bytes_total, files=newest.files
+                )
+            )
+
+    def _checked(self) -> ArchiveResult:
+        reported = self._reported
+        if reported is None:
+            raise SourceFailed("The sidecar did not say what it packed.")
+        if (self._size, self._crc32) != (reported.size_bytes, reported.crc32):
+            raise SourceFailed("The archive did not arrive as it was packed.")
+        return ArchiveResult(
+            size_bytes=self._size,
+            crc32=self._crc32,
+            entries=reported.entries,
+            warnings_total=reported.warnings_total,
+            warnings=tuple(_warning(warning) for warning in islice(reported.warnings, _WARNINGS_KEPT)),
+        )
+
+
+def _warning(warning: wire.Warning) -> ArchiveWarning:
+    kind = _WARNING_KINDS.get(warning.kind)
+    if kind is None:
+        raise SourceFailed("The sidecar sent a warning that the portal does not know.")
+    return ArchiveWarning(kind=kind, path=warning.path)

@@ -1,0 +1,71 @@
+"""The methods of the wire on one channel, each with its messages' types."""
+
+from typing import Final
+
+import grpc
+
+from sidecar_client.framing import data_unpack
+from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+_SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
+
+
+def _path(method: str) -> str:
+    return f"/{_SERVICE}/{method}"
+
+
+def _content(message: bytes) -> bytes:
+    data = data_unpack(field=wire.ReadFileReply.DATA_FIELD_NUMBER, message=message)
+    return wire.ReadFileReply.FromString(message).data if data is None else data
+
+
+class Calls:
+    """What can be called.
+
+    File content goes past the generated code: `read_file` answers with it as it is, and `write_file` takes
+    requests that are serialized already.
+    """
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.describe: grpc.UnaryUnaryMultiCallable[wire.DescribeRequest, wire.DescribeReply] = (
+            channel.unary_unary(
+                _path("Describe"), wire.DescribeRequest.SerializeToString, wire.DescribeReply.FromString
+            )
+        )
+        self.compress_files: grpc.UnaryStreamMultiCallable[
+            wire.CompressFilesRequest, wire.CompressFilesReply
+        ] = channel.unary_stream(
+            _path("CompressFiles"),
+            wire.CompressFilesRequest.SerializeToString,
+            wire.CompressFilesReply.FromString,
+        )
+        self.read_file: grpc.UnaryStreamMultiCallable[wire.ReadFileRequest, bytes] = channel.unary_stream(
+            _path("ReadFile"), wire.ReadFileRequest.SerializeToString, _content
+        )
+        self.write_file: grpc.StreamUnaryMultiCallable[bytes, wire.WriteFileReply] = channel.stream_unary(
+            _path("WriteFile"), None, wire.WriteFileReply.FromString
+        )
+        self.delete_file: grpc.UnaryUnaryMultiCallable[wire.DeleteFileRequest, wire.DeleteFileReply] = (
+            channel.unary_unary(
+                _path("DeleteFile"), wire.DeleteFileRequest.SerializeToString, wire.DeleteFileReply.FromString
+            )
+        )
+        self.extract_to: grpc.UnaryStreamMultiCallable[wire.ExtractToRequest, wire.ExtractToReply] = (
+            channel.unary_stream(
+                _path("ExtractTo"), wire.ExtractToRequest.SerializeToString, wire.ExtractToReply.FromString
+            )
+        )
+        self.get_extract_outcome: grpc.UnaryUnaryMultiCallable[
+            wire.GetExtractOutcomeRequest, wire.GetExtractOutcomeReply
+        ] = channel.unary_unary(
+            _path("GetExtractOutcome"),
+            wire.GetExtractOutcomeRequest.SerializeToString,
+            wire.GetExtractOutcomeReply.FromString,
+        )
+        self.release_extract: grpc.UnaryUnaryMultiCallable[
+            wire.ReleaseExtractRequest, wire.ReleaseExtractReply
+        ] = channel.unary_unary(
+            _path("ReleaseExtract"),
+            wire.ReleaseExtractRequest.SerializeToString,
+            wire.ReleaseExtractReply.FromString,
+        )

@@ -1,0 +1,182 @@
+"""The portal's client of one sidecar."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import TracebackType
+from typing import Final, Literal, Self
+
+import grpc
+
+from sidecar_client.archive_stream import ArchiveStream
+from sidecar_client.calls import Calls
+from sidecar_client.channel import channel_open
+from sidecar_client.extraction import extraction_follow, outcome_from_wire
+from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from sidecar_client.status import status_translated
+from sidecar_client.upload import content_send
+from sidecar_client.values import (
+    Address,
+    ArchiveProgress,
+    ArchiveResult,
+    ArchiveWarning,
+    ExtractOutcome,
+    ExtractPhase,
+    ExtractProgress,
+    ExtractResult,
+    OutcomeKind,
+    SidecarInfo,
+    Ticket,
+    Timeouts,
+    WarningKind,
+)
+from sidecar_client.waiting import Patience
+
+__all__ = [
+    "Address",
+    "ArchiveProgress",
+    "ArchiveResult",
+    "ArchiveStream",
+    "ArchiveWarning",
+    "ExtractOutcome",
+    "ExtractPhase",
+    "ExtractProgress",
+    "ExtractResult",
+    "OutcomeKind",
+    "SidecarClient",
+    "SidecarInfo",
+    "Ticket",
+    "Timeouts",
+    "WarningKind",
+]
+
+_MODES: Final = {
+    "replace": wire.EXTRACT_MODE_REPLACE,
+    "overlay": wire.EXTRACT_MODE_OVERLAY,
+}
+
+
+class SidecarClient:
+    """Speaks to a sidecar for one operation, inside a `with`; every method may raise a `SidecarClientError`.
+
+    Paths are the sidecar's: `/data` is the server's data root, `/tmp` its scratch folder. Callbacks are
+    called by the thread that called the method.
+    """
+
+    def __init__(self, *, address: str, token: str, ticket: Ticket, timeouts: Timeouts | None = None) -> None:
+        self._address = Address(target=address, token=token)
+        self._ticket = wire.Ticket(operation=ticket.operation, fence=ticket.fence)
+        self._timeouts = timeouts or Timeouts()
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._channel: grpc.Channel | None = None
+
+    def __enter__(self) -> Self:
+        self._channel = channel_open(address=self._address)
+        self._calls = Calls(self._channel)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._channel is not None:
+            self._channel.close()
+
+    def describe(self) -> SidecarInfo:
+        """What the sidecar is and how much room it has; soon `SidecarUnavailable` when it is down."""
+        with status_translated():
+            reply = self._calls.describe(
+                wire.DescribeRequest(ticket=self._ticket),
+                timeout=self._timeouts.describe,
+                metadata=self._metadata,
+            )
+        return SidecarInfo(
+            version=reply.version,
+            data_free_bytes=reply.data_free_bytes,
+            scratch_free_bytes=reply.scratch_free_bytes,
+        )
+
+    def archive_stream(
+        self,
+        *,
+        source: str,
+        output: str,
+        on_progress: Callable[[ArchiveProgress], None],
+        cancelled: Callable[[], bool],
+    ) -> ArchiveStream:
+        """Pack the folder `source` into the scratch file `output`, which is read while it is being written.
+
+        The file stays until `file_delete`, unless the packing fails or the stream is left early.
+        """
+        pack = wire.CompressFilesRequest(
+            ticket=self._ticket, sources=[source], output=output, format=wire.ARCHIVE_FORMAT_TARGZ
+        )
+        read = wire.ReadFileRequest(ticket=self._ticket, path=output, follow=True)
+        return ArchiveStream(
+            pack=partial(self._calls.compress_files, pack, metadata=self._metadata),
+            read=partial(self._calls.read_file, read, metadata=self._metadata),
+            on_progress=on_progress,
+            patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
+        )
+
+    def file_write(self, *, path: str, size: int, chunks: Iterable[bytes]) -> None:
+        """Write a scratch file of exactly `size` bytes, which appears only when they have all arrived."""
+        content_send(
+            method=self._calls.write_file,
+            metadata=self._metadata,
+            header=wire.WriteFileRequest.Header(ticket=self._ticket, path=path, size_bytes=size),
+            chunks=chunks,
+            timeouts=self._timeouts,
+        )
+
+    def file_delete(self, *, path: str) -> None:
+        """Remove a scratch file; one that is not there is no error."""
+        with status_translated():
+            self._calls.delete_file(
+                wire.DeleteFileRequest(ticket=self._ticket, path=path),
+                timeout=self._timeouts.reply,
+                metadata=self._metadata,
+            )
+
+    def archive_extract(
+        self,
+        *,
+        source: str,
+        destination: str,
+        mode: Literal["replace", "overlay"],
+        on_progress: Callable[[ExtractProgress], None],
+        cancelled: Callable[[], bool],
+    ) -> ExtractResult:
+        """Bring the scratch file `source` into `destination`; joins the operation's extraction if it runs.
+
+        A cancel takes effect only before the exchange. Whoever gets an error from here, `Cancelled` included,
+        learns from `extract_outcome` what became of the data.
+        """
+        request = wire.ExtractToRequest(
+            ticket=self._ticket, source=source, destination=destination, mode=_MODES[mode]
+        )
+        return extraction_follow(
+            call=self._calls.extract_to(request, metadata=self._metadata),
+            on_progress=on_progress,
+            patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
+        )
+
+    def extract_outcome(self) -> ExtractOutcome:
+        """What became of the operation's extraction, also after a restart of the sidecar."""
+        with status_translated():
+            reply = self._calls.get_extract_outcome(
+                wire.GetExtractOutcomeRequest(ticket=self._ticket),
+                timeout=self._timeouts.reply,
+                metadata=self._metadata,
+            )
+        return outcome_from_wire(reply)
+
+    def extract_release(self) -> None:
+        """Let the sidecar forget the operation's extraction; only when its outcome has been recorded."""
+        with status_translated():
+            self._calls.release_extract(
+                wire.ReleaseExtractRequest(ticket=self._ticket),
+                timeout=self._timeouts.reply,
+                metadata=self._metadata,
+            )

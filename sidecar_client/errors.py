@@ -1,0 +1,42 @@
+"""What a worker learns when a sidecar cannot be used, or could not do what it was asked."""
+
+
+class SidecarClientError(Exception):
+    """Base of all. `code` is one of the stable error codes of operations, `detail` is fit for a customer."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class SidecarUnavailable(SidecarClientError):
+    """Nobody answers, or no longer: what the sidecar did last is unknown, and a later attempt may succeed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("sidecar_unavailable", detail)
+
+
+class SidecarFailed(SidecarClientError):
+    """The sidecar answered that it could not; `code` came over the wire."""
+
+
+class Refused(SidecarFailed):
+    """The sidecar does not accept this portal, this path, or this attempt (a newer fence has taken over)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("sidecar_refused", detail)
+
+
+class SourceFailed(SidecarFailed):
+    """The data did not arrive as the sidecar read it, or it could not be read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("source_failed", detail)
+
+
+class Cancelled(SidecarFailed):
+    """The caller's `cancelled` said so; the sidecar has been told to stop and clean up."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("cancelled", detail)

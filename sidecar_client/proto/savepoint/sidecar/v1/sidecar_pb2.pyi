@@ -1,0 +1,245 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ArchiveFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ARCHIVE_FORMAT_UNSPECIFIED: _ClassVar[ArchiveFormat]
+    ARCHIVE_FORMAT_TARGZ: _ClassVar[ArchiveFormat]
+
+class ExtractMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXTRACT_MODE_UNSPECIFIED: _ClassVar[ExtractMode]
+    EXTRACT_MODE_REPLACE: _ClassVar[ExtractMode]
+    EXTRACT_MODE_OVERLAY: _ClassVar[ExtractMode]
+ARCHIVE_FORMAT_UNSPECIFIED: ArchiveFormat
+ARCHIVE_FORMAT_TARGZ: ArchiveFormat
+EXTRACT_MODE_UNSPECIFIED: ExtractMode
+EXTRACT_MODE_REPLACE: ExtractMode
+EXTRACT_MODE_OVERLAY: ExtractMode
+
+class Ticket(_message.Message):
+    __slots__ = ("operation", "fence")
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    operation: str
+    fence: int
+    def __init__(self, operation: _Optional[str] = ..., fence: _Optional[int] = ...) -> None: ...
+
+class DescribeRequest(_message.Message):
+    __slots__ = ("ticket",)
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
+
+class DescribeReply(_message.Message):
+    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DATA_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SCRATCH_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    data_free_bytes: int
+    scratch_free_bytes: int
+    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ...) -> None: ...
+
+class Warning(_message.Message):
+    __slots__ = ("kind", "path")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Warning.Kind]
+        KIND_CHANGED: _ClassVar[Warning.Kind]
+        KIND_VANISHED: _ClassVar[Warning.Kind]
+        KIND_UNREADABLE: _ClassVar[Warning.Kind]
+        KIND_SKIPPED: _ClassVar[Warning.Kind]
+    KIND_UNSPECIFIED: Warning.Kind
+    KIND_CHANGED: Warning.Kind
+    KIND_VANISHED: Warning.Kind
+    KIND_UNREADABLE: Warning.Kind
+    KIND_SKIPPED: Warning.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    kind: Warning.Kind
+    path: bytes
+    def __init__(self, kind: _Optional[_Union[Warning.Kind, str]] = ..., path: _Optional[bytes] = ...) -> None: ...
+
+class CompressFilesRequest(_message.Message):
+    __slots__ = ("ticket", "sources", "output", "format")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    output: str
+    format: ArchiveFormat
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., sources: _Optional[_Iterable[str]] = ..., output: _Optional[str] = ..., format: _Optional[_Union[ArchiveFormat, str]] = ...) -> None: ...
+
+class CompressFilesReply(_message.Message):
+    __slots__ = ("bytes_read", "bytes_total", "files", "result")
+    BYTES_READ_FIELD_NUMBER: _ClassVar[int]
+    BYTES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    bytes_read: int
+    bytes_total: int
+    files: int
+    result: CompressResult
+    def __init__(self, bytes_read: _Optional[int] = ..., bytes_total: _Optional[int] = ..., files: _Optional[int] = ..., result: _Optional[_Union[CompressResult, _Mapping]] = ...) -> None: ...
+
+class CompressResult(_message.Message):
+    __slots__ = ("size_bytes", "crc32", "entries", "warnings_total", "warnings")
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    size_bytes: int
+    crc32: int
+    entries: int
+    warnings_total: int
+    warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+    def __init__(self, size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ..., entries: _Optional[int] = ..., warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+
+class ReadFileRequest(_message.Message):
+    __slots__ = ("ticket", "path", "offset", "follow")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    path: str
+    offset: int
+    follow: bool
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., path: _Optional[str] = ..., offset: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
+
+class ReadFileReply(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class WriteFileRequest(_message.Message):
+    __slots__ = ("header", "data")
+    class Header(_message.Message):
+        __slots__ = ("ticket", "path", "size_bytes")
+        TICKET_FIELD_NUMBER: _ClassVar[int]
+        PATH_FIELD_NUMBER: _ClassVar[int]
+        SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+        ticket: Ticket
+        path: str
+        size_bytes: int
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., path: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: WriteFileRequest.Header
+    data: bytes
+    def __init__(self, header: _Optional[_Union[WriteFileRequest.Header, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class WriteFileReply(_message.Message):
+    __slots__ = ("size_bytes", "crc32")
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
+    size_bytes: int
+    crc32: int
+    def __init__(self, size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ...) -> None: ...
+
+class DeleteFileRequest(_message.Message):
+    __slots__ = ("ticket", "path")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    path: str
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., path: _Optional[str] = ...) -> None: ...
+
+class DeleteFileReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ExtractToRequest(_message.Message):
+    __slots__ = ("ticket", "source", "destination", "mode")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    source: str
+    destination: str
+    mode: ExtractMode
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ...) -> None: ...
+
+class ExtractToReply(_message.Message):
+    __slots__ = ("phase", "bytes_done", "files", "result")
+    class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PHASE_UNSPECIFIED: _ClassVar[ExtractToReply.Phase]
+        PHASE_STAGING: _ClassVar[ExtractToReply.Phase]
+        PHASE_EXCHANGING: _ClassVar[ExtractToReply.Phase]
+        PHASE_DONE: _ClassVar[ExtractToReply.Phase]
+    PHASE_UNSPECIFIED: ExtractToReply.Phase
+    PHASE_STAGING: ExtractToReply.Phase
+    PHASE_EXCHANGING: ExtractToReply.Phase
+    PHASE_DONE: ExtractToReply.Phase
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_DONE_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    phase: ExtractToReply.Phase
+    bytes_done: int
+    files: int
+    result: ExtractResult
+    def __init__(self, phase: _Optional[_Union[ExtractToReply.Phase, str]] = ..., bytes_done: _Optional[int] = ..., files: _Optional[int] = ..., result: _Optional[_Union[ExtractResult, _Mapping]] = ...) -> None: ...
+
+class ExtractResult(_message.Message):
+    __slots__ = ("files", "bytes", "removed")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    files: int
+    bytes: int
+    removed: int
+    def __init__(self, files: _Optional[int] = ..., bytes: _Optional[int] = ..., removed: _Optional[int] = ...) -> None: ...
+
+class GetExtractOutcomeRequest(_message.Message):
+    __slots__ = ("ticket",)
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
+
+class GetExtractOutcomeReply(_message.Message):
+    __slots__ = ("outcome", "result", "error_code", "error_detail")
+    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        OUTCOME_UNSPECIFIED: _ClassVar[GetExtractOutcomeReply.Outcome]
+        OUTCOME_NONE: _ClassVar[GetExtractOutcomeReply.Outcome]
+        OUTCOME_RUNNING: _ClassVar[GetExtractOutcomeReply.Outcome]
+        OUTCOME_COMPLETED: _ClassVar[GetExtractOutcomeReply.Outcome]
+        OUTCOME_ROLLED_BACK: _ClassVar[GetExtractOutcomeReply.Outcome]
+    OUTCOME_UNSPECIFIED: GetExtractOutcomeReply.Outcome
+    OUTCOME_NONE: GetExtractOutcomeReply.Outcome
+    OUTCOME_RUNNING: GetExtractOutcomeReply.Outcome
+    OUTCOME_COMPLETED: GetExtractOutcomeReply.Outcome
+    OUTCOME_ROLLED_BACK: GetExtractOutcomeReply.Outcome
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    outcome: GetExtractOutcomeReply.Outcome
+    result: ExtractResult
+    error_code: str
+    error_detail: str
+    def __init__(self, outcome: _Optional[_Union[GetExtractOutcomeReply.Outcome, str]] = ..., result: _Optional[_Union[ExtractResult, _Mapping]] = ..., error_code: _Optional[str] = ..., error_detail: _Optional[str] = ...) -> None: ...
+
+class ReleaseExtractRequest(_message.Message):
+    __slots__ = ("ticket",)
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
+
+class ReleaseExtractReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,74 @@
+"""How the end of a call becomes one of the client's errors."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import grpc
+
+from sidecar_client.errors import Refused, SidecarClientError, SidecarFailed, SidecarUnavailable, SourceFailed
+
+CODE_METADATA: Final = "savepoint-code"
+"""The trailing metadata that carries a failure's stable code."""
+
+_DETAIL_CHARACTERS: Final = 500
+
+_WITH_THEIR_OWN_CLASS: Final[dict[str, Callable[[str], SidecarClientError]]] = {
+    "sidecar_unavailable": SidecarUnavailable,
+    "sidecar_refused": Refused,
+    "source_failed": SourceFailed,
+}
+_OTHERS: Final = frozenset(
+    {"scratch_full", "not_enough_space", "archive_damaged", "archive_refused", "cancelled", "internal"}
+)
+_REFUSALS: Final = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+# What gRPC says of itself when the peer goes away, is too slow or too busy. A call this client cancelled is
+# never asked for its status, so CANCELLED means that the sidecar is shutting down.
+_ABSENCES: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+
+
+def error_from_wire(*, code: str, detail: str) -> SidecarClientError:
+    """The error for a code that a sidecar sent; one that is not in the contract becomes `internal`."""
+    shown = "".join(character for character in detail[:_DETAIL_CHARACTERS] if character.isprintable())
+    if code in _WITH_THEIR_OWN_CLASS:
+        return _WITH_THEIR_OWN_CLASS[code](shown)
+    if code in _OTHERS:
+        return SidecarFailed(code, shown)
+    return SidecarFailed("internal", "The sidecar reported a failure that the portal does not know.")
+
+
+def error_from_status(error: grpc.RpcError) -> SidecarClientError:
+    """The error for a call that ended with anything but OK."""
+    if not isinstance(error, grpc.Call):
+        return SidecarUnavailable("The sidecar does not answer.")
+    for key, value in error.trailing_metadata() or ():
+        if key == CODE_METADATA:
+            return error_from_wire(code=str(value), detail=error.details() or "")
+    status = error.code()
+    if status in _ABSENCES:
+        return SidecarUnavailable("The sidecar does not answer.")
+    if status in _REFUSALS:
+        return Refused("The sidecar does not accept calls from this portal.")
+    return SidecarFailed("internal", "The sidecar failed in a way it could not explain.")
+
+
+@contextmanager
+def status_translated() -> Iterator[None]:
+    """Raise the client's errors for gRPC's."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise error_from_status(error) from None

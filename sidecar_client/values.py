@@ -1,0 +1,126 @@
+"""What goes to a sidecar and comes back, in the portal's own types."""
+
+import enum
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The operation that calls belong to, and its fence: one below the highest seen is refused."""
+
+    operation: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a sidecar listens (`127.0.0.1:7331` or `unix:/path`) and the secret it shares with the portal."""
+
+    target: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a sidecar may take, in seconds."""
+
+    describe: float = 5.0
+    """To say what it is: also how long it takes to find out that it is down."""
+    reply: float = 30.0
+    """To answer any other single question."""
+    stall: float = 30.0
+    """Between two messages of a stream, or before it takes the next bytes sent to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarInfo:
+    """A sidecar's version, and the free bytes on its two volumes."""
+
+    version: str
+    data_free_bytes: int
+    scratch_free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveProgress:
+    """Bytes of file content packed so far, bytes found when scanning (0 until then), files packed so far."""
+
+    bytes_read: int
+    bytes_total: int
+    files: int
+
+
+class WarningKind(enum.StrEnum):
+    """Why something in the tree could not be captured as it was."""
+
+    CHANGED = "changed"
+    VANISHED = "vanished"
+    UNREADABLE = "unreadable"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveWarning:
+    """One thing that is not in the archive as it was; `path` is relative to the source."""
+
+    kind: WarningKind
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveResult:
+    """A whole archive: size and CRC-32 of its bytes, its members, its warnings (the first 1000 of all)."""
+
+    size_bytes: int
+    crc32: int
+    entries: int
+    warnings_total: int
+    warnings: tuple[ArchiveWarning, ...]
+
+
+class ExtractPhase(enum.StrEnum):
+    """How far an extraction is; from `EXCHANGING` on it cannot be called back."""
+
+    STAGING = "staging"
+    EXCHANGING = "exchanging"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractProgress:
+    """The phase, and the bytes of file content and the files staged so far."""
+
+    phase: ExtractPhase
+    bytes_done: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractResult:
+    """What an extraction left: files and bytes of the archive, and live paths that it took away."""
+
+    files: int
+    bytes: int
+    removed: int
+
+
+class OutcomeKind(enum.StrEnum):
+    """What became of an operation's extraction."""
+
+    NONE = "none"
+    """The sidecar knows of no exchange: nothing was touched."""
+    RUNNING = "running"
+    COMPLETED = "completed"
+    """The data is wholly new."""
+    ROLLED_BACK = "rolled_back"
+    """The data is wholly old."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOutcome:
+    """The journal's word: `result` comes with `COMPLETED`, the error's code and detail with `ROLLED_BACK`."""
+
+    kind: OutcomeKind
+    result: ExtractResult | None
+    error_code: str
+    error_detail: str

@@ -1,0 +1,1 @@
+"""The suite: tests of what people rely on, through the front door."""

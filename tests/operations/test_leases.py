@@ -1,0 +1,208 @@
+"""Claims, leases, fences and attempts, judged on a clock that the test moves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from backups.errors import SidecarUnavailableError, StatusConflict
+from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
+from backups.services.reprovision import order_reprovision
+from backups.supervision.leases import ATTEMPTS, LeaseJudge, holds_expire
+from backups.work.lease import LEASE_SECONDS
+from backups.work.run import operation_answer, operation_claim
+from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
+from orders.services.orders import order_suspend
+from provisions.errors import NoSidecar, NotAPrimaryDeployment
+from provisions.models import Provision, ProvisionKind
+
+pytestmark = pytest.mark.django_db
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def judged():
+    clock = Clock()
+    return LeaseJudge(monotonic=clock), clock
+
+
+def claimed(shop):
+    shop.create()
+    operation = operation_claim(Operation.objects.get().id)
+    assert operation is not None
+    return operation
+
+
+def test_a_heartbeat_that_moves_keeps_the_lease(shop, judged):
+    judge, clock = judged
+    operation = claimed(shop)
+    for beat in range(5):
+        assert judge.judge() == []
+        Operation.objects.filter(id=operation.id).update(heartbeat=beat + 100)
+        clock.now += LEASE_SECONDS
+    assert Operation.objects.get().state == OperationState.RUNNING
+
+
+def test_a_heartbeat_that_stands_still_for_a_lease_gives_the_operation_back(shop, judged):
+    judge, clock = judged
+    operation = claimed(shop)
+    assert judge.judge() == []
+    clock.now += LEASE_SECONDS - 0.1
+    assert judge.judge() == []
+    clock.now += 0.1
+    assert judge.judge() == [operation.id]
+    row = Operation.objects.get()
+    assert (row.state, row.fence, row.attempts) == (OperationState.QUEUED, 1, 1)
+
+
+def test_a_supervisor_that_just_started_steals_nothing(shop, judged):
+    _, clock = judged
+    claimed(shop)
+    Operation.objects.update(created_at=timezone.now() - timedelta(days=2), started_at=timezone.now() - timedelta(days=2))
+    clock.now += 10 * LEASE_SECONDS
+    assert LeaseJudge(monotonic=clock).judge() == []
+
+
+def test_the_late_worker_changes_nothing_after_another_took_over(shop, judged):
+    judge, clock = judged
+    late = claimed(shop)
+    judge.judge()
+    clock.now += LEASE_SECONDS
+    judge.judge()
+    new = operation_claim(late.id)
+    assert new is not None
+    assert new.fence == late.fence + 1
+
+    assert operation_finish(operation=late, state=OperationState.SUCCEEDED) is False
+    assert operation_fail(operation=late, error=SidecarUnavailableError()) is False
+    assert operation_requeue(operation=late, counts=True) is False
+    assert Operation.objects.get().state == OperationState.RUNNING
+    assert Backup.objects.get().status == BackupStatus.CREATING
+
+
+def test_work_that_loses_every_worker_is_ended_after_three_attempts_and_the_order_is_free(shop, judged):
+    judge, clock = judged
+    shop.create()
+    for attempt in range(ATTEMPTS):
+        operation = operation_claim(Operation.objects.get().id)
+        assert operation is not None, attempt
+        judge.judge()
+        clock.now += LEASE_SECONDS
+        judge.judge()
+    operation = Operation.objects.get()
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "worker_lost")
+    assert Backup.objects.get().status == BackupStatus.FAILED
+    shop.create()
+
+
+def test_a_drained_attempt_is_not_counted(shop):
+    operation = claimed(shop)
+    assert operation_requeue(operation=operation, counts=False)
+    assert Operation.objects.get().attempts == 0
+
+
+def test_a_bell_for_work_that_is_over_does_nothing(shop):
+    operation = claimed(shop)
+    operation_fail(operation=operation, error=SidecarUnavailableError())
+    before = Operation.objects.values().get()
+    operation_answer(operation.id)
+    assert Operation.objects.values().get() == before
+
+
+def test_a_failed_create_dooms_what_it_may_have_stored(shop):
+    operation = claimed(shop)
+    backup = Backup.objects.get()
+    StoredObject.objects.create(target=shop.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
+    operation_fail(operation=operation, error=SidecarUnavailableError())
+    assert StoredObject.objects.get().doomed_at is not None
+
+
+def test_a_queued_create_is_cancelled_at_once(shop):
+    shop.create()
+    operation = operation_cancel(user=shop.owner, operation=Operation.objects.get())
+    assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
+    assert Backup.objects.get().status == BackupStatus.FAILED
+    with pytest.raises(StatusConflict):
+        operation_cancel(user=shop.owner, operation=operation)
+
+
+def test_a_reprovision_excludes_creates_until_it_is_released(shop):
+    hold = order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+    with pytest.raises(Exception, match="operation_in_progress"):
+        shop.create()
+    with pytest.raises(BackupInProgress):
+        order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+    assert operation_cancel(user=shop.owner, operation=hold).state == OperationState.SUCCEEDED
+    shop.create()
+
+
+def test_a_reprovision_that_nobody_releases_expires(shop):
+    order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+    assert holds_expire() == 0
+    Operation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert holds_expire() == 1
+    shop.create()
+
+
+def test_a_running_create_excludes_a_reprovision(shop):
+    claimed(shop)
+    with pytest.raises(BackupInProgress):
+        order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+
+
+def test_what_changed_while_a_create_waited_is_looked_at_again_by_the_worker(shop):
+    shop.create()
+    order_suspend(order=shop.order, since=timezone.now(), actor=None)
+    operation_answer(Operation.objects.get().id)
+    assert Operation.objects.get().error_code == "order_suspended"
+
+
+def test_each_rule_of_a_create_refuses_with_its_own_code(shop):
+    order_suspend(order=shop.order, since=timezone.now(), actor=None)
+    with pytest.raises(OrderSuspended):
+        shop.create()
+    order_suspend(order=shop.order, since=None, actor=None)
+
+    plan = shop.order.plan
+    type(plan).objects.update(has_backups=False)
+    with pytest.raises(PlanHasNoBackups):
+        shop.create()
+    type(plan).objects.update(has_backups=True)
+
+    Provision.objects.filter(kind=ProvisionKind.SIDECAR).delete()
+    with pytest.raises(NoSidecar):
+        shop.create()
+    Provision.objects.update(is_primary=False)
+    with pytest.raises(NotAPrimaryDeployment):
+        shop.create()
+    assert not Backup.objects.exists()
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (Backup, {"status": "ready"}),
+        (Backup, {"status": "sleeping"}),
+        (Backup, {"deleted_at": timezone.now()}),
+        (Operation, {"state": "failed", "finished_at": timezone.now()}),
+        (Operation, {"state": "succeeded"}),
+        (Operation, {"state": "running", "fence": 0}),
+        (Operation, {"kind": "dream"}),
+    ],
+)
+def test_the_database_refuses_rows_that_contradict_themselves(shop, model, values):
+    shop.create()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        model.objects.update(**values)

@@ -1,0 +1,198 @@
+"""Races with real threads. Each is first shown to happen when its guard is taken away."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from django.db import IntegrityError, connection
+
+from backups.errors import LimitReached, OperationInProgress
+from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.services import backups as backups_service
+from backups.services import operations as operations_service
+from backups.work.run import operation_claim
+from common.errors import ApplicationError
+from common.idempotency import idempotency_key_of
+from orders.services import orders as orders_service
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def in_parallel(count, action):
+    """Run `action` in that many threads that start together; return results and errors in one list."""
+    gate = threading.Barrier(count)
+
+    def one(number):
+        try:
+            gate.wait(timeout=20)
+            return action(number)
+        except (ApplicationError, IntegrityError) as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def made(results):
+    return [result for result in results if isinstance(result, Backup)]
+
+
+@contextmanager
+def constraint_dropped(name, model=Operation):
+    """Take a constraint out of the database, as if nobody had thought of it."""
+    constraint = next(item for item in model._meta.constraints if item.name == name)
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(model, constraint)
+    try:
+        yield
+    finally:
+        Operation.objects.all().delete()
+        Backup.objects.all().delete()
+        with connection.schema_editor() as editor:
+            editor.add_constraint(model, constraint)
+
+
+def test_one_of_many_parallel_creates_wins_and_the_others_are_told_who_did(real_shop):
+    results = in_parallel(12, lambda _: real_shop.create())
+
+    assert len(made(results)) == 1
+    operation = Operation.objects.get()
+    losers = [result for result in results if not isinstance(result, Backup)]
+    assert [type(loser) for loser in losers] == [OperationInProgress] * 11
+    assert {loser.params["operation"] for loser in losers} == {str(operation.id)}
+    assert Backup.objects.count() == 1
+
+
+@pytest.mark.postgres
+def test_without_lock_and_constraint_parallel_creates_both_win(real_shop, monkeypatch):
+    monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_shop.order)
+    together = threading.Barrier(2)
+    look = operations_service.operation_none_active
+
+    def look_then_wait(order):
+        look(order)
+        together.wait(timeout=20)
+
+    monkeypatch.setattr(backups_service, "operation_none_active", look_then_wait)
+    with constraint_dropped("operation_one_active_an_order"):
+        results = in_parallel(2, lambda _: real_shop.create())
+        assert len(made(results)) == 2
+
+
+@pytest.mark.postgres
+def test_the_constraint_alone_lets_one_of_two_win(real_shop, monkeypatch):
+    monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_shop.order)
+    together = threading.Barrier(2)
+    look = operations_service.operation_none_active
+
+    def look_then_wait(order):
+        look(order)
+        together.wait(timeout=20)
+
+    monkeypatch.setattr(backups_service, "operation_none_active", look_then_wait)
+    results = in_parallel(2, lambda _: real_shop.create())
+    assert len(made(results)) == 1
+    assert [type(result) for result in results if not isinstance(result, Backup)] == [OperationInProgress]
+
+
+def test_parallel_creates_never_exceed_the_limit(real_shop):
+    for _ in range(real_shop.order.plan.backup_limit - 1):
+        finish(real_shop.create())
+
+    def create_and_finish(_):
+        backup = real_shop.create()
+        finish(backup)
+        return backup
+
+    results = in_parallel(8, create_and_finish)
+    assert len(made(results)) == 1
+    assert {type(result) for result in results if not isinstance(result, Backup)} <= {LimitReached, OperationInProgress}
+    assert Backup.objects.filter(status=BackupStatus.READY).count() == real_shop.order.plan.backup_limit
+
+
+def finish(backup):
+    """End a create as a worker would, with an asset that nobody will read."""
+    from django.utils import timezone
+
+    from backups.models import Asset
+
+    operation = Operation.objects.get(roles__backup=backup)
+    assert operations_service.operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+    asset = Asset.objects.create(
+        customer=backup.order.customer, target_id=StoredTarget.id_of(), key=f"backups/{backup.id}", sealed=True,
+        size_bytes=1, stored_bytes=1, sha256="0" * 64, content_type="application/gzip",
+    )  # fmt: skip
+    Backup.objects.filter(id=backup.id).update(
+        status=BackupStatus.READY, asset=asset, size_bytes=1, completed_at=timezone.now()
+    )
+
+
+class StoredTarget:
+    """The one target of the shop."""
+
+    @staticmethod
+    def id_of():
+        from backups.models import StorageTarget
+
+        return StorageTarget.objects.get().id
+
+
+def test_one_idempotency_key_sent_many_times_at_once_makes_one_backup(real_shop):
+    key = idempotency_key_of(user_id=real_shop.owner.id, path="/backups/", key="k", body=b"{}")
+    results = in_parallel(8, lambda _: real_shop.create(idempotency=key))
+    assert {result.id for result in made(results)} == {Backup.objects.get().id}
+    assert len(made(results)) == 8
+
+
+def test_two_bells_for_one_operation_are_claimed_once(real_shop):
+    real_shop.create()
+    operation = Operation.objects.get()
+    claims = in_parallel(6, lambda _: operation_claim(operation.id))
+    assert len([claim for claim in claims if claim]) == 1
+    assert Operation.objects.get().fence == 1
+
+
+def test_a_delete_and_a_restore_of_one_backup_at_once_cannot_both_win(real_shop):
+    from backups.services.backups import backup_delete
+    from backups.services.restores import backup_restore
+
+    backup = real_shop.create()
+    finish(backup)
+
+    def act(number):
+        if number % 2:
+            backup_delete(user=real_shop.owner, backup=backup)
+            return "deleted"
+        return backup_restore(
+            user=real_shop.owner, order_id=real_shop.order.id, provision_id=real_shop.server.id, backup_id=backup.id,
+            mode="replace", idempotency=None,
+        )  # fmt: skip
+
+    results = in_parallel(6, act)
+    winners = [result for result in results if not isinstance(result, Exception)]
+    assert len(winners) == 1
+    row = Backup.objects.get(id=backup.id)
+    assert (row.deleted_at is None) == (row.status == BackupStatus.RESTORING)
+
+
+def test_an_order_is_not_deleted_under_a_running_create(real_shop):
+    from orders.errors import BackupInProgress
+
+    real_shop.create()
+    with pytest.raises(BackupInProgress):
+        orders_service.order_delete(order=real_shop.order, actor=real_shop.owner)
+    assert Backup.objects.count() == 1
+
+
+def test_a_deleted_order_leaves_its_objects_to_the_sweep(real_shop):
+    backup = real_shop.create()
+    finish(backup)
+    StoredObject.objects.create(target=real_shop.target, key=f"backups/{backup.id}", backup_id=backup.id)
+    orders_service.order_delete(order=real_shop.order, actor=real_shop.owner)
+    assert not Backup.objects.exists()
+    assert StoredObject.objects.get().doomed_at is not None

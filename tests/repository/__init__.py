@@ -1,0 +1,1 @@
+"""The formats: sealed objects and manifests."""

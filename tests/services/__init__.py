@@ -1,0 +1,1 @@
+"""Real programs that tests run against, each started by one context manager."""

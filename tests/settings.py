@@ -1,0 +1,19 @@
+"""The product's settings with keys of the tests' own, so that tests and type checks need nothing prepared."""
+
+import os
+import tempfile
+
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
+os.environ.setdefault("SAVEPOINT_MASTER_KEYS", "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+os.environ.setdefault("SAVEPOINT_HOME", os.path.join(tempfile.gettempdir(), "savepoint-tests"))
+if os.environ.get("SAVEPOINT_TEST_DATABASE"):
+    os.environ["DATABASE_URL"] = os.environ["SAVEPOINT_TEST_DATABASE"]
+
+from config.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if "sqlite3" in str(DATABASES["default"]["ENGINE"]):  # noqa: F405
+    # A file, as in production: threads of an in-memory database would share one connection's locks.
+    DATABASES["default"]["TEST"] = {"NAME": str(SAVEPOINT_HOME / f"test-{os.getpid()}.sqlite3")}  # noqa: F405
+    SAVEPOINT_HOME.mkdir(parents=True, exist_ok=True)  # noqa: F405

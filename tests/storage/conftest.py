@@ -1,0 +1,78 @@
+"""The targets under test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backups.targets.local import LocalStorage
+from backups.targets.s3 import S3Settings, S3Storage
+from repository.storage import Storage
+from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
+from tests.storage.memory import MemoryStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A storage, and what it holds that is not yet, or no longer, on its way to be an object."""
+
+    storage: Storage
+    leftovers: Callable[[], list[str]]
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_settings(s3_server: S3Server) -> S3Settings:
+    """A part of the bucket that no other test has."""
+    return S3Settings(
+        endpoint_url=s3_server.endpoint,
+        region="us-east-1",
+        bucket=s3_server.bucket,
+        prefix=f"test-{uuid.uuid4().hex}",
+        access_key=s3_server.access_key,
+        secret_key=s3_server.secret_key,
+        path_style=True,
+        conditional_writes=True,
+    )
+
+
+@pytest.fixture
+def s3_target(s3_settings: S3Settings, s3_server: S3Server) -> Iterator[Target]:
+    def uploads() -> list[str]:
+        page = client.list_multipart_uploads(Bucket=s3_server.bucket, Prefix=s3_settings.prefix)
+        return [upload["Key"] for upload in page.get("Uploads", [])]
+
+    with closing(S3Storage(s3_settings)) as storage, closing(s3_client(s3_server)) as client:
+        yield Target(storage, uploads)
+
+
+@pytest.fixture
+def local_target(tmp_path: Path) -> Target:
+    def partials() -> list[str]:
+        return [path.name for path in (tmp_path / ".partial").glob("*")]
+
+    return Target(LocalStorage(tmp_path), partials)
+
+
+@pytest.fixture(params=["memory", "local", "s3"])
+def target(request: pytest.FixtureRequest) -> Target:
+    """Each kind of target in turn."""
+    if request.param == "memory":
+        return Target(MemoryStorage(), list)
+    found: Target = request.getfixturevalue(f"{request.param}_target")
+    return found
+
+
+@pytest.fixture
+def storage(target: Target) -> Storage:
+    return target.storage

@@ -1,0 +1,86 @@
+"""The wire to S3, scripted to fail: a server that answers each request with the next line of a script."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer. `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    dropped: bool = False
+
+
+@dataclass(slots=True)
+class ScriptedS3:
+    """What is to be answered, and what was asked: method, path with query, headers, body."""
+
+    script: list[Answer]
+    endpoint: str = ""
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def methods(self) -> list[str]:
+        return [method for method, *_ in self.asked]
+
+
+def refusal(status: int, code: str, message: str = "no") -> Answer:
+    """S3's own form of an error."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Answer(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})
+
+
+def page(*keys: str, truncated: bool, token: str | None = None) -> Answer:
+    """A page of a listing; every object has three bytes."""
+    contents = "".join(f"<Contents><Key>{key}</Key><Size>3</Size></Contents>" for key in keys)
+    token = "" if token is None else f"<NextContinuationToken>{token}</NextContinuationToken>"
+    body = f"<ListBucketResult><IsTruncated>{str(truncated).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
+    return Answer(body=body.encode(), headers={"Content-Type": "application/xml"})
+
+
+@contextmanager
+def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
+    """The server; a request past the end of the script is answered with 500 and fails the test by what was asked."""
+    state = ScriptedS3(list(script))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.asked.append((self.command, self.path, dict(self.headers), body))
+            answer = state.script.pop(0) if state.script else Answer(status=500)
+            self.close_connection = True
+            if answer.dropped:
+                return
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body[: answer.cut])
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the standard library's name
+            """What was asked is in `asked`."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

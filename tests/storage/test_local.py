@@ -1,0 +1,146 @@
+"""What only a folder can get wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backups.targets.local import LocalStorage
+from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, StorageDenied, StorageFull
+from tests.services.programs import program_require, unavailable
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalStorage:
+    return LocalStorage(tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of four MiB."""
+    mount, umount = (program_require(name, package="Debian mount") for name in ("mount", "umount"))
+    root = tmp_path / "small"
+    root.mkdir()
+    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=4m", "none", root], check=False).returncode:
+        unavailable("the right to mount a tmpfs")
+    yield root
+    subprocess.run([umount, root], check=True)
+
+
+def put(storage: LocalStorage, key: str, data: bytes = b"data") -> None:
+    with storage.writer(key, expected_size=len(data)) as writer:
+        writer.write(data)
+        writer.commit()
+
+
+def test_only_the_owner_may_read_what_is_stored(storage: LocalStorage, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        put(storage, "a/b/object")
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {".partial": 0o700, "a": 0o700, "a/b": 0o700, "a/b/object": 0o600}
+
+
+def test_folders_go_with_their_last_object(storage: LocalStorage, tmp_path: Path) -> None:
+    put(storage, "a/b/c/one")
+    put(storage, "a/two")
+    storage.delete("a/b/c/one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".partial", "a"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["two"]
+    storage.delete("a/two")
+    assert [path.name for path in tmp_path.iterdir()] == [".partial"]
+
+
+def test_a_folder_that_is_gone_is_denied_and_never_looks_empty(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "unmounted")
+    with pytest.raises(StorageDenied):
+        list(storage.list(""))
+    with pytest.raises(StorageDenied):
+        put(storage, "object")
+    assert not (tmp_path / "unmounted").exists()
+
+
+def test_dead_partial_files_are_swept_and_living_ones_stay(storage: LocalStorage, tmp_path: Path) -> None:
+    assert storage.partials_sweep(older_than_seconds=0) == 0
+    with storage.writer("living", expected_size=1) as writer:
+        writer.write(b"1")
+        dead = tmp_path / ".partial" / "dead"
+        dead.write_bytes(b"left by a process that was killed")
+        (living,) = (path for path in dead.parent.iterdir() if path != dead)
+        for path in (dead, living):
+            os.utime(path, (time.time() - 600,) * 2)
+        assert storage.partials_sweep(older_than_seconds=3600) == 0
+        assert storage.partials_sweep(older_than_seconds=300) == 1
+        assert [path for path in dead.parent.iterdir()] == [living]
+        writer.commit()
+    assert storage.size("living") == 1
+
+
+def test_only_objects_are_read_and_listed(storage: LocalStorage, tmp_path: Path) -> None:
+    put(storage, "a/object")
+    secret = tmp_path.parent / "outside"
+    secret.write_text("not the storage's")
+    (tmp_path / "a" / "link").symlink_to(secret)
+    (tmp_path / "a" / "away").symlink_to(tmp_path.parent)
+    os.mkfifo(tmp_path / "a" / "fifo")
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".hidden").write_text("somebody else's")
+    assert list(storage.list("")) == [ObjectInfo("a/object", 4)]
+    for key in ("a/link", "a/fifo"):
+        with pytest.raises((ObjectNotFound, StorageDenied)):
+            list(storage.read(key))
+        with pytest.raises(ObjectNotFound):
+            storage.size(key)
+
+
+def test_an_object_is_no_folder_for_others(storage: LocalStorage) -> None:
+    put(storage, "a")
+    for key in ("a/b", "a/b/c"):
+        with pytest.raises(ObjectExists):
+            put(storage, key)
+    assert b"".join(storage.read("a")) == b"data"
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_deleting_still_works(small_disk: Path) -> None:
+    storage = LocalStorage(small_disk)
+    put(storage, "a/fits", bytes(2 * MIB))
+    with pytest.raises(StorageFull):
+        put(storage, "b/too-large", bytes(3 * MIB))
+    assert [path.name for path in small_disk.iterdir() if path.name != ".partial"] == ["a"]
+    assert list((small_disk / ".partial").iterdir()) == []
+    storage.delete("a/fits")
+    put(storage, "b/fits-now", bytes(3 * MIB))
+    assert list(storage.list("")) == [ObjectInfo("b/fits-now", 3 * MIB)]
+
+
+def test_a_commit_survives_a_delete_that_takes_its_folder_away(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, raced = os.link, []
+
+    def link_after_a_delete(*paths: Path, **options: bool) -> None:
+        if not raced:
+            raced.append(True)
+            shutil.rmtree(tmp_path / "a")
+        link(*paths, **options)
+
+    monkeypatch.setattr(os, "link", link_after_a_delete)
+    put(storage, "a/b/object")
+    assert raced
+    assert storage.size("a/b/object") == 4
+
+
+def test_an_error_names_no_path_of_the_machine(tmp_path: Path) -> None:
+    with pytest.raises(ObjectNotFound) as caught:
+        LocalStorage(tmp_path).size("a/object")
+    assert str(tmp_path) not in str(caught.value)

@@ -1,0 +1,125 @@
+"""What only a bucket can get wrong, on a real server."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from backups.targets.s3 import S3Settings, S3Storage
+from backups.targets.s3_upload import MEMORY, MIB, PART_SIZE_MAX, PART_SIZE_MIN, THREADS, part_size
+from repository.storage import ObjectNotFound, StorageDenied
+from tests.services.seaweedfs import S3Server, s3_client
+from tests.storage.conftest import Target
+
+GIB = 1 << 30
+
+
+def put(storage: S3Storage, key: str, data: bytes) -> None:
+    with storage.writer(key, expected_size=len(data)) as writer:
+        writer.write(data)
+        writer.commit()
+
+
+def test_wrong_credentials_are_denied_everywhere(s3_settings: S3Settings) -> None:
+    with closing(S3Storage(replace(s3_settings, secret_key="wrong"))) as storage:
+        for call in (
+            lambda: storage.size("key"),
+            lambda: list(storage.read("key")),
+            lambda: list(storage.list("")),
+            lambda: storage.delete("key"),
+            lambda: put(storage, "key", b"data"),
+            lambda: put(storage, "key", bytes(9 * MIB)),
+        ):
+            with pytest.raises(StorageDenied):
+                call()
+
+
+def test_a_missing_bucket_is_denied_and_never_looks_empty(s3_settings: S3Settings) -> None:
+    with closing(S3Storage(replace(s3_settings, bucket="no-such-bucket"))) as storage:
+        for call in (
+            lambda: storage.size("key"),
+            lambda: list(storage.read("key")),
+            lambda: list(storage.read("key", start=3, stop=3)),
+            lambda: list(storage.list("")),
+            lambda: storage.delete("key"),
+            lambda: put(storage, "key", b"data"),
+        ):
+            with pytest.raises(StorageDenied):
+                call()
+
+
+def test_prefixes_keep_targets_apart(s3_settings: S3Settings) -> None:
+    beside = replace(s3_settings, prefix=f"{s3_settings.prefix}2")
+    with closing(S3Storage(s3_settings)) as storage, closing(S3Storage(beside)) as other:
+        put(storage, "key", b"data")
+        assert list(other.list("")) == []
+        with pytest.raises(ObjectNotFound):
+            other.size("key")
+
+
+def test_stale_uploads_under_the_prefix_are_swept_and_no_others(
+    s3_target: Target, s3_settings: S3Settings, s3_server: S3Server
+) -> None:
+    storage = s3_target.storage
+    assert isinstance(storage, S3Storage)
+    with closing(s3_client(s3_server)) as client:
+        foreign = {"Bucket": s3_server.bucket, "Key": f"{s3_settings.prefix}-beside/key"}
+        for key in ("a/dead", "b/dead"):
+            client.create_multipart_upload(Bucket=s3_server.bucket, Key=f"{s3_settings.prefix}/{key}")
+        upload = client.create_multipart_upload(**foreign)["UploadId"]
+        assert storage.multipart_sweep(older_than_seconds=3600) == 0
+        assert len(s3_target.leftovers()) == 3
+        assert storage.multipart_sweep(older_than_seconds=0) == 2
+        assert s3_target.leftovers() == [foreign["Key"]]
+        client.abort_multipart_upload(**foreign, UploadId=upload)
+
+
+def test_a_forked_process_makes_connections_of_its_own(s3_settings: S3Settings) -> None:
+    def read_in_child() -> None:
+        assert b"".join(storage.read("key")) == b"data"
+        assert storage._client_of is not None
+        assert storage._client_of[0] == os.getpid() != parent
+
+    parent = os.getpid()
+    with closing(S3Storage(s3_settings)) as storage:
+        assert storage._client_of is None
+        put(storage, "key", b"data")
+        child = multiprocessing.get_context("fork").Process(target=read_in_child)
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        assert b"".join(storage.read("key")) == b"data"
+
+
+@pytest.mark.parametrize("factor", [0.5, 1, 2, 5])
+@pytest.mark.parametrize("expected_size", [0, 100 * MIB, 6 * GIB, 20 * GIB, 50 * GIB])
+def test_parts_stay_few_even_when_more_comes_than_expected(expected_size: int, factor: float) -> None:
+    actual = max(int(expected_size * factor), 5 * GIB)
+    if actual > 100 * GIB:
+        pytest.skip("beyond 100 GiB the size of a part is bounded instead")
+    sent = parts = 0
+    while sent < actual:
+        sent += part_size(expected_size=expected_size, sent=sent)
+        parts += 1
+    assert parts <= 900
+
+
+@pytest.mark.parametrize("expected_size", [-1, 0, 10 * GIB, 10**15])
+@pytest.mark.parametrize("sent", [0, 10 * GIB, 10**14])
+def test_parts_are_never_smaller_than_s3_takes_nor_larger_than_memory(expected_size: int, sent: int) -> None:
+    assert PART_SIZE_MIN <= part_size(expected_size=expected_size, sent=sent) <= PART_SIZE_MAX
+
+
+def test_bytes_on_their_way_stay_within_memory(s3_target: Target) -> None:
+    expected_size = 25 * GIB
+    size = part_size(expected_size=expected_size, sent=0)
+    assert (THREADS + 1) * size > MEMORY
+    with s3_target.storage.writer("key", expected_size=expected_size) as writer:
+        for _ in range(4 * size // MIB):
+            writer.write(bytes(MIB))
+            assert sum(writer._flying.values()) + len(writer._held) <= MEMORY
+    assert s3_target.leftovers() == []

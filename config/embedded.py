@@ -20,11 +20,12 @@ def embedded_prepare() -> None:
     Called before the settings are read. Ends the program with one line when the home cannot be written.
     """
     given = os.environ.get("SAVEPOINT_HOME")
-    home = os.path.abspath(given or "var")
+    # Not resolved: whoever named the home by a link finds the processes by that name.
+    home = str(Path.cwd() / (given or "var"))
     if given != home:
         # Anew, so that this process too shows it in the environment that others see: the tree is found by it.
         os.environ["SAVEPOINT_HOME"] = home
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # there is nothing for a shell
     try:
         _secret_keep("SECRET_KEY", lambda: secrets.token_urlsafe(SECRET_KEY_BYTES))
         _secret_keep("SAVEPOINT_MASTER_KEYS", lambda: f"1:{kek_generate()}")

@@ -70,6 +70,9 @@ def web_serve(listener: socket.socket) -> None:
     server.serve(target_loader=partial(_application, parent=os.getpid()), wrap_loader=False)
 
 
+_holder: Any = SocketHolder
+
+
 class _Server(MPServer):
     """granian with one socket for all its processes, ours.
 
@@ -80,10 +83,11 @@ class _Server(MPServer):
     listener: socket.socket
 
     def _init_shared_socket(self) -> None:
+        # What its base class does for a Unix socket; granian's stubs know neither these types nor the holder's arguments.
         self._ssp = None
-        self._sso = self.listener
-        self._sfd = self.listener.fileno()
-        self._shd = SocketHolder(self._sfd, False, BACKLOG)
+        self._sso: Any = self.listener
+        self._sfd: Any = self.listener.fileno()
+        self._shd: Any = _holder(self._sfd, False, BACKLOG)
 
 
 def _application(*, parent: int) -> Callable[..., Any]:

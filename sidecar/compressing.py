@@ -29,7 +29,7 @@ class Compressions:
         self._lock = threading.Lock()
         self._growing: dict[str, tuple[Call, GrowingFile]] = {}
 
-    def run(self, call: Call, *, source: str, output: str) -> Iterator[PackProgress | PackResult]:
+    def run(self, call: Call, *, source: str, output: str) -> Iterator[tuple[PackProgress, PackResult | None]]:
         """Pack the folder `source` into the scratch file `output`; the result comes last.
 
         From the first progress on `growing` finds the output. It is removed when packing fails or the call is
@@ -59,8 +59,9 @@ class Compressions:
 
         call.on_stop(job.cancel)
         job.start(pack)
-        yield from job.follow(call)
-        yield job.result()
+        for progress in job.follow(call):
+            yield progress, None
+        yield job.progress, job.result()
 
     def growing(self, name: str) -> GrowingFile | None:
         """The file being written that will have this name."""

@@ -22,6 +22,7 @@ from sidecar.restore.extraction import (
 )
 from sidecar.restore.failures import failure_recalled
 
+Told = tuple[ExtractProgress, ExtractSummary | None]
 ExtractJob = Job[ExtractProgress, ExtractSummary]
 
 _NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0)
@@ -42,21 +43,23 @@ class Extractions:
         self._followers = 0
         self._finished = False
 
-    def run(self, call: Call, *, archive: Path, mode: Mode) -> Iterator[ExtractProgress | ExtractSummary]:
+    def run(self, call: Call, *, archive: Path, mode: Mode) -> Iterator[Told]:
         """Follow the operation's extraction, starting it unless it runs or has ended; its summary comes last."""
         while True:
             job = self._join_or_start(call, archive=archive, mode=mode)
             if isinstance(job, ExtractSummary):
-                yield job
+                yield _done(job), job
                 return
             call.on_stop(partial(self._leave, call, job))
-            yield from job.follow(call)
+            for progress in job.follow(call):
+                yield progress, None
             try:
-                yield job.result()
+                summary = job.result()
             except Cancelled:
                 # It was already being given up when this call came to follow it: start anew.
                 call.check()
             else:
+                yield _done(summary), summary
                 return
 
     def outcome(self, *, operation: str) -> Outcome:
@@ -127,3 +130,7 @@ class Extractions:
 
     def _runs(self, operation: str) -> bool:
         return self._operation == operation and self._job is not None and not self._job.done()
+
+
+def _done(summary: ExtractSummary) -> ExtractProgress:
+    return ExtractProgress(phase=Phase.DONE, bytes_done=summary.bytes, files=summary.files)

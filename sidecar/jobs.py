@@ -25,7 +25,7 @@ class Job(Generic[P, R]):
 
     def __init__(self, *, name: str, progress: P) -> None:
         self._name = name
-        self._progress = progress
+        self.progress = progress
         self._cancelled = threading.Event()
         self._future: Future[R] = Future()
         self._thread: threading.Thread | None = None
@@ -37,7 +37,7 @@ class Job(Generic[P, R]):
 
     def report(self, progress: P) -> None:
         """Say how far the work is; followers see the newest only."""
-        self._progress = progress
+        self.progress = progress
 
     def cancel(self) -> None:
         """Ask the work to stop; it does so where it can."""
@@ -61,10 +61,10 @@ class Job(Generic[P, R]):
         woken = threading.Event()
         call.on_stop(woken.set)
         self._future.add_done_callback(lambda _: woken.set())
-        shown, shown_at = self._progress, time.monotonic()
+        shown, shown_at = self.progress, time.monotonic()
         yield shown
         while not woken.wait(_REPORT_SECONDS):
-            newest, now = self._progress, time.monotonic()
+            newest, now = self.progress, time.monotonic()
             if newest is not shown or now - shown_at >= _HEARTBEAT_SECONDS:
                 shown, shown_at = newest, now
                 yield shown

@@ -39,11 +39,51 @@ _OUTCOMES: Final = {
 }
 
 
-def compress_reply(told: PackProgress | PackResult, *, progress: PackProgress) -> wire.CompressFilesReply:
-    """The progress, or with the newest progress the result."""
-    reply = wire.CompressFilesReply(
-        bytes_read=progress.bytes_read, bytes_total=progress.bytes_total, files=progress.files
+def compress_reply(progress: PackProgress, result: PackResult | None) -> wire.CompressFilesReply:
+    """How far the packing is, and in the end what came of it."""
+    return wire.CompressFilesReply(
+        bytes_read=progress.bytes_read,
+        bytes_total=progress.bytes_total,
+        files=progress.files,
+        result=None if result is None else _compress_result(result),
     )
-    if isinstance(told, PackResult):
-        reply.result.CopyFrom(_compress_result(told))
-    return reply
+
+
+def extract_reply(progress: ExtractProgress, summary: ExtractSummary | None) -> wire.ExtractToReply:
+    """How far the extraction is, and in the end what it did."""
+    return wire.ExtractToReply(
+        phase=_PHASES[progress.phase],
+        bytes_done=progress.bytes_done,
+        files=progress.files,
+        result=None if summary is None else _extract_result(summary),
+    )
+
+
+def outcome_reply(outcome: Outcome) -> wire.GetExtractOutcomeReply:
+    """The journal's word."""
+    return wire.GetExtractOutcomeReply(
+        outcome=_OUTCOMES[outcome.kind],
+        result=None if outcome.summary is None else _extract_result(outcome.summary),
+        error_code=outcome.error_code,
+        error_detail=outcome.error_detail,
+    )
+
+
+def _compress_result(result: PackResult) -> wire.CompressResult:
+    message = wire.CompressResult(
+        size_bytes=result.size_bytes,
+        crc32=result.crc32,
+        entries=result.entries,
+        warnings_total=result.warnings_total,
+    )
+    room = _WARNING_BYTES
+    for warning in result.warnings:
+        room -= len(warning.path)
+        if room < 0:
+            break
+        message.warnings.add(kind=_WARNING_KINDS[warning.kind], path=warning.path)
+    return message
+
+
+def _extract_result(summary: ExtractSummary) -> wire.ExtractResult:
+    return wire.ExtractResult(files=summary.files, bytes=summary.bytes, removed=summary.removed)

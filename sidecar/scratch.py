@@ -1,8 +1,8 @@
 """The daemon's own folder: what it remembers, the files that `/tmp` names, and those that are not whole yet.
 
-    SCRATCH/fences.json   the daemon's memory
-    SCRATCH/files/        `/tmp` on the wire: whole files, without folders
-    SCRATCH/partial/      files being written, under names of their own
+SCRATCH/fences.json   the daemon's memory
+SCRATCH/files/        `/tmp` on the wire: whole files, without folders
+SCRATCH/partial/      files being written, under names of their own
 """
 
 import errno

@@ -1,21 +1,163 @@
-"""The wire's methods: each admits its call, lets the work be done, and puts the answer into messages."""
+"""The wire's methods: each admits its call, has the work done, and answers in messages."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import metadata
-from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
-from sidecar.archive.pack import PackProgress, PackResult, WarningKind
 from sidecar.calls import Calls
 from sidecar.compressing import Compressions
 from sidecar.errors import Refused
 from sidecar.extracting import Extractions
 from sidecar.files import Files
 from sidecar.paths import require_data_root, scratch_name
-from sidecar.restore.extraction import ExtractProgress, ExtractSummary, Mode, OutcomeKind, Phase
+from sidecar.replies import MODES, compress_reply, extract_reply, outcome_reply
 from sidecar.scratch import Scratch, free_bytes
 from sidecar_client.framing import data_pack, data_unpack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
+
+_NO_HEADER: Final = wire.WriteFileRequest.Header()
+
+
+class FileIO:
+    """The service of one data root and one scratch folder."""
+
+    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, extractions: Extractions) -> None:
+        self._root = root
+        self._scratch = scratch
+        self._calls = calls
+        self._extractions = extractions
+        self._compressions = Compressions(root=root, scratch=scratch, calls=calls)
+        self._files = Files(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
+
+    def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
+        """What this sidecar is and how much room it has."""
+        with self._calls.running("Describe", request.ticket, context):
+            return wire.DescribeReply(
+                version=_version(),
+                data_free_bytes=free_bytes(self._root),
+                scratch_free_bytes=self._scratch.free_bytes(),
+            )
+
+    def compress_files(
+        self, request: wire.CompressFilesRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.CompressFilesReply]:
+        """Pack one folder into one archive."""
+        with self._calls.running("CompressFiles", request.ticket, context) as call:
+            if request.format != wire.ARCHIVE_FORMAT_TARGZ:
+                raise Refused("The archive format is not one of this sidecar's.")
+            if len(request.sources) != 1:
+                raise Refused("An archive has exactly one source.")
+            for told in self._compressions.run(call, source=request.sources[0], output=request.output):
+                yield compress_reply(*told)
+
+    def read_file(self, request: wire.ReadFileRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        """The bytes of a file, in serialized messages."""
+        with self._calls.running("ReadFile", request.ticket, context) as call:
+            parts = self._files.read(call, path=request.path, offset=request.offset, follow=request.follow)
+            for data in parts:
+                yield data_pack(field=wire.ReadFileReply.DATA_FIELD_NUMBER, data=data)
+
+    def write_file(
+        self, requests: Iterator[wire.WriteFileRequest | bytes], context: grpc.ServicerContext
+    ) -> wire.WriteFileReply:
+        """Write a file; requests after the first are its bytes."""
+        first = next(requests, None)
+        header = _NO_HEADER if first is None or isinstance(first, bytes) else first.header
+        with self._calls.running("WriteFile", header.ticket, context) as call:
+            parts = (_part(request) for request in requests)
+            written = self._files.write(call, path=header.path, size=header.size_bytes, parts=parts)
+            return wire.WriteFileReply(size_bytes=written.size_bytes, crc32=written.crc32)
+
+    def delete_file(self, request: wire.DeleteFileRequest, context: grpc.ServicerContext) -> wire.DeleteFileReply:
+        """Remove a file."""
+        with self._calls.running("DeleteFile", request.ticket, context):
+            self._files.delete(path=request.path)
+            return wire.DeleteFileReply()
+
+    def extract_to(
+        self, request: wire.ExtractToRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.ExtractToReply]:
+        """Bring an archive into the data root, or follow the extraction that does."""
+        with self._calls.running("ExtractTo", request.ticket, context) as call:
+            require_data_root(request.destination)
+            archive = self._scratch.files / scratch_name(request.source)
+            mode = MODES.get(request.mode)
+            if mode is None:
+                raise Refused("The mode is not one of this sidecar's.")
+            for told in self._extractions.run(call, archive=archive, mode=mode):
+                yield extract_reply(*told)
+
+    def get_extract_outcome(
+        self, request: wire.GetExtractOutcomeRequest, context: grpc.ServicerContext
+    ) -> wire.GetExtractOutcomeReply:
+        """What became of the operation's extraction."""
+        with self._calls.running("GetExtractOutcome", request.ticket, context) as call:
+            return outcome_reply(self._extractions.outcome(operation=call.operation))
+
+    def release_extract(
+        self, request: wire.ReleaseExtractRequest, context: grpc.ServicerContext
+    ) -> wire.ReleaseExtractReply:
+        """Forget the operation's extraction."""
+        with self._calls.running("ReleaseExtract", request.ticket, context) as call:
+            self._extractions.release(operation=call.operation)
+            return wire.ReleaseExtractReply()
+
+    def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """The methods under their names on the wire. File content goes past the generated code."""
+        return {
+            "Describe": grpc.unary_unary_rpc_method_handler(
+                self.describe, wire.DescribeRequest.FromString, wire.DescribeReply.SerializeToString
+            ),
+            "CompressFiles": grpc.unary_stream_rpc_method_handler(
+                self.compress_files,
+                wire.CompressFilesRequest.FromString,
+                wire.CompressFilesReply.SerializeToString,
+            ),
+            "ReadFile": grpc.unary_stream_rpc_method_handler(self.read_file, wire.ReadFileRequest.FromString, None),
+            "WriteFile": grpc.stream_unary_rpc_method_handler(
+                self.write_file, _write_request, wire.WriteFileReply.SerializeToString
+            ),
+            "DeleteFile": grpc.unary_unary_rpc_method_handler(
+                self.delete_file, wire.DeleteFileRequest.FromString, wire.DeleteFileReply.SerializeToString
+            ),
+            "ExtractTo": grpc.unary_stream_rpc_method_handler(
+                self.extract_to, wire.ExtractToRequest.FromString, wire.ExtractToReply.SerializeToString
+            ),
+            "GetExtractOutcome": grpc.unary_unary_rpc_method_handler(
+                self.get_extract_outcome,
+                wire.GetExtractOutcomeRequest.FromString,
+                wire.GetExtractOutcomeReply.SerializeToString,
+            ),
+            "ReleaseExtract": grpc.unary_unary_rpc_method_handler(
+                self.release_extract,
+                wire.ReleaseExtractRequest.FromString,
+                wire.ReleaseExtractReply.SerializeToString,
+            ),
+        }
+
+
+def _write_request(message: bytes) -> wire.WriteFileRequest | bytes:
+    data = data_unpack(field=wire.WriteFileRequest.DATA_FIELD_NUMBER, message=message)
+    return wire.WriteFileRequest.FromString(message) if data is None else data
+
+
+def _part(request: wire.WriteFileRequest | bytes) -> bytes:
+    if isinstance(request, bytes):
+        return request
+    if request.HasField("header"):
+        raise Refused("A file has one header.")
+    return request.data
+
+
+def _version() -> str:
+    try:
+        return metadata.version("savepoint")
+    except metadata.PackageNotFoundError:
+        return "unreleased"

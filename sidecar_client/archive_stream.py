@@ -108,9 +108,7 @@ class ArchiveStream:
                 self._reported = reply.result
         if newest is not None:
             self._on_progress(
-                ArchiveProgress(
-                    bytes_read=newest.bytes_read, bytes_total=newest.bytes_total, files=newest.files
-                )
+                ArchiveProgress(bytes_read=newest.bytes_read, bytes_total=newest.bytes_total, files=newest.files)
             )
 
     def _checked(self) -> ArchiveResult:

@@ -27,17 +27,15 @@ class Calls:
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self.describe: grpc.UnaryUnaryMultiCallable[wire.DescribeRequest, wire.DescribeReply] = (
-            channel.unary_unary(
-                _path("Describe"), wire.DescribeRequest.SerializeToString, wire.DescribeReply.FromString
-            )
+        self.describe: grpc.UnaryUnaryMultiCallable[wire.DescribeRequest, wire.DescribeReply] = channel.unary_unary(
+            _path("Describe"), wire.DescribeRequest.SerializeToString, wire.DescribeReply.FromString
         )
-        self.compress_files: grpc.UnaryStreamMultiCallable[
-            wire.CompressFilesRequest, wire.CompressFilesReply
-        ] = channel.unary_stream(
-            _path("CompressFiles"),
-            wire.CompressFilesRequest.SerializeToString,
-            wire.CompressFilesReply.FromString,
+        self.compress_files: grpc.UnaryStreamMultiCallable[wire.CompressFilesRequest, wire.CompressFilesReply] = (
+            channel.unary_stream(
+                _path("CompressFiles"),
+                wire.CompressFilesRequest.SerializeToString,
+                wire.CompressFilesReply.FromString,
+            )
         )
         self.read_file: grpc.UnaryStreamMultiCallable[wire.ReadFileRequest, bytes] = channel.unary_stream(
             _path("ReadFile"), wire.ReadFileRequest.SerializeToString, _content
@@ -62,10 +60,10 @@ class Calls:
             wire.GetExtractOutcomeRequest.SerializeToString,
             wire.GetExtractOutcomeReply.FromString,
         )
-        self.release_extract: grpc.UnaryUnaryMultiCallable[
-            wire.ReleaseExtractRequest, wire.ReleaseExtractReply
-        ] = channel.unary_unary(
-            _path("ReleaseExtract"),
-            wire.ReleaseExtractRequest.SerializeToString,
-            wire.ReleaseExtractReply.FromString,
+        self.release_extract: grpc.UnaryUnaryMultiCallable[wire.ReleaseExtractRequest, wire.ReleaseExtractReply] = (
+            channel.unary_unary(
+                _path("ReleaseExtract"),
+                wire.ReleaseExtractRequest.SerializeToString,
+                wire.ReleaseExtractReply.FromString,
+            )
         )

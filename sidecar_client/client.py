@@ -153,9 +153,7 @@ class SidecarClient:
         A cancel takes effect only before the exchange. Whoever gets an error from here, `Cancelled` included,
         learns from `extract_outcome` what became of the data.
         """
-        request = wire.ExtractToRequest(
-            ticket=self._ticket, source=source, destination=destination, mode=_MODES[mode]
-        )
+        request = wire.ExtractToRequest(ticket=self._ticket, source=source, destination=destination, mode=_MODES[mode])
         return extraction_follow(
             call=self._calls.extract_to(request, metadata=self._metadata),
             on_progress=on_progress,

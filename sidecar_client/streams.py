@@ -29,9 +29,7 @@ class ReplyStream(Protocol[T_co]):
 class Incoming(Generic[T]):
     """The replies of one call, fetched by a thread of its own; several may notify one condition."""
 
-    def __init__(
-        self, *, call: ReplyStream[T], changed: threading.Condition, alive: Callable[[], None]
-    ) -> None:
+    def __init__(self, *, call: ReplyStream[T], changed: threading.Condition, alive: Callable[[], None]) -> None:
         self._call = call
         self._changed = changed
         self._alive = alive

@@ -83,7 +83,7 @@ class S3Storage:
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`.
 
-        A body that breaks off is asked for again from where it broke, until five tries in a row brought no byte.
+        A body that breaks off is asked for again from there, until it has broken off five times at one place.
         """
         if start < 0:
             raise ValueError("a start is not negative")

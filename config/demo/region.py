@@ -81,7 +81,8 @@ def _chunk(random: Random, size: int) -> bytes:
 
 def _neighbours(random: Random, present: list[int], wanted: int) -> list[int]:
     """`wanted` of the chunks in `present`, in rectangles where they lie together."""
-    left, chosen = set(present), []
+    left = set(present)
+    chosen: list[int] = []
     while len(chosen) < wanted:
         corner = random.choice(sorted(left))
         width, depth = random.randint(3, 8), random.randint(3, 8)

@@ -1,7 +1,7 @@
 """Carries out a committed plan, or takes it back: every step looks first at what is done already.
 
-The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the name
-has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
+The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
+name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ class Exchange:
         elif not self._filesystem.exchange(number, at=self._aside, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    def _restore_folders(
-        self, listed: bytes, *, keep_special: bool, errors: list[OSError] | None = None
-    ) -> None:
+    def _restore_folders(self, listed: bytes, *, keep_special: bool, errors: list[OSError] | None = None) -> None:
         """Set the metadata that a list gives for live folders. With `keep_special` the live folder's own setuid,
         setgid and sticky bits stay: an archive never brings any, and a shared group must not be lost to a restore.
         With `errors` no error stops it; the first one is put there.

@@ -1,8 +1,8 @@
 """Extracts an archive into a data root so that the live data is wholly old or wholly new, whatever happens on the way.
 
-1. The archive is staged in `.savepoint/{operation}/new/` on the root's own volume (`stage`), then compared with the live
-   data (`plan`). Until the journal's commit record is on the disk nothing live was touched, and any failure removes the
-   whole folder.
+1. The archive is staged in `.savepoint/{operation}/new/` on the root's own volume (`stage`), then compared with the
+   live data (`plan`). Until the journal's commit record is on the disk nothing live was touched, and any failure
+   removes the whole folder.
 2. Names are exchanged one by one (`exchange`). A crash is carried forward by `extractions_recover`; an error takes
    everything back. Live folders keep their inodes, so that mounts and open handles stay right.
 3. The journal's end is on the disk before anything that was displaced is removed. The journal stays until
@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from sidecar.errors import Refused, SidecarError, SourceFailed
 from sidecar.restore.exchange import Exchange
@@ -34,6 +35,7 @@ from sidecar.restore.reserved import (
     root_opened,
 )
 from sidecar.restore.stage import archive_stage
+from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import Workspace
 
 __all__ = [
@@ -50,7 +52,7 @@ __all__ = [
 ]
 
 
-def archive_extract(
+def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived from another
     *,
     archive: Path,
     root: Path,
@@ -75,28 +77,27 @@ def archive_extract(
     with failures_named(), root_locked(root) as root_fd:
         for unfinished, outcome in _recover(root_fd, volume):
             if outcome.kind is OutcomeKind.RUNNING:
-                raise Refused(f"the extraction {unfinished} could not be ended: {outcome.error_detail}")
-        known = _outcome(root_fd, name, volume)
+                raise failure_recalled(outcome.error_code, f"extraction {unfinished}: {outcome.error_detail}")
+        known = _outcome(root_fd, name)
         if known.kind is OutcomeKind.ROLLED_BACK:
             raise failure_recalled(known.error_code, known.error_detail)
         if known.summary:
             return known.summary
         progress = Progress(on_progress, cancelled)
-        with contextlib.ExitStack() as stack:
-            stack.callback(_tidy, root_fd, volume)
-            reserved_fd = stack.enter_context(reserved_made(root_fd, volume))
-            workspace = Workspace.make(reserved_fd, name, volume)
-            stack.callback(workspace.close)
-            summary = _commit(archive, root_fd, workspace, mode, limits, progress)
-            _conclude(root_fd, workspace, progress)
-        progress.enter(Phase.DONE)
-        return summary
+        try:
+            with reserved_made(root_fd, volume) as reserved_fd:
+                workspace = Workspace.make(reserved_fd, name, volume)
+                with contextlib.closing(workspace):
+                    return _extract(archive, root_fd, workspace, mode, limits, progress)
+        finally:
+            with contextlib.suppress(OSError):
+                reserved_remove(root_fd, volume)
 
 
 def outcome_read(*, root: Path, operation: str) -> Outcome:
-    """Return what the journal on the disk says of an operation. Raise Refused or SourceFailed when it cannot be read."""
+    """Return what the journal on the disk says of an operation. Raise Refused or SourceFailed if it cannot be read."""
     with failures_named(), root_opened(root) as root_fd:
-        return _outcome(root_fd, operation_name(operation), Filesystem())
+        return _outcome(root_fd, operation_name(operation))
 
 
 def outcome_release(*, root: Path, operation: str) -> None:
@@ -104,14 +105,15 @@ def outcome_release(*, root: Path, operation: str) -> None:
 
     Raise Refused while the journal has no end: what it needs to be carried to one must stay.
     """
-    volume = Filesystem()
-    with failures_named(), root_opened(root) as root_fd, reserved_opened(root_fd) as reserved_fd:
-        with _entered(reserved_fd, operation_name(operation), volume) as workspace:
-            if workspace is None:
+    name, volume = operation_name(operation), Filesystem()
+    with failures_named(), root_opened(root) as root_fd:
+        if _outcome(root_fd, name).kind is OutcomeKind.RUNNING:
+            raise Refused("the extraction has not ended")
+        with reserved_opened(root_fd) as reserved_fd:
+            if reserved_fd is None or status_at(name, at=reserved_fd) is None:
                 return
-            if workspace.journal and workspace.journal.outcome.kind is OutcomeKind.RUNNING:
-                raise Refused("the extraction has not ended")
-            workspace.discard()
+            with contextlib.closing(Workspace(reserved_fd, name, volume)) as workspace:
+                workspace.discard()
         reserved_remove(root_fd, volume)
 
 
@@ -126,20 +128,106 @@ def extractions_recover(*, root: Path, filesystem: Filesystem | None = None) -> 
         return _recover(root_fd, filesystem or Filesystem())
 
 
-def _commit(
+def _extract(
     archive: Path, root_fd: int, workspace: Workspace, mode: Mode, limits: Limits, progress: Progress
 ) -> ExtractSummary:
-    """Stage, plan, and write the commit record; whatever fails, nothing of it is left."""
-    try:
-        progress.enter(Phase.STAGING)
-        with _archive_opened(archive) as packed:
+    """Stage, plan, commit, exchange. What fails before the commit record leaves nothing behind."""
+    with contextlib.ExitStack() as opened:
+        try:
+            progress.enter(Phase.STAGING)
+            journal = Journal.create(at=workspace.fd, filesystem=workspace.filesystem)
+            opened.callback(journal.close)
+            packed = opened.enter_context(_archive_opened(archive))
             archive_stage(archive=packed, root_fd=root_fd, workspace=workspace, limits=limits, progress=progress)
-        removed = plan_write(root_fd=root_fd, workspace=workspace, mode=mode, progress=progress)
-        summary = ExtractSummary(files=progress.files, bytes=progress.bytes_done, removed=removed)
-        workspace.sync()
-        workspace.journal.commit(summary)
-    except BaseException:
-        with contextlib.suppress(OSError):  # what cannot be removed now is removed by the next recovery
-            workspace.discard()
-        raise
+            removed = plan_write(root_fd=root_fd, workspace=workspace, mode=mode, progress=progress)
+            workspace.sync()
+            progress.check()
+            summary = ExtractSummary(files=progress.files, bytes=progress.bytes_done, removed=removed)
+            journal.commit(summary)
+        except BaseException:
+            with contextlib.suppress(OSError):  # what cannot be removed now is removed by the next recovery
+                workspace.discard()
+            raise
+        progress.enter(Phase.EXCHANGING)
+        _conclude(root_fd, workspace, journal, progress)
+    progress.enter(Phase.DONE)
     return summary
+
+
+def _conclude(root_fd: int, workspace: Workspace, journal: Journal, progress: Progress) -> None:
+    """Carry a committed extraction to its end. Raise the error that made it go back, or OSError if that failed too."""
+    cause: Exception | None = None
+    with contextlib.closing(Exchange(root_fd, workspace, progress)) as exchange:
+        if journal.state is State.COMMITTED:
+            try:
+                exchange.forward()
+                journal.complete()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the live data must not stay half exchanged
+                cause = error
+                journal.roll_back(failure_named(error))
+        if journal.state is State.ROLLING_BACK:
+            exchange.backward()
+            journal.rolled_back()
+    with contextlib.suppress(OSError):  # what cannot be removed now is removed by the release
+        workspace.sweep()
+    if journal.state is State.ROLLED_BACK:
+        raise failure_recalled(journal.error_code, journal.error_detail) from cause
+
+
+def _recover(root_fd: int, volume: Filesystem) -> list[tuple[str, Outcome]]:
+    with reserved_opened(root_fd) as reserved_fd:
+        if reserved_fd is None:
+            return []
+        outcomes = [
+            (operation, _recover_one(root_fd, Workspace(reserved_fd, operation_name(operation), volume)))
+            for operation in operations_listed(reserved_fd)
+        ]
+    reserved_remove(root_fd, volume)
+    return [(operation, outcome) for operation, outcome in outcomes if outcome]
+
+
+def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
+    """Bring one extraction to its end and return how; None when it had ended before."""
+    with contextlib.ExitStack() as opened:
+        opened.callback(workspace.close)
+        try:
+            journal = Journal.open(at=workspace.fd, filesystem=workspace.filesystem)
+            if journal is None or journal.state is State.STAGING:
+                workspace.discard()
+                return Outcome(OutcomeKind.NONE)
+            opened.callback(journal.close)
+            if journal.outcome.kind is not OutcomeKind.RUNNING:
+                with contextlib.suppress(OSError):
+                    workspace.sweep()
+                return None
+            progress = Progress(lambda _: None, lambda: False)
+            progress.enter(Phase.EXCHANGING)
+            _conclude(root_fd, workspace, journal, progress)
+        except (SidecarError, OSError) as error:
+            failure = failure_named(error)
+            if journal is None or journal.outcome.kind is OutcomeKind.RUNNING:
+                return Outcome(OutcomeKind.RUNNING, None, failure.code, failure.detail)
+        return journal.outcome
+
+
+def _outcome(root_fd: int, name: bytes) -> Outcome:
+    with contextlib.ExitStack() as opened:
+        reserved_fd = opened.enter_context(reserved_opened(root_fd))
+        if reserved_fd is None or status_at(name, at=reserved_fd) is None:
+            return Outcome(OutcomeKind.NONE)
+        workspace = opened.enter_context(contextlib.closing(Workspace(reserved_fd, name, Filesystem())))
+        journal = Journal.open(at=workspace.fd, filesystem=workspace.filesystem)
+        if journal is None:
+            return Outcome(OutcomeKind.NONE)
+        opened.callback(journal.close)
+        return journal.outcome
+
+
+@contextlib.contextmanager
+def _archive_opened(archive: Path) -> Iterator[BinaryIO]:
+    try:
+        packed = archive.open("rb", buffering=0)
+    except OSError as error:
+        raise SourceFailed("the archive cannot be read") from error
+    with packed:
+        yield packed

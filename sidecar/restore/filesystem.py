@@ -63,7 +63,7 @@ class Filesystem:
         os.ftruncate(fd, size)
 
     def set_metadata(self, fd: int, metadata: Metadata) -> None:
-        """Set owner (as root only), permission bits and time of an open file or folder, in the order that keeps them."""
+        """Set owner (as root only), permission bits and time of an open file or folder; the order keeps all three."""
         if self._is_root:
             os.fchown(fd, metadata.uid, metadata.gid)
         os.fchmod(fd, metadata.mode)

@@ -132,7 +132,7 @@ class Journal:
                 self.summary = ExtractSummary(int(files), int(size), int(removed))
             case State.ROLLING_BACK, [code, detail]:
                 self.error_code, self.error_detail = code.decode(), detail.decode("utf-8", "ignore")
-            case (State.COMPLETED | State.ROLLED_BACK), []:
+            case ((State.COMPLETED | State.ROLLED_BACK), []):
                 pass
             case _:
                 raise ValueError(line)

@@ -1,4 +1,4 @@
-"""Where other volumes are mounted inside a data root: names there can neither be renamed away nor filled by renaming."""
+"""Where other volumes are mounted inside a data root: no renaming to there or from there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Mounts:
 
     def __init__(self, root_fd: int) -> None:
         self._device = os.fstat(root_fd).st_dev
-        root = os.fsencode(os.readlink(f"/proc/self/fd/{root_fd}")).rstrip(b"/") + b"/"
+        root = os.fsencode(Path(f"/proc/self/fd/{root_fd}").readlink()).rstrip(b"/") + b"/"
         self._points = [point[len(root) :] for point in _mount_points() if point.startswith(root) and point != root]
 
     def refuse(self, path: bytes, status: os.stat_result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from sidecar.errors import Cancelled
@@ -29,16 +30,22 @@ class Progress:
         self._tell()
 
     def advance(self, *, size: int = 0, files: int = 0) -> None:
-        """One step was done, with so many bytes of content and so many files. Raise Cancelled if asked to while staging."""
+        """One step was done, with so many bytes of content and so many files. Raise Cancelled as `check` does."""
         self.bytes_done += size
         self.files += files
         self._bytes_unreported += size
         self._steps_unreported += 1
-        if self._phase is Phase.STAGING and self._cancelled():
-            raise Cancelled("the restore was cancelled before anything live was touched")
+        self.check()
         if self._bytes_unreported >= _EVERY_BYTES or self._steps_unreported >= _EVERY_STEPS:
             self._tell()
 
+    def check(self) -> None:
+        """Raise Cancelled if asked to while staging."""
+        if self._phase is Phase.STAGING and self._cancelled():
+            raise Cancelled("the restore was cancelled before anything live was touched")
+
     def _tell(self) -> None:
         self._bytes_unreported = self._steps_unreported = 0
-        self._report(ExtractProgress(self._phase, self.bytes_done, self.files))
+        # Once the exchange began it runs to its end, whatever becomes of those who watch.
+        with contextlib.nullcontext() if self._phase is Phase.STAGING else contextlib.suppress(Exception):
+            self._report(ExtractProgress(self._phase, self.bytes_done, self.files))

@@ -61,4 +61,3 @@ def _open(name: bytes, *, at: int, filesystem: Filesystem) -> int:
     if os.fstat(fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
         filesystem.set_mode(fd, stat.S_IRWXU)
     return fd
-

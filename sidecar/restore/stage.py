@@ -26,9 +26,7 @@ _IMPOSSIBLE = frozenset(
 _ROOM_ASKED_EVERY = 8 << 20
 
 
-def archive_stage(
-    *, archive: BinaryIO, root_fd: int, workspace: Workspace, limits: Limits, progress: Progress
-) -> None:
+def archive_stage(*, archive: BinaryIO, root_fd: int, workspace: Workspace, limits: Limits, progress: Progress) -> None:
     """Given an open archive, make all that it holds below the workspace's `new/`, and its folders' metadata a list.
 
     Symlinks come last, as themselves: an absolute target, or one that climbs out of the root, is data that servers do

@@ -14,6 +14,8 @@ BLOCK = 512
 _CHECKSUM = slice(148, 156)
 _DECIMAL_TIME = re.compile(rb"(-?)(\d{1,18})(?:\.(\d*))?")
 _NS = 1_000_000_000
+_NUMBER_DIGITS = 20  # of the largest 64-bit number
+_POSITIVE, _NEGATIVE = 0x80, 0xFF  # first byte of a base-256 number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def pax_parse(data: bytes) -> dict[bytes, bytes]:
 
 def pax_number(value: bytes) -> int:
     """A pax record's decimal number. Raise ArchiveDamaged when it is none."""
-    if not value.isdigit() or len(value) > 20:
+    if not value.isdigit() or len(value) > _NUMBER_DIGITS:
         raise ArchiveDamaged("an extended header holds a malformed number")
     return int(value)
 
@@ -90,7 +92,7 @@ def _checksum_check(block: bytes) -> None:
     stored = _number(block[_CHECKSUM])
     rest = block[:148] + block[156:]
     unsigned = sum(rest) + 8 * ord(" ")
-    if stored != unsigned and stored != unsigned - 256 * sum(byte > 127 for byte in rest):
+    if stored != unsigned and stored != unsigned - 256 * sum(byte >> 7 for byte in rest):
         raise ArchiveDamaged("a header's checksum is wrong")
 
 
@@ -100,8 +102,10 @@ def _text(field: bytes) -> bytes:
 
 def _number(field: bytes) -> int:
     """Octal digits between blanks, or base-256 when the first bit is set (GNU tar, for what octal cannot hold)."""
-    if field[0] in (0x80, 0xFF):
-        return int.from_bytes(field[1:], "big") - (256 ** (len(field) - 1) if field[0] == 0xFF else 0)
+    if field[0] == _POSITIVE:
+        return int.from_bytes(field[1:], "big")
+    if field[0] == _NEGATIVE:
+        return int.from_bytes(field, "big", signed=True)
     digits = field.partition(b"\0")[0].strip(b" ")
     if not digits:
         return 0

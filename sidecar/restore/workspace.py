@@ -8,7 +8,7 @@ import stat
 from typing import BinaryIO, Self
 
 from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.journal import JOURNAL, Journal
+from sidecar.restore.journal import JOURNAL
 from sidecar.restore.removal import folder_clear, lift
 from sidecar.restore.tree import folder_scan, is_folder, status_at
 
@@ -20,29 +20,19 @@ _OLD = b"old"
 class Workspace:
     """The folder `.savepoint/{operation}/`, held open.
 
-    `journal` says how far it is, and is None when a crash came before its first line. `new/` is the staged tree, and
-    after an exchange what it displaced; `old/` is flat and holds what was taken away, numbered by step. The other files
-    are lists: `links` (symlinks still to be staged), `folders` (what the archive says of folders), `merged` (folders
-    that both sides have, as they were live), `extras` (live folders to be counted), `moves` (the steps).
+    Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
+    what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
+    (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
+    folders to be counted), `moves` (the steps).
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:
+        """Open an operation's folder. Raise FileNotFoundError when there is none."""
         self._reserved_fd = reserved_fd
         self._name = name
         self._opened = contextlib.ExitStack()
-        self._fd = self._open_folder(name, at=reserved_fd)
+        self.fd = self._open_folder(name, at=reserved_fd)
         self.filesystem = filesystem
-        self.journal: Journal | None = None
-
-    @classmethod
-    def enter(cls, reserved_fd: int, name: bytes, filesystem: Filesystem) -> Self:
-        """Open an operation's folder. Raise FileNotFoundError, or SourceFailed for a journal of another format."""
-        workspace = cls(reserved_fd, name, filesystem)
-        with contextlib.ExitStack() as failed:
-            failed.callback(workspace.close)
-            workspace._keep(Journal.open(at=workspace._fd, filesystem=filesystem))
-            failed.pop_all()
-        return workspace
 
     @classmethod
     def make(cls, reserved_fd: int, name: bytes, filesystem: Filesystem) -> Self:
@@ -50,9 +40,8 @@ class Workspace:
         filesystem.make_folder(name, at=reserved_fd, mode=stat.S_IRWXU)
         workspace = cls(reserved_fd, name, filesystem)
         try:
-            workspace._keep(Journal.create(at=workspace._fd, filesystem=filesystem))
-            filesystem.make_folder(_OLD, at=workspace._fd, mode=stat.S_IRWXU)
-            filesystem.make_folder(_NEW, at=workspace._fd, mode=stat.S_IRWXU)
+            filesystem.make_folder(_OLD, at=workspace.fd, mode=stat.S_IRWXU)
+            filesystem.make_folder(_NEW, at=workspace.fd, mode=stat.S_IRWXU)
         except BaseException:
             with contextlib.suppress(OSError):
                 workspace.discard()
@@ -62,59 +51,54 @@ class Workspace:
 
     def staged(self) -> int:
         """A descriptor of `new/`, which the workspace closes."""
-        return self._open_folder(_NEW, at=self._fd)
+        return self._open_folder(_NEW, at=self.fd)
 
     def aside(self) -> int:
         """A descriptor of `old/`, which the workspace closes."""
-        return self._open_folder(_OLD, at=self._fd)
+        return self._open_folder(_OLD, at=self.fd)
 
     def list_made(self, name: bytes) -> int:
         """Begin one of the lists and return its descriptor, which the workspace closes."""
-        fd = self.filesystem.make_file(name, at=self._fd)
+        fd = self.filesystem.make_file(name, at=self.fd)
         self._opened.callback(os.close, fd)
         return fd
 
     def list_read(self, name: bytes) -> BinaryIO:
         """Open one of the lists for reading, once more on each call; the caller closes it."""
-        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd), "rb")
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd), "rb")
 
     def sync(self) -> None:
         """Bring everything on the volume to the disk."""
-        self.filesystem.sync_volume(self._fd)
+        self.filesystem.sync_volume(self.fd)
 
     def sweep(self) -> None:
         """Remove everything but the journal. An interrupted sweep is simply begun again."""
-        if not is_folder(_OLD, at=self._fd):
+        if not is_folder(_OLD, at=self.fd):
             return  # it is made first and removed last
         old = self.aside()
-        for name in list(folder_scan(self._fd)):
+        for name in list(folder_scan(self.fd)):
             if name in (JOURNAL, _OLD):
                 continue
-            if is_folder(name, at=self._fd):
-                lift(name, at=self._fd, top=old, filesystem=self.filesystem)
+            if is_folder(name, at=self.fd):
+                lift(name, at=self.fd, top=old, filesystem=self.filesystem)
             else:
-                self.filesystem.remove_file(name, at=self._fd)
+                self.filesystem.remove_file(name, at=self.fd)
         folder_clear(old, self.filesystem)
-        self.filesystem.remove_folder(_OLD, at=self._fd)
+        self.filesystem.remove_folder(_OLD, at=self.fd)
 
     def discard(self) -> None:
         """Remove the whole folder, the journal durably before anything else: a commit record whose writing failed
         must not be found later beside half a staged tree.
         """
-        if status_at(JOURNAL, at=self._fd) is not None:
-            self.filesystem.remove_file(JOURNAL, at=self._fd)
-            self.filesystem.sync(self._fd)
+        if status_at(JOURNAL, at=self.fd) is not None:
+            self.filesystem.remove_file(JOURNAL, at=self.fd)
+            self.filesystem.sync(self.fd)
         self.sweep()
         self.filesystem.remove_folder(self._name, at=self._reserved_fd)
 
     def close(self) -> None:
         """Give back every descriptor."""
         self._opened.close()
-
-    def _keep(self, journal: Journal | None) -> None:
-        self.journal = journal
-        if journal:
-            self._opened.callback(journal.close)
 
     def _open_folder(self, name: bytes, *, at: int) -> int:
         fd = os.open(name, _FOLDER, dir_fd=at)

@@ -45,7 +45,13 @@ def seaweedfs(root: Path) -> Iterator[S3Server]:
     command = [
         *(str(weed), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"),
         *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"),
-        *(f"-s3.config={config}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *(
+            f"-s3.config={config}",
+            "-s3.iam=false",
+            "-s3.autoCreateBucket=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ),
         *("-master.volumeSizeLimitMB=64", "-volume.max=50", "-master.telemetry=false"),
     ]
     with (root / "weed.log").open("wb") as log:

@@ -88,8 +88,8 @@ class _MemoryWriter:
 class FaultyStorage:
     """Passes calls on to another storage and fails the one numbered `at` (from 1; 0: none), or it and all after it.
 
-    `reply_lost` carries the call out, and fails it then. `calls` names every call so far: `writer`, `write`, `commit`, `read`,
-    `piece` (each one that a read yields, and its end), `size`, `delete`, `list`, `entry` (likewise).
+    `reply_lost` carries the call out, and fails it then. `calls` names every call so far: `writer`, `write`, `commit`,
+    `read`, `piece` (each one that a read yields, and its end), `size`, `delete`, `list`, `entry` (likewise).
     """
 
     def __init__(

@@ -55,6 +55,12 @@ def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def __getattr__(self, name: str) -> Any:
+            """The standard library looks for do_GET and the like: one method is enough for all of them."""
+            if name.startswith("do_"):
+                return self.answer
+            raise AttributeError(name)
+
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             state.asked.append((self.command, self.path, dict(self.headers), body))
@@ -63,13 +69,12 @@ def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
             if answer.dropped:
                 return
             self.send_response(answer.status)
-            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+            standing = {"Content-Length": str(len(answer.body)), "Connection": "close"}
+            for name, value in {**standing, **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(answer.body[: answer.cut])
-
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the standard library's name
             """What was asked is in `asked`."""

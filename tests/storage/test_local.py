@@ -81,7 +81,7 @@ def test_dead_partial_files_are_swept_and_living_ones_stay(storage: LocalStorage
             os.utime(path, (time.time() - 600,) * 2)
         assert storage.partials_sweep(older_than_seconds=3600) == 0
         assert storage.partials_sweep(older_than_seconds=300) == 1
-        assert [path for path in dead.parent.iterdir()] == [living]
+        assert list(dead.parent.iterdir()) == [living]
         writer.commit()
     assert storage.size("living") == 1
 

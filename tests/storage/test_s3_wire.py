@@ -122,8 +122,9 @@ def test_an_answer_that_never_comes_is_unavailable(monkeypatch: pytest.MonkeyPat
 
 def test_a_page_of_html_from_a_proxy_is_unavailable() -> None:
     with wired(Answer(body=b"<html>gateway", headers={"Content-Type": "text/html"})) as (storage, _):
+        found = storage.list("")
         with pytest.raises(StorageUnavailable):
-            list(storage.list(""))
+            next(found)
 
 
 def test_a_body_that_breaks_off_is_read_on_from_there() -> None:
@@ -150,7 +151,7 @@ def test_a_body_that_breaks_off_five_times_at_one_place_is_given_up() -> None:
     with wired(part_of_body(0, cut=1000), *[part_of_body(1000, cut=0)] * 9) as (storage, wire):
         with pytest.raises(StorageUnavailable, match="5 times at byte 1000"):
             list(storage.read("key"))
-        assert len(wire.asked) == 6
+        assert len(wire.asked) == 5
 
 
 def test_a_service_that_ignores_ranges_is_not_believed() -> None:
@@ -245,15 +246,19 @@ BEGUN = Answer(
     body=b"<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>",
     headers={"Content-Type": "application/xml"},
 )
-TWO_PARTS = 9 << 20
+PART = bytes(8 << 20)
+
+
+def leave(storage: S3Storage, reason: Exception) -> None:
+    with storage.writer("key", expected_size=0) as writer:
+        writer.write(PART)
+        raise reason
 
 
 def test_a_part_that_fails_aborts_the_upload() -> None:
     with wired(BEGUN, refusal(507, "InsufficientStorage"), Answer(status=204)) as (storage, wire):
         with pytest.raises(StorageFull):
-            with storage.writer("key", expected_size=0) as writer:
-                writer.write(bytes(8 << 20))
-                writer.commit()
+            put(storage, PART)
         assert wire.methods() == ["POST", "PUT", "DELETE"]
         assert "uploadId=u1" in wire.asked[2][1]
 
@@ -261,18 +266,14 @@ def test_a_part_that_fails_aborts_the_upload() -> None:
 def test_an_upload_that_somebody_else_ended_may_be_tried_again() -> None:
     with wired(BEGUN, refusal(404, "NoSuchUpload"), refusal(404, "NoSuchUpload")) as (storage, wire):
         with pytest.raises(StorageUnavailable):
-            with storage.writer("key", expected_size=0) as writer:
-                writer.write(bytes(8 << 20))
-                writer.commit()
+            put(storage, PART)
         assert wire.methods() == ["POST", "PUT", "DELETE"]
 
 
 def test_an_abort_that_fails_does_not_hide_why_the_caller_left(caplog: pytest.LogCaptureFixture) -> None:
     with wired(BEGUN, Answer(headers={"ETag": '"e"'}), refusal(503, "SlowDown")) as (storage, wire):
         with pytest.raises(RuntimeError, match="the reason"):
-            with storage.writer("key", expected_size=0) as writer:
-                writer.write(bytes(8 << 20))
-                raise RuntimeError("the reason")
+            leave(storage, RuntimeError("the reason"))
         assert wire.methods() == ["POST", "PUT", "DELETE"]
     assert "SlowDown" in caplog.text
 
@@ -282,6 +283,6 @@ def test_a_completion_that_fails_is_aborted() -> None:
     other = Answer(headers={MARK: "another"})
     with wired(BEGUN, Answer(headers={"ETag": '"e"'}), complete, other, Answer(status=204)) as (storage, wire):
         with pytest.raises(ObjectExists):
-            put(storage, bytes(8 << 20))
+            put(storage, PART)
         assert wire.methods() == ["POST", "PUT", "POST", "HEAD", "DELETE"]
         assert wire.asked[2][2]["If-None-Match"] == "*"

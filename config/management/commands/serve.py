@@ -13,7 +13,7 @@ from config.web_server import AddressUnavailable, listener_open, web_serve
 class Command(BaseCommand):
     help = "Answer requests at SAVEPOINT_HOST and SAVEPOINT_PORT until SIGTERM."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **_options: Any) -> None:
         try:
             listener = listener_open(settings.ENVIRONMENT.host, settings.ENVIRONMENT.port)
         except AddressUnavailable as error:

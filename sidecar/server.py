@@ -1,0 +1,103 @@
+"""The daemon's life: it takes its folders, mends what an earlier life left, serves, and on SIGTERM finishes."""
+
+import logging
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from sidecar.auth import TokenRequired
+from sidecar.calls import Calls
+from sidecar.config import Config
+from sidecar.extracting import Extractions
+from sidecar.fences import Fences
+from sidecar.restore.extraction import extractions_recover
+from sidecar.scratch import Scratch, folder_lock
+from sidecar.service import SERVICE, FileIO
+from sidecar.starting import StartError
+from sidecar_client.framing import MESSAGE_BYTES
+
+_log = logging.getLogger("sidecar")
+
+END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+# Each call has a thread; a backup has two calls. More than this is nobody's honest need on one server.
+_CALLS_AT_ONCE: Final = 32
+# The last replies leave in this time, or their callers are gone.
+_GOODBYE_SECONDS: Final = 2.0
+_OPTIONS: Final = (
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    # Two daemons on one port would each get some of the calls.
+    ("grpc.so_reuseport", 0),
+    # A caller that vanished without a word is noticed after at most 20 s, and may look for us as often.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+def signals_hold() -> None:
+    """Keep the signals that end the daemon for `serve` to wait for; to be called before there are threads."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+
+
+def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT. Raises `StartError` when it cannot start."""
+    folder_lock(config.data_root)
+    scratch = Scratch(config.scratch)
+    folder_lock(config.scratch)
+    extractions_recover(root=config.data_root)
+    scratch.sweep()
+    calls = Calls(Fences(scratch.fences))
+    extractions = Extractions(root=config.data_root)
+    service = FileIO(root=config.data_root, scratch=scratch, calls=calls, extractions=extractions)
+    healths = health.HealthServicer()
+    healths.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    server = _server(config, service, healths)
+    address = _listen(server, config)
+    server.start()
+    sys.stdout.write(f"listening on {address}\n")
+    sys.stdout.flush()
+    signal.sigwait(END_SIGNALS)
+    _log.info("finishing: no new calls are taken")
+    healths.enter_graceful_shutdown()
+    calls.drain(timeout=config.drain_seconds)
+    extractions.finish()
+    server.stop(_GOODBYE_SECONDS).wait()
+
+
+def _server(config: Config, service: FileIO, healths: health.HealthServicer) -> grpc.Server:
+    server = grpc.server(
+        ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="call"),
+        interceptors=[TokenRequired(service=SERVICE, token=config.token)],
+        options=_OPTIONS,
+        maximum_concurrent_rpcs=_CALLS_AT_ONCE,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, service.handlers()),))
+    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+    return server
+
+
+def _listen(server: grpc.Server, config: Config) -> str:
+    """Take the address and return it, with the port that was chosen where any would do."""
+    # Whoever may connect to a Unix socket is decided by its mode.
+    before = os.umask(0o177)
+    try:
+        port = server.add_secure_port(config.listen, _credentials(config))
+    except RuntimeError as error:
+        raise StartError(f"cannot listen on {config.listen}") from error
+    finally:
+        os.umask(before)
+    return config.listen if config.on_socket else f"{config.listen.rpartition(':')[0]}:{port}"
+
+
+def _credentials(config: Config) -> grpc.ServerCredentials:
+    """How connections are secured. These are connections within this machine: any other fails its handshake."""
+    if config.on_socket:
+        return grpc.local_server_credentials(grpc.LocalConnectionType.UDS)
+    return grpc.local_server_credentials(grpc.LocalConnectionType.LOCAL_TCP)

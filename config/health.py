@@ -43,7 +43,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's si
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
-    """All of it works: what readyz says, a live supervisor whose workers answer, and no backlog."""
+    """All of it works: what readyz says, a live supervisor with living workers, and no backlog."""
     return _answer(list(_not_ready()) or list(_not_healthy()))
 
 
@@ -71,14 +71,14 @@ def _migrations_known() -> frozenset[tuple[str, str]]:
 def _not_healthy() -> Iterator[str]:
     now = database_now()
     live = Supervisor.objects.filter(seen_at__gte=now - SUPERVISOR_SILENT)
-    pulse = live.aggregate(newest=Max("pulse"))["newest"]
-    if pulse is None:
+    alive = live.aggregate(most=Max("workers_alive"))["most"]
+    if alive is None:
         yield "No supervisor of workers is running."
-    elif pulse == 0:
-        yield "No worker has answered its supervisor yet."
+    elif alive == 0:
+        yield "No supervisor has a living worker."
     waiting = _waiting_since()
     if waiting is not None and now - waiting > BACKLOG_OLD:
-        yield f"The oldest queued operation has waited for {(now - waiting).seconds // 60} minutes."
+        yield f"The oldest queued operation has waited for {(now - waiting) // timedelta(minutes=1)} minutes."
 
 
 def _waiting_since() -> datetime | None:

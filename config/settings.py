@@ -178,4 +178,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
+    # Three lines a bell say nothing that our own lines about the operation do not.
+    "loggers": {"django-q": {"level": "WARNING"}},
 }

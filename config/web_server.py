@@ -83,7 +83,7 @@ class _Server(MPServer):
     listener: socket.socket
 
     def _init_shared_socket(self) -> None:
-        # What its base class does for a Unix socket; granian's stubs know neither these types nor the holder's arguments.
+        # What its base class does for a Unix socket; its stubs lack these types and the holder's arguments.
         self._ssp = None
         self._sso: Any = self.listener
         self._sfd: Any = self.listener.fileno()

@@ -115,7 +115,7 @@ class Calls:
         except GeneratorExit:
             ending = "the caller went away"
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged whole, and the caller told no more than that it happened
             ending = "internal"
             _log.exception("%s failed unexpectedly", method)
             _abort(context, SidecarError("The sidecar failed unexpectedly."))

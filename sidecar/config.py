@@ -99,20 +99,19 @@ def _token(value: object) -> str:
 
 
 def _listen(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be a string")
-    if value.startswith(_UNIX):
-        return _UNIX + _socket(value.removeprefix(_UNIX))
-    host, separator, port = value.rpartition(":")
+    text = value if isinstance(value, str) else ""
+    if text.startswith(_UNIX):
+        return _UNIX + _socket(text.removeprefix(_UNIX))
+    host, _, port = text.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         raise ValueError('must be like "127.0.0.1:7331" or "unix:/path"') from None
-    if not separator or not port.isdecimal() or int(port) > _PORT_MAX:
+    if not port.isdecimal() or int(port) > _PORT_MAX:
         raise ValueError("must end in a port")
     if not address.is_loopback:
         raise ValueError("must be a loopback address: the token must not cross a network in plain text")
-    return value
+    return text
 
 
 def _socket(value: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.calls import Call, ShuttingDown
-from sidecar.errors import Cancelled, Refused, SourceFailed
+from sidecar.errors import Cancelled, Refused
 from sidecar.jobs import Job
 from sidecar.restore.extraction import (
     ExtractProgress,
@@ -20,7 +20,6 @@ from sidecar.restore.extraction import (
     outcome_read,
     outcome_release,
 )
-from sidecar.restore.failures import failure_recalled
 
 Told = tuple[ExtractProgress, ExtractSummary | None]
 ExtractJob = Job[ExtractProgress, ExtractSummary]
@@ -44,20 +43,22 @@ class Extractions:
         self._finished = False
 
     def run(self, call: Call, *, archive: Path, mode: Mode) -> Iterator[Told]:
-        """Follow the operation's extraction, starting it unless it runs or has ended; its summary comes last."""
+        """Follow the operation's extraction, starting it unless it runs; its summary comes last.
+
+        One that has ended is not done again: its summary comes at once, or what it failed with is raised.
+        """
         while True:
             job = self._join_or_start(call, archive=archive, mode=mode)
-            if isinstance(job, ExtractSummary):
-                yield _done(job), job
-                return
             call.on_stop(partial(self._leave, call, job))
             for progress in job.follow(call):
                 yield progress, None
             try:
                 summary = job.result()
             except Cancelled:
-                # It was already being given up when this call came to follow it: start anew.
                 call.check()
+                if not job.cancelled():
+                    raise
+                # It was already being given up when this call came to follow it: start anew.
             else:
                 yield _done(summary), summary
                 return
@@ -85,27 +86,18 @@ class Extractions:
             job.cancel()
             job.join()
 
-    def _join_or_start(self, call: Call, *, archive: Path, mode: Mode) -> ExtractJob | ExtractSummary:
+    def _join_or_start(self, call: Call, *, archive: Path, mode: Mode) -> ExtractJob:
         with self._lock:
             if self._job is not None and not self._job.done():
                 if self._operation != call.operation:
                     raise Refused("Another extraction is running.")
                 self._followers += 1
                 return self._job
-            outcome = outcome_read(root=self._root, operation=call.operation)
-            if outcome.kind is OutcomeKind.COMPLETED and outcome.summary is not None:
-                return outcome.summary
-            if outcome.kind is OutcomeKind.ROLLED_BACK:
-                raise failure_recalled(outcome.error_code, outcome.error_detail)
-            if outcome.kind is not OutcomeKind.NONE:
-                raise Refused("An earlier extraction has not come to its end.")
             return self._start(call.operation, archive=archive, mode=mode)
 
     def _start(self, operation: str, *, archive: Path, mode: Mode) -> ExtractJob:
         if self._finished:
             raise ShuttingDown("The sidecar is shutting down.")
-        if not archive.is_file():
-            raise SourceFailed("The archive is not in scratch.")
         job = ExtractJob(name=f"extracting for {operation}", progress=_NOTHING_YET)
         self._operation, self._job, self._followers = operation, job, 1
         job.start(

@@ -52,11 +52,8 @@ class GrowingFile:
         Raises what the writing failed with.
         """
         with self._changed:
-            for wanted, timeout in ((1, None), (DATA_BYTES, _GATHER_SECONDS)):
-                self._changed.wait_for(
-                    lambda wanted=wanted: self._size - offset >= wanted or self._ended or stopped(),
-                    timeout,
-                )
+            self._wait(offset + 1, stopped, None)
+            self._wait(offset + DATA_BYTES, stopped, _GATHER_SECONDS)
             self._raise_failure()
             if self._ended and offset > self._size:
                 raise Refused("The offset lies beyond the end of the file.")
@@ -73,10 +70,14 @@ class GrowingFile:
     ) -> None:
         with self._changed:
             self._ended = True
-            if error is not None:
-                expected = isinstance(error, SidecarError)
-                self._failure = error if expected else SidecarError("The sidecar failed unexpectedly.")
+            if isinstance(error, SidecarError):
+                self._failure = error
+            elif error is not None:
+                self._failure = SidecarError("The sidecar failed unexpectedly.")
             self._changed.notify_all()
+
+    def _wait(self, size: int, stopped: Callable[[], bool], timeout: float | None) -> None:
+        self._changed.wait_for(lambda: self._size >= size or self._ended or stopped(), timeout)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -79,6 +79,6 @@ class Job(Generic[P, R]):
             self._future.set_result(work())
         except SidecarError as error:
             self._future.set_exception(error)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - logged whole; followers must not wait for ever
             _log.exception("%s failed unexpectedly", self._name)
             self._future.set_exception(SidecarError("The sidecar failed unexpectedly."))

@@ -69,6 +69,8 @@ def file_open(path: str, *, root: Path, scratch: Path) -> int:
     Raises `Refused`, and `SourceFailed` when it is not there.
     """
     kind, names = _split(path)
+    if kind == SCRATCH:
+        names = (scratch_name(path),)
     if not names:
         raise Refused("The path does not name a file.")
     folder = _descend(root if kind == DATA else scratch, names[:-1])
@@ -84,14 +86,15 @@ def file_open(path: str, *, root: Path, scratch: Path) -> int:
 
 def _split(path: str) -> tuple[str, tuple[str, ...]]:
     """The virtual root and the names below it."""
-    empty, kind, *names = path.split("/") if path.startswith("/") else ("", "")
-    if f"/{kind}" not in (DATA, SCRATCH):
+    start, *names = path.removeprefix("/").split("/")
+    kind = f"/{start}"
+    if not path.startswith("/") or kind not in (DATA, SCRATCH):
         raise Refused("The path is neither in the data nor in scratch.")
     if any(not _is_plain(name) for name in names):
         raise Refused("The path has a part that is not a plain name.")
-    if kind == DATA.removeprefix("/") and names[:1] == [RESERVED_FOLDER.decode()]:
+    if kind == DATA and names[:1] == [RESERVED_FOLDER.decode()]:
         raise Refused("The path lies in the reserved folder.")
-    return f"/{kind}", tuple(names)
+    return kind, tuple(names)
 
 
 def _is_plain(name: str) -> bool:

@@ -29,10 +29,10 @@ _KEPT_SECONDS: Final = 24 * 3600
 
 
 class Scratch:
-    """One folder of one daemon: `locked` keeps any other out for as long as the process lives."""
+    """One folder of one daemon; any other is kept out for as long as the process lives."""
 
     def __init__(self, folder: Path) -> None:
-        """Create what is missing. Raises `StartError` when the folder cannot be used, or others could write in it."""
+        """Create what is missing. Raises `StartError` when the folder cannot be used, or others might use it."""
         self.folder = folder
         self.files = folder / "files"
         self._partial = folder / "partial"
@@ -42,6 +42,7 @@ class Scratch:
                 raise StartError(f"{folder} must not be writable by others")
             for own in (self.files, self._partial):
                 own.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+            self._lock = _locked(folder)
         except OSError as error:
             raise StartError(f"{folder} cannot be used as scratch: {error.strerror}") from error
 
@@ -120,14 +121,12 @@ def free_bytes(folder: Path) -> int:
     return volume.f_bavail * volume.f_frsize
 
 
-def folder_lock(folder: Path) -> None:
-    """Keep every other daemon off the folder until this process ends. Raises `StartError` when one is there."""
+def _locked(folder: Path) -> int:
+    """A descriptor of the folder that keeps every other daemon off for as long as it is open."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
         raise StartError(f"another sidecar uses {folder}") from error
-    except OSError:
-        # Some network filesystems cannot lock a folder; the lock on scratch is then the only one.
-        os.close(descriptor)
+    return descriptor

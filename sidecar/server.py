@@ -13,10 +13,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sidecar.auth import TokenRequired
 from sidecar.calls import Calls
 from sidecar.config import Config
+from sidecar.errors import SidecarError
 from sidecar.extracting import Extractions
 from sidecar.fences import Fences
 from sidecar.restore.extraction import extractions_recover
-from sidecar.scratch import Scratch, folder_lock
+from sidecar.scratch import Scratch
 from sidecar.service import SERVICE, FileIO
 from sidecar.starting import StartError
 from sidecar_client.framing import MESSAGE_BYTES
@@ -48,10 +49,8 @@ def signals_hold() -> None:
 
 def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises `StartError` when it cannot start."""
-    folder_lock(config.data_root)
     scratch = Scratch(config.scratch)
-    folder_lock(config.scratch)
-    extractions_recover(root=config.data_root)
+    _recover(config)
     scratch.sweep()
     calls = Calls(Fences(scratch.fences))
     extractions = Extractions(root=config.data_root)
@@ -69,6 +68,15 @@ def serve(config: Config) -> None:
     calls.drain(timeout=config.drain_seconds)
     extractions.finish()
     server.stop(_GOODBYE_SECONDS).wait()
+
+
+def _recover(config: Config) -> None:
+    try:
+        outcomes = extractions_recover(root=config.data_root)
+    except SidecarError as error:
+        raise StartError(f"{config.data_root}: {error.detail}") from error
+    for operation, outcome in outcomes:
+        _log.warning("extraction of operation=%r was interrupted: now %s", operation, outcome.kind.name.lower())
 
 
 def _server(config: Config, service: FileIO, healths: health.HealthServicer) -> grpc.Server:

@@ -52,7 +52,7 @@ def operation_answer(operation_id: UUID) -> None:
         not_before = timezone.now() + timedelta(seconds=later.seconds)
         operation_requeue(operation=operation, counts=later.counts, not_before=not_before)
     except ApplicationError as error:
-        log.warning("operation %s %s failed: %s", operation.kind, operation.id, error.code)
+        log.warning("operation %s %s failed: %s (%r)", operation.kind, operation.id, error.code, error.__cause__)
         operation_fail(operation=operation, error=error)
     except (OperationalError, InterfaceError):
         # The database went away under us: whoever sees the heartbeat stand still decides.

@@ -54,7 +54,7 @@ class GzipStream:
                 return b""
             try:
                 piece: bytes = self._inflate.decompress(data, _OUTPUT_BYTES)
-            except igzip_lib.IsalError as error:
+            except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub declares an instance
                 raise ArchiveDamaged("the archive's compression is damaged") from error
             if piece:
                 self.bytes_out += len(piece)

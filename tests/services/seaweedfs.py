@@ -17,7 +17,7 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.services.programs import program_require
+from tests.services.require import program_require
 
 START_SECONDS = 60
 GRPC_OFFSET = 10_000  # SeaweedFS puts the gRPC port of each service so far above it

@@ -1,8 +1,8 @@
 """Packing a folder in a test, and doing something to it at a known moment of the packing."""
 
 import os
-import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
-from sidecar.archive.ring import BUFFER_BYTES, BUFFERS
 
-# More than the reader can have read when the first bytes reach the sink.
-MORE_THAN_READ_AHEAD = 2 * (BUFFERS + 1) * BUFFER_BYTES
+Extract = Callable[..., Path]
 
 
 @dataclass
 class Archive:
-    """A sink, and the result of packing into it; `at_first_write` runs once, while the reader is still reading."""
+    """A sink and what was reported while it was filled.
+
+    `at_first_write` runs once, when the reader has read four buffers ahead and waits for the fifth at most.
+    """
 
     at_first_write: Callable[[], object] | None = None
     data: bytearray = field(default_factory=bytearray)
     progress: list[PackProgress] = field(default_factory=list)
-    result: PackResult | None = None
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None:
         action, self.at_first_write = self.at_first_write, None
@@ -32,10 +32,7 @@ class Archive:
         self.data += data
 
     def pack(self, root: Path) -> PackResult:
-        self.result = tree_pack(
-            root=root, sink=self, on_progress=self.progress.append, cancelled=lambda: False
-        )
-        return self.result
+        return tree_pack(root=root, sink=self, on_progress=self.progress.append, cancelled=lambda: False)
 
 
 @pytest.fixture
@@ -44,36 +41,51 @@ def archive() -> Archive:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[Path]:
-    """An empty root to pack. Removed by rm, which can take trees that are deeper than a path may be long."""
-    root = tmp_path / "world"
-    root.mkdir()
-    yield root
-    subprocess.run(["rm", "-rf", root], check=True)
+def world() -> Iterator[Path]:
+    """An empty root, open to other users, and removed by rm, which takes trees deeper than a path can be long."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        root = Path(folder, "world")
+        root.mkdir()
+        yield root
+        subprocess.run(["rm", "-rf", root], check=True)
 
 
 @pytest.fixture
-def gnu_tar(tmp_path: Path) -> Callable[[Archive], Path]:
-    """Extracts an archive with the real GNU tar into a new folder, and fails if tar has anything to say."""
+def gnu_tar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs the real GNU tar on an archive, and fails if it has anything to complain of."""
 
-    def extract(archive: Archive, *options: str) -> Path:
-        destination = tmp_path / "extracted"
-        destination.mkdir()
+    def run(archive: Archive, *options: str | Path) -> subprocess.CompletedProcess[bytes]:
         file = tmp_path / "archive.tar.gz"
         file.write_bytes(archive.data)
         done = subprocess.run(
-            ["tar", "-xpzf", file, "-C", destination, "--numeric-owner", *options],
-            check=False, capture_output=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            ["tar", "--gzip", "--file", file, "--numeric-owner", *options],
+            check=False,
+            capture_output=True,
+            env={**os.environ, "LC_ALL": "C"},
         )
         assert (done.returncode, done.stderr) == (0, b"")
+        return done
+
+    return run
+
+
+@pytest.fixture
+def extract(gnu_tar: Callable[..., object], tmp_path: Path) -> Extract:
+    """Extracts an archive with GNU tar into a new folder."""
+
+    def run(archive: Archive, *options: str) -> Path:
+        destination = tmp_path / "extracted"
+        destination.mkdir()
+        gnu_tar(archive, "--extract", "--preserve-permissions", "--directory", destination, *options)
         return destination
 
-    return extract
+    return run
 
 
 @pytest.fixture
 def unprivileged() -> Iterator[None]:
-    """The test's process without root's right to read everything."""
+    """This process without root's right to read everything."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)

@@ -12,13 +12,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer. `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all."""
+    """One answer. `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all; `after` waits."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     dropped: bool = False
+    after: threading.Event | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +67,8 @@ def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
             state.asked.append((self.command, self.path, dict(self.headers), body))
             answer = state.script.pop(0) if state.script else Answer(status=500)
             self.close_connection = True
+            if answer.after is not None:
+                answer.after.wait()
             if answer.dropped:
                 return
             self.send_response(answer.status)

@@ -13,7 +13,7 @@ import pytest
 
 from backups.targets.local import LocalStorage
 from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, StorageDenied, StorageFull
-from tests.services.programs import program_require, unavailable
+from tests.services.require import program_require, unavailable
 
 MIB = 1 << 20
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
 
-from backups.targets import s3
+from backups.targets import s3, s3_upload
 from backups.targets.s3 import S3Settings, S3Storage
 from repository.storage import (
     ObjectExists,
@@ -286,3 +287,16 @@ def test_a_completion_that_fails_is_aborted() -> None:
             put(storage, PART)
         assert wire.methods() == ["POST", "PUT", "POST", "HEAD", "DELETE"]
         assert wire.asked[2][2]["If-None-Match"] == "*"
+
+
+def test_a_part_that_stalls_does_not_hold_the_caller_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_upload, "ABANDON_SECONDS", 0.05)
+    released = threading.Event()
+    stalled = Answer(dropped=True, after=released)
+    with wired(BEGUN, stalled, Answer(status=204)) as (storage, wire):
+        try:
+            with pytest.raises(RuntimeError, match="cancelled"):
+                leave(storage, RuntimeError("cancelled"))
+            assert wire.methods() == ["POST", "PUT", "DELETE"]
+        finally:
+            released.set()

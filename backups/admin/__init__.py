@@ -1,0 +1,15 @@
+"""The staff's pages of the product: what is stored, what runs, and where."""
+
+from backups.admin.backups import BackupAdmin
+from backups.admin.operations import OperationAdmin, SupervisorAdmin
+from backups.admin.storage import AssetAdmin, DataKeyAdmin, StorageTargetAdmin, StoredObjectAdmin
+
+__all__ = [
+    "AssetAdmin",
+    "BackupAdmin",
+    "DataKeyAdmin",
+    "OperationAdmin",
+    "StorageTargetAdmin",
+    "StoredObjectAdmin",
+    "SupervisorAdmin",
+]

@@ -1,0 +1,32 @@
+"""The staff's pages of backups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from backups.models import Backup
+from backups.services.backups import backup_delete
+from common.admin import ReadOnlyAdmin, ServiceDeletes
+
+
+@admin.register(Backup)
+class BackupAdmin(ServiceDeletes, ReadOnlyAdmin):
+    """Backups: read, and deleted as their customers delete them, with the rights that staff have on the order."""
+
+    list_display = ["name", "order", "provision", "status", "size_bytes", "locked", "created_at", "deleted_at"]
+    list_select_related = ["order", "provision"]
+    list_filter = ["status", "degraded"]
+    search_fields = ["name", "=id", "=order__id"]
+    ordering = ["-created_at", "-id"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Backup | None = None) -> bool:
+        """Who may delete backups, and one that is not being deleted already."""
+        return request.user.has_perm("backups.delete_backup") and (obj is None or obj.deleted_at is None)
+
+    def delete_by_service(self, request: HttpRequest, obj: Backup) -> None:
+        """Take the backup off every list; what it holds in storage follows."""
+        user: Any = request.user
+        backup_delete(user=user, backup=obj)

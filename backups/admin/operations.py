@@ -1,0 +1,71 @@
+"""The staff's pages of operations and of who carries them out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backups.models import Operation, OperationBackup, Supervisor
+from backups.services.operations import operation_cancel
+from common.admin import ReadOnlyAdmin, each_by_service
+
+if TYPE_CHECKING:
+    Inline = admin.TabularInline[Any, Any]
+else:
+    Inline = admin.TabularInline
+
+
+class RoleInline(Inline):
+    """The backups an operation is about."""
+
+    model = OperationBackup
+    fields = ["backup", "role"]
+    readonly_fields = ["backup", "role"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Nobody adds one by hand."""
+        return False
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnlyAdmin):
+    """Long work: what runs, what failed and why."""
+
+    list_display = ["kind", "state", "phase", "order", "requested_by", "attempts", "error_code", "created_at"]
+    list_select_related = ["order", "requested_by"]
+    list_filter = ["state", "kind"]
+    search_fields = ["=id", "=order__id", "error_code"]
+    ordering = ["-created_at", "-id"]
+    inlines = [RoleInline]
+    actions = ["cancel"]
+
+    @admin.action(description=gettext_lazy("Cancel the chosen operations"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, operations: QuerySet[Operation]) -> None:
+        """Ask operations to stop, with the rights that staff have on their orders."""
+        user: Any = request.user
+        each_by_service(
+            self,
+            request,
+            operations,
+            service=lambda operation: operation_cancel(user=user, operation=operation),
+            done=_("asked to stop"),
+        )
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change operations may cancel them."""
+        return request.user.has_perm("backups.change_operation")
+
+
+@admin.register(Supervisor)
+class SupervisorAdmin(ReadOnlyAdmin):
+    """Who looks after workers."""
+
+    list_display = ["host", "workers", "workers_alive", "started_at", "seen_at"]
+    ordering = ["-seen_at"]

@@ -1,0 +1,98 @@
+"""The bases of the staff's pages: rows that are only read, and rows whose deletion is a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from common.errors import ApplicationError
+from common.models import IdempotencyRecord
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin[Any]
+else:
+    Base = admin.ModelAdmin
+
+# Rows go one by one, through the service that knows what belongs to them; the bulk action knows none.
+admin.site.disable_action("delete_selected")
+
+# Rows of the queue are pickles and dotted names: who can write one runs code. Operations are the truth about work.
+for _model in (Failure, OrmQ, Schedule, Success):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
+
+class FleetAdmin(Base):
+    """The base of all: made for very long lists."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+
+class ReadOnlyAdmin(FleetAdmin):
+    """Rows that the product writes and staff only read."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Nobody adds one by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Nobody changes one by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Nobody deletes one by hand."""
+        return False
+
+
+class ServiceDeletes(FleetAdmin):
+    """Rows whose deletion is a service; what it refuses is shown as a message, and nothing was changed."""
+
+    def delete_by_service(self, request: HttpRequest, obj: Any) -> None:
+        """Delete the row. May raise ApplicationError."""
+        raise NotImplementedError
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Django's hook for a deletion that was confirmed."""
+        self.delete_by_service(request, obj)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page that asks, and then deletes."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ApplicationError as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect("../change/")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:  # noqa: ARG002  # Django's signature
+        """What the page that asks shows: the row alone. What belongs to it, and who may, the service knows."""
+        return [str(obj) for obj in objs], {}, set(), []
+
+
+def each_by_service(
+    page: Base, request: HttpRequest, rows: Iterable[Model], *, service: Callable[[Any], object], done: str
+) -> None:
+    """Call a service for each chosen row of a list; say for each what became of it: `done`, or why not."""
+    for row in rows:
+        try:
+            service(row)
+        except ApplicationError as error:
+            page.message_user(request, f"{row}: {error.detail}", messages.ERROR)
+        else:
+            page.message_user(request, f"{row}: {done}", messages.SUCCESS)
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnlyAdmin):
+    """What was made under which key."""
+
+    list_display = ["created_at", "path", "key", "object_id"]
+    search_fields = ["key"]
+    ordering = ["-created_at"]

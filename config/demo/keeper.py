@@ -1,0 +1,124 @@
+"""Keeps the demo's programs alive, and ends them all, with whatever they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from config.demo.processes import Child, Program
+from config.leash import orphans_adopt
+
+STEADY_SECONDS = 10.0
+"""Who lived so long and then died is started again at once."""
+DELAY_MOST_SECONDS = 3.0
+ORPHAN_SECONDS = 5.0
+"""What lost its parent, and is ours since, gets so long to end by itself."""
+STOP_SECONDS, STOP_SERVING_SECONDS = 23.0, 4.0
+"""The workers drain for 20 s at most; whoever asked for the end expects it within 30 s."""
+
+
+class Keeper:
+    """Holds the programs; call `tend` several times a second, from the thread that made it.
+
+    The kernel's leash is held by a thread, not by a process: children started elsewhere would end with their thread.
+    """
+
+    def __init__(self, programs: Sequence[Program], *, logs: Path, say: Callable[[str], None]) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        orphans_adopt()
+        self._say = say
+        self._kept = [_Kept(Child(program, logs=logs, environ=os.environ)) for program in programs]
+        self._orphans: dict[int, float] = {}
+
+    def start(self) -> None:
+        """Start every program; the logs of the last time are kept beside the new ones."""
+        for kept in self._kept:
+            with suppress(FileNotFoundError):
+                kept.child.log.replace(kept.child.log.with_suffix(".log.1"))
+            kept.start()
+
+    def tend(self) -> None:
+        """Start again what died, after a pause when it does not live long; end what lost its parent."""
+        for kept in self._kept:
+            if kept.died():
+                self._say(kept.obituary())
+            if kept.due():
+                kept.start()
+        self._orphans_end(after=ORPHAN_SECONDS)
+
+    def stop(self) -> None:
+        """End all: first those that work, then those that serve them."""
+        for serves, seconds in ((False, STOP_SECONDS), (True, STOP_SERVING_SECONDS)):
+            stopping = [kept.child for kept in self._kept if kept.child.program.serves == serves]
+            for child in stopping:
+                child.signal(signal.SIGTERM)
+            deadline = time.monotonic() + seconds
+            for child in stopping:
+                child.wait(until=deadline)
+        # Whoever is killed may leave us its children.
+        while self._orphans_end(after=0):
+            time.sleep(0.02)
+
+    def _orphans_end(self, *, after: float) -> bool:
+        """End the children that are ours by adoption for so long; return whether there are any left."""
+        now = time.monotonic()
+        own = {kept.child.pid for kept in self._kept}
+        since = {pid: self._orphans.get(pid, now) for pid in _children() - own}
+        for pid, first_seen in since.items():
+            if now - first_seen >= after:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        self._orphans = since
+        return bool(since)
+
+
+class _Kept:
+    """A child, how often it did not live long, and when it is to be started again."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self._started = self._restart = 0.0
+        self._alive = False
+        self._failures = 0
+
+    def start(self) -> None:
+        self.child.start()
+        self._started, self._alive = time.monotonic(), True
+
+    def died(self) -> bool:
+        """Whether it has ended since the last question; if so, what it left behind is ended too."""
+        if not self._alive or self.child.ended is None:
+            return False
+        self._alive = False
+        self.child.kill()
+        now = time.monotonic()
+        self._failures = 0 if now - self._started > STEADY_SECONDS else self._failures + 1
+        self._restart = now + min(DELAY_MOST_SECONDS, self._failures**2 * 0.25)
+        return True
+
+    def due(self) -> bool:
+        return not self._alive and time.monotonic() >= self._restart
+
+    def obituary(self) -> str:
+        """What is said of its death."""
+        ended = self.child.ended or 0
+        how = f"was killed by signal {-ended}" if ended < 0 else f"ended with status {ended}"
+        words = "\n    ".join(self.child.last_words().splitlines())
+        return f"{self.child.program.name} {how} and is started again; the end of {self.child.log}:\n    {words}"
+
+
+def _children() -> set[int]:
+    """The processes whose parent we are, adopted ones among them; none where /proc does not say."""
+    with suppress(OSError):
+        return {
+            int(child)
+            for task in Path("/proc/self/task").iterdir()
+            for child in (task / "children").read_text().split()
+        }
+    return set()

@@ -1,0 +1,112 @@
+"""The staff's pages of plans, orders and their members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from common.admin import FleetAdmin, ReadOnlyAdmin, ServiceDeletes
+from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan
+from orders.rights import OrderRight
+from orders.services.orders import member_grant, member_withdraw, order_create, order_delete, order_suspend
+
+
+@admin.register(Plan)
+class PlanAdmin(FleetAdmin):
+    """What customers can buy. The database keeps a plan that an order has."""
+
+    list_display = ["name", "has_backups", "backup_limit"]
+    search_fields = ["name"]
+    ordering = ["name"]
+
+
+@admin.register(Order)
+class OrderAdmin(ServiceDeletes):
+    """What customers rent. An order stays with its customer: its data is sealed for that customer alone."""
+
+    list_display = ["name", "customer", "plan", "suspended_at", "created_at"]
+    list_select_related = ["customer", "plan"]
+    list_filter = ["plan"]
+    search_fields = ["name", "customer__name", "=id"]
+    fields = ["customer", "plan", "name", "suspended_at"]
+    autocomplete_fields = ["customer", "plan"]
+    ordering = ["-created_at", "-id"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:  # noqa: ARG002  # Django's signature
+        """The customer is chosen once."""
+        return ["customer"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Order, form: forms.Form, change: bool) -> None:  # noqa: FBT001  # Django's signature
+        """Book the order, or change it; a suspension is recorded as one."""
+        if change:
+            obj.save(update_fields=["plan", "name"])
+        else:
+            obj.pk = order_create(customer=obj.customer, plan=obj.plan, name=obj.name).pk
+        if "suspended_at" in form.changed_data:
+            actor: Any = request.user
+            order_suspend(order=obj, since=obj.suspended_at, actor=actor)
+
+    def delete_by_service(self, request: HttpRequest, obj: Order) -> None:
+        """Delete the order with all that belongs to it, unless an operation is active."""
+        actor: Any = request.user
+        order_delete(order=obj, actor=actor)
+
+
+class MemberForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
+    """Who gets which right on which order."""
+
+    right = forms.ChoiceField(label=_("right"), choices=[(right.value, right.value) for right in OrderRight])
+
+    class Meta:
+        model = OrderUserPermission
+        fields = ["content_object", "user"]
+        labels = {"content_object": _("order")}
+
+
+@admin.register(OrderUserPermission)
+class OrderUserPermissionAdmin(ServiceDeletes):
+    """Members' rights: each is granted and withdrawn, never changed into another."""
+
+    form = MemberForm
+    list_display = ["content_object", "user", "permission"]
+    list_select_related = ["content_object", "user", "permission__content_type"]
+    list_filter = ["permission"]
+    search_fields = ["user__username", "content_object__name", "=content_object__id"]
+    autocomplete_fields = ["content_object", "user"]
+    ordering = ["-id"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """A right is withdrawn and another one granted."""
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
+        """A right that was granted is shown as the permission it is."""
+        return ["content_object", "user", "permission" if obj else "right"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
+        """Grant the right."""
+        actor: Any = request.user
+        right = OrderRight(form.cleaned_data["right"])
+        member_grant(order=obj.content_object, user=obj.user, right=right, actor=actor)
+        rows = OrderUserPermission.objects.filter(content_object=obj.content_object, user=obj.user)
+        granted = rows.select_related("permission").get(permission__codename=right.value)
+        obj.pk, obj.permission = granted.pk, granted.permission
+
+    def delete_by_service(self, request: HttpRequest, obj: Any) -> None:
+        """Withdraw the right."""
+        actor: Any = request.user
+        right = OrderRight(obj.permission.codename)
+        member_withdraw(order=obj.content_object, user=obj.user, right=right, actor=actor)
+
+
+@admin.register(OrderGroupPermission)
+class OrderGroupPermissionAdmin(ReadOnlyAdmin):
+    """Rights of groups."""
+
+    list_display = ["content_object", "group", "permission"]
+    list_select_related = ["content_object", "group", "permission__content_type"]
+    ordering = ["-id"]

@@ -1,0 +1,77 @@
+"""The staff's pages of provisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from common.admin import ServiceDeletes
+from provisions.models import Provision, ProvisionKind
+from provisions.services.provisions import provision_create, provision_delete
+
+
+class ProvisionForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
+    """A provision, and a place to write a sidecar's token that never shows one."""
+
+    token = forms.CharField(
+        label=_("token"),
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("The secret that a sidecar shares with the portal. It is never shown; empty keeps what is there."),
+    )
+
+    class Meta:
+        model = Provision
+        fields = ["order", "kind", "name", "is_primary", "address"]
+
+
+@admin.register(Provision)
+class ProvisionAdmin(ServiceDeletes):
+    """What runs for orders."""
+
+    form = ProvisionForm
+    list_display = ["name", "kind", "is_primary", "order", "address", "created_at"]
+    list_select_related = ["order"]
+    list_filter = ["kind"]
+    search_fields = ["name", "=id", "=order__id"]
+    fields = ["order", "kind", "name", "is_primary", "address", "token"]
+    autocomplete_fields = ["order"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provision]:
+        """Rows without their secret: a page that does not need it does not decrypt it."""
+        return super().get_queryset(request).defer("token")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Provision | None = None) -> list[str]:  # noqa: ARG002  # Django's signature
+        """What a provision is, and of which order, is said once."""
+        return ["order", "kind"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Provision, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
+        """Add the provision, or change it; the token only when one was written."""
+        token = form.cleaned_data["token"] or None
+        if not change:
+            created = provision_create(
+                order=obj.order,
+                kind=ProvisionKind(obj.kind),
+                name=obj.name,
+                is_primary=obj.is_primary,
+                address=obj.address,
+                token=token,
+            )
+            obj.pk = created.pk
+            return
+        names = ["name", "is_primary", "address"]
+        if token is not None:
+            obj.token = token
+            names.append("token")
+        obj.save(update_fields=names)
+
+    def delete_by_service(self, request: HttpRequest, obj: Provision) -> None:
+        """Remove the provision, unless it has backups or an operation is active on its order."""
+        actor: Any = request.user
+        provision_delete(provision=obj, actor=actor)

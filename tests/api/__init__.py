@@ -1,0 +1,1 @@
+"""The REST API through the front door: requests in, answers out."""

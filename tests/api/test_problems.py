@@ -1,0 +1,91 @@
+"""Every error has one shape, and says nothing that it should not."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from accounts.models import ApiToken
+from backups.models import Backup
+from orders.models import Order
+from tests.api.problems import assert_problem
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nothing/", "/api/v1/orders", "/api/v2/", "/api/", "/api/v1/a/b/c/"])
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+def test_an_unknown_address_is_a_problem_and_never_a_redirect(method, path, client):
+    assert_problem(getattr(client, method)(path), 404, "not_found")
+
+
+def test_an_unknown_address_elsewhere_is_a_page(client):
+    response = client.get("/nothing/")
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("text/html")
+
+
+def test_a_method_that_an_address_does_not_take(client):
+    response = client.put("/api/v1/orders/", {})
+    assert_problem(response, 405, "method_not_allowed")
+    assert set(response["Allow"].split(", ")) == {"GET", "HEAD"}
+
+
+def test_a_format_that_there_is_not(client):
+    assert_problem(client.get("/api/v1/orders/", HTTP_ACCEPT="image/png"), 406, "not_acceptable")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_body_that_is_not_json(content_type, house, client):
+    response = client.generic("POST", house.backups, b"name=x", content_type=content_type)
+    assert_problem(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"nonsense", b'{"name": NaN}', b"\xff\xfe", b"[" * 200_000, b'{"a":' * 100_000, b" "],
+    ids=["cut", "words", "nan", "not utf-8", "deep lists", "deep objects", "blank"],
+)
+def test_json_that_cannot_be_read(body, house, client):
+    response = client.generic("POST", house.backups, body, content_type="application/json")
+    assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"body"}
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, None, True])
+def test_json_that_is_no_object(body, house, client):
+    problem = assert_problem(client.post(house.backups, body, format="json"), 400, "validation_error")
+    assert set(problem["errors"]) == {"body"}
+
+
+def test_a_body_that_is_too_large_is_refused_unread(house, client, settings):
+    body = b'{"name": "' + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"}'
+    response = client.generic("POST", house.backups, body, content_type="application/json")
+    assert_problem(response, 413, "request_too_large")
+
+
+def test_a_broken_session_host_is_a_problem_too(db):
+    assert_problem(APIClient().get("/api/v1/orders/", HTTP_HOST="evil.example"), 400, "validation_error")
+
+
+def test_a_failure_that_nobody_expects_says_nothing_about_itself(client, house, caplog):
+    with connection.cursor() as cursor:
+        # The table is away: as real as an unexpected failure gets.
+        cursor.execute(f"ALTER TABLE {Order._meta.db_table} RENAME TO away_for_a_test")
+        client.raise_request_exception = False
+        response = client.get("/api/v1/orders/")
+    problem = assert_problem(response, 500, "internal")
+    assert "away" not in response.content.decode()
+    assert "orders_order" not in response.content.decode()
+    assert problem["request_id"] in caplog.text
+
+
+def test_a_refusal_of_the_database_does_not_leak(client, house, monkeypatch):
+    backup = house.stored()
+    constraint = next(item for item in Backup._meta.constraints if item.name == "backup_status_known")
+    # A rule that the row breaks already: the next write of it is refused by the database alone.
+    with connection.schema_editor(atomic=False) if connection.vendor != "sqlite" else _nothing():
+        pass
+    monkeypatch.setattr("backups.api.backups.backup_update", _duplicate_token)
+    response = client.patch(house.backup_url(backup), {"name": "x"})
+    assert_problem(response, 500, "internal")
+    assert constraint.name not in response.content.decode()
+    assert "digest" not in response.content.decode()

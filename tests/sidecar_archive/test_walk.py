@@ -1,0 +1,143 @@
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecar.archive.pack import PackWarning, WarningKind
+from sidecar.archive.scan import FOLDERS_OPEN, entry_open, root_open, tree_walk
+from sidecar.errors import SourceFailed
+from tests.sidecar_archive.conftest import Archive
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise
+
+# Sorts before the files `z` beside them, so that those come on the way back.
+DOWN = "down"
+DEPTH = FOLDERS_OPEN + 40
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def bottom(world: Path) -> Iterator[int]:
+    """A chain of folders deeper than the walk keeps open, with a big file at its end."""
+    descriptor = chain_make(world, DOWN, DEPTH)
+    file_make(descriptor, "big", noise(MORE_THAN_READ_AHEAD))
+    yield descriptor
+    os.close(descriptor)
+
+
+def level(number: int) -> str:
+    return "/".join([DOWN] * number)
+
+
+def files_z(*levels: int) -> set[str]:
+    return {f"{level(number)}/z".lstrip("/") for number in levels}
+
+
+def test_a_path_longer_than_any_system_call_takes_is_packed(world: Path, archive: Archive) -> None:
+    folder_name = "d" * 200
+    bottom = chain_make(world, folder_name, 30)
+    file_make(bottom, "treasure", b"t")
+    os.close(bottom)
+    result = archive.pack(world)
+    assert result.warnings == ()
+    packed = names(archive.data)
+    assert "/".join([folder_name] * 30 + ["treasure"]) in packed
+    assert len(max(packed, key=len)) > 6000
+    assert len(packed) == 30 + 30 + 1
+
+
+def test_a_deep_tree_is_packed_whole_with_few_descriptors(world: Path, archive: Archive, bottom: int) -> None:
+    before, during = descriptors(), []
+    archive.at_first_write = lambda: during.append(descriptors())
+    result = archive.pack(world)
+    assert result.warnings == ()
+    assert len(names(archive.data)) == DEPTH + DEPTH + 1
+    assert FOLDERS_OPEN <= during[0] - before <= FOLDERS_OPEN + 5
+    assert descriptors() == before
+
+
+def test_a_folder_moved_out_while_the_walk_is_below_it_does_not_lead_the_walk_out(
+    world: Path, archive: Archive, tmp_path: Path, bottom: int
+) -> None:
+    outside = world.parent / "outside"
+    outside.mkdir()
+    (outside / "z-secret").write_bytes(b"secret")
+    archive.at_first_write = lambda: (world / level(10)).rename(outside / DOWN)
+    result = archive.pack(world)
+    assert result.warnings == ()
+    packed = names(archive.data)
+    assert len(packed) == DEPTH + DEPTH + 1
+    assert not any("secret" in name for name in packed)
+
+
+def test_folders_that_are_not_found_again_are_warned_of_and_the_rest_is_packed(
+    world: Path, archive: Archive, bottom: int
+) -> None:
+    outside = world.parent / "outside"
+    outside.mkdir()
+
+    def tear_apart() -> None:
+        (world / level(10)).rename(outside / DOWN)
+        (world / DOWN).rename(outside / "rest")
+        (world / DOWN).symlink_to(outside)
+
+    archive.at_first_write = tear_apart
+    result = archive.pack(world)
+    packed = {name for name in names(archive.data) if name.endswith("z")}
+    assert packed == files_z(0, *range(10, DEPTH))
+    assert result.warnings == tuple(
+        PackWarning(WarningKind.VANISHED, f"{level(number)}/z".encode()) for number in range(9, 0, -1)
+    )
+
+
+def test_entries_come_in_the_order_of_their_bytes_a_folder_before_its_contents(world: Path) -> None:
+    for folder in ("b", "b/a", "a"):
+        (world / folder).mkdir()
+    for file in ("B", "a/x", "b/z", "b.c"):
+        (world / file).write_bytes(b"")
+    root = root_open(world)
+    paths = [found.path for found in tree_walk(root, warn=lambda *_: None)]
+    os.close(root)
+    assert paths == [b"B", b"a", b"a/x", b"b", b"b/a", b"b/z", b"b.c"]
+
+
+def test_no_link_is_followed_when_an_entry_is_opened(world: Path) -> None:
+    (world / "folder").mkdir()
+    (world / "link").symlink_to("folder")
+    root = root_open(world)
+    try:
+        with pytest.raises(NotADirectoryError):
+            entry_open(b"link", root, os.O_DIRECTORY)
+        with pytest.raises(OSError, match="symbolic links"):
+            entry_open(b"link", root)
+    finally:
+        os.close(root)
+
+
+def test_a_walk_that_is_given_up_closes_what_it_opened(world: Path) -> None:
+    (world / "a/b/c").mkdir(parents=True)
+    root = root_open(world)
+    before = descriptors()
+    walk = tree_walk(root, warn=lambda *_: None)
+    assert [next(walk).path for _ in range(3)] == [b"a", b"a/b", b"a/b/c"]
+    assert descriptors() > before
+    walk.close()
+    assert descriptors() == before
+    os.close(root)
+
+
+def test_a_lack_of_descriptors_fails_the_packing_instead_of_leaving_files_out(world: Path, archive: Archive) -> None:
+    os.close(chain_make(world, DOWN, FOLDERS_OPEN - 1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 20, hard))
+    try:
+        with pytest.raises(SourceFailed, match="Too many open files"):
+            archive.pack(world)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

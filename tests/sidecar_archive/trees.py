@@ -1,0 +1,70 @@
+"""Building trees for the tests, and comparing them."""
+
+import io
+import os
+import stat
+import tarfile
+from pathlib import Path
+from random import Random
+
+from sidecar.archive.ring import BUFFER_BYTES, BUFFERS
+
+# Twice of what the reader can have read when the first bytes reach the sink.
+MORE_THAN_READ_AHEAD = 2 * (BUFFERS + 1) * BUFFER_BYTES
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return Random(seed).randbytes(size)  # noqa: S311 - nothing secret in it
+
+
+def snapshot(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """Everything below a folder that an archive has to keep, by the bytes of its path."""
+    entries: dict[bytes, tuple[object, ...]] = {}
+    first_names: dict[int, bytes] = {}
+    for path in sorted(root.rglob("*")):
+        relative = os.fsencode(path.relative_to(root))
+        status = path.lstat()
+        content: object = None
+        if stat.S_ISREG(status.st_mode):
+            content = path.read_bytes()
+        elif stat.S_ISLNK(status.st_mode):
+            content = os.fsencode(path.readlink())
+        twin = None if stat.S_ISDIR(status.st_mode) else first_names.setdefault(status.st_ino, relative)
+        owner = (status.st_uid, status.st_gid)
+        entries[relative] = (status.st_mode, owner, status.st_mtime_ns, twin, content)
+    return entries
+
+
+def members(data: bytes | bytearray) -> list[tarfile.TarInfo]:
+    """An archive's members, as the standard library reads them."""
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", encoding="utf-8") as tar:
+        return tar.getmembers()
+
+
+def content(data: bytes | bytearray, name: str) -> bytes:
+    """One member's content, as the standard library reads it."""
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", encoding="utf-8") as tar:
+        file = tar.extractfile(name)
+        assert file is not None
+        return file.read()
+
+
+def names(data: bytes | bytearray) -> list[str]:
+    return [member.name for member in members(data)]
+
+
+def chain_make(root: Path, name: str, depth: int) -> int:
+    """A folder in a folder and so on, each with a file `z` beside the next. Returns a descriptor of the last one."""
+    folder = os.open(root, os.O_RDONLY)
+    for _ in range(depth):
+        file_make(folder, "z", b"z")
+        os.mkdir(name, dir_fd=folder)
+        above, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(above)
+    return folder
+
+
+def file_make(folder: int, name: str, data: bytes) -> None:
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=folder)
+    os.write(descriptor, data)
+    os.close(descriptor)

@@ -1,0 +1,26 @@
+"""Daemons for tests; each has ended when its test has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sidecar_daemon.daemon import Daemon
+
+
+@pytest.fixture
+def idle_daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """One that is configured but not yet started."""
+    daemon = Daemon(tmp_path)
+    daemon.world.mkdir()
+    yield daemon
+    if daemon.running():
+        daemon.kill()
+
+
+@pytest.fixture
+def daemon(idle_daemon: Daemon) -> Daemon:
+    idle_daemon.start()
+    return idle_daemon

@@ -1,0 +1,167 @@
+"""A daemon as its operator starts it: a process, a configuration file, two folders."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from sidecar_client.calls import Calls
+from sidecar_client.channel import channel_open
+from sidecar_client.client import Address, SidecarClient, Ticket, Timeouts
+
+PATIENCE_SECONDS = 20.0
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
+    """Whether the condition comes true in time."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        pause.wait(0.01)
+    return True
+
+
+def any_operation() -> str:
+    return str(uuid.uuid4())
+
+
+@dataclass
+class Daemon:
+    folder: Path
+    listen: str = "127.0.0.1:0"
+    drain_seconds: float = 5.0
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    address: str = ""
+    process: subprocess.Popen[str] | None = None
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def world(self) -> Path:
+        return self.folder / "world"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    def write_config(self, **changes: object) -> Path:
+        self.world.mkdir(exist_ok=True, parents=True)
+        token_file = self.folder / "token"
+        token_file.write_text(self.token + "\n")
+        token_file.chmod(0o600)
+        values = {
+            "data_root": str(self.world),
+            "scratch": str(self.scratch),
+            "listen": self.listen,
+            "token_file": str(token_file),
+            "drain_seconds": self.drain_seconds,
+        } | changes
+        config = self.folder / "sidecar.toml"
+        config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in values.items() if value is not None))
+        return config
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "sidecar", "--config", str(self.folder / "sidecar.toml")]
+
+    def start(self) -> None:
+        self.write_config()
+        self.process = subprocess.Popen(
+            self.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on "), self.process.communicate()[1]
+        self.address = line.removeprefix("listening on ").strip()
+        threading.Thread(target=self._keep_log, args=(self.process,), daemon=True).start()
+
+    def _keep_log(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        with process.stderr as lines:
+            self.log.extend(lines)
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit code, when the process has ended."""
+        assert self.process is not None
+        code = self.process.wait(PATIENCE_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def stop(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def client(
+        self,
+        operation: str | None = None,
+        *,
+        fence: int = 1,
+        token: str | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> SidecarClient:
+        return SidecarClient(
+            address=self.address,
+            token=token or self.token,
+            ticket=Ticket(operation=operation or any_operation(), fence=fence),
+            timeouts=timeouts,
+        )
+
+    @contextmanager
+    def channel(self) -> Iterator[grpc.Channel]:
+        channel = channel_open(address=Address(target=self.address, token=self.token))
+        with channel:
+            yield channel
+
+    @contextmanager
+    def calls(self) -> Iterator[Calls]:
+        """The wire without the client's manners."""
+        with self.channel() as channel:
+            yield Calls(channel)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self.token}"),)
+
+    def left_in_scratch(self) -> list[str]:
+        return sorted(path.name for folder in ("files", "partial") for path in (self.scratch / folder).iterdir())
+
+    def peak_memory_mib(self) -> float:
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
+
+def _environment() -> dict[str, str]:
+    # A program's own: nothing of the test session's but where Python finds what it needs.
+    return {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,56 @@
+"""A data root to restore onto, in memory where the machine allows."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from sidecar.restore.extraction import ExtractProgress, ExtractSummary, Mode, archive_extract
+
+OPERATION = "6f0d2a3c-6d3b-4c56-9f5e-0a1b2c3d4e5f"
+
+
+class Extract(Protocol):
+    def __call__(self, archive: Path, mode: Mode = Mode.REPLACE, **options: Any) -> ExtractSummary: ...
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder to work in. A sweep syncs a thousand times: in memory that measures us and not a busy disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def root(place: Path) -> Path:
+    root = place / "root"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def extract(root: Path) -> Extract:
+    """Extract an archive onto the root, as the daemon would."""
+
+    def run(archive: Path, mode: Mode = Mode.REPLACE, **options: Any) -> ExtractSummary:
+        on_progress: Callable[[ExtractProgress], None] = options.pop("on_progress", lambda _: None)
+        return archive_extract(
+            archive=archive,
+            root=options.pop("root", root),
+            operation=options.pop("operation", OPERATION),
+            mode=mode,
+            on_progress=on_progress,
+            cancelled=options.pop("cancelled", lambda: False),
+            **options,
+        )
+
+    return run

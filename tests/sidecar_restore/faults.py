@@ -1,0 +1,80 @@
+"""A filesystem that counts its steps, and at one of them fails, dies, or lets something else happen."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from sidecar.restore.filesystem import Filesystem
+
+
+class Stepping(Filesystem):
+    """Runs `before(step, name)` ahead of each call and `after(step, name)` behind it; steps count from 1."""
+
+    def __init__(
+        self,
+        *,
+        before: Callable[[int, str], None] = lambda _step, _name: None,
+        after: Callable[[int, str], None] = lambda _step, _name: None,
+        can_exchange: bool = True,
+    ) -> None:
+        super().__init__()
+        self._before = before
+        self._after = after
+        self._can_exchange = can_exchange
+        self.steps: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        attribute = super().__getattribute__(name)
+        if name.startswith("_") or not callable(attribute):
+            return attribute
+
+        def step(*args: Any, **kwargs: Any) -> Any:
+            self.steps.append(name)
+            number = len(self.steps)
+            self._before(number, name)
+            result = False if name == "exchange" and not self._can_exchange else attribute(*args, **kwargs)
+            self._after(number, name)
+            return result
+
+        return step
+
+
+def fails_at(wanted: int, *, number: int = errno.EIO) -> Callable[[int, str], None]:
+    """An error, once, at one step."""
+
+    def act(step: int, _name: str) -> None:
+        if step == wanted:
+            raise OSError(number, os.strerror(number))
+
+    return act
+
+
+def dies_at(wanted: int) -> Callable[[int, str], None]:
+    """The process is killed at one step, as by the kernel."""
+
+    def act(step: int, _name: str) -> None:
+        if step == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return act
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Do some work in a process of its own: 0 when it came to its end, the negative signal when it was killed."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 - nothing may return into the test runner's copy
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)

@@ -1,0 +1,174 @@
+"""Archives that reach out, lie or burst are refused, and nothing anywhere is touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.restore.extraction import Mode, Outcome, OutcomeKind, outcome_read
+from sidecar.restore.limits import Limits
+from tests.sidecar_restore.archives import compressed, header, member, pax
+from tests.sidecar_restore.conftest import OPERATION, Extract
+from tests.sidecar_restore.faults import Stepping
+from tests.sidecar_restore.trees import live, settle, snapshot, write
+
+SYMLINK_OUT = member(b"way", kind=b"2", link=b"../outside")
+
+HOSTILE = {
+    "an absolute name": [member(b"/outside/evil", b"x")],
+    "a name that climbs": [member(b"../outside/evil", b"x")],
+    "a name that climbs from below": [member(b"a/b/../../../outside/evil", b"x")],
+    "a climbing folder": [member(b"..", kind=b"5")],
+    "an empty name": [member(b"", b"x")],
+    "a file in the root's place": [member(b"./", b"", b"2", link=b"x"), member(b".", b"x")],
+    "a NUL by pax": [pax({b"path": b"a\0b"}), member(b"a", b"x")],
+    "an absolute name by pax": [pax({b"path": b"/outside/evil"}), member(b"a", b"x")],
+    "a climbing name by a global header": [pax({b"path": b"../outside/evil"}, b"g"), member(b"a", b"x")],
+    "a climbing name by GNU's long name": [member(b"L", b"../outside/evil\0", b"L"), member(b"a", b"x")],
+    "the reserved folder": [member(b".savepoint/journal", b"x")],
+    "the reserved folder in disguise": [member(b".//.savepoint/x", b"x")],
+    "a character device": [member(b"null", kind=b"3")],
+    "a block device": [member(b"disk", kind=b"4")],
+    "a FIFO": [member(b"pipe", kind=b"6")],
+    "an unknown kind": [member(b"what", kind=b"Z")],
+    "a volume label": [member(b"label", kind=b"V")],
+    "a continued volume": [member(b"rest", b"x", b"M")],
+    "a GNU sparse file": [member(b"sparse", b"x", b"S")],
+    "a pax sparse file": [pax({b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0"}), member(b"sparse", b"x")],
+    "a file through a symlink": [SYMLINK_OUT, member(b"way/evil", b"x")],
+    "a symlink laid over what a file made": [member(b"way/evil", b"x"), SYMLINK_OUT],
+    "a folder through a symlink": [SYMLINK_OUT, member(b"way/evil", kind=b"5")],
+    "a symlink through a symlink": [SYMLINK_OUT, member(b"way/evil", kind=b"2", link=b"x")],
+    "a file over a symlink": [SYMLINK_OUT, member(b"way", b"x")],
+    "a folder over a symlink": [SYMLINK_OUT, member(b"way", kind=b"5")],
+    "a hard link to a symlink": [SYMLINK_OUT, member(b"hard", kind=b"1", link=b"way")],
+    "a hard link through a symlink": [SYMLINK_OUT, member(b"hard", kind=b"1", link=b"way/precious")],
+    "a hard link to the outside": [member(b"hard", kind=b"1", link=b"../outside/precious")],
+    "an absolute hard link": [member(b"hard", kind=b"1", link=b"/etc/passwd")],
+    "a hard link to a live file": [member(b"hard", kind=b"1", link=b"world/region/r.0.0.mca")],
+    "a hard link to a folder": [member(b"folder", kind=b"5"), member(b"hard", kind=b"1", link=b"folder")],
+    "a hard link to the root": [member(b"hard", kind=b"1", link=b".")],
+    "a hard link to itself": [member(b"hard", kind=b"1", link=b"hard")],
+    "a hard link over a file": [member(b"a"), member(b"b"), member(b"b", kind=b"1", link=b"a")],
+    "a hard link that brings content": [member(b"a"), member(b"b", b"hidden", b"1", link=b"a")],
+    "a folder that brings content": [member(b"folder", b"hidden", b"5")],
+    "a symlink that brings content": [member(b"link", b"hidden", b"2", link=b"a")],
+    "a symlink to nowhere": [member(b"link", kind=b"2")],
+    "a symlink with a NUL": [pax({b"linkpath": b"a\0b"}), member(b"link", kind=b"2")],
+    "two files of one name": [member(b"a", b"1"), member(b"./a", b"2")],
+    "a file and a folder of one name": [member(b"a", b"1"), member(b"a", kind=b"5")],
+    "a file below a file": [member(b"a", b"1"), member(b"a/b", b"2")],
+    "two symlinks of one name": [SYMLINK_OUT, SYMLINK_OUT],
+    "a file named like a folder": [member(b"folder/", b"x")],
+    "a name too long for a file": [pax({b"path": b"n" * 256}), member(b"a")],
+    "an owner that means nobody": [pax({b"uid": b"4294967295"}), member(b"a")],
+    "a time beyond time": [member(b"a", mtime_field=b"\x80" + b"\x7f" * 11)],
+    "a time before time": [member(b"a", mtime_field=b"\xff" + b"\x80" * 11)],
+    "a negative size": [header(b"a", size_field=b"\xff" * 12)],
+    "an extended header without end": [header(b"pax", b"x", size=(1 << 20) + 1)],
+    "global headers without end": [pax({b"k%d" % n: b"v" * 300_000}, b"g") for n in range(4)],
+}
+
+
+@pytest.fixture
+def precious(place: Path, root: Path) -> Path:
+    """A live world, and beside the root what an archive would love to reach."""
+    write(root / "world" / "level.dat", b"level", mode=0o600)
+    write(root / "world" / "region" / "r.0.0.mca", b"region")
+    (root / "current").symlink_to("world")
+    write(place / "outside" / "precious", b"precious")
+    settle(place)
+    return place
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_and_nothing_is_touched(
+    precious: Path, extract: Extract, root: Path, name: str, mode: Mode
+) -> None:
+    archive = compressed(precious / "a.tar.gz", member(b"world/level.dat", b"new"), *HOSTILE[name])
+    before = snapshot(precious)
+
+    with pytest.raises(ArchiveRefused):
+        extract(archive, mode)
+
+    assert without_times(snapshot(precious), b"root") == without_times(before, b"root")
+    assert outcome_read(root=root, operation=OPERATION) == Outcome(OutcomeKind.NONE)
+
+
+@pytest.mark.parametrize(
+    ("limits", "parts"),
+    [
+        pytest.param(Limits(total_bytes=100_000), [member(b"a", bytes(200_000))], id="bytes"),
+        pytest.param(Limits(entries=20), [member(b"%d" % n) for n in range(21)], id="entries"),
+        pytest.param(Limits(entries=20), [pax({b"a": b"b"}, b"g")] * 21, id="headers"),
+        pytest.param(Limits(depth=5), [member(b"a/b/c/d/e/f")], id="depth"),
+        pytest.param(Limits(path_bytes=50), [member(b"a" * 30 + b"/" + b"b" * 30)], id="path"),
+        pytest.param(
+            Limits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)] * 1, id="ratio"
+        ),
+    ],
+)
+def test_a_bomb_is_stopped_at_the_limit_by_what_really_comes_out(
+    precious: Path, extract: Extract, limits: Limits, parts: list[bytes]
+) -> None:
+    archive = compressed(precious / "a.tar.gz", *parts)
+    before = snapshot(precious)
+
+    with pytest.raises(ArchiveRefused):
+        extract(archive, limits=limits)
+
+    assert without_times(snapshot(precious), b"root") == without_times(before, b"root")
+
+
+def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root: Path, extract: Extract) -> None:
+    before = live(root)
+
+    with pytest.raises(ArchiveDamaged):
+        extract(compressed(precious / "a.tar.gz", member(b"a"), end=bytes(40 << 20)))
+
+    assert live(root) == before
+
+
+def test_a_staged_folder_swapped_for_a_symlink_lets_nothing_out(precious: Path, root: Path, extract: Extract) -> None:
+    def swap(_step: int, name: str) -> None:
+        staged = root / ".savepoint" / OPERATION / "new" / "folder"
+        if name == "make_file" and (staged / "sub" / "first").exists() and not staged.is_symlink():
+            staged.rename(staged.with_name("gone"))
+            staged.symlink_to(precious / "outside")
+
+    archive = compressed(
+        precious / "a.tar.gz",
+        member(b"folder/sub/first", b"1"),
+        member(b"elsewhere/second", b"2"),
+        member(b"folder/third", b"3"),
+        member(b"folder/sub/fourth", b"4"),
+    )
+    before = snapshot(precious)
+
+    with pytest.raises(ArchiveRefused):
+        extract(archive, filesystem=Stepping(after=swap))
+
+    assert without_times(snapshot(precious), b"root") == without_times(before, b"root")
+
+
+def test_a_refusal_shows_the_name_without_letting_it_speak(precious: Path, extract: Extract) -> None:
+    name = b"../\x1b[31m\n\xff\xe2\x80\xae"
+
+    with pytest.raises(ArchiveRefused) as refusal:
+        extract(compressed(precious / "a.tar.gz", member(name)))
+
+    assert refusal.value.detail.endswith(r"../\x1b[31m\n\xff\u202e")
+    assert refusal.value.detail.isprintable()
+
+
+def without_times(tree: dict[bytes, tuple[object, ...]], *folders: bytes) -> dict[bytes, tuple[object, ...]]:
+    """Making and removing the reserved folder changes the data root's own time; nothing else may change."""
+    return {
+        path: (*entry[:3], None, entry[4]) if path in folders else entry
+        for path, entry in tree.items()
+        if os.path.basename(path) != b"a.tar.gz"
+    }

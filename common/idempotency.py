@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
+from django.db import IntegrityError
+
 from common.clock import database_now
-from common.errors import IdempotencyKeyReused
+from common.errors import ApplicationError, IdempotencyKeyReused
 from common.models import IdempotencyRecord
 
+T = TypeVar("T")
 KEPT = timedelta(hours=24)
 
 
@@ -58,6 +63,22 @@ def idempotency_store(key: IdempotencyKey | None, *, object_id: UUID) -> None:
     IdempotencyRecord.objects.create(
         user_id=key.user_id, path=key.path, key=key.key, body_sha256=key.body_sha256, object_id=object_id
     )
+
+
+def idempotent(key: IdempotencyKey | None, *, find: Callable[[UUID], T], make: Callable[[], T]) -> T:
+    """Return what an earlier request with this key made, as it is now, or else make it.
+
+    `make` stores the key in the transaction in which it makes the object; when a twin was faster, whatever refused us
+    sends us back to `find`.
+    """
+    if (object_id := idempotency_find(key)) is not None:
+        return find(object_id)
+    try:
+        return make()
+    except (IntegrityError, ApplicationError):
+        if (object_id := idempotency_find(key)) is None:
+            raise
+        return find(object_id)
 
 
 def idempotency_expire() -> int:

@@ -96,7 +96,7 @@ class Calls:
         self._fences = fences
         self._changed = threading.Condition()
         self._running: set[Call] = set()
-        self._draining = False
+        self._closed = False
 
     @contextmanager
     def running(self, method: str, ticket: wire.Ticket, context: grpc.ServicerContext) -> Iterator[Call]:
@@ -132,17 +132,27 @@ class Calls:
             call.check()
             yield
 
-    def drain(self, *, timeout: float) -> None:
-        """Admit nothing more, and wait for the running calls, but no longer than `timeout` seconds."""
+    def close(self) -> None:
+        """Admit nothing more."""
         with self._changed:
-            self._draining = True
+            self._closed = True
+
+    def wait(self, *, timeout: float) -> None:
+        """Wait for the running calls to finish, but no longer than `timeout` seconds."""
+        with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout)
+
+    def end(self) -> None:
+        """Stop every call that still runs."""
+        with self._changed:
+            for call in self._running:
+                call.stop(ShuttingDown("The sidecar is shutting down."))
 
     def _admit(self, call: Call) -> None:
         if not _OPERATION.fullmatch(call.operation):
             raise Refused("The call does not name its operation.")
         with self._changed:
-            if self._draining:
+            if self._closed:
                 raise ShuttingDown("The sidecar is shutting down.")
             self._fences.admit(operation=call.operation, fence=call.fence)
             for other in self._running:

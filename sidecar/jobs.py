@@ -31,8 +31,9 @@ class Job(Generic[P, R]):
         self._thread: threading.Thread | None = None
 
     def start(self, work: Callable[[], R]) -> None:
-        """Begin; the interpreter does not end before the work has."""
-        self._thread = threading.Thread(target=self._run, args=(work,), name=self._name)
+        """Begin; the process does not end before the work has."""
+        # Said here, as the threads that gRPC calls from are daemons, and their children would be.
+        self._thread = threading.Thread(target=self._run, args=(work,), name=self._name, daemon=False)
         self._thread.start()
 
     def report(self, progress: P) -> None:

@@ -64,9 +64,11 @@ def serve(config: Config) -> None:
     sys.stdout.flush()
     signal.sigwait(END_SIGNALS)
     _log.info("finishing: no new calls are taken")
+    calls.close()
     healths.enter_graceful_shutdown()
-    calls.drain(timeout=config.drain_seconds)
+    calls.wait(timeout=config.drain_seconds)
     extractions.finish()
+    calls.end()
     server.stop(_GOODBYE_SECONDS).wait()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,8 +16,7 @@ from backups.errors import BackupLocked, BackupNotFound, LimitReached, Operation
 from backups.models import Backup, BackupStatus, OperationKind
 from backups.selectors import backup_get, backups_counted
 from backups.services.operations import operation_active, operation_none_active, operation_start
-from common.errors import ApplicationError
-from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store
+from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
 from orders.errors import OrderSuspended, PlanHasNoBackups
@@ -27,8 +24,6 @@ from orders.models import Order
 from orders.rights import OrderRight, right_require
 from orders.services.orders import order_lock
 from provisions.selectors import provision_get, provision_sidecar
-
-T = TypeVar("T")
 
 
 def backup_create(
@@ -46,21 +41,6 @@ def backup_create(
             user=user, order_id=order_id, provision_id=provision_id, name=name, idempotency=idempotency
         ),
     )
-
-
-def idempotent(key: IdempotencyKey | None, *, find: Callable[[UUID], T], make: Callable[[], T]) -> T:
-    """Return what an earlier request with this key made, as it is now, or else make it.
-
-    `make` stores the key in its own transaction; when a twin was faster, whatever refused us sends us back to find.
-    """
-    if (object_id := idempotency_find(key)) is not None:
-        return find(object_id)
-    try:
-        return make()
-    except (IntegrityError, ApplicationError):
-        if (object_id := idempotency_find(key)) is None:
-            raise
-        return find(object_id)
 
 
 def _create(

@@ -26,6 +26,7 @@ from backups.models import (
 )
 from backups.services.sweep import objects_doom
 from common.errors import ApplicationError, Params
+from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.queue import bell_ring
 from common.states import compare_and_set
 from orders.models import Order
@@ -112,10 +113,13 @@ def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
     return True
 
 
-def operation_requeue(*, operation: Operation, counts: bool, not_before: datetime | None = None) -> bool:
+def operation_requeue(
+    *, operation: Operation, counts: bool, not_before: datetime | None = None, ring: bool = True
+) -> bool:
     """Put a running operation back on the queue, for another worker or for later. Return whether it was still ours.
 
-    counts: whether the attempt that ends here counts towards the limit. The fence stays: the next claim's is higher.
+    counts: whether the attempt that ends here counts towards the limit. ring: False when our own workers are stopping,
+    and would only take the bell to drop it. The fence stays: the next claim's is higher.
     """
     rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
     attempts = F("attempts") if counts else F("attempts") - 1
@@ -130,39 +134,44 @@ def operation_requeue(*, operation: Operation, counts: bool, not_before: datetim
             attempts=attempts,
             not_before=not_before,
         )
-        if done and not_before is None:
+        if done and ring and not_before is None:
             bell_ring(TASK, operation.id)
     return done
 
 
-def operation_cancel(*, user: User, operation: Operation) -> Operation:
+def operation_cancel(*, user: User, operation: Operation, idempotency: IdempotencyKey | None = None) -> Operation:
     """Ask an operation to stop; ending a reprovision is how its hold is released.
 
     Raises PermissionDenied, and StatusConflict when it is over or is of a kind that cannot stop half way.
     """
-    kind = OperationKind(operation.kind)
-    right = CANCEL_RIGHT.get(kind)
-    if right is None or operation.state not in LIVE_STATES:
-        raise StatusConflict(status=operation.state)
-    right_require(user, operation.order, right)
-    if kind == OperationKind.REPROVISION:
+
+    def find(operation_id: UUID) -> Operation:
+        return Operation.objects.get(id=operation_id)
+
+    def make() -> Operation:
+        kind = OperationKind(operation.kind)
+        right = CANCEL_RIGHT.get(kind)
+        if right is None or operation.state not in LIVE_STATES:
+            raise StatusConflict(status=operation.get_state_display())
+        right_require(user, operation.order, right)
+        with transaction.atomic():
+            _cancel(user=user, operation=operation)
+            idempotency_store(idempotency, object_id=operation.id)
+        return find(operation.id)
+
+    return idempotent(idempotency, find=find, make=make)
+
+
+def _cancel(*, user: User, operation: Operation) -> None:
+    if operation.kind == OperationKind.REPROVISION:
         operation_finish(operation=operation, state=OperationState.SUCCEEDED)
-    else:
-        _cancel_request(user=user, operation=operation)
-    return Operation.objects.get(id=operation.id)
-
-
-def _cancel_request(*, user: User, operation: Operation) -> None:
-    with transaction.atomic():
-        live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
-        if compare_and_set(live, cancel_requested_at=timezone.now()):
-            audit_record(
-                actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id
-            )
-        # One that no worker has claimed yet ends here and now; a running one at its next checkpoint.
-        queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED).first()
-        if queued is not None:
-            operation_fail(operation=queued, error=OperationCancelled())
+    live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
+    if compare_and_set(live, cancel_requested_at=timezone.now()):
+        audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)
+    # One that no worker has claimed yet ends here and now; a running one at its next checkpoint.
+    queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED).first()
+    if queued is not None:
+        operation_fail(operation=queued, error=OperationCancelled())
 
 
 def operation_row(operation_id: UUID) -> Operation | None:

@@ -12,9 +12,8 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from backups.models import Asset, Backup, Operation, OperationKind, OperationState, StoredObject
 from backups.selectors import operation_get
-from backups.services.backups import idempotent
 from backups.services.operations import operation_active
-from common.idempotency import IdempotencyKey, idempotency_store
+from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from orders.errors import BackupInProgress
 from orders.models import Order
 from orders.rights import OrderRight, right_require

@@ -12,9 +12,9 @@ from accounts.services.audit import audit_record
 from backups.errors import BackupNotFound, StatusConflict
 from backups.models import Backup, BackupStatus, OperationKind
 from backups.selectors import backup_get
-from backups.services.backups import idempotent, order_allows_backups, raise_if_active
+from backups.services.backups import order_allows_backups, raise_if_active
 from backups.services.operations import operation_none_active, operation_start
-from common.idempotency import IdempotencyKey, idempotency_store
+from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
 from orders.rights import OrderRight, right_require

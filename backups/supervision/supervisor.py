@@ -31,6 +31,7 @@ RING_AFTER_SECONDS = 5.0
 """An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
 FROZEN_AFTER_SECONDS = 30.0
 """An operation that nobody claimed for so long, with a worker free, means that the cluster is frozen."""
+RING_BATCH = 100
 DRAIN_SECONDS = 20.0
 SUPERVISOR_KEPT = timedelta(hours=1)
 SWEEP_TASK = "backups.tasks.storage_sweep"
@@ -103,8 +104,7 @@ class Supervision:
 
     def _ring_again(self) -> None:
         now = time.monotonic()
-        due = Q(not_before__isnull=True) | Q(not_before__lte=timezone.now())
-        queued = list(Operation.objects.filter(due, state=OperationState.QUEUED).order_by("created_at")[:100])
+        queued = _claimable()
         self._waiting_since = {row.id: self._waiting_since.get(row.id, now) for row in queued}
         waited = {row.id: now - self._waiting_since[row.id] for row in queued}
         if not any(seconds >= RING_AFTER_SECONDS for seconds in waited.values()):
@@ -112,9 +112,7 @@ class Supervision:
         if max(waited.values()) >= FROZEN_AFTER_SECONDS and self._free_workers() > 0:
             self._replace("nobody claimed an operation although a worker is free")
             self._waiting_since = {}
-        if bells_waiting() == 0:
-            for row in queued:
-                bell_ring_now(TASK, row.id)
+        _ring(queued)
 
     def _free_workers(self) -> int:
         mine = Operation.objects.filter(state=OperationState.RUNNING, worker__startswith=f"{self._id}:")
@@ -127,6 +125,7 @@ class Supervision:
         self._cluster.kill()
         self._requeue_own()
         self._cluster = Cluster(supervisor=str(self._id))
+        _ring(_claimable())
 
     def _drain(self) -> None:
         log.info("draining")
@@ -148,4 +147,17 @@ class Supervision:
     def _requeue_own(self) -> None:
         """What a killed worker of ours still holds goes back to the queue; it is not the operation's fault."""
         for operation in Operation.objects.filter(state=OperationState.RUNNING, worker__startswith=f"{self._id}:"):
-            operation_requeue(operation=operation, counts=False)
+            operation_requeue(operation=operation, counts=False, ring=False)
+
+
+def _claimable() -> list[Operation]:
+    """The oldest operations that anybody may claim now, a bounded number."""
+    due = Q(not_before__isnull=True) | Q(not_before__lte=timezone.now())
+    return list(Operation.objects.filter(due, state=OperationState.QUEUED).order_by("created_at")[:RING_BATCH])
+
+
+def _ring(operations: list[Operation]) -> None:
+    """Ring for these, unless the queue still holds bells: a backlog does not grow by being looked at."""
+    if bells_waiting() == 0:
+        for operation in operations:
+            bell_ring_now(TASK, operation.id)

@@ -71,7 +71,7 @@ class Lease:
 
     def interrupted(self) -> bool:
         """Whether the next checkpoint would raise."""
-        return self._lost or self._cancelled or _draining() or self._overdue()
+        return self._lost or self._cancelled or draining() or self._overdue()
 
     def checkpoint(self) -> None:
         """Raise FenceLost, Drained, OperationCancelled or OperationTimedOut when the work must stop here."""
@@ -79,7 +79,7 @@ class Lease:
             raise FenceLost
         if self._cancelled:
             raise OperationCancelled
-        if _draining():
+        if draining():
             raise Drained
         if self._overdue():
             raise OperationTimedOut
@@ -134,7 +134,7 @@ class Lease:
             connection.close()
 
 
-def _draining() -> bool:
+def draining() -> bool:
     """Whether the supervisor has closed its end of the drain pipe, or died with it."""
     pipe = os.environ.get("SAVEPOINT_DRAIN_FD")
     if pipe is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from backups.services.archives import asset_reader
 from backups.services.backups import order_allows_backups
 from backups.services.operations import operation_finish, operation_subject
 from backups.work.create import DATA
+from backups.work.hashing import HashThread
 from backups.work.lease import FenceLost, Lease
 from backups.work.retry import Postponed
 from backups.work.sidecars import sidecar_error, sidecar_errors, sidecar_open
@@ -76,19 +76,19 @@ def _fetch(*, client: SidecarClient, operation: Operation, backup: Backup, lease
 
 def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
     """The archive's bytes; the last one is handed out only when all of them are what was stored."""
-    digest = hashlib.sha256()
     held: bytes | None = None
     done = 0
-    for piece in asset_reader(asset).read():
-        lease.checkpoint()
-        digest.update(piece)
-        if held is not None:
-            yield held
-        held = piece
-        done += len(piece)
-        lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
-    if digest.hexdigest() != asset.sha256:
-        raise ArchiveDamagedError
+    with HashThread() as digest:
+        for piece in asset_reader(asset).read():
+            lease.checkpoint()
+            digest.update(piece)
+            if held is not None:
+                yield held
+            held = piece
+            done += len(piece)
+            lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
+        if digest.hexdigest() != asset.sha256:
+            raise ArchiveDamagedError
     if held is not None:
         yield held
 

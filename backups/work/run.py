@@ -17,7 +17,7 @@ from backups.models import Operation, OperationKind, OperationState
 from backups.services.operations import operation_fail, operation_requeue, operation_row
 from backups.work.create import create_run
 from backups.work.delete import delete_run
-from backups.work.lease import Drained, FenceLost, Lease
+from backups.work.lease import Drained, FenceLost, Lease, draining
 from backups.work.restore import restore_run
 from backups.work.retry import Postponed
 from common.errors import ApplicationError
@@ -35,9 +35,10 @@ WORK: dict[str, Callable[[Operation, Lease], None]] = {
 def operation_answer(operation_id: UUID) -> None:
     """Answer a bell: run the operation if nobody else has it, and end it one way or the other.
 
-    A second bell for the same operation, at once or an hour later, does nothing.
+    A second bell for the same operation, at once or an hour later, does nothing. Nor does one that reaches a worker
+    which is asked to stop: a supervisor rings again.
     """
-    operation = operation_claim(operation_id)
+    operation = None if draining() else operation_claim(operation_id)
     if operation is None:
         return
     log.info("operation %s %s fence %d begins", operation.kind, operation.id, operation.fence)
@@ -47,7 +48,7 @@ def operation_answer(operation_id: UUID) -> None:
     except FenceLost:
         log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
     except Drained:
-        operation_requeue(operation=operation, counts=False)
+        operation_requeue(operation=operation, counts=False, ring=False)
     except Postponed as later:
         not_before = timezone.now() + timedelta(seconds=later.seconds)
         operation_requeue(operation=operation, counts=later.counts, not_before=not_before)

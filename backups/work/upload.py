@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 
 from backups.services.archives import storage_errors
+from backups.work.hashing import HashThread
 from repository.frames import SealContext, sealed_size
 from repository.sealed import SealWriter
 from repository.storage import ObjectWriter, Storage
@@ -38,19 +38,23 @@ def archive_upload(
     """
     source = iter(chunks)
     first = next(source, b"")
-    digest = hashlib.sha256()
     size = stored = 0
     sealer = SealWriter(data_key=seal[0], context=seal[1]) if seal else None
-    with storage_errors(), storage.writer(key, expected_size=sealed_size(expected_size())) as writer:
+    with (
+        HashThread() as digest,
+        storage_errors(),
+        storage.writer(key, expected_size=sealed_size(expected_size())) as writer,
+    ):
         for chunk in chain([first], source):
             digest.update(chunk)
             size += len(chunk)
             stored += _write_all(writer, sealer.update(chunk) if sealer else [chunk])
         if sealer:
             stored += _write_all(writer, sealer.finish())
+        sha256 = digest.hexdigest()
         before_commit()
         writer.commit()
-    return Uploaded(size_bytes=size, sha256=digest.hexdigest(), stored_bytes=stored)
+    return Uploaded(size_bytes=size, sha256=sha256, stored_bytes=stored)
 
 
 def _write_all(writer: ObjectWriter, pieces: Iterable[bytes | memoryview]) -> int:

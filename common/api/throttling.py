@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from django.core.cache import cache
@@ -36,7 +35,7 @@ class WindowThrottle(SimpleRateThrottle):
         """Count the request; whether it is still within the rate."""
         if (request.method in SAFE_METHODS) is not self.safe:
             return True
-        window, elapsed = divmod(time.time(), self.duration)
+        window, elapsed = divmod(self.timer(), self.duration)
         self._wait = self.duration - elapsed
         key = f"throttle:{self.scope}:{self._identity(request)}:{window:.0f}"
         try:

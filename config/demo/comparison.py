@@ -9,12 +9,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, cast
 
 PIECE_BYTES = 1 << 20
 STAGING = ".savepoint"
 """The folder in a data root that is the sidecar's own and in no backup."""
 DIFFERENCES_SHOWN = 20
+
+
+class Readable(Protocol):
+    """All that is needed of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to so many bytes; none at the end."""
+        ...
 
 
 @dataclass(slots=True)
@@ -31,14 +39,15 @@ class Comparison:
             self.differences.append(f"{path!r}: {how}")
 
 
-def archive_compare(archive: IO[bytes], root: Path) -> Comparison:
+def archive_compare(archive: Readable, root: Path) -> Comparison:
     """Compare a `.tar.gz` stream with a folder that stands still: names, types, bytes, modes, times, links.
 
     Raises tarfile.TarError, EOFError or zlib.error when it is no whole archive.
     """
     comparison = Comparison()
     left = set(_paths(root))
-    with tarfile.open(fileobj=archive, mode="r|gz", bufsize=PIECE_BYTES, errors="surrogateescape") as members:
+    stream = cast("IO[bytes]", archive)
+    with tarfile.open(fileobj=stream, mode="r|gz", bufsize=PIECE_BYTES, errors="surrogateescape") as members:
         for member in members:
             path = member.name.rstrip("/")
             if path in ("", "."):

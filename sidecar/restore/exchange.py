@@ -1,7 +1,8 @@
 """Carries out a committed plan, or takes it back: every step looks first at what is done already.
 
 The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
-name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
+name has not been put. That makes each step idempotent in both directions, without a write to the journal for each. A
+game that runs on may change live names meanwhile: what it made instead is set aside like what was planned.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Exchange:
         with self._workspace.list_read(b"moves") as moves:
             for number, (word, *inodes, path) in enumerate(records_read(moves)):
                 if word == PUT:
-                    self._put(path, int(inodes[0]), b"%d" % number)
+                    self._put(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
                 else:
                     self._take(path, b"%d" % number)
                 self._progress.advance()
@@ -72,15 +73,17 @@ class Exchange:
         self._live.close()
         self._staged.close()
 
-    def _put(self, path: bytes, staged: int, number: bytes) -> None:
+    def _put(self, path: bytes, staged: int, live: int, number: bytes) -> None:
         """Give the staged inode its live name; what had the name is then at the staged place, or set aside."""
-        if self._inode(self._staged, path) != staged:
+        if self._staged_inode(path, staged, live) != staged:
             return
+        now = self._inode(self._live, path)
         live_at, name = self._live.parent(path)
         staged_at, _ = self._staged.parent(path)
-        if status_at(name, at=live_at) is not None:
-            if self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
-                return
+        # Only what was planned for may take the staged place: anything else there could not be told apart later.
+        if now and now == live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
+            return
+        if now:
             self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
         self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
 
@@ -89,10 +92,10 @@ class Exchange:
         now = self._inode(self._live, path)
         if live and now == live:
             return
+        displaced = self._staged_inode(path, staged, live)
         live_at, name = self._live.parent(path)
         staged_at, _ = self._staged.parent(path)
-        displaced = self._inode(self._staged, path)
-        if displaced and displaced != staged:
+        if displaced and displaced == live:
             if not now:
                 self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
             elif not self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
@@ -139,6 +142,15 @@ class Exchange:
             self._filesystem.set_metadata(fd, replace(metadata, mode=metadata.mode | special))
         finally:
             os.close(fd)
+
+    def _staged_inode(self, path: bytes, staged: int, live: int) -> int:
+        """What is at a staged place: the staged inode, the one it displaced, or nothing. Raise ESTALE for any other,
+        as on a volume that numbers its inodes anew: better unfinished than guessed.
+        """
+        inode = self._inode(self._staged, path)
+        if inode not in (0, staged, live):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return inode
 
     @staticmethod
     def _inode(tree: Tree, path: bytes) -> int:

@@ -188,6 +188,7 @@ def _recover(root_fd: int, volume: Filesystem) -> list[tuple[str, Outcome]]:
 
 def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
     """Bring one extraction to its end and return how; None when it had ended before."""
+    journal: Journal | None = None
     with contextlib.ExitStack() as opened:
         opened.callback(workspace.close)
         try:
@@ -195,7 +196,6 @@ def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
             if journal is None or journal.state is State.STAGING:
                 workspace.discard()
                 return Outcome(OutcomeKind.NONE)
-            opened.callback(journal.close)
             if journal.outcome.kind is not OutcomeKind.RUNNING:
                 with contextlib.suppress(OSError):
                     workspace.sweep()
@@ -203,10 +203,13 @@ def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
             progress = Progress(lambda _: None, lambda: False)
             progress.enter(Phase.EXCHANGING)
             _conclude(root_fd, workspace, journal, progress)
-        except (SidecarError, OSError) as error:
-            failure = failure_named(error)
+        except Exception as error:  # noqa: BLE001 - one operation's trouble must not keep the others from their end
             if journal is None or journal.outcome.kind is OutcomeKind.RUNNING:
+                failure = failure_named(error)
                 return Outcome(OutcomeKind.RUNNING, None, failure.code, failure.detail)
+        finally:
+            if journal:
+                journal.close()
         return journal.outcome
 
 

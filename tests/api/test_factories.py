@@ -6,8 +6,8 @@ import factory
 import pytest
 from django.apps import apps
 
-from tests import factories
 from backups.models import OperationState
+from tests import factories
 from tests.factories import BackupFactory, OperationFactory
 
 OURS = ["common", "accounts", "orders", "provisions", "backups"]

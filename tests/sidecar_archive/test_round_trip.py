@@ -65,6 +65,13 @@ def test_gnu_tar_brings_back_folders_links_modes_and_times(world: Path, archive:
     assert after == before
 
 
+def test_gnu_tar_brings_back_thousands_of_small_files(world: Path, archive: Archive, extract: Extract) -> None:
+    for number in range(3000):
+        (world / f"{number}").write_bytes(noise(number, seed=number))
+    archive.pack(world)
+    assert snapshot(extract(archive)) == snapshot(world)
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_gnu_tar_brings_back_any_name_of_files_folders_and_targets(
     world: Path, archive: Archive, extract: Extract, name: bytes

@@ -54,6 +54,8 @@ def plain(path: bytes, kind: bytes = REGULAR, **fields: int) -> Member:
 @example(plain(b"p" * 155 + b"/" + b"n" * 100))
 @example(plain(b"p" * 155 + b"/" + b"n" * 99, DIRECTORY))
 @example(plain(b"n" * 100, DIRECTORY))
+@example(plain(b"n" * 989))
+@example(plain(b"n" * 990))
 @example(plain(b"\xff\nsize=3/-x"))
 @example(plain(b"f", mtime_ns=-1))
 @example(plain(b"f", mtime_ns=-1_500_000_000))

@@ -16,8 +16,7 @@ def idle_daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path)
     daemon.world.mkdir()
     yield daemon
-    if daemon.running():
-        daemon.kill()
+    daemon.close()
 
 
 @pytest.fixture

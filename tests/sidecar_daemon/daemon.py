@@ -112,8 +112,10 @@ class Daemon:
         self.signal(signal.SIGKILL)
         self.wait()
 
-    def running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+    def close(self) -> None:
+        """Whatever became of it: end it now."""
+        if self.process is not None:
+            self.kill()
 
     def client(
         self,

@@ -119,7 +119,7 @@ def walled_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     (daemon.world / ".savepoint" / "journal").write_bytes(b"journal")
     os.mkfifo(daemon.world / "pipe")
     yield daemon
-    daemon.kill()
+    daemon.close()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import tarfile
 from pathlib import Path
+
+from isal import isal_zlib
 
 MIB = 1 << 20
 
@@ -30,7 +33,7 @@ def endless_world(root: Path) -> None:
     with (root / "world.db").open("wb") as file:
         for block in range(200):
             file.seek(block * 1024 * MIB)
-            file.write(os.urandom(MIB))
+            file.write(os.urandom(MIB // 16))
 
 
 def large_world(root: Path, *, size: int) -> None:
@@ -55,3 +58,22 @@ def contents(root: Path) -> dict[bytes, tuple[int, bytes]]:
                     content = file.read()
             found[os.path.relpath(path, os.fsencode(root))] = (status.st_mode, content)
     return found
+
+
+def endless_archive(path: Path) -> None:
+    """An archive of zeros that takes far longer to extract than to make; its end is missing."""
+    header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+    zeros = _deflated(bytes(64 * MIB))
+    with path.open("wb") as file:
+        file.write(header)
+        for number in range(8):
+            member = tarfile.TarInfo(f"zeros-{number}")
+            member.size = 112 * 64 * MIB
+            file.write(_deflated(member.tobuf(tarfile.USTAR_FORMAT)))
+            file.writelines([zeros] * 112)
+
+
+def _deflated(data: bytes) -> bytes:
+    """Blocks that end on a byte and refer to nothing before them, so that they can be repeated."""
+    compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
+    return compressor.compress(data) + compressor.flush(isal_zlib.Z_FULL_FLUSH)

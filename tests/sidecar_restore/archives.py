@@ -41,7 +41,7 @@ def header(  # noqa: PLR0913 - a tar header has that many fields
     mode: int = 0o644,
     magic: bytes = b"ustar\x0000",
     size_field: bytes | None = None,
-    mtime_field: bytes = b"13730340000\0",
+    mtime_field: bytes = b"13727410000\0",
     owner: int = 0,
 ) -> bytes:
     """One ustar block with a right checksum."""

@@ -24,22 +24,22 @@ class Stepping(Filesystem):
         can_exchange: bool = True,
     ) -> None:
         super().__init__()
-        self._before = before
-        self._after = after
+        self.before = before
+        self.after = after
         self._can_exchange = can_exchange
         self.steps: list[str] = []
 
     def __getattribute__(self, name: str) -> Any:
         attribute = super().__getattribute__(name)
-        if name.startswith("_") or not callable(attribute):
+        if name not in vars(Filesystem) or name.startswith("_"):
             return attribute
 
         def step(*args: Any, **kwargs: Any) -> Any:
             self.steps.append(name)
             number = len(self.steps)
-            self._before(number, name)
+            self.before(number, name)
             result = False if name == "exchange" and not self._can_exchange else attribute(*args, **kwargs)
-            self._after(number, name)
+            self.after(number, name)
             return result
 
         return step

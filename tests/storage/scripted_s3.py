@@ -12,7 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer. `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all; `after` waits."""
+    """One answer, given `after` an event if there is one.
+
+    `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -48,41 +51,51 @@ def page(*keys: str, truncated: bool, token: str | None = None) -> Answer:
     return Answer(body=body.encode(), headers={"Content-Type": "application/xml"})
 
 
+class _Server(ThreadingHTTPServer):
+    def __init__(self, state: ScriptedS3) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.state = state
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def __getattr__(self, name: str) -> Any:
+        """The standard library looks for do_GET and the like: one method is enough for all of them."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
+
+    def answer(self) -> None:
+        state = self.server.state
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        state.asked.append((self.command, self.path, dict(self.headers), body))
+        answer = state.script.pop(0) if state.script else Answer(status=500)
+        self.close_connection = True
+        if answer.after is not None:
+            answer.after.wait()
+        if not answer.dropped:
+            self.send(answer)
+
+    def send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        standing = {"Content-Length": str(len(answer.body)), "Connection": "close"}
+        for name, value in {**standing, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body[: answer.cut])
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the standard library's name
+        """What was asked is in `asked`."""
+
+
 @contextmanager
 def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
-    """The server; a request past the end of the script is answered with 500 and fails the test by what was asked."""
+    """The server; a request past the end of the script is answered with 500, and stands in `asked` all the same."""
     state = ScriptedS3(list(script))
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def __getattr__(self, name: str) -> Any:
-            """The standard library looks for do_GET and the like: one method is enough for all of them."""
-            if name.startswith("do_"):
-                return self.answer
-            raise AttributeError(name)
-
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            state.asked.append((self.command, self.path, dict(self.headers), body))
-            answer = state.script.pop(0) if state.script else Answer(status=500)
-            self.close_connection = True
-            if answer.after is not None:
-                answer.after.wait()
-            if answer.dropped:
-                return
-            self.send_response(answer.status)
-            standing = {"Content-Length": str(len(answer.body)), "Connection": "close"}
-            for name, value in {**standing, **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body[: answer.cut])
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the standard library's name
-            """What was asked is in `asked`."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(state)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"

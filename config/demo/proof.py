@@ -1,0 +1,180 @@
+"""The main job before your eyes: a backup through the API, downloaded, and compared with the world."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import tarfile
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from config.demo.client import Client, Unreachable
+from config.demo.comparison import Comparison, Readable, archive_compare
+from config.demo.screen import MB, Screen
+from config.demo.seed import Rented
+
+PROOF_NAME = "First backup, by the demo"
+POLL_SECONDS = 0.2
+RETRY_SECONDS = 1.0
+"""Between attempts that write: a token has fewer of them."""
+ANSWER_SECONDS = 60.0
+OPERATION_SECONDS = 600.0
+LIVE = ("queued", "running")
+PIECE_BYTES = 1 << 20
+
+
+class ProofFailed(Exception):
+    """The product did not do its main job; the message says what was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose server is backed up: their API client, the order, the world and its sidecar's socket."""
+
+    client: Client
+    rented: Rented
+    data_root: Path
+    listen: str
+
+    @property
+    def backups(self) -> str:
+        """The path of the server's backups."""
+        return f"orders/{self.rented.order}/provisions/{self.rented.provision}/backups/"
+
+
+def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
+    """Wait until all answers, then back up the first server that has room for one more, and compare.
+
+    Returns when every byte was right and nothing is active. Raises ProofFailed.
+    """
+    _wait(lambda: _answering(subjects), "Not everything answered", seconds=ANSWER_SECONDS)
+    screen.say("Everything answers. The main job, through the API:")
+    for subject in subjects:
+        _earlier_proofs_delete(subject)
+    subject, backup = _begin(subjects)
+    screen.say(f"  POST {subject.backups}")
+    ready = _watch(subject, backup, screen)
+    began = time.monotonic()
+    comparison = _download_and_compare(subject, ready)
+    if comparison.differences:
+        raise ProofFailed("The archive is not the world:\n  " + "\n  ".join(comparison.differences))
+    screen.say(
+        f"  downloaded and compared in {time.monotonic() - began:.1f} s: {comparison.entries} entries, "
+        f"{comparison.content_bytes / MB:.1f} MB; every name, byte, mode, time and link is right"
+    )
+    _wait(lambda: _nothing_active(subjects), "Operations did not end", seconds=OPERATION_SECONDS)
+
+
+def _wait(condition: Callable[[], bool], complaint: str, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    reason = ""
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except (Unreachable, OSError) as error:
+            reason = f": {error}"
+        time.sleep(POLL_SECONDS)
+    raise ProofFailed(f"{complaint} within {seconds:.0f} s{reason}.")
+
+
+def _answering(subjects: Sequence[Subject]) -> bool:
+    """True, or raises Unreachable or OSError with the first that does not answer."""
+    health = subjects[0].client.call("GET", "/healthz")
+    if health.status != HTTPStatus.OK:
+        raise Unreachable(" ".join(health.json["reasons"]))
+    for subject in subjects:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(subject.listen.removeprefix("unix:"))
+        listing = subject.client.call("GET", subject.backups)
+        if listing.status != HTTPStatus.OK:
+            raise Unreachable(f"GET {subject.backups} is answered with {listing.status}")
+    return True
+
+
+def _earlier_proofs_delete(subject: Subject) -> None:
+    """What the last start made goes; a backup that its owner renamed or locked is theirs, and stays."""
+    for backup in _backups(subject):
+        if backup["name"] == PROOF_NAME and not backup["locked"]:
+            subject.client.call("DELETE", f"{subject.backups}{backup['id']}/")
+
+
+def _backups(subject: Subject) -> Iterator[dict[str, Any]]:
+    path: str | None = subject.backups
+    while path:
+        page = subject.client.call("GET", path).json
+        yield from page["results"]
+        path = page["next"] and page["next"].removeprefix(subject.client.url)
+
+
+def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]]:
+    """Start a backup where there is room; what a killed demo left running is waited for."""
+    for subject in subjects:
+        deadline = time.monotonic() + OPERATION_SECONDS
+        while time.monotonic() < deadline:
+            answer = subject.client.call("POST", subject.backups, {"name": PROOF_NAME})
+            if answer.status == HTTPStatus.ACCEPTED:
+                return subject, answer.json
+            if answer.json["code"] != "operation_in_progress":
+                break
+            time.sleep(RETRY_SECONDS)
+    raise ProofFailed(f"No backup could be started: {answer.json['detail']}")
+
+
+def _watch(subject: Subject, backup: dict[str, Any], screen: Screen) -> dict[str, Any]:
+    """Show its progress until it is ready; return it then."""
+    began = time.monotonic()
+    while time.monotonic() - began < OPERATION_SECONDS:
+        with suppress(Unreachable):
+            backup = subject.client.call("GET", f"{subject.backups}{backup['id']}/").json
+        operation = backup["operation"]
+        screen.progress(done=operation["bytes_done"], total=operation["bytes_total"], rate=operation["rate"])
+        if backup["status"] == "ready":
+            screen.say(f"  ready in {time.monotonic() - began:.1f} s: {backup['size_bytes'] / MB:.1f} MB to download")
+            return backup
+        if backup["status"] == "failed":
+            raise ProofFailed(f"The backup failed: {operation['error']['detail']}")
+        time.sleep(POLL_SECONDS)
+    raise ProofFailed(f"The backup was not ready within {OPERATION_SECONDS:.0f} s.")
+
+
+def _download_and_compare(subject: Subject, backup: dict[str, Any]) -> Comparison:
+    with subject.client.open("GET", f"assets/{backup['asset_id']}/") as response:
+        if response.status != HTTPStatus.OK:
+            raise ProofFailed(f"The download was answered with {response.status}.")
+        archive = _Counted(response)
+        try:
+            comparison = archive_compare(archive, subject.data_root)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ProofFailed(f"The download is no whole archive: {error}") from error
+        while archive.read(PIECE_BYTES):
+            """To the end: what follows the archive counts for the checksum."""
+    if (archive.size, archive.sha256.hexdigest()) != (backup["size_bytes"], backup["sha256"]):
+        raise ProofFailed("The download has another size or checksum than the backup says.")
+    return comparison
+
+
+class _Counted:
+    """Counts and hashes what is read through it."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._source.read(size)
+        self.size += len(piece)
+        self.sha256.update(piece)
+        return piece
+
+
+def _nothing_active(subjects: Sequence[Subject]) -> bool:
+    operations = [backup["operation"] for subject in subjects for backup in _backups(subject)]
+    return not any(operation and operation["state"] in LIVE for operation in operations)

@@ -1,0 +1,140 @@
+"""Who calls: tokens and sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.scopes import Scope
+from accounts.services.tokens import token_create, token_revoke
+from tests.api.conftest import client_of
+from tests.api.problems import assert_problem
+
+ORDERS = "/api/v1/orders/"
+
+
+def bearer(value):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=value)
+    return client
+
+
+def test_nobody_is_asked_for_a_token(db):
+    response = APIClient().get(ORDERS)
+    assert_problem(response, 401, "not_authenticated")
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", [ORDERS, "/api/v1/orders/x/", "/api/v1/assets/x/", "/api/v1/operations/x/"])
+@pytest.mark.parametrize("method", ["get", "post", "patch", "delete", "put", "options", "head"])
+def test_nobody_learns_nothing(method, path, db):
+    response = getattr(APIClient(), method)(path)
+    if method != "head":
+        assert_problem(response, 401, "not_authenticated")
+    assert response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Bearer", "Bearer ", "Bearer x", "bearer svp_x", "Bearer a b", "Bearer \x00", "Bearer ü", "Bearer " + "x" * 5000],
+)
+def test_a_token_that_is_none_is_not_taken_for_no_token(value, house):
+    client = bearer(value)
+    client.force_login(house.owner)
+    response = client.get(ORDERS)
+    assert_problem(response, 401, "not_authenticated")
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("value", ["", "Basic dXNlcjpwYXNz", "Token x", "nonsense"])
+def test_what_is_no_bearer_token_says_nothing_about_who_calls(value, house):
+    client = bearer(value)
+    assert_problem(client.get(ORDERS), 401, "not_authenticated")
+    client.force_login(house.owner)
+    assert client.get(ORDERS).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_token_lets_its_user_in(scheme, house):
+    _, secret = token_create(user=house.owner, name="bot")
+    assert len(bearer(f"{scheme} {secret}").get(ORDERS).json()["results"]) == 1
+
+
+def test_a_token_ends_when_it_is_revoked_when_it_expires_and_with_its_user(house):
+    now = timezone.now()
+    revoked, first = token_create(user=house.owner, name="revoked")
+    _, second = token_create(user=house.owner, name="expired", expires_at=now - timedelta(seconds=1))
+    _, third = token_create(user=house.owner, name="good", expires_at=now + timedelta(hours=1))
+    assert bearer(f"Bearer {first}").get(ORDERS).status_code == 200
+    token_revoke(token=revoked, actor=house.owner)
+    assert_problem(bearer(f"Bearer {first}").get(ORDERS), 401, "not_authenticated")
+    assert_problem(bearer(f"Bearer {second}").get(ORDERS), 401, "not_authenticated")
+    assert bearer(f"Bearer {third}").get(ORDERS).status_code == 200
+    house.owner.is_active = False
+    house.owner.save()
+    assert_problem(bearer(f"Bearer {third}").get(ORDERS), 401, "not_authenticated")
+
+
+@pytest.mark.parametrize("scope", [scope for scope in Scope if scope != Scope.VIEW])
+def test_a_token_without_the_scope_to_see_does_not_see(scope, house):
+    response = client_of(house.owner, scopes=(scope,)).get(ORDERS)
+    assert_problem(response, 403, "permission_denied")
+
+
+def test_a_change_needs_the_scope_of_each_thing_it_changes(house):
+    path = house.backup_url(house.stored())
+    namer, locker = client_of(house.owner, scopes=("create",)), client_of(house.owner, scopes=("delete",))
+    assert namer.patch(path, {"name": "x"}).status_code == 200
+    assert locker.patch(path, {"locked": True}).status_code == 200
+    assert_problem(namer.patch(path, {"locked": False}), 403, "permission_denied")
+    assert_problem(locker.patch(path, {"name": "y"}), 403, "permission_denied")
+    assert_problem(namer.patch(path, {"name": "y", "locked": False}), 403, "permission_denied")
+
+
+def test_a_session_reads_without_and_writes_only_with_its_csrf_token(house):
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(house.owner)
+    assert client.get(house.backups).status_code == 200
+    assert_problem(client.post(house.backups), 403, "csrf_failed")
+    client.get("/admin/login/")  # a page with a form hands out the cookie
+    token = client.cookies["csrf"].value
+    assert_problem(client.post(house.backups, HTTP_X_CSRFTOKEN="x" * 32), 403, "csrf_failed")
+    assert client.post(house.backups, HTTP_X_CSRFTOKEN=token).status_code == 202
+
+
+def test_a_session_writes_from_no_other_origin(house):
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(house.owner)
+    client.get("/admin/login/")
+    headers = {"HTTP_X_CSRFTOKEN": client.cookies["csrf"].value, "HTTP_ORIGIN": "https://evil.example"}
+    assert_problem(client.post(house.backups, **headers), 403, "csrf_failed")
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+def test_a_form_of_another_site_carries_no_csrf_token_in_its_body(content_type, house):
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(house.owner)
+    response = client.generic("POST", house.backups, b"csrfmiddlewaretoken=x", content_type=content_type)
+    assert_problem(response, 403, "csrf_failed")
+
+
+def test_a_token_needs_no_csrf_token(house):
+    _, secret = token_create(user=house.owner, name="bot")
+    client = APIClient(enforce_csrf_checks=True)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    assert client.post(house.backups).status_code == 202
+
+
+def test_a_view_that_declares_no_scope_is_closed(house, rf):
+    from common.api.views import ApiView
+
+    class Forgotten(ApiView):
+        def get(self, request):
+            raise AssertionError("nobody gets here")
+
+    _, secret = token_create(user=house.owner, name="bot")
+    response = Forgotten.as_view()(rf.get("/", HTTP_AUTHORIZATION=f"Bearer {secret}"))
+    assert (response.status_code, b"permission_denied" in response.content) == (403, True)

@@ -1,0 +1,122 @@
+"""Throttles: apart for reads and writes, for each caller, and right when requests come at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
+
+from common.api.throttling import ReadThrottle, WindowThrottle, WriteThrottle
+from tests.api.conftest import client_of
+from tests.api.problems import assert_problem
+
+ORDERS = "/api/v1/orders/"
+
+
+@pytest.fixture(autouse=True)
+def low_rates(monkeypatch):
+    # Of a day: no test runs into the next window.
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"read": "3/day", "write": "2/day"})
+
+
+def test_the_defaults_let_through_what_the_contract_promises(settings):
+    rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    assert int(rates["read"].removesuffix("/min")) >= 600
+    assert int(rates["write"].removesuffix("/min")) >= 60
+
+
+def test_one_too_many_is_told_how_long_to_wait(house, client):
+    for _ in range(3):
+        assert client.get(ORDERS).status_code == 200
+    response = client.get(ORDERS)
+    problem = assert_problem(response, 429, "throttled")
+    assert 0 < int(response["Retry-After"]) <= 24 * 3600
+    assert response["Retry-After"] in problem["detail"]
+
+
+def test_reads_and_writes_are_counted_apart(house, client):
+    path = house.backup_url(house.stored())
+    for _ in range(2):
+        assert client.patch(path, {}).status_code == 200
+    assert_problem(client.patch(path, {}), 429, "throttled")
+    for _ in range(3):
+        assert client.get(path).status_code == 200
+    assert_problem(client.get(path), 429, "throttled")
+
+
+def test_each_token_has_a_count_of_its_own(house, client):
+    for _ in range(4):
+        client.get(ORDERS)
+    assert client.get(ORDERS).status_code == 429
+    assert client_of(house.owner).get(ORDERS).status_code == 200
+
+
+def test_a_session_is_counted_by_its_user(house):
+    statuses = []
+    for _ in range(4):
+        client = APIClient()
+        client.force_login(house.owner)
+        statuses.append(client.get(ORDERS).status_code)
+    assert statuses == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize("headers", [{}, {"HTTP_AUTHORIZATION": "Bearer svp_guessed"}], ids=["no token", "a guess"])
+def test_who_guesses_tokens_is_slowed_down_by_address(headers, house, client):
+    statuses = [APIClient().get(ORDERS, **headers).status_code for _ in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    assert APIClient().get(ORDERS, REMOTE_ADDR="192.0.2.7", **headers).status_code == 401
+    assert client.get(ORDERS).status_code == 200
+
+
+def test_an_address_that_the_client_claims_is_not_believed(db):
+    for number in range(3):
+        APIClient().get(ORDERS, HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
+    assert APIClient().get(ORDERS, HTTP_X_FORWARDED_FOR="192.0.2.9").status_code == 429
+
+
+def test_the_next_window_begins_anew(house, client, monkeypatch):
+    now = 1_000_000_000.0
+    monkeypatch.setattr(WindowThrottle, "timer", staticmethod(lambda: now))
+    for _ in range(4):
+        client.get(ORDERS)
+    response = client.get(ORDERS)
+    assert response.status_code == 429
+    now += int(response["Retry-After"])
+    assert client.get(ORDERS).status_code == 200
+
+
+def asking(number=0):
+    return SimpleNamespace(
+        method="GET",
+        auth=None,
+        user=AnonymousUser(),
+        headers={},
+        META={"REMOTE_ADDR": f"192.0.2.{number}"},
+    )
+
+
+def test_requests_at_once_are_all_counted(settings, monkeypatch):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "race"}}
+    cache.clear()
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"read": "50/day"})
+    with ThreadPoolExecutor(16) as pool:
+        allowed = list(pool.map(lambda _: ReadThrottle().allow_request(asking(), None), range(400)))
+    assert sum(allowed) == 50
+
+
+def test_who_cannot_be_counted_is_let_in(house, settings, caplog):
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:9"}
+    }
+    assert all(ReadThrottle().allow_request(asking(), None) for _ in range(5))
+    assert "could not be counted" in caplog.text
+
+
+def test_a_write_is_no_read():
+    assert WriteThrottle().allow_request(asking(), None)
+    assert WriteThrottle.safe is not ReadThrottle.safe

@@ -1,0 +1,1 @@
+"""The product's real processes, started as an operator starts them, and driven from outside."""

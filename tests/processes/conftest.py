@@ -1,0 +1,45 @@
+"""Servers and a portal that tests share, and the processes' last words beside a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.portal import Portal, portal, running
+from tests.services.postgres import PostgresServer, postgres
+from tests.services.seaweedfs import S3Server, seaweedfs
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        report.sections.extend((f"processes of {found.home}", found.logs()) for found in running)
+    return report
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs") / "s3") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def local_portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """SQLite, ORM queue, a sealed local folder: what `make demo` is made of."""
+    with portal(tmp_path_factory.mktemp("portal") / "home") as found:
+        yield found

@@ -1,0 +1,214 @@
+"""The whole product as processes: web server, supervised workers, sidecar, on a home of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+
+from common.keyring import kek_generate
+from config.demo.client import Answer, Client, Unreachable
+from config.demo.processes import ROOT, WEB, WORKER, Child, sidecar_program
+from config.private_files import private_keep
+from tests.processes.waiting import wait_until
+from tests.services.seaweedfs import S3Server
+
+START_SECONDS = 60
+OPERATION_SECONDS = 120
+running: list[Portal] = []
+"""The portals that are up now, for whoever reports on a failure."""
+
+
+@dataclass
+class Portal:
+    """A running product; what it knows of `customer` is at hand, the others' logins are in `users`."""
+
+    url: str
+    home: Path
+    world: Path
+    order: str
+    provision: str
+    users: dict[str, dict[str, str]]
+    other: dict[str, str]
+    no_sidecar: dict[str, str]
+    children: dict[str, Child]
+
+    @property
+    def token(self) -> str:
+        return self.users["customer"]["token"]
+
+    @property
+    def backups(self) -> str:
+        """The path of the server's backups."""
+        return f"orders/{self.order}/provisions/{self.provision}/backups/"
+
+    def client(self, role: str = "customer") -> Client:
+        return Client(self.url, self.users[role]["token"])
+
+    def api(
+        self, method: str, path: str, json: object = None, *, role: str = "customer", headers: Mapping[str, str] = {}
+    ) -> Answer:
+        """Send a request as somebody; the path is below `/api/v1/` unless it begins with a slash."""
+        return self.client(role).call(method, path, json, headers)
+
+    def open(self, path: str, *, role: str = "customer", **headers: str) -> AbstractContextManager[HTTPResponse]:
+        """Download: the response, its body still to be read."""
+        return self.client(role).open("GET", path, headers=headers)
+
+    def backup(self, name: str | None = None) -> dict[str, Any]:
+        """Create a backup and wait until it is ready."""
+        answer = self.api("POST", self.backups, {"name": name} if name else {})
+        assert answer.status == 202, answer
+        return self.ended(answer.json["id"])
+
+    def ended(self, backup: str, *, status: str = "ready", seconds: float = OPERATION_SECONDS) -> dict[str, Any]:
+        """Wait until nothing is done with a backup any more; it must have that status then."""
+        found: dict[str, Any] = wait_until(
+            lambda: self._over(self.api("GET", f"{self.backups}{backup}/")), seconds=seconds, what=f"backup {backup}"
+        )
+        assert found["status"] == status, found
+        return found
+
+    def _over(self, answer: Answer) -> Any:
+        assert answer.status == 200, answer
+        return answer.json if answer.json["operation"]["state"] not in ("queued", "running") else None
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to `web`, `worker` or `sidecar`; SIGKILL takes its process group with it."""
+        if number == signal.SIGKILL:
+            self.children[name].kill()
+        else:
+            self.children[name].signal(number)
+
+    def restart(self, name: str) -> None:
+        """Kill it if it lives, start it, and wait until all answers again."""
+        self.children[name].kill()
+        self.children[name].start()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        wait_until(self._answers, seconds=START_SECONDS, what="the portal answers")
+
+    def _answers(self) -> bool:
+        for name, child in self.children.items():
+            assert child.ended is None, f"{name} ended with {child.ended}: {child.last_words(20)}"
+        try:
+            return self.api("GET", "/healthz").status == 200
+        except Unreachable:
+            return False
+
+    def logs(self) -> str:
+        """The end of every log."""
+        return "\n".join(f"--- {name}\n{child.last_words(40)}" for name, child in self.children.items())
+
+
+@contextmanager
+def portal(
+    home: Path,
+    *,
+    database_url: str | None = None,
+    s3: S3Server | None = None,
+    sealed: bool = True,
+    workers: int = 2,
+    megabytes: int = 2,
+) -> Iterator[Portal]:
+    """A portal in `home`, answering when this enters: SQLite and a local folder, unless told otherwise."""
+    port = _port_free()
+    environ = _environ(home, port=port, workers=workers, database_url=database_url)
+    seeded = _seed(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
+    place = seeded["places"]["customer"]
+    sidecar = sidecar_program("sidecar", Path(place["sidecar"]["arguments"][-1]))
+    programs = {"sidecar": sidecar, "web": WEB, "worker": WORKER}
+    logs = home / "logs"
+    logs.mkdir()
+    found = Portal(
+        url=f"http://127.0.0.1:{port}",
+        home=home,
+        world=Path(place["data_root"]),
+        **seeded["customer"],
+        users=seeded["users"],
+        other=seeded["other"],
+        no_sidecar=seeded["no_sidecar"],
+        children={name: Child(program, logs=logs, environ=environ) for name, program in programs.items()},
+    )
+    running.append(found)
+    try:
+        for child in found.children.values():
+            child.start()
+        found.wait_ready()
+        yield found
+    finally:
+        running.remove(found)
+        _stop(found)
+        shutil.rmtree(Path(place["listen"].removeprefix("unix:")).parent)
+
+
+def _stop(portal: Portal) -> None:
+    """The workers first, politely: they have children in other process groups."""
+    worker = portal.children["worker"]
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: worker.ended is not None, seconds=30, what="the workers' end")
+    for child in portal.children.values():
+        child.kill()
+
+
+def _environ(home: Path, *, port: int, workers: int, database_url: str | None) -> dict[str, str]:
+    """Nothing of the tests' own settings may reach the processes."""
+    home.mkdir(parents=True, exist_ok=True)
+    private_keep(home / "secrets/SECRET_KEY", lambda: secrets.token_urlsafe(64))
+    private_keep(home / "secrets/SAVEPOINT_MASTER_KEYS", lambda: f"1:{kek_generate()}")
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SAVEPOINT_HOME": str(home),
+        "SAVEPOINT_PORT": str(port),
+        "SAVEPOINT_WORKERS": str(workers),
+    }
+    return environ | ({"DATABASE_URL": database_url} if database_url else {})
+
+
+def _seed(environ: Mapping[str, str], options: object) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.processes.seed"],
+        cwd=ROOT,
+        env=environ,
+        input=json.dumps(options),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seeded: dict[str, Any] = json.loads(done.stdout)
+    return seeded
+
+
+def _target(s3: S3Server | None, *, sealed: bool) -> dict[str, Any]:
+    if s3 is None:
+        return {"kind": "local", "options": {}, "secrets": {}, "sealed": sealed}
+    options = {
+        "bucket": s3.bucket,
+        "endpoint_url": s3.endpoint,
+        "region": "us-east-1",
+        "prefix": "",
+        "path_style": True,
+        "conditional_writes": True,
+    }
+    keys = {"access_key": s3.access_key, "secret_key": s3.secret_key}
+    return {"kind": "s3", "options": options, "secrets": keys, "sealed": sealed}
+
+
+def _port_free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

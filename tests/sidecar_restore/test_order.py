@@ -1,0 +1,141 @@
+"""In which order things reach the disk, and what becomes of data that a game changes while it is exchanged."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from sidecar.errors import SourceFailed
+from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read
+from tests.sidecar_restore.archives import compressed, member
+from tests.sidecar_restore.conftest import OPERATION, Extract
+from tests.sidecar_restore.faults import Stepping, in_child
+from tests.sidecar_restore.trees import live, settle, snapshot, write
+
+
+@pytest.fixture
+def archive(place: Path, root: Path) -> Path:
+    write(root / "a", b"old")
+    write(root / "folder" / "b", b"old")
+    write(root / "folder" / "c", b"old")
+    settle(root)
+    parts = [member(name, b"new") for name in (b"a", b"folder/b", b"folder/c", b"folder/d")]
+    return compressed(place / "a.tar.gz", *parts)
+
+
+def test_every_record_is_written_when_what_it_speaks_of_is_on_the_disk(archive: Path, extract: Extract) -> None:
+    volume = Stepping()
+    extract(archive, filesystem=volume)
+
+    begin, commit, end = (step for step, name in enumerate(volume.steps) if name == "write_at")
+    staged, exchanged = (step for step, name in enumerate(volume.steps) if name == "sync_volume")
+    makes = {"make_file", "make_folder", "make_symlink", "make_link", "write", "set_metadata"}
+    moves = {"move", "exchange"}
+    assert begin < staged < commit < exchanged < end
+    assert not makes & set(volume.steps[staged:commit])
+    assert not moves & set(volume.steps[:commit])
+    assert moves & set(volume.steps[commit:exchanged])
+    assert not moves & set(volume.steps[exchanged:end])
+    assert not {"remove_file", "remove_folder"} & set(volume.steps[commit:end])
+
+
+def test_a_live_folder_swapped_for_a_symlink_lets_nothing_out(
+    archive: Path, place: Path, root: Path, extract: Extract
+) -> None:
+    """The way back is barred as well: what is displaced is kept until the folder is a folder again."""
+    outside = write(place / "outside" / "b", b"precious").parent
+    before, untouched = live(root), snapshot(outside)
+
+    def swap(_step: int, name: str) -> None:
+        if name == "write_at" and (root / ".savepoint" / OPERATION / "moves").exists():
+            (root / "folder").rename(place / "hidden")
+            (root / "folder").symlink_to(outside)
+
+    volume = Stepping()
+    volume.after = lambda step, name: swap(step, name) if volume.steps.count("write_at") == 2 else None
+    with pytest.raises(SourceFailed):
+        extract(archive, filesystem=volume)
+    assert snapshot(outside) == untouched
+    assert outcome_read(root=root, operation=OPERATION).kind is OutcomeKind.RUNNING
+
+    (root / "folder").unlink()
+    (place / "hidden").rename(root / "folder")
+    [(_, outcome)] = extractions_recover(root=root)
+
+    assert outcome.kind is OutcomeKind.ROLLED_BACK
+    assert live(root) == before
+    assert snapshot(outside) == untouched
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
+    archive: Path, root: Path, extract: Extract, *, killed: bool
+) -> None:
+    """Saved anew between plan and exchange: the archive's file still wins, on the first way and after a crash."""
+
+    def save(_step: int, name: str) -> None:
+        if name == "write_at" and volume.steps.count(name) == 2:
+            write(root / "a.tmp", b"played on").rename(root / "a")
+        if killed and volume.steps.count("exchange") + volume.steps.count("move") == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    volume = Stepping()
+    volume.after = save
+    assert in_child(lambda: extract(archive, filesystem=volume)) == (-signal.SIGKILL if killed else 0)
+    extractions_recover(root=root)
+
+    assert {path: entry[4] for path, entry in live(root).items() if path != b"folder"} == {
+        name: (b"new", 1) for name in (b"a", b"folder/b", b"folder/c", b"folder/d")
+    }
+
+
+def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery(
+    archive: Path, root: Path, extract: Extract
+) -> None:
+    def save(_step: int, name: str) -> None:
+        if volume.steps.count("exchange") + volume.steps.count("move") == 4:
+            for path in ("a", "folder/b", "folder/c"):
+                write(root / "tmp", b"played on").rename(root / path)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    volume = Stepping()
+    volume.after = save
+    assert in_child(lambda: extract(archive, Mode.OVERLAY, filesystem=volume)) == -signal.SIGKILL
+    [(_, outcome)] = extractions_recover(root=root)
+
+    assert outcome.kind is OutcomeKind.COMPLETED
+    for path in ("a", "folder/b", "folder/c"):
+        assert (root / path).read_bytes() == b"played on"
+
+
+@pytest.mark.parametrize(
+    ("renumbered", "kind"),
+    [
+        pytest.param(["staged"], OutcomeKind.ROLLED_BACK, id="the live side is known: everything is old"),
+        pytest.param(["staged", "live"], OutcomeKind.RUNNING, id="neither side is known: nothing is moved on suspicion"),
+    ],
+)
+def test_inodes_that_are_not_those_of_the_plan_are_not_guessed_at(
+    archive: Path, root: Path, extract: Extract, renumbered: list[str], kind: OutcomeKind
+) -> None:
+    """As after a restart on a network filesystem that numbers anew."""
+
+    def die(_step: int, name: str) -> None:
+        if name == "exchange":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    before = live(root)
+    assert in_child(lambda: extract(archive, Mode.OVERLAY, filesystem=Stepping(before=die))) == -signal.SIGKILL
+    places = {"staged": root / ".savepoint" / OPERATION / "new" / "a", "live": root / "a"}
+    for side in renumbered:
+        content = places[side].read_bytes()
+        places[side].rename(root / ".savepoint" / side)
+        write(places[side], content)
+
+    [(_, outcome)] = extractions_recover(root=root)
+
+    assert outcome.kind is kind
+    assert live(root) == before

@@ -58,7 +58,8 @@ class OperationCancelView(ApiView):
         body_read(request, NoFields)
         found = operation_get(user=caller_of(request), operation_id=operation)
         scope_require(request, Scope.CREATE if found.kind == OperationKind.CREATE else Scope.RESTORE)
-        stopped = operation_cancel(user=caller_of(request), operation=found)
+        user = caller_of(request)
+        stopped = operation_cancel(user=user, operation=found, idempotency=idempotency_key(request, user_id=user.id))
         return Response(OperationDetailSerializer(stopped).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -160,7 +160,7 @@ class _Staging:
 
     def _make_link(self, member: Member) -> None:
         """One more name for a file that was staged before; symlinks are not there yet, and so cannot be linked to."""
-        if False:
+        if not self._is_staged_file(member.link):
             raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
         source_at, source_name = self._tree.parent(member.link)
         held = os.dup(source_at)

@@ -140,17 +140,17 @@ def test_a_queued_create_is_cancelled_at_once(shop):
 
 
 def test_a_reprovision_excludes_creates_until_it_is_released(shop):
-    hold = order_reprovision(user=shop.owner, order_id=shop.order.id)
+    hold = order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
     with pytest.raises(Exception, match="operation_in_progress"):
         shop.create()
     with pytest.raises(BackupInProgress):
-        order_reprovision(user=shop.owner, order_id=shop.order.id)
+        order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
     assert operation_cancel(user=shop.owner, operation=hold).state == OperationState.SUCCEEDED
     shop.create()
 
 
 def test_a_reprovision_that_nobody_releases_expires(shop):
-    order_reprovision(user=shop.owner, order_id=shop.order.id)
+    order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
     assert holds_expire() == 0
     Operation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert holds_expire() == 1
@@ -160,7 +160,7 @@ def test_a_reprovision_that_nobody_releases_expires(shop):
 def test_a_running_create_excludes_a_reprovision(shop):
     claimed(shop)
     with pytest.raises(BackupInProgress):
-        order_reprovision(user=shop.owner, order_id=shop.order.id)
+        order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
 
 
 def test_what_changed_while_a_create_waited_is_looked_at_again_by_the_worker(shop):

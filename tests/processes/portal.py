@@ -42,6 +42,7 @@ class Portal:
     users: dict[str, dict[str, str]]
     other: dict[str, str]
     no_sidecar: dict[str, str]
+    socket: Path
     children: dict[str, Child]
 
     @property
@@ -104,8 +105,10 @@ class Portal:
         for name, child in self.children.items():
             assert child.ended is None, f"{name} ended with {child.ended}: {child.last_words(20)}"
         try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(self.socket))
             return self.api("GET", "/healthz").status == 200
-        except Unreachable:
+        except (Unreachable, OSError):
             return False
 
     def logs(self) -> str:
@@ -140,6 +143,7 @@ def portal(
         users=seeded["users"],
         other=seeded["other"],
         no_sidecar=seeded["no_sidecar"],
+        socket=Path(place["listen"].removeprefix("unix:")),
         children={name: Child(program, logs=logs, environ=environ) for name, program in programs.items()},
     )
     running.append(found)
@@ -151,7 +155,7 @@ def portal(
     finally:
         running.remove(found)
         _stop(found)
-        shutil.rmtree(Path(place["listen"].removeprefix("unix:")).parent)
+        shutil.rmtree(found.socket.parent)
 
 
 def _stop(portal: Portal) -> None:

@@ -1,4 +1,4 @@
-"""Prepares a portal's home, in a process with that home's settings: `python -m tests.processes.seed`, options as JSON."""
+"""Prepares a portal's home in a process with its settings: `python -m tests.processes.seed`, options as JSON."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ def main() -> None:
     }
     seeded = demo_seed(home=home, places=places)
     _target_change(home, **options["target"])
-    print(
-        json.dumps({"places": {role: asdict(place) for role, place in places.items()}, **asdict(seeded)}, default=str)
-    )
+    found = {"places": {role: asdict(place) for role, place in places.items()}, **asdict(seeded)}
+    json.dump(found, sys.stdout, default=str)
 
 
 def _target_change(home: Path, *, kind: str, options: dict[str, Any], secrets: dict[str, str], sealed: bool) -> None:

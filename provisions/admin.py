@@ -18,7 +18,7 @@ from provisions.services.provisions import provision_create, provision_delete
 class ProvisionForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
     """A provision, and a place to write a sidecar's token that never shows one."""
 
-    token = forms.CharField(
+    new_token = forms.CharField(
         label=_("token"),
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -39,7 +39,7 @@ class ProvisionAdmin(ServiceDeletes):
     list_select_related = ["order"]
     list_filter = ["kind"]
     search_fields = ["name", "=id", "=order__id"]
-    fields = ["order", "kind", "name", "is_primary", "address", "token"]
+    fields = ["order", "kind", "name", "is_primary", "address", "new_token"]
     autocomplete_fields = ["order"]
     ordering = ["-created_at"]
 
@@ -53,7 +53,7 @@ class ProvisionAdmin(ServiceDeletes):
 
     def save_model(self, request: HttpRequest, obj: Provision, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
         """Add the provision, or change it; the token only when one was written."""
-        token = form.cleaned_data["token"] or None
+        token = form.cleaned_data["new_token"] or None
         if not change:
             created = provision_create(
                 order=obj.order,

@@ -58,7 +58,7 @@ class Job(Generic[P, R]):
             self._thread.join()
 
     def follow(self, call: Call) -> Iterator[P]:
-        """The progress now, then whenever it changed, until the end. Raises what the call was stopped with."""
+        """The progress now, then whenever it changed, until the end. Raises when the call is stopped before."""
         woken = threading.Event()
         call.on_stop(woken.set)
         self._future.add_done_callback(lambda _: woken.set())
@@ -69,7 +69,8 @@ class Job(Generic[P, R]):
             if newest is not shown or now - shown_at >= _HEARTBEAT_SECONDS:
                 shown, shown_at = newest, now
                 yield shown
-        call.check()
+        if not self.done():
+            call.check()
 
     def result(self) -> R:
         """What the work ended with, waiting for it; raises what it failed with."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3.session
@@ -142,7 +144,7 @@ class S3Storage:
                 raise StorageUnavailable("list: the service does not say where its list goes on")
             request["ContinuationToken"] = page["NextContinuationToken"]
 
-    def multipart_sweep(self, *, older_than_seconds: float) -> int:
+    def partials_sweep(self, *, older_than_seconds: float) -> int:
         """Abort uploads begun so long ago, by the service's own clock; returns how many."""
         aborted = 0
         request: dict[str, Any] = {"Prefix": self._prefix}
@@ -217,24 +219,32 @@ class S3Storage:
 
 
 def _client_create(settings: S3Settings) -> S3Client:
-    # A session of its own: boto3's default one is shared by all threads and safe in none.
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=settings.endpoint_url,
-        region_name=settings.region,
-        aws_access_key_id=settings.access_key,
-        aws_secret_access_key=settings.secret_key,
-        config=Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "path" if settings.path_style else "virtual"},
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=READ_TIMEOUT_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": REQUEST_TRIES},
-            # Newer checksum trailers are unknown to many services; the signature covers the bytes already.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if settings.path_style else "virtual"},
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": REQUEST_TRIES},
+        # Newer checksum trailers are unknown to many services; the signature covers the bytes already.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
+    session, turn = _session(os.getpid())
+    with turn:
+        return session.client(
+            "s3",
+            endpoint_url=settings.endpoint_url,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key,
+            aws_secret_access_key=settings.secret_key,
+            config=config,
+        )
+
+
+@cache
+def _session(process: int) -> tuple[boto3.session.Session, threading.Lock]:  # noqa: ARG001  # it is the cache's key
+    """One session for each process, since making one takes 0.1 s; it makes clients for one thread at a time."""
+    return boto3.session.Session(), threading.Lock()
 
 
 def _service_time(answer: Mapping[str, Any]) -> datetime:

@@ -66,7 +66,7 @@ def member_header(member: Member) -> bytes:
     prefix, name = _split(path)
     if not name:
         records.append(_pax_record(b"path", path))
-        name = path[:NAME_BYTES].rstrip(b"/")
+        name = path[:NAME_BYTES]
     link = member.link[:NAME_BYTES]
     if link != member.link:
         records.append(_pax_record(b"linkpath", member.link))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sidecar.errors import Refused, SidecarError, SourceFailed
+from sidecar.errors import Refused, SourceFailed
 from sidecar.restore.exchange import Exchange
 from sidecar.restore.failures import failure_named, failure_recalled, failures_named
 from sidecar.restore.filesystem import Filesystem
@@ -208,7 +208,7 @@ def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
                 failure = failure_named(error)
                 return Outcome(OutcomeKind.RUNNING, None, failure.code, failure.detail)
         finally:
-            if journal:
+            if journal is not None:
                 journal.close()
         return journal.outcome
 

@@ -10,6 +10,7 @@ import tracemalloc
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils.http import http_date
 
 from backups.api.assets import content_disposition
@@ -237,8 +238,6 @@ def test_a_right_that_was_withdrawn_ends_the_next_request(house, asset):
 
 
 def test_who_sees_all_orders_does_not_read_their_data(house, asset):
-    from django.contrib.auth.models import Permission
-
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_all_orders"))
     assert_problem(client_of(clerk).get(url(asset)), 403, "permission_denied")
@@ -258,8 +257,12 @@ def test_an_object_that_was_cut_is_an_error_before_the_first_byte(house, asset, 
 
 def test_a_storage_that_cannot_be_reached_is_an_error_before_the_first_byte(house, asset, client):
     options = {
-        "endpoint_url": "http://127.0.0.1:9", "region": "x", "bucket": "b", "prefix": "",
-        "path_style": True, "conditional_writes": True,
+        "endpoint_url": "http://127.0.0.1:9",
+        "region": "x",
+        "bucket": "b",
+        "prefix": "",
+        "path_style": True,
+        "conditional_writes": True,
     }
     secrets = json.dumps({"access_key": "canary-access", "secret_key": "canary-secret"})
     asset.target = StorageTargetFactory(kind="s3", options=options, secrets=secrets)

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.scopes import Scope
 from accounts.services.tokens import token_create, token_revoke
+from common.api.views import ApiView
 from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 
@@ -129,8 +130,6 @@ def test_a_token_needs_no_csrf_token(house):
 
 
 def test_a_view_that_declares_no_scope_is_closed(house, rf):
-    from common.api.views import ApiView
-
     class Forgotten(ApiView):
         def get(self, request):
             raise AssertionError("nobody gets here")

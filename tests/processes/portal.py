@@ -127,7 +127,7 @@ def portal(
     megabytes: int = 2,
 ) -> Iterator[Portal]:
     """A portal in `home`, answering when this enters: SQLite and a local folder, unless told otherwise."""
-    port = _port_free()
+    port = port_free()
     environ = _environ(home, port=port, workers=workers, database_url=database_url)
     seeded = _seed(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
     place = seeded["places"]["customer"]
@@ -212,7 +212,7 @@ def _target(s3: S3Server | None, *, sealed: bool) -> dict[str, Any]:
     return {"kind": "s3", "options": options, "secrets": keys, "sealed": sealed}
 
 
-def _port_free() -> int:
+def port_free() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -30,7 +30,7 @@ def test_a_backup_is_downloaded_as_the_world_is(local_portal: Portal) -> None:
 
 @pytest.mark.parametrize("sealed", [True, False])
 def test_postgresql_and_s3_carry_the_main_job(
-    tmp_path: Path, postgres_server: PostgresServer, s3_server: S3Server, sealed: bool
+    tmp_path: Path, postgres_server: PostgresServer, s3_server: S3Server, *, sealed: bool
 ) -> None:
     database = f"portal_{secrets.token_hex(4)}"
     with psycopg.connect(postgres_server.url, autocommit=True) as admin:

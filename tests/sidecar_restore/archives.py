@@ -27,12 +27,14 @@ def gnu_pack(source: Path, target: Path, tar_format: str, *options: str) -> Path
     if program is None:
         pytest.skip("GNU tar is not installed")
     subprocess.run(
-        [program, f"--format={tar_format}", *options, "-czf", target, "-C", source, "."], check=True, capture_output=True
+        [program, f"--format={tar_format}", *options, "-czf", target, "-C", source, "."],
+        check=True,
+        capture_output=True,
     )
     return target
 
 
-def header(  # noqa: PLR0913 - a tar header has that many fields
+def header(
     name: bytes,
     kind: bytes = b"0",
     *,

@@ -33,7 +33,7 @@ def world(place: Path) -> Path:
     (world / "dangling").symlink_to("not/there")
     (world / "private").mkdir(mode=0o700)
     write(world / "private" / "key", b"k", mode=0o400)
-    os.chmod(world / "private", 0o500)
+    (world / "private").chmod(0o500)
     if os.geteuid() == 0:
         os.chown(world / "server.properties", 1234, 2345)
         os.chown(world / "region", 1234, 2345)
@@ -71,13 +71,20 @@ def test_an_archive_by_gnu_tar_comes_back_byte_for_byte(
 def test_names_of_any_bytes_and_any_depth_come_back(place: Path, root: Path, extract: Extract, tar_format: str) -> None:
     world = place / "world"
     world.mkdir()
-    names = [b"n" * 255, b"\xff\xfe", b"new\nline", b"-rf", b"per%25cent %", b" blank ", b"caf\xc3\xa9", b"cafe\xcc\x81"]
+    names = [
+        b"n" * 255,
+        b"\xff\xfe",
+        b"new\nline",
+        b"-rf",
+        b"per%25cent %",
+        b" blank ",
+        b"caf\xc3\xa9",
+        b"cafe\xcc\x81",
+    ]
     for name in [*names, b"\xe2\x80\xaertl", b"back\\slash", b"\r", b"%"]:
-        folder = os.path.join(os.fsencode(world), name)
-        os.mkdir(folder)
-        with open(os.path.join(folder, name), "wb") as file:
-            file.write(name)
-        os.symlink(name, os.path.join(folder, b"link to"))
+        text = os.fsdecode(name)
+        write(world / text / text, name)
+        (world / text / "link to").symlink_to(text)
     deep = world
     for _ in range(60):
         deep = deep / ("d" * 60)
@@ -144,9 +151,7 @@ def test_folders_that_no_member_names_are_made_with_the_roots_owner(place: Path,
 
 def test_special_permission_bits_are_dropped(place: Path, root: Path, extract: Extract) -> None:
     extract(
-        compressed(
-            place / "a.tar.gz", member(b"file", b"", mode=0o6755), member(b"folder/", b"", b"5", mode=0o3777)
-        )
+        compressed(place / "a.tar.gz", member(b"file", b"", mode=0o6755), member(b"folder/", b"", b"5", mode=0o3777))
     )
 
     assert (root / "file").stat().st_mode & 0o7777 == 0o755
@@ -155,7 +160,7 @@ def test_special_permission_bits_are_dropped(place: Path, root: Path, extract: E
 
 def test_a_live_folder_keeps_its_own_special_bits(place: Path, root: Path, extract: Extract) -> None:
     (root / "shared").mkdir()
-    os.chmod(root / "shared", 0o2770)
+    (root / "shared").chmod(0o2770)
 
     extract(compressed(place / "a.tar.gz", member(b"shared", b"", b"5", mode=0o4750)))
 
@@ -231,5 +236,6 @@ def test_it_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Pat
 def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple[object, ...]]:
     """The tree with its times in whole units of so many nanoseconds."""
     return {
-        path: (mode, uid, gid, int(str(time)) // unit, content) for path, (mode, uid, gid, time, content) in tree.items()
+        path: (mode, uid, gid, int(str(time)) // unit, content)
+        for path, (mode, uid, gid, time, content) in tree.items()
     }

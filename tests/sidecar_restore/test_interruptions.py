@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -31,15 +33,13 @@ class Case:
     can_exchange: bool
     extract: Extract
     pristine: Path
+    steps: int
     old: Tree
     new: Tree
 
     def reset(self) -> None:
-        for child in self.root.iterdir():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-            else:
-                child.unlink()
+        shutil.rmtree(self.root)
+        self.root.mkdir()
         fill(self.pristine, self.root)
 
     def run(self, **hooks: Callable[[int, str], None]) -> list[str]:
@@ -54,7 +54,7 @@ class Case:
         return volume.steps
 
     def ended_as(self) -> OutcomeKind:
-        """Check that the tree is what the journal says, that nothing else is left, and return the outcome."""
+        """Check that the tree is what the journal says and nothing else is left; make it old again for the next run."""
         kind = outcome_read(root=self.root, operation=OPERATION).kind
         assert kind is not OutcomeKind.RUNNING
         assert live(self.root) == (self.new if kind is OutcomeKind.COMPLETED else self.old)
@@ -65,6 +65,8 @@ class Case:
             assert [path.name for path in (reserved / OPERATION).iterdir()] == ["journal"]
             outcome_release(root=self.root, operation=OPERATION)
             assert not reserved.exists()
+        if kind is OutcomeKind.COMPLETED:
+            self.reset()
         return kind
 
 
@@ -82,7 +84,7 @@ def can_exchange(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(params=Mode, ids=lambda mode: mode.value)
-def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extract, can_exchange: bool) -> Case:
+def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extract, *, can_exchange: bool) -> Case:
     pristine, world = place / "pristine", place / "world"
     write(pristine / "changed", b"old", mode=0o600)
     write(pristine / "same", b"linked")
@@ -93,7 +95,7 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     write(pristine / "folder to file" / "file", b"old")
     write(pristine / "file to folder", b"old")
     (pristine / "link to folder").symlink_to("folder")
-    os.chmod(pristine / "folder", 0o750)
+    (pristine / "folder").chmod(0o750)
     write(world / "changed", b"new", mode=0o644)
     write(world / "same", b"relinked")
     os.link(world / "same", world / "same too")
@@ -104,7 +106,7 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     write(world / "file to folder" / "file", b"new")
     write(world / "link to folder" / "file", b"new")
     (world / "new link").symlink_to("/nowhere")
-    os.chmod(world / "folder", 0o555)
+    (world / "folder").chmod(0o555)
     if os.geteuid() == 0:
         os.chown(pristine / "folder", 11, 12)
         os.chown(world / "folder", 21, 22)
@@ -112,10 +114,10 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     settle(pristine)
     settle(world)
     archive = gnu_pack(world, place / "a.tar.gz", "pax")
-    case = Case(root, archive, request.param, can_exchange, extract, pristine, {}, {})
+    case = Case(root, archive, request.param, can_exchange, extract, pristine, 0, {}, {})
     case.reset()
     case.old = live(root)
-    case.run()
+    case.steps = len(case.run())
     case.new = live(root)
     outcome_release(root=root, operation=OPERATION)
     if case.mode is Mode.REPLACE:
@@ -133,7 +135,6 @@ def test_killed_at_any_step_it_is_wholly_old_or_wholly_new_after_recovery(case: 
         status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
         case.recover()
         ends.append(case.ended_as())
-        case.reset()
 
     assert status == 0
     assert step > 80
@@ -151,49 +152,69 @@ def test_killed_at_any_step_of_the_recovery_too_it_still_ends_whole(case: Case) 
         status = in_child(lambda: case.recover(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
         case.recover()
         assert case.ended_as() is OutcomeKind.COMPLETED
-        case.reset()
 
     assert status == 0
     assert step > 20
 
 
 def test_killed_at_any_step_of_taking_back_it_is_wholly_old_after_recovery(case: Case) -> None:
-    """A folder's metadata fails last of all, when every name was exchanged; then it dies on the way back."""
+    """The last sync fails, when every name was exchanged; then it dies on the way back."""
     seen = set()
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
-        status = in_child(lambda: case.run(before=fails_late_then_dies(step)))  # noqa: B023 - as above
+        hooks = {"before": fails_then_dies("sync_volume", 2, steps_later=step)}
+        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
         case.recover()
         seen.add(case.ended_as())
-        case.reset()
 
     assert status == 1  # the error itself
     assert step > 20
     assert seen == {OutcomeKind.COMPLETED, OutcomeKind.ROLLED_BACK}, "killed before the word `rollback` it goes forward"
 
 
+def test_killed_while_clearing_up_behind_a_commit_record_that_failed_it_is_whole(case: Case) -> None:
+    """The record is there, but its writing reported an error: half a staged tree must not be taken for a whole one."""
+    seen = set()
+    step, status = 0, -signal.SIGKILL
+    while status == -signal.SIGKILL:
+        step += 1
+        hooks = {"after": fails_then_dies("write_at", 2, steps_later=step)}
+        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
+        case.recover()
+        seen.add(case.ended_as())
+
+    assert status == 1
+    assert step > 20
+    assert seen == {OutcomeKind.NONE}
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_failing_at_any_step_it_is_wholly_old_and_says_so_or_wholly_new(case: Case, when: str) -> None:
     """`after`: the step was done, and an error reported all the same."""
-    ends, step, failed = [], 0, True
-    while failed or step < len(steps):
-        step += 1
-        try:
-            steps = case.run(**{when: fails_at(step)})
-        except SidecarError as error:
-            failed = True
-            assert error.code == "source_failed"
-            assert outcome_read(root=case.root, operation=OPERATION).kind in (OutcomeKind.NONE, OutcomeKind.ROLLED_BACK)
-        else:
-            failed = False
-            assert outcome_read(root=case.root, operation=OPERATION).kind is OutcomeKind.COMPLETED
+    ends = []
+    for step in range(1, case.steps + 1):
+        said = failure_of(lambda: case.run(**{when: fails_at(step)}))  # noqa: B023 - it is over before the loop goes on
+        kind = outcome_read(root=case.root, operation=OPERATION).kind
+        assert (said, kind) in {
+            ("source_failed", OutcomeKind.NONE),
+            ("source_failed", OutcomeKind.ROLLED_BACK),
+            ("", OutcomeKind.COMPLETED),
+        }
         case.recover()
         ends.append(case.ended_as())
-        case.reset()
+        assert ends[-1] is kind
 
-    assert set(ends) == {OutcomeKind.NONE, OutcomeKind.ROLLED_BACK, OutcomeKind.COMPLETED}
-    assert ends == sorted(ends, key=[OutcomeKind.NONE, OutcomeKind.ROLLED_BACK, OutcomeKind.COMPLETED].index)
+    assert [kind for kind, _ in groupby(ends)] == [OutcomeKind.NONE, OutcomeKind.ROLLED_BACK, OutcomeKind.COMPLETED]
+
+
+def failure_of(work: Callable[[], object]) -> str:
+    """The code that some work fails with, empty when it does not."""
+    try:
+        work()
+    except SidecarError as error:
+        return error.code
+    return ""
 
 
 def dies_in_the_exchange() -> Callable[[int, str], None]:
@@ -208,17 +229,18 @@ def dies_in_the_exchange() -> Callable[[int, str], None]:
     return act
 
 
-def fails_late_then_dies(steps_later: int) -> Callable[[int, str], None]:
+def fails_then_dies(wanted: str, time: int, *, steps_later: int) -> Callable[[int, str], None]:
+    """The n-th call of one kind fails, and some steps later the process is killed."""
     failed_at: int | None = None
-    synced = 0
+    calls = 0
 
     def act(step: int, name: str) -> None:
-        nonlocal failed_at, synced
+        nonlocal failed_at, calls
         if failed_at is not None and step == failed_at + steps_later:
             os.kill(os.getpid(), signal.SIGKILL)
-        synced += name == "sync_volume"
-        if synced == 2 and failed_at is None:
+        calls += name == wanted
+        if calls == time and failed_at is None:
             failed_at = step
-            raise OSError(5, "late")
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     return act

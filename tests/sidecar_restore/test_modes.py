@@ -21,9 +21,7 @@ def volume(request: pytest.FixtureRequest) -> Stepping:
     return Stepping(can_exchange=request.param)
 
 
-def test_replace_leaves_the_tree_as_in_the_archive(
-    place: Path, root: Path, extract: Extract, volume: Stepping
-) -> None:
+def test_replace_leaves_the_tree_as_in_the_archive(place: Path, root: Path, extract: Extract, volume: Stepping) -> None:
     write(root / "both", b"old")
     write(root / "gone" / "deep" / "er", b"old")
     write(root / "kept" / "gone", b"old")
@@ -145,9 +143,7 @@ def test_a_tree_of_any_depth_is_taken_away(place: Path, root: Path, extract: Ext
     assert list(live(root)) == [b"a"]
 
 
-def test_progress_goes_through_the_phases_and_counts_what_is_staged(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_progress_goes_through_the_phases_and_counts_what_is_staged(place: Path, root: Path, extract: Extract) -> None:
     world = place / "world"
     for number in range(600):
         write(world / f"{number}", b"x" * 100)

@@ -87,9 +87,9 @@ def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
     assert in_child(lambda: extract(archive, filesystem=volume)) == (-signal.SIGKILL if killed else 0)
     extractions_recover(root=root)
 
-    assert {path: entry[4] for path, entry in live(root).items() if path != b"folder"} == {
-        name: (b"new", 1) for name in (b"a", b"folder/b", b"folder/c", b"folder/d")
-    }
+    assert {path: entry[4] for path, entry in live(root).items() if path != b"folder"} == dict.fromkeys(
+        (b"a", b"folder/b", b"folder/c", b"folder/d"), (b"new", 1)
+    )
 
 
 def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery(
@@ -115,7 +115,9 @@ def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery
     ("renumbered", "kind"),
     [
         pytest.param(["staged"], OutcomeKind.ROLLED_BACK, id="the live side is known: everything is old"),
-        pytest.param(["staged", "live"], OutcomeKind.RUNNING, id="neither side is known: nothing is moved on suspicion"),
+        pytest.param(
+            ["staged", "live"], OutcomeKind.RUNNING, id="neither side is known: nothing is moved on suspicion"
+        ),
     ],
 )
 def test_inodes_that_are_not_those_of_the_plan_are_not_guessed_at(

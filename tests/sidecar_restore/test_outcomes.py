@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -23,7 +24,7 @@ from sidecar.restore.extraction import (
 )
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
-from tests.sidecar_restore.faults import Stepping, dies_at, in_child
+from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.trees import live, settle, write
 
 
@@ -166,9 +167,7 @@ def test_only_one_extraction_is_at_work_on_a_root(archive: Path, root: Path, ext
     assert (root / "a").read_bytes() == b"new"
 
 
-def test_while_it_runs_the_journal_says_so_and_cannot_be_released(
-    archive: Path, root: Path, extract: Extract
-) -> None:
+def test_while_it_runs_the_journal_says_so_and_cannot_be_released(archive: Path, root: Path, extract: Extract) -> None:
     kinds = []
 
     def ask(progress: ExtractProgress) -> None:
@@ -288,9 +287,7 @@ def test_a_journal_of_a_later_format_is_left_alone(archive: Path, root: Path, ex
 
 
 @pytest.mark.parametrize("torn", [b"", b"savepoint-ext", b"savepoint-extraction 1\ncommit 1 2", bytes(4096)])
-def test_a_journal_whose_commit_is_not_whole_has_committed_nothing(
-    archive: Path, root: Path, torn: bytes
-) -> None:
+def test_a_journal_whose_commit_is_not_whole_has_committed_nothing(archive: Path, root: Path, torn: bytes) -> None:
     before = live(root)
     write(root / ".savepoint" / OPERATION / "journal", torn)
     write(root / ".savepoint" / OPERATION / "new" / "a", b"staged")
@@ -316,3 +313,26 @@ def test_a_file_with_more_names_than_the_volume_can_count_is_the_archives_fault(
         )
 
     assert list(live(root)) == []
+
+
+def test_no_descriptor_is_left_open_whichever_way_it_ends(
+    archive: Path, place: Path, root: Path, extract: Extract
+) -> None:
+    before = descriptors()
+    refused = compressed(place / "b.tar.gz", member(b"x/y"), member(b"../x"))
+
+    for step in range(1, 80):
+        with contextlib.suppress(SidecarError):
+            extract(archive, operation=str(uuid.uuid4()), filesystem=Stepping(before=fails_at(step)))
+    with pytest.raises(ArchiveRefused):
+        extract(refused)
+    extract(archive)
+    extractions_recover(root=root)
+    outcome_read(root=root, operation=OPERATION)
+    outcome_release(root=root, operation=OPERATION)
+
+    assert descriptors() == before
+
+
+def descriptors() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -107,9 +106,7 @@ def test_a_hostile_archive_is_refused_and_nothing_is_touched(
         pytest.param(Limits(entries=20), [pax({b"a": b"b"}, b"g")] * 21, id="headers"),
         pytest.param(Limits(depth=5), [member(b"a/b/c/d/e/f")], id="depth"),
         pytest.param(Limits(path_bytes=50), [member(b"a" * 30 + b"/" + b"b" * 30)], id="path"),
-        pytest.param(
-            Limits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)] * 1, id="ratio"
-        ),
+        pytest.param(Limits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)] * 1, id="ratio"),
     ],
 )
 def test_a_bomb_is_stopped_at_the_limit_by_what_really_comes_out(
@@ -170,5 +167,5 @@ def without_times(tree: dict[bytes, tuple[object, ...]], *folders: bytes) -> dic
     return {
         path: (*entry[:3], None, entry[4]) if path in folders else entry
         for path, entry in tree.items()
-        if os.path.basename(path) != b"a.tar.gz"
+        if path != b"a.tar.gz"
     }

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+
 def snapshot(top: Path, *, without: tuple[str, ...] = ()) -> dict[bytes, tuple[object, ...]]:
     """Everything below `top` but the folders named in `without` (relative): kind, mode, owner, time, content, links."""
     skipped = {os.fsencode(name) for name in without}
@@ -15,7 +16,7 @@ def snapshot(top: Path, *, without: tuple[str, ...] = ()) -> dict[bytes, tuple[o
         folder = waiting.pop()
         fd = _open_folder(top, folder)
         try:
-            for name in map(os.fsencode, os.listdir(fd)):
+            for name in map(os.fsencode, os.listdir(fd)):  # noqa: PTH208 - by descriptor
                 path = folder + b"/" + name if folder else name
                 if path in skipped:
                     continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,13 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def s3_observer(s3_server: S3Server) -> Iterator[Any]:
+    """A client beside the product's, to look at what a bucket holds."""
+    with closing(s3_client(s3_server)) as client:
+        yield client
+
+
 @pytest.fixture
 def s3_settings(s3_server: S3Server) -> S3Settings:
     """A part of the bucket that no other test has."""
@@ -47,12 +55,12 @@ def s3_settings(s3_server: S3Server) -> S3Settings:
 
 
 @pytest.fixture
-def s3_target(s3_settings: S3Settings, s3_server: S3Server) -> Iterator[Target]:
+def s3_target(s3_settings: S3Settings, s3_observer: Any) -> Iterator[Target]:
     def uploads() -> list[str]:
-        page = client.list_multipart_uploads(Bucket=s3_server.bucket, Prefix=s3_settings.prefix)
+        page = s3_observer.list_multipart_uploads(Bucket=s3_settings.bucket, Prefix=s3_settings.prefix)
         return [upload["Key"] for upload in page.get("Uploads", [])]
 
-    with closing(S3Storage(s3_settings)) as storage, closing(s3_client(s3_server)) as client:
+    with closing(S3Storage(s3_settings)) as storage:
         yield Target(storage, uploads)
 
 

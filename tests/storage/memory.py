@@ -53,6 +53,9 @@ class MemoryStorage:
             if key.startswith(prefix):
                 yield ObjectInfo(key=key, size=len(data))
 
+    def partials_sweep(self, *, older_than_seconds: float) -> int:
+        return 0  # what is half-written lives in its writer, and dies with it
+
     def _get(self, key: str) -> bytes:
         try:
             return self.objects[key_checked(key)]
@@ -89,7 +92,7 @@ class FaultyStorage:
     """Passes calls on to another storage and fails the one numbered `at` (from 1; 0: none), or it and all after it.
 
     `reply_lost` carries the call out, and fails it then. `calls` names every call so far: `writer`, `write`, `commit`,
-    `read`, `piece` (each one that a read yields, and its end), `size`, `delete`, `list`, `entry` (likewise).
+    `read`, `piece` (each one that a read yields, and its end), `size`, `delete`, `list`, `entry` (likewise), `sweep`.
     """
 
     def __init__(
@@ -123,6 +126,9 @@ class FaultyStorage:
         entries = self.call("list", lambda: self._inner.list(prefix))
         while (entry := self.call("entry", lambda: next(entries, None))) is not None:
             yield entry
+
+    def partials_sweep(self, *, older_than_seconds: float) -> int:
+        return self.call("sweep", lambda: self._inner.partials_sweep(older_than_seconds=older_than_seconds))
 
     def call(self, name: str, action: Callable[[], Result]) -> Result:
         """Count a call, and carry it out or fail it as scripted."""

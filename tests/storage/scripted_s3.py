@@ -10,9 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+@dataclass(frozen=True, slots=True)
+class Stall:
+    begun: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer, given `after` an event if there is one.
+    """One answer, held back by `stall` until that is over.
 
     `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all.
     """
@@ -22,7 +28,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     dropped: bool = False
-    after: threading.Event | None = None
+    stall: Stall | None = None
 
 
 @dataclass(slots=True)
@@ -73,8 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         state.asked.append((self.command, self.path, dict(self.headers), body))
         answer = state.script.pop(0) if state.script else Answer(status=500)
         self.close_connection = True
-        if answer.after is not None:
-            answer.after.wait()
+        if answer.stall is not None:
+            answer.stall.begun.set()
+            answer.stall.over.wait()
         if not answer.dropped:
             self.send(answer)
 

@@ -124,6 +124,14 @@ def test_being_thrown_out_after_the_commit_keeps_the_object(target: Target) -> N
     assert target.leftovers() == []
 
 
+def test_a_sweep_finds_nothing_where_every_writer_left_in_order(storage: Storage) -> None:
+    put(storage, "object", b"data")
+    with storage.writer("given-up", expected_size=LARGE) as writer:
+        writer.write(bytes(LARGE))
+    assert storage.partials_sweep(older_than_seconds=0) == 0
+    assert get(storage, "object") == b"data"
+
+
 @pytest.mark.parametrize("size", [5, LARGE])
 def test_a_taken_key_is_refused_and_keeps_its_bytes(target: Target, size: int) -> None:
     put(target.storage, "a/object", b"first")

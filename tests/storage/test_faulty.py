@@ -7,7 +7,7 @@ import pytest
 from repository.storage import StorageFull, StorageUnavailable
 from tests.storage.memory import FaultyStorage, MemoryStorage
 
-CALLS = ["writer", "write", "commit", "read", "piece", "piece", "size", "list", "entry", "entry", "delete"]
+CALLS = ["writer", "write", "commit", "read", "piece", "piece", "size", "list", "entry", "entry", "delete", "sweep"]
 
 
 def use(storage: FaultyStorage) -> None:
@@ -18,6 +18,7 @@ def use(storage: FaultyStorage) -> None:
     assert storage.size("key") == 4
     assert [info.key for info in storage.list("")] == ["key"]
     storage.delete("key")
+    assert storage.partials_sweep(older_than_seconds=0) == 0
 
 
 def test_without_a_fault_every_call_is_passed_on_and_named() -> None:
@@ -33,7 +34,7 @@ def test_the_call_that_was_chosen_fails_and_nothing_else(at: int) -> None:
     with pytest.raises(StorageFull, match=f"call {at}, {CALLS[at - 1]}"):
         use(storage)
     assert storage.calls == CALLS[:at]
-    assert list(inner.objects) == (["key"] if at > 3 else [])
+    assert list(inner.objects) == (["key"] if 3 < at < 12 else [])
     inner.objects.clear()
     use(storage)
 

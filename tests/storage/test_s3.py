@@ -6,13 +6,13 @@ import multiprocessing
 import os
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from backups.targets.s3 import S3Settings, S3Storage
 from backups.targets.s3_upload import MEMORY, MIB, PART_SIZE_MAX, PART_SIZE_MIN, THREADS, part_size
 from repository.storage import ObjectNotFound, StorageDenied
-from tests.services.seaweedfs import S3Server, s3_client
 from tests.storage.conftest import Target
 
 GIB = 1 << 30
@@ -62,20 +62,18 @@ def test_prefixes_keep_targets_apart(s3_settings: S3Settings) -> None:
 
 
 def test_stale_uploads_under_the_prefix_are_swept_and_no_others(
-    s3_target: Target, s3_settings: S3Settings, s3_server: S3Server
+    s3_target: Target, s3_settings: S3Settings, s3_observer: Any
 ) -> None:
     storage = s3_target.storage
-    assert isinstance(storage, S3Storage)
-    with closing(s3_client(s3_server)) as client:
-        foreign = {"Bucket": s3_server.bucket, "Key": f"{s3_settings.prefix}-beside/key"}
-        for key in ("a/dead", "b/dead"):
-            client.create_multipart_upload(Bucket=s3_server.bucket, Key=f"{s3_settings.prefix}/{key}")
-        upload = client.create_multipart_upload(**foreign)["UploadId"]
-        assert storage.multipart_sweep(older_than_seconds=3600) == 0
-        assert len(s3_target.leftovers()) == 3
-        assert storage.multipart_sweep(older_than_seconds=0) == 2
-        assert s3_target.leftovers() == [foreign["Key"]]
-        client.abort_multipart_upload(**foreign, UploadId=upload)
+    bucket, beside = s3_settings.bucket, f"{s3_settings.prefix}-beside/key"
+    for key in ("a/dead", "b/dead"):
+        s3_observer.create_multipart_upload(Bucket=bucket, Key=f"{s3_settings.prefix}/{key}")
+    foreign = s3_observer.create_multipart_upload(Bucket=bucket, Key=beside)["UploadId"]
+    assert storage.partials_sweep(older_than_seconds=3600) == 0
+    assert len(s3_target.leftovers()) == 3
+    assert storage.partials_sweep(older_than_seconds=0) == 2
+    assert s3_target.leftovers() == [beside]
+    s3_observer.abort_multipart_upload(Bucket=bucket, Key=beside, UploadId=foreign)
 
 
 def test_a_forked_process_makes_connections_of_its_own(s3_settings: S3Settings) -> None:

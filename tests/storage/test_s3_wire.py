@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +19,7 @@ from repository.storage import (
     StorageFull,
     StorageUnavailable,
 )
-from tests.storage.scripted_s3 import Answer, ScriptedS3, page, refusal, scripted_s3
+from tests.storage.scripted_s3 import Answer, ScriptedS3, Stall, page, refusal, scripted_s3
 
 SECRET = "a-secret-access-key"
 BODY = bytes(range(256)) * 40
@@ -290,13 +289,18 @@ def test_a_completion_that_fails_is_aborted() -> None:
 
 
 def test_a_part_that_stalls_does_not_hold_the_caller_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def be_cancelled_while_it_stalls() -> None:
+        with storage.writer("key", expected_size=0) as writer:
+            writer.write(PART)
+            assert stall.begun.wait(timeout=60)
+            raise RuntimeError("cancelled")
+
     monkeypatch.setattr(s3_upload, "ABANDON_SECONDS", 0.05)
-    released = threading.Event()
-    stalled = Answer(dropped=True, after=released)
-    with wired(BEGUN, stalled, Answer(status=204)) as (storage, wire):
+    stall = Stall()
+    with wired(BEGUN, Answer(dropped=True, stall=stall), Answer(status=204)) as (storage, wire):
         try:
             with pytest.raises(RuntimeError, match="cancelled"):
-                leave(storage, RuntimeError("cancelled"))
+                be_cancelled_while_it_stalls()
             assert wire.methods() == ["POST", "PUT", "DELETE"]
         finally:
-            released.set()
+            stall.over.set()

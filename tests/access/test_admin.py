@@ -1,0 +1,80 @@
+"""Every page of the admin x everybody who is not meant to be there."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from tests import factories
+from tests.access.routes import routes
+from tests.factories import CustomerFactory, UserFactory
+from tests.factories.orders import GroupFactory
+
+OWN_PAGES = {"index", "login", "logout", "password_change", "password_change_done", "jsi18n"}
+"""What any staff member has, whatever their permissions."""
+
+
+@pytest.fixture
+def pages(db):
+    """Name and address of every page of the admin, those of objects with an object that is there."""
+    made = [*(getattr(factories, name) for name in factories.__all__), GroupFactory]
+    rows = {f"admin:{made_of._meta.model._meta.label_lower.replace('.', '_')}_": made_of().pk for made_of in made}
+    return [(route.name, address(route, rows)) for route in routes() if route.path.startswith("admin/")]
+
+
+def address(route, rows):
+    if route.name == "admin:None":
+        # The two without a name: the old address of an object, and whatever is no page at all.
+        return "/admin/nothing/1/"
+    row = next((pk for prefix, pk in rows.items() if route.name.startswith(prefix)), None)
+    for arguments in (
+        {},
+        {"object_id": row},
+        {"id": row},
+        {"app_label": "backups"},
+        {"content_type_id": "1", "object_id": "1"},
+    ):
+        try:
+            return reverse(route.name, kwargs=arguments)
+        except NoReverseMatch:
+            continue
+    raise AssertionError(f"{route} takes arguments that this test does not know")
+
+
+def outsiders():
+    staff_off = UserFactory(is_staff=False)
+    staff_off.user_permissions.set(Permission.objects.all())
+    return {"anonymous": None, "customer": CustomerFactory().owner, "no staff, all permissions": staff_off}
+
+
+@pytest.mark.parametrize("who", ["anonymous", "customer", "no staff, all permissions"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_who_is_not_staff_is_sent_to_the_login(method, who, pages):
+    client = Client()
+    user = outsiders()[who]
+    if user:
+        client.force_login(user)
+    seen = 0
+    for name, path in pages:
+        if name == "admin:login":
+            continue
+        response = getattr(client, method)(path)
+        assert response.status_code == 302, (name, path)
+        # Signing out leads to the front page, which asks for the login.
+        assert response["Location"].startswith(("/admin/login/?next=", "/admin/")), (name, response["Location"])
+        seen += 1
+    assert seen > 100
+
+
+def test_staff_without_permissions_have_their_own_pages_and_no_others(pages):
+    clerk = UserFactory(is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_all_orders", "read_customer_data"]))
+    client = Client()
+    client.force_login(clerk)
+    for name, path in pages:
+        if name.removeprefix("admin:") in OWN_PAGES:
+            continue
+        for method in ("get", "post"):
+            assert getattr(client, method)(path).status_code in (403, 404, 405), (method, name, path)

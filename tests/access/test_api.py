@@ -1,0 +1,143 @@
+"""Every route of the API x every method x everybody: a route that is not in the table fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.scopes import Scope
+from orders.rights import OrderRight
+from tests.access.routes import routes
+from tests.access.world import PERSONAS, World, world_of
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What one method of one route needs, and what it answers: to whom may not see the order, to a suspended owner."""
+
+    right: OrderRight
+    scope: Scope
+    ok: int
+    suspended: int
+    hidden: int = 404
+    body: Any = None
+    before: Callable[[World], None] | None = None
+
+
+def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, hidden=404):
+    case = Case(right=right, scope=scope, ok=200, suspended=200, hidden=hidden)
+    return {"GET": [case], "HEAD": [case]}
+
+
+def writing(right, scope, ok=202, **values):
+    """What a suspended customer may not do."""
+    return Case(right=right, scope=scope, ok=ok, suspended=409, **values)
+
+
+R, S = OrderRight, Scope
+PROVISION = "api/v1/orders/{order}/provisions/{provision}/"
+TABLE: dict[str, dict[str, list[Case]]] = {
+    "api/v1/orders/": reading(hidden=200),
+    "api/v1/orders/{order}/": reading(),
+    "api/v1/orders/{order}/provisions/": reading(),
+    PROVISION: reading(),
+    "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
+    f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
+    f"{PROVISION}backups/{{backup}}/": {
+        **reading(),
+        "PATCH": [
+            writing(R.CREATE, S.CREATE, ok=200, body={"name": "x"}),
+            writing(R.DELETE, S.DELETE, ok=200, body={"locked": True}),
+        ],
+        "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],
+    },
+    f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
+    "api/v1/operations/{operation}/": reading(),
+    "api/v1/operations/{operation}/cancel/": {
+        "POST": [
+            writing(R.CREATE, S.CREATE, before=World.create_begins),
+            writing(R.RESTORE, S.RESTORE, before=World.restore_begins),
+        ]
+    },
+    "api/v1/assets/{asset}/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
+}
+PUBLIC = {
+    "api/v1/schema/": 200,
+    "api/v1/docs/": 200,
+    "^api/": 404,
+    "livez": 200,
+    "readyz": 200,
+    "healthz": 503,
+}
+"""Open to anybody, with what a GET is answered: none of them shows a customer's data."""
+
+
+def expected(case, persona):
+    if persona.anonymous:
+        return 401
+    if persona.scopes and case.scope not in persona.scopes:
+        return 403
+    if persona.rights is None:
+        return case.hidden
+    if case.right not in persona.rights:
+        return 403
+    return case.suspended if persona.suspended else case.ok
+
+
+def knock(world, method, template, case=None):
+    """The status of one request, whose changes are taken back."""
+    with transaction.atomic():
+        if case and case.before:
+            case.before(world)
+        body = case.body if case else None
+        status = world.client.generic(method, world.path(template), **_json(body)).status_code
+        transaction.set_rollback(True)
+    return status
+
+
+def _json(body):
+    import json
+
+    return {"data": json.dumps(body), "content_type": "application/json"} if body is not None else {}
+
+
+def test_every_route_is_in_the_table():
+    known = {*TABLE, *PUBLIC}
+    assert {route.path for route in routes() if not route.path.startswith("admin/")} == known
+
+
+@pytest.mark.parametrize("persona", PERSONAS, ids=str)
+def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_path):
+    world = world_of(persona, tmp_path)
+    wrong = []
+    for template, methods in TABLE.items():
+        for method in METHODS:
+            wanted = {repr(case): (case, expected(case, persona)) for case in methods.get(method, [])}
+            if not wanted:
+                wanted = {"": (None, 401 if persona.anonymous else 405)}
+            for case, status in wanted.values():
+                got = knock(world, method, template, case)
+                if got != status:
+                    wrong.append(f"{method} {template} {case.right if case else ''}: {got}, expected {status}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("persona", PERSONAS, ids=str)
+def test_what_is_public_is_the_same_for_everybody_and_only_read(persona, db, tmp_path):
+    world = world_of(persona, tmp_path)
+    for template, status in PUBLIC.items():
+        path = template.removeprefix("^")
+        assert knock(world, "GET", path) == status, path
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert knock(world, method, path) == (404 if status == 404 else 405), (method, path)
+
+
+def test_the_list_of_an_outsider_is_empty(db, tmp_path):
+    world = world_of(next(persona for persona in PERSONAS if persona.name == "outsider"), tmp_path)
+    assert world.client.get("/api/v1/orders/").json()["results"] == []

@@ -1,0 +1,129 @@
+"""One order, and everybody who might knock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from accounts.scopes import Scope
+from accounts.services.tokens import token_create
+from backups.models import Backup, Operation, OperationKind, OperationState
+from orders.models import Order
+from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
+from provisions.models import Provision
+from tests.factories import (
+    AssetFactory,
+    BackupFactory,
+    OperationFactory,
+    OrderFactory,
+    OrderUserPermissionFactory,
+    ProvisionFactory,
+    StorageTargetFactory,
+    UserFactory,
+)
+from tests.factories.backups import CONTENT
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Somebody: what they may do on the order (None: not even see it), and how their token is narrowed."""
+
+    name: str
+    rights: frozenset[OrderRight] | None
+    scopes: tuple[str, ...] = ()
+    anonymous: bool = False
+    suspended: bool = False
+    permissions: tuple[str, ...] = ()
+    owner: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def member(*rights: OrderRight) -> frozenset[OrderRight]:
+    """Any right implies that the order is seen."""
+    return frozenset({OrderRight.VIEW, *rights})
+
+
+PERSONAS = [
+    Persona("anonymous", None, anonymous=True),
+    Persona("outsider", None),
+    Persona("staff without rights", None),
+    *(Persona(f"member with {right} only", member(right)) for right in OrderRight),
+    Persona("member who may view and create", member(OrderRight.CREATE)),
+    Persona("owner", ALL_RIGHTS, owner=True),
+    Persona("owner with a read-only token", ALL_RIGHTS, owner=True, scopes=(Scope.VIEW,)),
+    Persona("owner of a suspended order", ALL_RIGHTS, owner=True, suspended=True),
+    Persona("staff who see all orders", STAFF_RIGHTS, permissions=("view_all_orders",)),
+    Persona(
+        "staff who read customers' data",
+        STAFF_RIGHTS | {OrderRight.DOWNLOAD},
+        permissions=("view_all_orders", "read_customer_data"),
+    ),
+]
+
+
+@dataclass
+class World:
+    """The order with all that hangs on it."""
+
+    order: Order
+    server: Provision
+    backup: Backup
+    operation: Operation
+    user: User | None
+    client: APIClient
+
+    def path(self, template: str) -> str:
+        """The address of these very objects."""
+        return "/" + template.format(
+            order=self.order.id,
+            provision=self.server.id,
+            backup=self.backup.id,
+            operation=self.operation.id,
+            asset=self.backup.asset_id,
+        )
+
+    def create_begins(self) -> None:
+        """Make the operation one that can be cancelled."""
+        Operation.objects.filter(id=self.operation.id).update(state=OperationState.RUNNING, finished_at=None)
+
+    def restore_begins(self) -> None:
+        """Make it a restore that can be cancelled."""
+        self.create_begins()
+        Operation.objects.filter(id=self.operation.id).update(kind=OperationKind.RESTORE)
+
+
+def world_of(persona: Persona, root: Path) -> World:
+    """The world, and the persona at its door."""
+    order = OrderFactory(suspended_at=timezone.now() if persona.suspended else None)
+    server = ProvisionFactory(order=order)
+    ProvisionFactory(order=order, sidecar=True)
+    target = StorageTargetFactory(options={"root": str(root)}, is_default=True)
+    asset = AssetFactory(customer=order.customer, target=target)
+    (root / asset.key).parent.mkdir(parents=True)
+    (root / asset.key).write_bytes(CONTENT)
+    backup = BackupFactory(provision=server, asset=asset)
+    operation = OperationFactory(order=order, subject=backup)
+    user = None if persona.anonymous else _user(persona, order)
+    client = APIClient()
+    if user is not None:
+        _, secret = token_create(user=user, name="knock", scopes=persona.scopes)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    return World(order=order, server=server, backup=backup, operation=operation, user=user, client=client)
+
+
+def _user(persona: Persona, order: Order) -> User:
+    if persona.owner:
+        return order.customer.owner
+    user = UserFactory(is_staff=persona.name.startswith("staff"))
+    user.user_permissions.set(Permission.objects.filter(codename__in=persona.permissions))
+    if not persona.permissions:
+        for right in persona.rights or ():
+            OrderUserPermissionFactory(content_object=order, user=user, right=right.value)
+    return user

@@ -1,0 +1,246 @@
+"""What staff change, they change as the services do: refusals are shown, secrets are not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ApiToken, AuditEvent, Customer
+from accounts.services.customers import customer_key
+from accounts.services.tokens import token_create
+from backups.models import Backup, Operation, OperationKind, OperationState, StorageTarget
+from orders.models import Order, OrderUserPermission
+from provisions.models import Provision
+from tests.api.admin_pages import delete, messages_of, page
+from tests.factories import (
+    BackupFactory,
+    CustomerFactory,
+    OperationFactory,
+    OrderFactory,
+    OrderUserPermissionFactory,
+    PlanFactory,
+    ProvisionFactory,
+    StorageTargetFactory,
+    UserFactory,
+)
+
+
+def test_a_customer_is_made_with_a_key_that_opens(admin_client):
+    owner = UserFactory()
+    admin_client.post(page(Customer, "add"), {"name": "Acme", "owner": owner.pk})
+    customer = Customer.objects.get()
+    assert (customer.name, customer.owner, len(customer_key(customer))) == ("Acme", owner, 32)
+
+
+def test_a_customer_is_renamed_and_keeps_its_key(admin_client):
+    customer = CustomerFactory()
+    admin_client.post(page(Customer, "change", customer.pk), {"name": "New", "owner": customer.owner.pk})
+    renamed = Customer.objects.get()
+    assert (renamed.name, bytes(renamed.tenant_key)) == ("New", bytes(customer.tenant_key))
+    assert admin_client.post(page(Customer, "delete", customer.pk), {"post": "yes"}).status_code == 403
+
+
+def test_an_order_is_booked_suspended_and_renamed_on_the_record(admin_client, admin_user):
+    customer, plan = CustomerFactory(), PlanFactory()
+    fields = {"plan": plan.pk, "name": "Server", "suspended_at_0": "", "suspended_at_1": ""}
+    admin_client.post(page(Order, "add"), {**fields, "customer": customer.pk})
+    order = Order.objects.get()
+    assert (order.customer, order.name, order.suspended_at) == (customer, "Server", None)
+    other = CustomerFactory()
+    changed = {**fields, "name": "New", "suspended_at_0": "2026-11-21", "suspended_at_1": "10:00", "customer": other.pk}
+    admin_client.post(page(Order, "change", order.pk), changed)
+    order.refresh_from_db()
+    assert (order.customer, order.name, order.suspended_at.year) == (customer, "New", 2026)
+    assert AuditEvent.objects.get(action="order.suspend").actor == admin_user
+
+
+def test_an_order_goes_with_all_that_belongs_to_it(admin_client, admin_user):
+    backup = BackupFactory()
+    ProvisionFactory(order=backup.order, sidecar=True)
+    delete(admin_client, backup.order)
+    assert not Order.objects.exists()
+    assert not Backup.objects.exists()
+    assert AuditEvent.objects.get(action="order.delete").actor == admin_user
+
+
+@pytest.mark.parametrize("what", ["order", "provision"])
+def test_nothing_goes_while_an_operation_is_active(what, admin_client):
+    backup = BackupFactory(creating=True)
+    OperationFactory(order=backup.order, state=OperationState.RUNNING, subject=backup)
+    response = delete(admin_client, getattr(backup, what))
+    assert response.redirect_chain[-1][0].endswith("/change/")
+    assert "An operation is running" in messages_of(response)[0]
+    assert len(messages_of(response)) == 1
+    assert Backup.objects.exists()
+    assert not AuditEvent.objects.filter(action__endswith=".delete").exists()
+
+
+def test_a_server_with_backups_stays(admin_client):
+    provision = BackupFactory().provision
+    response = delete(admin_client, provision)
+    assert "still has backups" in messages_of(response)[0]
+    assert Provision.objects.filter(pk=provision.pk).exists()
+
+
+def test_a_server_without_backups_goes(admin_client):
+    provision = ProvisionFactory()
+    delete(admin_client, provision)
+    assert not Provision.objects.exists()
+
+
+def test_a_backup_is_deleted_as_its_customer_would(admin_client):
+    backup = BackupFactory()
+    delete(admin_client, backup)
+    assert Backup.objects.get().deleted_at is not None
+    assert Operation.objects.get().kind == OperationKind.DELETE
+    assert delete(admin_client, backup).status_code == 403
+
+
+def test_a_locked_backup_stays_and_the_reason_is_shown(admin_client):
+    backup = BackupFactory(locked=True)
+    assert "locked" in messages_of(delete(admin_client, backup))[0]
+    assert Backup.objects.get().deleted_at is None
+
+
+def test_a_sidecars_token_can_be_written_and_is_never_shown(admin_client):
+    order = OrderFactory()
+    fields = {"name": "Agent", "address": "127.0.0.1:5000"}
+    new = {**fields, "order": order.pk, "kind": "sidecar", "new_token": "canary-token"}
+    assert admin_client.post(page(Provision, "add"), new).status_code == 302
+    sidecar = Provision.objects.get()
+    assert sidecar.token == "canary-token"
+    for path in (
+        page(Provision, "change", sidecar.pk),
+        page(Provision, "changelist"),
+        page(Provision, "history", sidecar.pk),
+    ):
+        assert b"canary" not in admin_client.get(path).content
+    admin_client.post(page(Provision, "change", sidecar.pk), {**fields, "name": "New", "new_token": ""})
+    sidecar.refresh_from_db()
+    assert (sidecar.name, sidecar.token) == ("New", "canary-token")
+    admin_client.post(page(Provision, "change", sidecar.pk), {**fields, "new_token": "canary-2"})
+    sidecar.refresh_from_db()
+    assert sidecar.token == "canary-2"
+    refused = admin_client.post(page(Provision, "change", sidecar.pk), {"name": "", "new_token": "canary-3"})
+    assert b"canary" not in refused.content
+
+
+S3_OPTIONS = {
+    "endpoint_url": "https://s3.example",
+    "region": "x",
+    "bucket": "b",
+    "prefix": "",
+    "path_style": True,
+    "conditional_writes": True,
+}
+
+
+def target_fields(**changes):
+    fields = {"name": "T", "kind": "s3", "options": json.dumps(S3_OPTIONS), "access_key": "", "secret_key": ""}
+    return {**fields, **changes}
+
+
+def test_a_targets_secrets_can_be_written_and_are_never_shown(admin_client):
+    written = target_fields(access_key="canary-access", secret_key="canary-secret")
+    assert admin_client.post(page(StorageTarget, "add"), written).status_code == 302
+    target = StorageTarget.objects.get()
+    assert json.loads(target.secrets) == {"access_key": "canary-access", "secret_key": "canary-secret"}
+    for path in (page(StorageTarget, "change", target.pk), page(StorageTarget, "changelist")):
+        assert b"canary" not in admin_client.get(path).content
+    assert admin_client.post(page(StorageTarget, "change", target.pk), target_fields(name="New")).status_code == 302
+    target.refresh_from_db()
+    assert (target.name, json.loads(target.secrets)["secret_key"]) == ("New", "canary-secret")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"access_key": "only-one"},
+        {"options": "{}", "access_key": "a", "secret_key": "b"},
+        {"options": json.dumps({**S3_OPTIONS, "more": 1}), "access_key": "a", "secret_key": "b"},
+        {"options": "[]", "access_key": "a", "secret_key": "b"},
+        {"kind": "local", "options": '{"root": "relative"}'},
+        {"kind": "local", "options": '{"root": 5}'},
+        {"kind": "local", "options": "{}"},
+        {"kind": "local", "options": '{"root": "/x", "more": 1}'},
+        {"kind": "local", "options": '["root"]'},
+    ],
+)
+def test_a_target_that_could_not_be_opened_is_not_saved(changes, admin_client):
+    response = admin_client.post(page(StorageTarget, "add"), target_fields(**changes))
+    assert response.status_code == 200
+    assert response.context["adminform"].form.errors
+    assert not StorageTarget.objects.exists()
+
+
+def test_a_target_that_holds_something_stays(admin_client):
+    target = BackupFactory().asset.target
+    delete(admin_client, target)
+    assert StorageTarget.objects.filter(pk=target.pk).exists()
+    empty = StorageTargetFactory()
+    delete(admin_client, empty)
+    assert not StorageTarget.objects.filter(pk=empty.pk).exists()
+
+
+def test_a_right_is_granted_and_withdrawn_on_the_record(admin_client, admin_user):
+    order, user = OrderFactory(), UserFactory()
+    fields = {"content_object": order.pk, "user": user.pk, "right": "create_backup"}
+    for _ in range(2):
+        admin_client.post(page(OrderUserPermission, "add"), fields)
+    given = OrderUserPermission.objects.get()
+    assert (given.user, given.permission.codename) == (user, "create_backup")
+    assert AuditEvent.objects.filter(action="member.grant").first().actor == admin_user
+    delete(admin_client, given)
+    assert not OrderUserPermission.objects.exists()
+    assert AuditEvent.objects.get(action="member.withdraw").actor == admin_user
+
+
+def test_tokens_are_revoked(admin_client, admin_user):
+    token, secret = token_create(user=UserFactory(), name="lost")
+    path = page(ApiToken, "changelist")
+    assert secret.encode() not in admin_client.get(path).content
+    response = admin_client.post(path, {"action": "revoke", "_selected_action": [token.pk]}, follow=True)
+    assert messages_of(response) == [f"{token}: revoked"]
+    token.refresh_from_db()
+    assert token.revoked_at <= timezone.now()
+    assert AuditEvent.objects.get(action="token.revoke").actor == admin_user
+
+
+def test_operations_are_cancelled_and_what_cannot_be_is_said(admin_client):
+    over = OperationFactory()
+    backup = BackupFactory(creating=True)
+    running = OperationFactory(order=backup.order, state=OperationState.RUNNING, subject=backup)
+    chosen = {"action": "cancel", "_selected_action": [over.pk, running.pk]}
+    response = admin_client.post(page(Operation, "changelist"), chosen, follow=True)
+    said = sorted(messages_of(response))
+    assert len(said) == 2
+    assert any("asked to stop" in line and str(running.pk) in line for line in said)
+    assert any("cannot be done" in line and str(over.pk) in line for line in said)
+    running.refresh_from_db()
+    assert running.cancel_requested_at is not None
+
+
+def test_who_may_only_look_finds_no_actions(db):
+    reader = UserFactory(is_staff=True)
+    reader.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_apitoken", "view_operation", "view_backup"])
+    )
+    admin_client = Client()
+    admin_client.force_login(reader)
+    token, _ = token_create(user=UserFactory(), name="x")
+    admin_client.post(page(ApiToken, "changelist"), {"action": "revoke", "_selected_action": [token.pk]})
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    assert delete(admin_client, BackupFactory()).status_code == 403
+
+
+def test_a_member_may_be_anybody_but_a_right_is_one_of_the_orders(admin_client):
+    fields = {"content_object": OrderFactory().pk, "user": UserFactory().pk, "right": "delete_user"}
+    assert admin_client.post(page(OrderUserPermission, "add"), fields).status_code == 200
+    assert not OrderUserPermission.objects.exists()
+    assert OrderUserPermissionFactory().permission.codename == "view_order"

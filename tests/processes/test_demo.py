@@ -1,0 +1,184 @@
+"""`make demo`, as somebody who has just cloned the project meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.demo.client import Client, Unreachable
+from config.demo.processes import ROOT
+from tests.processes.portal import port_free
+from tests.processes.tree import descendants_of, parent_of, processes_of
+from tests.processes.waiting import wait_until
+
+READY_SECONDS = 90
+STOP_SECONDS = 30
+BACK_SECONDS = 5
+
+
+@contextmanager
+def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """The demo as `make demo` starts it, with nothing prepared; killed at the end if it is still there."""
+    settings = {"PATH": os.environ["PATH"], "SAVEPOINT_HOME": str(home), "SAVEPOINT_PORT": str(port_free()), **environ}
+    command = [sys.executable, "manage.py", "demo"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not processes_of(home), seconds=STOP_SECONDS, what="the end of a killed demo's processes")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for all: a demo that is started again finds what it made."""
+    return tmp_path_factory.mktemp("demo") / "home"
+
+
+@pytest.fixture(scope="module")
+def running(home: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    with demo(home) as process:
+        wait_until(
+            lambda: (home / "demo.json").exists() or process.poll() is not None, seconds=READY_SECONDS, what="demo.json"
+        )
+        assert process.poll() is None, process.communicate()[0]
+        yield process, json.loads((home / "demo.json").read_text())
+
+
+def test_with_exit_asked_for_it_proves_the_main_job_and_stops(home: Path) -> None:
+    with demo(home, SAVEPOINT_DEMO_EXIT="1") as process:
+        said, _ = process.communicate(timeout=READY_SECONDS)
+        assert process.returncode == 0, said
+        assert "every name, byte, mode, time and link is right" in said
+        assert "Nothing is left running." in said
+        assert processes_of(home) == {}
+
+
+def test_demo_json_says_all_that_a_program_needs(running: tuple[subprocess.Popen[str], dict[str, Any]]) -> None:
+    _, found = running
+    assert set(found) == {"url", "data_root", "order", "provision", "users", "no_sidecar"}
+    assert set(found["users"]) == {"customer", "other", "member", "staff"}
+    assert (Path(found["data_root"]) / "world/level.dat").is_file()
+    other = found["users"]["other"]
+    seen = {role: orders_seen(found, role) for role in found["users"]}
+    assert seen == {
+        "customer": {found["order"], found["no_sidecar"]["order"]},
+        "other": {other["order"]},
+        "member": {found["order"]},
+        "staff": {found["order"], found["no_sidecar"]["order"], other["order"]},
+    }
+
+
+def orders_seen(found: dict[str, Any], role: str) -> set[str]:
+    client = Client(found["url"], found["users"][role]["token"])
+    return {order["id"] for order in client.call("GET", "orders/").json["results"]}
+
+
+def test_a_restart_keeps_logins_orders_and_backups(
+    home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]]
+) -> None:
+    _, found = running
+    client = Client(found["url"], found["users"]["customer"]["token"])
+    path = f"orders/{found['order']}/provisions/{found['provision']}/backups/"
+    # The first start was another test's; its proof went when this start's was made.
+    assert [backup["status"] for backup in client.call("GET", path).json["results"]] == ["ready"]
+    assert json.loads((home / "secrets/demo-logins.json").read_text())["staff"] == found["users"]["staff"]
+
+
+def test_every_process_has_the_home_in_its_environment(
+    home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]]
+) -> None:
+    process, _ = running
+    assert descendants_of(process.pid) | {process.pid} == set(processes_of(home))
+    lines = " ".join(processes_of(home).values())
+    assert all(name in lines for name in ("manage.py demo", "manage.py serve", "manage.py worker", "-m sidecar"))
+
+
+KINDS: dict[str, Callable[[int, str, int], bool]] = {
+    "the sidecar": lambda _pid, line, _demo: "-m sidecar" in line,
+    "the web server": lambda pid, line, demo: "manage.py serve" in line and parent_of(pid) == demo,
+    "a web process": lambda pid, line, demo: "manage.py serve" in line and parent_of(pid) != demo,
+    "the supervisor": lambda _pid, line, _demo: "manage.py worker" in line,
+    "the cluster": lambda _pid, line, _demo: "manage.py qcluster" in line,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_killed_is_back_within_five_seconds(
+    home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]], kind: str
+) -> None:
+    process, found = running
+
+    def of_kind() -> set[int]:
+        with suppress(OSError):
+            return {pid for pid, line in processes_of(home).items() if KINDS[kind](pid, line, process.pid)}
+        return set()
+
+    before = of_kind()
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(of_kind() - {victim}) >= len(before), seconds=BACK_SECONDS, what=f"{kind} is back")
+    wait_until(lambda: answers(found["url"]), seconds=BACK_SECONDS, what="the portal answers")
+
+
+def answers(url: str) -> bool:
+    with suppress(Unreachable):
+        return Client(url, "").call("GET", "/livez").status == 200
+    return False
+
+
+def test_a_second_demo_in_the_same_home_is_refused_in_one_line(
+    home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]]
+) -> None:
+    with demo_refused(home) as said:
+        assert "another demo runs in" in said
+    assert (home / "demo.json").exists()
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with demo_refused(tmp_path / "home", SAVEPOINT_PORT=port) as said:
+            assert f"port {port}: it is in use" in said
+    assert processes_of(tmp_path / "home") == {}
+
+
+@contextmanager
+def demo_refused(home: Path, **environ: str) -> Iterator[str]:
+    with demo(home, **environ) as process:
+        said, _ = process.communicate(timeout=READY_SECONDS)
+    assert process.returncode == 1, said
+    assert said.count("\n") == 1, said
+    yield said
+
+
+def test_a_demo_that_is_killed_leaves_nothing_for_long(
+    home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]]
+) -> None:
+    process, _ = running
+    process.kill()
+    process.wait()
+    wait_until(lambda: not processes_of(home), seconds=STOP_SECONDS, what="the end of all its processes")
+
+
+def test_sigterm_ends_every_process_and_a_second_one_changes_nothing(home: Path) -> None:
+    with demo(home) as process:
+        wait_until(lambda: (home / "demo.json").exists(), seconds=READY_SECONDS, what="demo.json")
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=STOP_SECONDS)
+        assert process.returncode == 0, said
+        assert processes_of(home) == {}

@@ -1,0 +1,199 @@
+"""What becomes of an extraction when somebody goes away, gives up, takes over, or is told to end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sidecar_client.client import ExtractProgress, ExtractResult, OutcomeKind, SidecarClient
+from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable
+from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
+from tests.sidecar_daemon.worlds import MIB, contents, endless_archive
+
+pytestmark = pytest.mark.processes
+
+ARCHIVE = "/tmp/archive.tar.gz"
+MANY = 1500
+
+
+def extract(
+    client: SidecarClient,
+    *,
+    on_progress: Callable[[ExtractProgress], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> ExtractResult:
+    return client.archive_extract(
+        source=ARCHIVE, destination="/data", mode="replace", on_progress=on_progress, cancelled=cancelled
+    )
+
+
+def send(client: SidecarClient, archive: Path) -> None:
+    with archive.open("rb") as file:
+        client.file_write(path=ARCHIVE, size=archive.stat().st_size, chunks=iter(lambda: file.read(MIB), b""))
+
+
+class Staging:
+    """An extraction in another thread that has begun to stage."""
+
+    def __init__(self, client: SidecarClient, pool: ThreadPoolExecutor) -> None:
+        self.give_up = threading.Event()
+        staging = threading.Event()
+
+        def on_progress(progress: ExtractProgress) -> None:
+            if progress.bytes_done:
+                staging.set()
+
+        self.future: Future[ExtractResult] = pool.submit(
+            extract, client, on_progress=on_progress, cancelled=self.give_up.is_set
+        )
+        assert staging.wait(PATIENCE_SECONDS)
+
+    def error(self) -> type[BaseException]:
+        return type(self.future.exception(PATIENCE_SECONDS))
+
+
+@contextmanager
+def staging(client: SidecarClient) -> Iterator[Staging]:
+    with ThreadPoolExecutor(1) as pool:
+        begun = Staging(client, pool)
+        try:
+            yield begun
+        finally:
+            begun.give_up.set()
+
+
+@pytest.fixture
+def sent(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
+    """A daemon with live data, and an archive in scratch that takes longer to extract than any test."""
+    daemon = idle_daemon
+    daemon.drain_seconds = 0.5
+    daemon.start()
+    (daemon.world / "live").write_bytes(b"live")
+    endless_archive(tmp_path / "archive")
+    with daemon.client() as client:
+        send(client, tmp_path / "archive")
+    return daemon
+
+
+def untouched(daemon: Daemon) -> bool:
+    return set(contents(daemon.world)) == {b"live"}
+
+
+def test_a_cancel_while_staging_touches_nothing(sent: Daemon) -> None:
+    with sent.client() as client:
+        with staging(client) as begun:
+            begun.give_up.set()
+            assert begun.error() is Cancelled
+        assert eventually(lambda: client.extract_outcome().kind is OutcomeKind.NONE)
+    assert untouched(sent)
+
+
+def test_an_extraction_whose_caller_is_gone_is_given_up(sent: Daemon) -> None:
+    operation = any_operation()
+    with sent.client(operation) as gone, staging(gone) as begun:
+        gone.__exit__(None, None, None)
+        assert begun.error() is SidecarUnavailable
+        assert eventually(lambda: untouched(sent))
+    with sent.client(operation) as client:
+        assert eventually(lambda: client.extract_outcome().kind is OutcomeKind.NONE)
+
+
+def test_a_newer_attempt_joins_the_extraction_that_runs(sent: Daemon) -> None:
+    operation = any_operation()
+    with sent.client(operation, fence=1) as lost, sent.client(operation, fence=2) as heir:
+        with staging(lost) as old:
+            assert heir.extract_outcome().kind is OutcomeKind.RUNNING
+            assert old.error() is Refused
+            told: list[ExtractProgress] = []
+            with pytest.raises(Cancelled):
+                extract(heir, on_progress=told.append, cancelled=lambda: bool(told))
+            assert told[0].bytes_done > 0, "it had not begun anew"
+        assert eventually(lambda: heir.extract_outcome().kind is OutcomeKind.NONE)
+    assert untouched(sent)
+
+
+def test_an_attempt_right_after_a_cancel_stages_anew(sent: Daemon) -> None:
+    operation = any_operation()
+    with sent.client(operation) as client:
+        for _ in range(5):
+            with staging(client) as begun:
+                begun.give_up.set()
+                assert begun.error() is Cancelled
+
+
+def test_one_extraction_runs_at_a_time(sent: Daemon) -> None:
+    with sent.client() as client, sent.client() as other, staging(client) as begun:
+        with pytest.raises(Refused):
+            extract(other)
+        with pytest.raises(Refused):
+            client.extract_release()
+        assert not begun.future.done()
+
+
+def test_staging_ends_with_the_daemon_and_leaves_nothing(sent: Daemon) -> None:
+    with sent.client() as client, staging(client) as begun:
+        sent.signal(signal.SIGTERM)
+        assert begun.error() is SidecarUnavailable
+    assert sent.wait() == 0
+    assert untouched(sent)
+
+
+@pytest.fixture
+def exchangeable(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
+    """A daemon with many live files, and an archive in scratch in which each of them is another."""
+    idle_daemon.drain_seconds = 0.0
+    for number in range(MANY):
+        (idle_daemon.world / f"{number}").write_bytes(b"new")
+    idle_daemon.start()
+    with idle_daemon.client() as client:
+        with client.archive_stream(
+            source="/data", output=ARCHIVE, on_progress=lambda _: None, cancelled=lambda: False
+        ) as stream:
+            for _ in stream:
+                pass
+    for number in range(MANY):
+        (idle_daemon.world / f"{number}").write_bytes(b"old")
+    return idle_daemon
+
+
+def versions(daemon: Daemon) -> set[bytes]:
+    """What the live files hold; the journal stays beside them until the release."""
+    live = {path: content for path, (_, content) in contents(daemon.world).items() if b".savepoint" not in path}
+    assert len(live) == MANY
+    return set(live.values())
+
+
+@contextmanager
+def exchanging(daemon: Daemon, operation: str) -> Iterator[Future[ExtractResult]]:
+    """An extraction in another thread whose journal has the record from which on there is no way but to an end."""
+    journal = daemon.world / ".savepoint" / operation / "journal"
+    with daemon.client(operation) as client, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(extract, client)
+        assert eventually(lambda: future.done() or (journal.is_file() and b"commit" in journal.read_bytes()))
+        yield future
+
+
+def test_an_exchange_ends_well_though_the_daemon_is_told_to_end(exchangeable: Daemon) -> None:
+    with exchanging(exchangeable, any_operation()) as future:
+        exchangeable.signal(signal.SIGTERM)
+        assert future.result(PATIENCE_SECONDS).files == MANY
+    assert exchangeable.wait() == 0
+    assert versions(exchangeable) == {b"new"}
+
+
+def test_a_daemon_killed_while_exchanging_brings_it_to_an_end_when_it_is_back(exchangeable: Daemon) -> None:
+    operation = any_operation()
+    with exchanging(exchangeable, operation) as future:
+        exchangeable.kill()
+        assert type(future.exception(PATIENCE_SECONDS)) in (SidecarUnavailable, type(None))
+    exchangeable.start()
+    with exchangeable.client(operation) as client:
+        outcome = client.extract_outcome()
+    expected = {OutcomeKind.COMPLETED: {b"new"}, OutcomeKind.ROLLED_BACK: {b"old"}}
+    assert versions(exchangeable) == expected[outcome.kind]

@@ -14,6 +14,7 @@ from repository.sealed import open_bytes, seal_bytes
 KIND = "manifest"
 VERSION = 1
 FORMATS = ("tar.gz",)
+SOURCES = ("files",)
 CONSISTENCIES = ("quiesced", "stopped", "crash")
 # Far above what a manifest takes: who can write into the bucket must not choose how much its reader takes in.
 SEALED_SIZE_MAX = 64 << 10
@@ -43,6 +44,7 @@ class ArchiveManifest:
     completed_at: datetime
     archive_key: str
     format: str
+    source: str
     sealed: bool
     size_bytes: int
     sha256: str
@@ -63,6 +65,7 @@ class ArchiveManifest:
             "completed_at": self.completed_at.tzinfo is not None,
             "archive_key": key_is_valid(self.archive_key),
             "format": self.format in FORMATS,
+            "source": self.source in SOURCES,
             "size_bytes": self.size_bytes >= 0,
             "sha256": _SHA256.fullmatch(self.sha256) is not None,
             "stored_bytes": self.stored_bytes == stored,

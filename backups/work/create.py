@@ -128,6 +128,7 @@ def _manifest_write(
         completed_at=timezone.now(),
         archive_key=place.key,
         format="tar.gz",
+        source=backup.source,
         sealed=place.target.sealed,
         size_bytes=uploaded.size_bytes,
         sha256=uploaded.sha256,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from config.demo.processes import WEB, WORKER
 from config.demo.proof import ProofFailed, Subject, proof_run
 from config.demo.screen import Screen
 from config.demo.seed import Seeded, demo_seed
+from config.embedded import DEMO_FILE
 from config.private_files import private_write
 from config.web_server import listener_open
 
@@ -32,49 +30,31 @@ TEND_SECONDS = 0.2
 WORLD_MEGABYTES, OTHER_WORLD_MEGABYTES = 60, 4
 
 
-class HomeTaken(Exception):
-    """Another demo runs in this home; the message is one line."""
-
-
 def demo_run(*, stay: bool) -> int:
     """Run the demo until it is asked to stop, or, unless it is to `stay`, until the check is done.
 
-    Return the exit status: 0, or 1 when the check was to be all and was not passed. Raises AddressUnavailable and
-    HomeTaken.
+    Return the exit status: 0, or 1 when the check was to be all and was not passed. Raises AddressUnavailable.
     """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: stopping.set())
+    listener_open(settings.ENVIRONMENT.host, settings.ENVIRONMENT.port).close()
     screen, home = Screen(), settings.SAVEPOINT_HOME
-    with _home_lock(home):
-        (home / "demo.json").unlink(missing_ok=True)
-        listener_open(settings.ENVIRONMENT.host, settings.ENVIRONMENT.port).close()
-        places, seeded = _prepare(home, screen)
-        proof: Future[bool] = Future()
-        keeper = Keeper(
-            [*(place.sidecar for place in places.values()), WEB, WORKER], logs=home / "logs", say=screen.say
-        )
-        keeper.start()
-        try:
-            threading.Thread(target=_show, args=(proof, home, places, seeded, screen), daemon=True).start()
-            while not stopping.is_set() and (stay or not proof.done()):
-                keeper.tend()
-                stopping.wait(TEND_SECONDS)
-        finally:
-            screen.say("Stopping.")
-            keeper.stop()
-            screen.say("Nothing is left running.")
+    places, seeded = _prepare(home, screen)
+    proof: Future[bool] = Future()
+    keeper = Keeper([*(place.sidecar for place in places.values()), WEB, WORKER], logs=home / "logs", say=screen.say)
+    keeper.start()
+    try:
+        threading.Thread(target=_show, args=(proof, home, places, seeded, screen), daemon=True).start()
+        while not stopping.is_set() and (stay or not proof.done()):
+            keeper.tend()
+            stopping.wait(TEND_SECONDS)
+    finally:
+        screen.say("Stopping.")
+        (home / DEMO_FILE).unlink(missing_ok=True)
+        keeper.stop()
+        screen.say("Nothing is left running.")
     return 0 if stay or (proof.done() and proof.result()) else 1
-
-
-@contextmanager
-def _home_lock(home: Path) -> Iterator[None]:
-    with (home / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeTaken(f"another demo runs in {home}; set SAVEPOINT_HOME to have a second one.") from None
-        yield
 
 
 def _prepare(home: Path, screen: Screen) -> tuple[dict[str, Place], Seeded]:
@@ -99,7 +79,7 @@ def _show(proof: Future[bool], home: Path, places: dict[str, Place], seeded: See
     try:
         _logins_say(seeded, screen)
         proof_run(_subjects(places, seeded), screen=screen)
-        private_write(home / "demo.json", json.dumps(_demo_json(places, seeded), indent=2) + "\n")
+        private_write(home / DEMO_FILE, json.dumps(_demo_json(places, seeded), indent=2) + "\n")
         screen.say(f"Ready: {settings.SAVEPOINT_URL}/  (logs in {home / 'logs'}; Ctrl-C stops all of it)")
         right = True
     except ProofFailed as failed:

@@ -230,13 +230,13 @@ def test_who_may_only_look_finds_no_actions(db):
     reader.user_permissions.set(
         Permission.objects.filter(codename__in=["view_apitoken", "view_operation", "view_backup"])
     )
-    admin_client = Client()
-    admin_client.force_login(reader)
+    client = Client()
+    client.force_login(reader)
     token, _ = token_create(user=UserFactory(), name="x")
-    admin_client.post(page(ApiToken, "changelist"), {"action": "revoke", "_selected_action": [token.pk]})
+    client.post(page(ApiToken, "changelist"), {"action": "revoke", "_selected_action": [token.pk]})
     token.refresh_from_db()
     assert token.revoked_at is None
-    assert delete(admin_client, BackupFactory()).status_code == 403
+    assert delete(client, BackupFactory()).status_code == 403
 
 
 def test_a_member_may_be_anybody_but_a_right_is_one_of_the_orders(admin_client):

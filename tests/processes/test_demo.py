@@ -176,7 +176,7 @@ def test_a_demo_that_is_killed_leaves_nothing_for_long(
 
 def test_sigterm_ends_every_process_and_a_second_one_changes_nothing(home: Path) -> None:
     with demo(home) as process:
-        wait_until(lambda: (home / "demo.json").exists(), seconds=READY_SECONDS, what="demo.json")
+        wait_until((home / "demo.json").exists, seconds=READY_SECONDS, what="demo.json")
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=STOP_SECONDS)

@@ -38,6 +38,7 @@ MANIFEST = ArchiveManifest(
     completed_at=datetime(2026, 1, 31, 12, 5, 1, 250, tzinfo=UTC),
     archive_key=f"backups/{UUID(int=2)}/{UUID(int=4)}.tar.gz",
     format="tar.gz",
+    source="files",
     sealed=True,
     size_bytes=5_000_000,
     sha256="0f" * 32,

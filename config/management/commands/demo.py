@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config.demo.run import HomeTaken, demo_run
+from config.demo.run import demo_run
 from config.web_server import AddressUnavailable
 
 
@@ -20,5 +20,5 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         try:
             sys.exit(demo_run(stay=os.environ.get("SAVEPOINT_DEMO_EXIT") != "1"))
-        except (AddressUnavailable, HomeTaken) as error:
+        except AddressUnavailable as error:
             raise CommandError(str(error)) from None

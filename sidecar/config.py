@@ -40,9 +40,9 @@ class Config:
     drain_seconds: float
 
     @property
-    def on_socket(self) -> bool:
-        """Whether it listens on a Unix socket, not on a TCP port."""
-        return self.listen.startswith(_UNIX)
+    def socket_path(self) -> str:
+        """The Unix socket it listens on; empty for a TCP port."""
+        return self.listen.removeprefix(_UNIX) if self.listen.startswith(_UNIX) else ""
 
 
 def config_read(path: Path) -> Config:

@@ -22,13 +22,7 @@ class Fences:
     def __init__(self, path: Path) -> None:
         """Load what an earlier process wrote to `path`; raises `StartError` when that is not what it wrote."""
         self._path = path
-        self._fences: dict[str, int] = {}
-        try:
-            self._fences = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return
-        except ValueError as error:
-            raise StartError(f"{path} is damaged: without it, calls of lost workers could be taken") from error
+        self._fences = _read(path)
 
     def admit(self, *, operation: str, fence: int) -> None:
         """Remember a fence that is new. Raises `Refused` for one below the highest seen of its operation."""
@@ -49,3 +43,15 @@ class Fences:
             file.flush()
             os.fsync(file.fileno())
         written.replace(self._path)
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        fences = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        fences = None
+    if not isinstance(fences, dict) or not all(type(fence) is int for fence in fences.values()):
+        raise StartError(f"{path} is damaged; without it, calls of lost workers would be taken for new ones")
+    return fences

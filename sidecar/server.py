@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -95,6 +96,7 @@ def _server(config: Config, service: FileIO, healths: health.HealthServicer) -> 
 
 def _listen(server: grpc.Server, config: Config) -> str:
     """Take the address and return it, with the port that was chosen where any would do."""
+    _require_free(config)
     # Whoever may connect to a Unix socket is decided by its mode.
     before = os.umask(0o177)
     try:
@@ -103,11 +105,27 @@ def _listen(server: grpc.Server, config: Config) -> str:
         raise StartError(f"cannot listen on {config.listen}") from error
     finally:
         os.umask(before)
-    return config.listen if config.on_socket else f"{config.listen.rpartition(':')[0]}:{port}"
+    return config.listen if config.socket_path else f"{config.listen.rpartition(':')[0]}:{port}"
+
+
+def _require_free(config: Config) -> None:
+    """Raise `StartError` when the address is another's: gRPC would not say why, and would take its socket away."""
+    if config.socket_path:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(config.socket_path) == 0:
+                raise StartError(f"cannot listen on {config.listen}: another process does")
+        return
+    host, _, port = config.listen.rpartition(":")
+    with socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise StartError(f"cannot listen on {config.listen}: {error.strerror}") from error
 
 
 def _credentials(config: Config) -> grpc.ServerCredentials:
     """How connections are secured. These are connections within this machine: any other fails its handshake."""
-    if config.on_socket:
+    if config.socket_path:
         return grpc.local_server_credentials(grpc.LocalConnectionType.UDS)
     return grpc.local_server_credentials(grpc.LocalConnectionType.LOCAL_TCP)

@@ -37,6 +37,7 @@ class Exchange:
 
     def forward(self) -> None:
         """Make the live data wholly new, and durable."""
+        self._set_barred(b"barred", opened=True)
         with self._workspace.list_read(b"moves") as moves:
             for number, (word, *inodes, path) in enumerate(records_read(moves)):
                 if word == PUT:
@@ -44,17 +45,17 @@ class Exchange:
                 else:
                     self._take(path, b"%d" % number)
                 self._progress.advance()
-        self._restore_folders(b"folders", keep_special=True)
+        self._set_barred(b"barred", opened=False)
+        for path, metadata in self._listed(b"folders"):
+            self._set_folder(path, metadata, keep_special=True)
         self._workspace.sync()
 
     def backward(self) -> None:
-        """Make the live data wholly old again, and durable. Every step is tried; the first error is raised at the end.
-
-        Folders get their metadata back before the names, which may need the write permission, and once more after,
-        for the names have changed the times.
-        """
+        """Make the live data wholly old again, and durable. Every step is tried; the first error is raised after."""
         errors: list[OSError] = []
-        self._restore_folders(b"merged", keep_special=False, errors=[])
+        for listed in (b"barred", b"folders"):
+            with _collected([]):  # if that is in the way, the steps that need it will say so
+                self._set_barred(listed, opened=True)
         with self._workspace.list_read(b"moves") as moves:
             for number, (word, *inodes, path) in enumerate(records_read(moves)):
                 with _collected(errors):
@@ -63,7 +64,10 @@ class Exchange:
                     else:
                         self._take_back(path, int(inodes[0]), b"%d" % number)
                 self._progress.advance()
-        self._restore_folders(b"merged", keep_special=False, errors=errors)
+        for listed in (b"merged", b"barred"):
+            for path, metadata in self._listed(listed):
+                with _collected(errors):
+                    self._set_folder(path, metadata, keep_special=False)
         if errors:
             raise errors[0]
         self._workspace.sync()
@@ -123,25 +127,36 @@ class Exchange:
         elif not self._filesystem.exchange(number, at=self._aside, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    def _restore_folders(self, listed: bytes, *, keep_special: bool, errors: list[OSError] | None = None) -> None:
-        """Set the metadata that a list gives for live folders. With `keep_special` the live folder's own setuid,
-        setgid and sticky bits stay: an archive never brings any, and a shared group must not be lost to a restore.
-        With `errors` no error stops it; the first one is put there.
-        """
+    def _listed(self, listed: bytes) -> Iterator[tuple[bytes, Metadata]]:
         with self._workspace.list_read(listed) as folders:
-            for *numbers, path in records_read(folders):
-                mode, uid, gid, mtime_ns = map(int, numbers)
-                with contextlib.nullcontext() if errors is None else _collected(errors):
-                    self._restore_folder(path, Metadata(mode, uid, gid, mtime_ns), keep_special=keep_special)
+            for mode, uid, gid, mtime_ns, path in records_read(folders):
+                yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
                 self._progress.advance()
 
-    def _restore_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
+    def _set_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
+        """Set a live folder's metadata. With `keep_special` its own setuid, setgid and sticky bits stay: an archive
+        never brings any, and a shared group must not be lost to a restore.
+        """
         fd = self._live.open_folder(path)
         try:
             special = os.fstat(fd).st_mode & _SPECIAL if keep_special else 0
             self._filesystem.set_metadata(fd, replace(metadata, mode=metadata.mode | special))
         finally:
             os.close(fd)
+
+    def _set_barred(self, listed: bytes, *, opened: bool) -> None:
+        """Give those live folders of a list that lack their owner's permissions these, or take them away again. One
+        that is no folder any more has been exchanged already.
+        """
+        for path, metadata in self._listed(listed):
+            if metadata.mode & stat.S_IRWXU == stat.S_IRWXU:
+                continue
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                fd = self._live.open_folder(path)
+                try:
+                    self._filesystem.set_mode(fd, metadata.mode | (stat.S_IRWXU if opened else 0))
+                finally:
+                    os.close(fd)
 
     def _staged_inode(self, path: bytes, staged: int, live: int) -> int:
         """What is at a staged place: the staged inode, the one it displaced, or nothing. Raise ESTALE for any other,

@@ -2,7 +2,7 @@
 
 The steps are lines of the list `moves`; the folders that both sides have are lines of `merged`, with their live
 metadata for the way back. Where the live side lacks a name, or either side has something other than a folder, one step
-moves everything below the name too.
+moves everything below the name too. `barred` are those live folders among them that lack their owner's permissions.
 
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
     take LIVE PATH          a live name that the archive does not have goes away (replace only)
@@ -51,6 +51,7 @@ class _Planning:
         self._moves, self._merged, self._extras = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
         )
+        self._barred = RecordWriter(workspace.list_made(b"barred"), workspace.filesystem)
         self._merge(b"", os.fstat(root_fd))
         self.removed = 0
 
@@ -68,6 +69,7 @@ class _Planning:
                     os.close(staged_fd)
                     os.close(live_fd)
         self._moves.flush()
+        self._barred.flush()
 
     def count_extras(self) -> int:
         """Return how many paths there are below the live folders that go away."""
@@ -99,6 +101,7 @@ class _Planning:
                 self._merge(path, live)
             else:
                 self._refuse_or_queue(path, live)
+                self._note_barred(path, live)
                 self._moves.add(PUT, ours.st_ino, live.st_ino, path)
             self._progress.advance()
 
@@ -109,15 +112,26 @@ class _Planning:
                 continue
             live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
             self._refuse_or_queue(path, live)
+            self._note_barred(path, live)
             self._moves.add(TAKE, live.st_ino, path)
             self.removed += 1
             self._progress.advance()
 
     def _merge(self, path: bytes, live: os.stat_result) -> None:
-        self._merged.add(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns, path)
+        self._merged.add(*_described(live), path)
+        self._note_barred(path, live)
+
+    def _note_barred(self, path: bytes, live: os.stat_result) -> None:
+        """Without being root, a folder can only be filled, emptied or moved with its owner's permissions."""
+        if stat.S_ISDIR(live.st_mode) and ~live.st_mode & stat.S_IRWXU:
+            self._barred.add(*_described(live), path)
 
     def _refuse_or_queue(self, path: bytes, live: os.stat_result) -> None:
         """A live path goes away: it must lie on this volume, and what is below it is counted."""
         self._mounts.refuse(path, live)
         if stat.S_ISDIR(live.st_mode):
             self._extras.add(path)
+
+
+def _described(live: os.stat_result) -> tuple[int, int, int, int]:
+    return stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns

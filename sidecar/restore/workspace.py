@@ -23,7 +23,7 @@ class Workspace:
     Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
     what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
-    folders to be counted), `moves` (the steps).
+    folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps).
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:

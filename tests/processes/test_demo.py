@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from config.demo.client import Client, Unreachable
 from config.demo.processes import ROOT
 from tests.processes.portal import port_free
-from tests.processes.tree import descendants_of, parent_of, processes_of
+from tests.processes.tree import descendants_of, is_alive, line_of, parent_of, processes_of
 from tests.processes.waiting import wait_until
 
 READY_SECONDS = 90
@@ -37,9 +38,24 @@ def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
+        started = descendants_of(process.pid)
         process.kill()
         process.communicate()
-        wait_until(lambda: not processes_of(home), seconds=STOP_SECONDS, what="the end of a killed demo's processes")
+        wait_until(lambda: not any(map(is_alive, started)), seconds=STOP_SECONDS, what="the end of its processes")
+
+
+@contextmanager
+def demo_ready(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that has written its demo.json; one that was killed may have left another."""
+    (home / "demo.json").unlink(missing_ok=True)
+    with demo(home) as process:
+
+        def decided() -> bool:
+            return (home / "demo.json").exists() or process.poll() is not None
+
+        wait_until(decided, seconds=READY_SECONDS, what="demo.json")
+        assert process.poll() is None, process.communicate()[0]
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +66,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def running(home: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    with demo(home) as process:
-        wait_until(
-            lambda: (home / "demo.json").exists() or process.poll() is not None, seconds=READY_SECONDS, what="demo.json"
-        )
-        assert process.poll() is None, process.communicate()[0]
+    with demo_ready(home) as process:
         yield process, json.loads((home / "demo.json").read_text())
 
 
@@ -107,36 +119,63 @@ def test_every_process_has_the_home_in_its_environment(
     assert all(name in lines for name in ("manage.py demo", "manage.py serve", "manage.py worker", "-m sidecar"))
 
 
-KINDS: dict[str, Callable[[int, str, int], bool]] = {
-    "the sidecar": lambda _pid, line, _demo: "-m sidecar" in line,
-    "the web server": lambda pid, line, demo: "manage.py serve" in line and parent_of(pid) == demo,
-    "a web process": lambda pid, line, demo: "manage.py serve" in line and parent_of(pid) != demo,
-    "the supervisor": lambda _pid, line, _demo: "manage.py worker" in line,
-    "the cluster": lambda _pid, line, _demo: "manage.py qcluster" in line,
+KINDS = {
+    "the sidecar": ["sidecar", "demo"],
+    "the web server": ["serve", "demo"],
+    "a web process": ["serve", "serve", "demo"],
+    "the supervisor": ["worker", "demo"],
+    "the cluster": ["qcluster", "worker", "demo"],
+    "its sentinel": ["qcluster", "qcluster", "worker", "demo"],
+    "a queue worker": ["qcluster", "qcluster", "qcluster", "worker", "demo"],
 }
+"""What may be killed: the commands of a process, of its parent, and so on."""
+
+
+def kind_of(pid: int) -> list[str]:
+    command = re.search(r"manage\.py (\w+)$|-m (sidecar)", line_of(pid))
+    if command is None or "config.leash" in line_of(pid):
+        return []
+    name = command[1] or command[2]
+    return [name] if name == "demo" else [name, *kind_of(parent_of(pid))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_killed_is_back_within_five_seconds(
     home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]], kind: str
 ) -> None:
-    process, found = running
+    _, found = running
 
-    def of_kind() -> set[int]:
+    def alive() -> set[int]:
         with suppress(OSError):
-            return {pid for pid, line in processes_of(home).items() if KINDS[kind](pid, line, process.pid)}
+            return {pid for pid in processes_of(home) if kind_of(pid) == KINDS[kind]}
         return set()
 
-    before = of_kind()
+    before = wait_until(alive, seconds=READY_SECONDS, what=f"{kind} is there")
     victim = min(before)
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(of_kind() - {victim}) >= len(before), seconds=BACK_SECONDS, what=f"{kind} is back")
-    wait_until(lambda: answers(found["url"]), seconds=BACK_SECONDS, what="the portal answers")
+    wait_until(lambda: len(alive() - {victim}) >= len(before), seconds=BACK_SECONDS, what=f"{kind} is back")
+    wait_until(lambda: answers(found["url"], "/livez"), seconds=BACK_SECONDS, what="the portal answers")
 
 
-def answers(url: str) -> bool:
+def test_after_all_that_a_backup_still_works(running: tuple[subprocess.Popen[str], dict[str, Any]]) -> None:
+    _, found = running
+    client = Client(found["url"], found["users"]["customer"]["token"])
+    path = f"orders/{found['order']}/provisions/{found['provision']}/backups/"
+    wait_until(lambda: answers(found["url"], "/healthz"), seconds=READY_SECONDS, what="all is healthy again")
+    made = client.call("POST", path, {})
+    assert made.status == 202, made
+
+    def ready() -> bool:
+        status = client.call("GET", f"{path}{made.json['id']}/").json["status"]
+        assert status in ("creating", "ready")
+        return status == "ready"
+
+    wait_until(ready, seconds=READY_SECONDS, what="the backup is ready")
+
+
+def answers(url: str, path: str) -> bool:
     with suppress(Unreachable):
-        return Client(url, "").call("GET", "/livez").status == 200
+        return Client(url, "").call("GET", path).status == 200
     return False
 
 
@@ -154,6 +193,15 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
         with demo_refused(tmp_path / "home", SAVEPOINT_PORT=port) as said:
             assert f"port {port}: it is in use" in said
     assert processes_of(tmp_path / "home") == {}
+
+
+def test_the_demo_json_of_a_killed_demo_goes_when_the_next_one_starts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken, demo(home, SAVEPOINT_PORT=str(taken.getsockname()[1])) as one:
+        (home / "demo.json").write_text("{}")
+        one.communicate(timeout=READY_SECONDS)
+    assert not (home / "demo.json").exists()
 
 
 @contextmanager
@@ -175,8 +223,7 @@ def test_a_demo_that_is_killed_leaves_nothing_for_long(
 
 
 def test_sigterm_ends_every_process_and_a_second_one_changes_nothing(home: Path) -> None:
-    with demo(home) as process:
-        wait_until((home / "demo.json").exists, seconds=READY_SECONDS, what="demo.json")
+    with demo_ready(home) as process:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=STOP_SECONDS)

@@ -15,7 +15,7 @@ def processes_of(home: Path) -> dict[int, str]:
         # Whoever ends while we look is none of them.
         with suppress(OSError):
             if entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                found[int(entry.name)] = line_of(int(entry.name))
     return found
 
 
@@ -27,6 +27,13 @@ def descendants_of(pid: int) -> set[int]:
             for child in (task / "children").read_text().split():
                 found |= {int(child), *descendants_of(int(child))}
     return found
+
+
+def line_of(pid: int) -> str:
+    """A process's command line; empty when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    return ""
 
 
 def parent_of(pid: int) -> int:

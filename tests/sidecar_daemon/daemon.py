@@ -22,6 +22,7 @@ from sidecar_client.channel import channel_open
 from sidecar_client.client import Address, SidecarClient, Ticket, Timeouts
 
 PATIENCE_SECONDS = 20.0
+PROJECT = Path(__file__).parents[2]
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
@@ -79,7 +80,12 @@ class Daemon:
     def start(self) -> None:
         self.write_config()
         self.process = subprocess.Popen(
-            self.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+            self.command(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+            env=_environment(),
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

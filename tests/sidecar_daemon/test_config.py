@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.config import config_read
 from sidecar.starting import StartError
-from tests.sidecar_daemon.daemon import Daemon
+from tests.sidecar_daemon.daemon import PROJECT, Daemon
 
 SECRET = "s3cret-s3cret-s3cret"
 
@@ -99,7 +99,7 @@ def test_a_configuration_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -
 
 def failed_start(daemon: Daemon) -> str:
     """The one line with which the program ended."""
-    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT)
     assert ended.returncode == 2
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()

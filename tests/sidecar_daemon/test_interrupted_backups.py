@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sidecar_client.client import ArchiveStream, SidecarClient
 from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable
-from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
+from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, PROJECT, Daemon, any_operation, eventually
 from tests.sidecar_daemon.worlds import MIB, endless_world
 
 pytestmark = pytest.mark.processes
@@ -75,7 +75,7 @@ def test_a_cancel_ends_a_running_stream_within_a_second(busy_daemon: Daemon) -> 
 
 def test_a_worker_that_is_killed_leaves_nothing_in_scratch(busy_daemon: Daemon) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", A_CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", A_CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT
     ) as worker:
         assert worker.stdin is not None
         assert worker.stdout is not None

@@ -63,6 +63,7 @@ def header(
 
 def member(name: bytes, content: bytes = b"", kind: bytes = b"0", **fields: object) -> bytes:
     """A header and its padded content."""
+    fields.setdefault("mode", 0o755 if kind == b"5" else 0o644)
     return header(name, kind, size=len(content), **fields) + content + bytes(-len(content) % 512)  # type: ignore[arg-type]
 
 

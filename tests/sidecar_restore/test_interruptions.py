@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -38,6 +39,9 @@ class Case:
     new: Tree
 
     def reset(self) -> None:
+        for folder in [self.root, *self.root.rglob("*")]:
+            if folder.is_dir() and not folder.is_symlink():
+                folder.chmod(0o700)
         shutil.rmtree(self.root)
         self.root.mkdir()
         fill(self.pristine, self.root)
@@ -71,11 +75,11 @@ class Case:
 
 
 def fill(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    for path in source.rglob("*"):
-        status = path.lstat()
-        os.chown(target / path.relative_to(source), status.st_uid, status.st_gid, follow_symlinks=False)
-    os.link(target / "same", target / "same too")
+    """Copy a tree with modes, owners, times and the one hard link, as GNU tar does."""
+    packed = subprocess.run(
+        ["tar", "--format=pax", "-cf", "-", "-C", source, "."], check=True, capture_output=True
+    ).stdout
+    subprocess.run(["tar", "-xpf", "-", "-C", target], check=True, input=packed)
 
 
 @pytest.fixture(params=[True, False], ids=["exchanged", "moved twice"])
@@ -88,6 +92,7 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     pristine, world = place / "pristine", place / "world"
     write(pristine / "changed", b"old", mode=0o600)
     write(pristine / "same", b"linked")
+    os.link(pristine / "same", pristine / "same too")
     write(pristine / "extra", b"old")
     write(pristine / "extra folder" / "sub" / "file", b"old")
     write(pristine / "folder" / "changed", b"old")
@@ -95,7 +100,8 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     write(pristine / "folder to file" / "file", b"old")
     write(pristine / "file to folder", b"old")
     (pristine / "link to folder").symlink_to("folder")
-    (pristine / "folder").chmod(0o750)
+    for barred in ("folder", "extra folder", "folder to file"):
+        (pristine / barred).chmod(0o550)
     write(world / "changed", b"new", mode=0o644)
     write(world / "same", b"relinked")
     os.link(world / "same", world / "same too")
@@ -106,7 +112,8 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     write(world / "file to folder" / "file", b"new")
     write(world / "link to folder" / "file", b"new")
     (world / "new link").symlink_to("/nowhere")
-    (world / "folder").chmod(0o555)
+    for barred in ("folder", "new folder"):
+        (world / barred).chmod(0o555)
     if os.geteuid() == 0:
         os.chown(pristine / "folder", 11, 12)
         os.chown(world / "folder", 21, 22)

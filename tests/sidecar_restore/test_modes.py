@@ -11,8 +11,10 @@ import pytest
 from sidecar.restore.extraction import ExtractProgress, Mode, Phase
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import Extract
-from tests.sidecar_restore.faults import Stepping
+from tests.sidecar_restore.faults import Stepping, in_child
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+
+NOBODY = 65534
 
 
 @pytest.fixture(params=[True, False], ids=["names are exchanged", "names are moved twice"])
@@ -170,3 +172,30 @@ def test_whoever_stops_watching_stops_nothing_once_the_exchange_began(
     extract(compressed(place / "a.tar.gz", member(b"a", b"new")), on_progress=leave)
 
     assert (root / "a").read_bytes() == b"new"
+
+
+def test_without_being_root_folders_that_bar_their_owner_are_restored_all_the_same(
+    place: Path, root: Path, extract: Extract
+) -> None:
+    world = place / "world"
+    for top, content in ((root, b"old"), (world, b"new")):
+        write(top / "barred" / "file", content)
+        write(top / "barred" / content.decode(), content)
+        write(top / f"only {content.decode()}" / "file", content)
+        settle(top)
+        for folder in top.iterdir():
+            folder.chmod(0o555)
+    archive = gnu_pack(world, place / "a.tar.gz", "pax")
+    if os.geteuid() == 0:
+        for path in [place, *place.rglob("*")]:
+            os.chown(path, NOBODY, NOBODY)
+
+    def work() -> None:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+        extract(archive)
+
+    assert in_child(work) == 0
+    assert live(root) == live(world)

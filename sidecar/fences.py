@@ -5,12 +5,15 @@ calls refused, also when the sidecar was restarted in between.
 """
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Final
 
 from sidecar.errors import Refused
 from sidecar.starting import StartError
+
+_log = logging.getLogger("sidecar")
 
 OPERATIONS_KEPT: Final = 1000
 """Operations run one at a time on a server: these are some of the last, whose workers are long gone."""
@@ -38,11 +41,16 @@ class Fences:
 
     def _write(self) -> None:
         written = self._path.with_suffix(".new")
-        with written.open("w", encoding="ascii") as file:
-            json.dump(self._fences, file)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(self._path)
+        try:
+            with written.open("w", encoding="ascii") as file:
+                json.dump(self._fences, file)
+                file.flush()
+                os.fsync(file.fileno())
+            written.replace(self._path)
+        except OSError as error:
+            # A full disk must not keep a call from deleting; until the next write only a restart forgets.
+            _log.warning("fences could not be written: %s", error.strerror)
+            written.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -46,7 +46,7 @@ class Files:
                 return
         yield from _read_whole(call, file_open(path, root=self._root, scratch=self._scratch.files), offset)
 
-    def write(self, call: Call, *, path: str, size: int, parts: Iterator[bytes]) -> Written:
+    def write(self, call: Call, *, path: str, size: int, parts: Iterator[bytes | memoryview]) -> Written:
         """Write the parts into a scratch file, which appears when they came to exactly `size` bytes.
 
         Raises `Refused`, `ScratchFull`, and `ArchiveDamaged` for any other size.

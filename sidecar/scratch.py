@@ -12,7 +12,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -57,7 +57,7 @@ class Scratch:
             path.unlink(missing_ok=True)
 
     def partial_create(self) -> "PartialFile":
-        """A new file that is not whole yet, having removed files that nobody came back for."""
+        """A new file that is not whole yet, having removed files that nobody came back for. Raises `ScratchFull`."""
         too_old = time.time() - _KEPT_SECONDS
         for path in self._all_files():
             with suppress(FileNotFoundError):
@@ -84,11 +84,13 @@ class PartialFile:
     def __init__(self, path: Path, *, files: Path) -> None:
         self._path = path
         self._files = files
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        with _room_needed():
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE)
 
     def publish(self, name: str) -> None:
-        """Make the file appear in scratch under `name`, in place of any before."""
-        self._path.replace(self._files / name)
+        """Make the file appear in scratch under `name`, in place of any before. Raises `ScratchFull`."""
+        with _room_needed():
+            self._path.replace(self._files / name)
 
     def __enter__(self) -> Self:
         return self
@@ -106,19 +108,25 @@ class PartialFile:
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of the bytes. Raises `ScratchFull`."""
     rest = memoryview(data)
-    while rest:
-        try:
+    with _room_needed():
+        while rest:
             rest = rest[os.write(descriptor, rest) :]
-        except OSError as error:
-            if error.errno in _NO_ROOM:
-                raise ScratchFull("The scratch folder's disk is full.") from error
-            raise
 
 
 def free_bytes(folder: Path) -> int:
     """What an ordinary user may still write on the folder's volume."""
     volume = os.statvfs(folder)
     return volume.f_bavail * volume.f_frsize
+
+
+@contextmanager
+def _room_needed() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise ScratchFull("The scratch folder's disk is full.") from error
+        raise
 
 
 def _locked(folder: Path) -> int:

@@ -65,11 +65,11 @@ class FileIO:
                 yield data_pack(field=wire.ReadFileReply.DATA_FIELD_NUMBER, data=data)
 
     def write_file(
-        self, requests: Iterator[wire.WriteFileRequest | bytes], context: grpc.ServicerContext
+        self, requests: Iterator[wire.WriteFileRequest | memoryview], context: grpc.ServicerContext
     ) -> wire.WriteFileReply:
         """Write a file; requests after the first are its bytes."""
         first = next(requests, None)
-        header = _NO_HEADER if first is None or isinstance(first, bytes) else first.header
+        header = _NO_HEADER if first is None or isinstance(first, memoryview) else first.header
         with self._calls.running("WriteFile", header.ticket, context) as call:
             parts = (_part(request) for request in requests)
             written = self._files.write(call, path=header.path, size=header.size_bytes, parts=parts)
@@ -143,13 +143,13 @@ class FileIO:
         }
 
 
-def _write_request(message: bytes) -> wire.WriteFileRequest | bytes:
+def _write_request(message: bytes) -> wire.WriteFileRequest | memoryview:
     data = data_unpack(field=wire.WriteFileRequest.DATA_FIELD_NUMBER, message=message)
     return wire.WriteFileRequest.FromString(message) if data is None else data
 
 
-def _part(request: wire.WriteFileRequest | bytes) -> bytes:
-    if isinstance(request, bytes):
+def _part(request: wire.WriteFileRequest | memoryview) -> bytes | memoryview:
+    if isinstance(request, memoryview):
         return request
     if request.HasField("header"):
         raise Refused("A file has one header.")

@@ -16,7 +16,7 @@ def _path(method: str) -> str:
 
 def _content(message: bytes) -> bytes:
     data = data_unpack(field=wire.ReadFileReply.DATA_FIELD_NUMBER, message=message)
-    return wire.ReadFileReply.FromString(message).data if data is None else data
+    return wire.ReadFileReply.FromString(message).data if data is None else bytes(data)
 
 
 class Calls:

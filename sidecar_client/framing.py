@@ -29,7 +29,7 @@ def data_pack(*, field: int, data: bytes | memoryview) -> bytes:
     return b"".join((head, data))
 
 
-def data_unpack(*, field: int, message: bytes) -> bytes | None:
+def data_unpack(*, field: int, message: bytes) -> memoryview | None:
     """The content of a message that `data_pack` could have made, or None for any other."""
     if not message or message[0] != field << 3 | _LENGTH_DELIMITED:
         return None
@@ -38,5 +38,5 @@ def data_unpack(*, field: int, message: bytes) -> bytes | None:
         size |= (byte & 0x7F) << (7 * position)
         if byte < _CONTINUES:
             start = position + 2
-            return message[start:] if len(message) - start == size else None
+            return memoryview(message)[start:] if len(message) - start == size else None
     return None

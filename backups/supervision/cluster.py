@@ -15,6 +15,8 @@ from django.conf import settings
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
+AUXILIARIES = 2
+"""Children of the sentinel that are no workers: the pusher and the monitor."""
 
 
 class Cluster:
@@ -54,6 +56,11 @@ class Cluster:
     def children(self) -> set[int]:
         """The sentinel's children now: the workers, the pusher and the monitor."""
         return {child for sentinel in _children_of(self._process.pid) for child in _children_of(sentinel)}
+
+    @property
+    def workers_alive(self) -> int:
+        """How many workers there were at the last look."""
+        return max(0, len(self._children) - AUXILIARIES)
 
     def vanished(self) -> set[int]:
         """The children that were there at the last look and are no longer."""

@@ -25,6 +25,7 @@ from common.queue import bell_ring_now, bells_waiting
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
 TICK_SECONDS = 60.0
 RING_AFTER_SECONDS = 5.0
@@ -45,7 +46,8 @@ class Supervision:
         self._judge = LeaseJudge()
         self._waiting_since: dict[object, float] = {}
         self._stopping = False
-        self._due = {"judge": 0.0, "tick": 0.0}
+        self._due = {"seen": 0.0, "judge": 0.0, "tick": 0.0}
+        self._workers_shown = 0
         self._cluster = Cluster(supervisor=str(self._id))
 
     def run(self) -> None:
@@ -69,13 +71,13 @@ class Supervision:
 
     def _look(self) -> None:
         self._cluster_watch()
+        if self._is_due("seen", SEEN_SECONDS) or self._cluster.workers_alive != self._workers_shown:
+            self._workers_shown = self._cluster.workers_alive
+            Supervisor.objects.filter(id=self._id).update(seen_at=timezone.now(), workers_alive=self._workers_shown)
         if self._is_due("judge", JUDGE_SECONDS):
             holds_expire()
             self._judge.judge()
             self._ring_again()
-            Supervisor.objects.filter(id=self._id).update(
-                seen_at=timezone.now(), workers_alive=len(self._cluster.children())
-            )
         if self._is_due("tick", TICK_SECONDS):
             if objects_due().exists():
                 bell_ring_now(SWEEP_TASK)

@@ -30,7 +30,7 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Everything that comes before the method itself."""
-        # Read here, the body is bounded; the framework's parser alone would take any size.
+        # Read here, the body is bounded; the CSRF check alone would parse a form with files of any size.
         request.body  # noqa: B018  # reading it is the point
         try:
             super().initial(request, *args, **kwargs)

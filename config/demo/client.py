@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +19,10 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `json` is the body, None when it is none."""
+    """What came back: headers by name in any case; `json` is the body, None when it is none."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     json: Any
 
 
@@ -38,7 +38,7 @@ class Client:
         with self.open(method, path, body, headers) as response:
             content = response.read()
             is_json = "json" in response.headers.get_content_type()
-            return Answer(response.status, dict(response.headers), json.loads(content) if is_json else None)
+            return Answer(response.status, response.headers, json.loads(content) if is_json else None)
 
     @contextmanager
     def open(

@@ -122,6 +122,15 @@ def test_a_form_of_another_site_carries_no_csrf_token_in_its_body(content_type, 
     assert_problem(response, 403, "csrf_failed")
 
 
+def test_a_form_of_any_size_is_not_searched_for_a_csrf_token(house, settings):
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(house.owner)
+    part = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n%s\r\n--x--\r\n'
+    body = part % (b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    response = client.generic("POST", house.backups, body, content_type="multipart/form-data; boundary=x")
+    assert_problem(response, 413, "request_too_large")
+
+
 def test_a_token_needs_no_csrf_token(house):
     _, secret = token_create(user=house.owner, name="bot")
     client = APIClient(enforce_csrf_checks=True)

@@ -145,12 +145,15 @@ def test_what_is_killed_is_back_within_five_seconds(
 ) -> None:
     _, found = running
 
-    def alive() -> set[int]:
+    def alive(kind: str = kind) -> set[int]:
         with suppress(OSError):
             return {pid for pid in processes_of(home) if kind_of(pid) == KINDS[kind]}
         return set()
 
-    before = wait_until(alive, seconds=READY_SECONDS, what=f"{kind} is there")
+    wait_until(
+        lambda: all(map(alive, KINDS)), seconds=READY_SECONDS, what="all are there after the kill before this one"
+    )
+    before = alive()
     victim = min(before)
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(alive() - {victim}) >= len(before), seconds=BACK_SECONDS, what=f"{kind} is back")

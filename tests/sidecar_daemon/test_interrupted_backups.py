@@ -160,8 +160,10 @@ def test_a_call_that_finishes_in_time_is_not_cut(daemon: Daemon) -> None:
         with daemon.channel() as channel:
             check = health_pb2_grpc.HealthStub(channel).Check
             assert eventually(
-                lambda: check(health_pb2.HealthCheckRequest(), timeout=5).status
-                == health_pb2.HealthCheckResponse.NOT_SERVING
+                lambda: (
+                    check(health_pb2.HealthCheckRequest(), timeout=5).status
+                    == health_pb2.HealthCheckResponse.NOT_SERVING
+                )
             )
         yield bytes(MIB)
 

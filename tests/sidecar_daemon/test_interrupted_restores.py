@@ -152,12 +152,14 @@ def exchangeable(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
     for number in range(MANY):
         (idle_daemon.world / f"{number}").write_bytes(b"new")
     idle_daemon.start()
-    with idle_daemon.client() as client:
-        with client.archive_stream(
+    with (
+        idle_daemon.client() as client,
+        client.archive_stream(
             source="/data", output=ARCHIVE, on_progress=lambda _: None, cancelled=lambda: False
-        ) as stream:
-            for _ in stream:
-                pass
+        ) as stream,
+    ):
+        for _ in stream:
+            pass
     for number in range(MANY):
         (idle_daemon.world / f"{number}").write_bytes(b"old")
     return idle_daemon

@@ -234,7 +234,9 @@ def test_a_sign_of_life_is_enough_while_there_is_no_content_yet(
     assert 2 * STALL_SECONDS <= time.monotonic() - began < 2 * STALL_SECONDS + 2
 
 
-@pytest.mark.parametrize(("silent_at", "work"), [("ReadFile", archive), ("CompressFiles", archive), ("ExtractTo", extract)])
+@pytest.mark.parametrize(
+    ("silent_at", "work"), [("ReadFile", archive), ("CompressFiles", archive), ("ExtractTo", extract)]
+)
 def test_a_cancel_is_seen_while_nothing_comes(
     scripted: ScriptedSidecar, client: SidecarClient, silent_at: str, work: Callable[..., object]
 ) -> None:

@@ -236,9 +236,7 @@ def test_formats_and_modes_that_do_not_exist_are_refused(daemon: Daemon) -> None
 
 
 @pytest.mark.parametrize(("size", "chunks"), [(3, [b"1234"]), (5, [b"1234"]), (0, [b"1"]), (1, [])])
-def test_a_file_of_another_size_than_announced_does_not_appear(
-    daemon: Daemon, size: int, chunks: list[bytes]
-) -> None:
+def test_a_file_of_another_size_than_announced_does_not_appear(daemon: Daemon, size: int, chunks: list[bytes]) -> None:
     with daemon.client() as client, pytest.raises(SidecarFailed) as failure:
         client.file_write(path="/tmp/in", size=size, chunks=chunks)
     assert failure.value.code == "archive_damaged"

@@ -41,9 +41,7 @@ def test_memory_stays_bounded_through_a_backup_and_a_restore_of_a_large_file(
         record_testsuite_property("archive_bytes_a_second", int(SIZE / (time.monotonic() - began)))
         client.file_delete(path="/tmp/out")
         with kept.open("rb") as source:
-            client.file_write(
-                path="/tmp/in", size=kept.stat().st_size, chunks=iter(lambda: source.read(1 << 20), b"")
-            )
+            client.file_write(path="/tmp/in", size=kept.stat().st_size, chunks=iter(lambda: source.read(1 << 20), b""))
         client.archive_extract(
             source="/tmp/in",
             destination="/data",

@@ -88,9 +88,10 @@ def test_a_folder_of_the_data_is_packed_without_its_own_name(daemon: Daemon, tmp
 
 def test_what_could_not_be_captured_is_warned_of(daemon: Daemon) -> None:
     os.mkfifo(daemon.world / "pipe")
-    with daemon.client() as client, client.archive_stream(
-        source="/data", output=OUTPUT, on_progress=lambda _: None, cancelled=never
-    ) as stream:
+    with (
+        daemon.client() as client,
+        client.archive_stream(source="/data", output=OUTPUT, on_progress=lambda _: None, cancelled=never) as stream,
+    ):
         assert b"".join(stream)
     assert [(warning.kind, warning.path) for warning in stream.result.warnings] == [("skipped", b"pipe")]
     assert stream.result.warnings_total == 1

@@ -1,0 +1,20 @@
+"""Looking into a portal's own database, for what no API tells."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+
+def row_of(home: Path, table: str, pk: str) -> dict[str, Any]:
+    """One row of an SQLite portal as names and values."""
+    with sqlite3.connect(f"file:{home}/savepoint.sqlite3?mode=ro", uri=True) as connection:
+        connection.row_factory = sqlite3.Row
+        found = connection.execute(f"select * from {table} where id = ?", [pk.replace("-", "")]).fetchone()  # noqa: S608
+    return dict(found)
+
+
+def worker_pid(home: Path, operation: str) -> int:
+    """The process that claimed an operation."""
+    return int(row_of(home, "backups_operation", operation)["worker"].rpartition(":")[2])

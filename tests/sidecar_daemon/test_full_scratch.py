@@ -1,0 +1,74 @@
+"""Scratch on a disk that is full: a clean failure, nothing left, and deleting still works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sidecar_client.errors import SidecarFailed
+from tests.services.require import program_require, unavailable
+from tests.sidecar_daemon.daemon import Daemon, eventually
+from tests.sidecar_daemon.worlds import MIB
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def cramped_daemon(idle_daemon: Daemon) -> Iterator[Daemon]:
+    """One whose scratch has 4 MiB in all."""
+    mount, umount = (program_require(name, package="mount") for name in ("mount", "umount"))
+    idle_daemon.scratch.mkdir(mode=0o700)
+    command = [mount, "-t", "tmpfs", "-o", "size=4m,mode=700", "none", idle_daemon.scratch]
+    if subprocess.run(command, check=False).returncode:
+        unavailable("the right to mount a tmpfs")
+    try:
+        idle_daemon.start()
+        yield idle_daemon
+        idle_daemon.close()
+    finally:
+        subprocess.run([umount, "--lazy", idle_daemon.scratch], check=True)
+
+
+def test_an_archive_that_does_not_fit_leaves_nothing(cramped_daemon: Daemon) -> None:
+    Path(cramped_daemon.world / "large").write_bytes(os.urandom(8 * MIB))
+    with cramped_daemon.client() as client:
+        with (
+            pytest.raises(SidecarFailed) as failure,
+            client.archive_stream(
+                source="/data", output="/tmp/out", on_progress=lambda _: None, cancelled=lambda: False
+            ) as stream,
+        ):
+            for _ in stream:
+                pass
+        assert failure.value.code == "scratch_full"
+        assert eventually(lambda: cramped_daemon.left_in_scratch() == [])
+        client.file_write(path="/tmp/small", size=1, chunks=[b"1"])
+        assert cramped_daemon.left_in_scratch() == ["small"]
+
+
+def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(cramped_daemon: Daemon) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield bytes(MIB)
+        (cramped_daemon.scratch / "another's").write_bytes(bytes(MIB + MIB // 2))
+        yield bytes(MIB)
+        yield bytes(MIB)
+
+    with cramped_daemon.client() as client:
+        client.file_write(path="/tmp/first", size=MIB, chunks=[bytes(MIB)])
+        with pytest.raises(SidecarFailed) as failure:
+            client.file_write(path="/tmp/second", size=3 * MIB, chunks=chunks())
+        assert failure.value.code == "scratch_full"
+        assert cramped_daemon.left_in_scratch() == ["first"]
+    with (
+        (cramped_daemon.scratch / "another's").open("ab", buffering=0) as file,
+        pytest.raises(OSError, match="No space"),
+    ):
+        while True:
+            file.write(bytes(4096))
+    with cramped_daemon.client() as another:
+        another.file_delete(path="/tmp/first")
+    assert cramped_daemon.left_in_scratch() == []

@@ -131,9 +131,7 @@ class ArchiveDamagedError(ApplicationError):
     """The stored archive is truncated or was altered."""
 
     code, status, title = "archive_damaged", 409, _("Backup damaged")
-    message = _(
-        "The stored backup is damaged. Your server was not changed. Use another backup, and tell support."
-    )
+    message = _("The stored backup is damaged. Your server was not changed. Use another backup, and tell support.")
 
 
 class ArchiveRefusedError(ApplicationError):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from accounts.models import User
 from backups.errors import AssetNotFound, BackupNotFound, OperationNotFound
-from backups.models import Asset, Backup, BackupStatus, Operation, OperationBackup
+from backups.models import Asset, Backup, BackupStatus, Operation
 from orders.rights import OrderRight, orders_visible, right_require
 from provisions.models import Provision
 from provisions.selectors import provision_get
@@ -18,7 +17,7 @@ from provisions.selectors import provision_get
 def backups_of(*, user: User, order_id: UUID, provision_id: UUID) -> QuerySet[Backup]:
     """The backups of a server that are listed, in no order. Raises OrderNotFound, ProvisionNotFound."""
     provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
-    return Backup.objects.filter(provision=provision, deleted_at__isnull=True).select_related("asset")
+    return Backup.objects.filter(provision=provision, deleted_at__isnull=True).select_related("asset", "operation")
 
 
 def backup_get(*, user: User, order_id: UUID, provision_id: UUID, backup_id: UUID) -> Backup:
@@ -27,15 +26,6 @@ def backup_get(*, user: User, order_id: UUID, provision_id: UUID, backup_id: UUI
     if backup is None:
         raise BackupNotFound
     return backup
-
-
-def operations_newest(backups: Sequence[Backup]) -> dict[UUID, Operation]:
-    """The newest operation of each backup that has one, by backup id; one query."""
-    roles = OperationBackup.objects.filter(backup__in=[backup.id for backup in backups])
-    newest: dict[UUID, Operation] = {}
-    for role in roles.select_related("operation").order_by("operation__created_at", "operation_id"):
-        newest[role.backup_id] = role.operation
-    return newest
 
 
 def operation_get(*, user: User, operation_id: UUID) -> Operation:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from accounts.models import User
 from common.errors import PermissionDenied
+from orders.errors import OrderSuspended
 from orders.models import Order, OrderGroupPermission, OrderUserPermission
 
 
@@ -64,3 +66,18 @@ def right_require(user: User, order: Order, right: OrderRight) -> None:
     """Raise PermissionDenied when the caller, who sees the order, lacks the right."""
     if right not in order_rights(user, order):
         raise PermissionDenied
+
+
+def order_not_suspended(order: Order) -> None:
+    """Raise OrderSuspended when it is: nothing new is made for it, whoever asks."""
+    if order.suspended_at is not None and order.suspended_at <= timezone.now():
+        raise OrderSuspended
+
+
+def order_change_require(user: User, order: Order) -> None:
+    """Raise OrderSuspended when the order is suspended: its people then read and download, nothing else.
+
+    Staff who look after every order go on doing so: to tidy up, and to take the server back.
+    """
+    if not user.has_perm("orders.view_all_orders"):
+        order_not_suspended(order)

@@ -16,6 +16,7 @@ import grpc
 
 from sidecar.errors import Cancelled, Refused, SidecarError
 from sidecar.fences import Fences
+from sidecar_client.contract import CODE_METADATA
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _log = logging.getLogger("sidecar")
@@ -34,7 +35,6 @@ _STATUSES: Final = {
     "archive_refused": grpc.StatusCode.INVALID_ARGUMENT,
     "source_failed": grpc.StatusCode.ABORTED,
 }
-_CODE_METADATA: Final = "savepoint-code"
 
 
 class ShuttingDown(SidecarError):
@@ -112,7 +112,8 @@ class Calls:
         except SidecarError as error:
             ending = f"{error.code} ({error.detail!r})"
             _abort(context, error)
-        except GeneratorExit:
+        except (GeneratorExit, grpc.RpcError):
+            # While it was being answered, or while its requests were awaited.
             ending = "the caller went away"
             raise
         except Exception:  # noqa: BLE001 - logged whole, and the caller told no more than that it happened
@@ -167,6 +168,6 @@ class Calls:
 
 
 def _abort(context: grpc.ServicerContext, error: SidecarError) -> NoReturn:
-    context.set_trailing_metadata(((_CODE_METADATA, error.code),))
+    context.set_trailing_metadata(((CODE_METADATA, error.code),))
     status = _STATUSES.get(error.code, grpc.StatusCode.INTERNAL)
     context.abort(status, error.detail[:_DETAIL_CHARACTERS])

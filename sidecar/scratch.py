@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -53,8 +54,9 @@ class Scratch:
 
     def sweep(self) -> None:
         """Remove every file an earlier process left: whoever wanted one starts again."""
-        for path in self._all_files():
-            path.unlink(missing_ok=True)
+        for folder in (self.files, self._partial):
+            shutil.rmtree(folder)
+            folder.mkdir(mode=_OWNER_ONLY)
 
     def partial_create(self) -> "PartialFile":
         """A new file that is not whole yet, having removed files that nobody came back for. Raises `ScratchFull`."""

@@ -19,9 +19,9 @@ from sidecar.extracting import Extractions
 from sidecar.fences import Fences
 from sidecar.restore.extraction import extractions_recover
 from sidecar.scratch import Scratch
-from sidecar.service import SERVICE, FileIO
+from sidecar.service import FileIO
 from sidecar.starting import StartError
-from sidecar_client.framing import MESSAGE_BYTES
+from sidecar_client.contract import MESSAGE_BYTES, SERVICE
 
 _log = logging.getLogger("sidecar")
 

@@ -20,8 +20,6 @@ from sidecar.scratch import Scratch, free_bytes
 from sidecar_client.framing import data_pack, data_unpack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
-SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
-
 _NO_HEADER: Final = wire.WriteFileRequest.Header()
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import grpc
 
-from sidecar_client.framing import MESSAGE_BYTES
+from sidecar_client.contract import MESSAGE_BYTES
 from sidecar_client.values import Address
 
 _OPTIONS: Final = (
@@ -14,6 +14,10 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
+    # One that is back is found soon, however long it was away.
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     # Attempts are counted by the operation; a proxy from the environment would be shown the token.
     ("grpc.enable_retries", 0),
     ("grpc.enable_http_proxy", 0),

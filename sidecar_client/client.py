@@ -8,9 +8,9 @@ from typing import Final, Literal, Self
 import grpc
 
 from sidecar_client.archive_stream import ArchiveStream
-from sidecar_client.calls import Calls
 from sidecar_client.channel import channel_open
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
+from sidecar_client.methods import Methods
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.upload import content_send
@@ -71,7 +71,7 @@ class SidecarClient:
 
     def __enter__(self) -> Self:
         self._channel = channel_open(address=self._address)
-        self._calls = Calls(self._channel)
+        self._methods = Methods(self._channel)
         return self
 
     def __exit__(
@@ -86,7 +86,7 @@ class SidecarClient:
     def describe(self) -> SidecarInfo:
         """What the sidecar is and how much room it has; soon `SidecarUnavailable` when it is down."""
         with status_translated():
-            reply = self._calls.describe(
+            reply = self._methods.describe(
                 wire.DescribeRequest(ticket=self._ticket),
                 timeout=self._timeouts.describe,
                 metadata=self._metadata,
@@ -114,8 +114,8 @@ class SidecarClient:
         )
         read = wire.ReadFileRequest(ticket=self._ticket, path=output, follow=True)
         return ArchiveStream(
-            pack=partial(self._calls.compress_files, pack, metadata=self._metadata),
-            read=partial(self._calls.read_file, read, metadata=self._metadata),
+            pack=partial(self._methods.compress_files, pack, metadata=self._metadata),
+            read=partial(self._methods.read_file, read, metadata=self._metadata),
             on_progress=on_progress,
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )
@@ -123,7 +123,7 @@ class SidecarClient:
     def file_write(self, *, path: str, size: int, chunks: Iterable[bytes]) -> None:
         """Write a scratch file of exactly `size` bytes, which appears only when they have all arrived."""
         content_send(
-            method=self._calls.write_file,
+            method=self._methods.write_file,
             metadata=self._metadata,
             header=wire.WriteFileRequest.Header(ticket=self._ticket, path=path, size_bytes=size),
             chunks=chunks,
@@ -133,7 +133,7 @@ class SidecarClient:
     def file_delete(self, *, path: str) -> None:
         """Remove a scratch file; one that is not there is no error."""
         with status_translated():
-            self._calls.delete_file(
+            self._methods.delete_file(
                 wire.DeleteFileRequest(ticket=self._ticket, path=path),
                 timeout=self._timeouts.reply,
                 metadata=self._metadata,
@@ -155,7 +155,7 @@ class SidecarClient:
         """
         request = wire.ExtractToRequest(ticket=self._ticket, source=source, destination=destination, mode=_MODES[mode])
         return extraction_follow(
-            call=self._calls.extract_to(request, metadata=self._metadata),
+            call=self._methods.extract_to(request, metadata=self._metadata),
             on_progress=on_progress,
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )
@@ -163,7 +163,7 @@ class SidecarClient:
     def extract_outcome(self) -> ExtractOutcome:
         """What became of the operation's extraction, also after a restart of the sidecar."""
         with status_translated():
-            reply = self._calls.get_extract_outcome(
+            reply = self._methods.get_extract_outcome(
                 wire.GetExtractOutcomeRequest(ticket=self._ticket),
                 timeout=self._timeouts.reply,
                 metadata=self._metadata,
@@ -173,7 +173,7 @@ class SidecarClient:
     def extract_release(self) -> None:
         """Let the sidecar forget the operation's extraction; only when its outcome has been recorded."""
         with status_translated():
-            self._calls.release_extract(
+            self._methods.release_extract(
                 wire.ReleaseExtractRequest(ticket=self._ticket),
                 timeout=self._timeouts.reply,
                 metadata=self._metadata,

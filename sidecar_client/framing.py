@@ -7,12 +7,6 @@ was measured to move a third more bytes a second. Any other shape is left to the
 
 from typing import Final
 
-DATA_BYTES: Final = 1 << 20
-"""File content in one message: larger ones gain nothing, and memory is a small multiple of it."""
-
-MESSAGE_BYTES: Final = 8 << 20
-"""The largest message either end takes."""
-
 _LENGTH_DELIMITED: Final = 2
 _CONTINUES: Final = 0x80
 _LONGEST_LENGTH: Final = 5

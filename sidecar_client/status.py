@@ -6,10 +6,8 @@ from typing import Final
 
 import grpc
 
+from sidecar_client.contract import CODE_METADATA
 from sidecar_client.errors import Refused, SidecarClientError, SidecarFailed, SidecarUnavailable, SourceFailed
-
-CODE_METADATA: Final = "savepoint-code"
-"""The trailing metadata that carries a failure's stable code."""
 
 _DETAIL_CHARACTERS: Final = 500
 

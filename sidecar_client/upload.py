@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 import grpc
 from isal import isal_zlib
 
+from sidecar_client.contract import DATA_BYTES
 from sidecar_client.errors import SidecarFailed, SidecarUnavailable
-from sidecar_client.framing import DATA_BYTES, data_pack
+from sidecar_client.framing import data_pack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.streams import Outgoing

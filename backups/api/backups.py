@@ -15,7 +15,6 @@ from rest_framework.response import Response
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.serializers import (
-    BackupContext,
     BackupCreateFields,
     BackupRestoreFields,
     BackupSerializer,
@@ -23,7 +22,7 @@ from backups.api.serializers import (
 )
 from backups.errors import BackupLocked, BackupNotFound, LimitReached, OperationInProgress, StatusConflict
 from backups.models import Backup
-from backups.selectors import backup_get, backups_of, operations_newest
+from backups.selectors import backup_get, backups_of
 from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import backup_restore
 from common.api.idempotency import idempotency_key
@@ -149,9 +148,8 @@ class BackupRestoreView(ApiView):
 
 
 def backups_shown(backups: Sequence[Backup]) -> list[Any]:
-    """Backups as JSON, with one query for the operations of all."""
-    context = BackupContext(operations=operations_newest(backups))
-    return list(BackupSerializer(backups, many=True, context=dict(context)).data)
+    """Backups as JSON."""
+    return list(BackupSerializer(backups, many=True).data)
 
 
 def backup_shown(backup: Backup) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict
-from uuid import UUID
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -59,14 +58,8 @@ class OperationDetailSerializer(OperationSerializer):
     expires_at = UtcField(allow_null=True, help_text="When it ends by itself: a reprovision's hold on the order.")
 
 
-class BackupContext(TypedDict):
-    """What showing backups needs besides their rows: the newest operation of each, by backup id."""
-
-    operations: dict[UUID, Operation]
-
-
 class BackupSerializer(serializers.Serializer[Any]):
-    """A backup; the context is a `BackupContext`."""
+    """A backup with its newest operation."""
 
     id = serializers.UUIDField()
     order = serializers.UUIDField(source="order_id")
@@ -92,7 +85,7 @@ class BackupSerializer(serializers.Serializer[Any]):
     @extend_schema_field(OperationSerializer(allow_null=True))
     def get_operation(self, backup: Backup) -> Any:
         """The newest operation, out of the context."""
-        operation = self.context["operations"].get(backup.id)
+        operation = backup.operation
         return None if operation is None else OperationSerializer(operation).data
 
 

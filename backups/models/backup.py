@@ -27,7 +27,8 @@ class Backup(models.Model):
 
     size_bytes and sha256 are those of the bytes the customer downloads. deleted_at is a tombstone: the backup has left
     every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
-    does not count towards the limit.
+    does not count towards the limit. operation: the newest one, at hand so that one statement reads both as they were
+    at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -36,6 +37,7 @@ class Backup(models.Model):
     name = models.CharField(_("name"), max_length=100)
     status = models.CharField(_("status"), max_length=16, choices=BackupStatus.choices, default=BackupStatus.CREATING)
     asset = models.OneToOneField(Asset, on_delete=models.RESTRICT, null=True, related_name="backup")
+    operation = models.ForeignKey("backups.Operation", on_delete=models.SET_NULL, null=True, related_name="+")
     size_bytes = models.PositiveBigIntegerField(_("size"), null=True)
     format = models.CharField(max_length=16, default="archive")
     source = models.CharField(max_length=16, default="files")

@@ -72,8 +72,8 @@ class StoredObject(models.Model):
     """An archive that is, or may be, in storage. The row is written before the first byte, and goes after the last.
 
     backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. doomed_at:
-    since then nothing needs the object; it and the manifest beside it are deleted, as often as it takes. swept_at: when they
-    were; the row stays for a grace, in which a write that was late can still land, and is swept once more.
+    since then nothing needs the object; it and the manifest beside it are deleted, as often as it takes. swept_at:
+    when they were; the row stays for a grace, in which a write that was late can still land, and is swept once more.
     """
 
     target = models.ForeignKey(StorageTarget, on_delete=models.RESTRICT, related_name="objects_stored")

@@ -19,9 +19,9 @@ from backups.services.operations import operation_active, operation_none_active,
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
-from orders.errors import OrderSuspended, PlanHasNoBackups
+from orders.errors import PlanHasNoBackups
 from orders.models import Order
-from orders.rights import OrderRight, right_require
+from orders.rights import OrderRight, order_change_require, order_not_suspended, right_require
 from orders.services.orders import order_lock
 from provisions.selectors import provision_get, provision_sidecar
 
@@ -79,8 +79,7 @@ def raise_if_active(order_id: UUID) -> None:
 
 def order_allows_backups(order: Order) -> None:
     """Raise OrderSuspended or PlanHasNoBackups when nothing new may be made for this order."""
-    if order.suspended_at is not None and order.suspended_at <= timezone.now():
-        raise OrderSuspended
+    order_not_suspended(order)
     if not order.plan.has_backups:
         raise PlanHasNoBackups
 
@@ -96,6 +95,7 @@ def default_name(user: User) -> str:
 def backup_update(*, user: User, backup: Backup, name: str | None = None, locked: bool | None = None) -> Backup:
     """Rename a backup, or lock it against deletion; None changes nothing. Raises PermissionDenied, BackupNotFound."""
     values: dict[str, object] = {}
+    order_change_require(user, backup.order)
     if name is not None:
         right_require(user, backup.order, OrderRight.CREATE)
         values["name"] = name
@@ -107,7 +107,7 @@ def backup_update(*, user: User, backup: Backup, name: str | None = None, locked
             if not compare_and_set(Backup.objects.filter(id=backup.id, deleted_at__isnull=True), **values):
                 raise BackupNotFound
             audit_record(actor=user, action="backup.update", order_id=backup.order_id, object_id=backup.id, **values)
-    return Backup.objects.select_related("asset").get(id=backup.id)
+    return Backup.objects.select_related("asset", "operation").get(id=backup.id)
 
 
 def backup_delete(*, user: User, backup: Backup) -> None:
@@ -116,6 +116,7 @@ def backup_delete(*, user: User, backup: Backup) -> None:
     Raises PermissionDenied, BackupNotFound, BackupLocked, and StatusConflict while it is created or restored.
     """
     right_require(user, backup.order, OrderRight.DELETE)
+    order_change_require(user, backup.order)
     with transaction.atomic():
         order = order_lock(backup.order_id)
         current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))

@@ -30,7 +30,7 @@ from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.queue import bell_ring
 from common.states import compare_and_set
 from orders.models import Order
-from orders.rights import OrderRight, right_require
+from orders.rights import OrderRight, order_change_require, right_require
 
 TASK = "backups.tasks.operation_answer"
 """Who answers a bell: see backups.tasks."""
@@ -61,6 +61,8 @@ def operation_start(
     operation = Operation.objects.create(order=order, kind=kind, requested_by=requested_by, params=params)
     if backup is not None:
         OperationBackup.objects.create(operation=operation, backup=backup, role=OperationRole.SUBJECT)
+        Backup.objects.filter(id=backup.id).update(operation=operation)
+        backup.operation = operation
     bell_ring(TASK, operation.id)
     return operation
 
@@ -154,6 +156,7 @@ def operation_cancel(*, user: User, operation: Operation, idempotency: Idempoten
         if right is None or operation.state not in LIVE_STATES:
             raise StatusConflict(status=operation.get_state_display())
         right_require(user, operation.order, right)
+        order_change_require(user, operation.order)
         with transaction.atomic():
             _cancel(user=user, operation=operation)
             idempotency_store(idempotency, object_id=operation.id)

@@ -16,7 +16,7 @@ from backups.services.operations import operation_active
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from orders.errors import BackupInProgress
 from orders.models import Order
-from orders.rights import OrderRight, right_require
+from orders.rights import OrderRight, order_change_require, right_require
 from orders.selectors import order_get
 from orders.services.orders import order_lock
 
@@ -37,7 +37,9 @@ def order_reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey
 
 
 def _reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey | None) -> Operation:
-    right_require(user, order_get(user=user, order_id=order_id), OrderRight.RESTORE)
+    order = order_get(user=user, order_id=order_id)
+    right_require(user, order, OrderRight.RESTORE)
+    order_change_require(user, order)
     now = timezone.now()
     try:
         with transaction.atomic():

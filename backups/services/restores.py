@@ -80,4 +80,4 @@ def _restore(*, user: User, backup: Backup, mode: Mode, idempotency: Idempotency
             operation=str(operation.id),
             mode=mode,
         )
-    return Backup.objects.select_related("asset").get(id=backup.id)
+    return Backup.objects.select_related("asset", "operation").get(id=backup.id)

@@ -47,6 +47,7 @@ class LocalStorage:
         """The bytes from `start` up to `stop` (or the end), 1 MiB at a time; raises `ObjectNotFound`."""
         if start < 0:
             raise ValueError("a start is not negative")
+        self._root_check("read")
         with storage_errors("read"):
             descriptor = file_open(self._path(key))
         try:
@@ -63,6 +64,7 @@ class LocalStorage:
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""
+        self._root_check("size")
         with storage_errors("size"):
             size = file_size(self._path(key))
         if size is None:
@@ -72,6 +74,8 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove the object and the folders it leaves empty; one that is not there is no error."""
         path = self._path(key)
+        # A folder that is not mounted has nothing either, and would make a delete look done.
+        self._root_check("delete")
         with suppress(ObjectNotFound), storage_errors("delete"):
             path.unlink()
             folder_sync(path.parent)
@@ -105,6 +109,7 @@ class LocalStorage:
         An object still being written holds a lock on its file and stays, however old it is.
         """
         removed = 0
+        self._root_check("sweep")
         with storage_errors("sweep"):
             for path in list((self._root / _PARTIAL).glob("*")):
                 with suppress(FileNotFoundError):

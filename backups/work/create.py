@@ -61,9 +61,11 @@ def create_run(operation: Operation, lease: Lease) -> None:
         try:
             uploaded, packed = _stream(client=client, output=output, operation=operation, place=place, lease=lease)
         finally:
-            # Best effort: what stays behind is swept when the sidecar starts.
-            with contextlib.suppress(SidecarClientError):
-                client.file_delete(path=output)
+            # Best effort: what stays behind is swept when the sidecar starts. A sidecar that hangs holds no cancel up:
+            # it removes the output of a call that was cut off by itself.
+            if not lease.interrupted():
+                with contextlib.suppress(SidecarClientError):
+                    client.file_delete(path=output)
     _manifest_write(operation=operation, backup=backup, place=place, uploaded=uploaded, packed=packed)
     lease.fence_check()
     _commit(operation=operation, backup=backup, place=place, uploaded=uploaded, packed=packed)

@@ -20,6 +20,7 @@ from backups.work.hashing import HashThread
 from backups.work.lease import FenceLost, Lease
 from backups.work.retry import Postponed
 from backups.work.sidecars import sidecar_error, sidecar_errors, sidecar_open
+from common.errors import ApplicationError
 from common.states import compare_and_set
 from provisions.selectors import provision_sidecar
 from sidecar_client.client import ExtractOutcome, ExtractProgress, OutcomeKind, SidecarClient
@@ -68,7 +69,7 @@ def _fetch(*, client: SidecarClient, operation: Operation, backup: Backup, lease
         client.file_write(
             path=_archive_path(operation), size=asset.size_bytes, chunks=_verified(asset=asset, lease=lease)
         )
-    except BaseException:
+    except ApplicationError:
         with contextlib.suppress(SidecarClientError):
             client.file_delete(path=_archive_path(operation))
         raise

@@ -17,6 +17,7 @@ def idle_daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon.world.mkdir()
     yield daemon
     daemon.close()
+    assert not any("Traceback" in line for line in daemon.log), "".join(daemon.log)
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import grpc
 
-from sidecar_client.calls import Calls
 from sidecar_client.channel import channel_open
 from sidecar_client.client import Address, SidecarClient, Ticket, Timeouts
+from sidecar_client.methods import Methods
 
 PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).parents[2]
@@ -49,6 +49,7 @@ class Daemon:
     address: str = ""
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
+    _logging: threading.Thread = field(default_factory=threading.Thread)
 
     @property
     def world(self) -> Path:
@@ -91,7 +92,8 @@ class Daemon:
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), self.process.communicate()[1]
         self.address = line.removeprefix("listening on ").strip()
-        threading.Thread(target=self._keep_log, args=(self.process,), daemon=True).start()
+        self._logging = threading.Thread(target=self._keep_log, args=(self.process,), daemon=True)
+        self._logging.start()
 
     def _keep_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
@@ -108,6 +110,7 @@ class Daemon:
         code = self.process.wait(PATIENCE_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self._logging.join(PATIENCE_SECONDS)
         return code
 
     def stop(self) -> int:
@@ -145,10 +148,10 @@ class Daemon:
             yield channel
 
     @contextmanager
-    def calls(self) -> Iterator[Calls]:
+    def calls(self) -> Iterator[Methods]:
         """The wire without the client's manners."""
         with self.channel() as channel:
-            yield Calls(channel)
+            yield Methods(channel)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -1,10 +1,13 @@
 """Scratch on a disk that is full: a clean failure, nothing left, and deleting still works."""
 
+# ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
+
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,10 +66,7 @@ def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(c
             client.file_write(path="/tmp/second", size=3 * MIB, chunks=chunks())
         assert failure.value.code == "scratch_full"
         assert cramped_daemon.left_in_scratch() == ["first"]
-    with (
-        (cramped_daemon.scratch / "another's").open("ab", buffering=0) as file,
-        pytest.raises(OSError, match="No space"),
-    ):
+    with (cramped_daemon.scratch / "another's").open("ab", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
     with cramped_daemon.client() as another:

@@ -1,5 +1,7 @@
 """What becomes of packing when somebody goes away, gives up, takes over, or is told to end."""
 
+# ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
+
 from __future__ import annotations
 
 import json

@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 def small_world(root: Path) -> None:
     """A few files of the kinds that a game keeps."""
-    noise = random.Random(7)
+    noise = random.Random(7)  # noqa: S311 - the same world in every run
     (root / "region").mkdir(parents=True)
     (root / "empty folder").mkdir()
     (root / "region" / "r.0.0.mca").write_bytes(noise.randbytes(3 * MIB + 17))
@@ -23,8 +23,7 @@ def small_world(root: Path) -> None:
     (root / "run.sh").write_text("#!/bin/sh\n")
     (root / "run.sh").chmod(0o755)
     (root / "latest").symlink_to("level.dat")
-    with open(os.fsencode(root) + b"/not \xff UTF-8", "wb") as file:
-        file.write(b"bytes")
+    (root / os.fsdecode(b"not \xff UTF-8")).write_bytes(b"bytes")
 
 
 def endless_world(root: Path) -> None:
@@ -44,19 +43,15 @@ def large_world(root: Path, *, size: int) -> None:
 
 
 def contents(root: Path) -> dict[bytes, tuple[int, bytes]]:
-    """Every path with its mode and what it holds."""
+    """Every path below the root with its mode and what it holds."""
     found: dict[bytes, tuple[int, bytes]] = {}
-    for folder, folders, files in os.walk(os.fsencode(root)):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            status = os.lstat(path)
-            content = b""
-            if os.path.islink(path):
-                content = os.readlink(path)
-            elif os.path.isfile(path):
-                with open(path, "rb") as file:
-                    content = file.read()
-            found[os.path.relpath(path, os.fsencode(root))] = (status.st_mode, content)
+    for path in root.rglob("*"):
+        content = b""
+        if path.is_symlink():
+            content = os.fsencode(path.readlink())
+        elif path.is_file():
+            content = path.read_bytes()
+        found[os.fsencode(path.relative_to(root))] = (path.lstat().st_mode, content)
     return found
 
 

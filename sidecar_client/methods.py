@@ -1,17 +1,14 @@
 """The methods of the wire on one channel, each with its messages' types."""
 
-from typing import Final
-
 import grpc
 
+from sidecar_client.contract import SERVICE
 from sidecar_client.framing import data_unpack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
-_SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
-
 
 def _path(method: str) -> str:
-    return f"/{_SERVICE}/{method}"
+    return f"/{SERVICE}/{method}"
 
 
 def _content(message: bytes) -> bytes:
@@ -19,7 +16,7 @@ def _content(message: bytes) -> bytes:
     return wire.ReadFileReply.FromString(message).data if data is None else bytes(data)
 
 
-class Calls:
+class Methods:
     """What can be called.
 
     File content goes past the generated code: `read_file` answers with it as it is, and `write_file` takes

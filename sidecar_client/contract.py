@@ -1,0 +1,16 @@
+"""What both ends of the wire agree on beside its messages."""
+
+from typing import Final
+
+from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
+
+CODE_METADATA: Final = "savepoint-code"
+"""The trailing metadata that carries a failure's stable code."""
+
+DATA_BYTES: Final = 1 << 20
+"""File content in one message: larger ones gain nothing, and memory is a small multiple of it."""
+
+MESSAGE_BYTES: Final = 8 << 20
+"""The largest message either end takes."""

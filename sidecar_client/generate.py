@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped] # grpcio-tools brings no types
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROTO: Final = Path("sidecar_client/proto/savepoint/sidecar/v1/sidecar.proto")

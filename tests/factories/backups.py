@@ -127,6 +127,8 @@ class OperationFactory(factory.django.DjangoModelFactory):
         """`subject=` names the backup it is about."""
         if backup is not None:
             OperationBackup.objects.create(operation=self, backup=backup)
+            backup.operation = self
+            backup.save(update_fields=["operation"])
 
 
 class OperationBackupFactory(factory.django.DjangoModelFactory):

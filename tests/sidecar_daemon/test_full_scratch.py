@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from sidecar.scratch import Scratch
 from sidecar_client.errors import SidecarFailed
 from tests.services.require import program_require, unavailable
 from tests.sidecar_daemon.daemon import Daemon, eventually
@@ -34,6 +36,16 @@ def cramped_daemon(idle_daemon: Daemon) -> Iterator[Daemon]:
         idle_daemon.close()
     finally:
         subprocess.run([umount, "--lazy", idle_daemon.scratch], check=True)
+
+
+def test_files_that_nobody_came_back_for_go_when_room_is_needed(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path)
+    for name, age_hours in (("abandoned", 25), ("wanted", 23)):
+        (scratch.files / name).touch()
+        made = time.time() - age_hours * 3600
+        os.utime(scratch.files / name, (made, made))
+    with scratch.partial_create():
+        assert [path.name for path in scratch.files.iterdir()] == ["wanted"]
 
 
 def test_an_archive_that_does_not_fit_leaves_nothing(cramped_daemon: Daemon) -> None:

@@ -111,6 +111,24 @@ def test_a_daemon_that_is_down_is_unavailable_within_seconds(busy_daemon: Daemon
     assert time.monotonic() - began < 6
 
 
+def test_a_daemon_that_is_back_is_found_by_a_client_that_waited(idle_daemon: Daemon) -> None:
+    idle_daemon.listen = f"unix:{idle_daemon.folder}/socket"
+    idle_daemon.start()
+
+    def answers() -> bool:
+        try:
+            return bool(client.describe().version)
+        except SidecarUnavailable:
+            return False
+
+    with idle_daemon.client() as client:
+        assert answers()
+        idle_daemon.kill()
+        assert not eventually(answers, seconds=4)
+        idle_daemon.start()
+        assert eventually(answers, seconds=5)
+
+
 def test_a_newer_attempt_ends_the_older_ones_packing_and_can_use_its_output(busy_daemon: Daemon) -> None:
     operation = any_operation()
     with (

@@ -67,6 +67,15 @@ def test_a_folder_that_is_gone_is_denied_and_never_looks_empty(tmp_path: Path) -
         list(storage.list(""))
     with pytest.raises(StorageDenied):
         put(storage, "object")
+    with pytest.raises(StorageDenied):
+        storage.size("object")
+    with pytest.raises(StorageDenied):
+        list(storage.read("object"))
+    # A delete that seemed to work would be forgotten, and the object come back with its folder.
+    with pytest.raises(StorageDenied):
+        storage.delete("object")
+    with pytest.raises(StorageDenied):
+        storage.partials_sweep(older_than_seconds=0)
     assert not (tmp_path / "unmounted").exists()
 
 

@@ -25,6 +25,7 @@ demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVE
 test: env ## the whole suite, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.run
 
+lint: export DJANGO_SETTINGS_MODULE = tests.settings
 lint: env ## ruff, format, types, import contracts, file budget, migrations, generated code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

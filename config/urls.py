@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 import accounts.api.schema  # noqa: F401  # registers how the OpenAPI description shows who calls
@@ -20,6 +21,8 @@ _description = [
 ]
 
 urlpatterns = [
+    # Whoever opens the bare address finds out what can be done here.
+    path("", RedirectView.as_view(pattern_name="docs"), name="home"),
     path("api/v1/", include([*orders.urls.api, *provisions.urls.api, *backups.urls.api, *_description])),
     # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
     re_path(r"^api/", unknown_address, name="api-unknown"),

@@ -42,7 +42,7 @@ class ArchiveDamaged(SidecarError):
 
 
 class ArchiveRefused(SidecarError):
-    """The archive holds an entry that could reach outside the data root, or breaks a limit; nothing live was touched."""
+    """The archive holds an entry that could reach outside the data root, or breaks a limit; nothing was touched."""
 
     code = "archive_refused"
 

@@ -1,4 +1,4 @@
-"""The whole suite: `python -m tests.run [pytest arguments]`. First on SQLite, then what touches the database on PostgreSQL."""
+"""The whole suite, `python -m tests.run`: first on SQLite, then what touches the database on PostgreSQL."""
 
 from __future__ import annotations
 

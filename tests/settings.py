@@ -2,14 +2,15 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ.setdefault("SAVEPOINT_MASTER_KEYS", "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-os.environ.setdefault("SAVEPOINT_HOME", os.path.join(tempfile.gettempdir(), "savepoint-tests"))
+os.environ.setdefault("SAVEPOINT_HOME", str(Path(tempfile.gettempdir()) / "savepoint-tests"))
 if os.environ.get("SAVEPOINT_TEST_DATABASE"):
     os.environ["DATABASE_URL"] = os.environ["SAVEPOINT_TEST_DATABASE"]
 
-from config.settings import *  # noqa: E402, F403
+from config.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

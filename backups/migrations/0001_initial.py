@@ -8,240 +8,448 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('orders', '0001_initial'),
-        ('provisions', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("orders", "0001_initial"),
+        ("provisions", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Supervisor',
+            name="Supervisor",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('host', models.CharField(max_length=200)),
-                ('workers', models.PositiveIntegerField()),
-                ('started_at', models.DateTimeField(auto_now_add=True)),
-                ('seen_at', models.DateTimeField(auto_now=True)),
-                ('workers_alive', models.PositiveIntegerField(default=0)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("host", models.CharField(max_length=200)),
+                ("workers", models.PositiveIntegerField()),
+                ("started_at", models.DateTimeField(auto_now_add=True)),
+                ("seen_at", models.DateTimeField(auto_now=True)),
+                ("workers_alive", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Asset',
+            name="Asset",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('key', models.CharField(max_length=300)),
-                ('sealed', models.BooleanField()),
-                ('size_bytes', models.PositiveBigIntegerField()),
-                ('stored_bytes', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('content_type', models.CharField(max_length=100)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assets', to='accounts.customer')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("key", models.CharField(max_length=300)),
+                ("sealed", models.BooleanField()),
+                ("size_bytes", models.PositiveBigIntegerField()),
+                ("stored_bytes", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("content_type", models.CharField(max_length=100)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="assets", to="accounts.customer"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Operation',
+            name="Operation",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('create', 'Create'), ('restore', 'Restore'), ('undo', 'Undo'), ('delete', 'Delete'), ('verify', 'Verify'), ('import', 'Import'), ('reprovision', 'Reprovision')], max_length=16, verbose_name='kind')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=16, verbose_name='state')),
-                ('phase', models.CharField(blank=True, max_length=32, verbose_name='phase')),
-                ('params', models.JSONField(default=dict)),
-                ('fence', models.PositiveBigIntegerField(default=0)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('heartbeat', models.PositiveBigIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=100)),
-                ('bytes_done', models.PositiveBigIntegerField(default=0)),
-                ('bytes_total', models.PositiveBigIntegerField(null=True)),
-                ('rate', models.PositiveBigIntegerField(default=0)),
-                ('error_code', models.CharField(blank=True, max_length=64)),
-                ('error_params', models.JSONField(default=dict)),
-                ('cancel_requested_at', models.DateTimeField(null=True)),
-                ('not_before', models.DateTimeField(null=True)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='operations', to='orders.order')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("create", "Create"),
+                            ("restore", "Restore"),
+                            ("undo", "Undo"),
+                            ("delete", "Delete"),
+                            ("verify", "Verify"),
+                            ("import", "Import"),
+                            ("reprovision", "Reprovision"),
+                        ],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                        verbose_name="state",
+                    ),
+                ),
+                ("phase", models.CharField(blank=True, max_length=32, verbose_name="phase")),
+                ("params", models.JSONField(default=dict)),
+                ("fence", models.PositiveBigIntegerField(default=0)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("heartbeat", models.PositiveBigIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=100)),
+                ("bytes_done", models.PositiveBigIntegerField(default=0)),
+                ("bytes_total", models.PositiveBigIntegerField(null=True)),
+                ("rate", models.PositiveBigIntegerField(default=0)),
+                ("error_code", models.CharField(blank=True, max_length=64)),
+                ("error_params", models.JSONField(default=dict)),
+                ("cancel_requested_at", models.DateTimeField(null=True)),
+                ("not_before", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="operations", to="orders.order"
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'operation',
-                'verbose_name_plural': 'operations',
+                "verbose_name": "operation",
+                "verbose_name_plural": "operations",
             },
         ),
         migrations.CreateModel(
-            name='Backup',
+            name="Backup",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('status', models.CharField(choices=[('creating', 'Creating'), ('ready', 'Ready'), ('failed', 'Failed'), ('restoring', 'Restoring')], default='creating', max_length=16, verbose_name='status')),
-                ('size_bytes', models.PositiveBigIntegerField(null=True, verbose_name='size')),
-                ('format', models.CharField(default='archive', max_length=16)),
-                ('source', models.CharField(default='files', max_length=16)),
-                ('consistency', models.CharField(max_length=16, null=True)),
-                ('warnings', models.JSONField(default=list)),
-                ('warnings_total', models.PositiveIntegerField(default=0)),
-                ('locked', models.BooleanField(default=False, verbose_name='locked')),
-                ('is_safety', models.BooleanField(default=False)),
-                ('degraded', models.BooleanField(default=False)),
-                ('verified_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('asset', models.OneToOneField(null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='backup', to='backups.asset')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='backups', to='orders.order')),
-                ('provision', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='backups', to='provisions.provision')),
-                ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='backups.operation')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("creating", "Creating"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                            ("restoring", "Restoring"),
+                        ],
+                        default="creating",
+                        max_length=16,
+                        verbose_name="status",
+                    ),
+                ),
+                ("size_bytes", models.PositiveBigIntegerField(null=True, verbose_name="size")),
+                ("format", models.CharField(default="archive", max_length=16)),
+                ("source", models.CharField(default="files", max_length=16)),
+                ("consistency", models.CharField(max_length=16, null=True)),
+                ("warnings", models.JSONField(default=list)),
+                ("warnings_total", models.PositiveIntegerField(default=0)),
+                ("locked", models.BooleanField(default=False, verbose_name="locked")),
+                ("is_safety", models.BooleanField(default=False)),
+                ("degraded", models.BooleanField(default=False)),
+                ("verified_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "asset",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="backup",
+                        to="backups.asset",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="backups", to="orders.order"
+                    ),
+                ),
+                (
+                    "provision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, related_name="backups", to="provisions.provision"
+                    ),
+                ),
+                (
+                    "operation",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="backups.operation",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'backup',
-                'verbose_name_plural': 'backups',
-                'permissions': [('read_customer_data', "May download and browse customers' backups")],
+                "verbose_name": "backup",
+                "verbose_name_plural": "backups",
+                "permissions": [("read_customer_data", "May download and browse customers' backups")],
             },
         ),
         migrations.CreateModel(
-            name='OperationBackup',
+            name="OperationBackup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('subject', 'Subject'), ('safety', 'Safety backup'), ('member', 'Member of a restore point')], default='subject', max_length=16)),
-                ('backup', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='backups.backup')),
-                ('operation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='roles', to='backups.operation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("subject", "Subject"),
+                            ("safety", "Safety backup"),
+                            ("member", "Member of a restore point"),
+                        ],
+                        default="subject",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "backup",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="roles", to="backups.backup"
+                    ),
+                ),
+                (
+                    "operation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="roles", to="backups.operation"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='operation',
-            name='backups',
-            field=models.ManyToManyField(related_name='operations', through='backups.OperationBackup', to='backups.backup'),
+            model_name="operation",
+            name="backups",
+            field=models.ManyToManyField(
+                related_name="operations", through="backups.OperationBackup", to="backups.backup"
+            ),
         ),
         migrations.CreateModel(
-            name='StorageTarget',
+            name="StorageTarget",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('kind', models.CharField(choices=[('local', 'local folder'), ('s3', 'S3')], max_length=16, verbose_name='kind')),
-                ('options', models.JSONField(default=dict, verbose_name='options')),
-                ('secrets', common.fields.EncryptedTextField(blank=True, null=True)),
-                ('sealed', models.BooleanField(default=True, verbose_name='encrypted')),
-                ('is_default', models.BooleanField(default=False, verbose_name='default')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("local", "local folder"), ("s3", "S3")], max_length=16, verbose_name="kind"
+                    ),
+                ),
+                ("options", models.JSONField(default=dict, verbose_name="options")),
+                ("secrets", common.fields.EncryptedTextField(blank=True, null=True)),
+                ("sealed", models.BooleanField(default=True, verbose_name="encrypted")),
+                ("is_default", models.BooleanField(default=False, verbose_name="default")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name': 'storage target',
-                'verbose_name_plural': 'storage targets',
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['local', 's3'])), name='target_kind_known'), models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='target_one_default')],
+                "verbose_name": "storage target",
+                "verbose_name_plural": "storage targets",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("kind__in", ["local", "s3"])), name="target_kind_known"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)), fields=("is_default",), name="target_one_default"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DataKey',
+            name="DataKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('wrapped', models.BinaryField()),
-                ('copied_version', models.PositiveIntegerField(editable=False, null=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='data_keys', to='accounts.customer')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='data_keys', to='backups.storagetarget')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wrapped", models.BinaryField()),
+                ("copied_version", models.PositiveIntegerField(editable=False, null=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="data_keys", to="accounts.customer"
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="data_keys",
+                        to="backups.storagetarget",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='asset',
-            name='target',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='assets', to='backups.storagetarget'),
+            model_name="asset",
+            name="target",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.RESTRICT, related_name="assets", to="backups.storagetarget"
+            ),
         ),
         migrations.CreateModel(
-            name='StoredObject',
+            name="StoredObject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=300)),
-                ('backup_id', models.UUIDField(db_index=True)),
-                ('doomed_at', models.DateTimeField(db_index=True, null=True)),
-                ('swept_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='objects_stored', to='backups.storagetarget')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=300)),
+                ("backup_id", models.UUIDField(db_index=True)),
+                ("doomed_at", models.DateTimeField(db_index=True, null=True)),
+                ("swept_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="objects_stored",
+                        to="backups.storagetarget",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='backup',
-            index=models.Index(fields=['provision', '-created_at', '-id'], name='backup_newest_of_provision'),
+            model_name="backup",
+            index=models.Index(fields=["provision", "-created_at", "-id"], name="backup_newest_of_provision"),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['creating', 'ready', 'failed', 'restoring'])), name='backup_status_known'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["creating", "ready", "failed", "restoring"])),
+                name="backup_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['ready', 'restoring']), _negated=True), models.Q(('asset__isnull', False), ('completed_at__isnull', False), ('size_bytes__isnull', False)), _connector='OR'), name='backup_complete_when_usable'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", ["ready", "restoring"]), _negated=True),
+                    models.Q(("asset__isnull", False), ("completed_at__isnull", False), ("size_bytes__isnull", False)),
+                    _connector="OR",
+                ),
+                name="backup_complete_when_usable",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'creating'), _negated=True), models.Q(('asset__isnull', True), ('completed_at__isnull', True)), _connector='OR'), name='backup_empty_while_creating'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "creating"), _negated=True),
+                    models.Q(("asset__isnull", True), ("completed_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="backup_empty_while_creating",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(('deleted_at__isnull', True), ('status__in', ['ready', 'failed']), _connector='OR'), name='backup_not_deleted_while_busy'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("deleted_at__isnull", True), ("status__in", ["ready", "failed"]), _connector="OR"),
+                name="backup_not_deleted_while_busy",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(('consistency__isnull', True), ('consistency__in', ['quiesced', 'stopped', 'crash']), _connector='OR'), name='backup_consistency_known'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("consistency__isnull", True),
+                    ("consistency__in", ["quiesced", "stopped", "crash"]),
+                    _connector="OR",
+                ),
+                name="backup_consistency_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(('format__in', ['archive', 'repository'])), name='backup_format_known'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("format__in", ["archive", "repository"])), name="backup_format_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operationbackup',
-            constraint=models.UniqueConstraint(fields=('operation', 'backup'), name='operation_backup_once'),
+            model_name="operationbackup",
+            constraint=models.UniqueConstraint(fields=("operation", "backup"), name="operation_backup_once"),
         ),
         migrations.AddConstraint(
-            model_name='operationbackup',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['subject', 'safety', 'member'])), name='operation_role_known'),
+            model_name="operationbackup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["subject", "safety", "member"])), name="operation_role_known"
+            ),
         ),
         migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['created_at'], name='operation_live'),
+            model_name="operation",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])), fields=["created_at"], name="operation_live"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['create', 'restore', 'undo', 'import', 'reprovision']), ('state__in', ['queued', 'running'])), fields=('order',), name='operation_one_active_an_order'),
+            model_name="operation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("kind__in", ["create", "restore", "undo", "import", "reprovision"]),
+                    ("state__in", ["queued", "running"]),
+                ),
+                fields=("order",),
+                name="operation_one_active_an_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['create', 'restore', 'undo', 'delete', 'verify', 'import', 'reprovision'])), name='operation_kind_known'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["create", "restore", "undo", "delete", "verify", "import", "reprovision"])
+                ),
+                name="operation_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled'])), name='operation_state_known'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "succeeded", "failed", "cancelled"])),
+                name="operation_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('state__in', ['queued', 'running'])), models.Q(models.Q(('state__in', ['queued', 'running']), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='operation_finished_when_over'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", True), ("state__in", ["queued", "running"])),
+                    models.Q(
+                        models.Q(("state__in", ["queued", "running"]), _negated=True), ("finished_at__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="operation_finished_when_over",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('error_code__gt', ''), ('state__in', ['failed', 'cancelled'])), models.Q(models.Q(('state__in', ['failed', 'cancelled']), _negated=True), ('error_code', '')), _connector='OR'), name='operation_failed_says_why'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("error_code__gt", ""), ("state__in", ["failed", "cancelled"])),
+                    models.Q(models.Q(("state__in", ["failed", "cancelled"]), _negated=True), ("error_code", "")),
+                    _connector="OR",
+                ),
+                name="operation_failed_says_why",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'running'), _negated=True), ('fence__gt', 0), _connector='OR'), name='operation_running_has_fence'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(models.Q(("state", "running"), _negated=True), ("fence__gt", 0), _connector="OR"),
+                name="operation_running_has_fence",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datakey',
-            constraint=models.UniqueConstraint(fields=('customer', 'target'), name='data_key_one_a_tenant_and_target'),
+            model_name="datakey",
+            constraint=models.UniqueConstraint(fields=("customer", "target"), name="data_key_one_a_tenant_and_target"),
         ),
         migrations.AddConstraint(
-            model_name='asset',
-            constraint=models.UniqueConstraint(fields=('target', 'key'), name='asset_key_once'),
+            model_name="asset",
+            constraint=models.UniqueConstraint(fields=("target", "key"), name="asset_key_once"),
         ),
         migrations.AddConstraint(
-            model_name='asset',
-            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='asset_sha256'),
+            model_name="asset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")), name="asset_sha256"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='storedobject',
-            constraint=models.UniqueConstraint(fields=('target', 'key'), name='stored_object_key_once'),
+            model_name="storedobject",
+            constraint=models.UniqueConstraint(fields=("target", "key"), name="stored_object_key_once"),
         ),
     ]

@@ -7,30 +7,73 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('orders', '0001_initial'),
+        ("orders", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Provision',
+            name="Provision",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('deployment', 'deployment'), ('sidecar', 'sidecar'), ('database', 'database'), ('volume', 'volume')], max_length=16, verbose_name='kind')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('is_primary', models.BooleanField(default=False, verbose_name='primary')),
-                ('address', models.CharField(blank=True, max_length=300, verbose_name='address')),
-                ('token', common.fields.EncryptedTextField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='provisions', to='orders.order')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("deployment", "deployment"),
+                            ("sidecar", "sidecar"),
+                            ("database", "database"),
+                            ("volume", "volume"),
+                        ],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("is_primary", models.BooleanField(default=False, verbose_name="primary")),
+                ("address", models.CharField(blank=True, max_length=300, verbose_name="address")),
+                ("token", common.fields.EncryptedTextField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="provisions", to="orders.order"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'provision',
-                'verbose_name_plural': 'provisions',
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['deployment', 'sidecar', 'database', 'volume'])), name='provision_kind_known'), models.CheckConstraint(condition=models.Q(('is_primary', False), ('kind', 'deployment'), _connector='OR'), name='provision_primary_is_a_deployment'), models.CheckConstraint(condition=models.Q(models.Q(('kind', 'sidecar'), _negated=True), models.Q(('address', ''), _negated=True), _connector='OR'), name='provision_sidecar_has_address'), models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('order',), name='provision_one_primary_an_order'), models.UniqueConstraint(condition=models.Q(('kind', 'sidecar')), fields=('order',), name='provision_one_sidecar_an_order')],
+                "verbose_name": "provision",
+                "verbose_name_plural": "provisions",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["deployment", "sidecar", "database", "volume"])),
+                        name="provision_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("is_primary", False), ("kind", "deployment"), _connector="OR"),
+                        name="provision_primary_is_a_deployment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("kind", "sidecar"), _negated=True),
+                            models.Q(("address", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="provision_sidecar_has_address",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_primary", True)),
+                        fields=("order",),
+                        name="provision_one_primary_an_order",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "sidecar")),
+                        fields=("order",),
+                        name="provision_one_sidecar_an_order",
+                    ),
+                ],
             },
         ),
     ]

@@ -68,6 +68,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/assets/{asset}/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
 }
 PUBLIC = {
+    "": 302,
     "api/v1/schema/": 200,
     "api/v1/docs/": 200,
     "^api/": 404,

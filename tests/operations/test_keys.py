@@ -117,5 +117,5 @@ def test_secret_columns_are_ciphertext_in_the_database(keyed):
     with connection.cursor() as cursor:
         cursor.execute("SELECT token FROM provisions_provision WHERE token IS NOT NULL")
         (raw,) = cursor.fetchone()
-    assert b"x" != bytes(raw)
+    assert bytes(raw) != b"x"
     assert len(bytes(raw)) > 40

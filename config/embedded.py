@@ -22,15 +22,14 @@ def embedded_prepare() -> None:
 
     Called before the settings are read. Ends the program with one line when the home cannot be had.
     """
-    given = os.environ.get("SAVEPOINT_HOME")
-    # Not resolved: whoever named the home by a link finds the processes by that name.
-    home = Path.cwd() / (given or "var")
-    if given != str(home):
+    given = os.environ.get("SAVEPOINT_HOME") or "var"
+    home = Path(given)
+    if not home.is_absolute():
         # Anew, so that this process too shows it in the environment that others see: the tree is found by it.
-        os.environ["SAVEPOINT_HOME"] = str(home)
+        os.environ["SAVEPOINT_HOME"] = str(home.resolve())
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # there is nothing for a shell
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _home_take(home)
         (home / DEMO_FILE).unlink(missing_ok=True)
         _secret_keep(home, "SECRET_KEY", lambda: secrets.token_urlsafe(SECRET_KEY_BYTES))

@@ -22,7 +22,7 @@ _description = [
 
 urlpatterns = [
     # Whoever opens the bare address finds out what can be done here.
-    path("", RedirectView.as_view(pattern_name="docs"), name="home"),
+    path("", RedirectView.as_view(pattern_name="docs", http_method_names=["get", "head"]), name="home"),
     path("api/v1/", include([*orders.urls.api, *provisions.urls.api, *backups.urls.api, *_description])),
     # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
     re_path(r"^api/", unknown_address, name="api-unknown"),

@@ -16,6 +16,10 @@ from sidecar.errors import Cancelled, SourceFailed
 
 RESERVED_FOLDER: Final = b".savepoint"
 
+# What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
+DEPTH_MAX: Final = 4096
+PATH_BYTES_MAX: Final = 256 * 1024
+
 # Folders kept open on the way down, besides the root; those further up are opened anew on the way back.
 FOLDERS_OPEN: Final = 64
 _ENTRIES_A_CHECK: Final = 1000
@@ -177,6 +181,9 @@ class _Walk:
         path = bytes(self._path) + name
         if level.descriptor is None:
             self._warn(WarningKind.VANISHED, path)
+            return None
+        if len(self._levels) > DEPTH_MAX or len(path) > PATH_BYTES_MAX:
+            self._warn(WarningKind.UNREADABLE, path)
             return None
         try:
             status = os.stat(name, dir_fd=level.descriptor, follow_symlinks=False)

@@ -18,9 +18,9 @@ class Limits:
     """
 
     total_bytes: int = 4096 * GIB  # decompressed, headers included
-    entries: int = 10_000_000  # headers, extended ones included
-    depth: int = 512  # path components
-    path_bytes: int = 16_384
+    entries: int = 200_000_000  # headers, extended ones included: more than any volume we pack holds
+    depth: int = 4096  # path components
+    path_bytes: int = 256 * 1024
     header_bytes: int = MIB  # of one extended header, which has to be held in memory
     ratio: int = 1000
     ratio_from_bytes: int = GIB

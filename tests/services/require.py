@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 
-class ProgramMissing(pytest.skip.Exception):
+class ProgramMissing(pytest.skip.Exception):  # type: ignore[name-defined,misc]  # its stubs do not say it is a class
     """Something this machine lacks, named. Raised in a test it is that test's skip."""
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.pack import PackWarning, WarningKind
-from sidecar.archive.scan import FOLDERS_OPEN, entry_open, root_open, tree_walk
+from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, entry_open, root_open, tree_walk
 from sidecar.errors import SourceFailed
+from sidecar.restore.limits import DEFAULT_LIMITS
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise
 
@@ -48,6 +49,15 @@ def test_a_path_longer_than_any_system_call_takes_is_packed(world: Path, archive
     assert "/".join([folder_name] * 30 + ["treasure"]) in packed
     assert len(max(packed, key=len)) > 6000
     assert len(packed) == 30 + 30 + 1
+
+
+def test_what_a_restore_would_refuse_for_its_depth_is_left_out_with_a_warning(world: Path, archive: Archive) -> None:
+    os.close(chain_make(world, "d", DEPTH_MAX + 2))
+    result = archive.pack(world)
+    assert {warning.kind for warning in result.warnings} == {WarningKind.UNREADABLE}
+    assert {warning.path.count(b"/") + 1 for warning in result.warnings} == {DEPTH_MAX + 1}
+    assert max(name.count("/") + 1 for name in names(archive.data)) == DEPTH_MAX == DEFAULT_LIMITS.depth
+    assert DEFAULT_LIMITS.path_bytes == PATH_BYTES_MAX
 
 
 def test_a_deep_tree_is_packed_whole_with_few_descriptors(world: Path, archive: Archive, bottom: int) -> None:

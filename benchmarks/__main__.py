@@ -1,0 +1,31 @@
+"""`python -m benchmarks [NAME …]`: run benchmarks, print their tables, write `benchmarks/results/NAME.json`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from benchmarks import archive
+from benchmarks.report import Report
+
+BENCHMARKS: dict[str, Callable[[Report, int, int], None]] = {"archive": archive.run}
+
+
+def main() -> None:
+    """Run what was named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--megabytes", type=int, default=1066, help="size of the world (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="of which the median counts (default: %(default)s)")
+    options = parser.parse_args()
+    for name in options.names or BENCHMARKS:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
+        report = Report(name)
+        BENCHMARKS[name](report, options.megabytes, options.runs)
+        report.print()
+        print(f"written to {report.write()}")
+
+
+if __name__ == "__main__":
+    main()

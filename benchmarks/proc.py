@@ -1,0 +1,34 @@
+"""What /proc says of a process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MIB = 1 << 20
+TICKS_PER_SECOND = 100
+"""USER_HZ, in which processor time is counted."""
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes it started."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+
+
+def status_mib(pid: int, field: str) -> float:
+    """A size in its status, in MiB: `VmRSS` is its memory now, `VmHWM` the most it ever was."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024 / MIB
+    raise LookupError(field)
+
+
+def peak_begin(pid: int) -> None:
+    """Let the most it ever was begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time it has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND

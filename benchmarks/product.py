@@ -1,0 +1,126 @@
+"""The whole product, driven from outside and measured: web server, worker, sidecar, storage."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from benchmarks.proc import MIB, children_of, cpu_seconds, peak_begin, status_mib
+from config.demo.comparison import STAGING, archive_compare
+from tests.processes.portal import Portal
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One operation: from its request to its end, and from a worker's claim to the commit, in seconds."""
+
+    backup: dict[str, Any]
+    wall: float
+    claim_to_commit: float
+    cpu: dict[str, float]
+    peak_rss_mib: dict[str, float]
+
+
+class Product:
+    """A running portal with one worker."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._pids = {"sidecar": portal.children["sidecar"].pid, "worker": _worker_pid(portal.children["worker"].pid)}
+
+    @property
+    def world(self) -> Path:
+        """The game server's folder."""
+        return self._portal.world
+
+    def rss_mib(self, name: str) -> float:
+        """The memory of the sidecar or the worker now."""
+        return status_mib(self._pids[name], "VmRSS")
+
+    def full(self) -> Job:
+        """Create a backup."""
+        return self._job(lambda: self._portal.api("POST", self._portal.backups, {}).json["id"])
+
+    def restore(self, backup: str) -> Job:
+        """Bring a backup back onto the server."""
+
+        def begin() -> str:
+            answer = self._portal.api("POST", f"{self._portal.backups}{backup}/restore/", {"mode": "replace"})
+            assert answer.status == HTTPStatus.ACCEPTED, answer
+            return backup
+
+        return self._job(begin)
+
+    def download(self, backup: dict[str, Any]) -> float:
+        """Download a backup; return MB/s."""
+        began = time.perf_counter()
+        buffer, size = bytearray(MIB), 0
+        with self._portal.open(f"assets/{backup['asset_id']}/") as response:
+            while read := response.readinto(buffer):
+                size += read
+        assert size == backup["size_bytes"]
+        return size / 1e6 / (time.perf_counter() - began)
+
+    def differences(self, backup: dict[str, Any]) -> list[str]:
+        """How the folder differs from a backup."""
+        with self._portal.open(f"assets/{backup['asset_id']}/") as response:
+            return archive_compare(response, self.world).differences
+
+    def empty(self) -> None:
+        """Take every file of the server away."""
+        for path in self.world.iterdir():
+            if path.name != STAGING:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def delete(self, backup: str) -> None:
+        """Delete a backup and wait until its bytes are gone."""
+        assert self._portal.api("DELETE", f"{self._portal.backups}{backup}/").status == HTTPStatus.NO_CONTENT
+        while any(backup in path.name for path in (self._portal.home / "storage").rglob("*")):
+            time.sleep(POLL_SECONDS)
+
+    def _job(self, begin: Callable[[], str]) -> Job:
+        for pid in self._pids.values():
+            peak_begin(pid)
+        cpu = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        began = time.perf_counter()
+        backup = self._ended(begin())
+        wall = time.perf_counter() - began
+        return Job(
+            backup=backup,
+            wall=wall,
+            claim_to_commit=self._claim_to_commit(backup["operation"]["id"]),
+            cpu={name: cpu_seconds(pid) - cpu[name] for name, pid in self._pids.items()},
+            peak_rss_mib={name: status_mib(pid, "VmHWM") for name, pid in self._pids.items()},
+        )
+
+    def _ended(self, backup: str) -> dict[str, Any]:
+        while True:
+            found: dict[str, Any] = self._portal.api("GET", f"{self._portal.backups}{backup}/").json
+            if found["operation"]["state"] not in ("queued", "running"):
+                assert (found["status"], found["operation"]["state"]) == ("ready", "succeeded"), found
+                return found
+            time.sleep(POLL_SECONDS)
+
+    def _claim_to_commit(self, operation: str) -> float:
+        query = "select started_at, finished_at from backups_operation where id = ?"
+        with closing(sqlite3.connect(self._portal.home / "savepoint.sqlite3")) as database:
+            row = database.execute(query, [operation.replace("-", "")]).fetchone()
+        started, finished = map(datetime.fromisoformat, row)
+        return (finished - started).total_seconds()
+
+
+def _worker_pid(supervisor: int) -> int:
+    """The process that runs operations: django-q2's sentinel starts it first, then its monitor and its pusher."""
+    (main,) = children_of(supervisor)
+    (sentinel,) = children_of(main)
+    return min(children_of(sentinel))

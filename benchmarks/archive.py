@@ -9,12 +9,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.peers import Cost, Peer, peers_installed
+from benchmarks.peers import Peer, peers_installed
 from benchmarks.product import Job, Product
 from benchmarks.report import Report
 from tests.processes.portal import portal
@@ -22,71 +23,81 @@ from tests.processes.portal import portal
 MEDIA = {"tmpfs": Path("/dev/shm"), "disk": Path("/var/tmp")}  # noqa: S108  # a folder of their own is made there
 FULL = {"tmpfs": "full", "disk": "full_disk"}
 US = "savepoint"
+MB = 1_000_000
 
-Timings = dict[tuple[str, str], list[float]]
+
+@dataclass
+class Figures:
+    """What was measured: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool."""
+
+    runs: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    peak_rss_mib: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def note(self, tool: str, metric: str, value: float, unit: str = "s") -> None:
+        """Note one run."""
+        self.runs[tool, metric, unit].append(value)
+
+    def peak(self, tool: str, mib: float) -> None:
+        """Note a peak; the highest counts."""
+        self.peak_rss_mib[tool] = max(mib, self.peak_rss_mib[tool])
+
+    def median(self, tool: str, metric: str, unit: str = "s") -> float:
+        """The run in the middle."""
+        return median(self.runs[tool, metric, unit])
 
 
 def run(report: Report, megabytes: int, runs: int) -> None:
     """Measure on each medium, product and peers in turn, `runs` times; medians go into the report."""
     peers, report.missing = peers_installed()
+    figures = Figures()
     for medium, folder in MEDIA.items():
         with _folder(folder) as root, portal(root / "home", workers=1, megabytes=megabytes) as running:
             print(f"{medium}: a world of {megabytes} MB, {runs} runs each of {US}, {', '.join(p.name for p in peers)}")
-            _medium(report, medium, root, Product(running), peers, runs)
-
-
-def _medium(report: Report, medium: str, root: Path, product: Product, peers: list[Peer], runs: int) -> None:
-    full, restore = FULL[medium], f"restore_{medium}"
-    timings: Timings = defaultdict(list)
-    report.add(f"{US} worker", "idle_rss", product.rss_mib("worker"), "MiB")
-    for _ in range(runs):
-        _run_product(timings, full, restore, product)
-        for peer in peers:
-            _run_peer(timings, full, restore, peer, product.world, root)
-    units = {"seconds": "s", "peak_rss": "MiB", "stored": "MB", "download": "MB/s"}
-    for (tool, metric), values in timings.items():
-        unit = next((unit for word, unit in units.items() if metric.startswith(word)), "s")
-        name = metric if medium == "tmpfs" or medium in metric else f"{metric}_{medium}"
-        report.add(tool, name, median(values), unit)
+            product = Product(running)
+            figures.note(f"{US} worker", "idle_rss", product.rss_mib("worker"), "MiB")
+            for _ in range(runs):
+                _run_product(figures, medium, product)
+                for peer in peers:
+                    _run_peer(figures, medium, peer, product.world, root)
+    for tool, metric, unit in figures.runs:
+        report.add(tool, metric, figures.median(tool, metric, unit), unit)
+    for tool, mib in figures.peak_rss_mib.items():
+        report.add(tool, "peak_rss", mib, "MiB")
     for peer in peers:
-        for metric in (full, restore):
-            report.ratios[f"{metric}.{peer.name}"] = median(timings[peer.name, metric]) / median(timings[US, metric])
-        if medium == "tmpfs":
-            report.ratios[f"stored.{peer.name}"] = median(timings[peer.name, "stored"]) / median(timings[US, "stored"])
+        for metric in (*FULL.values(), *(f"restore_{medium}" for medium in MEDIA)):
+            report.ratios[f"{metric}.{peer.name}"] = figures.median(peer.name, metric) / figures.median(US, metric)
+        stored = [figures.median(tool, "stored", "MB") for tool in (peer.name, US)]
+        report.ratios[f"stored.{peer.name}"] = stored[0] / stored[1]
 
 
-def _run_product(timings: Timings, full: str, restore: str, product: Product) -> None:
+def _run_product(figures: Figures, medium: str, product: Product) -> None:
     made = product.full()
-    _note_job(timings, full, made)
-    timings[US, "stored"].append(made.backup["size_bytes"] / 1e6)
-    timings[US, "download"].append(product.download(made.backup))
+    _note_job(figures, FULL[medium], made)
+    figures.note(US, "stored", made.backup["size_bytes"] / MB, "MB")
+    figures.note(US, f"download_{medium}", product.download(made.backup), "MB/s")
     product.empty()
-    _note_job(timings, restore, product.restore(made.backup["id"]))
+    _note_job(figures, f"restore_{medium}", product.restore(made.backup["id"]))
     assert product.differences(made.backup) == []
     product.delete(made.backup["id"])
 
 
-def _note_job(timings: Timings, metric: str, job: Job) -> None:
-    timings[US, metric].append(job.wall)
-    timings[US, f"{metric}_claim_to_commit"].append(job.claim_to_commit)
+def _note_job(figures: Figures, metric: str, job: Job) -> None:
+    figures.note(US, metric, job.wall)
+    figures.note(US, f"{metric}_claim_to_commit", job.claim_to_commit)
     for name in job.cpu:
-        timings[f"{US} {name}", f"{metric}_cpu"].append(job.cpu[name])
-        timings[f"{US} {name}", f"peak_rss_{metric}"].append(job.peak_rss_mib[name])
+        figures.note(f"{US} {name}", f"{metric}_cpu", job.cpu[name])
+        figures.peak(f"{US} {name}", job.peak_rss_mib[name])
 
 
-def _run_peer(timings: Timings, full: str, restore: str, peer: Peer, world: Path, root: Path) -> None:
+def _run_peer(figures: Figures, medium: str, peer: Peer, world: Path, root: Path) -> None:
     archive, target = root / "archive", root / "restored"
     target.mkdir()
-    steps: dict[str, Callable[[], Cost]] = {
-        full: lambda: peer.full(world, archive),
-        restore: lambda: peer.restore(archive, target),
-    }
-    for metric, step in steps.items():
-        cost = step()
-        timings[peer.name, metric].append(cost.seconds)
-        timings[peer.name, f"{metric}_cpu"].append(cost.cpu_seconds)
-        timings[peer.name, f"peak_rss_{metric}"].append(cost.peak_rss_mib)
-    timings[peer.name, "stored"].append(archive.stat().st_size / 1e6)
+    costs = {FULL[medium]: peer.full(world, archive), f"restore_{medium}": peer.restore(archive, target)}
+    for metric, cost in costs.items():
+        figures.note(peer.name, metric, cost.seconds)
+        figures.note(peer.name, f"{metric}_cpu", cost.cpu_seconds)
+        figures.peak(peer.name, cost.peak_rss_mib)
+    figures.note(peer.name, "stored", archive.stat().st_size / MB, "MB")
     archive.unlink()
     shutil.rmtree(target)
 

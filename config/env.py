@@ -69,7 +69,7 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         home=home,
         host=host,
         port=port,
-        url=_url(environ, default=f"http://{host}:{port}"),
+        url=_url(environ, default=_url_default(host, port)),
         trusted_proxies=_integer(environ, "SAVEPOINT_TRUSTED_PROXIES", default=0, lowest=0, highest=10),
         workers=_integer(environ, "SAVEPOINT_WORKERS", default=2, lowest=1, highest=64),
         log_level=_choice(environ, "SAVEPOINT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -95,6 +95,12 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> 
     if value not in choices:
         raise EnvironmentInvalid(f"{name} must be one of {', '.join(sorted(choices))}.")
     return value
+
+
+def _url_default(host: str, port: int) -> str:
+    """The address on this machine: “everywhere” is no place to go to, and IPv6 stands in brackets."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # it is replaced, not bound
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def _url(environ: Mapping[str, str], *, default: str) -> str:

@@ -24,13 +24,14 @@ from common.queue import bell_ring_now, bells_waiting
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.25
+"""A worker killed between two looks at a cluster that just started is found only by the slower rule."""
 SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
 TICK_SECONDS = 60.0
 RING_AFTER_SECONDS = 5.0
 """An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
-FROZEN_AFTER_SECONDS = 30.0
+FROZEN_AFTER_SECONDS = 15.0
 """An operation that nobody claimed for so long, with a worker free, means that the cluster is frozen."""
 RING_BATCH = 100
 DRAIN_SECONDS = 20.0

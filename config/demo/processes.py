@@ -42,7 +42,7 @@ class Child:
     def __init__(self, program: Program, *, logs: Path, environ: Mapping[str, str]) -> None:
         self.program = program
         self.log = logs / f"{program.name}.log"
-        self._environ = environ
+        self.environ = environ
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +62,7 @@ class Child:
             self._process = subprocess.Popen(
                 [*leash, sys.executable, *self.program.arguments],
                 cwd=ROOT,
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

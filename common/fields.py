@@ -6,13 +6,15 @@ from typing import Any
 
 from django.db import models
 
+from common.errors import KeyUnavailable
+from common.keyring import KeyringError
 from common.keys import portal_keyring
 
 
 class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # the stored type is the field's own business
     """Text that is encrypted in the database (AES-256-GCM under the KEK, bound to table and column).
 
-    It cannot be searched. Reading raises KeyUnavailable's keyring error when the KEK version is not configured.
+    It cannot be searched. Reading raises KeyUnavailable when the KEK is not configured or the ciphertext was altered.
     """
 
     description = "Encrypted text"
@@ -22,7 +24,12 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # the s
 
     def from_db_value(self, value: bytes | memoryview | None, *_: object) -> str | None:
         """Decrypt what the database holds."""
-        return None if value is None else portal_keyring().unwrap(bytes(value), context=self._context()).decode()
+        if value is None:
+            return None
+        try:
+            return portal_keyring().unwrap(bytes(value), context=self._context()).decode()
+        except KeyringError as error:
+            raise KeyUnavailable from error
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002  # Django's signature
         """Encrypt what goes to the database."""

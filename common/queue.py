@@ -6,7 +6,6 @@ of django-q2 are pickles signed with SECRET_KEY, so nothing but ids ever goes in
 
 from __future__ import annotations
 
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -19,7 +18,12 @@ def bell_ring(task: str, *ids: UUID) -> None:
 
     A queue that cannot be reached is no error here: the supervisor rings again for what nobody claimed.
     """
-    transaction.on_commit(partial(bell_ring_now, task, *ids), robust=True)
+
+    def ring() -> None:
+        bell_ring_now(task, *ids)
+
+    # A function of its own: when it fails, Django logs its name, which a partial does not have.
+    transaction.on_commit(ring, robust=True)
 
 
 def bell_ring_now(task: str, *ids: UUID) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
@@ -86,10 +86,17 @@ def order_allows_backups(order: Order) -> None:
 
 def default_name(user: User) -> str:
     """“Backup” and the local date and time, in the language and time zone of whoever asked."""
-    zone = ZoneInfo(user.time_zone) if user.time_zone else ZoneInfo("UTC")
     with translation.override(user.language or translation.get_language()):
-        moment = date_format(timezone.localtime(timezone=zone), "Y-m-d H:i")
+        moment = date_format(timezone.localtime(timezone=_zone_of(user)), "Y-m-d H:i")
         return _("Backup %(moment)s") % {"moment": moment}
+
+
+def _zone_of(user: User) -> ZoneInfo:
+    try:
+        return ZoneInfo(user.time_zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # A zone that this machine does not know must not keep anybody from a backup.
+        return ZoneInfo("UTC")
 
 
 def backup_update(*, user: User, backup: Backup, name: str | None = None, locked: bool | None = None) -> Backup:

@@ -45,15 +45,16 @@ def keys_rotate() -> Rotation:
     for customer in Customer.objects.iterator():
         try:
             done.tenant_keys += customer_key_rewrap(customer=customer)
-        except KeyUnavailable:
+        except (KeyUnavailable, KeyringError):
             log.exception("the key of customer %s cannot be opened", customer.id)
             done.failed += 1
     for model, column in ENCRYPTED_COLUMNS:
         _columns_rotate(model, column, done)
-    for row in DataKey.objects.select_related("customer", "target").iterator():
+    # The secrets of a target are opened inside: those that cannot be must not end the whole run.
+    for row in DataKey.objects.select_related("customer", "target").defer("target__secrets").iterator():
         try:
             done.copies += data_key_copy(row=row, storage=target_open(row.target))
-        except StorageError:
+        except (StorageError, KeyUnavailable, KeyringError):
             log.exception("the copy of the data key %s cannot be written", row)
             done.failed += 1
     audit_record(actor=None, action="keys.rotate", tenant_keys=done.tenant_keys, copies=done.copies, failed=done.failed)
@@ -68,6 +69,6 @@ def _columns_rotate(model: type[Any], column: str, done: Rotation) -> None:
                 if row is not None:
                     row.save(update_fields=[column])
                     done.columns += 1
-        except KeyringError:
+        except KeyUnavailable:
             log.exception("%s of %s %s cannot be opened", column, model.__name__, pk)
             done.failed += 1

@@ -171,9 +171,10 @@ def _cancel(*, user: User, operation: Operation) -> None:
     live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
     if compare_and_set(live, cancel_requested_at=timezone.now()):
         audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)
-    # One that no worker has claimed yet ends here and now; a running one at its next checkpoint.
+    # One that no worker has claimed yet ends here and now; a running one at its next checkpoint. A restore that waits
+    # for its sidecar's journal ends only by its word: see backups.work.restore.
     queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED).first()
-    if queued is not None:
+    if queued is not None and "exchange" not in queued.params:
         operation_fail(operation=queued, error=OperationCancelled())
 
 

@@ -33,24 +33,39 @@ def objects_due() -> QuerySet[StoredObject]:
     needed = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
     late = Q(doomed_at__lt=timezone.now() - GRACE)
     due = StoredObject.objects.filter(Q(swept_at__isnull=True) | late, doomed_at__isnull=False)
-    return due.filter(~Exists(needed)).select_related("target").order_by("id")
+    return due.filter(~Exists(needed)).order_by("id")
 
 
 def storage_sweep() -> int:
     """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted."""
     idempotency_expire()
     swept = 0
-    open_targets: dict[UUID, Storage] = {}
-    for row in objects_due()[:BATCH]:
-        storage = open_targets.setdefault(row.target_id, target_open(row.target))
+    for target_id in StorageTarget.objects.values_list("id", flat=True):
+        try:
+            swept += _target_sweep(target_id)
+        except Exception:
+            # One that is away, or whose secrets cannot be opened, keeps no other from being swept.
+            log.exception("sweep of target %s was broken off", target_id)
+    return swept
+
+
+def _target_sweep(target_id: UUID) -> int:
+    """Sweep one target: a bounded batch of doomed objects, and what uploads that were cut off left half-written.
+
+    Raises StorageUnavailable at the first call that finds it away: each further one would wait just as long.
+    """
+    swept = 0
+    storage = target_open(StorageTarget.objects.get(id=target_id))
+    for row in objects_due().filter(target=target_id)[:BATCH]:
         try:
             object_delete(row, storage)
         except StorageError as error:
-            log.warning("sweep of %s on %s failed: %s", row.key, row.target, type(error).__name__)
+            if error.retryable:
+                raise
+            log.warning("sweep of %s failed: %s", row.key, type(error).__name__)
             continue
         swept += 1
-    for target in StorageTarget.objects.all():
-        _partials_sweep(target, open_targets)
+    storage.partials_sweep(older_than_seconds=GRACE.total_seconds())
     return swept
 
 
@@ -63,12 +78,3 @@ def object_delete(row: StoredObject, storage: Storage) -> None:
         row.delete()
     else:
         StoredObject.objects.filter(id=row.id).update(swept_at=now)
-
-
-def _partials_sweep(target: StorageTarget, open_targets: dict[UUID, Storage]) -> None:
-    """Take what uploads that were cut off left half-written."""
-    storage = open_targets.setdefault(target.id, target_open(target))
-    try:
-        storage.partials_sweep(older_than_seconds=GRACE.total_seconds())
-    except StorageError as error:
-        log.warning("sweep of half-written uploads on %s failed: %s", target, type(error).__name__)

@@ -14,7 +14,7 @@ from backups.errors import WorkerLost
 from backups.models import Operation, OperationKind, OperationState
 from backups.services.operations import operation_fail, operation_finish, operation_requeue
 from backups.work.lease import LEASE_SECONDS
-from backups.work.retry import backoff_seconds
+from backups.work.retry import LAST_RESORT, backoff_seconds
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def restore_last_resort(operation: Operation) -> bool:
 
     A day after it was asked for it is ended all the same, so that an order whose sidecar is gone for good is not held.
     """
-    if timezone.now() - operation.created_at > timedelta(days=1):
+    if timezone.now() - operation.created_at > LAST_RESORT:
         return operation_fail(operation=operation, error=WorkerLost())
     return operation_requeue(operation=operation, counts=True, not_before=timezone.now() + timedelta(minutes=1))
 

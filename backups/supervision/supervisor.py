@@ -11,9 +11,10 @@ from types import FrameType
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Q
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from backups.models import Operation, OperationState, Supervisor
 from backups.services.operations import TASK, operation_requeue
@@ -60,9 +61,9 @@ class Supervision:
         while not self._stopping:
             try:
                 self._look()
-            except DatabaseError as error:
-                # A database that restarts is waited for; leases are judged again once it answers.
-                log.warning("the database does not answer: %s", type(error).__name__)
+            except (DatabaseError, InterfaceError, RedisError) as error:
+                # A database or a queue that restarts is waited for; leases are judged again once it answers.
+                log.warning("the database or the queue does not answer: %s", type(error).__name__)
                 connection.close()
             time.sleep(LOOK_SECONDS)
         self._drain()

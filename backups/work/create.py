@@ -52,10 +52,12 @@ def create_run(operation: Operation, lease: Lease) -> None:
 
     Write order: the row that owns the key, archive, manifest, and last the transaction under our fence that lists it.
     """
+    # Asked to stop while it waited for another worker: that is why it ends, whatever else is wrong.
+    lease.checkpoint()
     backup = operation_subject(operation)
     order_allows_backups(operation.order)
     sidecar = provision_sidecar(backup.provision)
-    place = _place(operation, backup)
+    place = _place(operation, backup, lease)
     output = f"/tmp/{place.key.rpartition('/')[2].replace(str(backup.id), f'backup-{backup.id}')}"  # noqa: S108  # a path of the sidecar
     with sidecar_open(sidecar=sidecar, operation=operation, lease=lease) as client:
         try:
@@ -71,12 +73,15 @@ def create_run(operation: Operation, lease: Lease) -> None:
     _commit(operation=operation, backup=backup, place=place, uploaded=uploaded, packed=packed)
 
 
-def _place(operation: Operation, backup: Backup) -> Place:
+def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
     target = target_default()
     storage = target_open(target)
     key = archive_key(backup=backup, fence=operation.fence)
-    StoredObject.objects.get_or_create(target=target, key=key, defaults={"backup_id": backup.id})
-    objects_doom(backup_ids=[backup.id], keep=key)
+    with transaction.atomic():
+        # A worker that was taken over must not doom what its successor is about to list.
+        lease.fence_hold()
+        StoredObject.objects.get_or_create(target=target, key=key, defaults={"backup_id": backup.id})
+        objects_doom(backup_ids=[backup.id], keep=key)
     with storage_errors():
         data_key = data_key_ensure(customer=operation.order.customer, target=target, storage=storage)
     return Place(target=target, storage=storage, key=key, data_key=data_key)

@@ -10,11 +10,12 @@ import time
 from types import TracebackType
 from typing import Self
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F
 
 from backups.errors import OperationCancelled, OperationTimedOut
 from backups.models import Operation, OperationState
+from common.locks import row_lock
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,10 @@ HEARTBEAT_SECONDS = 5.0
 """How often the heartbeat moves although nothing else does."""
 LEASE_SECONDS = 20.0
 """How long the heartbeat may stand still before the operation is somebody else's."""
-LONGEST_SECONDS = 24 * 3600.0
-"""An operation that runs longer is ended."""
+LONGEST_SECONDS = 24 * 3600.0 - 300
+"""An operation that runs longer is ended: before the queue's own limit of a day ends its worker without a word."""
+
+COUNT_MAX = 2**63 - 1
 
 
 class FenceLost(Exception):
@@ -67,7 +70,9 @@ class Lease:
 
     def progress(self, *, bytes_done: int, bytes_total: int | None, phase: str) -> None:
         """Say how far the work is; written at most once a second."""
-        self._bytes_done, self._bytes_total, self._phase = bytes_done, bytes_total, phase
+        # A sidecar may count further than a column of the database: what is shown must not cost the heartbeat.
+        total = None if bytes_total is None else min(bytes_total, COUNT_MAX)
+        self._bytes_done, self._bytes_total, self._phase = min(bytes_done, COUNT_MAX), total, phase
 
     def interrupted(self) -> bool:
         """Whether the next checkpoint would raise."""
@@ -90,10 +95,24 @@ class Lease:
             self._lost = True
             raise FenceLost
 
+    def fence_hold(self) -> None:
+        """As `fence_check`, and nobody takes the operation over before the transaction ends. Raises FenceLost."""
+        if row_lock(self._rows) is None:
+            self._lost = True
+            raise FenceLost
+
     def _overdue(self) -> bool:
         return time.monotonic() - self._began > LONGEST_SECONDS
 
     def _beat(self) -> None:
+        try:
+            self._beats()
+        finally:
+            # However it ended: unless it was asked to, nobody moves the heartbeat any more.
+            self._lost = self._lost or not self._stop.is_set()
+            connection.close()
+
+    def _beats(self) -> None:
         written: tuple[int, int | None, str] = (0, None, "")
         last = time.monotonic()
         rate = 0.0
@@ -105,12 +124,11 @@ class Lease:
                 continue
             # Weighs the last seconds more, so that the shown time left follows a change within a few.
             rate = 0.7 * rate + 0.3 * max(0, current[0] - written[0]) / max(now - last, 0.001)
-            if self._beat_write(current, round(rate)):
+            if self._beat_write(current, min(round(rate), COUNT_MAX)):
                 written, last = current, now
             elif self._lost or now - last > LEASE_SECONDS:
                 self._lost = True
                 break
-        connection.close()
 
     def _beat_write(self, current: tuple[int, int | None, str], rate: int) -> bool:
         done, total, phase = current
@@ -118,7 +136,7 @@ class Lease:
             owned = self._rows.update(
                 heartbeat=F("heartbeat") + 1, bytes_done=done, bytes_total=total, phase=phase, rate=rate
             )
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             log.warning("heartbeat of %s not written: %s", self._operation.id, type(error).__name__)
             connection.close()
             return False
@@ -130,7 +148,7 @@ class Lease:
         try:
             row = Operation.objects.filter(id=self._operation.id)
             self._cancelled = self._cancelled or row.filter(cancel_requested_at__isnull=False).exists()
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             connection.close()
 
 

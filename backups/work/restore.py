@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.services.audit import audit_record
 from backups.errors import ArchiveDamagedError, ScratchFullError, SidecarUnavailableError
@@ -18,7 +19,7 @@ from backups.services.operations import operation_finish, operation_subject
 from backups.work.create import DATA
 from backups.work.hashing import HashThread
 from backups.work.lease import FenceLost, Lease
-from backups.work.retry import Postponed
+from backups.work.retry import LAST_RESORT, Postponed
 from backups.work.sidecars import sidecar_error, sidecar_errors, sidecar_open
 from common.errors import ApplicationError
 from common.states import compare_and_set
@@ -34,26 +35,65 @@ def restore_run(operation: Operation, lease: Lease) -> None:
     """Put the subject's files back as `params["mode"]` says, wholly or not at all.
 
     Whether live data was touched is the journal's word, never ours: before the start (an earlier worker may have
-    got that far) and after whatever cut the extraction off.
+    got that far) and after whatever cut the extraction off. `params["exchange"]` says how far an exchange may have
+    got, so that nobody ends the operation or begins it anew before the journal has spoken.
     """
     backup = operation_subject(operation)
     sidecar = provision_sidecar(backup.provision)
     with sidecar_open(sidecar=sidecar, operation=operation, lease=lease) as client:
-        outcome = client.extract_outcome()
-        if outcome.kind is OutcomeKind.NONE:
-            order_allows_backups(operation.order)
-            _fetch(client=client, operation=operation, backup=backup, lease=lease)
-        if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
-            outcome = _extract(client=client, operation=operation, lease=lease)
-        if outcome.kind is OutcomeKind.NONE:
-            raise SidecarUnavailableError
-        with contextlib.suppress(SidecarClientError):
-            client.file_delete(path=_archive_path(operation))
+        # An exchange that was released has no journal any more: only the end of the operation is still to be written.
+        if operation.params.get("exchange") != "done":
+            _exchange(client=client, operation=operation, backup=backup, lease=lease)
         # Released before the row says so: who sees `ready` finds nothing of ours beside their files.
-        client.extract_release()
-        if outcome.kind is OutcomeKind.ROLLED_BACK:
-            raise sidecar_error(outcome.error_code)
+        with _awaited(operation):
+            client.extract_release()
     _commit(operation=operation, backup=backup)
+
+
+def _exchange(*, client: SidecarClient, operation: Operation, backup: Backup, lease: Lease) -> None:
+    """Bring the sidecar's journal to *completed*, or raise what it says instead."""
+    with _awaited(operation):
+        outcome = client.extract_outcome()
+    if outcome.kind is OutcomeKind.NONE:
+        order_allows_backups(operation.order)
+        _fetch(client=client, operation=operation, backup=backup, lease=lease)
+    if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
+        _exchange_note(operation, "begun")
+        outcome = _extract(client=client, operation=operation, lease=lease)
+    if outcome.kind is OutcomeKind.NONE:
+        raise SidecarUnavailableError
+    with contextlib.suppress(SidecarClientError):
+        client.file_delete(path=_archive_path(operation))
+    if outcome.kind is OutcomeKind.ROLLED_BACK:
+        with _awaited(operation):
+            client.extract_release()
+        raise sidecar_error(outcome.error_code)
+    _exchange_note(operation, "done")
+
+
+def _exchange_note(operation: Operation, word: str) -> None:
+    operation.params = {**operation.params, "exchange": word}
+    mine = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
+    if not compare_and_set(mine, params=operation.params):
+        raise FenceLost
+
+
+@contextlib.contextmanager
+def _awaited(operation: Operation) -> Iterator[None]:
+    """Once an exchange may have begun, a sidecar that is away is waited for instead of ending the operation."""
+    try:
+        yield
+    except SidecarUnavailable as error:
+        if "exchange" not in operation.params:
+            raise
+        raise _later(operation, seconds=30) from error
+
+
+def _later(operation: Operation, *, seconds: float) -> Exception:
+    """What to raise while the journal is silent; an order whose sidecar is gone for good is not held for ever."""
+    if timezone.now() - operation.created_at > LAST_RESORT:
+        return SidecarUnavailableError()
+    return Postponed(seconds=seconds, counts=False)
 
 
 def _archive_path(operation: Operation) -> str:
@@ -107,18 +147,19 @@ def _extract(*, client: SidecarClient, operation: Operation, lease: Lease) -> Ex
             cancelled=lease.interrupted,
         )
     except SidecarClientError:
-        outcome = _journal_ask(client=client, lease=lease)
+        outcome = _journal_ask(client=client, operation=operation, lease=lease)
         if outcome.kind is OutcomeKind.NONE:
             with sidecar_errors(lease):
                 raise
         return outcome
-    return client.extract_outcome()
+    with _awaited(operation):
+        return client.extract_outcome()
 
 
-def _journal_ask(*, client: SidecarClient, lease: Lease) -> ExtractOutcome:
+def _journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) -> ExtractOutcome:
     """The journal's word after an extraction was cut off, waiting for a sidecar that is being restarted.
 
-    Raises Postponed when it does not come: the operation may not end before the journal has spoken.
+    Raises what `_later` says when it does not come: the operation may not end before the journal has spoken.
     """
     deadline = time.monotonic() + JOURNAL_WAIT_SECONDS
     pause = threading.Event()
@@ -129,9 +170,9 @@ def _journal_ask(*, client: SidecarClient, lease: Lease) -> ExtractOutcome:
                 return outcome
         if lease.interrupted():
             # The exchange goes on without us; whoever claims the operation next asks again.
-            raise Postponed(seconds=5, counts=False)
+            raise _later(operation, seconds=5)
         pause.wait(0.5)
-    raise Postponed(seconds=30, counts=False)
+    raise _later(operation, seconds=30)
 
 
 def _commit(*, operation: Operation, backup: Backup) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+LAST_RESORT = timedelta(days=1)
+"""A restore whose sidecar never says what became of the data is ended so long after it was asked for."""
+
 
 class Postponed(Exception):
     """Put the operation back on the queue for `seconds`; `counts` says whether this was an attempt."""

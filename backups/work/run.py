@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -19,7 +19,7 @@ from backups.work.create import create_run
 from backups.work.delete import delete_run
 from backups.work.lease import Drained, FenceLost, Lease, draining
 from backups.work.restore import restore_run
-from backups.work.retry import Postponed
+from backups.work.retry import Postponed, backoff_seconds
 from common.errors import ApplicationError
 from common.states import compare_and_set
 
@@ -54,32 +54,41 @@ def operation_answer(operation_id: UUID) -> None:
         operation_requeue(operation=operation, counts=later.counts, not_before=not_before)
     except ApplicationError as error:
         log.warning("operation %s %s failed: %s (%r)", operation.kind, operation.id, error.code, error.__cause__)
-        operation_fail(operation=operation, error=error)
+        _fail(operation, error)
     except (OperationalError, InterfaceError):
         # The database went away under us: whoever sees the heartbeat stand still decides.
         log.exception("operation %s lost the database", operation.id)
     except Exception:
         log.exception("operation %s %s failed unexpectedly", operation.kind, operation.id)
-        operation_fail(operation=operation, error=ApplicationError())
+        _fail(operation, ApplicationError())
+
+
+def _fail(operation: Operation, error: ApplicationError) -> None:
+    """End an operation without success. A delete is never given up: its backup has left every list already."""
+    if operation.kind != OperationKind.DELETE:
+        operation_fail(operation=operation, error=error)
+        return
+    later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
+    operation_requeue(operation=operation, counts=True, not_before=later)
 
 
 def operation_claim(operation_id: UUID) -> Operation | None:
     """Make a queued operation ours, with a fence above every earlier one; None when it is not to be had."""
     now = timezone.now()
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    claimed = compare_and_set(
-        Operation.objects.filter(due, id=operation_id, state=OperationState.QUEUED),
-        state=OperationState.RUNNING,
-        fence=F("fence") + 1,
-        attempts=F("attempts") + 1,
-        heartbeat=F("heartbeat") + 1,
-        worker=worker_name(),
-        started_at=Coalesce(F("started_at"), now),
-        not_before=None,
-    )
-    operation = operation_row(operation_id) if claimed else None
-    # Between the two statements somebody may already have ended it.
-    return operation if operation and operation.state == OperationState.RUNNING else None
+    # One transaction: what is read back is our claim, and not that of somebody to whom a long pause has cost us it.
+    with transaction.atomic():
+        claimed = compare_and_set(
+            Operation.objects.filter(due, id=operation_id, state=OperationState.QUEUED),
+            state=OperationState.RUNNING,
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            heartbeat=F("heartbeat") + 1,
+            worker=worker_name(),
+            started_at=Coalesce(F("started_at"), now),
+            not_before=None,
+        )
+        return operation_row(operation_id) if claimed else None
 
 
 def worker_name() -> str:

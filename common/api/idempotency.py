@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
@@ -22,4 +23,4 @@ def idempotency_key(request: Request, *, user_id: UUID) -> IdempotencyKey | None
         return None
     if not _VISIBLE_ASCII.fullmatch(value):
         raise ValidationError(errors={HEADER: [_("A key is 1 to 255 visible ASCII characters.")]})
-    return idempotency_key_of(user_id=user_id, path=request.path, key=value, body=request.body)
+    return idempotency_key_of(user_id=user_id, path=escape_uri_path(request.path), key=value, body=request.body)

@@ -13,7 +13,8 @@ from backups.models import Backup, BackupStatus, Operation, OperationState, Stor
 from backups.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
 from backups.services.reprovision import order_reprovision
 from backups.supervision.leases import ATTEMPTS, LeaseJudge, holds_expire
-from backups.work.lease import LEASE_SECONDS
+from backups.work import lease as lease_module
+from backups.work.lease import LEASE_SECONDS, Lease
 from backups.work.run import operation_answer, operation_claim
 from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
 from orders.services.orders import order_suspend
@@ -208,3 +209,24 @@ def test_the_database_refuses_rows_that_contradict_themselves(shop, model, value
     shop.create()
     with pytest.raises(IntegrityError), transaction.atomic():
         model.objects.update(**values)
+
+
+def test_a_count_that_no_column_holds_costs_no_heartbeat(shop, monkeypatch):
+    monkeypatch.setattr(lease_module, "BEAT_SECONDS", 0.01)
+    operation = claimed(shop)
+    lease = Lease(operation)
+    lease.progress(bytes_done=2**64 - 1, bytes_total=2**64 - 1, phase="packing")
+    with monkeypatch.context() as one_thread:
+        # In the test's own transaction, which another thread could not see.
+        one_thread.setattr(lease._stop, "wait", lambda _: lease._bytes_done == Operation.objects.get().bytes_done)
+        lease._beats()
+    assert Operation.objects.get().heartbeat == operation.heartbeat + 1
+
+
+def test_a_cancelled_create_that_lost_its_worker_ends_as_cancelled_whatever_else_is_wrong(shop):
+    operation = claimed(shop)
+    operation_cancel(user=shop.owner, operation=operation)
+    operation_requeue(operation=operation, counts=True)
+    operation_answer(operation.id)
+    row = Operation.objects.get()
+    assert (row.state, row.error_code) == (OperationState.CANCELLED, "cancelled")

@@ -121,6 +121,7 @@ def portal(
     home: Path,
     *,
     database_url: str | None = None,
+    queue_url: str | None = None,
     s3: S3Server | None = None,
     sealed: bool = True,
     workers: int = 2,
@@ -128,7 +129,8 @@ def portal(
 ) -> Iterator[Portal]:
     """A portal in `home`, answering when this enters: SQLite and a local folder, unless told otherwise."""
     port = port_free()
-    environ = _environ(home, port=port, workers=workers, database_url=database_url)
+    environ = _environ(home, port=port, workers=workers)
+    environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
     seeded = _seed(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
     place = seeded["places"]["customer"]
     sidecar = sidecar_program("sidecar", Path(place["sidecar"]["arguments"][-1]))
@@ -167,19 +169,18 @@ def _stop(portal: Portal) -> None:
         child.kill()
 
 
-def _environ(home: Path, *, port: int, workers: int, database_url: str | None) -> dict[str, str]:
+def _environ(home: Path, *, port: int, workers: int) -> dict[str, str]:
     """Nothing of the tests' own settings may reach the processes."""
     home.mkdir(parents=True, exist_ok=True)
     private_keep(home / "secrets/SECRET_KEY", lambda: secrets.token_urlsafe(64))
     private_keep(home / "secrets/SAVEPOINT_MASTER_KEYS", lambda: f"1:{kek_generate()}")
-    environ = {
+    return {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SAVEPOINT_HOME": str(home),
         "SAVEPOINT_PORT": str(port),
         "SAVEPOINT_WORKERS": str(workers),
     }
-    return environ | ({"DATABASE_URL": database_url} if database_url else {})
 
 
 def _seed(environ: Mapping[str, str], options: object) -> dict[str, Any]:

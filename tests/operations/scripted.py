@@ -1,0 +1,60 @@
+"""A sidecar whose answers about one restore are scripted: the wire of these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+from sidecar_client.client import ExtractOutcome, OutcomeKind, SidecarInfo
+from sidecar_client.errors import SidecarUnavailable
+
+
+def away(*_: object) -> Any:
+    """The sidecar does not answer."""
+    raise SidecarUnavailable("gone")
+
+
+def says(kind: OutcomeKind) -> Callable[[], ExtractOutcome]:
+    """The journal's word."""
+    return lambda: ExtractOutcome(kind=kind, result=None, error_code="", error_detail="")
+
+
+class ScriptedSidecar:
+    """Plays one list of answers for each call; `extractions` and `releases` count what was asked of it."""
+
+    def __init__(self, *, outcomes: Iterable[Callable[[], ExtractOutcome]], extract: Any = None, release: Any = None):
+        self._outcomes = iter(outcomes)
+        self._extract, self._release = extract, release
+        self.extractions = self.releases = 0
+
+    def __call__(self, **_: object) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def describe(self) -> SidecarInfo:
+        return SidecarInfo(version="1", data_free_bytes=1 << 40, scratch_free_bytes=1 << 40)
+
+    def extract_outcome(self) -> ExtractOutcome:
+        return next(self._outcomes, away)()
+
+    def archive_extract(self, **_: object) -> None:
+        self.extractions += 1
+        if self._extract:
+            self._extract()
+
+    def extract_release(self) -> None:
+        self.releases += 1
+        if self._release:
+            self._release()
+
+    def file_write(self, *, path: str, size: int, chunks: Iterable[bytes]) -> None:
+        for _ in chunks:
+            pass
+
+    def file_delete(self, *, path: str) -> None:
+        pass

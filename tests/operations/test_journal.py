@@ -1,0 +1,128 @@
+"""A restore whose exchange may have begun ends only by the word of the sidecar's journal."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
+from backups.services.operations import operation_cancel, operation_finish
+from backups.services.restores import backup_restore
+from backups.supervision.supervisor import _claimable
+from backups.work import restore, sidecars
+from backups.work.run import operation_answer
+from sidecar_client.client import OutcomeKind
+from tests.operations.scripted import ScriptedSidecar, away, says
+
+pytestmark = pytest.mark.django_db
+
+NONE, COMPLETED = says(OutcomeKind.NONE), says(OutcomeKind.COMPLETED)
+CONTENT = b"an archive"
+
+
+@pytest.fixture
+def restoring(shop, monkeypatch):
+    """A queued restore of a backup that is in storage, and a way to let a worker meet a scripted sidecar."""
+    monkeypatch.setattr(restore, "JOURNAL_WAIT_SECONDS", 0.0)
+    backup = shop.create()
+    operation_finish(operation=Operation.objects.get(), state=OperationState.SUCCEEDED)
+    root = Path(shop.target.options["root"])
+    (root / "backups").mkdir(parents=True)
+    (root / "backups" / "one").write_bytes(CONTENT)
+    asset = Asset.objects.create(
+        customer=shop.order.customer, target=shop.target, key="backups/one", sealed=False, size_bytes=len(CONTENT),
+        stored_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), content_type="application/gzip",
+    )  # fmt: skip
+    Backup.objects.update(status=BackupStatus.READY, asset=asset, size_bytes=len(CONTENT), completed_at=timezone.now())
+    backup_restore(
+        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id, mode="replace",
+        idempotency=None,
+    )  # fmt: skip
+
+    def work(sidecar: ScriptedSidecar) -> Operation:
+        Operation.objects.filter(kind="restore").update(not_before=None)
+        monkeypatch.setattr(sidecars, "SidecarClient", sidecar)
+        operation_answer(Operation.objects.get(kind="restore").id)
+        return Operation.objects.get(kind="restore")
+
+    return work
+
+
+def interrupted(work):
+    """A worker's attempt that was cut off in the middle of the exchange."""
+    operation = work(ScriptedSidecar(outcomes=[NONE], extract=away))
+    assert operation.state == OperationState.QUEUED
+    return operation
+
+
+def test_a_sidecar_that_stays_away_after_the_exchange_began_is_asked_again(restoring):
+    interrupted(restoring)
+    operation = restoring(ScriptedSidecar(outcomes=[away]))
+    assert operation.state == OperationState.QUEUED
+    assert operation.not_before > timezone.now()
+    assert Backup.objects.get().status == BackupStatus.RESTORING
+    assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
+
+
+def test_a_sidecar_that_is_away_before_anything_began_fails_the_restore_at_once(restoring):
+    operation = restoring(ScriptedSidecar(outcomes=[away]))
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "sidecar_unavailable")
+    assert Backup.objects.get().status == BackupStatus.READY
+
+
+def test_a_cancel_does_not_end_a_queued_restore_whose_exchange_may_have_begun(restoring, shop):
+    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+    assert Operation.objects.get(kind="restore").state == OperationState.QUEUED
+    assert Backup.objects.get().status == BackupStatus.RESTORING
+    assert restoring(ScriptedSidecar(outcomes=[away])).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
+
+
+def test_a_cancelled_restore_ends_when_the_journal_says_that_nothing_was_touched(restoring, shop):
+    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+    assert restoring(ScriptedSidecar(outcomes=[NONE])).error_code == "cancelled"
+
+
+def test_a_sidecar_that_goes_away_right_after_the_exchange_does_not_turn_it_into_a_failure(restoring):
+    assert restoring(ScriptedSidecar(outcomes=[NONE, away])).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
+
+
+def test_a_release_that_is_not_answered_does_not_turn_an_exchange_into_a_failure(restoring):
+    assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=away)).state == OperationState.QUEUED
+
+
+def test_an_exchange_that_was_released_but_not_recorded_is_not_done_twice(restoring, monkeypatch):
+    with monkeypatch.context() as broken:
+
+        def die(**_: object) -> None:
+            raise SystemExit
+
+        broken.setattr(restore, "_commit", die)
+        with pytest.raises(SystemExit):
+            restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED]))
+    Operation.objects.filter(kind="restore").update(state=OperationState.QUEUED)
+    sidecar = ScriptedSidecar(outcomes=[NONE])
+    assert restoring(sidecar).state == OperationState.SUCCEEDED
+    assert sidecar.extractions == 0
+
+
+def test_a_restore_whose_sidecar_never_comes_back_is_ended_after_a_day(restoring):
+    interrupted(restoring)
+    Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
+    operation = restoring(ScriptedSidecar(outcomes=[away]))
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "sidecar_unavailable")
+    assert Backup.objects.get().status == BackupStatus.READY
+
+
+def test_a_restore_whose_journal_never_ends_is_ended_after_a_day(restoring):
+    interrupted(restoring)
+    Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
+    running = says(OutcomeKind.RUNNING)
+    restoring(ScriptedSidecar(outcomes=[running, running], extract=away))
+    assert Operation.objects.get(kind="restore").state == OperationState.FAILED
+    assert not [operation for operation in _claimable() if operation.kind == "restore"]

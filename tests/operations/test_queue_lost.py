@@ -1,0 +1,63 @@
+"""A queue that cannot be reached costs time and nothing else."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from backups.models import Operation, OperationState
+from backups.supervision import supervisor
+from common import queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def lost(*_: object, **__: object) -> None:
+    raise RedisConnectionError
+
+
+@pytest.fixture
+def signals_kept():
+    """The test process's own reactions to signals, put back afterwards."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, action in kept.items():
+        signal.signal(number, action)
+
+
+def test_a_create_whose_bell_cannot_be_rung_is_accepted(real_shop, monkeypatch):
+    monkeypatch.setattr(queue, "async_task", lost)
+    real_shop.create()
+    assert Operation.objects.get().state == OperationState.QUEUED
+
+
+@pytest.mark.usefixtures("signals_kept")
+def test_the_supervisor_outlives_a_queue_that_goes_away(monkeypatch):
+    class NoCluster:
+        alive, workers_alive = True, 0
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def drain(self) -> None:
+            self.alive = False
+
+        def kill(self) -> None:
+            self.alive = False
+
+    monkeypatch.setattr(supervisor, "Cluster", NoCluster)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.0)
+    supervision = supervisor.Supervision()
+    looks = []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            lost()
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(supervision, "_look", look)
+    supervision.run()
+    assert len(looks) == 2

@@ -1,0 +1,90 @@
+"""What is stored, doomed, swept and deleted: no target is in the way of another, no late worker of its successor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from backups.errors import SidecarUnavailableError
+from backups.models import Backup, Operation, OperationState, StorageTarget, StoredObject
+from backups.services import sweep
+from backups.services.backups import backup_delete
+from backups.services.operations import operation_fail, operation_requeue, operation_subject
+from backups.work.create import _place
+from backups.work.lease import FenceLost, Lease
+from backups.work.run import operation_answer, operation_claim
+from tests.operations.test_keys import FIRST, SECOND, keks  # noqa: F401  # a fixture
+
+pytestmark = pytest.mark.django_db
+
+
+def doomed(target, **changes):
+    key = f"backups/{uuid4()}.tar.gz"
+    return StoredObject.objects.create(target=target, key=key, backup_id=uuid4(), doomed_at=timezone.now(), **changes)
+
+
+@pytest.fixture
+def root(shop):
+    root = Path(shop.target.options["root"])
+    root.mkdir()
+    return root
+
+
+def test_a_target_that_is_away_keeps_no_other_from_being_swept(shop, root, monkeypatch):
+    away = StorageTarget.objects.create(name="Away", kind="local", options={"root": str(root / "not-mounted")})
+    monkeypatch.setattr(sweep, "BATCH", 3)
+    for _ in range(3):
+        doomed(away)
+    row = doomed(shop.target)
+    (root / "backups").mkdir()
+    (root / row.key).write_bytes(b"x")
+    sweep.storage_sweep()
+    assert not (root / row.key).exists()
+
+
+def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept(keks, shop, root):  # noqa: F811
+    sealed = StorageTarget.objects.create(
+        name="Sealed", kind="s3", options={}, secrets='{"access_key": "a", "secret_key": "b"}'
+    )
+    doomed(sealed)
+    row = doomed(shop.target)
+    (root / "backups").mkdir()
+    (root / row.key).write_bytes(b"x")
+    keks.use(SECOND)
+    sweep.storage_sweep()
+    assert not (root / row.key).exists()
+
+
+def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_up(keks, shop, root):  # noqa: F811
+    shop.create()
+    operation_fail(operation=Operation.objects.get(), error=SidecarUnavailableError())
+    backup = Backup.objects.get()
+    sealed = StorageTarget.objects.create(name="Sealed", kind="local", options={"root": str(root)}, secrets="{}")
+    StoredObject.objects.create(target=sealed, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
+    backup_delete(user=shop.owner, backup=backup)
+    keks.use(SECOND)
+    delete = Operation.objects.get(kind="delete")
+    operation_answer(delete.id)
+    delete.refresh_from_db()
+    assert delete.state == OperationState.QUEUED
+    assert delete.not_before > timezone.now()
+
+    keks.use(FIRST)
+    Operation.objects.update(not_before=None)
+    operation_answer(delete.id)
+    assert not Backup.objects.exists()
+
+
+def test_a_late_worker_neither_owns_nor_dooms_an_object(shop, root):
+    shop.create()
+    late = operation_claim(Operation.objects.get().id)
+    assert operation_requeue(operation=late, counts=True)
+    new = operation_claim(late.id)
+    place = _place(new, operation_subject(new), Lease(new))
+    with pytest.raises(FenceLost):
+        _place(late, operation_subject(late), Lease(late))
+    assert StoredObject.objects.get().key == place.key
+    assert StoredObject.objects.get().doomed_at is None

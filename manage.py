@@ -14,8 +14,14 @@ def main() -> None:
 
         embedded_prepare()
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        # The driver's first line names host and reason, never the password.
+        reason = str(error).strip().partition("\n")[0]
+        sys.exit(f"savepoint: the database does not answer: {reason}")
 
 
 if __name__ == "__main__":

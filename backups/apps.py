@@ -19,10 +19,12 @@ class BackupsConfig(AppConfig):
         from django_q.signals import post_spawn
 
         from backups.services.reprovision import order_backups_release, order_not_busy
+        from backups.supervision.activity import activity_report
         from orders.services.orders import Dependents, dependents_register
 
         dependents_register(Dependents(refuse=order_not_busy, release=order_backups_release))
         post_spawn.connect(_worker_tune)
+        activity_report()
 
 
 def _worker_tune(**_signal: Any) -> None:

@@ -30,6 +30,7 @@ KNOWN = frozenset(
         "SAVEPOINT_TEST_DATABASE",
         "SAVEPOINT_SUPERVISOR",
         "SAVEPOINT_DRAIN_FD",
+        "SAVEPOINT_ACTIVITY_FD",
     }
 )
 
@@ -115,8 +116,10 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
     value = environ.get("QUEUE_URL") or "orm"
     if value == "orm":
         return None
-    if urlsplit(value).scheme in ("redis", "rediss"):
-        return value
+    parts = urlsplit(value)
+    if parts.scheme in ("redis", "rediss"):
+        # A Redis that says nothing must not hold a request for ever; longer than its own blocking read of a second.
+        return value if parts.query else f"{value}?socket_timeout=10&socket_connect_timeout=5"
     raise EnvironmentInvalid("QUEUE_URL must be 'orm' or begin with redis:// or rediss://.")
 
 
@@ -170,7 +173,8 @@ def _database(url: str, home: Path) -> dict[str, object]:
     name = unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgres", "postgresql") or not name:
         raise EnvironmentInvalid("DATABASE_URL must look like postgres://user:password@host:5432/name.")
-    options: dict[str, object] = dict(parse_qsl(parts.query))
+    # A database that says nothing must not outlast a lease; what the address says goes first.
+    options: dict[str, object] = {"connect_timeout": "10", "tcp_user_timeout": "15000", **dict(parse_qsl(parts.query))}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

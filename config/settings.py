@@ -109,6 +109,8 @@ Q_CLUSTER = {
     "queue_limit": 1,
     "bulk": 1,
     "poll": 0.1,
+    # Never: a recycled worker looks like one that died, and their memory is bounded by other means.
+    "recycle": 2**31,
     "save_limit": -1,
     "scheduler": False,
     "catch_up": False,

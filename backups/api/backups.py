@@ -27,7 +27,6 @@ from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import backup_restore
 from common.api.idempotency import idempotency_key
 from common.api.pagination import NewestFirst
-from common.api.permissions import scope_require
 from common.api.schema import CURSOR_PARAMETER, IDEMPOTENCY_PARAMETER, page_of, problems
 from common.api.views import ApiView, body_read
 from common.errors import IdempotencyKeyReused, ValidationError
@@ -84,7 +83,7 @@ class BackupView(ApiView):
 
     scopes = {
         "GET": frozenset({Scope.VIEW}),
-        "PATCH": frozenset({Scope.CREATE, Scope.DELETE}),
+        "PATCH": frozenset({Scope.DELETE}),
         "DELETE": frozenset({Scope.DELETE}),
     }
 
@@ -99,12 +98,8 @@ class BackupView(ApiView):
         responses={200: BackupSerializer, **problems(ValidationError, *_NOT_FOUND)},
     )
     def patch(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Rename a backup (scope `create`), or lock it against deletion and unlock it (scope `delete`)."""
+        """Rename a backup, or lock it against deletion and unlock it."""
         fields = body_read(request, BackupUpdateFields)
-        if "name" in fields:
-            scope_require(request, Scope.CREATE)
-        if "locked" in fields:
-            scope_require(request, Scope.DELETE)
         found = _backup(request, order, provision, backup)
         changed = backup_update(
             user=caller_of(request), backup=found, name=fields.get("name"), locked=fields.get("locked")

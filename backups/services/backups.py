@@ -101,20 +101,20 @@ def _zone_of(user: User) -> ZoneInfo:
 
 def backup_update(*, user: User, backup: Backup, name: str | None = None, locked: bool | None = None) -> Backup:
     """Rename a backup, or lock it against deletion; None changes nothing. Raises PermissionDenied, BackupNotFound."""
-    values: dict[str, object] = {}
+    # Whoever may delete a backup decides what it is called and whether it stays; making new ones gives no say in that.
+    right_require(user, backup.order, OrderRight.DELETE)
     order_change_require(user, backup.order)
-    if name is not None:
-        right_require(user, backup.order, OrderRight.CREATE)
-        values["name"] = name
-    if locked is not None:
-        right_require(user, backup.order, OrderRight.DELETE)
-        values["locked"] = locked
+    wanted = {"name": name, "locked": locked}
+    values = {field: value for field, value in wanted.items() if value is not None}
     if values:
         with transaction.atomic():
             if not compare_and_set(Backup.objects.filter(id=backup.id, deleted_at__isnull=True), **values):
                 raise BackupNotFound
             audit_record(actor=user, action="backup.update", order_id=backup.order_id, object_id=backup.id, **values)
-    return Backup.objects.select_related("asset", "operation").get(id=backup.id)
+    current = Backup.objects.select_related("asset", "operation").filter(id=backup.id).first()
+    if current is None:
+        raise BackupNotFound
+    return current
 
 
 def backup_delete(*, user: User, backup: Backup) -> None:

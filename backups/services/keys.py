@@ -30,9 +30,9 @@ def data_key_ensure(*, customer: Customer, target: StorageTarget, storage: Stora
     Raises KeyUnavailable, and StorageError when the copy cannot be written.
     """
     row = _row_ensure(customer, target)
-    key = data_key_open(row)
+    data_key_open(row)
     data_key_copy(row=row, storage=storage)
-    return key
+    return data_key_open(row)
 
 
 def data_key_get(*, customer: Customer, target: StorageTarget) -> bytes:
@@ -76,14 +76,31 @@ def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
             writer.write(content)
             writer.commit()
     except ObjectExists:
-        # A worker that died between writing and noting it: wraps of one version open alike.
-        pass
+        _copy_adopt(row, json.loads(b"".join(storage.read(copy_key(row, version)))))
     previous = row.copied_version
     if compare_and_set(DataKey.objects.filter(id=row.id, copied_version=previous), copied_version=version):
         row.copied_version = version
         if previous is not None:
             storage.delete(copy_key(row, previous))
     return True
+
+
+def _copy_adopt(row: DataKey, copy: dict[str, str]) -> None:
+    """Make the key of a copy that is there already the row's key: objects beside it may be sealed with it.
+
+    A worker died between writing the copy and noting it, or the database was brought back from before. The row's own
+    key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another tenant key.
+    """
+    wrapped = base64.b64decode(copy["data_key"])
+    try:
+        key = _tenant_ring(row.customer).unwrap(wrapped, context=_context(row))
+    except KeyringError as error:
+        raise KeyUnavailable from error
+    if key != data_key_open(row):
+        if row.copied_version is not None:
+            raise KeyUnavailable
+        compare_and_set(DataKey.objects.filter(id=row.id, copied_version=None), wrapped=wrapped)
+        row.wrapped = wrapped
 
 
 def copy_key(row: DataKey, version: int) -> str:

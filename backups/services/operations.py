@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import User
@@ -80,8 +81,11 @@ def operation_finish(
     Whoever ends it changes its backup in the same transaction, and only when this returned True.
     """
     rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state__in=LIVE_STATES)
+    # The last progress before the end was a second ago: what succeeded is done to its end.
+    done = {"bytes_done": Coalesce("bytes_total", "bytes_done")} if state == OperationState.SUCCEEDED else {}
     return compare_and_set(
         rows,
+        **done,
         state=state,
         error_code=error_code,
         error_params=error_params or {},

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 GRACE = timedelta(hours=24)
 """How long a write that was cut off may still land; its key is swept once more when that is over."""
 BATCH = 500
+RUNNING = "storage-sweep"
+RUNNING_SECONDS = 3600
+"""After so long a sweep whose worker died keeps no other from beginning."""
 
 
 def objects_doom(*, backup_ids: Iterable[UUID], keep: str | None = None) -> None:
@@ -37,7 +41,19 @@ def objects_due() -> QuerySet[StoredObject]:
 
 
 def storage_sweep() -> int:
-    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted."""
+    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted.
+
+    One at a time: while a sweep waits for a storage that stalls, a second one does nothing and takes no worker.
+    """
+    if not cache.add(RUNNING, "", timeout=RUNNING_SECONDS):
+        return 0
+    try:
+        return _sweep()
+    finally:
+        cache.delete(RUNNING)
+
+
+def _sweep() -> int:
     idempotency_expire()
     swept = 0
     for target_id in StorageTarget.objects.values_list("id", flat=True):

@@ -8,9 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+
+from backups.supervision.activity import ACTIVITY_FD, Activity
 
 log = logging.getLogger(__name__)
 
@@ -19,18 +22,32 @@ AUXILIARIES = 2
 """Children of the sentinel that are no workers: the pusher and the monitor."""
 
 
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """A process of the cluster that is gone; one that was busy held no lock of the queue."""
+
+    pid: int
+    busy: bool
+
+
 class Cluster:
     """One `manage.py qcluster` with its sentinel and workers, in a process group of its own.
 
     A `kill -9` of an idle worker leaves the lock of the task queue held for ever, and django-q2 then freezes without
-    a word: a child of the sentinel that vanished while it ran no operation means that the cluster is to be replaced.
+    a word: a child of the sentinel that vanished while it was not busy means that the cluster is to be replaced.
 
     Workers drain when the write end of a pipe closes: on purpose, or because the supervisor that holds it died.
     """
 
     def __init__(self, *, supervisor: str) -> None:
         drain_read, self._drain_write = os.pipe()
-        environ = {**os.environ, "SAVEPOINT_SUPERVISOR": supervisor, "SAVEPOINT_DRAIN_FD": str(drain_read)}
+        self.activity = Activity()
+        environ = {
+            **os.environ,
+            "SAVEPOINT_SUPERVISOR": supervisor,
+            "SAVEPOINT_DRAIN_FD": str(drain_read),
+            ACTIVITY_FD: str(self.activity.write),
+        }
         libc = ctypes.CDLL(None)
 
         def die_with_supervisor() -> None:
@@ -38,9 +55,9 @@ class Cluster:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "qcluster"],
+            [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "qcluster", "--skip-checks"],
             env=environ,
-            pass_fds=[drain_read],
+            pass_fds=[drain_read, self.activity.write],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=die_with_supervisor,  # noqa: PLW1509  # the supervisor has no threads
@@ -62,12 +79,19 @@ class Cluster:
         """How many workers there were at the last look."""
         return max(0, len(self._children) - AUXILIARIES)
 
-    def vanished(self) -> set[int]:
-        """The children that were there at the last look and are no longer."""
+    def look(self) -> list[Vanished]:
+        """See who is busy, and return the children that were there at the last look and are no longer."""
+        self.activity.look()
         now = self.children()
-        gone = self._children - now
+        gone = [Vanished(pid, busy=pid in self.activity.busy) for pid in self._children - now]
         self._children = now
+        self.activity.busy &= now
         return gone
+
+    @property
+    def idle(self) -> bool:
+        """Whether a worker said nothing of being at work when we last looked."""
+        return len(self.activity.busy) < self.workers_alive
 
     def drain(self) -> None:
         """Ask the workers to stop at their next checkpoint, and django-q2 to end."""
@@ -85,6 +109,7 @@ class Cluster:
         except ProcessLookupError:
             log.debug("the cluster is already gone")
         self._process.wait()
+        self.activity.close()
 
 
 def _children_of(pid: int) -> set[int]:

@@ -8,16 +8,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
-from backups.errors import WorkerLost
+from backups.errors import OperationCancelled, WorkerLost
 from backups.models import Operation, OperationKind, OperationState
 from backups.services.operations import operation_fail, operation_finish, operation_requeue
 from backups.work.lease import LEASE_SECONDS
 from backups.work.retry import LAST_RESORT, backoff_seconds
+from common.locks import row_lock
 
 log = logging.getLogger(__name__)
 
+CANCEL_SECONDS = 3.0
+"""How long a cancelled operation has to reach a checkpoint; with the time between two looks it is over in ten."""
 ATTEMPTS = 3
 """After so many lost workers an operation is ended: it may be what kills them. A delete is tried without end."""
 
@@ -46,6 +50,35 @@ class LeaseJudge:
                 lost.append(operation.id)
         self._moved = seen
         return lost
+
+
+class CancelJudge:
+    """Ends what was cancelled and did not come to a checkpoint in time, because a storage or a sidecar stalls.
+
+    Whoever still works on it changes nothing more: it has lost its operation.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._asked: dict[UUID, float] = {}
+
+    def enforce(self) -> list[UUID]:
+        """End every running operation whose cancel is overdue; return their ids."""
+        now = self._monotonic()
+        asked = Operation.objects.filter(state=OperationState.RUNNING, cancel_requested_at__isnull=False)
+        rows = list(asked)
+        self._asked = {row.id: self._asked.get(row.id, now) for row in rows}
+        overdue = [row for row in rows if now - self._asked[row.id] >= CANCEL_SECONDS]
+        return [row.id for row in overdue if operation_cancel_now(row)]
+
+
+def operation_cancel_now(operation: Operation) -> bool:
+    """End a running operation as cancelled, unless live files may be being exchanged. Return whether it ended."""
+    with transaction.atomic():
+        row = row_lock(Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING))
+        if row is None or "exchange" in row.params:
+            return False
+        return operation_fail(operation=row, error=OperationCancelled())
 
 
 def operation_lost(operation: Operation) -> bool:

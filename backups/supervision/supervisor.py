@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -20,7 +20,7 @@ from backups.models import Operation, OperationState, Supervisor
 from backups.services.operations import TASK, operation_requeue
 from backups.services.sweep import objects_due
 from backups.supervision.cluster import Cluster
-from backups.supervision.leases import LeaseJudge, holds_expire, operation_lost
+from backups.supervision.leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
 from common.queue import bell_ring_now, bells_waiting
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ TICK_SECONDS = 60.0
 RING_AFTER_SECONDS = 5.0
 """An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
 FROZEN_AFTER_SECONDS = 15.0
-"""An operation that nobody claimed for so long, with a worker free, means that the cluster is frozen."""
+"""Waiting work, an idle worker and no bell answered, all for so long, mean that the cluster is frozen."""
 RING_BATCH = 100
 DRAIN_SECONDS = 20.0
 SUPERVISOR_KEPT = timedelta(hours=1)
@@ -46,10 +46,12 @@ class Supervision:
     def __init__(self) -> None:
         self._id = uuid4()
         self._judge = LeaseJudge()
+        self._cancels = CancelJudge()
         self._waiting_since: dict[object, float] = {}
         self._stopping = False
         self._due = {"seen": 0.0, "judge": 0.0, "tick": 0.0}
         self._workers_shown = 0
+        self._answered, self._answered_at = 0, time.monotonic()
         self._cluster = Cluster(supervisor=str(self._id))
 
     def run(self) -> None:
@@ -79,6 +81,7 @@ class Supervision:
         if self._is_due("judge", JUDGE_SECONDS):
             holds_expire()
             self._judge.judge()
+            self._cancels.enforce()
             self._ring_again()
         if self._is_due("tick", TICK_SECONDS):
             if objects_due().exists():
@@ -96,39 +99,34 @@ class Supervision:
         if not self._cluster.alive:
             self._replace("its main process died")
             return
-        vanished = self._cluster.vanished()
-        for pid in vanished:
-            mine = Operation.objects.filter(state=OperationState.RUNNING, worker=f"{self._id}:{pid}")
-            operations = list(mine)
-            for operation in operations:
+        for gone in self._cluster.look():
+            for operation in self._own(gone.pid):
                 operation_lost(operation)
-            if not operations:
-                self._replace(f"process {pid} died while it held the task queue")
+            if not gone.busy:
+                self._replace(f"process {gone.pid} died while it may have held the task queue")
                 return
 
     def _ring_again(self) -> None:
         now = time.monotonic()
         queued = _claimable()
         self._waiting_since = {row.id: self._waiting_since.get(row.id, now) for row in queued}
-        waited = {row.id: now - self._waiting_since[row.id] for row in queued}
-        if not any(seconds >= RING_AFTER_SECONDS for seconds in waited.values()):
-            return
-        if max(waited.values()) >= FROZEN_AFTER_SECONDS and self._free_workers() > 0:
-            self._replace("nobody claimed an operation although a worker is free")
-            self._waiting_since = {}
-        _ring(queued)
-
-    def _free_workers(self) -> int:
-        mine = Operation.objects.filter(state=OperationState.RUNNING, worker__startswith=f"{self._id}:")
-        return settings.SAVEPOINT_WORKERS - mine.count()
+        if self._cluster.activity.answered != self._answered or not self._cluster.idle:
+            self._answered, self._answered_at = self._cluster.activity.answered, now
+        longest = max((now - since for since in self._waiting_since.values()), default=0.0)
+        if min(longest, now - self._answered_at) >= FROZEN_AFTER_SECONDS:
+            self._replace("an operation waits, a worker is idle, and no bell is answered")
+        elif longest >= RING_AFTER_SECONDS:
+            _ring(queued)
 
     def _replace(self, why: str) -> None:
         log.warning("replacing the cluster: %s", why)
         self._cluster.drain()
         self._wait_for_own(seconds=5.0)
         self._cluster.kill()
-        self._requeue_own()
+        # Counted: it may be what such an operation does to its cluster.
+        self._requeue_own(counts=True)
         self._cluster = Cluster(supervisor=str(self._id))
+        self._waiting_since, self._answered, self._answered_at = {}, 0, time.monotonic()
         _ring(_claimable())
 
     def _drain(self) -> None:
@@ -138,20 +136,25 @@ class Supervision:
         while self._cluster.alive and time.monotonic() < deadline:
             time.sleep(0.1)
         self._cluster.kill()
-        self._requeue_own()
+        self._requeue_own(counts=False)
         Supervisor.objects.filter(id=self._id).delete()
         log.info("stopped")
 
     def _wait_for_own(self, *, seconds: float) -> None:
         """Give running operations the time to reach a checkpoint."""
         deadline = time.monotonic() + seconds
-        while self._free_workers() < settings.SAVEPOINT_WORKERS and time.monotonic() < deadline:
+        while self._own().exists() and time.monotonic() < deadline:
             time.sleep(0.1)
 
-    def _requeue_own(self) -> None:
-        """What a killed worker of ours still holds goes back to the queue; it is not the operation's fault."""
-        for operation in Operation.objects.filter(state=OperationState.RUNNING, worker__startswith=f"{self._id}:"):
-            operation_requeue(operation=operation, counts=False, ring=False)
+    def _requeue_own(self, *, counts: bool) -> None:
+        """What a killed worker of ours still holds goes back to the queue."""
+        for operation in self._own():
+            operation_requeue(operation=operation, counts=counts, ring=False)
+
+    def _own(self, pid: int | None = None) -> QuerySet[Operation]:
+        """What our workers, or the one with that process id, have claimed."""
+        worker = {"worker__startswith": f"{self._id}:"} if pid is None else {"worker": f"{self._id}:{pid}"}
+        return Operation.objects.filter(state=OperationState.RUNNING, **worker)
 
 
 def _claimable() -> list[Operation]:

@@ -68,6 +68,7 @@ class LocalStorage:
         with storage_errors("size"):
             size = file_size(self._path(key))
         if size is None:
+            self._mounted_check("size")
             raise ObjectNotFound("size: no such object")
         return size
 
@@ -76,9 +77,12 @@ class LocalStorage:
         path = self._path(key)
         # A folder that is not mounted has nothing either, and would make a delete look done.
         self._root_check("delete")
-        with suppress(ObjectNotFound), storage_errors("delete"):
-            path.unlink()
-            folder_sync(path.parent)
+        try:
+            with storage_errors("delete"):
+                path.unlink()
+                folder_sync(path.parent)
+        except ObjectNotFound:
+            self._mounted_check("delete")
         for folder in path.parents:
             if folder == self._root:
                 break
@@ -154,6 +158,11 @@ class LocalStorage:
         with storage_errors(action):
             if not self._root.is_dir():
                 raise StorageDenied(f"{action}: the target's folder does not exist")
+
+    def _mounted_check(self, action: str) -> None:
+        """A folder in which nothing was ever written is where a volume ought to be: what it lacks is not gone."""
+        if not (self._root / _PARTIAL).is_dir():
+            raise StorageDenied(f"{action}: the target's folder is empty; is its volume mounted?")
 
     def _path(self, key: str) -> Path:
         return self._root / key_checked(key)

@@ -164,9 +164,6 @@ def _commit(*, operation: Operation, backup: Backup, place: Place, uploaded: Upl
             sha256=uploaded.sha256,
             content_type=CONTENT_TYPE,
         )
-        Operation.objects.filter(id=operation.id).update(
-            bytes_done=uploaded.size_bytes, bytes_total=uploaded.size_bytes
-        )
         ready = compare_and_set(
             Backup.objects.filter(id=backup.id, status=BackupStatus.CREATING),
             status=BackupStatus.READY,

@@ -74,6 +74,10 @@ class Lease:
         total = None if bytes_total is None else min(bytes_total, COUNT_MAX)
         self._bytes_done, self._bytes_total, self._phase = min(bytes_done, COUNT_MAX), total, phase
 
+    def phase(self, phase: str) -> None:
+        """Say what the work is doing now, its bytes as they are: those of another phase would run backwards."""
+        self._phase = phase
+
     def interrupted(self) -> bool:
         """Whether the next checkpoint would raise."""
         return self._lost or self._cancelled or draining() or self._overdue()
@@ -90,8 +94,10 @@ class Lease:
             raise OperationTimedOut
 
     def fence_check(self) -> None:
-        """Ask the database itself whether the operation is still ours. Raises FenceLost."""
-        if not self._rows.exists():
+        """Ask the database itself whether the operation is still ours, and write how far it is. Raises FenceLost."""
+        if not self._rows.update(
+            heartbeat=F("heartbeat") + 1, bytes_done=self._bytes_done, bytes_total=self._bytes_total
+        ):
             self._lost = True
             raise FenceLost
 

@@ -136,7 +136,7 @@ def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
 
 def _extract(*, client: SidecarClient, operation: Operation, lease: Lease) -> ExtractOutcome:
     def on_progress(progress: ExtractProgress) -> None:
-        lease.progress(bytes_done=progress.bytes_done, bytes_total=None, phase=str(progress.phase))
+        lease.phase(str(progress.phase))
 
     try:
         client.archive_extract(

@@ -57,7 +57,11 @@ def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
     screen.say("Everything answers. The main job, through the API:")
     for subject in subjects:
         _earlier_proofs_delete(subject)
-    subject, backup = _begin(subjects)
+    begun = _begin(subjects)
+    if begun is None:
+        _stored_proof(subjects, screen)
+        return
+    subject, backup = begun
     screen.say(f"  POST {subject.backups}")
     ready = _watch(subject, backup, screen)
     began = time.monotonic()
@@ -113,8 +117,20 @@ def _backups(subject: Subject) -> Iterator[dict[str, Any]]:
         path = page["next"] and page["next"].removeprefix(subject.client.url)
 
 
-def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]]:
-    """Start a backup where there is room; what a killed demo left running is waited for."""
+def _stored_proof(subjects: Sequence[Subject], screen: Screen) -> None:
+    """No plan has room and every backup is somebody's: read the newest one to its end instead of making another."""
+    subject = subjects[0]
+    newest = next(backup for backup in _backups(subject) if backup["status"] == "ready")
+    with subject.client.open("GET", f"assets/{newest['asset_id']}/") as response:
+        archive = _Counted(response)
+        while archive.read(PIECE_BYTES):
+            """To the end."""
+    _checksum_check(archive, newest)
+    screen.say(f"  every plan is full, so no new backup was made; “{newest['name']}” was downloaded and is whole")
+
+
+def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]] | None:
+    """Start a backup where there is room, None where there is none; what a killed demo left running is waited for."""
     for subject in subjects:
         deadline = time.monotonic() + OPERATION_SECONDS
         while time.monotonic() < deadline:
@@ -124,6 +140,8 @@ def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]]:
             if answer.json["code"] != "operation_in_progress":
                 break
             time.sleep(RETRY_SECONDS)
+    if answer.json["code"] == "limit_reached":
+        return None
     raise ProofFailed(f"No backup could be started: {answer.json['detail']}")
 
 
@@ -155,9 +173,13 @@ def _download_and_compare(subject: Subject, backup: dict[str, Any]) -> Compariso
             raise ProofFailed(f"The download is no whole archive: {error}") from error
         while archive.read(PIECE_BYTES):
             """To the end: what follows the archive counts for the checksum."""
+    _checksum_check(archive, backup)
+    return comparison
+
+
+def _checksum_check(archive: _Counted, backup: dict[str, Any]) -> None:
     if (archive.size, archive.sha256.hexdigest()) != (backup["size_bytes"], backup["sha256"]):
         raise ProofFailed("The download has another size or checksum than the backup says.")
-    return comparison
 
 
 class _Counted:

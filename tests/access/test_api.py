@@ -52,7 +52,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{PROVISION}backups/{{backup}}/": {
         **reading(),
         "PATCH": [
-            writing(R.CREATE, S.CREATE, ok=200, body={"name": "x"}),
+            writing(R.DELETE, S.DELETE, ok=200, body={"name": "x"}),
             writing(R.DELETE, S.DELETE, ok=200, body={"locked": True}),
         ],
         "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],

@@ -85,7 +85,7 @@ def test_a_postgres_address_is_taken_apart():
         "5433",
         "name",
     ]
-    assert database["OPTIONS"] == {"sslmode": "require"}
+    assert database["OPTIONS"]["sslmode"] == "require"
 
 
 def test_a_wrong_setting_stops_the_start_with_one_line():

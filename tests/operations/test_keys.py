@@ -17,6 +17,7 @@ from backups.services.archives import target_open
 from backups.services.keys import data_key_ensure, data_key_get
 from common.errors import KeyUnavailable
 from common.keyring import Keyring, kek_generate
+from common.keys import portal_keyring
 from provisions.models import Provision
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,24 @@ def test_a_data_key_is_made_once_for_a_tenant_and_target(keyed):
     assert again == key == data_key_get(customer=shop.order.customer, target=shop.target)
     assert len(key) == 32
     assert DataKey.objects.count() == 1
+
+
+def test_a_database_from_before_the_key_finds_it_again_beside_the_objects(keyed):
+    shop, key = keyed
+    DataKey.objects.all().delete()
+    again = data_key_ensure(customer=shop.order.customer, target=shop.target, storage=target_open(shop.target))
+    assert again == key
+    assert data_key_get(customer=shop.order.customer, target=shop.target) == key
+
+
+def test_a_copy_that_another_tenant_key_wrapped_is_never_replaced(keyed):
+    shop, _ = keyed
+    customer = shop.order.customer
+    customer.tenant_key = portal_keyring().wrap(b"o" * 32, context=f"tenant key {customer.id}".encode())
+    customer.save()
+    DataKey.objects.all().delete()
+    with pytest.raises(KeyUnavailable):
+        data_key_ensure(customer=customer, target=shop.target, storage=target_open(shop.target))
 
 
 def test_the_bucket_and_the_kek_alone_open_the_data_key(keyed):

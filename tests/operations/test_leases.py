@@ -12,7 +12,7 @@ from backups.errors import SidecarUnavailableError, StatusConflict
 from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
 from backups.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
 from backups.services.reprovision import order_reprovision
-from backups.supervision.leases import ATTEMPTS, LeaseJudge, holds_expire
+from backups.supervision.leases import ATTEMPTS, CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire
 from backups.work import lease as lease_module
 from backups.work.lease import LEASE_SECONDS, Lease
 from backups.work.run import operation_answer, operation_claim
@@ -230,3 +230,28 @@ def test_a_cancelled_create_that_lost_its_worker_ends_as_cancelled_whatever_else
     operation_answer(operation.id)
     row = Operation.objects.get()
     assert (row.state, row.error_code) == (OperationState.CANCELLED, "cancelled")
+
+
+def test_a_cancel_that_nobody_heeds_ends_the_operation_and_the_worker_has_lost_it(shop):
+    clock = Clock()
+    judge = CancelJudge(monotonic=clock)
+    operation = claimed(shop)
+    assert judge.enforce() == []
+    operation_cancel(user=shop.owner, operation=operation)
+    assert judge.enforce() == []
+    clock.now += CANCEL_SECONDS
+    assert judge.enforce() == [operation.id]
+    assert Operation.objects.get().error_code == "cancelled"
+    assert operation_finish(operation=operation, state=OperationState.SUCCEEDED) is False
+    shop.create()
+
+
+def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(shop):
+    clock = Clock()
+    judge = CancelJudge(monotonic=clock)
+    operation = claimed(shop)
+    Operation.objects.update(params={"exchange": "begun"}, cancel_requested_at=timezone.now())
+    judge.enforce()
+    clock.now += 10 * CANCEL_SECONDS
+    assert judge.enforce() == []
+    assert Operation.objects.get(id=operation.id).state == OperationState.RUNNING

@@ -79,6 +79,17 @@ def test_a_folder_that_is_gone_is_denied_and_never_looks_empty(tmp_path: Path) -
     assert not (tmp_path / "unmounted").exists()
 
 
+def test_an_empty_mount_point_never_makes_a_delete_look_done(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    with pytest.raises(StorageDenied):
+        storage.delete("a/object")
+    with pytest.raises(StorageDenied):
+        storage.size("a/object")
+    put(storage, "a/object")
+    storage.delete("a/object")
+    storage.delete("a/object")
+
+
 def test_dead_partial_files_are_swept_and_living_ones_stay(storage: LocalStorage, tmp_path: Path) -> None:
     assert storage.partials_sweep(older_than_seconds=0) == 0
     with storage.writer("living", expected_size=1) as writer:
@@ -150,6 +161,8 @@ def test_a_commit_survives_a_delete_that_takes_its_folder_away(
 
 
 def test_an_error_names_no_path_of_the_machine(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    put(storage, "a/other")
     with pytest.raises(ObjectNotFound) as caught:
-        LocalStorage(tmp_path).size("a/object")
+        storage.size("a/object")
     assert str(tmp_path) not in str(caught.value)

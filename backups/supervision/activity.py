@@ -1,0 +1,70 @@
+"""Which workers are busy, told by themselves over a pipe that their supervisor reads.
+
+A worker says so when it takes a bell off the queue and when it has answered it. Nothing else tells an idle worker,
+which may hold the queue's lock, from one that is at work on something that no operation stands for.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from django_q.signals import post_execute_in_worker, pre_execute
+
+ACTIVITY_FD = "SAVEPOINT_ACTIVITY_FD"
+
+
+def activity_report() -> None:
+    """Let every bell that this process answers be told to its supervisor, if it has one."""
+    pre_execute.connect(_begun)
+    post_execute_in_worker.connect(_ended)
+
+
+def _begun(**_signal: Any) -> None:
+    _tell("+")
+
+
+def _ended(**_signal: Any) -> None:
+    _tell("-")
+
+
+def _tell(word: str) -> None:
+    pipe = os.environ.get(ACTIVITY_FD)
+    if pipe is not None:
+        # A line this short is written whole or not at all, whoever else writes; a supervisor that does not read, or is
+        # gone, is no reason to fail the work.
+        with suppress(OSError):
+            os.write(int(pipe), f"{word}{os.getpid()}\n".encode())
+
+
+class Activity:
+    """The supervisor's end: who is busy now, and how many bells were answered so far."""
+
+    def __init__(self) -> None:
+        self._read, self.write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self.write, False)
+        self._rest = b""
+        self.busy: set[int] = set()
+        self.answered = 0
+
+    def look(self) -> None:
+        """Read what was told since the last look."""
+        try:
+            told = self._rest + os.read(self._read, 1 << 16)
+        except BlockingIOError:
+            return
+        *lines, self._rest = told.split(b"\n")
+        for line in lines:
+            pid = int(line[1:])
+            if line.startswith(b"+"):
+                self.busy.add(pid)
+            else:
+                self.busy.discard(pid)
+                self.answered += 1
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self._read)
+        os.close(self.write)

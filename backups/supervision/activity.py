@@ -1,6 +1,6 @@
 """Which workers are busy, told by themselves over a pipe that their supervisor reads.
 
-A worker says so when it takes a bell off the queue and when it has answered it. Nothing else tells an idle worker,
+A worker says so when it begins to wait, when it takes a bell off the queue and when it has answered it. Nothing else tells an idle worker,
 which may hold the queue's lock, from one that is at work on something that no operation stands for.
 """
 
@@ -10,15 +10,20 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from django_q.signals import post_execute_in_worker, pre_execute
+from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 
 ACTIVITY_FD = "SAVEPOINT_ACTIVITY_FD"
 
 
 def activity_report() -> None:
     """Let every bell that this process answers be told to its supervisor, if it has one."""
+    post_spawn.connect(_spawned)
     pre_execute.connect(_begun)
     post_execute_in_worker.connect(_ended)
+
+
+def _spawned(**_signal: Any) -> None:
+    _tell("@")
 
 
 def _begun(**_signal: Any) -> None:
@@ -39,13 +44,14 @@ def _tell(word: str) -> None:
 
 
 class Activity:
-    """The supervisor's end: who is busy now, and how many bells were answered so far."""
+    """The supervisor's end: who was ever there, who is busy now, and how many bells were answered so far."""
 
     def __init__(self) -> None:
         self._read, self.write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self.write, False)
         self._rest = b""
+        self.spawned: set[int] = set()
         self.busy: set[int] = set()
         self.answered = 0
 
@@ -58,7 +64,9 @@ class Activity:
         *lines, self._rest = told.split(b"\n")
         for line in lines:
             pid = int(line[1:])
-            if line.startswith(b"+"):
+            if line.startswith(b"@"):
+                self.spawned.add(pid)
+            elif line.startswith(b"+"):
                 self.busy.add(pid)
             else:
                 self.busy.discard(pid)

@@ -80,12 +80,15 @@ class Cluster:
         return max(0, len(self._children) - AUXILIARIES)
 
     def look(self) -> list[Vanished]:
-        """See who is busy, and return the children that were there at the last look and are no longer."""
+        """See who is busy, and return the children that were there and are no longer."""
         self.activity.look()
         now = self.children()
-        gone = [Vanished(pid, busy=pid in self.activity.busy) for pid in self._children - now]
+        # A worker that was born and killed between two looks is known by its own word.
+        known = self._children | self.activity.spawned
+        gone = [Vanished(pid, busy=pid in self.activity.busy) for pid in known - now]
         self._children = now
         self.activity.busy &= now
+        self.activity.spawned &= now
         return gone
 
     @property

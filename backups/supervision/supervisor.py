@@ -26,7 +26,6 @@ from common.queue import bell_ring_now, bells_waiting
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
-"""A worker killed between two looks at a cluster that just started is found only by the slower rule."""
 SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
 TICK_SECONDS = 60.0

@@ -132,7 +132,7 @@ KINDS = {
 
 
 def kind_of(pid: int) -> list[str]:
-    command = re.search(r"manage\.py (\w+)$|-m (sidecar)", line_of(pid))
+    command = re.search(r"manage\.py (\w+)(?: --skip-checks)?$|-m (sidecar)", line_of(pid))
     if command is None or "config.leash" in line_of(pid):
         return []
     name = command[1] or command[2]

@@ -13,10 +13,11 @@ help: ## list the commands
 
 env: $(VENV)/.installed ## the virtual environment with the development tools
 
-$(VENV)/.installed: $(LOCKS)
+$(VENV)/.installed: $(LOCKS) pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --require-hashes -r requirements-dev.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install -q --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVEPOINT_DEMO_EXIT=1: check and stop)

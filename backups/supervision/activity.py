@@ -1,7 +1,7 @@
 """Which workers are busy, told by themselves over a pipe that their supervisor reads.
 
-A worker says so when it begins to wait, when it takes a bell off the queue and when it has answered it. Nothing else tells an idle worker,
-which may hold the queue's lock, from one that is at work on something that no operation stands for.
+A worker says so when it begins to wait, when it takes a bell off the queue and when it has answered it. Nothing else
+tells an idle worker, which may hold the queue's lock, from one at work on something that no operation stands for.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,9 @@ def test_damaged_fences_stop_the_start(idle_daemon: Daemon) -> None:
         assert "is damaged" in failed_start(idle_daemon)
     shutil.rmtree(idle_daemon.scratch)
     idle_daemon.start()
+
+
+def test_the_console_script_is_the_same_daemon() -> None:
+    program = Path(sys.executable).parent / "savepoint-sidecar"
+    done = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: savepoint-sidecar")

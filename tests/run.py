@@ -30,7 +30,8 @@ def main() -> int:
     failed = pytest_run()
     try:
         with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
-            return failed or pytest_run(*ON_BOTH_DATABASES, database_url=server.url)
+            failed_there = pytest_run(*ON_BOTH_DATABASES, database_url=server.url)
+            return failed or failed_there
     except ProgramMissing as missing:
         print(f"not run on PostgreSQL: {missing}")  # noqa: T201  # this is a command
         return failed or int(os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all")

@@ -67,6 +67,8 @@ def house(db, tmp_path) -> House:
     order = OrderFactory()
     server = ProvisionFactory(order=order)
     ProvisionFactory(order=order, sidecar=True)
+    # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
+    (tmp_path / ".partial").mkdir()
     target = StorageTargetFactory(options={"root": str(tmp_path)}, is_default=True)
     return House(order=order, server=server, target=target, root=tmp_path)
 

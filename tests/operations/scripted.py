@@ -14,9 +14,9 @@ def away(*_: object) -> Any:
     raise SidecarUnavailable("gone")
 
 
-def says(kind: OutcomeKind) -> Callable[[], ExtractOutcome]:
-    """The journal's word."""
-    return lambda: ExtractOutcome(kind=kind, result=None, error_code="", error_detail="")
+def says(kind: OutcomeKind, code: str = "") -> Callable[[], ExtractOutcome]:
+    """The journal's word; `code` is why it was rolled back."""
+    return lambda: ExtractOutcome(kind=kind, result=None, error_code=code, error_detail="")
 
 
 class ScriptedSidecar:

@@ -68,6 +68,16 @@ def test_a_sidecar_that_stays_away_after_the_exchange_began_is_asked_again(resto
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
+@pytest.mark.parametrize("code", ["not_enough_space", "archive_refused", "source_failed"])
+def test_an_exchange_that_was_rolled_back_fails_with_its_reason_and_the_backup_stays(restoring, code):
+    interrupted(restoring)
+    sidecar = ScriptedSidecar(outcomes=[says(OutcomeKind.ROLLED_BACK, code)])
+    operation = restoring(sidecar)
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, code)
+    assert Backup.objects.get().status == BackupStatus.READY
+    assert sidecar.releases == 1
+
+
 def test_a_sidecar_that_is_away_before_anything_began_fails_the_restore_at_once(restoring):
     operation = restoring(ScriptedSidecar(outcomes=[away]))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "sidecar_unavailable")

@@ -20,6 +20,8 @@ _description = [
     path("docs/", SpectacularSwaggerSplitView.as_view(authentication_classes=[]), name="docs"),
 ]
 
+admin.site.site_header = admin.site.site_title = "Savepoint"
+
 urlpatterns = [
     # Whoever opens the bare address finds out what can be done here.
     path("", RedirectView.as_view(pattern_name="docs", http_method_names=["get", "head"]), name="home"),

@@ -25,8 +25,8 @@ from backups.api.ranges import ByteRange, if_range_holds, range_of
 from backups.errors import ArchiveDamagedError, AssetNotFound, StorageUnavailableError
 from backups.models import Asset
 from backups.selectors import asset_get
-from backups.services.archives import AssetReader
-from backups.services.downloads import asset_filename, asset_open
+from backups.services.archives import AssetReader, asset_open
+from backups.services.downloads import asset_filename
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
@@ -86,7 +86,7 @@ class AssetView(ApiView):
         part = None
         if if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at):
             part = range_of(request.headers.get("Range"), size=found.size_bytes)
-        return _bytes_response(_pieces(asset_open(asset=found), part), found, part=part, headers=headers)
+        return _bytes_response(_pieces(asset_open(found), part), found, part=part, headers=headers)
 
 
 def content_disposition(filename: str) -> str:

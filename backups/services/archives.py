@@ -88,7 +88,7 @@ class AssetReader:
                 yield from self._storage.read(self._asset.key, start=start, stop=stop)
 
 
-def asset_reader(asset: Asset) -> AssetReader:
+def asset_open(asset: Asset) -> AssetReader:
     """Open an asset, looking at the object first, so that what is missing is said before the first byte.
 
     Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.

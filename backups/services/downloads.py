@@ -3,15 +3,6 @@
 from __future__ import annotations
 
 from backups.models import Asset
-from backups.services.archives import AssetReader, asset_reader
-
-
-def asset_open(*, asset: Asset) -> AssetReader:
-    """Open an asset the caller was allowed to download.
-
-    Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable, before the first byte where that can be known.
-    """
-    return asset_reader(asset)
 
 
 def asset_filename(asset: Asset) -> str:

@@ -29,12 +29,16 @@ LOOK_SECONDS = 0.25
 SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
 TICK_SECONDS = 60.0
+UPKEEP_SECONDS = 3600.0
+"""How often the sweep runs although nothing is doomed: it also expires what is kept for a day."""
 RING_AFTER_SECONDS = 5.0
 """An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
 FROZEN_AFTER_SECONDS = 15.0
 """Waiting work, an idle worker and no bell answered, all for so long, mean that the cluster is frozen."""
 RING_BATCH = 100
 DRAIN_SECONDS = 20.0
+CHECKPOINT_SECONDS = 5.0
+"""How long running operations have to reach a checkpoint before their cluster is killed."""
 SUPERVISOR_KEPT = timedelta(hours=1)
 SWEEP_TASK = "backups.tasks.storage_sweep"
 
@@ -48,7 +52,7 @@ class Supervision:
         self._cancels = CancelJudge()
         self._waiting_since: dict[object, float] = {}
         self._stopping = False
-        self._due = {"seen": 0.0, "judge": 0.0, "tick": 0.0}
+        self._due = {"seen": 0.0, "judge": 0.0, "tick": 0.0, "upkeep": 0.0}
         self._workers_shown = 0
         self._answered, self._answered_at = 0, time.monotonic()
         self._cluster = Cluster(supervisor=str(self._id))
@@ -83,7 +87,7 @@ class Supervision:
             self._cancels.enforce()
             self._ring_again()
         if self._is_due("tick", TICK_SECONDS):
-            if objects_due().exists():
+            if self._is_due("upkeep", UPKEEP_SECONDS) or objects_due().exists():
                 bell_ring_now(SWEEP_TASK)
             Supervisor.objects.filter(seen_at__lt=timezone.now() - SUPERVISOR_KEPT).delete()
 
@@ -120,10 +124,11 @@ class Supervision:
     def _replace(self, why: str) -> None:
         log.warning("replacing the cluster: %s", why)
         self._cluster.drain()
-        self._wait_for_own(seconds=5.0)
+        self._wait_for_own(seconds=CHECKPOINT_SECONDS)
         self._cluster.kill()
-        # Counted: it may be what such an operation does to its cluster.
-        self._requeue_own(counts=True)
+        # Whoever did not get out in time lost its worker, and may be what takes clusters down: it has three attempts.
+        for operation in self._own():
+            operation_lost(operation)
         self._cluster = Cluster(supervisor=str(self._id))
         self._waiting_since, self._answered, self._answered_at = {}, 0, time.monotonic()
         _ring(_claimable())
@@ -135,7 +140,8 @@ class Supervision:
         while self._cluster.alive and time.monotonic() < deadline:
             time.sleep(0.1)
         self._cluster.kill()
-        self._requeue_own(counts=False)
+        for operation in self._own():
+            operation_requeue(operation=operation, counts=False, ring=False)
         Supervisor.objects.filter(id=self._id).delete()
         log.info("stopped")
 
@@ -144,11 +150,6 @@ class Supervision:
         deadline = time.monotonic() + seconds
         while self._own().exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-
-    def _requeue_own(self, *, counts: bool) -> None:
-        """What a killed worker of ours still holds goes back to the queue."""
-        for operation in self._own():
-            operation_requeue(operation=operation, counts=counts, ring=False)
 
     def _own(self, pid: int | None = None) -> QuerySet[Operation]:
         """What our workers, or the one with that process id, have claimed."""

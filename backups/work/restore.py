@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.services.audit import audit_record
 from backups.errors import ArchiveDamagedError, ScratchFullError, SidecarUnavailableError
 from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
-from backups.services.archives import asset_reader
+from backups.services.archives import asset_open
 from backups.services.backups import order_allows_backups
 from backups.services.operations import operation_finish, operation_subject
 from backups.work.create import DATA
@@ -120,7 +120,7 @@ def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
     held: bytes | None = None
     done = 0
     with HashThread() as digest:
-        for piece in asset_reader(asset).read():
+        for piece in asset_open(asset).read():
             lease.checkpoint()
             digest.update(piece)
             if held is not None:

@@ -1,0 +1,67 @@
+"""What the supervisor does between two looks, with a cluster that is scripted to live or to die."""
+
+from __future__ import annotations
+
+import pytest
+from django_q.models import OrmQ
+
+from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.supervision import supervisor
+from backups.supervision.activity import Activity
+from backups.supervision.leases import ATTEMPTS
+from backups.work.run import operation_claim
+
+pytestmark = pytest.mark.django_db
+
+
+class ScriptedCluster:
+    """A cluster without a process: it is alive or not, and everybody in it is idle."""
+
+    workers_alive, idle = 2, True
+
+    def __init__(self, *, alive: bool) -> None:
+        self.alive = alive
+        self.activity = Activity()
+
+    def look(self):
+        return []
+
+    def drain(self):
+        pass
+
+    def kill(self):
+        self.activity.close()
+
+
+@pytest.fixture
+def supervision_of(monkeypatch):
+    """A supervisor of such clusters, that waits for nobody."""
+
+    def make(*, alive):
+        monkeypatch.setattr(supervisor, "Cluster", lambda **_: ScriptedCluster(alive=alive))
+        monkeypatch.setattr(supervisor, "CHECKPOINT_SECONDS", 0.0)
+        made = supervisor.Supervision()
+        monkeypatch.setenv("SAVEPOINT_SUPERVISOR", str(made._id))
+        return made
+
+    return make
+
+
+def test_an_operation_that_takes_its_cluster_down_each_time_is_ended_and_its_order_free(shop, supervision_of):
+    supervision = supervision_of(alive=False)
+    shop.create()
+    for _ in range(ATTEMPTS):
+        assert operation_claim(Operation.objects.get().id) is not None
+        supervision._look()
+    operation = Operation.objects.get()
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "worker_lost")
+    assert Backup.objects.get().status == BackupStatus.FAILED
+    shop.create()
+
+
+def test_upkeep_is_rung_for_although_nothing_is_doomed(db, supervision_of):
+    supervision = supervision_of(alive=True)
+    supervision._look()
+    assert [bell.func() for bell in OrmQ.objects.all()] == [supervisor.SWEEP_TASK]
+    supervision._look()
+    assert OrmQ.objects.count() == 1

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
@@ -14,18 +18,76 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import ApiToken, AuditEvent, Customer, User
 from accounts.services.customers import customer_create
+from accounts.services.second_factor import second_factor_remove
 from accounts.services.tokens import token_revoke
 from common.admin import FleetAdmin, ReadOnlyAdmin, each_by_service
+
+WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+# Addresses live on the user, sessions are each user's own business; a second factor has a page without its secrets.
+for _model in (EmailAddress, Authenticator, UserSession):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
     """People and bots that sign in."""
 
+    list_display = ["username", "email", "name", "is_staff", "is_active"]
+    search_fields = ["username", "email", "name"]
     fieldsets = (
-        *(DjangoUserAdmin.fieldsets or ()),
-        (gettext_lazy("Shown to them"), {"fields": ("language", "time_zone")}),
+        (None, {"fields": ("username", "password")}),
+        (gettext_lazy("Person"), {"fields": ("name", "email", "language", "time_zone", "theme")}),
+        (
+            gettext_lazy("Permissions"),
+            {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
+        ),
+        (gettext_lazy("Important dates"), {"fields": ("last_login", "date_joined")}),
     )
+    add_fieldsets = (
+        *DjangoUserAdmin.add_fieldsets,
+        (gettext_lazy("Person"), {"classes": ("wide",), "fields": ("name", "email")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Only superusers say who may what: whoever else may change users would give every right to themselves."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else [*fields, *WHO_MAY_WHAT]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers are changed by superusers: a password or an address of one is the way to all that they may."""
+        return super().has_change_permission(request, obj) and _within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Likewise."""
+        return super().has_delete_permission(request, obj) and _within_reach(request, obj)
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(ReadOnlyAdmin):
+    """Who has a second factor; it is taken away here from somebody who lost phone and codes and proved who they are."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    list_filter = ["type"]
+    search_fields = ["user__username", "user__email"]
+    fields = ["user", "type", "created_at", "last_used_at"]
+    ordering = ["-created_at", "-pk"]
+    actions = ["remove"]
+
+    @admin.action(description=gettext_lazy("Turn off the second factor of the chosen users"), permissions=["remove"])
+    def remove(self, request: HttpRequest, rows: QuerySet[Authenticator]) -> None:
+        """Take app and recovery codes away at once, and tell the owner by mail."""
+        actor: Any = request.user
+        owners = User.objects.filter(pk__in=rows.values("user"))
+        each_by_service(
+            self, request, owners, service=lambda user: _second_factor_take(user, actor), done=_("turned off")
+        )
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Whoever may delete these rows may turn a second factor off."""
+        return request.user.has_perm("mfa.delete_authenticator")
 
 
 @admin.register(Customer)
@@ -84,3 +146,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ["action"]
     search_fields = ["actor__username", "=order_id", "=object_id"]
     fields = ["at", "actor", "action", "order_id", "object_id", "data"]
+
+
+def _second_factor_take(user: User, actor: User) -> None:
+    if second_factor_remove(user=user, actor=actor):
+        get_adapter().send_notification_mail("mfa/email/totp_deactivated", user, {"by_support": True})
+
+
+def _within_reach(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not user.is_superuser or request.user.is_superuser

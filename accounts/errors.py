@@ -17,3 +17,20 @@ class ScopeUnknown(ApplicationError):
 
     code, status, title = "scope_unknown", 400, _("Unknown scope")
     message = _("%(scope)s is no scope of an API token. Known scopes: %(known)s.")
+
+
+class TokenNotFound(ApplicationError):
+    """The caller has no valid token with that id."""
+
+    code, status, title = "token_not_found", 404, _("No such token")
+    message = _("There is no such token, or it was revoked already.")
+
+
+class MailNotSent(ApplicationError):
+    """The mail server did not take a mail."""
+
+    code, status, title = "mail_not_sent", 503, _("Mail not sent")
+    message = _(
+        "The mail could not be sent, because the mail server does not answer. Nothing was changed. "
+        "Please try again in a few minutes; if it happens again, contact support."
+    )

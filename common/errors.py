@@ -54,10 +54,16 @@ def error_detail(*, code: str, params: Params) -> str:
     """Return the sentence for a stored code in the active language; an unknown code reads as an internal error."""
     error = ApplicationError.by_code.get(code, ApplicationError)
     try:
-        return str(error.message) % params
+        # On the lazy text itself: a sentence with a plural chooses it by its number.
+        return str(error.message % params)
     except (KeyError, ValueError):
         # Parameters stored by another version: the title is still true.
         return str(error.title)
+
+
+def error_title(code: str) -> str:
+    """A stored code in a few words in the active language; an unknown one reads as an internal error."""
+    return str(ApplicationError.by_code.get(code, ApplicationError).title)
 
 
 class NotAuthenticated(ApplicationError):

@@ -1,9 +1,16 @@
 """Connects what the layers below may not know of each other."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class SavepointConfig(AppConfig):
     """The project itself, as an app: its commands and its wiring."""
 
     name = "config"
+
+
+class StaffConfig(AdminConfig):
+    """Django's admin as the staff's pages."""
+
+    default_site = "accounts.admin_site.StaffSite"

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from common.keyring import Keyring, KeyringInvalid
+from config.mail import FROM_LIKE, MailInvalid, MailServer, mail_from_read, mail_server_read
 
-SECRETS = ("SECRET_KEY", "SAVEPOINT_MASTER_KEYS")
+SECRETS = ("SECRET_KEY", "SAVEPOINT_MASTER_KEYS", "SAVEPOINT_MAIL_URL")
 """Read from NAME, from the file NAME_FILE names, or from `$SAVEPOINT_HOME/secrets/NAME`."""
 
 KNOWN = frozenset(
@@ -24,6 +25,9 @@ KNOWN = frozenset(
         "SAVEPOINT_LOG_LEVEL",
         "SAVEPOINT_MASTER_KEYS",
         "SAVEPOINT_MASTER_KEYS_FILE",
+        "SAVEPOINT_MAIL_URL",
+        "SAVEPOINT_MAIL_URL_FILE",
+        "SAVEPOINT_MAIL_FROM",
         # Of the demo, the tests and the supervisor; not settings of the portal, but of its own name space.
         "SAVEPOINT_DEMO_EXIT",
         "SAVEPOINT_TEST_REQUIRE",
@@ -55,6 +59,8 @@ class Environment:
     database: dict[str, object]
     queue: dict[str, object]
     redis_url: str | None
+    mail_server: MailServer | None
+    mail_from: str
 
 
 def environment_read(environ: Mapping[str, str]) -> Environment:
@@ -66,11 +72,13 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
     host = environ.get("SAVEPOINT_HOST") or "127.0.0.1"
     port = _integer(environ, "SAVEPOINT_PORT", default=8000, lowest=1, highest=65535)
     redis_url = _redis_url(environ)
+    url = _url(environ, default=_url_default(host, port))
+    mail_server = _mail_server(environ, home)
     return Environment(
         home=home,
         host=host,
         port=port,
-        url=_url(environ, default=_url_default(host, port)),
+        url=url,
         trusted_proxies=_integer(environ, "SAVEPOINT_TRUSTED_PROXIES", default=0, lowest=0, highest=10),
         workers=_integer(environ, "SAVEPOINT_WORKERS", default=2, lowest=1, highest=64),
         log_level=_choice(environ, "SAVEPOINT_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -79,6 +87,8 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         database=_database(environ.get("DATABASE_URL", ""), home),
         queue={"redis": redis_url} if redis_url else {"orm": "default"},
         redis_url=redis_url,
+        mail_server=mail_server,
+        mail_from=_mail_from(environ, url, needed=mail_server is not None),
     )
 
 
@@ -124,6 +134,13 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
 
 
 def _secret(environ: Mapping[str, str], home: Path, name: str) -> str:
+    value = _secret_if_any(environ, home, name)
+    if value is None:
+        raise EnvironmentInvalid(f"{name} is missing: set it, or {name}_FILE; docs/settings.md says how.")
+    return value
+
+
+def _secret_if_any(environ: Mapping[str, str], home: Path, name: str) -> str | None:
     if value := environ.get(name):
         return value
     named = environ.get(f"{name}_FILE")
@@ -131,9 +148,10 @@ def _secret(environ: Mapping[str, str], home: Path, name: str) -> str:
     try:
         value = path.read_text().strip()
     except OSError as error:
-        if named:
-            raise EnvironmentInvalid(f"{name}_FILE cannot be read: {os.strerror(error.errno or 0)}.") from None
-        raise EnvironmentInvalid(f"{name} is missing: set it, or {name}_FILE; docs/settings.md says how.") from None
+        if not named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return None
+        where = f"{name}_FILE" if named else f"{name} of the home"
+        raise EnvironmentInvalid(f"{where} cannot be read: {os.strerror(error.errno or 0)}.") from None
     if not value:
         raise EnvironmentInvalid(f"{name} is empty.")
     return value
@@ -151,6 +169,28 @@ def _master_keys(environ: Mapping[str, str], home: Path) -> Keyring:
         return Keyring.parse(_secret(environ, home, "SAVEPOINT_MASTER_KEYS"))
     except KeyringInvalid as error:
         raise EnvironmentInvalid(f"SAVEPOINT_MASTER_KEYS: {error}") from None
+
+
+def _mail_server(environ: Mapping[str, str], home: Path) -> MailServer | None:
+    url = _secret_if_any(environ, home, "SAVEPOINT_MAIL_URL")
+    if url is None:
+        return None
+    try:
+        return mail_server_read(url)
+    except MailInvalid as error:
+        raise EnvironmentInvalid(f"SAVEPOINT_MAIL_URL {error}") from None
+
+
+def _mail_from(environ: Mapping[str, str], url: str, *, needed: bool) -> str:
+    text = environ.get("SAVEPOINT_MAIL_FROM", "")
+    if not text:
+        if needed:
+            raise EnvironmentInvalid(f"SAVEPOINT_MAIL_FROM is missing: whom mails come from, like {FROM_LIKE}.")
+        return f"savepoint@{urlsplit(url).hostname}"
+    try:
+        return mail_from_read(text)
+    except MailInvalid as error:
+        raise EnvironmentInvalid(f"SAVEPOINT_MAIL_FROM {error}") from None
 
 
 def _database(url: str, home: Path) -> dict[str, object]:

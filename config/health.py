@@ -10,17 +10,15 @@ from http import HTTPStatus
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Max, Min
+from django.db.models import Min
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from backups.models import Operation, OperationState, Supervisor
+from backups.models import Operation, OperationState
+from backups.selectors import workers_alive
 from common.clock import database_now
-
-SUPERVISOR_SILENT = timedelta(seconds=30)
-"""A supervisor that was not seen for so long is not there."""
 
 BACKLOG_OLD = timedelta(minutes=15)
 """An operation that could be claimed and waited for so long says that nobody keeps up."""
@@ -70,8 +68,7 @@ def _migrations_known() -> frozenset[tuple[str, str]]:
 
 def _not_healthy() -> Iterator[str]:
     now = database_now()
-    live = Supervisor.objects.filter(seen_at__gte=now - SUPERVISOR_SILENT)
-    alive = live.aggregate(most=Max("workers_alive"))["most"]
+    alive = workers_alive()
     if alive is None:
         yield "No supervisor of workers is running."
     elif alive == 0:

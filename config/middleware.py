@@ -1,14 +1,23 @@
-"""The id of each request, by which a customer's report finds its line in the logs."""
+"""What holds for every request: it has an id, it is of a bounded size, and a refusal is a page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from uuid import uuid4
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from common.api.problems import request_id_of
+from common.errors import ApplicationError
+from config.fallbacks import API
 
 HEADER = "X-Request-ID"
+NOT_UNDERSTOOD = "400.html"
 
 
 class RequestIdMiddleware:
@@ -23,3 +32,49 @@ class RequestIdMiddleware:
         response = self._get_response(request)
         response.headers[HEADER] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class BodyMiddleware:
+    """Refuses a form that is too large before anything reads it.
+
+    Django bounds its fields alone: files go to the disk, of any size, so that the CSRF token is found among them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request. The API reads, and bounds, the bodies of its requests itself."""
+        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and not request.path.startswith(API):
+            return HttpResponse(render_to_string(NOT_UNDERSTOOD), status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return self._get_response(request)
+
+
+class RefusalMiddleware:
+    """Answers what no view has answered with a page: an expected failure, and a method that a page does not have."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self._get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and request.method == "GET" and not response.content:
+            # Who was asked to sign in by a button comes back to its address, and would see nothing.
+            response.content = render_to_string(NOT_UNDERSTOOD)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """The page; None leaves what is not expected to Django, which logs it."""
+        if not isinstance(exception, ApplicationError):
+            return None
+        context = {"error": exception, "home": "/", "request_id": request_id_of(request)}
+        return render(request, "error.html", context, status=exception.status)
+
+
+def _length(request: HttpRequest) -> int:
+    """The bytes that are announced; Django reads no more than these, and none of a body that announces nothing."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0

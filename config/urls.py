@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-import accounts.api.schema  # noqa: F401  # registers how the OpenAPI description shows who calls
+import accounts.api.schema  # registers how the OpenAPI description shows who calls
+import accounts.urls
 import backups.urls
 import orders.urls
 import provisions.urls
@@ -23,11 +23,11 @@ _description = [
 admin.site.site_header = admin.site.site_title = "Savepoint"
 
 urlpatterns = [
-    # Whoever opens the bare address finds out what can be done here.
-    path("", RedirectView.as_view(pattern_name="docs", http_method_names=["get", "head"]), name="home"),
+    *backups.urls.web,
     path("api/v1/", include([*orders.urls.api, *provisions.urls.api, *backups.urls.api, *_description])),
     # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
     re_path(r"^api/", unknown_address, name="api-unknown"),
+    *accounts.urls.web,
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

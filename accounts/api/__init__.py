@@ -1,1 +1,1 @@
-"""The REST API of accounts: thin adapters over services and selectors."""
+"""Who calls the REST API, and what its description says about that."""

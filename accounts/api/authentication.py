@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.utils import translation
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
@@ -28,6 +29,9 @@ class TokenAuthentication(authentication.BaseAuthentication):
         token = token_authenticate(secret) if _TOKEN.fullmatch(secret) else None
         if token is None:
             raise exceptions.AuthenticationFailed
+        if token.user.language:
+            # Before now only the browser's wish was known; PreferencesMiddleware takes this back with the request.
+            translation.activate(token.user.language)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # the framework's signature

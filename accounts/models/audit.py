@@ -15,7 +15,7 @@ class AuditEvent(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("actor")
     )
     action = models.CharField(_("action"), max_length=64)
-    order_id = models.UUIDField(_("order"), null=True, db_index=True)
+    order_id = models.UUIDField(_("order"), null=True)
     object_id = models.UUIDField(_("object"), null=True)
     data = models.JSONField(_("data"), default=dict)
 
@@ -23,6 +23,7 @@ class AuditEvent(models.Model):
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["order_id", "-id"], name="audit_newest_of_order")]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action}"

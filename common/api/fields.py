@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-NAME_LENGTH_MAX = 100
-_NOT_IN_NAMES = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode categories of control characters, line and paragraph separators."""
+from common.names import NAME_LENGTH_MAX, name_on_one_line
 
 
 class NameField(serializers.CharField):
@@ -31,7 +28,7 @@ class NameField(serializers.CharField):
         """The name itself, if it is one."""
         if not isinstance(data, str):
             self.fail("invalid")
-        if any(unicodedata.category(letter) in _NOT_IN_NAMES for letter in data):
+        if not name_on_one_line(data):
             self.fail("control")
         if not data.strip():
             self.fail("blank")

@@ -10,9 +10,9 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from common.api.idempotency import HEADER
-from common.api.pagination import CURSOR
 from common.api.problems import CONTENT_TYPE
 from common.errors import ApplicationError, NotAuthenticated, PermissionDenied, Throttled
+from common.paging import CURSOR
 
 CURSOR_PARAMETER = OpenApiParameter(
     CURSOR, OpenApiTypes.STR, description="A place in the list; take it from `next` or `previous`."

@@ -22,8 +22,13 @@ from orders.services.orders import member_grant, order_create
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
 
-ROLES = ("customer", "other", "member", "staff")
-"""The people, by what they are to the customer's order; also their user names."""
+ROLES = {
+    "customer": "Casey Customer",
+    "other": "Olu Other",
+    "member": "Mika Member",
+    "staff": "Sam Staff",
+}
+"""The people, by what they are to the customer's order, and what they are called. The roles are their user names."""
 STAFF_MAY_CHANGE = ("plan", "order", "provision", "storagetarget")
 OUR_APPS = ("accounts", "orders", "provisions", "backups")
 
@@ -77,7 +82,7 @@ def demo_seed(*, home: Path, places: dict[str, Place]) -> Seeded:
 def _people(file: Path) -> tuple[dict[str, User], dict[str, Login]]:
     """The users and their logins; passwords and tokens are known to this file alone, so both are mended from it."""
     known = json.loads(file.read_text()) if file.exists() else {}
-    users = {role: User.objects.filter(username=role).first() or User.objects.create_user(role) for role in ROLES}
+    users = {role: _user(role) for role in ROLES}
     logins = {role: _login(user, known.get(role, {})) for role, user in users.items()}
     private_write(file, json.dumps({role: asdict(login) for role, login in logins.items()}, indent=2))
     staff = users["staff"]
@@ -85,6 +90,14 @@ def _people(file: Path) -> tuple[dict[str, User], dict[str, Login]]:
     staff.save(update_fields=["is_staff"])
     staff.user_permissions.add(*_staff_permissions())
     return users, logins
+
+
+def _user(role: str) -> User:
+    user = User.objects.filter(username=role).first() or User.objects.create_user(role)
+    # A home from before has them without; a name or an address that somebody gave them stays.
+    user.email, user.name = user.email or f"{role}@example.com", user.name or ROLES[role]
+    user.save(update_fields=["email", "name"])
+    return user
 
 
 def _login(user: User, known: dict[str, str]) -> Login:

@@ -41,12 +41,14 @@ def test_two_secrets_are_all_that_is_needed():
         ("SECRET_KEY", "short", "SECRET_KEY must have at least 50"),
         ("SAVEPOINT_MASTER_KEYS", "1:tooshort", "SAVEPOINT_MASTER_KEYS: "),
         ("SECRET_KEY_FILE", "/nowhere/at/all", "SECRET_KEY_FILE cannot be read"),
+        ("SAVEPOINT_MAIL_FROM", "nobody", "SAVEPOINT_MAIL_FROM must look like"),
+        ("SAVEPOINT_MAIL_URL_FILE", "/nowhere/at/all", "SAVEPOINT_MAIL_URL_FILE cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it_and_shows_no_secret(name, value, said):
     environ = {**RIGHT, name: value}
     if name.endswith("_FILE"):
-        del environ[name.removesuffix("_FILE")]
+        environ.pop(name.removesuffix("_FILE"), None)
     with pytest.raises(EnvironmentInvalid) as caught:
         environment_read(environ)
     assert str(caught.value).startswith(said)

@@ -1,0 +1,27 @@
+"""Columns that only accounts have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+
+class LowercaseEmailField(models.EmailField):  # type: ignore[type-arg]  # not a generic when it runs
+    """An e-mail address that is stored, and so also looked for, in lower case.
+
+    Mail providers treat `Ann@` and `ann@` as one mailbox; whoever signs in must not have to remember which it was.
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        """What the database holds, and what a lookup compares with."""
+        prepared = super().get_prep_value(value)
+        return prepared.lower() if isinstance(prepared, str) else prepared
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001  # Django's signature
+        """The object shows what is stored without being read again."""
+        value = super().pre_save(model_instance, add)
+        if isinstance(value, str):
+            value = value.lower()
+            setattr(model_instance, self.attname, value)
+        return value

@@ -1,0 +1,65 @@
+"""The second factor: its secrets under the portal's keys, and taking it away from somebody who lost it.
+
+Setting it up and proving it is allauth's work; what it stores in a row's `data` comes through `secret_wrap`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+
+from accounts.models import User
+from accounts.services.audit import audit_record
+from common.errors import KeyUnavailable
+from common.keyring import KeyringError
+from common.keys import portal_keyring
+from common.locks import row_lock
+
+_CONTEXT = b"second factor"
+_SECRETS = ("secret", "seed")
+"""What in a row's data is wrapped: the key of an authenticator app, the seed of the recovery codes."""
+
+
+def secret_wrap(text: str) -> str:
+    """The text encrypted under the portal's current key, as text."""
+    return base64.b64encode(portal_keyring().wrap(text.encode(), context=_CONTEXT)).decode()
+
+
+def secret_unwrap(wrapped: str) -> str:
+    """What `secret_wrap` was given. Raises KeyUnavailable when its key is not configured or the text was altered."""
+    try:
+        return portal_keyring().unwrap(base64.b64decode(wrapped, validate=True), context=_CONTEXT).decode()
+    except (KeyringError, binascii.Error) as error:
+        raise KeyUnavailable from error
+
+
+def second_factor_rewrap(*, authenticator: Authenticator) -> bool:
+    """Wrap a row's secret with the current key; return whether that changed anything. The secret itself stays.
+
+    Raises KeyUnavailable.
+    """
+    portal = portal_keyring()
+    with transaction.atomic():
+        # Locked: somebody who uses up a recovery code meanwhile writes the same column.
+        row = row_lock(Authenticator.objects.filter(pk=authenticator.pk))
+        if row is None:
+            return False
+        plain = {name: secret_unwrap(row.data[name]) for name in _SECRETS if name in row.data}
+        old = [name for name in plain if portal.version_of(base64.b64decode(row.data[name])) != portal.current_version]
+        if not old:
+            return False
+        row.data |= {name: secret_wrap(plain[name]) for name in old}
+        row.save(update_fields=["data"])
+    return True
+
+
+def second_factor_remove(*, user: User, actor: User) -> bool:
+    """Turn somebody's second factor off, recovery codes and all; return whether there was one."""
+    with transaction.atomic():
+        removed, _rows = Authenticator.objects.filter(user=user).delete()
+        if removed:
+            audit_record(actor=actor, action="second_factor.remove", object_id=user.id)
+    return bool(removed)

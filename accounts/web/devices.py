@@ -1,0 +1,48 @@
+"""What somebody signs in with, in words: "Firefox on Windows"."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+RAW_LENGTH_MAX = 60
+
+# Order matters: nearly all call themselves Mozilla, Safari or Chrome as well, and Android calls itself Linux.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+)
+_HANDHELD = frozenset({"iPhone", "iPad", "Android"})
+
+
+def device_name(user_agent: str) -> str:
+    """A device's browser and system as a person would say it; what is not known is shown as it was sent, shortened."""
+    browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
+    if browser and system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    if browser or system:
+        return browser or system
+    return user_agent[:RAW_LENGTH_MAX] or _("Unknown device")
+
+
+def device_icon(user_agent: str) -> str:
+    """The icon of a device: `phone` for what one holds in a hand, else `computer`."""
+    return "phone" if _first(_SYSTEMS, user_agent) in _HANDHELD else "computer"
+
+
+def _first(known: tuple[tuple[str, str], ...], user_agent: str) -> str:
+    return next((name for mark, name in known if mark in user_agent), "")

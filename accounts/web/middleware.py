@@ -1,0 +1,98 @@
+"""What every request has: its reader's language and time zone, privacy towards caches, a note of when it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from allauth.usersessions.models import UserSession
+from django.core.cache import caches
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone, translation
+from django.utils.timezone import get_default_timezone
+
+from accounts.models import User
+from accounts.preferences import time_zone_find
+
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+TIME_ZONE_COOKIE = "tz"
+"""Where our script tells the browser's time zone."""
+
+SEEN_EVERY_SECONDS = 60
+"""How exact “last seen” is: a row is not written on each request."""
+
+
+class PrivateMiddleware:
+    """Keeps caches from sharing what was made for one person: answers that say nothing else are `private, no-cache`."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self._get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
+
+
+class PreferencesMiddleware:
+    """Answers in the language and the time zone of whoever asks: their own choice, else their browser's.
+
+    Everything that is activated meanwhile, also by the API for the user of a token, ends with the request.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request as its user wants to read it."""
+        user = _reader(request)
+        chosen = user.language if user else ""
+        zone = (user and time_zone_find(user.time_zone)) or time_zone_find(_browser_zone(request))
+        # LocaleMiddleware has activated what fits the browser.
+        with (
+            translation.override(chosen or translation.get_language()),
+            timezone.override(zone or get_default_timezone()),
+        ):
+            request.LANGUAGE_CODE = translation.get_language()
+            response = self._get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language())
+        return response
+
+
+class SeenMiddleware:
+    """Notes where and when a session was last seen.
+
+    allauth's own middleware writes a row on every request, which here means every three seconds for an open page.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request; who signs out or in by it is not noted."""
+        key = request.session.session_key
+        if key and _reader(request) and caches["process"].add(f"session-seen:{key}", True, SEEN_EVERY_SECONDS):
+            try:
+                UserSession.objects.create_from_request(request)
+            except DatabaseError:
+                logger.warning("a session could not be noted as seen", exc_info=True)
+        return self._get_response(request)
+
+
+def _reader(request: HttpRequest) -> User | None:
+    """Who is signed in; nobody as long as the database does not answer: what tells about that must be shown as well."""
+    try:
+        return request.user if isinstance(request.user, User) else None
+    except DatabaseError:
+        return None
+
+
+def _browser_zone(request: HttpRequest) -> str:
+    return unquote(request.COOKIES.get(TIME_ZONE_COOKIE, ""))

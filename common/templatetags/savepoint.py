@@ -1,0 +1,152 @@
+"""How pages show icons, sizes, rates, durations and moments, each in the reader's language and time zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from babel import Locale
+from babel.dates import format_timedelta
+from django import template
+from django.templatetags.static import static
+from django.utils import formats, timezone
+from django.utils.html import avoid_wrapping, format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, get_language_bidi, gettext, ngettext, to_locale
+
+register = template.Library()
+
+RELATIVE_FOR = timedelta(days=30)
+NOW = timedelta(seconds=2)
+# A figure of three digits is exact enough without decimals.
+DECIMALS_BELOW = 100
+MINUTE, HOUR, DAY = 60, 3600, 86400
+KIB = 1024
+# Minutes from here on are said without seconds, days from here on without hours.
+MINUTES_ALONE, DAYS_ALONE = 10, 10
+# Icons that point somewhere turn round where the text runs the other way, and one of them turns all the time.
+MIRRORED = frozenset({"chevron", "sign-out"})
+TURNING = "spinner"
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+
+
+@register.simple_tag
+@cache
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of icons.svg: decoration beside its words, or with a label an image that says it."""
+    classes = {TURNING: "icon spin"}.get(name, "icon flip" if name in MIRRORED else "icon")
+    address = f"{static('savepoint/icons.svg')}#{name}"
+    if label:
+        return format_html('<svg class="{}" role="img" aria-label="{}"><use href="{}"/></svg>', classes, label, address)
+    return format_html('<svg class="{}" aria-hidden="true" focusable="false"><use href="{}"/></svg>', classes, address)
+
+
+@register.filter(name="bytes")
+def size(count: float | None) -> str:
+    """A number of bytes as people read it, in binary units that are labelled as such: 1.4 GiB. Nothing for None."""
+    return "" if count is None else _isolated(_size(count))
+
+
+@register.filter
+def rate(bytes_per_second: float | None) -> str:
+    """A speed as people read it: 12.5 MiB/s. Nothing for None."""
+    if bytes_per_second is None:
+        return ""
+    return _isolated(gettext("%(size)s/s") % {"size": _size(bytes_per_second)})
+
+
+@register.filter
+def duration(seconds: float | timedelta | None) -> str:
+    """A length of time in two units at most: 45 seconds, 3 min 20 s, 2 h 5 min, 12 days. Nothing for None."""
+    if seconds is None:
+        return ""
+    whole = max(0, round(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds))
+    return _isolated(avoid_wrapping(_long_duration(whole) if whole >= HOUR else _short_duration(whole)))
+
+
+@register.simple_tag
+def moment(value: datetime | None, id: str = "") -> SafeString | str:  # noqa: A002  # it becomes the attribute `id`
+    """When something was or will be, told from now; hover and focus show the exact time. Nothing for None.
+
+    An id lets focus survive where the page replaces the element.
+    """
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    near = abs(timezone.now() - value) <= RELATIVE_FOR
+    return format_html(
+        '<time class="moment"{} datetime="{}" tabindex="0">{} <span class="tip">{}</span></time>',
+        format_html(' id="{}"', id) if id else "",
+        value.astimezone(UTC).isoformat(timespec="seconds"),
+        _relative(value - timezone.now()) if near else formats.date_format(local, "DATE_FORMAT"),
+        _exact(local),
+    )
+
+
+def _relative(away: timedelta) -> str:
+    """How long ago, or in how long, in one unit: `3 hours ago`."""
+    if abs(away) < NOW:
+        return gettext("just now")
+    # Of the CLDR: every language's own plurals and cases around the number.
+    locale = Locale.parse(to_locale(get_language() or "en"))
+    return str(format_timedelta(away, add_direction=True, threshold=1, locale=locale))
+
+
+def _exact(local: datetime) -> str:
+    zone = timezone.get_current_timezone_name()
+    offset = local.strftime("%z")
+    words = {
+        "date": formats.date_format(local, "DATE_FORMAT"),
+        "time": f"{local:%H:%M:%S}",
+        "zone": zone,
+        "offset": f"UTC{offset[:3]}:{offset[3:5]}",
+    }
+    if zone == "UTC":
+        return gettext("%(date)s, %(time)s UTC") % words
+    return gettext("%(date)s, %(time)s (%(zone)s, %(offset)s)") % words
+
+
+def _size(count: float) -> str:
+    if abs(count) < KIB:
+        whole = round(count)
+        words = ngettext("%(count)s byte", "%(count)s bytes", abs(whole))
+        return avoid_wrapping(words % {"count": _number(whole)})
+    # Each is a string of its own, because some languages write their own units.
+    units = [gettext("%s KiB"), gettext("%s MiB"), gettext("%s GiB"), gettext("%s TiB"), gettext("%s PiB")]
+    value, unit = count / KIB, 0
+    while abs(_rounded(value)) >= KIB and unit < len(units) - 1:
+        value, unit = value / KIB, unit + 1
+    return avoid_wrapping(units[unit] % _number(_rounded(value)))
+
+
+def _rounded(value: float) -> float:
+    return round(value, 1) if abs(value) < DECIMALS_BELOW else round(value)
+
+
+def _number(value: float) -> str:
+    return formats.number_format(value, 0 if value == round(value) else 1)
+
+
+def _isolated(text: str) -> str:
+    """In a text that runs from right to left, the figure would otherwise change places with its unit."""
+    return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}" if get_language_bidi() else text
+
+
+def _short_duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, MINUTE)
+    if not minutes:
+        return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": _number(seconds)}
+    if rest and minutes < MINUTES_ALONE:
+        return gettext("%(minutes)s min %(seconds)s s") % {"minutes": _number(minutes), "seconds": _number(rest)}
+    return ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": _number(minutes)}
+
+
+def _long_duration(seconds: int) -> str:
+    days, hours, minutes = seconds // DAY, seconds % DAY // HOUR, seconds % HOUR // MINUTE
+    if not days and minutes:
+        return gettext("%(hours)s h %(minutes)s min") % {"hours": _number(hours), "minutes": _number(minutes)}
+    if not days:
+        return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": _number(hours)}
+    if hours and days < DAYS_ALONE:
+        return gettext("%(days)s d %(hours)s h") % {"days": _number(days), "hours": _number(hours)}
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": _number(days)}

@@ -1,6 +1,7 @@
 """Failures of backups: those a request meets, and those an operation ends with."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from common.errors import ApplicationError, NotFound
 
@@ -39,8 +40,10 @@ class LimitReached(ApplicationError):
     """The plan keeps no more backups of this server; `limit` is how many it keeps."""
 
     code, status, title = "limit_reached", 409, _("Limit reached")
-    message = _(
-        "Your plan keeps %(limit)s backups of this server, and they all exist. Nothing was changed. Delete one first."
+    message = ngettext_lazy(
+        "Your plan keeps %(limit)s backup of this server, and it exists. Nothing was changed. Delete it first.",
+        "Your plan keeps %(limit)s backups of this server, and they all exist. Nothing was changed. Delete one first.",
+        "limit",
     )
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
+from django.db.models.functions import Now
 
 from accounts.models import User
 from backups.errors import AssetNotFound, BackupNotFound, OperationNotFound
-from backups.models import Asset, Backup, BackupStatus, Operation
+from backups.models import ACTIVE_KINDS, LIVE_STATES, Asset, Backup, BackupStatus, Operation, Supervisor
+from orders.models import Order
 from orders.rights import OrderRight, orders_visible, right_require
 from provisions.models import Provision
 from provisions.selectors import provision_get
+
+SUPERVISOR_SILENT = timedelta(seconds=30)
+"""A supervisor that was not seen for so long is not there."""
+
+HISTORY_LENGTH = 500
+OPERATIONS_SHOWN = 50
 
 
 def backups_of(*, user: User, order_id: UUID, provision_id: UUID) -> QuerySet[Backup]:
@@ -36,6 +46,11 @@ def operation_get(*, user: User, operation_id: UUID) -> Operation:
     return operation
 
 
+def operation_active(order: Order) -> Operation | None:
+    """The operation that excludes others on this order right now."""
+    return Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES).first()
+
+
 def asset_get(*, user: User, asset_id: UUID) -> Asset:
     """The asset of a listed backup the caller may download. Raises AssetNotFound, PermissionDenied."""
     visible = Backup.objects.filter(asset_id=asset_id, deleted_at__isnull=True, order__in=orders_visible(user))
@@ -50,3 +65,53 @@ def backups_counted(provision: Provision) -> int:
     """How many backups count towards the plan's limit: all but failed, safety and deleted ones."""
     listed = Backup.objects.filter(provision=provision, deleted_at__isnull=True, is_safety=False)
     return listed.exclude(status=BackupStatus.FAILED).count()
+
+
+def backups_of_order(order: Order) -> QuerySet[Backup]:
+    """The listed backups of an order that the caller was found to see, in no order."""
+    return Backup.objects.filter(order=order, deleted_at__isnull=True).select_related("asset", "operation")
+
+
+def order_backup_get(*, order: Order, backup_id: UUID) -> Backup:
+    """One listed backup of an order that the caller was found to see. Raises BackupNotFound."""
+    backup = backups_of_order(order).select_related("provision").filter(id=backup_id).first()
+    if backup is None:
+        raise BackupNotFound
+    backup.order = backup.provision.order = order
+    return backup
+
+
+def operations_of(backup: Backup) -> list[Operation]:
+    """What was done with a backup, the newest first, with who asked for it."""
+    rows = Operation.objects.filter(roles__backup=backup).select_related("requested_by")
+    return list(rows.order_by("-created_at", "-id")[:OPERATIONS_SHOWN])
+
+
+def storage_history(order: Order) -> list[tuple[datetime, int]]:
+    """When each usable backup of an order was completed, and its size in bytes: the oldest first, 500 at most."""
+    usable = backups_of_order(order).filter(status__in=[BackupStatus.READY, BackupStatus.RESTORING])
+    rows = usable.order_by("-completed_at").values_list("completed_at", "size_bytes")[:HISTORY_LENGTH]
+    return [(completed, size) for completed, size in reversed(rows) if completed and size is not None]
+
+
+def backups_newest(orders: Collection[Order]) -> dict[UUID, datetime]:
+    """When the newest usable backup of each order was completed; an order without one is missing."""
+    usable = Backup.objects.filter(
+        order__in=orders, deleted_at__isnull=True, status__in=[BackupStatus.READY, BackupStatus.RESTORING]
+    )
+    rows = usable.values("order").annotate(newest=Max("completed_at")).values_list("order", "newest")
+    return {order_id: newest for order_id, newest in rows if newest}
+
+
+def backup_names(ids: Collection[UUID]) -> dict[UUID | None, str]:
+    """The names of backups by their ids, and by those of operations on them; of what is gone there is none."""
+    names: dict[UUID | None, str] = dict(Backup.objects.filter(id__in=ids).values_list("id", "name"))
+    names.update(Operation.objects.filter(id__in=ids, backups__isnull=False).values_list("id", "backups__name"))
+    return names
+
+
+def workers_alive() -> int | None:
+    """How many workers the best live supervisor has; None when no supervisor was seen lately."""
+    seen = Supervisor.objects.filter(seen_at__gte=Now() - SUPERVISOR_SILENT)
+    alive: int | None = seen.aggregate(most=Max("workers_alive"))["most"]
+    return alive

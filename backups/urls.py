@@ -8,8 +8,43 @@ import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupRestoreView, BackupView
 from backups.api.operations import OperationCancelView, OperationView, OrderReprovisionView
+from backups.web.activity import ActivityView
+from backups.web.backups import (
+    BackupCreateView,
+    BackupDeleteView,
+    BackupDetailView,
+    BackupDownloadView,
+    BackupLockView,
+    BackupRenameView,
+    BackupRetryView,
+    OperationCancelPageView,
+)
+from backups.web.backups import BackupView as BackupPageView
+from backups.web.order import OrderBackupsView, OrderView
+from backups.web.orders import OrdersView
+from backups.web.restore import BackupRestoreView as BackupRestorePageView
 
 _BACKUPS = "orders/<id:order>/provisions/<id:provision>/backups/"
+
+_ORDER = "orders/<id:order>/"
+_BACKUP = f"{_ORDER}backups/<id:backup>/"
+
+web = [
+    path("", OrdersView.as_view(), name="home"),
+    path(_ORDER, OrderView.as_view(), name="page-order"),
+    path(f"{_ORDER}activity/", ActivityView.as_view(), name="page-order-activity"),
+    path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
+    path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
+    path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
+    path(f"{_BACKUP}rename/", BackupRenameView.as_view(), name="page-backup-rename"),
+    path(f"{_BACKUP}lock/", BackupLockView.as_view(), name="page-backup-lock"),
+    path(f"{_BACKUP}download/", BackupDownloadView.as_view(), name="page-backup-download"),
+    path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),
+    path(f"{_BACKUP}retry/", BackupRetryView.as_view(), name="page-backup-retry"),
+    path(f"{_BACKUP}delete/", BackupDeleteView.as_view(), name="page-backup-delete"),
+    path(f"{_ORDER}operations/<id:operation>/cancel/", OperationCancelPageView.as_view(), name="page-operation-cancel"),
+]
 
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -34,9 +33,7 @@ class OperationSerializer(serializers.Serializer[Any]):
 
     def get_eta_seconds(self, operation: Operation) -> int | None:
         """What is left at the present rate, while there is one."""
-        if operation.state != OperationState.RUNNING or operation.bytes_total is None or not operation.rate:
-            return None
-        return math.ceil(max(0, operation.bytes_total - operation.bytes_done) / operation.rate)
+        return operation.eta_seconds
 
     @extend_schema_field(OperationErrorSerializer(allow_null=True))
     def get_error(self, operation: Operation) -> dict[str, str] | None:

@@ -57,6 +57,7 @@ class Backup(models.Model):
         verbose_name_plural = _("backups")
         indexes = [
             models.Index(fields=["provision", "-created_at", "-id"], name="backup_newest_of_provision"),
+            models.Index(fields=["order", "-created_at", "-id"], name="backup_newest_of_order"),
         ]
         permissions = [("read_customer_data", _("May download and browse customers' backups"))]
         constraints = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 
 from django.conf import settings
@@ -117,6 +118,18 @@ class Operation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is queued or running."""
+        return self.state in LIVE_STATES
+
+    @property
+    def eta_seconds(self) -> int | None:
+        """What is left at the present rate, while there is one."""
+        if self.state != OperationState.RUNNING or self.bytes_total is None or not self.rate:
+            return None
+        return math.ceil(max(0, self.bytes_total - self.bytes_done) / self.rate)
 
 
 class OperationBackup(models.Model):

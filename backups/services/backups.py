@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import tzinfo
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,18 +14,17 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import BackupLocked, BackupNotFound, LimitReached, OperationInProgress, StatusConflict
+from backups.errors import BackupNotFound, OperationInProgress, StatusConflict
 from backups.models import Backup, BackupStatus, OperationKind
-from backups.selectors import backup_get, backups_counted
-from backups.services.operations import operation_active, operation_none_active, operation_start
-from common.idempotency import IdempotencyKey, idempotency_store, idempotent
+from backups.rules import Rules, refusal
+from backups.selectors import backup_get, operation_active
+from backups.services.operations import operation_start
+from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
-from orders.errors import PlanHasNoBackups
 from orders.models import Order
-from orders.rights import OrderRight, order_change_require, order_not_suspended, right_require
 from orders.services.orders import order_lock
-from provisions.selectors import provision_get, provision_sidecar
+from provisions.selectors import provision_get
 
 
 def backup_create(
@@ -47,15 +48,10 @@ def _create(
     *, user: User, order_id: UUID, provision_id: UUID, name: str | None, idempotency: IdempotencyKey | None
 ) -> Backup:
     provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
-    right_require(user, provision.order, OrderRight.CREATE)
     try:
         with transaction.atomic():
             order = order_lock(order_id)
-            order_allows_backups(order)
-            provision_sidecar(provision)
-            operation_none_active(order)
-            if backups_counted(provision) >= order.plan.backup_limit:
-                raise LimitReached(limit=order.plan.backup_limit)
+            Rules(user=user, order=order).create_require(provision)
             backup = Backup.objects.create(order=order, provision=provision, name=name or default_name(user))
             operation = operation_start(order=order, kind=OperationKind.CREATE, backup=backup, requested_by=user)
             idempotency_store(idempotency, object_id=backup.id)
@@ -69,19 +65,32 @@ def _create(
     return backup
 
 
+def backup_retry(*, user: User, backup: Backup, idempotency: IdempotencyKey | None) -> Backup:
+    """Begin a failed backup once more, under its name; the failed one leaves the list if the caller may delete it.
+
+    Raises StatusConflict when it did not fail, and what `backup_create` does.
+    """
+    if backup.status != BackupStatus.FAILED and idempotency_find(idempotency) is None:
+        raise StatusConflict(status=backup.get_status_display())
+    again = backup_create(
+        user=user,
+        order_id=backup.order_id,
+        provision_id=backup.provision_id,
+        name=backup.name,
+        idempotency=idempotency,
+    )
+    if refusal(lambda: Rules(user=user, order=backup.order).delete_require(backup)) is None:
+        with suppress(BackupNotFound):
+            backup_delete(user=user, backup=backup)
+    return again
+
+
 def raise_if_active(order_id: UUID) -> None:
     """Raise OperationInProgress when an exclusive operation is active on the order."""
     order = Order.objects.filter(id=order_id).first()
     active = operation_active(order) if order else None
     if active is not None:
         raise OperationInProgress(operation=str(active.id))
-
-
-def order_allows_backups(order: Order) -> None:
-    """Raise OrderSuspended or PlanHasNoBackups when nothing new may be made for this order."""
-    order_not_suspended(order)
-    if not order.plan.has_backups:
-        raise PlanHasNoBackups
 
 
 def default_name(user: User) -> str:
@@ -91,9 +100,10 @@ def default_name(user: User) -> str:
         return _("Backup %(moment)s") % {"moment": moment}
 
 
-def _zone_of(user: User) -> ZoneInfo:
+def _zone_of(user: User) -> tzinfo:
+    """The user's own time zone; without one that of their browser, if the request came from there."""
     try:
-        return ZoneInfo(user.time_zone or "UTC")
+        return ZoneInfo(user.time_zone) if user.time_zone else timezone.get_current_timezone()
     except (ZoneInfoNotFoundError, ValueError, OSError):
         # A zone that this machine does not know must not keep anybody from a backup.
         return ZoneInfo("UTC")
@@ -101,9 +111,7 @@ def _zone_of(user: User) -> ZoneInfo:
 
 def backup_update(*, user: User, backup: Backup, name: str | None = None, locked: bool | None = None) -> Backup:
     """Rename a backup, or lock it against deletion; None changes nothing. Raises PermissionDenied, BackupNotFound."""
-    # Whoever may delete a backup decides what it is called and whether it stays; making new ones gives no say in that.
-    right_require(user, backup.order, OrderRight.DELETE)
-    order_change_require(user, backup.order)
+    Rules(user=user, order=backup.order).update_require()
     wanted = {"name": name, "locked": locked}
     values = {field: value for field, value in wanted.items() if value is not None}
     if values:
@@ -122,17 +130,12 @@ def backup_delete(*, user: User, backup: Backup) -> None:
 
     Raises PermissionDenied, BackupNotFound, BackupLocked, and StatusConflict while it is created or restored.
     """
-    right_require(user, backup.order, OrderRight.DELETE)
-    order_change_require(user, backup.order)
     with transaction.atomic():
         order = order_lock(backup.order_id)
         current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
         if current is None:
             raise BackupNotFound
-        if current.locked:
-            raise BackupLocked
-        if current.status in (BackupStatus.CREATING, BackupStatus.RESTORING):
-            raise StatusConflict(status=current.get_status_display())
+        Rules(user=user, order=order).delete_require(current)
         compare_and_set(
             Backup.objects.filter(id=current.id, status=current.status, deleted_at__isnull=True),
             deleted_at=timezone.now(),

@@ -6,12 +6,14 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.db.models import Model
 
 from accounts.models import Customer
 from accounts.services.audit import audit_record
 from accounts.services.customers import customer_key_rewrap
+from accounts.services.second_factor import second_factor_rewrap
 from backups.models import DataKey, StorageTarget
 from backups.services.archives import target_open
 from backups.services.keys import data_key_copy
@@ -28,7 +30,10 @@ ENCRYPTED_COLUMNS: tuple[tuple[type[Model], str], ...] = ((Provision, "token"), 
 
 @dataclass(slots=True)
 class Rotation:
-    """What a rotation did: tenant keys re-wrapped, columns re-encrypted, copies rewritten, and what failed."""
+    """What a rotation did: tenant keys re-wrapped, columns re-encrypted, copies rewritten, and what failed.
+
+    The secrets of second factors count as columns.
+    """
 
     tenant_keys: int = 0
     columns: int = 0
@@ -50,6 +55,12 @@ def keys_rotate() -> Rotation:
             done.failed += 1
     for model, column in ENCRYPTED_COLUMNS:
         _columns_rotate(model, column, done)
+    for authenticator in Authenticator.objects.iterator():
+        try:
+            done.columns += second_factor_rewrap(authenticator=authenticator)
+        except KeyUnavailable:
+            log.exception("the second factor %s cannot be opened", authenticator.pk)
+            done.failed += 1
     # The secrets of a target are opened inside: those that cannot be must not end the whole run.
     for row in DataKey.objects.select_related("customer", "target").defer("target__secrets").iterator():
         try:

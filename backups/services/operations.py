@@ -13,9 +13,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import OperationCancelled, OperationInProgress, StatusConflict
+from backups.errors import OperationCancelled
 from backups.models import (
-    ACTIVE_KINDS,
     LIVE_STATES,
     Backup,
     BackupStatus,
@@ -25,34 +24,16 @@ from backups.models import (
     OperationRole,
     OperationState,
 )
+from backups.rules import Rules
 from backups.services.sweep import objects_doom
 from common.errors import ApplicationError, Params
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.queue import bell_ring
 from common.states import compare_and_set
 from orders.models import Order
-from orders.rights import OrderRight, order_change_require, right_require
 
 TASK = "backups.tasks.operation_answer"
 """Who answers a bell: see backups.tasks."""
-
-CANCEL_RIGHT = {
-    OperationKind.CREATE: OrderRight.CREATE,
-    OperationKind.RESTORE: OrderRight.RESTORE,
-    OperationKind.REPROVISION: OrderRight.RESTORE,
-}
-
-
-def operation_active(order: Order) -> Operation | None:
-    """The operation that excludes others on this order right now."""
-    return Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES).first()
-
-
-def operation_none_active(order: Order) -> None:
-    """Raise OperationInProgress, naming it, when an exclusive operation is active. Call it under the order's lock."""
-    active = operation_active(order)
-    if active is not None:
-        raise OperationInProgress(operation=str(active.id))
 
 
 def operation_start(
@@ -155,12 +136,7 @@ def operation_cancel(*, user: User, operation: Operation, idempotency: Idempoten
         return Operation.objects.get(id=operation_id)
 
     def make() -> Operation:
-        kind = OperationKind(operation.kind)
-        right = CANCEL_RIGHT.get(kind)
-        if right is None or operation.state not in LIVE_STATES:
-            raise StatusConflict(status=operation.get_state_display())
-        right_require(user, operation.order, right)
-        order_change_require(user, operation.order)
+        Rules(user=user, order=operation.order).cancel_require(operation)
         with transaction.atomic():
             _cancel(user=user, operation=operation)
             idempotency_store(idempotency, object_id=operation.id)

@@ -11,8 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.audit import audit_record
 from backups.models import Asset, Backup, Operation, OperationKind, OperationState, StoredObject
-from backups.selectors import operation_get
-from backups.services.operations import operation_active
+from backups.selectors import operation_active, operation_get
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from orders.errors import BackupInProgress
 from orders.models import Order

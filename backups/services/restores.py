@@ -11,15 +11,14 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from backups.errors import BackupNotFound, StatusConflict
 from backups.models import Backup, BackupStatus, OperationKind
+from backups.rules import Rules
 from backups.selectors import backup_get
-from backups.services.backups import order_allows_backups, raise_if_active
-from backups.services.operations import operation_none_active, operation_start
+from backups.services.backups import raise_if_active
+from backups.services.operations import operation_start
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
-from orders.rights import OrderRight, right_require
 from orders.services.orders import order_lock
-from provisions.selectors import provision_sidecar
 
 Mode = Literal["replace", "overlay"]
 
@@ -45,7 +44,6 @@ def backup_restore(
 
     def make() -> Backup:
         backup = find(backup_id)
-        right_require(user, backup.order, OrderRight.RESTORE)
         try:
             return _restore(user=user, backup=backup, mode=mode, idempotency=idempotency)
         except IntegrityError:
@@ -59,12 +57,10 @@ def backup_restore(
 def _restore(*, user: User, backup: Backup, mode: Mode, idempotency: IdempotencyKey | None) -> Backup:
     with transaction.atomic():
         order = order_lock(backup.order_id)
-        order_allows_backups(order)
-        provision_sidecar(backup.provision)
-        operation_none_active(order)
         current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
         if current is None:
             raise BackupNotFound
+        Rules(user=user, order=order).restore_require(current, backup.provision)
         ready = Backup.objects.filter(id=backup.id, status=BackupStatus.READY, deleted_at__isnull=True)
         if not compare_and_set(ready, status=BackupStatus.RESTORING):
             raise StatusConflict(status=current.get_status_display())

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.services.sessions import sessions_expire
 from backups.models import Asset, StorageTarget, StoredObject
 from backups.services.archives import MANIFEST_SUFFIX, target_open
 from common.idempotency import idempotency_expire
@@ -55,6 +56,7 @@ def storage_sweep() -> int:
 
 def _sweep() -> int:
     idempotency_expire()
+    sessions_expire()
     swept = 0
     for target_id in StorageTarget.objects.values_list("id", flat=True):
         try:

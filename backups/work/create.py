@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.services.audit import audit_record
 from backups.models import Asset, Backup, BackupStatus, Operation, OperationState, StorageTarget, StoredObject
+from backups.rules import order_allows_backups
 from backups.services.archives import (
     CONTENT_TYPE,
     MANIFEST_SUFFIX,
@@ -19,7 +20,6 @@ from backups.services.archives import (
     target_default,
     target_open,
 )
-from backups.services.backups import order_allows_backups
 from backups.services.keys import data_key_ensure
 from backups.services.operations import operation_finish, operation_subject
 from backups.services.sweep import objects_doom

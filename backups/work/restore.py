@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts.services.audit import audit_record
 from backups.errors import ArchiveDamagedError, ScratchFullError, SidecarUnavailableError
 from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
+from backups.rules import order_allows_backups
 from backups.services.archives import asset_open
-from backups.services.backups import order_allows_backups
 from backups.services.operations import operation_finish, operation_subject
 from backups.work.create import DATA
 from backups.work.hashing import HashThread

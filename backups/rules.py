@@ -1,0 +1,130 @@
+"""Who may do what with a backup right now: asked by the services before they write, and by the pages to say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from uuid import UUID
+
+from accounts.models import User
+from backups.errors import BackupLocked, LimitReached, OperationInProgress, StatusConflict
+from backups.models import LIVE_STATES, Backup, BackupStatus, Operation, OperationKind
+from backups.selectors import backups_counted, operation_active
+from common.errors import ApplicationError, PermissionDenied
+from orders.errors import PlanHasNoBackups
+from orders.models import Order
+from orders.rights import OrderRight, order_change_require, order_not_suspended, order_rights
+from provisions.models import Provision
+from provisions.selectors import provision_sidecar
+
+CANCEL_RIGHT = {
+    OperationKind.CREATE: OrderRight.CREATE,
+    OperationKind.RESTORE: OrderRight.RESTORE,
+    OperationKind.REPROVISION: OrderRight.RESTORE,
+}
+"""Kinds that can stop half way, and the right it takes."""
+
+
+class Rules:
+    """The rules of one order for one caller; each `…_require` raises the first reason against.
+
+    What they look at is read when it is first needed, and once: a service makes its own under the order's lock, a page
+    one for everything it shows.
+    """
+
+    def __init__(self, *, user: User, order: Order) -> None:
+        self._user = user
+        self._order = order
+        self._counted: dict[UUID, int] = {}
+        self._unreachable: dict[UUID, ApplicationError | None] = {}
+
+    @cached_property
+    def rights(self) -> frozenset[OrderRight]:
+        """The caller's rights on the order."""
+        return order_rights(self._user, self._order)
+
+    @cached_property
+    def active(self) -> Operation | None:
+        """The operation that excludes others right now."""
+        return operation_active(self._order)
+
+    def counted(self, provision: Provision) -> int:
+        """How many backups of a server count towards the limit."""
+        if provision.id not in self._counted:
+            self._counted[provision.id] = backups_counted(provision)
+        return self._counted[provision.id]
+
+    def create_require(self, provision: Provision) -> None:
+        """Raise what speaks against a new backup of a server.
+
+        In this order: PermissionDenied, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar,
+        OperationInProgress, LimitReached.
+        """
+        self._right_require(OrderRight.CREATE)
+        self._new_work_require(provision)
+        if self.counted(provision) >= self._order.plan.backup_limit:
+            raise LimitReached(limit=self._order.plan.backup_limit)
+
+    def restore_require(self, backup: Backup, provision: Provision) -> None:
+        """Raise what a create would but for the limit, and StatusConflict unless the backup is ready."""
+        self._right_require(OrderRight.RESTORE)
+        self._new_work_require(provision)
+        if backup.status != BackupStatus.READY:
+            raise StatusConflict(status=backup.get_status_display())
+
+    def update_require(self) -> None:
+        """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
+        # Whoever may delete a backup decides what it is called and whether it stays; making new ones gives no say.
+        self._right_require(OrderRight.DELETE)
+        order_change_require(self._user, self._order)
+
+    def delete_require(self, backup: Backup) -> None:
+        """Raise PermissionDenied, OrderSuspended, BackupLocked, StatusConflict."""
+        self.update_require()
+        if backup.locked:
+            raise BackupLocked
+        if backup.status in (BackupStatus.CREATING, BackupStatus.RESTORING):
+            raise StatusConflict(status=backup.get_status_display())
+
+    def download_require(self, backup: Backup) -> None:
+        """Raise PermissionDenied, and StatusConflict when there is nothing to download."""
+        self._right_require(OrderRight.DOWNLOAD)
+        if backup.asset_id is None:
+            raise StatusConflict(status=backup.get_status_display())
+
+    def cancel_require(self, operation: Operation) -> None:
+        """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended."""
+        right = CANCEL_RIGHT.get(OperationKind(operation.kind))
+        if right is None or operation.state not in LIVE_STATES:
+            raise StatusConflict(status=operation.get_state_display())
+        self._right_require(right)
+        order_change_require(self._user, self._order)
+
+    def _right_require(self, right: OrderRight) -> None:
+        if right not in self.rights:
+            raise PermissionDenied
+
+    def _new_work_require(self, provision: Provision) -> None:
+        order_allows_backups(self._order)
+        if provision.id not in self._unreachable:
+            self._unreachable[provision.id] = refusal(lambda: provision_sidecar(provision))
+        if (unreachable := self._unreachable[provision.id]) is not None:
+            raise unreachable
+        if self.active is not None:
+            raise OperationInProgress(operation=str(self.active.id))
+
+
+def order_allows_backups(order: Order) -> None:
+    """Raise OrderSuspended or PlanHasNoBackups when nothing new may be made for this order, whoever asks."""
+    order_not_suspended(order)
+    if not order.plan.has_backups:
+        raise PlanHasNoBackups
+
+
+def refusal(check: Callable[[], object]) -> ApplicationError | None:
+    """What a check raises, or None when it lets pass."""
+    try:
+        check()
+    except ApplicationError as error:
+        return error
+    return None

@@ -1,0 +1,1 @@
+"""The customer's pages: orders, backups, restores. Thin adapters over services and selectors."""

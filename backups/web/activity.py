@@ -1,0 +1,90 @@
+"""The activity of an order: who did what, out of the audit trail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import AuditEvent
+from accounts.selectors import audit_of_order
+from backups.selectors import backup_names
+from backups.web.order import OrderPageView
+from common.errors import error_title
+from orders.models import Order
+
+PAGE_SIZE = 50
+BEFORE = "before"
+
+WORDS = {
+    "backup.create": gettext_lazy("Backup started"),
+    "create.succeeded": gettext_lazy("Backup ready"),
+    "create.failed": gettext_lazy("Backup failed"),
+    "create.cancel": gettext_lazy("Backup asked to stop"),
+    "create.cancelled": gettext_lazy("Backup cancelled"),
+    "backup.restore": gettext_lazy("Restore started"),
+    "restore.succeeded": gettext_lazy("Restore done"),
+    "restore.failed": gettext_lazy("Restore failed"),
+    "restore.cancel": gettext_lazy("Restore asked to stop"),
+    "restore.cancelled": gettext_lazy("Restore cancelled"),
+    "backup.update": gettext_lazy("Backup changed"),
+    "backup.delete": gettext_lazy("Backup deleted"),
+    "order.create": gettext_lazy("Server ordered"),
+    "order.suspend": gettext_lazy("Order suspended"),
+    "order.unsuspend": gettext_lazy("Suspension lifted"),
+    "order.reprovision": gettext_lazy("Reinstallation started"),
+    "reprovision.cancel": gettext_lazy("Reinstallation ended"),
+    "member.grant": gettext_lazy("Right given to a member"),
+    "member.withdraw": gettext_lazy("Right taken from a member"),
+}
+"""What customers are shown; other events are the operators' own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was done. `who` is empty when it was the product itself."""
+
+    at: datetime
+    who: str
+    what: str
+    about: str
+
+
+class ActivityView(OrderPageView):
+    """The activity of an order."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:
+        """List what was done, newest first."""
+        before = request.GET.get(BEFORE, "")
+        rows = audit_of_order(
+            order_id=order.id,
+            actions=list(WORDS),
+            before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,  # noqa: PLR2004  # a database's integer
+            count=PAGE_SIZE + 1,
+        )
+        shown = rows[:PAGE_SIZE]
+        names = backup_names([row.object_id for row in shown if row.object_id])
+        context = {
+            "order": order,
+            "entries": [_entry(row, names.get(row.object_id)) for row in shown],
+            "older": shown[-1].pk if len(rows) > PAGE_SIZE else None,
+        }
+        return render(request, "backups/activity.html", context)
+
+
+def _entry(row: AuditEvent, name: str | None) -> Entry:
+    about = name or row.data.get("name", "")
+    if row.action.startswith("member."):
+        about = ""
+    if code := row.data.get("code"):
+        about = _("%(name)s: %(reason)s") % {"name": about, "reason": error_title(code)} if about else error_title(code)
+    return Entry(
+        at=row.at, who=row.actor.get_full_name() if row.actor else "", what=str(WORDS[row.action]), about=about
+    )

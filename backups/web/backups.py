@@ -1,0 +1,252 @@
+"""What a customer does with backups: create, look at, rename, lock, download, delete, try again, cancel."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.models import User
+from backups.errors import BackupNotFound, OperationNotFound
+from backups.models import Backup
+from backups.rules import Rules
+from backups.selectors import asset_get, operation_get, order_backup_get
+from backups.services.archives import asset_open
+from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
+from backups.services.operations import operation_cancel
+from backups.web.detail import detail_of
+from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
+from backups.web.order import OrderPageView
+from backups.web.rows import why_not
+from common.errors import ApplicationError, NotFound
+from common.idempotency import IdempotencyKey, idempotency_key_of
+from orders.models import Order
+from provisions.errors import NotAPrimaryDeployment
+from provisions.models import Provision
+from provisions.selectors import provisions_of
+
+KEY = "key"
+"""The hidden field that makes a form sent twice do its work once."""
+
+F = TypeVar("F", bound=forms.Form)
+
+
+class BackupFormView(OrderPageView):
+    """A form about backups. GET asks, in the dialog or on a page; POST does it, or asks again and says why."""
+
+    template: str
+
+    def shown(self, form: forms.Form, *, title: str, status: int = HTTPStatus.OK, **context: Any) -> HttpResponseBase:
+        """The form with what was typed."""
+        context |= {"form": form, "order": self.order, "key": self.request.POST.get(KEY) or uuid4().hex}
+        return self.form(self.template, context, title=title, status=status)
+
+    def refused(self, form: forms.Form, error: ApplicationError) -> int:
+        """Put a refusal into the form; return its status. What is gone is not a matter of the form."""
+        if isinstance(error, NotFound):
+            raise error
+        form.add_error(None, why_not(error, Rules(user=self.user, order=self.found_order).active))
+        return error.status
+
+
+class BackupCreateView(BackupFormView):
+    """A new backup."""
+
+    template = "backups/create_form.html"
+
+    def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+        """Ask for a name."""
+        return self._ask(BackupCreateForm())
+
+    def post(self, request: HttpRequest, order: Order) -> HttpResponseBase:
+        """Begin it."""
+        form = BackupCreateForm(request.POST)
+        if not form.is_valid():
+            return self._ask(form, HTTPStatus.BAD_REQUEST)
+        try:
+            backup = backup_create(
+                user=self.user,
+                order_id=order.id,
+                provision_id=_primary(order).id,
+                name=form.cleaned_data["name"] or None,
+                idempotency=form_key(request, self.user),
+            )
+        except ApplicationError as error:
+            return self._ask(form, self.refused(form, error))
+        return self.done(_started(backup))
+
+    def _ask(self, form: forms.Form, status: int = HTTPStatus.OK) -> HttpResponseBase:
+        return self.shown(form, title=_("Create a backup"), status=status)
+
+
+class BackupView(OrderPageView):
+    """The page of one backup."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Show a backup with what was done to it."""
+        detail = detail_of(user=self.user, backup=order_backup_get(order=order, backup_id=backup))
+        return render(request, "backups/backup.html", {"order": order, "detail": detail})
+
+
+class BackupDetailView(OrderPageView):
+    """The part of a backup's page that changes."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """The part anew, 204 when nothing changed; when the backup is gone, on to the order."""
+        try:
+            found = order_backup_get(order=order, backup_id=backup)
+        except BackupNotFound:
+            return HttpResponseClientRedirect(self.home())
+        detail = detail_of(user=self.user, backup=found)
+        if request.GET.get("version") == detail.version:
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return render(request, "backups/detail.html", {"order": order, "detail": detail})
+
+
+class BackupRenameView(BackupFormView):
+    """Another name."""
+
+    template = "backups/rename_form.html"
+
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+        """Ask for the name."""
+        found = order_backup_get(order=order, backup_id=backup)
+        return self._ask(BackupRenameForm(initial={"name": found.name}), found)
+
+    def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Rename it."""
+        found = order_backup_get(order=order, backup_id=backup)
+        form = BackupRenameForm(request.POST)
+        if not form.is_valid():
+            return self._ask(form, found, HTTPStatus.BAD_REQUEST)
+        try:
+            renamed = backup_update(user=self.user, backup=found, name=form.cleaned_data["name"])
+        except ApplicationError as error:
+            return self._ask(form, found, self.refused(form, error))
+        return self.done(_("The backup is called “%(name)s” now.") % {"name": renamed.name}, to=came_from(self, found))
+
+    def _ask(self, form: forms.Form, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
+        return self.shown(form, title=_("Rename the backup"), status=status, backup=backup)
+
+
+class BackupLockView(OrderPageView):
+    """The lock against deletion."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Lock it, or unlock it with `locked=no`."""
+        found = order_backup_get(order=order, backup_id=backup)
+        locked = request.POST.get("locked") != "no"
+        changed = backup_update(user=self.user, backup=found, locked=locked)
+        said = _("“%(name)s” is locked: nobody can delete it.") if locked else _("“%(name)s” is unlocked.")
+        return self.done(said % {"name": changed.name}, to=came_from(self, found))
+
+
+class BackupDeleteView(BackupFormView):
+    """The end of a backup."""
+
+    template = "backups/delete_form.html"
+
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+        """Ask first."""
+        return self._ask(NoFieldsForm(), order_backup_get(order=order, backup_id=backup))
+
+    def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Delete it."""
+        found = order_backup_get(order=order, backup_id=backup)
+        form = NoFieldsForm(request.POST)
+        try:
+            backup_delete(user=self.user, backup=found)
+        except ApplicationError as error:
+            return self._ask(form, found, self.refused(form, error))
+        return self.done(_("“%(name)s” was deleted.") % {"name": found.name})
+
+    def _ask(self, form: forms.Form, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
+        form.is_valid()
+        return self.shown(form, title=_("Delete the backup"), status=status, backup=backup)
+
+
+class BackupRetryView(OrderPageView):
+    """A failed backup once more."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+        """Begin it again."""
+        found = order_backup_get(order=order, backup_id=backup)
+        again = backup_retry(user=self.user, backup=found, idempotency=form_key(request, self.user))
+        return self.done(_started(again))
+
+
+class BackupDownloadView(OrderPageView):
+    """The way to a download."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+        """Go on to the bytes once it is sure that they can be read: what is wrong is said on a page, not in a file."""
+        found = order_backup_get(order=order, backup_id=backup)
+        Rules(user=self.user, order=order).download_require(found)
+        asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
+        asset_open(asset)
+        return redirect("asset", asset=asset.id)
+
+
+class OperationCancelPageView(OrderPageView):
+    """Stopping what runs."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, order: Order, operation: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+        """Ask it to stop."""
+        found = operation_get(user=self.user, operation_id=operation)
+        if found.order_id != order.id:
+            raise OperationNotFound
+        operation_cancel(user=self.user, operation=found)
+        return self.done(_("It is being stopped."))
+
+
+def form_key(request: HttpRequest, user: User) -> IdempotencyKey | None:
+    """The key of a form as it was filled in, by which sending it twice does its work once; None for one without."""
+    if not request.POST.get(KEY):
+        return None
+    # Going back in the browser brings the form back with its key: with something else in it, it is another form.
+    fields = sorted((name, value) for name, value in request.POST.items() if name != "csrfmiddlewaretoken")
+    typed = repr(fields).encode()
+    return idempotency_key_of(user_id=user.id, path=request.path, key=sha256(typed).hexdigest(), body=typed)
+
+
+def backup_address(backup: Backup) -> str:
+    """The address of a backup's page."""
+    return reverse("page-backup", kwargs={"order": backup.order_id, "backup": backup.id})
+
+
+def came_from(view: OrderPageView, backup: Backup) -> str | None:
+    """The backup's page when the caller is there; None leaves it to the view."""
+    address = backup_address(backup)
+    return address if view.open_page.path == address else None
+
+
+def _primary(order: Order) -> Provision:
+    for provision in provisions_of(order):
+        if provision.is_primary:
+            return provision
+    raise NotAPrimaryDeployment
+
+
+def _started(backup: Backup) -> str:
+    return _("“%(name)s” was started. You can leave this page, it goes on by itself.") % {"name": backup.name}

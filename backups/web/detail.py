@@ -1,0 +1,132 @@
+"""One backup with its history as one value: everything its page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from accounts.models import User
+from backups.models import Backup, Operation, OperationKind, OperationState
+from backups.rules import Rules
+from backups.selectors import operations_of
+from backups.web.rows import BackupRow, row_of
+from common.errors import error_detail
+
+KINDS = {
+    OperationKind.CREATE: pgettext_lazy("work on a backup", "Create"),
+    OperationKind.RESTORE: pgettext_lazy("work on a backup", "Restore"),
+    OperationKind.DELETE: pgettext_lazy("work on a backup", "Delete"),
+}
+LOOKS = {
+    OperationState.QUEUED: ("busy", "clock"),
+    OperationState.RUNNING: ("busy", "clock"),
+    OperationState.SUCCEEDED: ("ok", "check"),
+    OperationState.FAILED: ("bad", "cross"),
+    OperationState.CANCELLED: ("plain", "stop"),
+}
+MODES = {
+    "overlay": gettext_lazy("Files that the backup does not have were kept."),
+    "replace": gettext_lazy("Files that the backup does not have were removed."),
+}
+WARNINGS = {
+    "changed": gettext_lazy("Changed while it was read"),
+    "vanished": gettext_lazy("Gone before it was read"),
+    "unreadable": gettext_lazy("Could not be read"),
+    "skipped": gettext_lazy("Left out: not a file, a folder or a link"),
+}
+WARNINGS_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the timeline."""
+
+    tone: str
+    icon: str
+    title: str
+    state: str
+    who: str
+    began_at: datetime
+    took: timedelta | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """What the page of a backup shows. Equal values look the same, apart from how long ago things were."""
+
+    row: BackupRow
+    server: str
+    sha256: str
+    format: str
+    took: timedelta | None
+    events: tuple[Event, ...]
+    warnings: tuple[tuple[str, str], ...]
+    warnings_total: int
+    active: bool
+    address: str
+
+    @cached_property
+    def version(self) -> str:
+        """A short name of this value: who has seen it needs nothing new."""
+        return blake2b(repr(self).encode(), digest_size=8).hexdigest()
+
+    @property
+    def poll_address(self) -> str:
+        """Where the part is asked for again, with the version that is shown."""
+        return f"{self.address}?version={self.version}"
+
+    @property
+    def announcement(self) -> str:
+        """What has changed, in a sentence for who listens instead of looking."""
+        phase = self.row.progress.phase if self.row.progress else self.row.label
+        return _("“%(name)s”: %(phase)s") % {"name": self.row.name, "phase": phase}
+
+
+def detail_of(*, user: User, backup: Backup) -> Detail:
+    """The detail of a backup that the caller was found to see."""
+    rules = Rules(user=user, order=backup.order)
+    row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
+    return Detail(
+        row=row,
+        server=backup.provision.name,
+        sha256=backup.asset.sha256 if backup.asset else "",
+        format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
+        took=backup.completed_at - backup.created_at if backup.completed_at else None,
+        events=tuple(_event(operation) for operation in operations_of(backup)),
+        warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
+        warnings_total=backup.warnings_total,
+        active=row.progress is not None or rules.active is not None,
+        address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
+    )
+
+
+def _event(operation: Operation) -> Event:
+    tone, icon = LOOKS[OperationState(operation.state)]
+    kind = OperationKind(operation.kind)
+    note = ""
+    if operation.error_code:
+        note = error_detail(code=operation.error_code, params=operation.error_params)
+    elif operation.kind == OperationKind.RESTORE and operation.state == OperationState.SUCCEEDED:
+        note = str(MODES.get(operation.params.get("mode", ""), ""))
+    ended, began = operation.finished_at, operation.started_at or operation.created_at
+    return Event(
+        tone=tone,
+        icon=icon,
+        title=str(KINDS.get(kind, kind.label)),
+        state=str(OperationState(operation.state).label),
+        who=operation.requested_by.get_full_name() if operation.requested_by else "",
+        began_at=operation.created_at,
+        took=ended - began if ended else None,
+        note=note,
+    )
+
+
+def _warning(item: dict[str, str]) -> tuple[str, str]:
+    return str(WARNINGS.get(item.get("kind", ""), _("Not as it was"))), item.get("path", "")

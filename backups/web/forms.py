@@ -1,0 +1,72 @@
+"""What people type into the forms about backups."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from common.names import NAME_LENGTH_MAX, name_on_one_line
+
+
+class NameField(forms.CharField):
+    """The name of a backup, by the same rule as over the API; spaces around it are a slip of the hand."""
+
+    default_error_messages = {"control": gettext_lazy("A name has no control characters and no line breaks.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(label=gettext_lazy("Name"), max_length=NAME_LENGTH_MAX, **kwargs)
+        self.widget.attrs |= {"autocomplete": "off"}
+
+    def validate(self, value: str) -> None:
+        """Raise Django's ValidationError for what is no name."""
+        super().validate(value)
+        if not name_on_one_line(value):
+            raise forms.ValidationError(self.error_messages["control"], code="control")
+
+
+class BackupCreateForm(forms.Form):
+    """A new backup."""
+
+    name = NameField(
+        required=False, help_text=gettext_lazy("Helps you to find it again. Without one it gets date and time.")
+    )
+
+
+class BackupRenameForm(forms.Form):
+    """Another name for a backup."""
+
+    name = NameField()
+
+
+class NoFieldsForm(forms.Form):
+    """A question that is answered by a button alone."""
+
+
+class RestoreForm(forms.Form):
+    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now."""
+
+    mode = forms.ChoiceField(choices=[("overlay", "overlay"), ("replace", "replace")])
+    server = forms.CharField(
+        label=gettext_lazy("Name of the server"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, server_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._server_name = server_name
+
+    def clean(self) -> dict[str, Any]:
+        """Compare the typed name; capitals and outer spaces are forgiven, so that no phone's keyboard is a lock."""
+        values = super().clean() or {}
+        if values.get("mode") == "replace" and _plain(values.get("server", "")) != _plain(self._server_name):
+            self.add_error("server", _("This is not the name of the server. Nothing was changed."))
+        return values
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

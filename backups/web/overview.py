@@ -1,0 +1,192 @@
+"""The backups of an order as one value: everything the polled part of the order page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from backups.models import BackupStatus
+from backups.rules import Rules, refusal
+from backups.selectors import backups_of_order, storage_history, workers_alive
+from backups.web.rows import BackupRow, row_of, why_not
+from common.paging import CURSOR, page_read
+from orders.models import Order
+from orders.rights import OrderRight
+from provisions.errors import NotAPrimaryDeployment
+from provisions.selectors import provisions_of
+
+PAGE_SIZE = 25
+GOOD_FOR = timedelta(days=7)
+"""A server whose newest backup is older is said to be at risk."""
+
+FILTERS = {
+    "": (gettext_lazy("All"), list(BackupStatus)),
+    "ready": (gettext_lazy("Ready"), [BackupStatus.READY]),
+    "active": (gettext_lazy("In progress"), [BackupStatus.CREATING, BackupStatus.RESTORING]),
+    "failed": (gettext_lazy("Failed"), [BackupStatus.FAILED]),
+}
+CHART_WIDTH, CHART_HEIGHT = 240, 48
+CHART_STEPS = 60
+CHART_TAIL = 12
+"""How far the last step is drawn on, so that it can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One choice of which backups are listed."""
+
+    label: str
+    address: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the server could be brought back, in words."""
+
+    tone: str
+    icon: str
+    title: str
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the plan allows and what is there; `points` draw the stored bytes over time."""
+
+    counted: int
+    limit: int
+    stored_bytes: int
+    points: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What the order page shows of its backups. Equal values look the same, apart from how long ago things were."""
+
+    health: Health
+    usage: Usage
+    rows: tuple[BackupRow, ...]
+    create_shown: bool
+    create_refused: str
+    workers_away: bool
+    active: bool
+    filters: tuple[Filter, ...]
+    filtered: bool
+    address: str
+    older: str
+    newer: str
+
+    @cached_property
+    def version(self) -> str:
+        """A short name of this value: who has seen it needs nothing new."""
+        return blake2b(repr(self).encode(), digest_size=8).hexdigest()
+
+    @property
+    def poll_address(self) -> str:
+        """Where the part is asked for again, with the version that is shown."""
+        return f"{self.address}{'&' if '?' in self.address else '?'}version={self.version}"
+
+    @property
+    def announcement(self) -> str:
+        """What has changed, in a sentence for who listens instead of looking."""
+        for row in self.rows:
+            if row.progress is not None:
+                return _announced(row)
+        return _announced(self.rows[0]) if self.rows else ""
+
+
+def overview_of(*, user: User, order: Order, status: str, cursor: str | None) -> Overview:
+    """The overview of an order that the caller was found to see. Raises ValidationError for a cursor not of ours."""
+    status = status if status in FILTERS else ""
+    rules = Rules(user=user, order=order)
+    known = {provision.id: provision for provision in provisions_of(order)}
+    primary = next((provision for provision in known.values() if provision.is_primary), None)
+    rows = backups_of_order(order).filter(status__in=FILTERS[status][1])
+    page = page_read(rows, cursor=cursor, size=PAGE_SIZE)
+    if cursor and not page.rows:
+        # The last one on it was deleted: an empty page would say that there are no backups at all.
+        cursor, page = None, page_read(rows, cursor=None, size=PAGE_SIZE)
+    shown = tuple(row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows)
+    refused = refusal(lambda: rules.create_require(primary)) if primary else NotAPrimaryDeployment()
+    history = storage_history(order)
+    table = reverse("page-order-backups", kwargs={"order": order.id})
+    here = reverse("page-order", kwargs={"order": order.id})
+    return Overview(
+        health=_health(history),
+        usage=_usage(order, history, counted=rules.counted(primary) if primary else 0),
+        rows=shown,
+        create_shown=OrderRight.CREATE in rules.rights,
+        create_refused=why_not(refused, rules.active) if refused else "",
+        workers_away=not workers_alive(),
+        active=rules.active is not None or any(row.progress for row in shown),
+        filters=tuple(
+            Filter(label=str(label), address=_with_query(here, status=name), chosen=name == status)
+            for name, (label, _statuses) in FILTERS.items()
+        ),
+        filtered=bool(status),
+        address=_with_query(table, status=status, cursor=cursor),
+        older=_with_query(here, status=status, cursor=page.older) if page.older else "",
+        newer=_with_query(here, status=status, cursor=page.newer) if page.newer else "",
+    )
+
+
+def _with_query(path: str, *, status: str = "", cursor: str | None = None) -> str:
+    query = {name: value for name, value in (("status", status), (CURSOR, cursor)) if value}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _health(history: list[tuple[datetime, int]]) -> Health:
+    if not history:
+        return Health("warn", "warning", _("Not protected yet: there is no backup."), None)
+    last_at = history[-1][0]
+    if timezone.now() - last_at > GOOD_FOR:
+        return Health("warn", "warning", _("At risk: the last backup is old."), last_at)
+    return Health("ok", "shield", _("Protected"), last_at)
+
+
+def _usage(order: Order, history: list[tuple[datetime, int]], *, counted: int) -> Usage:
+    return Usage(
+        counted=counted,
+        limit=order.plan.backup_limit,
+        stored_bytes=sum(size for _completed, size in history),
+        points=_points(history),
+    )
+
+
+def _points(history: list[tuple[datetime, int]]) -> str:
+    """The stored bytes over time as the points of an SVG polyline, in not too many steps from the lower left."""
+    total = sum(size for _completed, size in history)
+    if len(history) < 2 or not total:  # noqa: PLR2004  # one point is no line
+        return ""
+    begin, end = history[0][0], history[-1][0]
+    span = (end - begin).total_seconds() or 1.0
+    points, stored = [(0.0, float(CHART_HEIGHT))], 0
+    every = max(1, len(history) // CHART_STEPS)
+    for number, (completed, size) in enumerate(history, 1):
+        stored += size
+        if number % every and number < len(history):
+            continue
+        x = (completed - begin).total_seconds() / span * (CHART_WIDTH - CHART_TAIL)
+        points.append((x, points[-1][1]))
+        points.append((x, CHART_HEIGHT * (1 - stored / total)))
+    points.append((float(CHART_WIDTH), points[-1][1]))
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _announced(row: BackupRow) -> str:
+    if row.progress is None:
+        return _("“%(name)s”: %(status)s") % {"name": row.name, "status": row.label}
+    if row.progress.percent is None:
+        return _("“%(name)s”: %(phase)s") % {"name": row.name, "phase": row.progress.phase}
+    values = {"name": row.name, "phase": row.progress.phase, "percent": row.progress.percent}
+    return _("“%(name)s”: %(phase)s, %(percent)s %%") % values

@@ -1,0 +1,65 @@
+"""How far an operation is, as its customer sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from backups.models import Operation, OperationKind, OperationState
+
+PHASES = {
+    "packing": gettext_lazy("Packing and storing"),
+    "fetching": gettext_lazy("Fetching the backup"),
+    "staging": gettext_lazy("Preparing the files beside your data"),
+    "exchanging": gettext_lazy("Putting the files in place"),
+}
+KINDS_RUNNING = {
+    OperationKind.CREATE: gettext_lazy("Creating the backup"),
+    OperationKind.RESTORE: gettext_lazy("Restoring"),
+    OperationKind.REPROVISION: gettext_lazy("Reinstalling the server"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A live operation. `percent` is None while nobody knows how much there is; sizes in bytes."""
+
+    phase: str
+    percent: int | None
+    bytes_done: int
+    bytes_total: int | None
+    rate: int
+    eta_seconds: int | None
+    stopping: bool
+
+
+def progress_of(operation: Operation | None) -> Progress | None:
+    """The progress of an operation, or None when it is over."""
+    if operation is None or not operation.is_live:
+        return None
+    return Progress(
+        phase=_phase(operation),
+        percent=_percent(operation),
+        bytes_done=operation.bytes_done,
+        bytes_total=operation.bytes_total,
+        rate=operation.rate,
+        eta_seconds=operation.eta_seconds,
+        stopping=operation.cancel_requested_at is not None,
+    )
+
+
+def _phase(operation: Operation) -> str:
+    if operation.cancel_requested_at is not None:
+        return _("Stopping")
+    if operation.state == OperationState.QUEUED:
+        return _("Waiting for a worker") if not operation.attempts else _("Waiting to try again")
+    return str(PHASES.get(operation.phase) or KINDS_RUNNING.get(OperationKind(operation.kind)) or _("Working"))
+
+
+def _percent(operation: Operation) -> int | None:
+    if operation.state != OperationState.RUNNING or not operation.bytes_total:
+        return None
+    # A whole bar says “done”; only the end of the operation says so.
+    return min(99, operation.bytes_done * 100 // operation.bytes_total)

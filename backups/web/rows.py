@@ -1,0 +1,181 @@
+"""One backup as the pages show it: plain values, so that a template decides nothing and two looks can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
+
+from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups.rules import Rules, refusal
+from backups.web.progress import Progress, progress_of
+from common.errors import ApplicationError, PermissionDenied, error_detail
+from provisions.models import Provision
+
+LOOKS = {
+    BackupStatus.CREATING: ("busy", "clock"),
+    BackupStatus.READY: ("ok", "check"),
+    BackupStatus.FAILED: ("bad", "cross"),
+    BackupStatus.RESTORING: ("busy", "restore"),
+}
+"""Tone and icon of each status: never colour alone."""
+
+CONSISTENCIES = {
+    "quiesced": gettext_lazy("Saved by the game first"),
+    "stopped": gettext_lazy("Server was stopped"),
+    "crash": gettext_lazy("Taken while running"),
+}
+SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A small fact: an icon, its words, and the time it speaks of, if any."""
+
+    icon: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that could be done. `refused` says why not now; empty when it can."""
+
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRow:
+    """A backup. `actions` holds those that make sense in its status and that the caller has the right to."""
+
+    id: UUID
+    order_id: UUID
+    name: str
+    status: str
+    label: str
+    tone: str
+    icon: str
+    size_bytes: int | None
+    created_at: datetime
+    completed_at: datetime | None
+    locked: bool
+    asset_id: UUID | None
+    operation_id: UUID | None
+    marks: tuple[Mark, ...]
+    problem_title: str
+    problem: str
+    progress: Progress | None
+    actions: dict[str, Action]
+
+    @property
+    def key(self) -> str:
+        """The id as text, for the ids of elements."""
+        return str(self.id)
+
+
+def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> BackupRow:
+    """The row of a backup; `provision` is its server, None for one that is not the primary any more."""
+    status = BackupStatus(backup.status)
+    tone, icon = LOOKS[status]
+    problem_title, problem = _problem(backup.operation)
+    return BackupRow(
+        id=backup.id,
+        order_id=backup.order_id,
+        name=backup.name,
+        status=status.value,
+        label=str(status.label),
+        tone=tone,
+        icon=icon,
+        size_bytes=backup.size_bytes,
+        created_at=backup.created_at,
+        completed_at=backup.completed_at,
+        locked=backup.locked,
+        asset_id=backup.asset_id,
+        operation_id=backup.operation_id,
+        marks=tuple(_marks(backup)),
+        problem_title=problem_title,
+        problem=problem,
+        progress=progress_of(backup.operation),
+        actions=_actions(backup, rules=rules, provision=provision),
+    )
+
+
+def why_not(error: ApplicationError, active: Operation | None) -> str:
+    """A refusal in words for a page: of an operation in progress, what it is instead of its id."""
+    if error.code != "operation_in_progress":
+        return error.detail
+    # It may have ended since the refusal.
+    match OperationKind(active.kind) if active else None:
+        case OperationKind.CREATE:
+            return _("A backup is being created. This is possible again when it has ended.")
+        case OperationKind.RESTORE:
+            return _("A backup is being restored. This is possible again when it has ended.")
+        case OperationKind.REPROVISION:
+            return _("The server is being reinstalled. This is possible again when it has ended.")
+        case _:
+            return _("Other work is going on. This is possible again when it has ended.")
+
+
+def _problem(operation: Operation | None) -> tuple[str, str]:
+    """What the newest operation says, when it did not succeed."""
+    if operation is None or not operation.error_code:
+        return "", ""
+    detail = error_detail(code=operation.error_code, params=operation.error_params)
+    cancelled = operation.state == OperationState.CANCELLED
+    if operation.kind == OperationKind.RESTORE:
+        return (_("The restore was cancelled") if cancelled else _("The restore failed")), detail
+    return (_("This backup was cancelled") if cancelled else _("This backup failed")), detail
+
+
+def _marks(backup: Backup) -> Iterator[Mark]:
+    """The small facts, the gravest first."""
+    if backup.degraded:
+        yield Mark("warning", pgettext("state of a backup", "Damaged"))
+    if backup.warnings_total:
+        total = backup.warnings_total
+        yield Mark("warning", ngettext("%(count)d warning", "%(count)d warnings", total) % {"count": total})
+    if backup.locked:
+        yield Mark("lock", pgettext("state of a backup", "Locked"))
+    if backup.is_safety:
+        yield Mark("shield", _("Safety backup"))
+    yield from _origin(backup)
+    if backup.verified_at:
+        yield Mark("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
+    operation = backup.operation
+    if operation and (operation.kind, operation.state) == (OperationKind.RESTORE, OperationState.SUCCEEDED):
+        yield Mark("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
+
+
+def _origin(backup: Backup) -> Iterator[Mark]:
+    if backup.source in SOURCES:
+        yield Mark("file", str(SOURCES[backup.source]))
+    if backup.consistency in CONSISTENCIES:
+        yield Mark("server", str(CONSISTENCIES[backup.consistency]))
+
+
+def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> dict[str, Action]:
+    """The actions in the order in which they are shown."""
+    operation = backup.operation
+    checks: dict[str, Callable[[], object]] = {}
+    if backup.status == BackupStatus.READY and provision is not None:
+        checks["restore"] = lambda: rules.restore_require(backup, provision)
+    if backup.status == BackupStatus.FAILED and provision is not None:
+        checks["retry"] = lambda: rules.create_require(provision)
+    if operation is not None and operation.is_live and operation.cancel_requested_at is None:
+        checks["cancel"] = lambda: rules.cancel_require(operation)
+    if backup.asset_id is not None:
+        checks["download"] = lambda: rules.download_require(backup)
+    checks["rename"] = checks["lock"] = rules.update_require
+    if backup.status in (BackupStatus.READY, BackupStatus.FAILED):
+        checks["delete"] = lambda: rules.delete_require(backup)
+    actions = {}
+    for name, check in checks.items():
+        error = refusal(check)
+        # What somebody never may is not offered; what cannot be done now is, with the reason.
+        if not isinstance(error, PermissionDenied):
+            actions[name] = Action(why_not(error, rules.active) if error else "")
+    return actions

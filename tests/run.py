@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.services.postgres import postgres
 from tests.services.require import ProgramMissing
 
-ON_BOTH_DATABASES = ["tests/access", "tests/api", "tests/operations"]
+ON_BOTH_DATABASES = ["tests/access", "tests/api", "tests/operations", "tests/web"]
 
 
 def pytest_run(*arguments: str, database_url: str = "") -> int:

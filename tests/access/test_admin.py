@@ -10,7 +10,9 @@ from django.urls import NoReverseMatch, reverse
 from tests import factories
 from tests.access.routes import routes
 from tests.factories import CustomerFactory, UserFactory
+from tests.factories.accounts import PASSWORD, AuthenticatorFactory
 from tests.factories.orders import GroupFactory
+from tests.web.accounts.pages import LOGIN, code_of, second_factor_turn_on, sign_in
 
 OWN_PAGES = {"index", "login", "logout", "password_change", "password_change_done", "jsi18n"}
 """What any staff member has, whatever their permissions."""
@@ -19,7 +21,7 @@ OWN_PAGES = {"index", "login", "logout", "password_change", "password_change_don
 @pytest.fixture
 def pages(db):
     """Name and address of every page of the admin, those of objects with an object that is there."""
-    made = [*(getattr(factories, name) for name in factories.__all__), GroupFactory]
+    made = [*(getattr(factories, name) for name in factories.__all__), GroupFactory, AuthenticatorFactory]
     rows = {f"admin:{made_of._meta.model._meta.label_lower.replace('.', '_')}_": made_of().pk for made_of in made}
     return [(route.name, address(route, rows)) for route in routes() if route.path.startswith("admin/")]
 
@@ -66,6 +68,44 @@ def test_who_is_not_staff_is_sent_to_the_login(method, who, pages):
         assert response["Location"].startswith(("/admin/login/?next=", "/admin/")), (name, response["Location"])
         seen += 1
     assert seen > 100
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_login_is_the_one_of_all_pages(method, db):
+    response = getattr(Client(), method)("/admin/login/?next=/admin/accounts/user/")
+    assert (response.status_code, response["Location"]) == (302, f"{LOGIN}?next=%2Fadmin%2Faccounts%2Fuser%2F")
+
+
+@pytest.mark.parametrize("who", ["customer", "no staff, all permissions"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_who_is_signed_in_but_no_staff_is_refused_and_not_sent_round(method, who, db):
+    client = Client()
+    client.force_login(outsiders()[who])
+    assert getattr(client, method)("/admin/login/?next=/admin/").status_code == 403
+    assert client.get("/admin/", follow=True).status_code == 403
+
+
+def test_staff_come_in_by_password_and_second_factor(db):
+    clerk = UserFactory(is_staff=True)
+    prepared = Client()
+    prepared.force_login(clerk)
+    secret = second_factor_turn_on(prepared)
+    client = Client()
+    response = sign_in(client, clerk.username, next="/admin/")
+    assert response["Location"] == "/accounts/2fa/authenticate/"
+    assert client.get("/admin/").status_code == 302
+    client.post(response["Location"], {"code": code_of(secret, 1)})
+    assert client.get("/admin/").status_code == 200
+
+
+def test_nobody_signs_in_as_somebody_else_by_a_form_of_the_admin(db):
+    """A clerk with the password of another one would need no second factor of theirs."""
+    clerk, other = UserFactory(is_staff=True), UserFactory(is_staff=True)
+    client = Client()
+    client.force_login(clerk)
+    client.post("/admin/login/", {"username": other.username, "password": PASSWORD, "this_is_the_login_form": "1"})
+    assert client.session["_auth_user_id"] == str(clerk.pk)
+    assert client.get("/admin/password_change/")["Location"] == "/accounts/password/change/"
 
 
 def test_staff_without_permissions_have_their_own_pages_and_no_others(pages):

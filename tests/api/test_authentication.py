@@ -98,7 +98,7 @@ def test_a_session_reads_without_and_writes_only_with_its_csrf_token(house):
     client.force_login(house.owner)
     assert client.get(house.backups).status_code == 200
     assert_problem(client.post(house.backups), 403, "csrf_failed")
-    client.get("/admin/login/")  # a page with a form hands out the cookie
+    client.get("/accounts/logout/")  # a page with a form hands out the cookie
     token = client.cookies["csrf"].value
     assert_problem(client.post(house.backups, HTTP_X_CSRFTOKEN="x" * 32), 403, "csrf_failed")
     assert client.post(house.backups, HTTP_X_CSRFTOKEN=token).status_code == 202
@@ -107,7 +107,7 @@ def test_a_session_reads_without_and_writes_only_with_its_csrf_token(house):
 def test_a_session_writes_from_no_other_origin(house):
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(house.owner)
-    client.get("/admin/login/")
+    client.get("/accounts/logout/")
     headers = {"HTTP_X_CSRFTOKEN": client.cookies["csrf"].value, "HTTP_ORIGIN": "https://evil.example"}
     assert_problem(client.post(house.backups, **headers), 403, "csrf_failed")
 

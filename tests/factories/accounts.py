@@ -3,9 +3,14 @@
 import hashlib
 
 import factory
+from allauth.mfa.models import Authenticator
 
 from accounts.models import ApiToken, AuditEvent, Customer, User
 from accounts.services.customers import customer_create
+from accounts.services.second_factor import secret_wrap
+
+PASSWORD = "grass-roof-lantern"
+"""Of every user."""
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -13,6 +18,8 @@ class UserFactory(factory.django.DjangoModelFactory):
         model = User
 
     username = factory.Sequence(lambda number: f"user-{number}")
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+    password = PASSWORD
 
     @classmethod
     def _create(cls, model_class, *args, **values):
@@ -54,3 +61,17 @@ class AuditEventFactory(factory.django.DjangoModelFactory):
 
     actor = factory.SubFactory(UserFactory)
     action = "backup.create"
+
+
+class AuthenticatorFactory(factory.django.DjangoModelFactory):
+    """An authenticator app that was set up with the key `secret`."""
+
+    class Meta:
+        model = Authenticator
+
+    class Params:
+        secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+    user = factory.SubFactory(UserFactory)
+    type = Authenticator.Type.TOTP
+    data = factory.LazyAttribute(lambda row: {"secret": secret_wrap(row.secret)})

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 
 from backups.errors import LimitReached, OperationInProgress
 from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.rules import Rules
 from backups.services import backups as backups_service
 from backups.services import operations as operations_service
 from backups.work.run import operation_claim
@@ -72,13 +73,13 @@ def test_one_of_many_parallel_creates_wins_and_the_others_are_told_who_did(real_
 def test_without_lock_and_constraint_parallel_creates_both_win(real_shop, monkeypatch):
     monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_shop.order)
     together = threading.Barrier(2)
-    look = operations_service.operation_none_active
+    look = Rules.create_require
 
-    def look_then_wait(order):
-        look(order)
+    def look_then_wait(rules, provision):
+        look(rules, provision)
         together.wait(timeout=20)
 
-    monkeypatch.setattr(backups_service, "operation_none_active", look_then_wait)
+    monkeypatch.setattr(Rules, "create_require", look_then_wait)
     with constraint_dropped("operation_one_active_an_order"):
         results = in_parallel(2, lambda _: real_shop.create())
         assert len(made(results)) == 2
@@ -88,13 +89,13 @@ def test_without_lock_and_constraint_parallel_creates_both_win(real_shop, monkey
 def test_the_constraint_alone_lets_one_of_two_win(real_shop, monkeypatch):
     monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_shop.order)
     together = threading.Barrier(2)
-    look = operations_service.operation_none_active
+    look = Rules.create_require
 
-    def look_then_wait(order):
-        look(order)
+    def look_then_wait(rules, provision):
+        look(rules, provision)
         together.wait(timeout=20)
 
-    monkeypatch.setattr(backups_service, "operation_none_active", look_then_wait)
+    monkeypatch.setattr(Rules, "create_require", look_then_wait)
     results = in_parallel(2, lambda _: real_shop.create())
     assert len(made(results)) == 1
     assert [type(result) for result in results if not isinstance(result, Backup)] == [OperationInProgress]

@@ -63,10 +63,15 @@ def operation(running, backup):
 def test_a_killed_worker_is_replaced_and_its_create_done_by_another(running):
     with held(running) as backup:
         os.kill(worker_pid(running.home, backup["operation"]["id"]), signal.SIGKILL)
-        wait_until(lambda: operation_row(running, backup)["state"] == "queued", seconds=20, what="the requeue")
+        wait_until(lambda: left(operation_row(running, backup)), seconds=20, what="the requeue")
     done = running.ended(backup["id"], seconds=USABLE_SECONDS)
     assert done["operation"]["id"] == backup["operation"]["id"]
     assert operation_row(running, backup)["attempts"] == 2
+
+
+def left(row):
+    """Whether an operation has left its first worker; the next one may claim it before anybody sees it queued."""
+    return row["state"] == "queued" or row["fence"] > 1
 
 
 def operation_row(running, backup):
@@ -150,7 +155,7 @@ def test_a_restore_whose_worker_dies_is_finished_by_another(running):
     properties.write_bytes(b"broken")
     with held(running, f"{backup['id']}/restore/") as restoring:
         os.kill(worker_pid(running.home, restoring["operation"]["id"]), signal.SIGKILL)
-        wait_until(lambda: operation_row(running, restoring)["state"] == "queued", seconds=20, what="the requeue")
+        wait_until(lambda: left(operation_row(running, restoring)), seconds=20, what="the requeue")
     running.ended(backup["id"], seconds=USABLE_SECONDS)
     assert properties.read_bytes() == before
 

@@ -39,6 +39,14 @@ def test_a_reader_that_takes_nothing_is_let_go_after_a_while() -> None:
     assert timeout == STALLED_SECONDS * 1000
 
 
+def test_what_is_accepted_sends_at_once() -> None:
+    with listener_open("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        listener.setblocking(True)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_that_is_taken_or_unknown_is_said_in_one_line() -> None:
     with listener_open("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

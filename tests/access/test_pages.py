@@ -1,0 +1,283 @@
+"""Every page of orders and backups x every method x everybody: a page that is not in the table fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+from django.contrib.messages import get_messages
+from django.db import transaction
+from django.test import Client
+
+from backups.models import Backup, BackupStatus, Operation
+from common.models import IdempotencyRecord
+from orders.rights import STAFF_RIGHTS, OrderRight
+from tests.access.routes import routes
+from tests.access.world import PERSONAS as OF_THE_API
+from tests.access.world import Persona, World, world_of
+from tests.factories import BackupFactory, OperationFactory, OrderFactory, ProvisionFactory
+
+LOGIN = "/accounts/login/"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+HTMX = {"HX-Request": "true"}
+
+PERSONAS = [
+    # A session has no scopes.
+    *(persona for persona in OF_THE_API if not persona.scopes),
+    Persona("staff who see all, of a suspended order", STAFF_RIGHTS, suspended=True, permissions=("view_all_orders",)),
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `said`: the level of the message shown next; `changed`: whether any backup or work is other."""
+
+    status: int
+    said: str = ""
+    changed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What one method of one page needs, and what it answers: who may, to a suspended owner.
+
+    hidden: to whom may not see the order. staff_go_on: whether staff may do it for a suspended order.
+    """
+
+    ok: Answer
+    suspended: Answer
+    right: OrderRight = OrderRight.VIEW
+    hidden: int = 404
+    staff_go_on: bool = False
+    body: Any = None
+    before: Callable[[World], None] | None = None
+
+
+def reading(**values):
+    """A page that stays open when the order is suspended."""
+    answer = Answer(values.pop("status", 200))
+    case = Case(ok=answer, suspended=answer, **values)
+    return {"GET": [case], "HEAD": [case]}
+
+
+def asking(right, **values):
+    """A form: everybody who sees the order may look at it; a refusal shows it again."""
+    return {**reading(), "POST": [_writing(right, Answer(409), **values)]}
+
+
+def button(*rights, **values):
+    """A button: a refusal leads back to the order page, which says it."""
+    return {"POST": [_writing(right, Answer(302, "error"), before=before, **values) for right, before in rights]}
+
+
+def _writing(right, refused, **values):
+    return Case(ok=Answer(302, "success", changed=True), suspended=refused, right=right, **values)
+
+
+def fails(world: World) -> None:
+    Backup.objects.filter(id=world.backup.id).update(status=BackupStatus.FAILED, asset=None)
+
+
+R = OrderRight
+BACKUP = "orders/{order}/backups/{backup}/"
+TABLE: dict[str, dict[str, list[Case]]] = {
+    "": reading(hidden=200),
+    "orders/{order}/": reading(),
+    "orders/{order}/activity/": reading(),
+    "orders/{order}/backups/": reading(),
+    "orders/{order}/backups/create/": asking(R.CREATE),
+    BACKUP: reading(),
+    f"{BACKUP}detail/": reading(),
+    f"{BACKUP}rename/": asking(R.DELETE, body={"name": "x"}, staff_go_on=True),
+    f"{BACKUP}lock/": button((R.DELETE, None), staff_go_on=True),
+    f"{BACKUP}download/": reading(right=R.DOWNLOAD, status=302),
+    f"{BACKUP}restore/": asking(R.RESTORE, body={"mode": "overlay"}),
+    f"{BACKUP}retry/": button((R.CREATE, fails)),
+    f"{BACKUP}delete/": asking(R.DELETE, staff_go_on=True),
+    "orders/{order}/operations/{operation}/cancel/": button(
+        (R.CREATE, World.create_begins), (R.RESTORE, World.restore_begins), staff_go_on=True
+    ),
+}
+FORMS = [path for path, methods in TABLE.items() if "POST" in methods]
+
+
+def expected(case, persona):
+    if persona.rights is None:
+        return Answer(case.hidden)
+    if case.right not in persona.rights:
+        return Answer(403)
+    if persona.suspended and not (case.staff_go_on and persona.permissions):
+        return case.suspended
+    return case.ok
+
+
+def browser_of(world, **options):
+    client = Client(**options)
+    if world.user is not None:
+        client.force_login(world.user)
+    return client
+
+
+def knock(client, world, method, path, case=None, **headers):
+    """One request, whose changes are taken back, and the answer to it."""
+    client.cookies.pop("messages", None)
+    with transaction.atomic():
+        if case and case.before:
+            case.before(world)
+        before = rows()
+        response = getattr(client, method.lower())(path, case.body if case else None, headers=headers)
+        changed = rows() != before
+        transaction.set_rollback(True)
+    levels = {message.level_tag for message in get_messages(response.wsgi_request)}
+    return response, Answer(response.status_code, " ".join(levels), changed)
+
+
+def rows():
+    """All that a page may change."""
+    return [list(model.objects.order_by("pk").values()) for model in (Backup, Operation, IdempotencyRecord)]
+
+
+def in_another_table(route):
+    """Those of the API, of the admin and of accounts, each with a test like this one."""
+    return route.path.startswith(("api/", "^api/", "admin/", "account/", "accounts/", "^accounts/"))
+
+
+def test_every_page_is_in_the_table():
+    ours = {route.path for route in routes() if not in_another_table(route)}
+    assert ours - {"livez", "readyz", "healthz"} == set(TABLE)
+
+
+@pytest.mark.parametrize("persona", [who for who in PERSONAS if not who.anonymous], ids=str)
+def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_path):
+    world = world_of(persona, tmp_path)
+    client = browser_of(world)
+    wrong = []
+    for template, methods in TABLE.items():
+        for method in METHODS:
+            for case in methods.get(method, [None]):
+                # What is no method of a page tells nobody either that there is such an order.
+                wanted = expected(case, persona) if case else Answer(405 if persona.rights or not template else 404)
+                _, got = knock(client, world, method, world.path(template), case)
+                if got != wanted:
+                    wrong.append(f"{method} {template} {case.right if case else ''}: {got}, expected {wanted}")
+    assert not wrong, "\n".join(wrong)
+
+
+def by_script(case, answer):
+    """The answer to the script's request: nothing is redirected, and a refused button is a message alone."""
+    if answer == case.ok:
+        return replace(answer, status=200)
+    if answer == Answer(302, "error"):
+        return Answer(409, "error")
+    return answer if answer.status == 409 or (answer.status == 403 and _asks(case)) else replace(answer, said="error")
+
+
+def _asks(case):
+    return case.suspended.status == 409
+
+
+@pytest.mark.parametrize("persona", [who for who in PERSONAS if not who.anonymous], ids=str)
+def test_scripts_get_no_more_than_forms(persona, db, tmp_path):
+    world = world_of(persona, tmp_path)
+    client = browser_of(world)
+    wrong = []
+    for template in FORMS:
+        for case in TABLE[template]["POST"]:
+            wanted = by_script(case, expected(case, persona))
+            _, got = knock(client, world, "POST", world.path(template), case, **HTMX)
+            if got != wanted:
+                wrong.append(f"{template} {case.right}: {got}, expected {wanted}")
+    for template in TABLE:
+        if persona.rights is None and template:
+            response, got = knock(client, world, "GET", world.path(template), **HTMX)
+            assert (got, response.content) == (Answer(404), b"")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(method, db, tmp_path):
+    world = world_of(PERSONAS[0], tmp_path)
+    client = Client()
+    for template in TABLE:
+        path = world.path(template)
+        response, answer = knock(client, world, method, path)
+        assert (answer, response["Location"]) == (Answer(302), f"{LOGIN}?next={quote(path)}"), path
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_script_of_who_is_not_signed_in_is_told_so(method, db, tmp_path):
+    world = world_of(PERSONAS[0], tmp_path)
+    client = Client()
+    for template in TABLE:
+        response, answer = knock(client, world, method, world.path(template), **HTMX)
+        assert (answer, response.content) == (Answer(401), b""), template
+
+
+@pytest.mark.parametrize("template", FORMS)
+def test_a_form_that_does_not_come_from_our_own_page_is_refused(template, db, tmp_path):
+    world = world_of(next(persona for persona in PERSONAS if persona.owner), tmp_path)
+    client = browser_of(world, enforce_csrf_checks=True)
+    for case in TABLE[template]["POST"]:
+        for headers in ({}, HTMX):
+            _, answer = knock(client, world, "POST", world.path(template), case, **headers)
+            assert answer == Answer(403)
+
+
+@pytest.mark.parametrize("template", [path for path in TABLE if path.startswith(BACKUP)])
+def test_the_backup_of_another_order_is_not_there(template, db, tmp_path):
+    """Neither somebody else's nor one's own of another order: the list without it is shown, with a word about it."""
+    world = world_of(next(persona for persona in PERSONAS if persona.owner), tmp_path)
+    client = browser_of(world)
+    own_elsewhere = ProvisionFactory(order=OrderFactory(customer=world.order.customer))
+    for backup in (BackupFactory(), BackupFactory(provision=own_elsewhere)):
+        there = replace(world, backup=backup)
+        for method, cases in TABLE[template].items():
+            response, answer = knock(client, world, method, there.path(template), replace(cases[0], before=None))
+            if template.endswith("detail/"):
+                assert (answer, response["HX-Redirect"]) == (Answer(200), f"/orders/{world.order.id}/")
+                continue
+            assert answer == Answer(404, "warning"), method
+            if method != "HEAD":
+                page = response.content.decode()
+                assert 'id="backups"' in page
+                assert "There is no such backup, or it was deleted." in page
+                assert backup.name not in page
+
+
+def test_the_work_of_another_order_is_not_there(db, tmp_path):
+    world = world_of(next(persona for persona in PERSONAS if persona.owner), tmp_path)
+    client = browser_of(world)
+    template = "orders/{order}/operations/{operation}/cancel/"
+    own_elsewhere = OrderFactory(customer=world.order.customer)
+    for order in (OrderFactory(), own_elsewhere):
+        there = replace(world, operation=OperationFactory(order=order, state="queued"))
+        _, answer = knock(client, world, "POST", there.path(template))
+        assert answer == Answer(404)
+
+
+def test_an_order_that_is_not_there_and_one_that_is_hidden_look_the_same(db, tmp_path):
+    world = world_of(next(persona for persona in PERSONAS if persona.name == "outsider"), tmp_path)
+    client = browser_of(world)
+    hidden, _ = knock(client, world, "GET", f"/orders/{world.order.id}/")
+    missing, _ = knock(client, world, "GET", f"/orders/{uuid4()}/")
+    nonsense, _ = knock(client, world, "GET", "/orders/nonsense/")
+    assert {response.status_code for response in (hidden, missing, nonsense)} == {404}
+    assert len({_without_ids(response) for response in (hidden, missing, nonsense)}) == 1
+    assert world.order.name not in hidden.content.decode()
+
+
+def _without_ids(response):
+    page = response.content.decode().replace(response["X-Request-ID"], "")
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"|\?next=[^"]*', "", page)
+
+
+def test_the_orders_of_an_outsider_are_none(db, tmp_path):
+    world = world_of(next(persona for persona in PERSONAS if persona.name == "outsider"), tmp_path)
+    page = browser_of(world).get("/").content.decode()
+    assert "No orders yet" in page
+    assert world.order.name not in page

@@ -1,0 +1,37 @@
+"""axe-core in a page. Run by the debugger, so that the page's policy neither stops it nor has to be loosened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Page
+
+SCRIPT = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = """async runOnly => {
+  const {violations} = await axe.run(document, {runOnly, resultTypes: ["violations"]});
+  return violations.map(({id, help, nodes}) =>
+    `${id} (${help}): ` + nodes.map(({html, any, all, none}) =>
+      `${html.slice(0, 160)} ${[...any, ...all, ...none].map(({message}) => message).join(" ")}`).join(" | "));
+}"""
+
+
+def violations(page: Page, *, rules: list[str] | None = None) -> list[str]:
+    """What axe-core finds on the page as it is, a line a rule; only by these rules, if any are said."""
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate(SCRIPT)
+    only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
+    found: list[str] = page.evaluate(RUN, only)
+    return found
+
+
+def violations_in_both_themes(page: Page) -> list[str]:
+    """All rules where it is light, and those about colours where it is dark."""
+    page.emulate_media(color_scheme="light")
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    found += [f"dark: {line}" for line in violations(page, rules=["color-contrast", "link-in-text-block"])]
+    page.emulate_media(color_scheme="light")
+    return found

@@ -1,0 +1,143 @@
+"""Every page there is, in the states that look different, for tests that must leave none out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.browser.house import House, Person, Rented
+
+MIB = 1 << 20
+HELD = {"bytes_total": 400 * MIB, "bytes_done": 180 * MIB, "rate": 20 * MIB}
+
+OPEN = {
+    "sign in": "/accounts/login/",
+    "password reset": "/accounts/password/reset/",
+    "password reset, mail sent": "/accounts/password/reset/done/",
+    "password reset, link is old": "/accounts/password/reset/key/a-b/",
+    "password reset, done": "/accounts/password/reset/key/done/",
+    "account is inactive": "/accounts/inactive/",
+    "nothing there, signed out": "/nothing/here/",
+}
+"""Pages for everybody."""
+
+ACCOUNT = {
+    "orders": "/",
+    "account": "/account/",
+    "tokens": "/account/tokens/",
+    "password": "/accounts/password/change/",
+    "sessions": "/accounts/sessions/",
+    "second factor, on": "/accounts/2fa/",
+    "second factor, turn off": "/accounts/2fa/totp/deactivate/",
+    "recovery codes": "/accounts/2fa/recovery-codes/",
+    "recovery codes, make new ones": "/accounts/2fa/recovery-codes/generate/",
+    "confirm with the password": "/accounts/reauthenticate/",
+    "confirm with a code": "/accounts/2fa/reauthenticate/",
+    "sign out": "/accounts/logout/",
+    "nothing there": "/nothing/here/",
+}
+"""Pages of somebody with a second factor."""
+
+WITHOUT_SECOND_FACTOR = {
+    "no orders": "/",
+    "second factor, off": "/accounts/2fa/",
+    "second factor, set up": "/accounts/2fa/totp/activate/",
+}
+
+NO_PAGES = {
+    "page-order-backups",
+    "page-backup-detail",
+    "page-backup-lock",
+    "page-backup-download",
+    "page-backup-retry",
+    "page-operation-cancel",
+    "usersessions_end",
+    "mfa_download_recovery_codes",
+    # Shown between two steps of a sign-in, which tests of their own go.
+    "mfa_authenticate",
+}
+"""Addresses that are parts of pages, files, or what a button does."""
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """Somebody who has everything that pages can show, and somebody who has nothing."""
+
+    person: Person
+    newcomer: Person
+    order: Rented
+
+    places: dict[str, str]
+    """The path of each page of `person`, by what it is."""
+
+    @property
+    def all(self) -> list[tuple[str, Person | None, str]]:
+        """Every page as its name, who opens it, and its path."""
+        return [
+            *((name, None, path) for name, path in OPEN.items()),
+            *((name, self.newcomer, path) for name, path in WITHOUT_SECOND_FACTOR.items()),
+            *((name, self.person, path) for name, path in self.places.items()),
+        ]
+
+
+def furnish(house: House, **preferences: Any) -> Furnished:
+    """Make both people with these preferences, and all that they have."""
+    person = house.person(**preferences)
+    newcomer = house.person(**preferences)
+    house.do("second_factor", username=person.username)
+    token = house.do("token", username=person.username, name="Discord bot", scopes=["view"], days=30)
+    house.do("token", username=person.username, name="Old script", days=-1)
+    full, rows = _with_every_row(house, person)
+    empty = house.rent("Terraria, still empty", owner=person)
+    limit = house.rent("Minecraft, full to the last place", owner=person, limit=2)
+    for hours in (30, 60):
+        house.backup(limit, f"Two are kept, {hours} hours ago", hours=hours)
+    restoring = house.rent("Being restored", owner=person)
+    house.backup(restoring, "Before the raid", hours=400)
+    subject = house.hold(restoring, "Before the raid", kind="restore", **HELD)
+    places = {
+        "order": full.path,
+        "order, only failed ones": f"{full.path}?status=failed",
+        "order without backups": empty.path,
+        "order, limit reached": limit.path,
+        "order, restoring": restoring.path,
+        "activity": f"{full.path}activity/",
+        "backup, restoring": restoring.backup(subject),
+        "backup, ready": full.backup(rows["ready"]),
+        "backup, failed": full.backup(rows["failed"]),
+        "backup, in progress": full.backup(rows["held"]),
+        "create": f"{empty.path}backups/create/",
+        "rename": full.backup(rows["ready"], "rename/"),
+        "delete": full.backup(rows["ready"], "delete/"),
+        "restore, not now": full.backup(rows["ready"], "restore/"),
+        "revoke a token": f"/account/tokens/{token}/revoke/",
+        **ACCOUNT,
+    }
+    return Furnished(person=person, newcomer=newcomer, order=full, places=places)
+
+
+def _with_every_row(house: House, owner: Person) -> tuple[Rented, dict[str, str]]:
+    """An order with a backup in each state."""
+    order = house.rent("Valheim night shift", owner=owner)
+    rows = {
+        "ready": house.backup(
+            order,
+            "Before the update of all mods that we have installed since spring",
+            hours=50,
+            warnings=[
+                {"kind": "changed", "path": "world/region/r.0.0.mca"},
+                {"kind": "unreadable", "path": "plugins/a/very/long/path/that/does/not/fit/on/any/phone/at/all.jar"},
+            ],
+            warnings_total=2,
+        ),
+        "locked": house.backup(order, "Season 1, final", hours=24 * 70, mebibytes=812, locked=True),
+        "failed": house.backup(order, "Nightly", status="failed", hours=20),
+        "safety": house.backup(order, "Safety backup", hours=49, is_safety=True),
+        "held": house.hold(order, "Nightly, second try", **HELD),
+    }
+    return order, rows
+
+
+def confirmed(house: House, person: Person) -> Person:
+    """The same person in another browser, who has just typed the password."""
+    return replace(person, session=house.do("session", username=person.username))

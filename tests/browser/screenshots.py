@@ -1,0 +1,146 @@
+"""The pictures in docs/screenshots: `python -m tests.browser.screenshots`, of a portal with made-up data."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+from config.demo.processes import ROOT
+from tests.browser.chromium import PHONE, Watch, chromium_launched, contexts_close, page_opened
+from tests.browser.house import House, Person, Rented, house_built
+
+FOLDER = ROOT / "docs/screenshots"
+LARGE = {"viewport": {"width": 1200, "height": 1040}}
+SHARP_PHONE = {**PHONE, "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+BYTES_MAX, ALL_BYTES_MAX = 120_000, 1_000_000
+GIB = 1 << 30
+DAY = 24.0
+LATIN = {
+    "customer": "Lind Games",
+    "plan": "Gold",
+    "order": "Survival Reloaded",
+    "others": ["Creative plots", "Lobby"],
+    "first": "Season 3, final map",
+    "update": "Before the 1.21 update",
+    "nightly": "Nightly",
+    "raid": "Before the dragon fight",
+}
+ARABIC = {
+    "customer": "ليلى",
+    "plan": "ذهبي",
+    "order": "عالم البقاء",
+    "others": ["الإبداع", "الساحة"],
+    "first": "الموسم الثالث، الخريطة النهائية",
+    "update": "قبل تحديث 1.21",
+    "nightly": "نسخة ليلية",
+    "raid": "قبل قتال التنين",
+}
+
+
+@dataclass
+class Studio:
+    """Opens pages and takes pictures of them."""
+
+    browser: Browser
+    house: House
+    watch: Watch
+
+    def page(self, person: Person | None, path: str, **options: Any) -> Page:
+        """A page whose times are of the zone its browser has told before."""
+        session = person.session if person else ""
+        page = page_opened(self.browser, url=self.house.url, watch=self.watch, session=session, **options)
+        page.goto("/")
+        page.goto(path)
+        expect(page.get_by_role("heading").first).to_be_visible()
+        return page
+
+    def shoot(self, name: str, page: Page) -> None:
+        """Take the picture, as high as the window."""
+        page.evaluate("document.fonts.ready")
+        page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", caret="hide")
+
+
+def stocked(house: House, person: Person, words: dict[str, Any]) -> tuple[Rented, str]:
+    """Orders with backups of many ages; the newest ready one of the first order."""
+    rented = house.rent(words["order"], owner=person, plan=words["plan"], customer=words["customer"], limit=12)
+    for name, hours in zip(words["others"], (9.0, 31.0), strict=True):
+        house.backup(house.rent(name, owner=person, plan=words["plan"], limit=12), words["nightly"], hours=hours)
+    house.backup(rented, words["first"], hours=64 * DAY, mebibytes=1210, locked=True)
+    house.backup(rented, words["update"], hours=9 * DAY, mebibytes=1655)
+    house.backup(rented, words["nightly"], hours=2.2 * DAY, mebibytes=1742)
+    house.backup(rented, words["nightly"], hours=1.2 * DAY, status="failed")
+    newest = house.backup(
+        rented,
+        words["raid"],
+        hours=6.2,
+        mebibytes=1798,
+        warnings=[{"kind": "changed", "path": "logs/latest.log"}],
+        warnings_total=1,
+    )
+    return rented, newest
+
+
+def take(studio: Studio) -> None:
+    """All pictures."""
+    house = studio.house
+    player = house.person(username="player-one", email="player-one@example.com")
+    rented, newest = stocked(house, player, LATIN)
+    house.do("token", username="player-one", name="Discord bot", scopes=["view", "create"], days=90)
+    house.do("token", username="player-one", name="Nightly script", scopes=["view", "create", "download"])
+
+    studio.shoot("sign-in", studio.page(None, "/accounts/login/"))
+    page = studio.page(player, "/")
+    studio.shoot("orders", page)
+    for name, path in {
+        "backup": rented.backup(newest),
+        "restore": rented.backup(newest, "restore/"),
+        "account": "/account/",
+        "tokens": "/account/tokens/",
+        "second-factor": "/accounts/2fa/totp/activate/",
+    }.items():
+        page.goto(path)
+        page.set_viewport_size({"width": 1200, "height": 1040 if name == "restore" else 800})
+        if name == "restore":
+            page.get_by_role("radio", name="Remove them").check()
+        studio.shoot(name, page)
+    page.goto(rented.path)
+    page.get_by_role("link", name="Create backup", exact=True).click()
+    page.get_by_role("textbox", name="Name").fill("Before the nether reset")
+    studio.shoot("create", page)
+
+    progress = {"bytes_total": int(1.77 * GIB), "bytes_done": int(0.8 * GIB), "rate": 38 << 20}
+    house.hold(rented, LATIN["nightly"], **progress)
+    studio.shoot("order", studio.page(player, rented.path, **LARGE))
+    studio.shoot("order-dark", studio.page(player, rented.path, color_scheme="dark", **LARGE))
+    studio.shoot("order-phone", studio.page(player, rented.path, **SHARP_PHONE))
+    reader = house.person(username="player-two", language="ar")
+    arabic, _ = stocked(house, reader, ARABIC)
+    house.hold(arabic, ARABIC["nightly"], **progress)
+    studio.shoot("order-arabic", studio.page(reader, arabic.path, locale="ar", **LARGE))
+
+
+def main() -> None:
+    """Take them; they must be small enough for a repository."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    watch = Watch()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chromium_launched() as browser,
+        house_built(Path(folder) / "home") as house,
+    ):
+        take(Studio(browser, house, watch))
+        contexts_close(watch)
+    assert watch.unexpected() == []
+    sizes = {path.name: path.stat().st_size for path in sorted(FOLDER.glob("*.png"))}
+    for name, size in sizes.items():
+        print(f"{size:>8}  {name}")  # noqa: T201  # this is a command
+    assert max(sizes.values()) <= BYTES_MAX
+    assert sum(sizes.values()) <= ALL_BYTES_MAX
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Signing in, one's own account, and what every page of a person has."""

@@ -1,0 +1,50 @@
+"""Somebody with an account, their browser, and a translation that is ours alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from django.test import Client
+
+from accounts.models import User
+from tests.factories import UserFactory
+
+
+@pytest.fixture
+def user(db) -> User:
+    return UserFactory(username="Maria", name="Maria Lind")
+
+
+@pytest.fixture
+def browser(db) -> Client:
+    return Client()
+
+
+@pytest.fixture
+def inside(user) -> Client:
+    """The user's browser, signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def german(tmp_path, settings) -> Callable[..., None]:
+    """Say how German texts read; what is not said stays English."""
+
+    def said(**texts: str) -> None:
+        catalog = Catalog(locale="de")
+        for english, translated in texts.items():
+            catalog.add(english, translated)
+        folder = Path(tmp_path, "locale/de/LC_MESSAGES")
+        folder.mkdir(parents=True)
+        with (folder / "django.mo").open("wb") as file:
+            write_mo(file, catalog)
+        # Told to Django by this assignment: it forgets the catalogs that it has read.
+        settings.LOCALE_PATHS = [tmp_path / "locale"]
+
+    return said

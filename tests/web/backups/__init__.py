@@ -1,0 +1,1 @@
+"""The pages of orders, backups and restores, through Django's own client: what is queued stays queued."""

@@ -1,0 +1,110 @@
+"""What the pages cost: as many queries for 25 rows as for one, for whoever asks."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.api.queries import queries_of
+from tests.factories import (
+    BackupFactory,
+    OperationBackupFactory,
+    OperationFactory,
+    OrderFactory,
+    OrderGroupPermissionFactory,
+    ProvisionFactory,
+    UserFactory,
+)
+from tests.web.backups.reading import read
+from tests.web.conftest import browser_of
+
+
+def owner_of(order):
+    return order.customer.owner
+
+
+def member_of(order):
+    """Somebody with every right there is, by a group."""
+    user = UserFactory()
+    given = OrderGroupPermissionFactory(content_object=order, right="view_order")
+    user.groups.add(given.group)
+    for right in ("create_backup", "download_backup", "restore_backup", "delete_backup"):
+        OrderGroupPermissionFactory(content_object=order, group=given.group, right=right)
+    return user
+
+
+def clerk_of(order):
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_all_orders", "read_customer_data"]))
+    return user
+
+
+WHO = {"owner": owner_of, "member by group": member_of, "staff": clerk_of}
+
+
+def fill(site, count):
+    for number in range(count):
+        backup = BackupFactory(provision=site.server, failed=number % 2 == 0)
+        OperationFactory(order=site.order, subject=backup)
+
+
+def polls_of(browser, path, part):
+    """The queries of a poll that finds nothing new."""
+    polled = read(browser.get(path)).one(id=part)["hx-get"]
+    with CaptureQueriesContext(connection) as captured:
+        assert browser.get(polled).status_code == 204
+    return len(captured)
+
+
+@pytest.mark.parametrize("going_on", [True, False])
+@pytest.mark.parametrize(("who", "most"), [("owner", 12), ("member by group", 14), ("staff", 14)])
+def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, site):
+    browser = browser_of(WHO[who](site.order))
+    site.stored()
+    site.failed()
+    if going_on:
+        site.begun()
+    counts = []
+    for more in (0, 22):
+        fill(site, more)
+        poll = polls_of(browser, site.page, "backups")
+        counts.append((queries_of(browser, site.page), queries_of(browser, site.region), poll))
+    assert counts[0] == counts[1]
+    assert max(counts[0]) <= most
+
+
+@pytest.mark.parametrize("going_on", [True, False])
+@pytest.mark.parametrize(("who", "most"), [("owner", 9), ("member by group", 11), ("staff", 11)])
+def test_a_backup_costs_the_same_however_much_was_done_to_it(who, most, going_on, site):
+    browser = browser_of(WHO[who](site.order))
+    backup = site.begun() if going_on else site.stored()
+    path = site.at(backup)
+    counts = []
+    for more in (0, 24):
+        for _ in range(more):
+            operation = OperationFactory(order=site.order, kind="delete", requested_by=UserFactory())
+            OperationBackupFactory(backup=backup, operation=operation)
+        poll = polls_of(browser, path, "backup")
+        counts.append((queries_of(browser, path), queries_of(browser, f"{path}detail/"), poll))
+    assert counts[0] == counts[1]
+    assert max(counts[0]) <= most
+
+
+@pytest.mark.parametrize(("who", "most"), [("owner", 6), ("member by group", 6), ("staff", 6)])
+def test_the_orders_cost_the_same_however_many_there_are(who, most, site):
+    user = WHO[who](site.order)
+    browser = browser_of(user)
+    site.stored()
+    browser.get("/")
+    counts = [queries_of(browser, "/")]
+    for _ in range(24):
+        order = OrderFactory(customer=site.order.customer)
+        BackupFactory(provision=ProvisionFactory(order=order))
+        if who == "member by group":
+            OrderGroupPermissionFactory(content_object=order, group=user.groups.get(), right="view_order")
+    counts.append(queries_of(browser, "/"))
+    assert len(read(browser.get("/")).all("a", class_="row-link")) == 25
+    assert counts[0] == counts[1]
+    assert counts[0] <= most

@@ -1,0 +1,126 @@
+"""The restore page: what comes back onto which server, and the name that is typed before anything is removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from backups.models import BackupStatus, Operation, OperationKind
+from orders.rights import OrderRight
+from tests.factories import OrderUserPermissionFactory
+from tests.web.backups.reading import read
+from tests.web.conftest import browser_of
+
+
+def form_of(answer):
+    return read(answer).one("form", class_="form")
+
+
+@pytest.fixture
+def server(site):
+    site.order.name = "Größe  Nord"
+    site.order.save()
+    return site
+
+
+def test_the_page_says_what_comes_back_and_onto_which_server(server, owner):
+    backup = server.stored(name="before the update")
+    page = read(owner.get(server.at(backup, "restore/")))
+    facts = page.one("dl", class_="facts")
+    values = dict(zip((name.text for name in facts.all("dt")), (value.text for value in facts.all("dd")), strict=True))
+    assert (values["Backup"], values["Size"]) == ("before the update", "23 bytes")
+    assert values["Onto the server"] == "Größe Nord"
+    form = page.one("form", class_="form")
+    assert (form["method"], form["action"]) == ("post", server.at(backup, "restore/"))
+    chosen = [radio["value"] for radio in form.all("input", type="radio") if "checked" in radio]
+    assert chosen == ["overlay"]
+    assert "disabled" not in form.one("button")
+    assert not form.has(class_="why")
+
+
+def test_keeping_what_is_there_needs_no_name(server, owner):
+    backup = server.stored(name="one")
+    answer = owner.post(server.at(backup, "restore/"), {"mode": "overlay"})
+    assert (answer.status_code, answer["Location"]) == (302, server.page)
+    backup.refresh_from_db()
+    assert (backup.status, backup.operation.kind) == (BackupStatus.RESTORING, OperationKind.RESTORE)
+    assert backup.operation.params == {"mode": "overlay"}
+    said = read(owner.get(server.page)).one(id="messages").text
+    assert said == "The restore of “one” was started. You can leave this page, it goes on by itself."
+
+
+@pytest.mark.parametrize(
+    "typed", ["Größe  Nord", "größe nord", "GRÖSSE NORD", " Größe Nord ", "Gro\u0308ße\u00a0Nord"], ids=ascii
+)
+def test_removing_needs_the_name_of_the_server_however_it_is_written(typed, server, owner):
+    backup = server.stored()
+    answer = owner.post(server.at(backup, "restore/"), {"mode": "replace", "server": typed})
+    assert answer.status_code == 302
+    assert Operation.objects.get().params == {"mode": "replace"}
+
+
+@pytest.mark.parametrize("typed", ["", "Größe", "Größe Nord 2", "GrößeNord", "World", "\x00"], ids=ascii)
+def test_another_name_changes_nothing_and_is_said(typed, server, owner):
+    backup = server.stored()
+    answer = owner.post(server.at(backup, "restore/"), {"mode": "replace", "server": typed, "key": "k"})
+    assert answer.status_code == 400
+    form = form_of(answer)
+    field = form.one("input", name="server")
+    assert (field["aria-invalid"], field.attributes.get("value", "")) == ("true", typed)
+    assert "This is not the name of the server. Nothing was changed." in form.described(field)
+    assert "checked" in form.one("input", value="replace")
+    assert form.one("input", name="key")["value"] == "k"
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize("mode", [None, "", "merge", "Replace"])
+def test_a_mode_that_there_is_not_restores_nothing(mode, server, owner):
+    backup = server.stored()
+    answer = owner.post(server.at(backup, "restore/"), {"mode": mode} if mode is not None else {})
+    assert answer.status_code == 400
+    assert not Operation.objects.exists()
+
+
+def test_a_form_sent_twice_restores_once(server, owner):
+    path = server.at(server.stored(), "restore/")
+    key = form_of(owner.get(path)).one("input", name="key")["value"]
+    answers = [owner.post(path, {"mode": "overlay", "key": key}) for _ in range(2)]
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [(302, server.page)] * 2
+    assert Operation.objects.count() == 1
+
+
+REFUSALS = {
+    "failed": (lambda site: site.failed(), "This cannot be done while the backup is “Failed”."),
+    "creating": (lambda site: site.begun(), "A backup is being created."),
+    "work": (lambda site: (site.begun(), site.stored())[1], "A backup is being created."),
+    "suspended": (lambda site: (site.suspend(), site.stored())[1], "This order is suspended."),
+    "no sidecar": (
+        lambda site: (site.order.provisions.filter(kind="sidecar").delete(), site.stored())[1],
+        "This server has no backup agent yet",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_restore_that_cannot_be_says_why_before_and_after_it_is_asked_for(case, site, owner):
+    arrange, reason = REFUSALS[case]
+    backup = arrange(site)
+    operations = Operation.objects.count()
+    form = form_of(owner.get(site.at(backup, "restore/")))
+    button = form.one("button")
+    assert "disabled" in button
+    assert form.described(button).startswith(reason)
+    answer = owner.post(site.at(backup, "restore/"), {"mode": "replace", "server": site.order.name})
+    assert answer.status_code == 409
+    form = form_of(answer)
+    assert form.one(class_="bad").text.startswith(reason)
+    assert form.one("input", name="server")["value"] == site.order.name
+    assert "checked" in form.one("input", value="replace")
+    assert Operation.objects.count() == operations
+
+
+def test_who_may_not_restore_is_told_so_on_the_page(site):
+    backup = site.stored()
+    member = OrderUserPermissionFactory(content_object=site.order, right=OrderRight.DOWNLOAD.value).user
+    form = form_of(browser_of(member).get(site.at(backup, "restore/")))
+    assert "disabled" in form.one("button")
+    assert "your rights do not include this action" in form.one(class_="why").text

@@ -1,0 +1,101 @@
+"""What people type is shown as they typed it: as text, everywhere, and without turning the words around it."""
+
+from __future__ import annotations
+
+import pytest
+
+from backups.models import Backup
+from tests.factories import OperationBackupFactory, OperationFactory
+from tests.web.backups.reading import hx, read
+
+TURN = "\u202e"
+"""Shows what follows from right to left, until its line or its isolate ends."""
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>'",
+    "</title></bdi></td><b>&amp;&lt;",
+    "{{ 7|add:7 }}{% now %} 100%% %(name)s",
+    f"cba{TURN}gpj.exe",
+    "\u2066\u202d&\u2069",
+]
+QUIET = {"bdi", "title", "code"}
+"""Elements out of which no direction leaks, and the title, which stands alone."""
+
+
+@pytest.fixture(params=NASTY, ids=ascii)
+def nasty(request):
+    return request.param
+
+
+@pytest.fixture
+def looks(nasty, site, owner):
+    """Every page and part with such texts on it, in each state of a backup."""
+    server, person = site.order, site.owner
+    for row, column in ((server, "name"), (server.plan, "name"), (server.customer, "name"), (site.server, "name")):
+        setattr(row, column, nasty)
+        row.save()
+    person.username = person.name = nasty
+    person.save()
+    ready = site.stored(warnings=[{"kind": "changed", "path": nasty}], warnings_total=1)
+    done = OperationFactory(order=server, kind="delete", requested_by=person)
+    OperationBackupFactory(backup=ready, operation=done)
+    backups = [ready, site.failed(), site.begun(phase=nasty[:32])]
+    Backup.objects.update(name=nasty)
+    pages = ["/", "/?q=nothing" + "%3Cscript%3E", site.page, f"{site.page}activity/", site.create]
+    pages += [site.at(backup) for backup in backups]
+    pages += [site.at(ready, what) for what in ("rename/", "delete/", "restore/")]
+    parts = [site.region, site.at(ready, "detail/"), site.create, site.at(ready, "rename/"), site.at(ready, "delete/")]
+    answers = [owner.get(path) for path in pages]
+    answers += [owner.get(path, headers=hx(target="dialog-body")) for path in parts]
+    assert {answer.status_code for answer in answers} == {200}
+    return [read(answer) for answer in answers]
+
+
+def test_a_text_is_text_on_every_page(nasty, looks):
+    for page in looks:
+        assert not page.has("img")
+        assert not page.has("b")
+        assert all("src" in script for script in page.all("script"))
+        # Names of attributes as we write them: none was begun by a quote in a value.
+        assert all(name.replace("-", "").isalnum() for node in page.walk() for name in node.attributes)
+        assert not any(name.startswith("on") for node in page.walk() for name in node.attributes)
+    # The order's name is on every one of them but the search, and in full.
+    assert sum(nasty in "".join(page._texts()) for page in looks) >= len(looks) - 2
+
+
+def test_a_text_that_runs_the_other_way_turns_nothing_else(nasty, looks):
+    for page in looks:
+        for node in page.walk():
+            for text in node.children:
+                if isinstance(text, str) and nasty in text:
+                    around = [node, *node.within()]
+                    unseen = any("visually-hidden" in part.attributes.get("class", "") for part in around)
+                    assert unseen or any(part.tag in QUIET for part in around), (node.tag, text)
+
+
+def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, site, owner):
+    name = nasty.strip()
+    page = read(owner.post(site.create, {"name": name}, follow=True))
+    assert f"“{name}” was started." in page.one(id="messages").text
+    assert not page.has("img")
+    backup = Backup.objects.get()
+    answer = owner.post(site.at(backup, "rename/"), {"name": f"{name}\x07"})
+    assert read(answer).one("input", name="name")["value"] == f"{name}\x07"
+    answer = owner.post(site.at(backup, "lock/"), headers=hx(target="backups", current=site.page))
+    assert f"“{name}” is locked" in read(answer).one(id="messages").text
+
+
+def test_what_was_looked_for_is_shown_as_text(nasty, site, owner):
+    page = read(owner.get("/", {"q": f"{nasty} nothing"}))
+    assert page.one("input", name="q")["value"] == f"{nasty} nothing"
+    assert nasty in "".join(page.one(class_="empty")._texts())
+    assert not page.has("img")
+
+
+@pytest.mark.parametrize("query", ["status", "cursor", "version", "q"])
+def test_what_an_address_holds_is_no_part_of_a_page(query, site, owner):
+    for path in (site.page, site.region, "/", site.create):
+        answer = owner.get(path, {query: NASTY[0]})
+        assert answer.status_code in (200, 400)
+        assert "<script>alert" not in answer.content.decode()

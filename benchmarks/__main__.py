@@ -5,24 +5,30 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import archive
+from benchmarks import archive, scale
 from benchmarks.report import Report
 
-BENCHMARKS: dict[str, Callable[[Report, int, int], None]] = {"archive": archive.run}
+BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
+    "archive": lambda report, options: archive.run(report, options.megabytes, options.runs),
+    "scale": lambda report, options: scale.run(report, options.scale),
+}
 
 
 def main() -> None:
     """Run what was named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--megabytes", type=int, default=1066, help="size of the world (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="of which the median counts (default: %(default)s)")
+    parser.add_argument("--megabytes", type=int, default=1066, help="archive: the world's size (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="archive: the median of so many (default: %(default)s)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help=f"scale: times {scale.ORDERS:,} orders (default: %(default)s)"
+    )
     options = parser.parse_args()
     for name in options.names or BENCHMARKS:
         if name not in BENCHMARKS:
             parser.error(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
         report = Report(name)
-        BENCHMARKS[name](report, options.megabytes, options.runs)
+        BENCHMARKS[name](report, options)
         report.print()
         print(f"written to {report.write()}")
 

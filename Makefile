@@ -1,6 +1,6 @@
 # Everything a person does with this checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint bench lock proto messages
+.PHONY: help env demo test lint bench lock proto messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,8 +35,16 @@ lint: env ## ruff, format, types, import contracts, file budget, migrations, gen
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/mypy .
 
-bench: env ## measure against the peers that are installed: make bench [NAME=archive]
+bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|scale]
 	@$(BIN)/python -m benchmarks $(NAME)
+
+messages: export DJANGO_SETTINGS_MODULE = tests.settings
+messages: env ## collect every text for the translators and compile the catalogs (needs gettext)
+	@$(BIN)/python manage.py makemessages --all --no-location --no-obsolete --no-wrap --ignore=tests --ignore='.venv*' --ignore=build -v 0
+	@$(BIN)/python manage.py compilemessages --ignore='.venv*' -v 0
+
+screenshots: env ## the pictures in docs/screenshots, of a portal with made-up data
+	@$(BIN)/python -m tests.browser.screenshots
 
 proto: env ## generate the wire's code from the .proto
 	@$(BIN)/python -m sidecar_client.generate

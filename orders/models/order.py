@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
@@ -42,6 +43,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is now: a suspension may be set for a time to come."""
+        return self.suspended_at is not None and self.suspended_at <= timezone.now()
 
 
 class OrderUserPermission(UserObjectPermissionBase):

@@ -61,6 +61,26 @@ class BackupLocked(ApplicationError):
     message = _("This backup is locked against deletion. Nothing was changed. Unlock it first.")
 
 
+class NothingToUndo(ApplicationError):
+    """The newest restore of the server is not of this backup, was undone, or its safety backup is gone."""
+
+    code, status, title = "nothing_to_undo", 409, _("Nothing to undo")
+    message = _(
+        "There is no restore of this backup that can be taken back: it was undone, another one came after it, or its "
+        "safety backup is gone. Nothing was changed."
+    )
+
+
+class PreviewUnavailable(ApplicationError):
+    """The backup has no listing to compare with."""
+
+    code, status, title = "preview_unavailable", 409, _("No preview")
+    message = _(
+        "What a restore of this backup would change cannot be shown: it was stored without a list of its files. "
+        "Nothing was changed. It can be restored all the same."
+    )
+
+
 class OperationCancelled(ApplicationError):
     """Somebody asked the operation to stop."""
 
@@ -121,12 +141,23 @@ class ScratchFullError(ApplicationError):
     message = _("The temporary disk beside your server is full. Nothing was changed. Please ask your host.")
 
 
+class ServerNotStopped(ApplicationError):
+    """The game server was to be stopped for the restore, and could not be."""
+
+    code, status, title = "server_not_stopped", 502, _("Server not stopped")
+    message = _(
+        "The game server could not be stopped for the restore. Your files were not changed. Stop it yourself and try "
+        "again, or let it run."
+    )
+
+
 class NotEnoughSpaceError(ApplicationError):
-    """The server's disk has no room to stage the restore."""
+    """The server's disk has no room to stage the restore, which needs `needed_bytes` where `free_bytes` are left."""
 
     code, status, title = "not_enough_space", 507, _("Not enough space")
     message = _(
-        "Your server's disk has too little free space for the restore. Nothing was changed. Free some space first."
+        "Your server's disk has too little free space for the restore: it needs %(needed_bytes)s and %(free_bytes)s "
+        "are free. Nothing was changed. Free some space first."
     )
 
 

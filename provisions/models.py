@@ -23,7 +23,8 @@ class ProvisionKind(models.TextChoices):
 class Provision(models.Model):
     """One running part of an order.
 
-    address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share.
+    address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share; address is `HOST:PORT` beyond this machine when it has a certificate. game_profile, can_stop: what a
+    sidecar last said of the game beside it, and whether it can stop and start that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,6 +34,8 @@ class Provision(models.Model):
     is_primary = models.BooleanField(_("primary"), default=False)
     address = models.CharField(_("address"), max_length=300, blank=True)
     token = EncryptedTextField(null=True, blank=True, editable=False)
+    game_profile = models.CharField(max_length=40, blank=True, editable=False)
+    can_stop = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -4,6 +4,7 @@ A call must stop when its caller goes away, and when a newer attempt of the same
 fails with reaches the caller as a status with the error's stable code, and the log as one line.
 """
 
+import json
 import logging
 import re
 import threading
@@ -16,7 +17,7 @@ import grpc
 
 from sidecar.errors import Cancelled, Refused, SidecarError
 from sidecar.fences import Fences
-from sidecar_client.contract import CODE_METADATA
+from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _log = logging.getLogger("sidecar")
@@ -34,6 +35,7 @@ _STATUSES: Final = {
     "archive_damaged": grpc.StatusCode.DATA_LOSS,
     "archive_refused": grpc.StatusCode.INVALID_ARGUMENT,
     "source_failed": grpc.StatusCode.ABORTED,
+    "server_not_stopped": grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 
@@ -168,6 +170,6 @@ class Calls:
 
 
 def _abort(context: grpc.ServicerContext, error: SidecarError) -> NoReturn:
-    context.set_trailing_metadata(((CODE_METADATA, error.code),))
+    context.set_trailing_metadata(((CODE_METADATA, error.code), (PARAMS_METADATA, json.dumps(error.params))))
     status = _STATUSES.get(error.code, grpc.StatusCode.INTERNAL)
     context.abort(status, error.detail[:_DETAIL_CHARACTERS])

@@ -9,6 +9,7 @@ class SidecarError(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.params: dict[str, int] = {}
 
 
 class Refused(SidecarError):
@@ -30,9 +31,13 @@ class ScratchFull(SidecarError):
 
 
 class NotEnoughSpace(SidecarError):
-    """The data volume has no room for staging; nothing live was touched."""
+    """The data volume has no room for staging; nothing live was touched. Both numbers are bytes."""
 
     code = "not_enough_space"
+
+    def __init__(self, detail: str, *, needed_bytes: int = 0, free_bytes: int = 0) -> None:
+        super().__init__(detail)
+        self.params = {"needed_bytes": needed_bytes, "free_bytes": free_bytes}
 
 
 class ArchiveDamaged(SidecarError):
@@ -45,6 +50,12 @@ class ArchiveRefused(SidecarError):
     """The archive holds an entry that could reach outside the data root, or breaks a limit; nothing was touched."""
 
     code = "archive_refused"
+
+
+class ServerNotStopped(SidecarError):
+    """The game server was to be stopped and could not be; nothing live was touched."""
+
+    code = "server_not_stopped"
 
 
 class SourceFailed(SidecarError):

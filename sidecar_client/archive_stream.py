@@ -11,7 +11,7 @@ from isal import isal_zlib
 from sidecar_client.errors import SourceFailed
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.streams import Incoming, ReplyStream
-from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning, WarningKind
+from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning, Consistency, WarningKind
 from sidecar_client.waiting import Patience
 
 T = TypeVar("T")
@@ -22,6 +22,11 @@ _WARNING_KINDS: Final = {
     wire.Warning.KIND_VANISHED: WarningKind.VANISHED,
     wire.Warning.KIND_UNREADABLE: WarningKind.UNREADABLE,
     wire.Warning.KIND_SKIPPED: WarningKind.SKIPPED,
+}
+# What is not said, or not known, is the least that can be promised.
+_CONSISTENCIES: Final = {
+    wire.CONSISTENCY_QUIESCED: Consistency.QUIESCED,
+    wire.CONSISTENCY_STOPPED: Consistency.STOPPED,
 }
 
 
@@ -123,6 +128,8 @@ class ArchiveStream:
             entries=reported.entries,
             warnings_total=reported.warnings_total,
             warnings=tuple(_warning(warning) for warning in islice(reported.warnings, _WARNINGS_KEPT)),
+            content_bytes=reported.content_bytes,
+            consistency=_CONSISTENCIES.get(reported.consistency, Consistency.CRASH),
         )
 
 

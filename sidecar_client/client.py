@@ -24,6 +24,7 @@ from sidecar_client.values import (
     ExtractProgress,
     ExtractResult,
     OutcomeKind,
+    ServerControl,
     SidecarInfo,
     Ticket,
     Timeouts,
@@ -42,6 +43,7 @@ __all__ = [
     "ExtractProgress",
     "ExtractResult",
     "OutcomeKind",
+    "ServerControl",
     "SidecarClient",
     "SidecarInfo",
     "Ticket",
@@ -52,6 +54,12 @@ __all__ = [
 _MODES: Final = {
     "replace": wire.EXTRACT_MODE_REPLACE,
     "overlay": wire.EXTRACT_MODE_OVERLAY,
+}
+
+_SERVER_CONTROLS: Final = {
+    ServerControl.AUTO: wire.SERVER_CONTROL_UNSPECIFIED,
+    ServerControl.STOP: wire.SERVER_CONTROL_STOP,
+    ServerControl.LEAVE: wire.SERVER_CONTROL_LEAVE,
 }
 
 
@@ -95,6 +103,9 @@ class SidecarClient:
             version=reply.version,
             data_free_bytes=reply.data_free_bytes,
             scratch_free_bytes=reply.scratch_free_bytes,
+            profile=reply.profile or "none",
+            can_quiesce=reply.can_quiesce,
+            can_stop=reply.can_stop,
         )
 
     def archive_stream(
@@ -102,15 +113,24 @@ class SidecarClient:
         *,
         source: str,
         output: str,
+        listing: str = "",
+        quiesce: bool = False,
         on_progress: Callable[[ArchiveProgress], None],
         cancelled: Callable[[], bool],
     ) -> ArchiveStream:
         """Pack the folder `source` into the scratch file `output`, which is read while it is being written.
 
-        The file stays until `file_delete`, unless the packing fails or the stream is left early.
+        `listing`: a scratch file that appears with the output and tells of every entry. `quiesce`: let the game hold
+        its files still meanwhile, where its profile can. Both files stay until `file_delete`, unless the packing fails
+        or the stream is left early.
         """
         pack = wire.CompressFilesRequest(
-            ticket=self._ticket, sources=[source], output=output, format=wire.ARCHIVE_FORMAT_TARGZ
+            ticket=self._ticket,
+            sources=[source],
+            output=output,
+            format=wire.ARCHIVE_FORMAT_TARGZ,
+            listing=listing,
+            quiesce=quiesce,
         )
         read = wire.ReadFileRequest(ticket=self._ticket, path=output, follow=True)
         return ArchiveStream(
@@ -145,6 +165,7 @@ class SidecarClient:
         source: str,
         destination: str,
         mode: Literal["replace", "overlay"],
+        server: ServerControl = ServerControl.AUTO,
         on_progress: Callable[[ExtractProgress], None],
         cancelled: Callable[[], bool],
     ) -> ExtractResult:
@@ -153,7 +174,13 @@ class SidecarClient:
         A cancel takes effect only before the exchange. Whoever gets an error from here, `Cancelled` included,
         learns from `extract_outcome` what became of the data.
         """
-        request = wire.ExtractToRequest(ticket=self._ticket, source=source, destination=destination, mode=_MODES[mode])
+        request = wire.ExtractToRequest(
+            ticket=self._ticket,
+            source=source,
+            destination=destination,
+            mode=_MODES[mode],
+            server=_SERVER_CONTROLS[server],
+        )
         return extraction_follow(
             call=self._methods.extract_to(request, metadata=self._metadata),
             on_progress=on_progress,

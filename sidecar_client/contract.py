@@ -9,6 +9,9 @@ SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
 CODE_METADATA: Final = "savepoint-code"
 """The trailing metadata that carries a failure's stable code."""
 
+PARAMS_METADATA: Final = "savepoint-params"
+"""The trailing metadata with what the code's sentence is to be told: a JSON object of numbers."""
+
 DATA_BYTES: Final = 1 << 20
 """File content in one message: larger ones gain nothing, and memory is a small multiple of it."""
 

@@ -2,12 +2,15 @@
 
 
 class SidecarClientError(Exception):
-    """Base of all. `code` is one of the stable error codes of operations, `detail` is fit for a customer."""
+    """Base of all. `code` is one of the stable error codes of operations, `detail` is fit for a customer; `params` are
+    the numbers that the code's sentence may need.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.params: dict[str, int] = {}
 
 
 class SidecarUnavailable(SidecarClientError):

@@ -12,7 +12,9 @@ from sidecar_client.values import ExtractOutcome, ExtractPhase, ExtractProgress,
 from sidecar_client.waiting import Patience
 
 _PHASES: Final = {
+    wire.ExtractToReply.PHASE_COMPARING: ExtractPhase.COMPARING,
     wire.ExtractToReply.PHASE_STAGING: ExtractPhase.STAGING,
+    wire.ExtractToReply.PHASE_STOPPING: ExtractPhase.STOPPING,
     wire.ExtractToReply.PHASE_EXCHANGING: ExtractPhase.EXCHANGING,
     wire.ExtractToReply.PHASE_DONE: ExtractPhase.DONE,
 }

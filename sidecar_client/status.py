@@ -1,15 +1,18 @@
 """How the end of a call becomes one of the client's errors."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import grpc
 
-from sidecar_client.contract import CODE_METADATA
+from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
 from sidecar_client.errors import Refused, SidecarClientError, SidecarFailed, SidecarUnavailable, SourceFailed
 
 _DETAIL_CHARACTERS: Final = 500
+_PARAMS_CHARACTERS: Final = 1000
+_NUMBER_MAX: Final = 2**63 - 1
 
 _WITH_THEIR_OWN_CLASS: Final[dict[str, Callable[[str], SidecarClientError]]] = {
     "sidecar_unavailable": SidecarUnavailable,
@@ -17,7 +20,15 @@ _WITH_THEIR_OWN_CLASS: Final[dict[str, Callable[[str], SidecarClientError]]] = {
     "source_failed": SourceFailed,
 }
 _OTHERS: Final = frozenset(
-    {"scratch_full", "not_enough_space", "archive_damaged", "archive_refused", "cancelled", "internal"}
+    {
+        "scratch_full",
+        "not_enough_space",
+        "archive_damaged",
+        "archive_refused",
+        "server_not_stopped",
+        "cancelled",
+        "internal",
+    }
 )
 _REFUSALS: Final = frozenset(
     {
@@ -52,15 +63,27 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
     """The error for a call that ended with anything but OK."""
     if not isinstance(error, grpc.Call):
         return SidecarUnavailable("The sidecar does not answer.")
-    for key, value in error.trailing_metadata() or ():
-        if key == CODE_METADATA:
-            return error_from_wire(code=str(value), detail=error.details() or "")
+    told = {key: str(value) for key, value in error.trailing_metadata() or ()}
+    if CODE_METADATA in told:
+        failure = error_from_wire(code=told[CODE_METADATA], detail=error.details() or "")
+        failure.params = _params(told.get(PARAMS_METADATA, "{}"))
+        return failure
     status = error.code()
     if status in _ABSENCES:
         return SidecarUnavailable("The sidecar does not answer.")
     if status in _REFUSALS:
         return Refused("The sidecar does not accept calls from this portal.")
     return SidecarFailed("internal", "The sidecar failed in a way it could not explain.")
+
+
+def _params(text: str) -> dict[str, int]:
+    """The numbers of a sentence. Whatever else a sidecar sent is dropped: it is not trusted with words."""
+    try:
+        values = json.loads(text) if len(text) <= _PARAMS_CHARACTERS else {}
+    except ValueError:
+        return {}
+    pairs = values.items() if isinstance(values, dict) else ()
+    return {name: value for name, value in pairs if type(value) is int and 0 <= value <= _NUMBER_MAX}
 
 
 @contextmanager

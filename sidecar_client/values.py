@@ -34,11 +34,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class SidecarInfo:
-    """A sidecar's version, and the free bytes on its two volumes."""
+    """A sidecar's version, the free bytes on its two volumes, and what its game's profile can do."""
 
     version: str
     data_free_bytes: int
     scratch_free_bytes: int
+    profile: str = "none"
+    can_quiesce: bool = False
+    can_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +70,39 @@ class ArchiveWarning:
     path: bytes
 
 
+class Consistency(enum.StrEnum):
+    """In what state the data was when it was packed."""
+
+    CRASH = "crash"
+    """As a power cut would have left it."""
+    QUIESCED = "quiesced"
+    """The game had written everything, and held still from the first byte to the last."""
+    STOPPED = "stopped"
+    """The game did not run."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
-    """A whole archive: size and CRC-32 of its bytes, its members, its warnings (the first 1000 of all)."""
+    """A whole archive: size and CRC-32 of its bytes, its members, its warnings (the first 1000 of all), the bytes of
+    file content in it, and in what state the data was.
+    """
 
     size_bytes: int
     crc32: int
     entries: int
     warnings_total: int
     warnings: tuple[ArchiveWarning, ...]
+    content_bytes: int = 0
+    consistency: Consistency = Consistency.CRASH
 
 
 class ExtractPhase(enum.StrEnum):
     """How far an extraction is; from `EXCHANGING` on it cannot be called back."""
 
+    COMPARING = "comparing"
     STAGING = "staging"
+    STOPPING = "stopping"
+    """The game server is being stopped."""
     EXCHANGING = "exchanging"
     DONE = "done"
 
@@ -124,3 +145,45 @@ class ExtractOutcome:
     result: ExtractResult | None
     error_code: str
     error_detail: str
+
+
+class ServerControl(enum.StrEnum):
+    """What becomes of the game server while a restore exchanges names."""
+
+    AUTO = "auto"
+    """Stopped where its profile can and it runs, else left alone."""
+    STOP = "stop"
+    """Stopped, and started again if it ran; the restore fails where that cannot be."""
+    LEAVE = "leave"
+
+
+class ChangeKind(enum.StrEnum):
+    """What a restore would do to a path."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path, relative to the data root, and the bytes of content that would be written there, or would go."""
+
+    kind: ChangeKind
+    path: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePreview:
+    """What a restore would add, change and remove (paths), and write (bytes of content); some of it by name.
+
+    `more`: there are changes after the last one named, to be asked for with its path.
+    """
+
+    added: int
+    changed: int
+    removed: int
+    bytes: int
+    changes: tuple[Change, ...]
+    more: bool

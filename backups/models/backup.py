@@ -27,7 +27,8 @@ class Backup(models.Model):
 
     size_bytes and sha256 are those of the bytes the customer downloads. deleted_at is a tombstone: the backup has left
     every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
-    does not count towards the limit. operation: the newest one, at hand so that one statement reads both as they were
+    does not count towards the limit, and is deleted at expires_at unless it is locked. listing_bytes: stored size of the
+    listing beside the archive, null without one. content_bytes: of file content in it. operation: the newest one, at hand so that one statement reads both as they were
     at one moment.
     """
 
@@ -46,6 +47,9 @@ class Backup(models.Model):
     warnings_total = models.PositiveIntegerField(default=0)
     locked = models.BooleanField(_("locked"), default=False)
     is_safety = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(null=True)
+    listing_bytes = models.PositiveBigIntegerField(null=True)
+    content_bytes = models.PositiveBigIntegerField(null=True)
     degraded = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -58,6 +62,7 @@ class Backup(models.Model):
         indexes = [
             models.Index(fields=["provision", "-created_at", "-id"], name="backup_newest_of_provision"),
             models.Index(fields=["order", "-created_at", "-id"], name="backup_newest_of_order"),
+            models.Index(fields=["expires_at"], name="backup_expiring", condition=Q(expires_at__isnull=False)),
         ]
         permissions = [("read_customer_data", _("May download and browse customers' backups"))]
         constraints = [
@@ -80,6 +85,9 @@ class Backup(models.Model):
                 condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "crash"]),
             ),
             models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
+            models.CheckConstraint(
+                name="backup_only_safety_expires", condition=Q(expires_at__isnull=True) | Q(is_safety=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -48,9 +48,10 @@ ACTIVE_KINDS = [
 
 
 class OperationRole(models.TextChoices):
-    """What a backup is to an operation."""
+    """What a backup is to an operation: an undo is about its subject, and brings back its source."""
 
     SUBJECT = "subject", _("Subject")
+    SOURCE = "source", _("Source")
     SAFETY = "safety", _("Safety backup")
     MEMBER = "member", _("Member of a restore point")
 

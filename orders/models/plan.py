@@ -7,12 +7,19 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Plan(models.Model):
-    """A product of the host: whether it has backups, and how many of each provision are kept."""
+    """A product of the host: whether it has backups, how many of each provision are kept, and for how many hours the
+    safety backup that a restore makes first (0: none is made, and no restore can be undone).
+    """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     has_backups = models.BooleanField(_("has backups"), default=True)
     backup_limit = models.PositiveIntegerField(
         _("backup limit"), default=10, help_text=_("Backups kept of each provision.")
+    )
+    safety_hours = models.PositiveIntegerField(
+        _("hours of safety"),
+        default=48,
+        help_text=_("How long the backup that every restore makes first is kept. 0: none is made."),
     )
 
     class Meta:
@@ -20,6 +27,7 @@ class Plan(models.Model):
         verbose_name_plural = _("plans")
         constraints = [
             models.CheckConstraint(name="plan_backup_limit_sane", condition=models.Q(backup_limit__lte=10_000)),
+            models.CheckConstraint(name="plan_safety_hours_sane", condition=models.Q(safety_hours__lte=24 * 366)),
         ]
 
     def __str__(self) -> str:

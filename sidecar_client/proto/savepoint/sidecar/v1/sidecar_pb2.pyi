@@ -17,11 +17,31 @@ class ExtractMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXTRACT_MODE_UNSPECIFIED: _ClassVar[ExtractMode]
     EXTRACT_MODE_REPLACE: _ClassVar[ExtractMode]
     EXTRACT_MODE_OVERLAY: _ClassVar[ExtractMode]
+
+class Consistency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONSISTENCY_UNSPECIFIED: _ClassVar[Consistency]
+    CONSISTENCY_CRASH: _ClassVar[Consistency]
+    CONSISTENCY_QUIESCED: _ClassVar[Consistency]
+    CONSISTENCY_STOPPED: _ClassVar[Consistency]
+
+class ServerControl(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SERVER_CONTROL_UNSPECIFIED: _ClassVar[ServerControl]
+    SERVER_CONTROL_STOP: _ClassVar[ServerControl]
+    SERVER_CONTROL_LEAVE: _ClassVar[ServerControl]
 ARCHIVE_FORMAT_UNSPECIFIED: ArchiveFormat
 ARCHIVE_FORMAT_TARGZ: ArchiveFormat
 EXTRACT_MODE_UNSPECIFIED: ExtractMode
 EXTRACT_MODE_REPLACE: ExtractMode
 EXTRACT_MODE_OVERLAY: ExtractMode
+CONSISTENCY_UNSPECIFIED: Consistency
+CONSISTENCY_CRASH: Consistency
+CONSISTENCY_QUIESCED: Consistency
+CONSISTENCY_STOPPED: Consistency
+SERVER_CONTROL_UNSPECIFIED: ServerControl
+SERVER_CONTROL_STOP: ServerControl
+SERVER_CONTROL_LEAVE: ServerControl
 
 class Ticket(_message.Message):
     __slots__ = ("operation", "fence")
@@ -38,14 +58,20 @@ class DescribeRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes")
+    __slots__ = ("version", "data_free_bytes", "scratch_free_bytes", "profile", "can_quiesce", "can_stop")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SCRATCH_FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    CAN_QUIESCE_FIELD_NUMBER: _ClassVar[int]
+    CAN_STOP_FIELD_NUMBER: _ClassVar[int]
     version: str
     data_free_bytes: int
     scratch_free_bytes: int
-    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ...) -> None: ...
+    profile: str
+    can_quiesce: bool
+    can_stop: bool
+    def __init__(self, version: _Optional[str] = ..., data_free_bytes: _Optional[int] = ..., scratch_free_bytes: _Optional[int] = ..., profile: _Optional[str] = ..., can_quiesce: _Optional[bool] = ..., can_stop: _Optional[bool] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("kind", "path")
@@ -68,16 +94,20 @@ class Warning(_message.Message):
     def __init__(self, kind: _Optional[_Union[Warning.Kind, str]] = ..., path: _Optional[bytes] = ...) -> None: ...
 
 class CompressFilesRequest(_message.Message):
-    __slots__ = ("ticket", "sources", "output", "format")
+    __slots__ = ("ticket", "sources", "output", "format", "listing", "quiesce")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
+    QUIESCE_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     sources: _containers.RepeatedScalarFieldContainer[str]
     output: str
     format: ArchiveFormat
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., sources: _Optional[_Iterable[str]] = ..., output: _Optional[str] = ..., format: _Optional[_Union[ArchiveFormat, str]] = ...) -> None: ...
+    listing: str
+    quiesce: bool
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., sources: _Optional[_Iterable[str]] = ..., output: _Optional[str] = ..., format: _Optional[_Union[ArchiveFormat, str]] = ..., listing: _Optional[str] = ..., quiesce: _Optional[bool] = ...) -> None: ...
 
 class CompressFilesReply(_message.Message):
     __slots__ = ("bytes_read", "bytes_total", "files", "result")
@@ -92,18 +122,22 @@ class CompressFilesReply(_message.Message):
     def __init__(self, bytes_read: _Optional[int] = ..., bytes_total: _Optional[int] = ..., files: _Optional[int] = ..., result: _Optional[_Union[CompressResult, _Mapping]] = ...) -> None: ...
 
 class CompressResult(_message.Message):
-    __slots__ = ("size_bytes", "crc32", "entries", "warnings_total", "warnings")
+    __slots__ = ("size_bytes", "crc32", "entries", "warnings_total", "warnings", "consistency", "content_bytes")
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     CRC32_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     size_bytes: int
     crc32: int
     entries: int
     warnings_total: int
     warnings: _containers.RepeatedCompositeFieldContainer[Warning]
-    def __init__(self, size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ..., entries: _Optional[int] = ..., warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+    consistency: Consistency
+    content_bytes: int
+    def __init__(self, size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ..., entries: _Optional[int] = ..., warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., consistency: _Optional[_Union[Consistency, str]] = ..., content_bytes: _Optional[int] = ...) -> None: ...
 
 class ReadFileRequest(_message.Message):
     __slots__ = ("ticket", "path", "offset", "follow")
@@ -161,16 +195,18 @@ class DeleteFileReply(_message.Message):
     def __init__(self) -> None: ...
 
 class ExtractToRequest(_message.Message):
-    __slots__ = ("ticket", "source", "destination", "mode")
+    __slots__ = ("ticket", "source", "destination", "mode", "server")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     source: str
     destination: str
     mode: ExtractMode
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ...) -> None: ...
+    server: ServerControl
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ...) -> None: ...
 
 class ExtractToReply(_message.Message):
     __slots__ = ("phase", "bytes_done", "files", "result")
@@ -180,10 +216,14 @@ class ExtractToReply(_message.Message):
         PHASE_STAGING: _ClassVar[ExtractToReply.Phase]
         PHASE_EXCHANGING: _ClassVar[ExtractToReply.Phase]
         PHASE_DONE: _ClassVar[ExtractToReply.Phase]
+        PHASE_COMPARING: _ClassVar[ExtractToReply.Phase]
+        PHASE_STOPPING: _ClassVar[ExtractToReply.Phase]
     PHASE_UNSPECIFIED: ExtractToReply.Phase
     PHASE_STAGING: ExtractToReply.Phase
     PHASE_EXCHANGING: ExtractToReply.Phase
     PHASE_DONE: ExtractToReply.Phase
+    PHASE_COMPARING: ExtractToReply.Phase
+    PHASE_STOPPING: ExtractToReply.Phase
     PHASE_FIELD_NUMBER: _ClassVar[int]
     BYTES_DONE_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +243,86 @@ class ExtractResult(_message.Message):
     bytes: int
     removed: int
     def __init__(self, files: _Optional[int] = ..., bytes: _Optional[int] = ..., removed: _Optional[int] = ...) -> None: ...
+
+class PreviewRestoreRequest(_message.Message):
+    __slots__ = ("header", "listing")
+    class Header(_message.Message):
+        __slots__ = ("ticket", "mode", "paths_limit", "paths_after")
+        TICKET_FIELD_NUMBER: _ClassVar[int]
+        MODE_FIELD_NUMBER: _ClassVar[int]
+        PATHS_LIMIT_FIELD_NUMBER: _ClassVar[int]
+        PATHS_AFTER_FIELD_NUMBER: _ClassVar[int]
+        ticket: Ticket
+        mode: ExtractMode
+        paths_limit: int
+        paths_after: bytes
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., paths_limit: _Optional[int] = ..., paths_after: _Optional[bytes] = ...) -> None: ...
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
+    header: PreviewRestoreRequest.Header
+    listing: bytes
+    def __init__(self, header: _Optional[_Union[PreviewRestoreRequest.Header, _Mapping]] = ..., listing: _Optional[bytes] = ...) -> None: ...
+
+class PreviewRestoreReply(_message.Message):
+    __slots__ = ("added", "changed", "removed", "bytes", "changes", "more")
+    class Change(_message.Message):
+        __slots__ = ("kind", "path", "size_bytes")
+        class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+            __slots__ = ()
+            KIND_UNSPECIFIED: _ClassVar[PreviewRestoreReply.Change.Kind]
+            KIND_ADDED: _ClassVar[PreviewRestoreReply.Change.Kind]
+            KIND_CHANGED: _ClassVar[PreviewRestoreReply.Change.Kind]
+            KIND_REMOVED: _ClassVar[PreviewRestoreReply.Change.Kind]
+        KIND_UNSPECIFIED: PreviewRestoreReply.Change.Kind
+        KIND_ADDED: PreviewRestoreReply.Change.Kind
+        KIND_CHANGED: PreviewRestoreReply.Change.Kind
+        KIND_REMOVED: PreviewRestoreReply.Change.Kind
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        PATH_FIELD_NUMBER: _ClassVar[int]
+        SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+        kind: PreviewRestoreReply.Change.Kind
+        path: bytes
+        size_bytes: int
+        def __init__(self, kind: _Optional[_Union[PreviewRestoreReply.Change.Kind, str]] = ..., path: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    added: int
+    changed: int
+    removed: int
+    bytes: int
+    changes: _containers.RepeatedCompositeFieldContainer[PreviewRestoreReply.Change]
+    more: bool
+    def __init__(self, added: _Optional[int] = ..., changed: _Optional[int] = ..., removed: _Optional[int] = ..., bytes: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[PreviewRestoreReply.Change, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class RequestCertificateRequest(_message.Message):
+    __slots__ = ("ticket",)
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
+
+class RequestCertificateReply(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: bytes
+    def __init__(self, request: _Optional[bytes] = ...) -> None: ...
+
+class InstallCertificateRequest(_message.Message):
+    __slots__ = ("ticket", "chain", "authorities")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITIES_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    chain: bytes
+    authorities: bytes
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., chain: _Optional[bytes] = ..., authorities: _Optional[bytes] = ...) -> None: ...
+
+class InstallCertificateReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class GetExtractOutcomeRequest(_message.Message):
     __slots__ = ("ticket",)

@@ -74,6 +74,21 @@ class FileIOStub:
                 request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
                 response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
                 _registered_method=True)
+        self.PreviewRestore = channel.stream_unary(
+                '/savepoint.sidecar.v1.FileIO/PreviewRestore',
+                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
+                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+                _registered_method=True)
+        self.RequestCertificate = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/RequestCertificate',
+                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
+                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.FromString,
+                _registered_method=True)
+        self.InstallCertificate = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/InstallCertificate',
+                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.SerializeToString,
+                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.FromString,
+                _registered_method=True)
 
 
 class FileIOServicer:
@@ -139,6 +154,28 @@ class FileIOServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewRestore(self, request_iterator, context):
+        """What restoring an archive would change now, told from its listing; reads the live data and writes nothing at all.
+        It belongs to no operation: its ticket has the fence 0, and is not remembered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestCertificate(self, request, context):
+        """Makes a new key, which stays where it is, and answers with a request for a certificate of it. Over TLS only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InstallCertificate(self, request, context):
+        """Takes the certificate for the key that was made last, and whom to trust from now on, into use.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FileIOServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +218,21 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.ReleaseExtract,
                     request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.FromString,
                     response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.SerializeToString,
+            ),
+            'PreviewRestore': grpc.stream_unary_rpc_method_handler(
+                    servicer.PreviewRestore,
+                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.FromString,
+                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.SerializeToString,
+            ),
+            'RequestCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestCertificate,
+                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.FromString,
+                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.SerializeToString,
+            ),
+            'InstallCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.InstallCertificate,
+                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.FromString,
+                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -399,6 +451,87 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/ReleaseExtract',
             sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
             sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewRestore(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/savepoint.sidecar.v1.FileIO/PreviewRestore',
+            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
+            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/RequestCertificate',
+            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
+            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InstallCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/InstallCertificate',
+            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.SerializeToString,
+            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -159,6 +159,9 @@ class NotEnoughSpaceError(ApplicationError):
         "Your server's disk has too little free space for the restore: it needs %(needed_bytes)s and %(free_bytes)s "
         "are free. Nothing was changed. Free some space first."
     )
+    bare = _(
+        "Your server's disk has too little free space for the restore. Nothing was changed. Free some space first."
+    )
 
 
 class ArchiveDamagedError(ApplicationError):

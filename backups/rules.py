@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from uuid import UUID
 
 from accounts.models import User
-from backups.errors import BackupLocked, LimitReached, OperationInProgress, StatusConflict
-from backups.models import LIVE_STATES, Backup, BackupStatus, Operation, OperationKind
-from backups.selectors import backups_counted, operation_active
+from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress, StatusConflict
+from backups.models import ACTIVE_KINDS, LIVE_STATES, Backup, BackupStatus, Operation, OperationKind
+from backups.selectors import Undoable, backups_counted, operation_active, restore_undoable
 from common.errors import ApplicationError, PermissionDenied
 from orders.errors import PlanHasNoBackups
 from orders.models import Order
 from orders.rights import OrderRight, order_change_require, order_not_suspended, order_rights
 from provisions.models import Provision
-from provisions.selectors import provision_sidecar
+from provisions.selectors import provisions_of, sidecar_among
 
 CANCEL_RIGHT = {
     OperationKind.CREATE: OrderRight.CREATE,
     OperationKind.RESTORE: OrderRight.RESTORE,
+    OperationKind.UNDO: OrderRight.RESTORE,
     OperationKind.REPROVISION: OrderRight.RESTORE,
 }
 """Kinds that can stop half way, and the right it takes."""
@@ -29,13 +30,16 @@ class Rules:
     """The rules of one order for one caller; each `…_require` raises the first reason against.
 
     What they look at is read when it is first needed, and once: a service makes its own under the order's lock, a page
-    one for everything it shows.
+    one for everything it shows. `seen`: operations of the order that were read just now; the active one is not read
+    again when it is among them.
     """
 
-    def __init__(self, *, user: User, order: Order) -> None:
+    def __init__(self, *, user: User, order: Order, seen: Iterable[Operation] = ()) -> None:
         self._user = user
         self._order = order
+        self._seen = seen
         self._counted: dict[UUID, int] = {}
+        self._undoable: dict[UUID, Undoable | None] = {}
         self._unreachable: dict[UUID, ApplicationError | None] = {}
 
     @cached_property
@@ -46,7 +50,21 @@ class Rules:
     @cached_property
     def active(self) -> Operation | None:
         """The operation that excludes others right now."""
+        for operation in self._seen:
+            if operation.is_live and operation.kind in ACTIVE_KINDS:
+                return operation
         return operation_active(self._order)
+
+    @cached_property
+    def provisions(self) -> list[Provision]:
+        """What runs for the order, the primary one first."""
+        return provisions_of(self._order)
+
+    def undoable(self, provision: Provision) -> Undoable | None:
+        """The restore of a server that can be taken back."""
+        if provision.id not in self._undoable:
+            self._undoable[provision.id] = restore_undoable(provision)
+        return self._undoable[provision.id]
 
     def counted(self, provision: Provision) -> int:
         """How many backups of a server count towards the limit."""
@@ -71,6 +89,22 @@ class Rules:
         self._new_work_require(provision)
         if backup.status != BackupStatus.READY:
             raise StatusConflict(status=backup.get_status_display())
+
+    def undo_require(self, backup: Backup, provision: Provision) -> Backup:
+        """Return the safety backup that takes the last restore of a backup back.
+
+        Raises what `restore_require` does, and NothingToUndo.
+        """
+        self.restore_require(backup, provision)
+        undoable = self.undoable(provision)
+        if undoable is None or undoable.backup_id != backup.id:
+            raise NothingToUndo
+        return undoable.source
+
+    def preview_require(self) -> bool:
+        """Raise PermissionDenied when the caller may not restore. Return whether files may be named to them too."""
+        self._right_require(OrderRight.RESTORE)
+        return OrderRight.DOWNLOAD in self.rights
 
     def update_require(self) -> None:
         """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
@@ -107,7 +141,7 @@ class Rules:
     def _new_work_require(self, provision: Provision) -> None:
         order_allows_backups(self._order)
         if provision.id not in self._unreachable:
-            self._unreachable[provision.id] = refusal(lambda: provision_sidecar(provision))
+            self._unreachable[provision.id] = refusal(lambda: sidecar_among(self.provisions, provision))
         if (unreachable := self._unreachable[provision.id]) is not None:
             raise unreachable
         if self.active is not None:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts.models import User
 from backups.errors import AssetNotFound, BackupNotFound, OperationNotFound
-from backups.models import ACTIVE_KINDS, LIVE_STATES, Asset, Backup, BackupStatus, Operation, Supervisor
+from backups.models import (
+    ACTIVE_KINDS,
+    EXCHANGE_KINDS,
+    LIVE_STATES,
+    Asset,
+    Backup,
+    BackupStatus,
+    Operation,
+    OperationKind,
+    OperationRole,
+    OperationState,
+    Supervisor,
+)
 from orders.models import Order
 from orders.rights import OrderRight, orders_visible, right_require
 from provisions.models import Provision
@@ -20,6 +33,9 @@ from provisions.selectors import provision_get
 SUPERVISOR_SILENT = timedelta(seconds=30)
 """A supervisor that was not seen for so long is not there."""
 
+LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
+"""What a customer sees of their backups: not what was deleted, nor a safety backup before it is whole."""
+
 HISTORY_LENGTH = 500
 OPERATIONS_SHOWN = 50
 
@@ -27,7 +43,7 @@ OPERATIONS_SHOWN = 50
 def backups_of(*, user: User, order_id: UUID, provision_id: UUID) -> QuerySet[Backup]:
     """The backups of a server that are listed, in no order. Raises OrderNotFound, ProvisionNotFound."""
     provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
-    return Backup.objects.filter(provision=provision, deleted_at__isnull=True).select_related("asset", "operation")
+    return Backup.objects.filter(LISTED, provision=provision).select_related("asset", "operation")
 
 
 def backup_get(*, user: User, order_id: UUID, provision_id: UUID, backup_id: UUID) -> Backup:
@@ -51,6 +67,35 @@ def operation_active(order: Order) -> Operation | None:
     return Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES).first()
 
 
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """A restore that can be taken back: of which backup, by which safety backup, and when it ended."""
+
+    backup_id: UUID
+    source: Backup
+    finished_at: datetime
+
+
+def restore_undoable(provision: Provision) -> Undoable | None:
+    """The newest restore of a server, while its safety backup is usable; None when an undo came after it."""
+    exchanged = Operation.objects.filter(
+        kind__in=EXCHANGE_KINDS,
+        state=OperationState.SUCCEEDED,
+        order=provision.order_id,
+        roles__role=OperationRole.SUBJECT,
+        roles__backup__provision=provision,
+    )
+    newest = exchanged.order_by("-finished_at").values("id", "kind", "finished_at", "roles__backup").first()
+    if newest is None or newest["kind"] != OperationKind.RESTORE or newest["finished_at"] is None:
+        return None
+    safety = Backup.objects.filter(
+        LISTED, status=BackupStatus.READY, roles__operation=newest["id"], roles__role=OperationRole.SAFETY
+    ).first()
+    if safety is None:
+        return None
+    return Undoable(backup_id=newest["roles__backup"], source=safety, finished_at=newest["finished_at"])
+
+
 def asset_get(*, user: User, asset_id: UUID) -> Asset:
     """The asset of a listed backup the caller may download. Raises AssetNotFound, PermissionDenied."""
     visible = Backup.objects.filter(asset_id=asset_id, deleted_at__isnull=True, order__in=orders_visible(user))
@@ -69,12 +114,12 @@ def backups_counted(provision: Provision) -> int:
 
 def backups_of_order(order: Order) -> QuerySet[Backup]:
     """The listed backups of an order that the caller was found to see, in no order."""
-    return Backup.objects.filter(order=order, deleted_at__isnull=True).select_related("asset", "operation")
+    return Backup.objects.filter(LISTED, order=order).select_related("operation")
 
 
 def order_backup_get(*, order: Order, backup_id: UUID) -> Backup:
     """One listed backup of an order that the caller was found to see. Raises BackupNotFound."""
-    backup = backups_of_order(order).select_related("provision").filter(id=backup_id).first()
+    backup = backups_of_order(order).select_related("asset", "provision").filter(id=backup_id).first()
     if backup is None:
         raise BackupNotFound
     backup.order = backup.provision.order = order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from backups.services.sweep import storage_sweep as sweep
+from backups.services import upkeep
 from backups.work import run
 
 
@@ -14,5 +14,5 @@ def operation_answer(operation_id: str) -> None:
 
 
 def storage_sweep() -> None:
-    """Delete from storage what nothing needs."""
-    sweep()
+    """Upkeep: what is due is expired, and what nothing needs leaves the storage."""
+    upkeep.upkeep_run()

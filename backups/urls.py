@@ -6,8 +6,9 @@ from django.urls import path
 
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
-from backups.api.backups import BackupListView, BackupRestoreView, BackupView
+from backups.api.backups import BackupListView, BackupView
 from backups.api.operations import OperationCancelView, OperationView, OrderReprovisionView
+from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.web.activity import ActivityView
 from backups.web.backups import (
     BackupCreateView,
@@ -22,7 +23,9 @@ from backups.web.backups import (
 from backups.web.backups import BackupView as BackupPageView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
+from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
+from backups.web.restore import BackupUndoView as BackupUndoPageView
 
 _BACKUPS = "orders/<id:order>/provisions/<id:provision>/backups/"
 
@@ -41,6 +44,8 @@ web = [
     path(f"{_BACKUP}lock/", BackupLockView.as_view(), name="page-backup-lock"),
     path(f"{_BACKUP}download/", BackupDownloadView.as_view(), name="page-backup-download"),
     path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),
+    path(f"{_BACKUP}restore/preview/", BackupPreviewPageView.as_view(), name="page-backup-preview"),
+    path(f"{_BACKUP}undo/", BackupUndoPageView.as_view(), name="page-backup-undo"),
     path(f"{_BACKUP}retry/", BackupRetryView.as_view(), name="page-backup-retry"),
     path(f"{_BACKUP}delete/", BackupDeleteView.as_view(), name="page-backup-delete"),
     path(f"{_ORDER}operations/<id:operation>/cancel/", OperationCancelPageView.as_view(), name="page-operation-cancel"),
@@ -51,6 +56,8 @@ api = [
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
+    path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),
+    path(f"{_BACKUPS}<id:backup>/undo/", BackupUndoView.as_view(), name="backup-undo"),
     path("operations/<id:operation>/", OperationView.as_view(), name="operation"),
     path("operations/<id:operation>/cancel/", OperationCancelView.as_view(), name="operation-cancel"),
     path("assets/<id:asset>/", AssetView.as_view(), name="asset"),

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from common.sizes import size_text
+
 Params = dict[str, str | int]
 
 
@@ -18,7 +20,8 @@ class ApplicationError(Exception):
     """Base of every failure the product expects.
 
     code: stable name, part of the API. status: HTTP status when a request meets it. title: what happened, in
-    a few words. message: what happened, what is safe, what to do next; filled with `params`.
+    a few words. message: what happened, what is safe, what to do next; filled with `params`. bare: the same where the
+    params are not known.
     """
 
     code: ClassVar[str] = "internal"
@@ -28,6 +31,7 @@ class ApplicationError(Exception):
         "Something went wrong on our side. Your server and your existing backups were not changed. "
         "Please try again; if it happens again, tell support the request id."
     )
+    bare: ClassVar[str | Promise] = ""
     by_code: ClassVar[dict[str, type[ApplicationError]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -55,10 +59,18 @@ def error_detail(*, code: str, params: Params) -> str:
     error = ApplicationError.by_code.get(code, ApplicationError)
     try:
         # On the lazy text itself: a sentence with a plural chooses it by its number.
-        return str(error.message % params)
+        return str(error.message % _readable(params))
     except (KeyError, ValueError):
-        # Parameters stored by another version: the title is still true.
-        return str(error.title)
+        # Parameters that nobody knew, or that were stored by another version: the title is still true.
+        return str(error.bare or error.title)
+
+
+def _readable(params: Params) -> Params:
+    """Parameters as a sentence wants them: numbers of bytes, which are named so, in units."""
+    return {
+        name: size_text(value) if isinstance(value, int) and name.endswith("_bytes") else value
+        for name, value in params.items()
+    }
 
 
 def error_title(code: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -14,28 +11,21 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
-from backups.api.serializers import (
-    BackupCreateFields,
-    BackupRestoreFields,
-    BackupSerializer,
-    BackupUpdateFields,
-)
-from backups.errors import BackupLocked, BackupNotFound, LimitReached, OperationInProgress, StatusConflict
+from backups.api.answers import NOT_FOUND, RULES, backup_accepted, backup_shown, backups_shown
+from backups.api.serializers import BackupCreateFields, BackupSerializer, BackupUpdateFields
+from backups.errors import BackupLocked, LimitReached, StatusConflict
 from backups.models import Backup
 from backups.selectors import backup_get, backups_of
 from backups.services.backups import backup_create, backup_delete, backup_update
-from backups.services.restores import backup_restore
 from common.api.idempotency import idempotency_key
 from common.api.pagination import NewestFirst
 from common.api.schema import CURSOR_PARAMETER, IDEMPOTENCY_PARAMETER, page_of, problems
 from common.api.views import ApiView, body_read
-from common.errors import IdempotencyKeyReused, ValidationError
-from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
-from provisions.errors import NoSidecar, NotAPrimaryDeployment, ProvisionNotFound
+from common.errors import ValidationError
+from orders.errors import OrderNotFound
+from provisions.errors import ProvisionNotFound
 
 BackupPage = page_of(BackupSerializer, name="BackupPage")
-_NOT_FOUND = (OrderNotFound, ProvisionNotFound, BackupNotFound)
-_RULES = (IdempotencyKeyReused, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar, OperationInProgress)
 
 
 class BackupListView(ApiView):
@@ -61,7 +51,7 @@ class BackupListView(ApiView):
         request=BackupCreateFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, OrderNotFound, ProvisionNotFound, *_RULES, LimitReached),
+            **problems(ValidationError, OrderNotFound, ProvisionNotFound, *RULES, LimitReached),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID) -> Response:
@@ -75,7 +65,7 @@ class BackupListView(ApiView):
             name=fields.get("name"),
             idempotency=idempotency_key(request, user_id=user.id),
         )
-        return _accepted(request, backup)
+        return backup_accepted(request, backup)
 
 
 class BackupView(ApiView):
@@ -87,7 +77,7 @@ class BackupView(ApiView):
         "DELETE": frozenset({Scope.DELETE}),
     }
 
-    @extend_schema(operation_id="backups_get", responses={200: BackupSerializer, **problems(*_NOT_FOUND)})
+    @extend_schema(operation_id="backups_get", responses={200: BackupSerializer, **problems(*NOT_FOUND)})
     def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
         """Show one backup."""
         return Response(backup_shown(_backup(request, order, provision, backup)))
@@ -95,7 +85,7 @@ class BackupView(ApiView):
     @extend_schema(
         operation_id="backups_update",
         request=BackupUpdateFields,
-        responses={200: BackupSerializer, **problems(ValidationError, *_NOT_FOUND)},
+        responses={200: BackupSerializer, **problems(ValidationError, *NOT_FOUND)},
     )
     def patch(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
         """Rename a backup, or lock it against deletion and unlock it."""
@@ -108,7 +98,7 @@ class BackupView(ApiView):
 
     @extend_schema(
         operation_id="backups_delete",
-        responses={204: None, **problems(*_NOT_FOUND, StatusConflict, BackupLocked)},
+        responses={204: None, **problems(*NOT_FOUND, StatusConflict, BackupLocked)},
     )
     def delete(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
         """Delete a backup. It is gone from every list at once, from storage soon after."""
@@ -116,49 +106,5 @@ class BackupView(ApiView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class BackupRestoreView(ApiView):
-    """Bringing one backup back."""
-
-    scopes = {"POST": frozenset({Scope.RESTORE})}
-
-    @extend_schema(
-        operation_id="backups_restore",
-        parameters=[IDEMPOTENCY_PARAMETER],
-        request=BackupRestoreFields,
-        responses={202: BackupSerializer, **problems(ValidationError, *_NOT_FOUND, *_RULES, StatusConflict)},
-    )
-    def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Begin bringing a backup back onto its server."""
-        user = caller_of(request)
-        fields = body_read(request, BackupRestoreFields)
-        restoring = backup_restore(
-            user=user,
-            order_id=order,
-            provision_id=provision,
-            backup_id=backup,
-            mode=fields["mode"],
-            idempotency=idempotency_key(request, user_id=user.id),
-        )
-        return _accepted(request, restoring)
-
-
-def backups_shown(backups: Sequence[Backup]) -> list[Any]:
-    """Backups as JSON."""
-    return list(BackupSerializer(backups, many=True).data)
-
-
-def backup_shown(backup: Backup) -> Any:
-    """One backup as JSON."""
-    return backups_shown([backup])[0]
-
-
 def _backup(request: Request, order: UUID, provision: UUID, backup: UUID) -> Backup:
     return backup_get(user=caller_of(request), order_id=order, provision_id=provision, backup_id=backup)
-
-
-def _accepted(request: Request, backup: Backup) -> Response:
-    address = reverse(
-        "backup", kwargs={"order": backup.order_id, "provision": backup.provision_id, "backup": backup.id}
-    )
-    location = request.build_absolute_uri(address)
-    return Response(backup_shown(backup), status=status.HTTP_202_ACCEPTED, headers={"Location": location})

@@ -69,6 +69,8 @@ class BackupSerializer(serializers.Serializer[Any]):
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
     locked = serializers.BooleanField(help_text="Kept from deletion.")
+    safety = serializers.BooleanField(source="is_safety", help_text="Made by the product before a restore.")
+    expires_at = UtcField(allow_null=True, help_text="When a safety backup goes, unless it is locked.")
     format = serializers.CharField(help_text="`archive` or `repository`.")
     source = serializers.CharField(  # type: ignore[assignment]  # the name is the contract's
         help_text="What was read: `files`, or the kind of database."
@@ -107,6 +109,33 @@ class BackupRestoreFields(StrictSerializer):
         default="replace",
         help_text="`replace`: afterwards the data is as in the backup. `overlay`: extra files stay.",
     )
+    safety_backup = StrictBooleanField(
+        default=True, help_text="First keep what is there now, as long as the plan says, so that it can be undone."
+    )
+    server = serializers.ChoiceField(
+        choices=["stop", "leave"],
+        required=False,
+        help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
+    )
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """One path that a restore would change."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    change = serializers.ChoiceField(choices=["added", "changed", "removed"])
+    size_bytes = serializers.IntegerField(help_text="Bytes of content that would be written, or would go.")
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """What a restore would change."""
+
+    added = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    bytes = serializers.IntegerField(help_text="Bytes of content that would be written.")
+    paths = ChangeSerializer(many=True, allow_null=True, help_text="Null without the right to read the data.")
+    next = serializers.CharField(allow_null=True, help_text="What to send as `after` for the next paths.")
 
 
 class NoFields(StrictSerializer):

@@ -27,9 +27,9 @@ class Backup(models.Model):
 
     size_bytes and sha256 are those of the bytes the customer downloads. deleted_at is a tombstone: the backup has left
     every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
-    does not count towards the limit, and is deleted at expires_at unless it is locked. listing_bytes: stored size of the
-    listing beside the archive, null without one. content_bytes: of file content in it. operation: the newest one, at hand so that one statement reads both as they were
-    at one moment.
+    does not count towards the limit, and is deleted at expires_at unless it is locked. listing_bytes: stored size of
+    the listing beside the archive, null without one. content_bytes: of file content in it. operation: the newest one,
+    at hand so that one statement reads both as they were at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -45,6 +45,8 @@ ACTIVE_KINDS = [
     OperationKind.REPROVISION,
 ]
 """Kinds that exclude each other on one order; a delete or a verify does not."""
+EXCHANGE_KINDS = [OperationKind.RESTORE, OperationKind.UNDO]
+"""Kinds that exchange live files: whether they did, only the sidecar's journal knows."""
 
 
 class OperationRole(models.TextChoices):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
-from backups.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
+from backups.errors import ArchiveDamagedError, PreviewUnavailable, StorageFullError, StorageUnavailableError
 from backups.models import Asset, Backup, StorageTarget, TargetKind
 from backups.services.keys import data_key_get
 from backups.targets.local import LocalStorage
@@ -19,6 +19,7 @@ from repository.sealed import SealReader
 from repository.storage import ObjectNotFound, Storage, StorageError, StorageFull
 
 MANIFEST_SUFFIX = ".manifest"
+LISTING_SUFFIX = ".listing"
 CONTENT_TYPE = "application/gzip"
 
 
@@ -31,6 +32,11 @@ def archive_key(*, backup: Backup, fence: int) -> str:
 def archive_context(*, tenant: UUID, target: UUID, key: str) -> SealContext:
     """What the seal of an archive is bound to."""
     return SealContext(tenant=tenant, target=target, kind="archive", object_id=key)
+
+
+def listing_context(*, tenant: UUID, target: UUID, key: str) -> SealContext:
+    """What the seal of the listing beside the archive under `key` is bound to."""
+    return SealContext(tenant=tenant, target=target, kind="listing", object_id=key)
 
 
 def target_default() -> StorageTarget:
@@ -86,6 +92,29 @@ class AssetReader:
                 yield from self._sealed.read(start, stop)
             else:
                 yield from self._storage.read(self._asset.key, start=start, stop=stop)
+
+
+def listing_read(backup: Backup) -> Iterator[bytes]:
+    """The listing of a usable backup, in pieces. Raises PreviewUnavailable, and what `AssetReader.read` does."""
+    if backup.asset is None or backup.listing_bytes is None:
+        raise PreviewUnavailable
+    return _listing_read(backup.asset, stored_bytes=backup.listing_bytes)
+
+
+def _listing_read(asset: Asset, *, stored_bytes: int) -> Iterator[bytes]:
+    storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
+    with storage_errors():
+        if not asset.sealed:
+            yield from storage.read(key, start=0, stop=None)
+            return
+        reader = SealReader(
+            data_key=data_key_get(customer=asset.customer, target=asset.target),
+            context=listing_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),
+            storage=storage,
+            key=key,
+            sealed_size=stored_bytes,
+        )
+        yield from reader.read()
 
 
 def asset_open(asset: Asset) -> AssetReader:

@@ -20,12 +20,16 @@ from backups.services.keys import data_key_copy
 from common.errors import KeyUnavailable
 from common.keyring import KeyringError
 from common.locks import row_lock
-from provisions.models import Provision
+from provisions.models import Provision, SidecarAuthority
 from repository.storage import StorageError
 
 log = logging.getLogger(__name__)
 
-ENCRYPTED_COLUMNS: tuple[tuple[type[Model], str], ...] = ((Provision, "token"), (StorageTarget, "secrets"))
+ENCRYPTED_COLUMNS: tuple[tuple[type[Model], str], ...] = (
+    (Provision, "token"),
+    (SidecarAuthority, "key"),
+    (StorageTarget, "secrets"),
+)
 
 
 @dataclass(slots=True)

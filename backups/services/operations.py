@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from backups.errors import OperationCancelled
 from backups.models import (
+    EXCHANGE_KINDS,
     LIVE_STATES,
     Backup,
     BackupStatus,
@@ -54,6 +55,22 @@ def operation_subject(operation: Operation) -> Backup:
     return Backup.objects.get(roles__operation=operation, roles__role=OperationRole.SUBJECT)
 
 
+def operation_source(operation: Operation) -> Backup:
+    """The backup that a restore or an undo brings back: its source where it has one, else its subject."""
+    source = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SOURCE).first()
+    return source or operation_subject(operation)
+
+
+def backups_give_back(operation: Operation) -> int:
+    """Make what a restore or an undo held usable again, in the transaction that ends it. Return how many there were."""
+    held = Backup.objects.filter(
+        roles__operation=operation,
+        roles__role__in=[OperationRole.SUBJECT, OperationRole.SOURCE],
+        status=BackupStatus.RESTORING,
+    )
+    return held.update(status=BackupStatus.READY)
+
+
 def operation_finish(
     *, operation: Operation, state: OperationState, error_code: str = "", error_params: Params | None = None
 ) -> bool:
@@ -91,8 +108,14 @@ def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
         if operation.kind == OperationKind.CREATE:
             subject.filter(status=BackupStatus.CREATING).update(status=BackupStatus.FAILED, completed_at=now)
             objects_doom(backup_ids=list(subject.values_list("id", flat=True)))
-        elif operation.kind == OperationKind.RESTORE:
-            subject.filter(status=BackupStatus.RESTORING).update(status=BackupStatus.READY)
+        elif operation.kind in EXCHANGE_KINDS:
+            backups_give_back(operation)
+            # A safety backup that was not finished is of no use to anybody: it was never listed.
+            unfinished = Backup.objects.filter(
+                roles__operation=operation, roles__role=OperationRole.SAFETY, status=BackupStatus.CREATING
+            )
+            objects_doom(backup_ids=list(unfinished.values_list("id", flat=True)))
+            unfinished.delete()
         audit_record(
             actor=None, action=f"{operation.kind}.{state}", order_id=operation.order_id, object_id=operation.id,
             code=error.code,

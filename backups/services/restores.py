@@ -1,8 +1,9 @@
-"""Bringing a backup back."""
+"""Bringing a backup back, and taking that back."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -10,7 +11,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from accounts.services.audit import audit_record
 from backups.errors import BackupNotFound, StatusConflict
-from backups.models import Backup, BackupStatus, OperationKind
+from backups.models import Backup, BackupStatus, Operation, OperationBackup, OperationKind, OperationRole
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.backups import raise_if_active
@@ -18,9 +19,29 @@ from backups.services.operations import operation_start
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
+from orders.models import Order
 from orders.services.orders import order_lock
 
 Mode = Literal["replace", "overlay"]
+ServerChoice = Literal["auto", "stop", "leave"]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """How a backup is brought back.
+
+    mode `replace`: afterwards the data is as in the backup; `overlay`: files the backup does not have stay. safety:
+    what is there now becomes a backup first, which the plan keeps for a while. server: whether the game server is
+    stopped while files are exchanged; `auto`: where its profile can.
+    """
+
+    mode: Mode = "replace"
+    safety: bool = True
+    server: ServerChoice = "auto"
+
+    def params(self, order: Order) -> dict[str, Any]:
+        """What the operation keeps of them; no safety backup is made where the plan keeps none."""
+        return {"mode": self.mode, "safety": self.safety and order.plan.safety_hours > 0, "server": self.server}
 
 
 def backup_restore(
@@ -29,12 +50,11 @@ def backup_restore(
     order_id: UUID,
     provision_id: UUID,
     backup_id: UUID,
-    mode: Mode,
+    options: RestoreOptions,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin bringing a backup back onto its server and return it as `restoring`.
 
-    mode `replace`: afterwards the data is as in the backup; `overlay`: files the backup does not have stay.
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, OperationInProgress, StatusConflict when the backup is not ready.
     """
@@ -45,35 +65,78 @@ def backup_restore(
     def make() -> Backup:
         backup = find(backup_id)
         try:
-            return _restore(user=user, backup=backup, mode=mode, idempotency=idempotency)
+            with transaction.atomic():
+                order, current = _locked(backup)
+                Rules(user=user, order=order).restore_require(current, backup.provision)
+                wanted = options.params(order)
+                operation = _start(user=user, order=order, kind=OperationKind.RESTORE, backup=current, **wanted)
+                idempotency_store(idempotency, object_id=backup.id)
+                audit_record(
+                    actor=user, action="backup.restore", order_id=order.id, object_id=backup.id,
+                    operation=str(operation.id), **wanted,
+                )  # fmt: skip
         except IntegrityError:
             # The database had the last word: somebody was faster than our look.
             raise_if_active(order_id)
             raise
+        return _shown(backup.id)
 
     return idempotent(idempotency, find=find, make=make)
 
 
-def _restore(*, user: User, backup: Backup, mode: Mode, idempotency: IdempotencyKey | None) -> Backup:
-    with transaction.atomic():
-        order = order_lock(backup.order_id)
-        current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
-        if current is None:
-            raise BackupNotFound
-        Rules(user=user, order=order).restore_require(current, backup.provision)
-        ready = Backup.objects.filter(id=backup.id, status=BackupStatus.READY, deleted_at__isnull=True)
-        if not compare_and_set(ready, status=BackupStatus.RESTORING):
-            raise StatusConflict(status=current.get_status_display())
-        operation = operation_start(
-            order=order, kind=OperationKind.RESTORE, backup=current, requested_by=user, mode=mode
-        )
-        idempotency_store(idempotency, object_id=backup.id)
-        audit_record(
-            actor=user,
-            action="backup.restore",
-            order_id=order.id,
-            object_id=backup.id,
-            operation=str(operation.id),
-            mode=mode,
-        )
-    return Backup.objects.select_related("asset", "operation").get(id=backup.id)
+def restore_undo(
+    *, user: User, order_id: UUID, provision_id: UUID, backup_id: UUID, idempotency: IdempotencyKey | None
+) -> Backup:
+    """Begin taking the last restore of a backup back, by its safety backup; return the backup as `restoring`.
+
+    What the server has now becomes a safety backup first, so that an undo loses nothing either. Raises what
+    `backup_restore` does, and NothingToUndo.
+    """
+
+    def find(found_id: UUID) -> Backup:
+        return backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=found_id)
+
+    def make() -> Backup:
+        backup = find(backup_id)
+        try:
+            with transaction.atomic():
+                order, current = _locked(backup)
+                source = Rules(user=user, order=order).undo_require(current, backup.provision)
+                wanted = RestoreOptions().params(order)
+                operation = _start(user=user, order=order, kind=OperationKind.UNDO, backup=current, **wanted)
+                _begin(source)
+                OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
+                idempotency_store(idempotency, object_id=backup.id)
+                audit_record(
+                    actor=user, action="backup.undo", order_id=order.id, object_id=backup.id,
+                    operation=str(operation.id), source=str(source.id),
+                )  # fmt: skip
+        except IntegrityError:
+            raise_if_active(order_id)
+            raise
+        return _shown(backup.id)
+
+    return idempotent(idempotency, find=find, make=make)
+
+
+def _locked(backup: Backup) -> tuple[Order, Backup]:
+    order = order_lock(backup.order_id)
+    current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
+    if current is None:
+        raise BackupNotFound
+    return order, current
+
+
+def _start(*, user: User, order: Order, kind: OperationKind, backup: Backup, **wanted: object) -> Operation:
+    _begin(backup)
+    return operation_start(order=order, kind=kind, backup=backup, requested_by=user, **wanted)
+
+
+def _begin(backup: Backup) -> None:
+    ready = Backup.objects.filter(id=backup.id, status=BackupStatus.READY, deleted_at__isnull=True)
+    if not compare_and_set(ready, status=BackupStatus.RESTORING):
+        raise StatusConflict(status=backup.get_status_display())
+
+
+def _shown(backup_id: UUID) -> Backup:
+    return Backup.objects.select_related("asset", "operation").get(id=backup_id)

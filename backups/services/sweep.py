@@ -11,10 +11,8 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.services.sessions import sessions_expire
 from backups.models import Asset, StorageTarget, StoredObject
-from backups.services.archives import MANIFEST_SUFFIX, target_open
-from common.idempotency import idempotency_expire
+from backups.services.archives import LISTING_SUFFIX, MANIFEST_SUFFIX, target_open
 from repository.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)
@@ -55,8 +53,6 @@ def storage_sweep() -> int:
 
 
 def _sweep() -> int:
-    idempotency_expire()
-    sessions_expire()
     swept = 0
     for target_id in StorageTarget.objects.values_list("id", flat=True):
         try:
@@ -90,6 +86,7 @@ def _target_sweep(target_id: UUID) -> int:
 def object_delete(row: StoredObject, storage: Storage) -> None:
     """Delete an archive: its manifest first, so that no rebuild brings it back. Raises StorageError."""
     storage.delete(row.key + MANIFEST_SUFFIX)
+    storage.delete(row.key + LISTING_SUFFIX)
     storage.delete(row.key)
     now = timezone.now()
     if row.doomed_at is not None and row.doomed_at < now - GRACE:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from backups.errors import OperationCancelled, WorkerLost
-from backups.models import Operation, OperationKind, OperationState
+from backups.models import EXCHANGE_KINDS, Operation, OperationKind, OperationState
 from backups.services.operations import operation_fail, operation_finish, operation_requeue
 from backups.work.lease import LEASE_SECONDS
 from backups.work.retry import LAST_RESORT, backoff_seconds
@@ -92,7 +92,7 @@ def operation_lost(operation: Operation) -> bool:
     if operation.kind == OperationKind.DELETE:
         later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
         return operation_requeue(operation=operation, counts=True, not_before=later)
-    if operation.kind != OperationKind.RESTORE and operation.attempts >= ATTEMPTS:
+    if operation.kind not in EXCHANGE_KINDS and operation.attempts >= ATTEMPTS:
         return operation_fail(operation=operation, error=WorkerLost())
     if operation.attempts >= ATTEMPTS:
         return restore_last_resort(operation)

@@ -21,6 +21,7 @@ from common.errors import error_detail
 KINDS = {
     OperationKind.CREATE: pgettext_lazy("work on a backup", "Create"),
     OperationKind.RESTORE: pgettext_lazy("work on a backup", "Restore"),
+    OperationKind.UNDO: pgettext_lazy("work on a backup", "Undo of the restore"),
     OperationKind.DELETE: pgettext_lazy("work on a backup", "Delete"),
 }
 LOOKS = {

@@ -47,7 +47,10 @@ class NoFieldsForm(forms.Form):
 
 
 class RestoreForm(forms.Form):
-    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now."""
+    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now.
+
+    The two boxes name what is less safe, so that a form without them is the safe one.
+    """
 
     mode = forms.ChoiceField(choices=[("overlay", "overlay"), ("replace", "replace")])
     server = forms.CharField(
@@ -55,6 +58,9 @@ class RestoreForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
+
+    without_safety = forms.BooleanField(required=False)
+    leave_running = forms.BooleanField(required=False)
 
     def __init__(self, *args: Any, server_name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -22,7 +22,6 @@ from common.paging import CURSOR, page_read
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment
-from provisions.selectors import provisions_of
 
 PAGE_SIZE = 25
 GOOD_FOR = timedelta(days=7)
@@ -108,14 +107,14 @@ class Overview:
 def overview_of(*, user: User, order: Order, status: str, cursor: str | None) -> Overview:
     """The overview of an order that the caller was found to see. Raises ValidationError for a cursor not of ours."""
     status = status if status in FILTERS else ""
-    rules = Rules(user=user, order=order)
-    known = {provision.id: provision for provision in provisions_of(order)}
-    primary = next((provision for provision in known.values() if provision.is_primary), None)
     rows = backups_of_order(order).filter(status__in=FILTERS[status][1])
     page = page_read(rows, cursor=cursor, size=PAGE_SIZE)
     if cursor and not page.rows:
         # The last one on it was deleted: an empty page would say that there are no backups at all.
         cursor, page = None, page_read(rows, cursor=None, size=PAGE_SIZE)
+    rules = Rules(user=user, order=order, seen=[row.operation for row in page.rows if row.operation])
+    known = {provision.id: provision for provision in rules.provisions}
+    primary = next((provision for provision in rules.provisions if provision.is_primary), None)
     shown = tuple(row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows)
     refused = refusal(lambda: rules.create_require(primary)) if primary else NotAPrimaryDeployment()
     history = storage_history(order)

@@ -12,12 +12,16 @@ from backups.models import Operation, OperationKind, OperationState
 PHASES = {
     "packing": gettext_lazy("Packing and storing"),
     "fetching": gettext_lazy("Fetching the backup"),
+    "safety": gettext_lazy("Keeping what is there now"),
+    "comparing": gettext_lazy("Comparing the backup with your data"),
+    "stopping": gettext_lazy("Stopping the game server"),
     "staging": gettext_lazy("Preparing the files beside your data"),
     "exchanging": gettext_lazy("Putting the files in place"),
 }
 KINDS_RUNNING = {
     OperationKind.CREATE: gettext_lazy("Creating the backup"),
     OperationKind.RESTORE: gettext_lazy("Restoring"),
+    OperationKind.UNDO: gettext_lazy("Taking the restore back"),
     OperationKind.REPROVISION: gettext_lazy("Reinstalling the server"),
 }
 

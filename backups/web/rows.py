@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups.models import EXCHANGE_KINDS, Backup, BackupStatus, Operation, OperationKind, OperationState
 from backups.rules import Rules, refusal
 from backups.web.progress import Progress, progress_of
 from common.errors import ApplicationError, PermissionDenied, error_detail
@@ -114,6 +114,8 @@ def why_not(error: ApplicationError, active: Operation | None) -> str:
             return _("A backup is being created. This is possible again when it has ended.")
         case OperationKind.RESTORE:
             return _("A backup is being restored. This is possible again when it has ended.")
+        case OperationKind.UNDO:
+            return _("A restore is being taken back. This is possible again when it has ended.")
         case OperationKind.REPROVISION:
             return _("The server is being reinstalled. This is possible again when it has ended.")
         case _:
@@ -128,6 +130,8 @@ def _problem(operation: Operation | None) -> tuple[str, str]:
     cancelled = operation.state == OperationState.CANCELLED
     if operation.kind == OperationKind.RESTORE:
         return (_("The restore was cancelled") if cancelled else _("The restore failed")), detail
+    if operation.kind == OperationKind.UNDO:
+        return (_("The undo was cancelled") if cancelled else _("The undo failed")), detail
     return (_("This backup was cancelled") if cancelled else _("This backup failed")), detail
 
 
@@ -141,13 +145,16 @@ def _marks(backup: Backup) -> Iterator[Mark]:
     if backup.locked:
         yield Mark("lock", pgettext("state of a backup", "Locked"))
     if backup.is_safety:
-        yield Mark("shield", _("Safety backup"))
+        kept = backup.expires_at if not backup.locked else None
+        yield Mark("shield", _("Safety backup, goes") if kept else _("Safety backup"), kept)
     yield from _origin(backup)
     if backup.verified_at:
         yield Mark("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
     if operation and (operation.kind, operation.state) == (OperationKind.RESTORE, OperationState.SUCCEEDED):
         yield Mark("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
+    if operation and (operation.kind, operation.state) == (OperationKind.UNDO, OperationState.SUCCEEDED):
+        yield Mark("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
 
 
 def _origin(backup: Backup) -> Iterator[Mark]:
@@ -163,6 +170,8 @@ def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> di
     checks: dict[str, Callable[[], object]] = {}
     if backup.status == BackupStatus.READY and provision is not None:
         checks["restore"] = lambda: rules.restore_require(backup, provision)
+        if _was_restored(operation) and _undoable(backup, rules=rules, provision=provision):
+            checks["undo"] = lambda: rules.undo_require(backup, provision)
     if backup.status == BackupStatus.FAILED and provision is not None:
         checks["retry"] = lambda: rules.create_require(provision)
     if operation is not None and operation.is_live and operation.cancel_requested_at is None:
@@ -179,3 +188,13 @@ def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> di
         if not isinstance(error, PermissionDenied):
             actions[name] = Action(why_not(error, rules.active) if error else "")
     return actions
+
+
+def _was_restored(operation: Operation | None) -> bool:
+    """Whether the last thing done with a backup may be a restore that can be taken back: asked of what is at hand."""
+    return operation is not None and operation.kind in EXCHANGE_KINDS and not operation.is_live
+
+
+def _undoable(backup: Backup, *, rules: Rules, provision: Provision) -> bool:
+    undoable = rules.undoable(provision)
+    return undoable is not None and undoable.backup_id == backup.id

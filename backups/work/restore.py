@@ -1,4 +1,6 @@
-"""Bringing a backup back: fetched and verified beside the server first, then staged, then exchanged under a journal."""
+"""Bringing a backup back: fetched and verified beside the server first; what is there now is kept; then what differs is
+staged, and exchanged under a journal. An undo is the same with another source.
+"""
 
 from __future__ import annotations
 
@@ -11,52 +13,55 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.services.audit import audit_record
-from backups.errors import ArchiveDamagedError, ScratchFullError, SidecarUnavailableError
-from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
+from backups.errors import ArchiveDamagedError, ScratchFullError, ServerNotStopped, SidecarUnavailableError
+from backups.models import Asset, Operation, OperationState
 from backups.rules import order_allows_backups
 from backups.services.archives import asset_open
-from backups.services.operations import operation_finish, operation_subject
-from backups.work.create import DATA
+from backups.services.operations import backups_give_back, operation_finish, operation_source, operation_subject
+from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
 from backups.work.hashing import HashThread
 from backups.work.lease import FenceLost, Lease
 from backups.work.retry import LAST_RESORT, Postponed
-from backups.work.sidecars import sidecar_error, sidecar_errors, sidecar_open
+from backups.work.safety import safety_make
 from common.errors import ApplicationError
 from common.states import compare_and_set
 from provisions.selectors import provision_sidecar
-from sidecar_client.client import ExtractOutcome, ExtractProgress, OutcomeKind, SidecarClient
+from sidecar_client.client import ExtractOutcome, ExtractProgress, OutcomeKind, ServerControl, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarUnavailable
+from sidecar_client.values import SidecarInfo
 
 JOURNAL_WAIT_SECONDS = 60.0
 """How long a worker waits for a sidecar that went away during an exchange; then the operation is tried again later."""
 
 
 def restore_run(operation: Operation, lease: Lease) -> None:
-    """Put the subject's files back as `params["mode"]` says, wholly or not at all.
+    """Bring the operation's source back as `params` say (`mode`, `safety`, `server`), wholly or not at all.
 
     Whether live data was touched is the journal's word, never ours: before the start (an earlier worker may have
     got that far) and after whatever cut the extraction off. `params["exchange"]` says how far an exchange may have
     got, so that nobody ends the operation or begins it anew before the journal has spoken.
     """
-    backup = operation_subject(operation)
-    sidecar = provision_sidecar(backup.provision)
-    with sidecar_open(sidecar=sidecar, operation=operation, lease=lease) as client:
+    sidecar = provision_sidecar(operation_subject(operation).provision)
+    with sidecar_open(
+        sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
+    ) as client:
         # An exchange that was released has no journal any more: only the end of the operation is still to be written.
         if operation.params.get("exchange") != "done":
-            _exchange(client=client, operation=operation, backup=backup, lease=lease)
+            with _awaited(operation):
+                info = sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
+            _exchange(client=client, info=info, operation=operation, lease=lease)
         # Released before the row says so: who sees `ready` finds nothing of ours beside their files.
         with _awaited(operation):
             client.extract_release()
-    _commit(operation=operation, backup=backup)
+    _commit(operation)
 
 
-def _exchange(*, client: SidecarClient, operation: Operation, backup: Backup, lease: Lease) -> None:
+def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
     """Bring the sidecar's journal to *completed*, or raise what it says instead."""
     with _awaited(operation):
         outcome = client.extract_outcome()
     if outcome.kind is OutcomeKind.NONE:
-        order_allows_backups(operation.order)
-        _fetch(client=client, operation=operation, backup=backup, lease=lease)
+        _prepare(client=client, info=info, operation=operation, lease=lease)
     if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
         _exchange_note(operation, "begun")
         outcome = _extract(client=client, operation=operation, lease=lease)
@@ -69,6 +74,17 @@ def _exchange(*, client: SidecarClient, operation: Operation, backup: Backup, le
             client.extract_release()
         raise sidecar_error(outcome.error_code)
     _exchange_note(operation, "done")
+
+
+def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
+    """Everything that must be well before a single live byte is touched."""
+    order_allows_backups(operation.order)
+    if operation.params.get("server") == ServerControl.STOP and not info.can_stop:
+        raise ServerNotStopped
+    _fetch(client=client, info=info, operation=operation, lease=lease)
+    # After the archive has proven whole, and as late as can be: it holds what the exchange is about to replace.
+    if operation.params.get("safety"):
+        safety_make(operation=operation, client=client, lease=lease)
 
 
 def _exchange_note(operation: Operation, word: str) -> None:
@@ -100,10 +116,10 @@ def _archive_path(operation: Operation) -> str:
     return f"/tmp/restore-{operation.id}.tar.gz"  # noqa: S108  # a path of the sidecar
 
 
-def _fetch(*, client: SidecarClient, operation: Operation, backup: Backup, lease: Lease) -> None:
+def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
     """Bring the archive into the sidecar's scratch folder, whole and as it was made; nothing live is touched yet."""
-    asset = Asset.objects.select_related("target", "customer").get(backup=backup)
-    if client.describe().scratch_free_bytes < asset.size_bytes:
+    asset = Asset.objects.select_related("target", "customer").get(backup=operation_source(operation))
+    if info.scratch_free_bytes < asset.size_bytes:
         raise ScratchFullError
     try:
         client.file_write(
@@ -143,13 +159,14 @@ def _extract(*, client: SidecarClient, operation: Operation, lease: Lease) -> Ex
             source=_archive_path(operation),
             destination=DATA,
             mode=operation.params["mode"],
+            server=ServerControl(operation.params.get("server", ServerControl.AUTO)),
             on_progress=on_progress,
             cancelled=lease.interrupted,
         )
     except SidecarClientError:
         outcome = _journal_ask(client=client, operation=operation, lease=lease)
         if outcome.kind is OutcomeKind.NONE:
-            with sidecar_errors(lease):
+            with sidecar_errors(lease.checkpoint):
                 raise
         return outcome
     with _awaited(operation):
@@ -175,16 +192,15 @@ def _journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) -
     raise _later(operation, seconds=30)
 
 
-def _commit(*, operation: Operation, backup: Backup) -> None:
+def _commit(operation: Operation) -> None:
     with transaction.atomic():
         if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
             raise FenceLost
-        restoring = Backup.objects.filter(id=backup.id, status=BackupStatus.RESTORING)
-        if not compare_and_set(restoring, status=BackupStatus.READY):
+        if not backups_give_back(operation):
             raise FenceLost
         audit_record(
             actor=operation.requested_by,
-            action="restore.succeeded",
+            action=f"{operation.kind}.succeeded",
             order_id=operation.order_id,
-            object_id=backup.id,
+            object_id=operation_subject(operation).id,
         )

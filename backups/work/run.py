@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 WORK: dict[str, Callable[[Operation, Lease], None]] = {
     OperationKind.CREATE: create_run,
     OperationKind.RESTORE: restore_run,
+    OperationKind.UNDO: restore_run,
     OperationKind.DELETE: delete_run,
 }
 

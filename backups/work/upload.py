@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -38,23 +38,47 @@ def archive_upload(
     """
     source = iter(chunks)
     first = next(source, b"")
-    size = stored = 0
+    size = 0
+    with HashThread() as digest:
+
+        def measured() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in chain([first], source):
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        stored = object_upload(
+            chunks=measured(),
+            storage=storage,
+            key=key,
+            expected_size=expected_size(),
+            seal=seal,
+            before_commit=before_commit,
+        )
+        return Uploaded(size_bytes=size, sha256=digest.hexdigest(), stored_bytes=stored)
+
+
+def object_upload(
+    *,
+    chunks: Iterable[bytes],
+    storage: Storage,
+    key: str,
+    expected_size: int,
+    seal: tuple[bytes, SealContext] | None,
+    before_commit: Callable[[], None],
+) -> int:
+    """Write an object while it arrives, sealed under `seal` or plain; return what it takes in storage."""
+    stored = 0
     sealer = SealWriter(data_key=seal[0], context=seal[1]) if seal else None
-    with (
-        HashThread() as digest,
-        storage_errors(),
-        storage.writer(key, expected_size=sealed_size(expected_size())) as writer,
-    ):
-        for chunk in chain([first], source):
-            digest.update(chunk)
-            size += len(chunk)
+    with storage_errors(), storage.writer(key, expected_size=sealed_size(expected_size)) as writer:
+        for chunk in chunks:
             stored += _write_all(writer, sealer.update(chunk) if sealer else [chunk])
         if sealer:
             stored += _write_all(writer, sealer.finish())
-        sha256 = digest.hexdigest()
         before_commit()
         writer.commit()
-    return Uploaded(size_bytes=size, sha256=sha256, stored_bytes=stored)
+    return stored
 
 
 def _write_all(writer: ObjectWriter, pieces: Iterable[bytes | memoryview]) -> int:

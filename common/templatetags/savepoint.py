@@ -14,14 +14,13 @@ from django.utils.html import avoid_wrapping, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, get_language_bidi, gettext, ngettext, to_locale
 
+from common.sizes import number_text, size_text
+
 register = template.Library()
 
 RELATIVE_FOR = timedelta(days=30)
 NOW = timedelta(seconds=2)
-# A figure of three digits is exact enough without decimals.
-DECIMALS_BELOW = 100
 MINUTE, HOUR, DAY = 60, 3600, 86400
-KIB = 1024
 # Minutes from here on are said without seconds, days from here on without hours.
 MINUTES_ALONE, DAYS_ALONE = 10, 10
 # Icons that point somewhere turn round where the text runs the other way, and one of them turns all the time.
@@ -44,7 +43,7 @@ def icon(name: str, label: str = "") -> SafeString:
 @register.filter(name="bytes")
 def size(count: float | None) -> str:
     """A number of bytes as people read it, in binary units that are labelled as such: 1.4 GiB. Nothing for None."""
-    return "" if count is None else _isolated(_size(count))
+    return "" if count is None else _isolated(size_text(count))
 
 
 @register.filter
@@ -52,7 +51,7 @@ def rate(bytes_per_second: float | None) -> str:
     """A speed as people read it: 12.5 MiB/s. Nothing for None."""
     if bytes_per_second is None:
         return ""
-    return _isolated(gettext("%(size)s/s") % {"size": _size(bytes_per_second)})
+    return _isolated(gettext("%(size)s/s") % {"size": size_text(bytes_per_second)})
 
 
 @register.filter
@@ -106,27 +105,6 @@ def _exact(local: datetime) -> str:
     return gettext("%(date)s, %(time)s (%(zone)s, %(offset)s)") % words
 
 
-def _size(count: float) -> str:
-    if abs(count) < KIB:
-        whole = round(count)
-        words = ngettext("%(count)s byte", "%(count)s bytes", abs(whole))
-        return avoid_wrapping(words % {"count": _number(whole)})
-    # Each is a string of its own, because some languages write their own units.
-    units = [gettext("%s KiB"), gettext("%s MiB"), gettext("%s GiB"), gettext("%s TiB"), gettext("%s PiB")]
-    value, unit = count / KIB, 0
-    while abs(_rounded(value)) >= KIB and unit < len(units) - 1:
-        value, unit = value / KIB, unit + 1
-    return avoid_wrapping(units[unit] % _number(_rounded(value)))
-
-
-def _rounded(value: float) -> float:
-    return round(value, 1) if abs(value) < DECIMALS_BELOW else round(value)
-
-
-def _number(value: float) -> str:
-    return formats.number_format(value, 0 if value == round(value) else 1)
-
-
 def _isolated(text: str) -> str:
     """In a text that runs from right to left, the figure would otherwise change places with its unit."""
     return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}" if get_language_bidi() else text
@@ -135,18 +113,21 @@ def _isolated(text: str) -> str:
 def _short_duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, MINUTE)
     if not minutes:
-        return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": _number(seconds)}
+        return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": number_text(seconds)}
     if rest and minutes < MINUTES_ALONE:
-        return gettext("%(minutes)s min %(seconds)s s") % {"minutes": _number(minutes), "seconds": _number(rest)}
-    return ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": _number(minutes)}
+        return gettext("%(minutes)s min %(seconds)s s") % {
+            "minutes": number_text(minutes),
+            "seconds": number_text(rest),
+        }
+    return ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": number_text(minutes)}
 
 
 def _long_duration(seconds: int) -> str:
     days, hours, minutes = seconds // DAY, seconds % DAY // HOUR, seconds % HOUR // MINUTE
     if not days and minutes:
-        return gettext("%(hours)s h %(minutes)s min") % {"hours": _number(hours), "minutes": _number(minutes)}
+        return gettext("%(hours)s h %(minutes)s min") % {"hours": number_text(hours), "minutes": number_text(minutes)}
     if not days:
-        return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": _number(hours)}
+        return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": number_text(hours)}
     if hours and days < DAYS_ALONE:
-        return gettext("%(days)s d %(hours)s h") % {"days": _number(days), "hours": _number(hours)}
-    return ngettext("%(count)s day", "%(count)s days", days) % {"count": _number(days)}
+        return gettext("%(days)s d %(hours)s h") % {"days": number_text(days), "hours": number_text(hours)}
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": number_text(days)}

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
 from accounts.scopes import Scope
 from orders.rights import OrderRight
+from provisions.certificates import key_make
 from tests.access.routes import routes
 from tests.access.world import PERSONAS, World, world_of
 
@@ -30,8 +34,8 @@ class Case:
     before: Callable[[World], None] | None = None
 
 
-def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, hidden=404):
-    case = Case(right=right, scope=scope, ok=200, suspended=200, hidden=hidden)
+def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, ok=200, hidden=404):
+    case = Case(right=right, scope=scope, ok=ok, suspended=ok, hidden=hidden)
     return {"GET": [case], "HEAD": [case]}
 
 
@@ -58,6 +62,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],
     },
     f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
+    # Its backup was stored without a listing: who may ask is told so, suspended or not.
+    f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
+    f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},
     "api/v1/operations/{operation}/": reading(),
     "api/v1/operations/{operation}/cancel/": {
         "POST": [
@@ -76,6 +83,8 @@ PUBLIC = {
     "healthz": 503,
 }
 """Open to anybody, with what a GET is answered: none of them shows a customer's data."""
+JOINING = "api/v1/sidecars/enrol/"
+"""Who calls has nothing yet but a token in the body; what they are signed in as adds nothing and takes nothing away."""
 
 
 def expected(case, persona):
@@ -113,7 +122,7 @@ def in_another_table(route):
 
 
 def test_every_route_is_in_the_table():
-    known = {*TABLE, *PUBLIC}
+    known = {*TABLE, *PUBLIC, JOINING}
     assert {route.path for route in routes() if not in_another_table(route)} == known
 
 
@@ -141,6 +150,18 @@ def test_what_is_public_is_the_same_for_everybody_and_only_read(persona, db, tmp
         assert knock(world, "GET", path) == status, path
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert knock(world, method, path) == (404 if status == 404 else 405), (method, path)
+
+
+@pytest.mark.parametrize("persona", PERSONAS, ids=str)
+def test_who_joins_is_known_by_the_token_in_the_body_alone(persona, db, tmp_path):
+    world = world_of(persona, tmp_path)
+    key = key_make()
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, SHA256())
+    body = {"token": "svpe_guessed", "request": request.public_bytes(Encoding.PEM).decode()}
+    case = Case(right=R.VIEW, scope=S.VIEW, ok=401, suspended=401, body=body)
+    assert knock(world, "POST", JOINING, case) == 401
+    for method in METHODS:
+        assert knock(world, method, JOINING) == {"POST": 400}.get(method, 405), method
 
 
 def test_the_list_of_an_outsider_is_empty(db, tmp_path):

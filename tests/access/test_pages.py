@@ -97,6 +97,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{BACKUP}lock/": button((R.DELETE, None), staff_go_on=True),
     f"{BACKUP}download/": reading(right=R.DOWNLOAD, status=302),
     f"{BACKUP}restore/": asking(R.RESTORE, body={"mode": "overlay"}),
+    # Its backup was stored without a listing: the page says that there is no preview.
+    f"{BACKUP}restore/preview/": reading(right=R.RESTORE),
+    f"{BACKUP}undo/": asking(R.RESTORE, before=World.restore_ended),
     f"{BACKUP}retry/": button((R.CREATE, fails)),
     f"{BACKUP}delete/": asking(R.DELETE, staff_go_on=True),
     "orders/{order}/operations/{operation}/cancel/": button(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.contrib.auth.models import Permission
@@ -12,13 +13,14 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.scopes import Scope
 from accounts.services.tokens import token_create
-from backups.models import Backup, Operation, OperationKind, OperationState
+from backups.models import Backup, Operation, OperationKind, OperationRole, OperationState
 from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
 from tests.factories import (
     AssetFactory,
     BackupFactory,
+    OperationBackupFactory,
     OperationFactory,
     OrderFactory,
     OrderUserPermissionFactory,
@@ -97,6 +99,12 @@ class World:
         """Make it a restore that can be cancelled."""
         self.create_begins()
         Operation.objects.filter(id=self.operation.id).update(kind=OperationKind.RESTORE)
+
+    def restore_ended(self) -> None:
+        """Make it a restore that can be taken back."""
+        Operation.objects.filter(id=self.operation.id).update(kind=OperationKind.RESTORE)
+        safety = BackupFactory(provision=self.server, is_safety=True, expires_at=timezone.now() + timedelta(hours=1))
+        OperationBackupFactory(operation=self.operation, backup=safety, role=OperationRole.SAFETY)
 
 
 def world_of(persona: Persona, root: Path) -> World:

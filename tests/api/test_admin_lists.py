@@ -20,6 +20,7 @@ READ_ONLY = [
     "AuditEvent",
     "Asset",
     "DataKey",
+    "Finding",
     "IdempotencyRecord",
     "Operation",
     "StoredObject",

@@ -42,6 +42,8 @@ def test_a_backup_is_shown_as_the_contract_says(house, client):
         "created_at": "2026-11-21T10:20:30Z",
         "completed_at": "2026-11-21T10:20:30Z",
         "locked": False,
+        "safety": False,
+        "expires_at": None,
         "format": "archive",
         "source": "files",
         "consistency": "quiesced",

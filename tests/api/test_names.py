@@ -78,7 +78,7 @@ def test_what_is_no_mode_is_refused(mode, house, client):
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"mode"}
 
 
-@pytest.mark.parametrize("field", ["paths", "destination", "safety_backup", "server", "nonsense", ""])
+@pytest.mark.parametrize("field", ["paths", "destination", "nonsense", ""])
 def test_a_restore_takes_no_field_that_is_not_built(field, house, client):
     response = client.post(house.backup_url(house.stored(), "restore/"), {"mode": "replace", field: True})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {field}

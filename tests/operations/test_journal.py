@@ -10,10 +10,11 @@ import pytest
 from django.utils import timezone
 
 from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
+from backups.services import sidecars
 from backups.services.operations import operation_cancel, operation_finish
-from backups.services.restores import backup_restore
+from backups.services.restores import RestoreOptions, backup_restore
 from backups.supervision.supervisor import _claimable
-from backups.work import restore, sidecars
+from backups.work import restore
 from backups.work.run import operation_answer
 from sidecar_client.client import OutcomeKind
 from tests.operations.scripted import ScriptedSidecar, away, says
@@ -39,8 +40,8 @@ def restoring(shop, monkeypatch):
     )  # fmt: skip
     Backup.objects.update(status=BackupStatus.READY, asset=asset, size_bytes=len(CONTENT), completed_at=timezone.now())
     backup_restore(
-        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id, mode="replace",
-        idempotency=None,
+        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id,
+        options=RestoreOptions(safety=False), idempotency=None,
     )  # fmt: skip
 
     def work(sidecar: ScriptedSidecar) -> Operation:
@@ -109,7 +110,7 @@ def test_a_release_that_is_not_answered_does_not_turn_an_exchange_into_a_failure
 def test_an_exchange_that_was_released_but_not_recorded_is_not_done_twice(restoring, monkeypatch):
     with monkeypatch.context() as broken:
 
-        def die(**_: object) -> None:
+        def die(*_: object) -> None:
             raise SystemExit
 
         broken.setattr(restore, "_commit", die)

@@ -160,7 +160,7 @@ def test_two_bells_for_one_operation_are_claimed_once(real_shop):
 
 def test_a_delete_and_a_restore_of_one_backup_at_once_cannot_both_win(real_shop):
     from backups.services.backups import backup_delete
-    from backups.services.restores import backup_restore
+    from backups.services.restores import RestoreOptions, backup_restore
 
     backup = real_shop.create()
     finish(backup)
@@ -171,7 +171,7 @@ def test_a_delete_and_a_restore_of_one_backup_at_once_cannot_both_win(real_shop)
             return "deleted"
         return backup_restore(
             user=real_shop.owner, order_id=real_shop.order.id, provision_id=real_shop.server.id, backup_id=backup.id,
-            mode="replace", idempotency=None,
+            options=RestoreOptions(), idempotency=None,
         )  # fmt: skip
 
     results = in_parallel(6, act)

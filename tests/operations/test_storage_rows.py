@@ -13,7 +13,7 @@ from backups.models import Backup, Operation, OperationState, StorageTarget, Sto
 from backups.services import sweep
 from backups.services.backups import backup_delete
 from backups.services.operations import operation_fail, operation_requeue, operation_subject
-from backups.work.create import _place
+from backups.work.archiving import _place
 from backups.work.lease import FenceLost, Lease
 from backups.work.run import operation_answer, operation_claim
 from tests.operations.test_keys import FIRST, SECOND, keks  # noqa: F401  # a fixture

@@ -59,7 +59,7 @@ def polls_of(browser, path, part):
 
 
 @pytest.mark.parametrize("going_on", [True, False])
-@pytest.mark.parametrize(("who", "most"), [("owner", 12), ("member by group", 14), ("staff", 14)])
+@pytest.mark.parametrize(("who", "most"), [("owner", 9), ("member by group", 13), ("staff", 12)])
 def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, site):
     browser = browser_of(WHO[who](site.order))
     site.stored()
@@ -72,11 +72,12 @@ def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, site):
         poll = polls_of(browser, site.page, "backups")
         counts.append((queries_of(browser, site.page), queries_of(browser, site.region), poll))
     assert counts[0] == counts[1]
-    assert max(counts[0]) <= most
+    # What is going on is read with the backup that it is about.
+    assert max(counts[0]) <= most - going_on
 
 
 @pytest.mark.parametrize("going_on", [True, False])
-@pytest.mark.parametrize(("who", "most"), [("owner", 9), ("member by group", 11), ("staff", 11)])
+@pytest.mark.parametrize(("who", "most"), [("owner", 7), ("member by group", 11), ("staff", 10)])
 def test_a_backup_costs_the_same_however_much_was_done_to_it(who, most, going_on, site):
     browser = browser_of(WHO[who](site.order))
     backup = site.begun() if going_on else site.stored()

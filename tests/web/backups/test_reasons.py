@@ -28,6 +28,13 @@ def test_the_button_leads_to_the_form(site, owner):
     assert (button.tag, button["href"], why) == ("a", site.create, "")
 
 
+def test_work_that_excludes_nothing_is_in_nobodys_way(site, owner):
+    backup = site.stored()
+    OperationFactory(order=site.order, kind=OperationKind.VERIFY, state="running", subject=backup)
+    page = read(owner.get(site.page))
+    assert [page.one(id=name).tag for name in ("create", f"restore-{backup.id}", f"delete-{backup.id}")] == ["a"] * 3
+
+
 def limit(site):
     site.order.plan.backup_limit = 1
     site.order.plan.save()

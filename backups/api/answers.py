@@ -1,0 +1,47 @@
+"""What the views of backups share in their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from backups.api.serializers import BackupSerializer
+from backups.errors import BackupNotFound, OperationInProgress
+from backups.models import Backup
+from common.errors import IdempotencyKeyReused
+from orders.errors import OrderNotFound, OrderSuspended, PlanHasNoBackups
+from provisions.errors import NoSidecar, NotAPrimaryDeployment, ProvisionNotFound
+
+NOT_FOUND: Final = (OrderNotFound, ProvisionNotFound, BackupNotFound)
+RULES: Final = (
+    IdempotencyKeyReused,
+    OrderSuspended,
+    PlanHasNoBackups,
+    NotAPrimaryDeployment,
+    NoSidecar,
+    OperationInProgress,
+)
+
+
+def backups_shown(backups: Sequence[Backup]) -> list[Any]:
+    """Backups as JSON."""
+    return list(BackupSerializer(backups, many=True).data)
+
+
+def backup_shown(backup: Backup) -> Any:
+    """One backup as JSON."""
+    return backups_shown([backup])[0]
+
+
+def backup_accepted(request: Request, backup: Backup) -> Response:
+    """Work on a backup has begun: the backup, and where to look at it."""
+    address = reverse(
+        "backup", kwargs={"order": backup.order_id, "provision": backup.provision_id, "backup": backup.id}
+    )
+    location = request.build_absolute_uri(address)
+    return Response(backup_shown(backup), status=status.HTTP_202_ACCEPTED, headers={"Location": location})

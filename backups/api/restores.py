@@ -1,0 +1,157 @@
+"""Bringing a backup back over the API: what it would change, the restore itself, and taking that back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.authentication import caller_of
+from accounts.scopes import Scope
+from backups.api.answers import NOT_FOUND, RULES, backup_accepted
+from backups.api.serializers import BackupRestoreFields, BackupSerializer, NoFields, PreviewSerializer
+from backups.errors import (
+    NothingToUndo,
+    PreviewUnavailable,
+    SidecarUnavailableError,
+    StatusConflict,
+    StorageUnavailableError,
+)
+from backups.services.previews import PATHS_A_PAGE, restore_preview
+from backups.services.restores import RestoreOptions, backup_restore, restore_undo
+from common.api.idempotency import idempotency_key
+from common.api.schema import IDEMPOTENCY_PARAMETER, problems
+from common.api.views import ApiView, body_read
+from common.errors import ValidationError
+from common.paths import path_parsed, path_text
+from provisions.errors import NoSidecar, NotAPrimaryDeployment
+from sidecar_client.values import RestorePreview
+
+
+class PreviewQuery(serializers.Serializer[Any]):
+    """What a preview may be asked."""
+
+    mode = serializers.ChoiceField(choices=["replace", "overlay"], default="replace")
+    after = serializers.CharField(required=False, default="", trim_whitespace=False, max_length=1 << 16)
+    limit = serializers.IntegerField(required=False, default=PATHS_A_PAGE, min_value=0, max_value=1000)
+
+
+class BackupRestoreView(ApiView):
+    """Bringing one backup back."""
+
+    scopes = {"POST": frozenset({Scope.RESTORE})}
+
+    @extend_schema(
+        operation_id="backups_restore",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=BackupRestoreFields,
+        responses={202: BackupSerializer, **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict)},
+    )
+    def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Begin bringing a backup back onto its server."""
+        user = caller_of(request)
+        fields = body_read(request, BackupRestoreFields)
+        restoring = backup_restore(
+            user=user,
+            order_id=order,
+            provision_id=provision,
+            backup_id=backup,
+            options=RestoreOptions(
+                mode=fields["mode"], safety=fields["safety_backup"], server=fields.get("server", "auto")
+            ),
+            idempotency=idempotency_key(request, user_id=user.id),
+        )
+        return backup_accepted(request, restoring)
+
+
+class BackupUndoView(ApiView):
+    """Taking the last restore of one backup back."""
+
+    scopes = {"POST": frozenset({Scope.RESTORE})}
+
+    @extend_schema(
+        operation_id="backups_undo",
+        parameters=[IDEMPOTENCY_PARAMETER],
+        request=NoFields,
+        responses={
+            202: BackupSerializer,
+            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo),
+        },
+    )
+    def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Bring the server back to what it was before this backup was last restored."""
+        user = caller_of(request)
+        body_read(request, NoFields)
+        restoring = restore_undo(
+            user=user,
+            order_id=order,
+            provision_id=provision,
+            backup_id=backup,
+            idempotency=idempotency_key(request, user_id=user.id),
+        )
+        return backup_accepted(request, restoring)
+
+
+class BackupPreviewView(ApiView):
+    """What restoring one backup would change."""
+
+    scopes = {"GET": frozenset({Scope.RESTORE})}
+
+    @extend_schema(
+        operation_id="backups_restore_preview",
+        parameters=[
+            OpenApiParameter("mode", enum=["replace", "overlay"], description="As for the restore."),
+            OpenApiParameter("after", description="Only paths after this one: `next` of the page before."),
+            OpenApiParameter("limit", type=int, description="How many paths are named: 100, at most 1000."),
+        ],
+        responses={
+            200: PreviewSerializer,
+            **problems(
+                ValidationError, *NOT_FOUND, NotAPrimaryDeployment, NoSidecar, StatusConflict, PreviewUnavailable,
+                SidecarUnavailableError, StorageUnavailableError,
+            ),
+        },
+    )  # fmt: skip
+    def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
+        """Compare a backup with what its server has now. Nothing is written."""
+        query = PreviewQuery(data=request.query_params)
+        if not query.is_valid():
+            raise ValidationError(errors=query.errors)
+        asked = query.validated_data
+        preview, named = restore_preview(
+            user=caller_of(request),
+            order_id=order,
+            provision_id=provision,
+            backup_id=backup,
+            mode=asked["mode"],
+            paths_after=_after(asked["after"]),
+            paths_limit=asked["limit"],
+        )
+        return Response(preview_shown(preview, named=named))
+
+
+def preview_shown(preview: RestorePreview, *, named: bool) -> dict[str, Any]:
+    """A preview as JSON; without the right to read the data its paths are null."""
+    paths = [
+        {"path": path_text(change.path), "change": str(change.kind), "size_bytes": change.size_bytes}
+        for change in preview.changes
+    ]
+    return {
+        "added": preview.added,
+        "changed": preview.changed,
+        "removed": preview.removed,
+        "bytes": preview.bytes,
+        "paths": paths if named else None,
+        "next": paths[-1]["path"] if named and preview.more and paths else None,
+    }
+
+
+def _after(text: str) -> bytes:
+    try:
+        return path_parsed(text)
+    except ValueError:
+        raise ValidationError(errors={"after": ["Not a path as this API writes them."]}) from None

@@ -1,0 +1,59 @@
+"""What a restore would change, asked of the sidecar before anything is written."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from accounts.models import User
+from backups.errors import StatusConflict
+from backups.models import Backup
+from backups.rules import Rules
+from backups.selectors import backup_get
+from backups.services.archives import listing_read
+from backups.services.restores import Mode
+from backups.services.sidecars import sidecar_open
+from provisions.selectors import provision_sidecar
+from sidecar_client.values import RestorePreview
+
+PATHS_A_PAGE = 100
+
+
+def restore_preview(
+    *,
+    user: User,
+    order_id: UUID,
+    provision_id: UUID,
+    backup_id: UUID,
+    mode: Mode,
+    paths_after: bytes = b"",
+    paths_limit: int = PATHS_A_PAGE,
+) -> tuple[RestorePreview, bool]:
+    """What restoring a backup now would add, change and remove, and whether the caller may see the paths.
+
+    Without that right the preview names none. Raises OrderNotFound, ProvisionNotFound, BackupNotFound,
+    PermissionDenied, StatusConflict when there is nothing to restore, PreviewUnavailable, NotAPrimaryDeployment,
+    NoSidecar, SidecarUnavailableError and what else a sidecar or a storage fails with.
+    """
+    backup = backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=backup_id)
+    return backup_preview(user=user, backup=backup, mode=mode, paths_after=paths_after, paths_limit=paths_limit)
+
+
+def backup_preview(
+    *, user: User, backup: Backup, mode: Mode, paths_after: bytes = b"", paths_limit: int = PATHS_A_PAGE
+) -> tuple[RestorePreview, bool]:
+    """As `restore_preview`, of a backup that the caller was found to see."""
+    names = Rules(user=user, order=backup.order).preview_require()
+    if backup.asset is None:
+        raise StatusConflict(status=backup.get_status_display())
+    sidecar = provision_sidecar(backup.provision)
+    listing = listing_read(backup)
+    # No operation stands behind a question: the fence 0 is remembered nowhere.
+    with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
+        preview = client.restore_preview(
+            listing=listing,
+            mode=mode,
+            paths_limit=paths_limit if names else 0,
+            paths_after=paths_after,
+            cancelled=lambda: False,
+        )
+    return preview, names

@@ -1,0 +1,90 @@
+"""The backup that a restore makes first, so that it can be taken back: begun, found, expired."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from accounts.services.audit import audit_record
+from backups.models import (
+    Backup,
+    BackupStatus,
+    Operation,
+    OperationBackup,
+    OperationKind,
+    OperationRole,
+)
+from backups.services.operations import operation_start, operation_subject
+from common.locks import row_lock
+from common.names import NAME_LENGTH_MAX
+from orders.services.orders import order_lock
+
+log = logging.getLogger(__name__)
+
+EXPIRED_A_RUN = 500
+"""How many expired safety backups one run deletes; the next one goes on."""
+
+
+def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Backup:
+    """The safety backup of an operation: the one an earlier attempt began or made, else a new one, `creating`.
+
+    fence_hold: raises FenceLost, or keeps others from taking the operation over until the transaction ends.
+    """
+    with transaction.atomic():
+        fence_hold()
+        begun = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SAFETY).first()
+        if begun is not None:
+            return begun
+        subject = operation_subject(operation)
+        safety = Backup.objects.create(
+            order_id=subject.order_id,
+            provision_id=subject.provision_id,
+            name=_name(operation, subject),
+            is_safety=True,
+            expires_at=timezone.now() + timedelta(hours=operation.order.plan.safety_hours),
+        )
+        OperationBackup.objects.create(operation=operation, backup=safety, role=OperationRole.SAFETY)
+        return safety
+
+
+def safety_expire() -> int:
+    """Begin the deletion of every safety backup whose time is over; one that was locked stays. Return how many."""
+    due = Backup.objects.filter(
+        expires_at__lte=timezone.now(), status=BackupStatus.READY, locked=False, deleted_at__isnull=True
+    )
+    ids = list(due.order_by("expires_at").values_list("id", "order_id")[:EXPIRED_A_RUN])
+    return sum(_expire(Backup(id=backup_id, order_id=order_id)) for backup_id, order_id in ids)
+
+
+def _expire(expired: Backup) -> bool:
+    with transaction.atomic():
+        order = order_lock(expired.order_id)
+        # Looked at once more under the lock: it may have been locked against deletion, or be on its way back.
+        still = Backup.objects.filter(
+            id=expired.id,
+            expires_at__lte=timezone.now(),
+            status=BackupStatus.READY,
+            locked=False,
+            deleted_at__isnull=True,
+        )
+        backup = row_lock(still)
+        if backup is None:
+            return False
+        Backup.objects.filter(id=backup.id).update(deleted_at=timezone.now())
+        operation_start(order=order, kind=OperationKind.DELETE, backup=backup, requested_by=None)
+        audit_record(actor=None, action="backup.expire", order_id=order.id, object_id=backup.id, name=backup.name)
+    return True
+
+
+def _name(operation: Operation, subject: Backup) -> str:
+    user = operation.requested_by
+    with translation.override((user.language if user else "") or translation.get_language()):
+        undo = operation.kind == OperationKind.UNDO
+        text = _("Before undoing the restore of %(name)s") if undo else _("Before the restore of %(name)s")
+        whole = text % {"name": subject.name}
+    return whole if len(whole) <= NAME_LENGTH_MAX else f"{whole[: NAME_LENGTH_MAX - 1]}…"

@@ -1,0 +1,93 @@
+"""Reaching the sidecar of a provision, its errors in the product's own words."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from backups.errors import SidecarUnavailableError
+from common.errors import ApplicationError
+from provisions.models import Provision
+from provisions.services.provisions import sidecar_seen
+from sidecar_client.client import SidecarClient, Ticket
+from sidecar_client.errors import SidecarClientError, SidecarUnavailable
+from sidecar_client.values import SidecarInfo
+
+DATA = "/data"
+"""The server's files, as the sidecar names them."""
+
+REACH_SECONDS = 15.0
+"""How long a sidecar that is being restarted is waited for before the work counts as failed."""
+REACH_PAUSE_SECONDS = 0.5
+
+FROM_SIDECAR = frozenset(
+    {
+        "sidecar_unavailable",
+        "sidecar_refused",
+        "scratch_full",
+        "not_enough_space",
+        "archive_damaged",
+        "archive_refused",
+        "server_not_stopped",
+        "source_failed",
+    }
+)
+"""What a sidecar may say of itself. It is not trusted to end an operation with any other code."""
+
+
+@contextmanager
+def sidecar_open(
+    *, sidecar: Provision, operation_id: UUID, fence: int, checkpoint: Callable[[], None] = lambda: None
+) -> Iterator[SidecarClient]:
+    """A client for one operation, its failures translated; nothing is asked of the sidecar yet.
+
+    checkpoint: raises when the caller's own work was interrupted; asked when a call failed, and goes first. The
+    channel is opened here, after the fork.
+    """
+    ticket = Ticket(operation=str(operation_id), fence=fence)
+    with (
+        sidecar_errors(checkpoint),
+        SidecarClient(address=sidecar.address, token=sidecar.token or "", ticket=ticket) as client,
+    ):
+        yield client
+
+
+def sidecar_reach(*, client: SidecarClient, sidecar: Provision, checkpoint: Callable[[], None]) -> SidecarInfo:
+    """What the sidecar says of itself, noted on its provision; one that is being restarted is waited for.
+
+    Raises SidecarUnavailable when it does not answer in time, and what `checkpoint` raises.
+    """
+    deadline = time.monotonic() + REACH_SECONDS
+    pause = threading.Event()
+    while True:
+        try:
+            info = client.describe()
+        except SidecarUnavailable:
+            checkpoint()
+            if time.monotonic() > deadline:
+                raise
+            pause.wait(REACH_PAUSE_SECONDS)
+        else:
+            sidecar_seen(sidecar=sidecar, game_profile=info.profile, can_stop=info.can_stop)
+            return info
+
+
+@contextmanager
+def sidecar_errors(checkpoint: Callable[[], None]) -> Iterator[None]:
+    """Turn what a sidecar client raises into the product's errors; an interruption of ours goes first."""
+    try:
+        yield
+    except SidecarClientError as error:
+        # A call that we cut off ourselves fails too: the reason is ours.
+        checkpoint()
+        raise sidecar_error(error.code, error.params) from error
+
+
+def sidecar_error(code: str, params: dict[str, int] | None = None) -> ApplicationError:
+    """The product's error for a code that came from a sidecar, with the numbers of its sentence."""
+    if code in FROM_SIDECAR:
+        return ApplicationError.by_code[code](**(params or {}))
+    return SidecarUnavailableError() if code == "cancelled" else ApplicationError()

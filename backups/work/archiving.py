@@ -1,0 +1,224 @@
+"""Making the archive of one backup: sidecar, pipeline, storage. Who asked for it lists it, under the fence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from backups.models import Asset, Backup, BackupStatus, Operation, StorageTarget, StoredObject
+from backups.services.archives import (
+    CONTENT_TYPE,
+    LISTING_SUFFIX,
+    MANIFEST_SUFFIX,
+    archive_context,
+    archive_key,
+    listing_context,
+    storage_errors,
+    target_default,
+    target_open,
+)
+from backups.services.keys import data_key_ensure
+from backups.services.sidecars import DATA
+from backups.services.sweep import objects_doom
+from backups.work.lease import FenceLost, Lease
+from backups.work.upload import Uploaded, archive_upload, object_upload
+from common.paths import path_text
+from common.states import compare_and_set
+from provisions.models import Provision
+from repository.manifest import ArchiveManifest, manifest_seal
+from repository.storage import Storage
+from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
+from sidecar_client.errors import Refused, SidecarClientError, SourceFailed
+
+LISTED_ENTRY_BYTES = 64
+"""What an entry about takes in a listing: storage plans the parts of an upload by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one attempt stores its archive, and the data key that seals it."""
+
+    target: StorageTarget
+    storage: Storage
+    key: str
+    data_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An archive that is wholly in storage and listed nowhere yet."""
+
+    place: Place
+    uploaded: Uploaded
+    packed: ArchiveResult
+    listing_bytes: int | None
+
+
+def archive_make(*, operation: Operation, backup: Backup, client: SidecarClient, lease: Lease, phase: str) -> Made:
+    """Pack the server's files and store them while they are packed, as `backup`'s archive of this attempt.
+
+    Write order: the row that owns the key, archive, listing, manifest; the caller lists it last, with `archive_settle`.
+    """
+    place = _place(operation, backup, lease)
+    name = place.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
+    output, listing = f"/tmp/{name}", f"/tmp/{name}{LISTING_SUFFIX}"  # noqa: S108  # paths of the sidecar
+    try:
+        uploaded, packed = _stream(
+            client=client, output=output, listing=listing, operation=operation, place=place, lease=lease, phase=phase
+        )
+        listing_bytes = _listing_store(
+            client=client, listing=listing, operation=operation, place=place, entries=packed.entries, lease=lease
+        )
+    finally:
+        # Best effort: what stays behind is swept when the sidecar starts. A sidecar that hangs holds no cancel up:
+        # it removes the output of a call that was cut off by itself.
+        for path in (output, listing):
+            if not lease.interrupted():
+                with contextlib.suppress(SidecarClientError):
+                    client.file_delete(path=path)
+    _manifest_write(operation=operation, backup=backup, place=place, uploaded=uploaded, packed=packed)
+    lease.fence_check()
+    return Made(place=place, uploaded=uploaded, packed=packed, listing_bytes=listing_bytes)
+
+
+def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
+    """Make the backup ready, in the transaction in which the caller holds its fence. Raises FenceLost."""
+    place, uploaded, packed = made.place, made.uploaded, made.packed
+    asset = Asset.objects.create(
+        customer=operation.order.customer,
+        target=place.target,
+        key=place.key,
+        sealed=place.target.sealed,
+        size_bytes=uploaded.size_bytes,
+        stored_bytes=uploaded.stored_bytes,
+        sha256=uploaded.sha256,
+        content_type=CONTENT_TYPE,
+    )
+    ready = compare_and_set(
+        Backup.objects.filter(id=backup.id, status=BackupStatus.CREATING),
+        status=BackupStatus.READY,
+        asset=asset,
+        size_bytes=uploaded.size_bytes,
+        content_bytes=packed.content_bytes,
+        listing_bytes=made.listing_bytes,
+        consistency=str(packed.consistency),
+        warnings_total=packed.warnings_total,
+        warnings=[{"kind": item.kind, "path": path_text(item.path)} for item in packed.warnings],
+        completed_at=timezone.now(),
+    )
+    if not ready:
+        raise FenceLost
+
+
+def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
+    target = target_default()
+    storage = target_open(target)
+    key = archive_key(backup=backup, fence=operation.fence)
+    with transaction.atomic():
+        # A worker that was taken over must not doom what its successor is about to list.
+        lease.fence_hold()
+        StoredObject.objects.get_or_create(target=target, key=key, defaults={"backup_id": backup.id})
+        objects_doom(backup_ids=[backup.id], keep=key)
+    with storage_errors():
+        data_key = data_key_ensure(customer=operation.order.customer, target=target, storage=storage)
+    return Place(target=target, storage=storage, key=key, data_key=data_key)
+
+
+def _stream(
+    *, client: SidecarClient, output: str, listing: str, operation: Operation, place: Place, lease: Lease, phase: str
+) -> tuple[Uploaded, ArchiveResult]:
+    total = 0
+
+    def on_progress(progress: ArchiveProgress) -> None:
+        nonlocal total
+        total = progress.bytes_total
+        lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=phase)
+
+    tenant = operation.order.customer_id
+    context = archive_context(tenant=tenant, target=place.target.id, key=place.key)
+    archive = client.archive_stream(
+        source=DATA,
+        output=output,
+        listing=listing,
+        quiesce=True,
+        on_progress=on_progress,
+        cancelled=lease.interrupted,
+    )
+    with archive:
+        uploaded = archive_upload(
+            chunks=archive,
+            storage=place.storage,
+            key=place.key,
+            expected_size=lambda: total,
+            seal=(place.data_key, context) if place.target.sealed else None,
+            before_commit=lambda: _still_ours(lease),
+        )
+        return uploaded, archive.result
+
+
+def _listing_store(
+    *, client: SidecarClient, listing: str, operation: Operation, place: Place, entries: int, lease: Lease
+) -> int | None:
+    """Store the listing beside the archive; its size there, or None when the sidecar made none."""
+    context = listing_context(tenant=operation.order.customer_id, target=place.target.id, key=place.key)
+    chunks = client.file_read(path=listing, cancelled=lease.interrupted)
+    try:
+        # Looked at before anything is opened for it: a sidecar of an earlier release makes no listing.
+        first = next(chunks, b"")
+    except (SourceFailed, Refused):
+        return None
+
+    def content() -> Iterator[bytes]:
+        yield first
+        yield from chunks
+
+    return object_upload(
+        chunks=content(),
+        storage=place.storage,
+        key=place.key + LISTING_SUFFIX,
+        expected_size=entries * LISTED_ENTRY_BYTES,
+        seal=(place.data_key, context) if place.target.sealed else None,
+        before_commit=lambda: _still_ours(lease),
+    )
+
+
+def _still_ours(lease: Lease) -> None:
+    lease.checkpoint()
+    lease.fence_check()
+
+
+def _manifest_write(
+    *, operation: Operation, backup: Backup, place: Place, uploaded: Uploaded, packed: ArchiveResult
+) -> None:
+    order = operation.order
+    provision: Provision = backup.provision
+    manifest = ArchiveManifest(
+        tenant=order.customer_id,
+        tenant_name=order.customer.name,
+        order=order.id,
+        order_name=order.name,
+        provision=provision.id,
+        provision_name=provision.name,
+        backup=backup.id,
+        backup_name=backup.name,
+        created_at=backup.created_at,
+        completed_at=timezone.now(),
+        archive_key=place.key,
+        format="tar.gz",
+        source=backup.source,
+        sealed=place.target.sealed,
+        size_bytes=uploaded.size_bytes,
+        sha256=uploaded.sha256,
+        stored_bytes=uploaded.stored_bytes,
+        entries=packed.entries,
+        warnings=packed.warnings_total,
+        consistency=str(packed.consistency),
+    )
+    sealed = manifest_seal(manifest, data_key=place.data_key, target=place.target.id)
+    with storage_errors(), place.storage.writer(place.key + MANIFEST_SUFFIX, expected_size=len(sealed)) as writer:
+        writer.write(sealed)
+        writer.commit()

@@ -1,0 +1,30 @@
+"""Keeping what a restore is about to replace."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.services.audit import audit_record
+from backups.models import BackupStatus, Operation
+from backups.services.safety import safety_begin
+from backups.work.archiving import archive_make, archive_settle
+from backups.work.lease import Lease
+from sidecar_client.client import SidecarClient
+
+
+def safety_make(*, operation: Operation, client: SidecarClient, lease: Lease) -> None:
+    """Make the operation's safety backup ready, unless an earlier attempt did."""
+    safety = safety_begin(operation=operation, fence_hold=lease.fence_hold)
+    if safety.status != BackupStatus.CREATING:
+        return
+    made = archive_make(operation=operation, backup=safety, client=client, lease=lease, phase="safety")
+    with transaction.atomic():
+        lease.fence_hold()
+        archive_settle(operation=operation, backup=safety, made=made)
+        audit_record(
+            actor=operation.requested_by,
+            action="safety.succeeded",
+            order_id=operation.order_id,
+            object_id=safety.id,
+            size_bytes=made.uploaded.size_bytes,
+        )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import archive, scale
+from benchmarks import archive, restore, scale
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "archive": lambda report, options: archive.run(report, options.megabytes, options.runs),
+    "restore": lambda report, options: restore.run(report, options.megabytes, options.runs),
     "scale": lambda report, options: scale.run(report, options.scale),
 }
 
@@ -18,8 +19,12 @@ def main() -> None:
     """Run what was named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument("--megabytes", type=int, default=1066, help="archive: the world's size (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="archive: the median of so many (default: %(default)s)")
+    parser.add_argument(
+        "--megabytes", type=int, default=1066, help="archive, restore: the world's size (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=3, help="archive, restore: the median of so many (default: %(default)s)"
+    )
     parser.add_argument(
         "--scale", type=float, default=1.0, help=f"scale: times {scale.ORDERS:,} orders (default: %(default)s)"
     )

@@ -25,8 +25,9 @@ from benchmarks.proc import children_of
 from benchmarks.report import Report
 from benchmarks.scale_browser import Browser
 from benchmarks.scale_pages import TIMES, US, Pages, Place, Request, version_forgotten
+from benchmarks.scale_server import SERVER
 from common.keyring import kek_generate
-from config.demo.processes import ROOT, WEB, Child
+from config.demo.processes import ROOT, Child
 from config.private_files import private_keep
 from tests.processes.portal import port_free
 from tests.processes.waiting import wait_until
@@ -110,10 +111,10 @@ def _report_seed(report: Report, seeded: dict[str, Any]) -> None:
 
 @contextmanager
 def _web(home: Path, environ: Mapping[str, str]) -> Iterator[tuple[Browser, list[int]]]:
-    """The real web server, answering when this enters: a browser for it, and its processes."""
+    """The real web server with a clock, answering when this enters: a browser for it, and its processes."""
     logs = home / "logs"
     logs.mkdir()
-    child = Child(WEB, logs=logs, environ=environ)
+    child = Child(SERVER, logs=logs, environ=environ)
     url = f"http://127.0.0.1:{environ['SAVEPOINT_PORT']}"
     child.start()
     try:

@@ -12,6 +12,8 @@ from http.client import HTTPConnection, HTTPMessage
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from benchmarks.scale_server import TIMING, seconds_told
+
 SESSION, CSRF = "savepoint", "csrf"
 """The names of the cookies."""
 SIGN_IN = "/accounts/login/"
@@ -28,6 +30,11 @@ class Answer:
     headers: HTTPMessage
     body: bytes
     seconds: float
+
+    @property
+    def server_seconds(self) -> float:
+        """What of them the portal's application took."""
+        return seconds_told(self.headers[TIMING])
 
     @property
     def html(self) -> Html:

@@ -41,6 +41,13 @@ def orders_visible(user: User) -> QuerySet[Order]:
     return Order.objects.filter(id__in=own.union(direct, by_group))
 
 
+def order_visible(user: User, order: Order) -> bool:
+    """Whether the order is one of `orders_visible`. Of the caller's own it is known without a question."""
+    if user.is_active and order.customer.owner_id == user.id:
+        return True
+    return user.has_perm("orders.view_all_orders") or orders_visible(user).filter(id=order.id).exists()
+
+
 def order_rights(user: User, order: Order) -> frozenset[OrderRight]:
     """The caller's rights on an order; empty when they may not even see it. Any right implies `view_order`."""
     if not user.is_active:
@@ -54,11 +61,8 @@ def order_rights(user: User, order: Order) -> frozenset[OrderRight]:
             rights.add(OrderRight.DOWNLOAD)
     given = OrderUserPermission.objects.filter(user=user, content_object=order)
     by_group = OrderGroupPermission.objects.filter(group__user=user, content_object=order)
-    names = {
-        *given.values_list("permission__codename", flat=True),
-        *by_group.values_list("permission__codename", flat=True),
-    }
-    rights |= {right for right in OrderRight if right in names}
+    names = set(given.values_list("permission__codename").union(by_group.values_list("permission__codename")))
+    rights |= {right for right in OrderRight if (right.value,) in names}
     return frozenset(rights | {OrderRight.VIEW}) if rights else frozenset()
 
 
@@ -79,5 +83,6 @@ def order_change_require(user: User, order: Order) -> None:
 
     Staff who look after every order go on doing so: to tidy up, and to take the server back.
     """
-    if not user.has_perm("orders.view_all_orders"):
-        order_not_suspended(order)
+    # Whether it is suspended is at hand; what somebody may on every order has to be read.
+    if order.is_suspended and not user.has_perm("orders.view_all_orders"):
+        raise OrderSuspended

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import User
 from orders.errors import OrderNotFound
 from orders.models import Order
-from orders.rights import orders_visible
+from orders.rights import order_visible, orders_visible
 
 
 def orders_found(*, user: User, words: str) -> QuerySet[Order]:
@@ -26,7 +26,7 @@ def orders_found(*, user: User, words: str) -> QuerySet[Order]:
 
 def order_get(*, user: User, order_id: UUID) -> Order:
     """The order, if the caller may see it. Raises OrderNotFound."""
-    order = orders_visible(user).select_related("customer", "plan").filter(id=order_id).first()
-    if order is None:
+    order = Order.objects.select_related("customer", "plan").filter(id=order_id).first()
+    if order is None or not order_visible(user, order):
         raise OrderNotFound
     return order

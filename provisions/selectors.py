@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from accounts.models import User
@@ -24,9 +25,14 @@ def provision_get(*, user: User, order_id: UUID, provision_id: UUID) -> Provisio
 
 def provision_sidecar(provision: Provision) -> Provision:
     """The sidecar through which a provision's files are reached. Raises NotAPrimaryDeployment, NoSidecar."""
+    return sidecar_among(Provision.objects.filter(order_id=provision.order_id, kind=ProvisionKind.SIDECAR), provision)
+
+
+def sidecar_among(provisions: Iterable[Provision], provision: Provision) -> Provision:
+    """As `provision_sidecar`, out of the provisions of its order. Raises NotAPrimaryDeployment, NoSidecar."""
     if not provision.is_primary:
         raise NotAPrimaryDeployment
-    sidecar = Provision.objects.filter(order_id=provision.order_id, kind=ProvisionKind.SIDECAR).first()
+    sidecar = next((found for found in provisions if found.kind == ProvisionKind.SIDECAR), None)
     if sidecar is None:
         raise NoSidecar
     return sidecar

@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from backups.models import Asset, Backup, Operation, OperationKind, OperationState, StoredObject
 from backups.selectors import operation_active, operation_get
+from backups.services.tallies import operations_tally
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from orders.errors import BackupInProgress
 from orders.models import Order
@@ -71,6 +72,7 @@ def order_not_busy(order: Order) -> None:
 
 def order_backups_release(order: Order) -> None:
     """Remove the backups of an order that is being deleted; the sweep takes what they hold in storage."""
+    operations_tally(order)
     backup_ids = list(Backup.objects.filter(order=order).values_list("id", flat=True))
     asset_ids = list(Backup.objects.filter(order=order, asset__isnull=False).values_list("asset_id", flat=True))
     StoredObject.objects.filter(backup_id__in=backup_ids, doomed_at__isnull=True).update(doomed_at=timezone.now())

@@ -12,6 +12,7 @@ from backups.errors import SidecarUnavailableError
 from common.errors import ApplicationError
 from provisions.models import Provision
 from provisions.services.provisions import sidecar_seen
+from provisions.services.sidecar_address import sidecar_address
 from sidecar_client.client import SidecarClient, Ticket
 from sidecar_client.errors import SidecarClientError, SidecarUnavailable
 from sidecar_client.values import SidecarInfo
@@ -48,11 +49,10 @@ def sidecar_open(
     channel is opened here, after the fork.
     """
     ticket = Ticket(operation=str(operation_id), fence=fence)
-    with (
-        sidecar_errors(checkpoint),
-        SidecarClient(address=sidecar.address, token=sidecar.token or "", ticket=ticket) as client,
-    ):
-        yield client
+    with sidecar_errors(checkpoint):
+        reached = sidecar_address(sidecar)
+        with SidecarClient(address=reached.target, token=reached.token, tls=reached.tls, ticket=ticket) as client:
+            yield client
 
 
 def sidecar_reach(*, client: SidecarClient, sidecar: Provision, checkpoint: Callable[[], None]) -> SidecarInfo:

@@ -110,6 +110,8 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "rename": full.backup(rows["ready"], "rename/"),
         "delete": full.backup(rows["ready"], "delete/"),
         "restore, not now": full.backup(rows["ready"], "restore/"),
+        "what a restore would change": full.backup(rows["ready"], "restore/preview/"),
+        "undo a restore": full.backup(rows["ready"], "undo/"),
         "revoke a token": f"/account/tokens/{token}/revoke/",
         **ACCOUNT,
     }

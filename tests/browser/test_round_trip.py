@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from config.demo.comparison import archive_compare
 from tests.browser.hands import Finger, Keyboard, Mouse, WithoutScripts
 from tests.browser.pages import row
+from tests.processes.test_undo import everything
 
 
 def differences(archive: Path, world: Path) -> list[str]:
@@ -65,16 +66,28 @@ def test_the_whole_job(way, named, house, visit, tmp_path):
     download.value.save_as(archive)
     assert differences(archive, world) == []
 
+    def restore():
+        hand.press(backup.get_by_role("link", name="Restore"))
+        expect(page.get_by_role("heading", name="Restore this backup?")).to_be_visible()
+        hand.choose(page.get_by_role("radio", name="Remove them"))
+        hand.write(page.get_by_role("textbox", name="type the name of the server"), rented.name)
+        hand.press(button("Restore backup"))
+        expect(page).to_have_url(f"{house.url}{rented.path}")
+        hand.watch(lambda timeout: expect(backup.get_by_text("Restored")).to_be_visible(timeout=timeout))
+        assert differences(archive, world) == []
+
     break_the_world(world)
+    broken = everything(world)
     assert differences(archive, world) != []
-    hand.press(backup.get_by_role("link", name="Restore"))
-    expect(page.get_by_role("heading", name="Restore this backup?")).to_be_visible()
-    hand.choose(page.get_by_role("radio", name="Remove them"))
-    hand.write(page.get_by_role("textbox", name="type the name of the server"), rented.name)
-    hand.press(button("Restore backup"))
-    expect(page).to_have_url(f"{house.url}{rented.path}")
-    hand.watch(lambda timeout: expect(backup.get_by_text("Restored")).to_be_visible(timeout=timeout))
-    assert differences(archive, world) == []
+    restore()
+
+    hand.press(backup.get_by_role("link", name="Undo"))
+    expect(page.get_by_role("heading", name="Undo this restore?")).to_be_visible()
+    hand.press(button("Undo the restore"))
+    hand.watch(lambda timeout: expect(backup.get_by_text("Restore undone")).to_be_visible(timeout=timeout))
+    assert everything(world) == broken
+    expect(backup.get_by_role("link", name="Undo")).to_have_count(0)
+    restore()
 
     hand.press(backup.get_by_role("link", name="Delete"))
     expect(page.get_by_text("will be gone for good")).to_be_visible()

@@ -20,6 +20,7 @@ from backups.models import (
     Backup,
     BackupStatus,
     Operation,
+    OperationBackup,
     OperationKind,
     OperationRole,
     OperationState,
@@ -126,10 +127,11 @@ def order_backup_get(*, order: Order, backup_id: UUID) -> Backup:
     return backup
 
 
-def operations_of(backup: Backup) -> list[Operation]:
-    """What was done with a backup, the newest first, with who asked for it."""
-    rows = Operation.objects.filter(roles__backup=backup).select_related("requested_by")
-    return list(rows.order_by("-created_at", "-id")[:OPERATIONS_SHOWN])
+def operations_of(backup: Backup) -> list[tuple[Operation, str]]:
+    """What was done with a backup, the newest first, with who asked for it, and what the backup was to it."""
+    rows = OperationBackup.objects.filter(backup=backup).select_related("operation__requested_by")
+    newest = rows.order_by("-operation__created_at", "-operation_id")[:OPERATIONS_SHOWN]
+    return [(row.operation, row.role) for row in newest]
 
 
 def storage_history(order: Order) -> list[tuple[datetime, int]]:
@@ -151,7 +153,8 @@ def backups_newest(orders: Collection[Order]) -> dict[UUID, datetime]:
 def backup_names(ids: Collection[UUID]) -> dict[UUID | None, str]:
     """The names of backups by their ids, and by those of operations on them; of what is gone there is none."""
     names: dict[UUID | None, str] = dict(Backup.objects.filter(id__in=ids).values_list("id", "name"))
-    names.update(Operation.objects.filter(id__in=ids, backups__isnull=False).values_list("id", "backups__name"))
+    about = Operation.objects.filter(id__in=ids, roles__role=OperationRole.SUBJECT)
+    names.update(about.values_list("id", "roles__backup__name"))
     return names
 
 

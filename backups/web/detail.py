@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import User
-from backups.models import Backup, Operation, OperationKind, OperationState
+from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationRole, OperationState
 from backups.rules import Rules
 from backups.selectors import operations_of
 from backups.web.rows import BackupRow, row_of
@@ -100,7 +100,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         sha256=backup.asset.sha256 if backup.asset else "",
         format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
-        events=tuple(_event(operation) for operation in operations_of(backup)),
+        events=tuple(_event(operation, role) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
         active=row.progress is not None or rules.active is not None,
@@ -108,11 +108,19 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     )
 
 
-def _event(operation: Operation) -> Event:
+def _event(operation: Operation, role: str) -> Event:
     tone, icon = LOOKS[OperationState(operation.state)]
-    kind = OperationKind(operation.kind)
-    note = ""
-    if operation.error_code:
+    kind, state = OperationKind(operation.kind), str(OperationState(operation.state).label)
+    title, note = str(KINDS.get(kind, kind.label)), ""
+    if role == OperationRole.SAFETY:
+        # The restore is another backup's, and what became of it stands on that one's page.
+        tone, icon, title, state = (
+            "ok",
+            "shield",
+            _("Kept before the data was exchanged"),
+            str(BackupStatus.READY.label),
+        )
+    elif operation.error_code:
         note = error_detail(code=operation.error_code, params=operation.error_params)
     elif operation.kind == OperationKind.RESTORE and operation.state == OperationState.SUCCEEDED:
         note = str(MODES.get(operation.params.get("mode", ""), ""))
@@ -120,8 +128,8 @@ def _event(operation: Operation) -> Event:
     return Event(
         tone=tone,
         icon=icon,
-        title=str(KINDS.get(kind, kind.label)),
-        state=str(OperationState(operation.state).label),
+        title=title,
+        state=state,
         who=operation.requested_by.get_full_name() if operation.requested_by else "",
         began_at=operation.created_at,
         took=ended - began if ended else None,

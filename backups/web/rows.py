@@ -166,23 +166,8 @@ def _origin(backup: Backup) -> Iterator[Mark]:
 
 def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> dict[str, Action]:
     """The actions in the order in which they are shown."""
-    operation = backup.operation
-    checks: dict[str, Callable[[], object]] = {}
-    if backup.status == BackupStatus.READY and provision is not None:
-        checks["restore"] = lambda: rules.restore_require(backup, provision)
-        if _was_restored(operation) and _undoable(backup, rules=rules, provision=provision):
-            checks["undo"] = lambda: rules.undo_require(backup, provision)
-    if backup.status == BackupStatus.FAILED and provision is not None:
-        checks["retry"] = lambda: rules.create_require(provision)
-    if operation is not None and operation.is_live and operation.cancel_requested_at is None:
-        checks["cancel"] = lambda: rules.cancel_require(operation)
-    if backup.asset_id is not None:
-        checks["download"] = lambda: rules.download_require(backup)
-    checks["rename"] = checks["lock"] = rules.update_require
-    if backup.status in (BackupStatus.READY, BackupStatus.FAILED):
-        checks["delete"] = lambda: rules.delete_require(backup)
     actions = {}
-    for name, check in checks.items():
+    for name, check in _checks(backup, rules=rules, provision=provision):
         error = refusal(check)
         # What somebody never may is not offered; what cannot be done now is, with the reason.
         if not isinstance(error, PermissionDenied):
@@ -190,8 +175,34 @@ def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> di
     return actions
 
 
-def _was_restored(operation: Operation | None) -> bool:
-    """Whether the last thing done with a backup may be a restore that can be taken back: asked of what is at hand."""
+def _checks(backup: Backup, *, rules: Rules, provision: Provision | None) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What makes sense in the backup's status, each with what raises the reason against it."""
+    operation = backup.operation
+    if provision is not None:
+        yield from _checks_of_server(backup, rules=rules, provision=provision)
+    if operation is not None and operation.is_live and operation.cancel_requested_at is None:
+        yield "cancel", lambda: rules.cancel_require(operation)
+    if backup.asset_id is not None:
+        yield "download", lambda: rules.download_require(backup)
+    yield "rename", rules.update_require
+    yield "lock", rules.update_require
+    if backup.status in (BackupStatus.READY, BackupStatus.FAILED):
+        yield "delete", lambda: rules.delete_require(backup)
+
+
+def _checks_of_server(
+    backup: Backup, *, rules: Rules, provision: Provision
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    if backup.status == BackupStatus.READY:
+        yield "restore", lambda: rules.restore_require(backup, provision)
+        if _may_be_undone(backup.operation) and _undoable(backup, rules=rules, provision=provision):
+            yield "undo", lambda: rules.undo_require(backup, provision)
+    if backup.status == BackupStatus.FAILED:
+        yield "retry", lambda: rules.create_require(provision)
+
+
+def _may_be_undone(operation: Operation | None) -> bool:
+    """Whether the last thing done with a backup was about its server's files: asked of what is at hand."""
     return operation is not None and operation.kind in EXCHANGE_KINDS and not operation.is_live
 
 

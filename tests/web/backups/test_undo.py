@@ -14,7 +14,13 @@ from orders.rights import OrderRight
 from provisions.models import Provision
 from sidecar_client.errors import SidecarUnavailable
 from sidecar_client.values import Change, ChangeKind, RestorePreview
-from tests.factories import BackupFactory, OperationBackupFactory, OperationFactory, OrderUserPermissionFactory
+from tests.factories import (
+    AuditEventFactory,
+    BackupFactory,
+    OperationBackupFactory,
+    OperationFactory,
+    OrderUserPermissionFactory,
+)
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of
 
@@ -175,6 +181,21 @@ def test_a_safety_backup_says_what_it_is_and_how_long_it_stays(site, owner):
     Backup.objects.filter(id=safety.id).update(locked=True)
     row = read(owner.get(site.page)).one(id=f"backup-{safety.id}")
     assert "goes" not in row.one("ul", class_="marks").text
+
+
+def test_the_page_of_a_safety_backup_says_where_it_comes_from(site, owner):
+    _, safety = restored(site)
+    done = read(owner.get(site.at(safety))).one("ol", class_="timeline")
+    assert "Kept before the data was exchanged · Ready" in done.text
+    assert "Restore" not in done.text
+
+
+def test_the_activity_names_the_backup_that_was_restored_and_not_the_one_that_was_kept(site, owner):
+    backup, _ = restored(site)
+    AuditEventFactory(
+        action="restore.failed", order_id=site.order.id, object_id=backup.operation_id, data={"code": "storage_full"}
+    )
+    assert "Nightly: Storage full" in read(owner.get(f"{site.page}activity/")).text
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import ServiceDeletes
-from provisions.models import Provision, ProvisionKind
+from common.admin import ReadOnlyAdmin, ServiceDeletes
+from provisions.models import Provision, ProvisionKind, SidecarAuthority, SidecarCertificate, SidecarEnrolment
 from provisions.services.provisions import provision_create, provision_delete
 
 
@@ -75,3 +75,45 @@ class ProvisionAdmin(ServiceDeletes):
         """Remove the provision, unless it has backups or an operation is active on its order."""
         actor: Any = request.user
         provision_delete(provision=obj, actor=actor)
+
+
+@admin.register(SidecarAuthority)
+class SidecarAuthorityAdmin(ReadOnlyAdmin):
+    """Who signs for workers and sidecars. Never their keys."""
+
+    list_display = ["id", "signs", "created_at", "expires_at", "retired_at"]
+    fields = ["signs", "created_at", "expires_at", "retired_at", "certificate"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarAuthority]:
+        """Rows without their key."""
+        return super().get_queryset(request).defer("key")
+
+
+@admin.register(SidecarCertificate)
+class SidecarCertificateAdmin(ReadOnlyAdmin):
+    """What was signed for which sidecar."""
+
+    list_display = ["fingerprint", "provision", "authority", "installed_at", "expires_at", "ended_at"]
+    list_select_related = ["provision", "authority"]
+    search_fields = ["fingerprint", "=provision__id", "=provision__order__id"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarCertificate]:
+        """Rows without the secrets of what they belong to."""
+        return super().get_queryset(request).defer("provision__token", "authority__key")
+
+
+@admin.register(SidecarEnrolment)
+class SidecarEnrolmentAdmin(ReadOnlyAdmin):
+    """The tokens that sidecars may join with, or did; never the tokens themselves."""
+
+    list_display = ["created_at", "provision", "expires_at", "used_at"]
+    list_select_related = ["provision"]
+    search_fields = ["=provision__id"]
+    fields = ["provision", "created_at", "expires_at", "used_at"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarEnrolment]:
+        """Rows without the secret of what they belong to."""
+        return super().get_queryset(request).defer("provision__token")

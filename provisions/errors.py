@@ -1,6 +1,7 @@
 """Failures of provisions."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from common.errors import ApplicationError, NotFound
 
@@ -31,3 +32,37 @@ class NoSidecar(ApplicationError):
 
     code, status, title = "no_sidecar", 409, _("No sidecar")
     message = _("This server has no backup agent yet, so its files cannot be reached. Please ask your host to add one.")
+
+
+class NotASidecar(ApplicationError):
+    """Only sidecars have certificates."""
+
+    code, status, title = "not_a_sidecar", 409, _("Not a backup agent")
+    message = _("Only a provision of the kind sidecar has a certificate. Nothing was changed. Choose that one.")
+
+
+class NoSidecarAuthority(ApplicationError):
+    """The portal cannot sign certificates yet."""
+
+    code, status, title = "no_sidecar_authority", 409, _("No sidecar authority")
+    message = _("This portal has no sidecar authority yet. Nothing was changed. Run: manage.py sidecar_ca init")
+
+
+class SidecarAuthorityExists(ApplicationError):
+    """There is an authority that signs; another takes its place by a rotation only."""
+
+    code, status, title = "sidecar_authority_exists", 409, _("Sidecar authority exists")
+    message = _("This portal has a sidecar authority. Nothing was changed. To replace it: manage.py sidecar_ca rotate")
+
+
+class SidecarAuthorityNeeded(ApplicationError):
+    """Sidecars still have certificates of an older authority; `sidecars` says how many."""
+
+    code, status, title = "sidecar_authority_needed", 409, _("Sidecar authority needed")
+    message = ngettext_lazy(
+        "%(sidecars)s sidecar still has a certificate of an older authority. Nothing was changed. "
+        "Renew it first, or revoke it: manage.py sidecar_ca renew --all",
+        "%(sidecars)s sidecars still have certificates of an older authority. Nothing was changed. "
+        "Renew them first, or revoke them: manage.py sidecar_ca renew --all",
+        "sidecars",
+    )

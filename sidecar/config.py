@@ -4,20 +4,24 @@ TOML with these keys; every path is absolute:
 
     data_root      the game server's files: an existing folder
     scratch        the daemon's own folder, outside the data root; created when it is missing
-    listen         "127.0.0.1:7331" (a loopback address; port 0: any) or "unix:/run/savepoint.sock"
+    listen         "127.0.0.1:7331" (a loopback address; port 0: any) or "unix:/run/savepoint.sock"; with a tls_folder
+                   any address of this machine
     token_file     holds the secret shared with the portal, readable by its owner only
+    tls_folder     instead of token_file: holds key and certificates, as `savepoint-sidecar enrol` makes them
     drain_seconds  optional: how long running calls may take to finish after SIGTERM, 10 by default
+    [game]         optional table: the game server, as `sidecar.game.settings` describes it
 """
 
 import ipaddress
 import os
-import stat
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sidecar.checks import absolute, seconds, secret
+from sidecar.game.settings import GameSettings, game_read
 from sidecar.starting import StartError
 
 _DRAIN_SECONDS: Final = 10.0
@@ -26,7 +30,6 @@ _UNIX: Final = "unix:"
 # sockaddr_un.sun_path, less its final zero.
 _SOCKET_PATH_BYTES: Final = 107
 _PORT_MAX: Final = 65535
-_ANYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Config:
     listen: str
     token: str = field(repr=False)
     drain_seconds: float
+    game: GameSettings = field(default_factory=GameSettings)
+    tls_folder: Path | None = None
 
     @property
     def socket_path(self) -> str:
@@ -63,59 +68,69 @@ def config_read(path: Path) -> Config:
             checked[key] = check(values.get(key, default))
         except ValueError as error:
             raise StartError(f"{path}: {key} {error}") from error
-    if _overlap(checked["data_root"], checked["scratch"]):
-        raise StartError(f"{path}: scratch and data_root must not lie in each other")
+    try:
+        _require_apart(**{key: checked[key] for key in ("data_root", "scratch", "tls_folder")})
+        _require_guard(**{key: checked[key] for key in ("listen", "token_file", "tls_folder")})
+    except ValueError as error:
+        raise StartError(f"{path}: {error}") from error
     return Config(token=checked.pop("token_file"), **checked)
 
 
-def _absolute(value: object) -> Path:
-    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
-        raise ValueError("must be an absolute path")
-    return Path(os.path.realpath(value))
-
-
 def _data_root(value: object) -> Path:
-    root = _absolute(value)
+    root = absolute(value)
     if not root.is_dir():
         raise ValueError("is not an existing folder")
     return root
 
 
 def _token(value: object) -> str:
-    path = _absolute(value)
-    try:
-        readable_by_others = path.stat().st_mode & _ANYBODY_ELSE
-        token = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        # Its message would quote the secret.
-        raise ValueError("must hold printable ASCII") from None
-    if readable_by_others:
-        raise ValueError("must be accessible to its owner only (chmod 600)")
-    if len(token) < _TOKEN_CHARACTERS or not token.isprintable() or " " in token:
-        raise ValueError(f"must hold one secret of at least {_TOKEN_CHARACTERS} characters without spaces")
-    return token
+    if value == "":
+        return ""
+    return secret(value, characters=_TOKEN_CHARACTERS)
+
+
+def _tls_folder(value: object) -> Path | None:
+    # What is in it is looked at when the daemon starts: the program that fills it reads this file too.
+    return None if value == "" else absolute(value)
+
+
+def _require_guard(*, listen: str, token_file: str, tls_folder: Path | None) -> None:
+    """Raise ValueError unless there is exactly one way to know a caller, fit for who can connect."""
+    if tls_folder is None:
+        if not token_file:
+            raise ValueError("'token_file' is missing")
+        if not listen.startswith(_UNIX) and not ipaddress.ip_address(_host(listen)).is_loopback:
+            raise ValueError(
+                "listen must be a loopback address: the token must not cross a network in plain text; "
+                "beyond this machine goes TLS ('tls_folder')"
+            )
+        return
+    if token_file:
+        raise ValueError("token_file and tls_folder exclude each other: over TLS the certificate says who calls")
+    if listen.startswith(_UNIX):
+        raise ValueError("tls_folder needs a port to listen on, and a socket is guarded by its mode and a token")
 
 
 def _listen(value: object) -> str:
     text = value if isinstance(value, str) else ""
     if text.startswith(_UNIX):
         return _UNIX + _socket(text.removeprefix(_UNIX))
-    host, _, port = text.rpartition(":")
+    _, _, port = text.rpartition(":")
     try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        ipaddress.ip_address(_host(text))
     except ValueError:
         raise ValueError('must be like "127.0.0.1:7331" or "unix:/path"') from None
     if not port.isdecimal() or int(port) > _PORT_MAX:
         raise ValueError("must end in a port")
-    if not address.is_loopback:
-        raise ValueError("must be a loopback address: the token must not cross a network in plain text")
     return text
 
 
+def _host(listen: str) -> str:
+    return listen.rpartition(":")[0].removeprefix("[").removesuffix("]")
+
+
 def _socket(value: str) -> str:
-    path = _absolute(value)
+    path = absolute(value)
     if len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
         raise ValueError(f"must name a socket of at most {_SOCKET_PATH_BYTES} bytes")
     if not path.parent.is_dir():
@@ -123,10 +138,12 @@ def _socket(value: str) -> str:
     return str(path)
 
 
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError("must be a number of seconds")
-    return float(value)
+def _require_apart(*, data_root: Path, scratch: Path, tls_folder: Path | None) -> None:
+    """Raise ValueError when a backup could hold, or a restore take away, what is the daemon's own."""
+    if _overlap(data_root, scratch):
+        raise ValueError("scratch and data_root must not lie in each other")
+    if tls_folder is not None and (_overlap(data_root, tls_folder) or _overlap(scratch, tls_folder)):
+        raise ValueError("tls_folder must not lie in data_root or scratch, nor around them")
 
 
 def _overlap(one: Path, other: Path) -> bool:
@@ -135,8 +152,10 @@ def _overlap(one: Path, other: Path) -> bool:
 
 _KEYS: Final[dict[str, tuple[Callable[[object], object], object]]] = {
     "data_root": (_data_root, None),
-    "scratch": (_absolute, None),
+    "scratch": (absolute, None),
     "listen": (_listen, None),
-    "token_file": (_token, None),
-    "drain_seconds": (_seconds, _DRAIN_SECONDS),
+    "token_file": (_token, ""),
+    "tls_folder": (_tls_folder, ""),
+    "drain_seconds": (seconds, _DRAIN_SECONDS),
+    "game": (game_read, {}),
 }

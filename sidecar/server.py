@@ -6,24 +6,32 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from sidecar.auth import TokenRequired
+from sidecar.auth import TokenRequired, WorkerRequired
 from sidecar.calls import Calls
 from sidecar.config import Config
 from sidecar.errors import SidecarError
 from sidecar.extracting import Extractions
 from sidecar.fences import Fences
-from sidecar.restore.extraction import extractions_recover
+from sidecar.game.game import Game
+from sidecar.restore.extraction import OutcomeKind, extractions_recover
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
 from sidecar.starting import StartError
+from sidecar.tls.certificates import CertificateError
+from sidecar.tls.credentials import tls_credentials
+from sidecar.tls.folder import TlsFolder
+from sidecar.tls.service import Certificates
 from sidecar_client.contract import MESSAGE_BYTES, SERVICE
 
 _log = logging.getLogger("sidecar")
+
+# Generic in the stubs only.
+Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
 
 END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Each call has a thread; a backup has two calls. More than this is nobody's honest need on one server.
@@ -51,15 +59,19 @@ def signals_hold() -> None:
 def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises `StartError` when it cannot start."""
     scratch = Scratch(config.scratch)
-    _recover(config)
+    settled = _recover(config)
     scratch.sweep()
     calls = Calls(Fences(scratch.fences))
-    extractions = Extractions(root=config.data_root)
-    service = FileIO(root=config.data_root, scratch=scratch, calls=calls, extractions=extractions)
+    game = Game(config.game, folder=scratch.folder)
+    extractions = Extractions(root=config.data_root, server=game.server)
+    service = FileIO(root=config.data_root, scratch=scratch, calls=calls, extractions=extractions, game=game)
     healths = health.HealthServicer()
     healths.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-    server = _server(config, service, healths)
-    address = _listen(server, config)
+    tls = None if config.tls_folder is None else TlsFolder(config.tls_folder)
+    certificates = Certificates(folder=tls, calls=calls)
+    server = _server(config, service.handlers() | certificates.handlers(), healths)
+    address = _listen(server, config, tls)
+    game.recover(settled=settled)
     server.start()
     sys.stdout.write(f"listening on {address}\n")
     sys.stdout.flush()
@@ -71,36 +83,44 @@ def serve(config: Config) -> None:
     extractions.finish()
     calls.end()
     server.stop(_GOODBYE_SECONDS).wait()
+    game.finish()
 
 
-def _recover(config: Config) -> None:
+def _recover(config: Config) -> bool:
+    """Bring extractions to their end; returns whether that could be done with all of them."""
     try:
         outcomes = extractions_recover(root=config.data_root)
     except SidecarError as error:
         raise StartError(f"{config.data_root}: {error.detail}") from error
     for operation, outcome in outcomes:
         _log.warning("extraction of operation=%r was interrupted: now %s", operation, outcome.kind.name.lower())
+    return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
 
 
-def _server(config: Config, service: FileIO, healths: health.HealthServicer) -> grpc.Server:
+def _server(config: Config, handlers: Handlers, healths: health.HealthServicer) -> grpc.Server:
+    known: grpc.ServerInterceptor[Any, Any] = (
+        TokenRequired(service=SERVICE, token=config.token)
+        if config.tls_folder is None
+        else WorkerRequired(service=SERVICE)
+    )
     server = grpc.server(
         ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="call"),
-        interceptors=[TokenRequired(service=SERVICE, token=config.token)],
+        interceptors=[known],
         options=_OPTIONS,
         maximum_concurrent_rpcs=_CALLS_AT_ONCE,
     )
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, service.handlers()),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     return server
 
 
-def _listen(server: grpc.Server, config: Config) -> str:
+def _listen(server: grpc.Server, config: Config, tls: TlsFolder | None) -> str:
     """Take the address and return it, with the port that was chosen where any would do."""
     _require_free(config)
     # Whoever may connect to a Unix socket is decided by its mode.
     before = os.umask(0o177)
     try:
-        port = server.add_secure_port(config.listen, _credentials(config))
+        port = server.add_secure_port(config.listen, _credentials(config, tls))
     except RuntimeError as error:
         raise StartError(f"cannot listen on {config.listen}") from error
     finally:
@@ -124,8 +144,13 @@ def _require_free(config: Config) -> None:
             raise StartError(f"cannot listen on {config.listen}: {error.strerror}") from error
 
 
-def _credentials(config: Config) -> grpc.ServerCredentials:
-    """How connections are secured. These are connections within this machine: any other fails its handshake."""
+def _credentials(config: Config, tls: TlsFolder | None) -> grpc.ServerCredentials:
+    """How connections are secured: by TLS, or by being within this machine; any other fails its handshake."""
+    if tls is not None:
+        try:
+            return tls_credentials(tls)
+        except CertificateError as error:
+            raise StartError(f"{tls.path}: {error}") from error
     if config.socket_path:
         return grpc.local_server_credentials(grpc.LocalConnectionType.UDS)
     return grpc.local_server_credentials(grpc.LocalConnectionType.LOCAL_TCP)

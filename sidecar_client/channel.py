@@ -1,6 +1,6 @@
 """The connection to one sidecar: how it is secured, how large its messages are, when it counts as dead."""
 
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -26,11 +26,24 @@ _OPTIONS: Final = (
 
 def channel_open(*, address: Address) -> grpc.Channel:
     """A channel to the sidecar, connecting when first used; not to be opened before a fork (grpc#15334)."""
-    return grpc.secure_channel(address.target, _credentials(address=address), options=_OPTIONS)
+    options: tuple[tuple[str, Any], ...] = _OPTIONS
+    if address.tls is not None:
+        # Where it listens says nothing about who it is: only this name does.
+        options = (*options, ("grpc.ssl_target_name_override", address.tls.server_name))
+    return grpc.secure_channel(address.target, _credentials(address=address), options=options)
 
 
 def _credentials(*, address: Address) -> grpc.ChannelCredentials:
-    """Connections within this machine only: the handshake fails, and no token is sent, to any other peer."""
+    """TLS with both certificates, or connections within this machine only: any other handshake fails.
+
+    Nothing falls back from one to the other, and no token is sent before a handshake that succeeded.
+    """
+    if address.tls is not None:
+        return grpc.ssl_channel_credentials(
+            root_certificates=address.tls.authorities,
+            private_key=address.tls.key,
+            certificate_chain=address.tls.certificate,
+        )
     if address.target.startswith("unix:"):
         return grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     return grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)

@@ -1,6 +1,6 @@
 """The portal's client of one sidecar."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -9,8 +9,10 @@ import grpc
 
 from sidecar_client.archive_stream import ArchiveStream
 from sidecar_client.channel import channel_open
+from sidecar_client.download import content_receive
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
+from sidecar_client.preview import preview_ask
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.upload import content_send
@@ -24,10 +26,12 @@ from sidecar_client.values import (
     ExtractProgress,
     ExtractResult,
     OutcomeKind,
+    RestorePreview,
     ServerControl,
     SidecarInfo,
     Ticket,
     Timeouts,
+    TlsIdentity,
     WarningKind,
 )
 from sidecar_client.waiting import Patience
@@ -43,11 +47,13 @@ __all__ = [
     "ExtractProgress",
     "ExtractResult",
     "OutcomeKind",
+    "RestorePreview",
     "ServerControl",
     "SidecarClient",
     "SidecarInfo",
     "Ticket",
     "Timeouts",
+    "TlsIdentity",
     "WarningKind",
 ]
 
@@ -70,11 +76,20 @@ class SidecarClient:
     called by the thread that called the method.
     """
 
-    def __init__(self, *, address: str, token: str, ticket: Ticket, timeouts: Timeouts | None = None) -> None:
-        self._address = Address(target=address, token=token)
+    def __init__(
+        self,
+        *,
+        address: str,
+        token: str,
+        ticket: Ticket,
+        timeouts: Timeouts | None = None,
+        tls: TlsIdentity | None = None,
+    ) -> None:
+        self._address = Address(target=address, token=token, tls=tls)
         self._ticket = wire.Ticket(operation=ticket.operation, fence=ticket.fence)
         self._timeouts = timeouts or Timeouts()
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        # Over TLS the certificate says who calls.
+        self._metadata = () if tls else (("authorization", f"Bearer {token}"),)
         self._channel: grpc.Channel | None = None
 
     def __enter__(self) -> Self:
@@ -150,6 +165,14 @@ class SidecarClient:
             timeouts=self._timeouts,
         )
 
+    def file_read(self, *, path: str, cancelled: Callable[[], bool]) -> Iterator[bytes]:
+        """The bytes of a whole file; leaving the iteration early ends the call."""
+        request = wire.ReadFileRequest(ticket=self._ticket, path=path)
+        return content_receive(
+            call=self._methods.read_file(request, metadata=self._metadata),
+            patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
+        )
+
     def file_delete(self, *, path: str) -> None:
         """Remove a scratch file; one that is not there is no error."""
         with status_translated():
@@ -202,6 +225,56 @@ class SidecarClient:
         with status_translated():
             self._methods.release_extract(
                 wire.ReleaseExtractRequest(ticket=self._ticket),
+                timeout=self._timeouts.reply,
+                metadata=self._metadata,
+            )
+
+    def restore_preview(
+        self,
+        *,
+        listing: Iterable[bytes],
+        mode: Literal["replace", "overlay"],
+        paths_limit: int,
+        paths_after: bytes,
+        cancelled: Callable[[], bool],
+    ) -> RestorePreview:
+        """What restoring the archive of this listing would change now; nothing is written, and no operation is needed.
+
+        Names up to `paths_limit` changes, at most 1000, from the first after the path `paths_after` on (`b""`: from the
+        beginning). Raises `Refused` while other previews are being made, `SidecarFailed` with `archive_damaged` or
+        `archive_refused` for what is wrong with the listing, and `SidecarUnavailable` when it takes too long.
+        """
+        # Its fence is 0: a preview is no attempt at anything.
+        header = wire.PreviewRestoreRequest.Header(
+            ticket=wire.Ticket(operation=self._ticket.operation),
+            mode=_MODES[mode],
+            paths_limit=paths_limit,
+            paths_after=paths_after,
+        )
+        return preview_ask(
+            method=self._methods.preview_restore,
+            metadata=self._metadata,
+            header=header,
+            listing=listing,
+            seconds=self._timeouts.preview,
+            patience=Patience(stall=self._timeouts.preview, cancelled=cancelled),
+        )
+
+    def certificate_request(self) -> bytes:
+        """Let the sidecar make a new key; returns its request for a certificate, PKCS #10, DER. Over TLS only."""
+        with status_translated():
+            reply = self._methods.request_certificate(
+                wire.RequestCertificateRequest(ticket=self._ticket),
+                timeout=self._timeouts.reply,
+                metadata=self._metadata,
+            )
+        return reply.request
+
+    def certificate_install(self, *, chain: bytes, authorities: bytes) -> None:
+        """Let the sidecar use that certificate of the newest key from now on, and believe those authorities; PEM."""
+        with status_translated():
+            self._methods.install_certificate(
+                wire.InstallCertificateRequest(ticket=self._ticket, chain=chain, authorities=authorities),
                 timeout=self._timeouts.reply,
                 metadata=self._metadata,
             )

@@ -17,3 +17,11 @@ DATA_BYTES: Final = 1 << 20
 
 MESSAGE_BYTES: Final = 8 << 20
 """The largest message either end takes."""
+
+WORKER_NAME: Final = "worker.savepoint"
+"""The name in the certificate of every worker. A sidecar takes calls over TLS from no other."""
+
+
+def sidecar_name(provision: str) -> str:
+    """The name in a sidecar's certificate; a worker looks for exactly this one."""
+    return f"{provision}.sidecar.savepoint"

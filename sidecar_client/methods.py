@@ -19,8 +19,8 @@ def _content(message: bytes) -> bytes:
 class Methods:
     """What can be called.
 
-    File content goes past the generated code: `read_file` answers with it as it is, and `write_file` takes
-    requests that are serialized already.
+    File content goes past the generated code: `read_file` answers with it as it is, `write_file` and
+    `preview_restore` take requests that are serialized already.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -63,4 +63,21 @@ class Methods:
                 wire.ReleaseExtractRequest.SerializeToString,
                 wire.ReleaseExtractReply.FromString,
             )
+        )
+        self.preview_restore: grpc.StreamUnaryMultiCallable[bytes, wire.PreviewRestoreReply] = channel.stream_unary(
+            _path("PreviewRestore"), None, wire.PreviewRestoreReply.FromString
+        )
+        self.request_certificate: grpc.UnaryUnaryMultiCallable[
+            wire.RequestCertificateRequest, wire.RequestCertificateReply
+        ] = channel.unary_unary(
+            _path("RequestCertificate"),
+            wire.RequestCertificateRequest.SerializeToString,
+            wire.RequestCertificateReply.FromString,
+        )
+        self.install_certificate: grpc.UnaryUnaryMultiCallable[
+            wire.InstallCertificateRequest, wire.InstallCertificateReply
+        ] = channel.unary_unary(
+            _path("InstallCertificate"),
+            wire.InstallCertificateRequest.SerializeToString,
+            wire.InstallCertificateReply.FromString,
         )

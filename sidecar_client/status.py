@@ -37,6 +37,9 @@ _REFUSALS: Final = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
+# What gRPC says when the handshake showed another certificate than the right one, or none. It says this in words only,
+# under the status of an absence; a peer that does not believe ours just closes the connection, and counts as absent.
+_NOT_BELIEVED: Final = ("CERTIFICATE_VERIFY_FAILED", "Verification Check failed", "WRONG_VERSION_NUMBER")
 # What gRPC says of itself when the peer goes away, is too slow or too busy. A call this client cancelled is
 # never asked for its status, so CANCELLED means that the sidecar is shutting down.
 _ABSENCES: Final = frozenset(
@@ -69,6 +72,8 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
         failure.params = _params(told.get(PARAMS_METADATA, "{}"))
         return failure
     status = error.code()
+    if any(words in (error.details() or "") for words in _NOT_BELIEVED):
+        return Refused("The sidecar could not prove that it is the one that was meant.")
     if status in _ABSENCES:
         return SidecarUnavailable("The sidecar does not answer.")
     if status in _REFUSALS:

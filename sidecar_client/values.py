@@ -13,11 +13,28 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsIdentity:
+    """How a worker proves who it is, and knows a sidecar, over TLS; all PEM but the name.
+
+    authorities: whom it believes: the sidecar's certificate is one of these, or signed by one of them. server_name:
+    the one name that certificate must have. certificate, key: the worker's own.
+    """
+
+    server_name: str
+    authorities: bytes
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
-    """Where a sidecar listens (`127.0.0.1:7331` or `unix:/path`) and the secret it shares with the portal."""
+    """Where a sidecar listens: `127.0.0.1:7331` or `unix:/path` and the secret it shares with the portal, or with
+    `tls` any `HOST:PORT` and no secret.
+    """
 
     target: str
     token: str = field(repr=False)
+    tls: TlsIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,8 @@ class Timeouts:
     """To answer any other single question."""
     stall: float = 30.0
     """Between two messages of a stream, or before it takes the next bytes sent to it."""
+    preview: float = 60.0
+    """To compare a listing with the live data, some of which it may have to read."""
 
 
 @dataclass(frozen=True, slots=True)

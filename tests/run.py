@@ -11,7 +11,14 @@ from pathlib import Path
 from tests.services.postgres import postgres
 from tests.services.require import ProgramMissing
 
-ON_BOTH_DATABASES = ["tests/access", "tests/api", "tests/operations", "tests/web"]
+ON_BOTH_DATABASES = [
+    "tests/access",
+    "tests/api",
+    "tests/operations",
+    "tests/provisions",
+    "tests/reconcile",
+    "tests/web",
+]
 
 
 def pytest_run(*arguments: str, database_url: str = "") -> int:

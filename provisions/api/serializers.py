@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.api.fields import UtcField
+from common.api.fields import StrictSerializer, UtcField
 
 
 class ProvisionSerializer(serializers.Serializer[Any]):
@@ -18,3 +18,18 @@ class ProvisionSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     is_primary = serializers.BooleanField(help_text="Whether it is the order's main game server.")
     created_at = UtcField()
+
+
+class EnrolmentSerializer(StrictSerializer):
+    """How a sidecar asks for its certificate."""
+
+    token = serializers.CharField(max_length=100, help_text="The one-time token that an operator was shown.")
+    request = serializers.CharField(max_length=10_000, help_text="PKCS #10, PEM; names in it are not read.")
+
+
+class EnrolledSerializer(serializers.Serializer[Any]):
+    """What a sidecar gets."""
+
+    certificate = serializers.CharField(help_text="The sidecar's certificate, PEM.")
+    authorities = serializers.CharField(help_text="Who may sign the certificates of its callers, PEM.")
+    provision = serializers.UUIDField(help_text="Which sidecar it is.")

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisions', '0001_initial'),
+        ("provisions", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='provision',
-            name='can_stop',
+            model_name="provision",
+            name="can_stop",
             field=models.BooleanField(default=False, editable=False),
         ),
         migrations.AddField(
-            model_name='provision',
-            name='game_profile',
+            model_name="provision",
+            name="game_profile",
             field=models.CharField(blank=True, editable=False, max_length=40),
         ),
     ]

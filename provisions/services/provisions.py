@@ -40,3 +40,9 @@ def provision_delete(*, provision: Provision, actor: User | None) -> None:
             provision.delete()
     except RestrictedError:
         raise ProvisionHasBackups from None
+
+
+def sidecar_seen(*, sidecar: Provision, game_profile: str, can_stop: bool) -> None:
+    """Note what a sidecar says of the game beside it, so that pages can tell without asking it."""
+    if (sidecar.game_profile, sidecar.can_stop) != (game_profile, can_stop):
+        Provision.objects.filter(id=sidecar.id).update(game_profile=game_profile[:40], can_stop=can_stop)

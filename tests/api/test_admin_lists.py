@@ -23,6 +23,7 @@ READ_ONLY = [
     "Finding",
     "IdempotencyRecord",
     "Operation",
+    "OperationTally",
     "StoredObject",
     "Supervisor",
 ]

@@ -5,15 +5,22 @@ from tests.factories.backups import (
     AssetFactory,
     BackupFactory,
     DataKeyFactory,
+    FindingFactory,
     OperationBackupFactory,
     OperationFactory,
+    OperationTallyFactory,
     StorageTargetFactory,
     StoredObjectFactory,
     SupervisorFactory,
 )
 from tests.factories.common import IdempotencyRecordFactory
 from tests.factories.orders import OrderFactory, OrderGroupPermissionFactory, OrderUserPermissionFactory, PlanFactory
-from tests.factories.provisions import ProvisionFactory
+from tests.factories.provisions import (
+    ProvisionFactory,
+    SidecarAuthorityFactory,
+    SidecarCertificateFactory,
+    SidecarEnrolmentFactory,
+)
 
 __all__ = [
     "ApiTokenFactory",
@@ -22,14 +29,19 @@ __all__ = [
     "BackupFactory",
     "CustomerFactory",
     "DataKeyFactory",
+    "FindingFactory",
     "IdempotencyRecordFactory",
     "OperationBackupFactory",
     "OperationFactory",
+    "OperationTallyFactory",
     "OrderFactory",
     "OrderGroupPermissionFactory",
     "OrderUserPermissionFactory",
     "PlanFactory",
     "ProvisionFactory",
+    "SidecarAuthorityFactory",
+    "SidecarCertificateFactory",
+    "SidecarEnrolmentFactory",
     "StorageTargetFactory",
     "StoredObjectFactory",
     "SupervisorFactory",

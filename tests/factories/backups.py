@@ -13,10 +13,13 @@ from backups.models import (
     Backup,
     BackupStatus,
     DataKey,
+    Finding,
+    Invariant,
     Operation,
     OperationBackup,
     OperationKind,
     OperationState,
+    OperationTally,
     StorageTarget,
     StoredObject,
     Supervisor,
@@ -137,6 +140,32 @@ class OperationBackupFactory(factory.django.DjangoModelFactory):
 
     backup = factory.SubFactory(BackupFactory)
     operation = factory.SubFactory(OperationFactory, order=factory.SelfAttribute("..backup.order"))
+
+
+class OperationTallyFactory(factory.django.DjangoModelFactory):
+    """There is one for each kind and end."""
+
+    class Meta:
+        model = OperationTally
+
+    kind = factory.Iterator([kind for kind in OperationKind for _ in range(3)])
+    state = factory.Iterator([state for state in OperationState if state not in LIVE_STATES])
+    count = 1
+
+
+class FindingFactory(factory.django.DjangoModelFactory):
+    """An open finding that counts."""
+
+    class Meta:
+        model = Finding
+
+    invariant = Invariant.I1
+    code = "archive_missing"
+    object_type = "backup"
+    object_id = factory.LazyFunction(uuid.uuid4)
+    first_seen_at = factory.LazyFunction(timezone.now)
+    last_seen_at = factory.SelfAttribute("first_seen_at")
+    confirmed_at = factory.SelfAttribute("first_seen_at")
 
 
 class SupervisorFactory(factory.django.DjangoModelFactory):

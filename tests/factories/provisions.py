@@ -1,8 +1,14 @@
 """Game servers and sidecars."""
 
-import factory
+import hashlib
+from datetime import timedelta
 
-from provisions.models import Provision, ProvisionKind
+import factory
+from django.utils import timezone
+
+from provisions.certificates import FOR_SIDECARS, SIDECAR_LIFE, authority_make, certificate_sign, key_make
+from provisions.models import Provision, ProvisionKind, SidecarAuthority, SidecarCertificate, SidecarEnrolment
+from provisions.services.sidecar_authority import authority_issuer
 from tests.factories.orders import OrderFactory
 
 
@@ -21,3 +27,57 @@ class ProvisionFactory(factory.django.DjangoModelFactory):
     kind = ProvisionKind.DEPLOYMENT
     name = "World"
     is_primary = True
+
+
+class SidecarAuthorityFactory(factory.django.DjangoModelFactory):
+    """A real authority that is believed; `signs=True` makes it the one that signs."""
+
+    class Meta:
+        model = SidecarAuthority
+
+    class Params:
+        made = factory.LazyFunction(authority_make)
+
+    certificate = factory.LazyAttribute(lambda row: row.made[0].certificate)
+    key = factory.LazyAttribute(lambda row: row.made[0].key)
+    expires_at = factory.LazyAttribute(lambda row: row.made[1])
+
+
+class SidecarCertificateFactory(factory.django.DjangoModelFactory):
+    """A certificate that a sidecar has."""
+
+    class Meta:
+        model = SidecarCertificate
+
+    class Params:
+        signed = factory.LazyAttribute(
+            lambda row: certificate_sign(
+                issuer=authority_issuer(row.authority),
+                public_key=key_make().public_key(),
+                name=f"{row.provision.id}.sidecar.savepoint",
+                usage=FOR_SIDECARS,
+                life=SIDECAR_LIFE,
+            )
+        )
+
+    provision = factory.SubFactory(ProvisionFactory, sidecar=True)
+    authority = factory.SubFactory(SidecarAuthorityFactory)
+    certificate = factory.LazyAttribute(lambda row: row.signed.certificate)
+    fingerprint = factory.LazyAttribute(lambda row: row.signed.fingerprint)
+    expires_at = factory.LazyAttribute(lambda row: row.signed.expires_at)
+    renew_at = factory.LazyAttribute(lambda row: row.signed.expires_at - SIDECAR_LIFE / 3)
+    installed_at = factory.LazyFunction(timezone.now)
+
+
+class SidecarEnrolmentFactory(factory.django.DjangoModelFactory):
+    """A good token that is `secret`."""
+
+    class Meta:
+        model = SidecarEnrolment
+
+    class Params:
+        secret = factory.Sequence(lambda number: f"svpe_secret-{number}")
+
+    provision = factory.SubFactory(ProvisionFactory, sidecar=True)
+    digest = factory.LazyAttribute(lambda row: hashlib.sha256(row.secret.encode()).hexdigest())
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=24))

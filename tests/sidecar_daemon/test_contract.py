@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from sidecar.calls import Calls
 from sidecar.extracting import Extractions
 from sidecar.fences import Fences
+from sidecar.game.game import Game
+from sidecar.game.settings import GameSettings
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
+from sidecar.tls.service import Certificates
 from sidecar_client import generate
 from sidecar_client.framing import data_pack, data_unpack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -34,14 +37,17 @@ def test_stale_code_is_found(tmp_path: Path) -> None:
 
 
 def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
+    game = Game(GameSettings(), folder=tmp_path)
+    calls = Calls(Fences(tmp_path / "fences.json"))
     service = FileIO(
         root=tmp_path,
         scratch=Scratch(tmp_path / "scratch"),
-        calls=Calls(Fences(tmp_path / "fences.json")),
-        extractions=Extractions(root=tmp_path),
+        calls=calls,
+        extractions=Extractions(root=tmp_path, server=game.server),
+        game=game,
     )
     methods = wire.DESCRIPTOR.services_by_name["FileIO"].methods
-    handlers = service.handlers()
+    handlers = service.handlers() | Certificates(folder=None, calls=calls).handlers()
     assert handlers.keys() == {method.name for method in methods}
     for method in methods:
         handler = handlers[method.name]

@@ -23,8 +23,9 @@ class ProvisionKind(models.TextChoices):
 class Provision(models.Model):
     """One running part of an order.
 
-    address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share; address is `HOST:PORT` beyond this machine when it has a certificate. game_profile, can_stop: what a
-    sidecar last said of the game beside it, and whether it can stop and start that.
+    address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share;
+    beyond this machine it is `HOST:PORT`, and certificates take the place of the secret. game_profile, can_stop: what
+    a sidecar last said of the game beside it, and whether it can stop and start that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

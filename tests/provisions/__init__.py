@@ -1,0 +1,1 @@
+"""Provisions: the certificates of sidecars."""

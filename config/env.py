@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from common.keyring import Keyring, KeyringInvalid
 from config.mail import FROM_LIKE, MailInvalid, MailServer, mail_from_read, mail_server_read
 
-SECRETS = ("SECRET_KEY", "SAVEPOINT_MASTER_KEYS", "SAVEPOINT_MAIL_URL")
+SECRETS = ("SECRET_KEY", "SAVEPOINT_MASTER_KEYS", "SAVEPOINT_MAIL_URL", "SAVEPOINT_METRICS_TOKEN")
 """Read from NAME, from the file NAME_FILE names, or from `$SAVEPOINT_HOME/secrets/NAME`."""
+
+LOOPBACK = "127.0.0.0/8,::1/128"
+Network = IPv4Network | IPv6Network
 
 KNOWN = frozenset(
     {
@@ -28,6 +32,9 @@ KNOWN = frozenset(
         "SAVEPOINT_MAIL_URL",
         "SAVEPOINT_MAIL_URL_FILE",
         "SAVEPOINT_MAIL_FROM",
+        "SAVEPOINT_METRICS_TOKEN",
+        "SAVEPOINT_METRICS_TOKEN_FILE",
+        "SAVEPOINT_METRICS_NETWORKS",
         # Of the demo, the tests and the supervisor; not settings of the portal, but of its own name space.
         "SAVEPOINT_DEMO_EXIT",
         "SAVEPOINT_TEST_REQUIRE",
@@ -61,6 +68,8 @@ class Environment:
     redis_url: str | None
     mail_server: MailServer | None
     mail_from: str
+    metrics_token: str | None
+    metrics_networks: tuple[Network, ...]
 
 
 def environment_read(environ: Mapping[str, str]) -> Environment:
@@ -89,6 +98,8 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         redis_url=redis_url,
         mail_server=mail_server,
         mail_from=_mail_from(environ, url, needed=mail_server is not None),
+        metrics_token=_metrics_token(environ, home),
+        metrics_networks=_metrics_networks(environ.get("SAVEPOINT_METRICS_NETWORKS") or LOOPBACK),
     )
 
 
@@ -191,6 +202,22 @@ def _mail_from(environ: Mapping[str, str], url: str, *, needed: bool) -> str:
         return mail_from_read(text)
     except MailInvalid as error:
         raise EnvironmentInvalid(f"SAVEPOINT_MAIL_FROM {error}") from None
+
+
+def _metrics_token(environ: Mapping[str, str], home: Path) -> str | None:
+    value = _secret_if_any(environ, home, "SAVEPOINT_METRICS_TOKEN")
+    if value is not None and (len(value) < 32 or not value.isascii()):  # noqa: PLR2004  # nobody guesses so many
+        raise EnvironmentInvalid("SAVEPOINT_METRICS_TOKEN must have at least 32 ASCII characters.")
+    return value
+
+
+def _metrics_networks(text: str) -> tuple[Network, ...]:
+    if text == "none":
+        return ()
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise EnvironmentInvalid("SAVEPOINT_METRICS_NETWORKS must be 'none' or look like 10.0.0.0/8,::1/128.") from None
 
 
 def _database(url: str, home: Path) -> dict[str, object]:

@@ -21,6 +21,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 SAVEPOINT_HOME = ENVIRONMENT.home
 SAVEPOINT_URL = ENVIRONMENT.url
 SAVEPOINT_TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
+SAVEPOINT_METRICS_TOKEN, SAVEPOINT_METRICS_NETWORKS = ENVIRONMENT.metrics_token, ENVIRONMENT.metrics_networks
 HTTPS = SAVEPOINT_URL.startswith("https://")
 
 SECRET_KEY = ENVIRONMENT.secret_key
@@ -221,7 +222,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 365 * DAY if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz|healthz)$"]
+SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz|healthz|metrics)$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SAVEPOINT_TRUSTED_PROXIES else None
 X_FRAME_OPTIONS = "DENY"
 # Nothing inline, nothing from elsewhere. `data:` is for images alone: QR codes, and the icons of Swagger and the admin.

@@ -13,6 +13,7 @@ import orders.urls
 import provisions.urls
 from common.api.views import unknown_address
 from config import health
+from config.metrics import metrics
 
 # The description holds no data: anybody may read how the API works before they have an account.
 _description = [
@@ -32,6 +33,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("healthz", health.healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 handler400 = "config.fallbacks.bad_request"

@@ -1,14 +1,17 @@
 """The staff's pages of the product: what is stored, what runs, and where."""
 
 from backups.admin.backups import BackupAdmin
-from backups.admin.operations import OperationAdmin, SupervisorAdmin
+from backups.admin.findings import FindingAdmin
+from backups.admin.operations import OperationAdmin, OperationTallyAdmin, SupervisorAdmin
 from backups.admin.storage import AssetAdmin, DataKeyAdmin, StorageTargetAdmin, StoredObjectAdmin
 
 __all__ = [
     "AssetAdmin",
     "BackupAdmin",
     "DataKeyAdmin",
+    "FindingAdmin",
     "OperationAdmin",
+    "OperationTallyAdmin",
     "StorageTargetAdmin",
     "StoredObjectAdmin",
     "SupervisorAdmin",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backups.models import Operation, OperationBackup, Supervisor
+from backups.models import Operation, OperationBackup, OperationTally, Supervisor
 from backups.services.operations import operation_cancel
 from common.admin import ReadOnlyAdmin, each_by_service
 
@@ -61,6 +61,14 @@ class OperationAdmin(ReadOnlyAdmin):
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whoever may change operations may cancel them."""
         return request.user.has_perm("backups.change_operation")
+
+
+@admin.register(OperationTally)
+class OperationTallyAdmin(ReadOnlyAdmin):
+    """Operations that went with their orders, as numbers."""
+
+    list_display = ["kind", "state", "count"]
+    ordering = ["kind", "state"]
 
 
 @admin.register(Supervisor)

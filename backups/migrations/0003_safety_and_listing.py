@@ -4,48 +4,63 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('backups', '0002_newest_of_order'),
-        ('orders', '0002_safety_hours'),
-        ('provisions', '0002_game_profile'),
+        ("backups", "0002_newest_of_order"),
+        ("orders", "0002_safety_hours"),
+        ("provisions", "0002_game_profile"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='operationbackup',
-            name='operation_role_known',
+            model_name="operationbackup",
+            name="operation_role_known",
         ),
         migrations.AddField(
-            model_name='backup',
-            name='content_bytes',
+            model_name="backup",
+            name="content_bytes",
             field=models.PositiveBigIntegerField(null=True),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='expires_at',
+            model_name="backup",
+            name="expires_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='listing_bytes',
+            model_name="backup",
+            name="listing_bytes",
             field=models.PositiveBigIntegerField(null=True),
         ),
         migrations.AlterField(
-            model_name='operationbackup',
-            name='role',
-            field=models.CharField(choices=[('subject', 'Subject'), ('source', 'Source'), ('safety', 'Safety backup'), ('member', 'Member of a restore point')], default='subject', max_length=16),
+            model_name="operationbackup",
+            name="role",
+            field=models.CharField(
+                choices=[
+                    ("subject", "Subject"),
+                    ("source", "Source"),
+                    ("safety", "Safety backup"),
+                    ("member", "Member of a restore point"),
+                ],
+                default="subject",
+                max_length=16,
+            ),
         ),
         migrations.AddIndex(
-            model_name='backup',
-            index=models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['expires_at'], name='backup_expiring'),
+            model_name="backup",
+            index=models.Index(
+                condition=models.Q(("expires_at__isnull", False)), fields=["expires_at"], name="backup_expiring"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='backup',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('is_safety', True), _connector='OR'), name='backup_only_safety_expires'),
+            model_name="backup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__isnull", True), ("is_safety", True), _connector="OR"),
+                name="backup_only_safety_expires",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operationbackup',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['subject', 'source', 'safety', 'member'])), name='operation_role_known'),
+            model_name="operationbackup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["subject", "source", "safety", "member"])), name="operation_role_known"
+            ),
         ),
     ]

@@ -27,7 +27,7 @@ from common.errors import ApplicationError
 from common.states import compare_and_set
 from provisions.selectors import provision_sidecar
 from sidecar_client.client import ExtractOutcome, ExtractProgress, OutcomeKind, ServerControl, SidecarClient
-from sidecar_client.errors import SidecarClientError, SidecarUnavailable
+from sidecar_client.errors import SidecarClientError, SidecarFailed, SidecarUnavailable
 from sidecar_client.values import SidecarInfo
 
 JOURNAL_WAIT_SECONDS = 60.0
@@ -60,11 +60,12 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
     """Bring the sidecar's journal to *completed*, or raise what it says instead."""
     with _awaited(operation):
         outcome = client.extract_outcome()
-    if outcome.kind is OutcomeKind.NONE:
-        _prepare(client=client, info=info, operation=operation, lease=lease)
-    if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
-        _exchange_note(operation, "begun")
-        outcome = _extract(client=client, operation=operation, lease=lease)
+    with _nothing_left(client, operation):
+        if outcome.kind is OutcomeKind.NONE:
+            _prepare(client=client, info=info, operation=operation, lease=lease)
+        if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
+            _exchange_note(operation, "begun")
+            outcome = _extract(client=client, operation=operation, lease=lease)
     if outcome.kind is OutcomeKind.NONE:
         raise SidecarUnavailableError
     with contextlib.suppress(SidecarClientError):
@@ -95,11 +96,22 @@ def _exchange_note(operation: Operation, word: str) -> None:
 
 
 @contextlib.contextmanager
-def _awaited(operation: Operation) -> Iterator[None]:
-    """Once an exchange may have begun, a sidecar that is away is waited for instead of ending the operation."""
+def _nothing_left(client: SidecarClient, operation: Operation) -> Iterator[None]:
+    """A restore that ends before its exchange leaves no archive in the scratch folder, where it might fill the disk."""
     try:
         yield
-    except SidecarUnavailable as error:
+    except (ApplicationError, SidecarFailed):
+        with contextlib.suppress(SidecarClientError):
+            client.file_delete(path=_archive_path(operation))
+        raise
+
+
+@contextlib.contextmanager
+def _awaited(operation: Operation) -> Iterator[None]:
+    """Once an exchange may have begun, a sidecar that is away, or fails at this, is waited for: nothing ends here."""
+    try:
+        yield
+    except SidecarClientError as error:
         if "exchange" not in operation.params:
             raise
         raise _later(operation, seconds=30) from error
@@ -121,14 +133,7 @@ def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, le
     asset = Asset.objects.select_related("target", "customer").get(backup=operation_source(operation))
     if info.scratch_free_bytes < asset.size_bytes:
         raise ScratchFullError
-    try:
-        client.file_write(
-            path=_archive_path(operation), size=asset.size_bytes, chunks=_verified(asset=asset, lease=lease)
-        )
-    except ApplicationError:
-        with contextlib.suppress(SidecarClientError):
-            client.file_delete(path=_archive_path(operation))
-        raise
+    client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_verified(asset=asset, lease=lease))
 
 
 def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:

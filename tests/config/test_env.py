@@ -43,6 +43,12 @@ def test_two_secrets_are_all_that_is_needed():
         ("SECRET_KEY_FILE", "/nowhere/at/all", "SECRET_KEY_FILE cannot be read"),
         ("SAVEPOINT_MAIL_FROM", "nobody", "SAVEPOINT_MAIL_FROM must look like"),
         ("SAVEPOINT_MAIL_URL_FILE", "/nowhere/at/all", "SAVEPOINT_MAIL_URL_FILE cannot be read"),
+        ("SAVEPOINT_METRICS_TOKEN", "short", "SAVEPOINT_METRICS_TOKEN must have at least 32"),
+        ("SAVEPOINT_METRICS_TOKEN", "ü" * 40, "SAVEPOINT_METRICS_TOKEN must have at least 32"),
+        ("SAVEPOINT_METRICS_TOKEN_FILE", "/nowhere/at/all", "SAVEPOINT_METRICS_TOKEN_FILE cannot be read"),
+        ("SAVEPOINT_METRICS_NETWORKS", "10.0.0.1/8", "SAVEPOINT_METRICS_NETWORKS must be"),
+        ("SAVEPOINT_METRICS_NETWORKS", "everybody", "SAVEPOINT_METRICS_NETWORKS must be"),
+        ("SAVEPOINT_METRICS_NETWORKS", "10.0.0.0/8,", "SAVEPOINT_METRICS_NETWORKS must be"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it_and_shows_no_secret(name, value, said):
@@ -75,6 +81,20 @@ def test_a_secret_may_lie_in_a_file(tmp_path):
 )
 def test_the_default_address_can_be_opened(host, url):
     assert environment_read({**RIGHT, "SAVEPOINT_HOST": host}).url == url
+
+
+@pytest.mark.parametrize(
+    ("networks", "found"),
+    [
+        ("", ["127.0.0.0/8", "::1/128"]),
+        ("none", []),
+        ("10.0.0.0/8, 192.0.2.7,2001:db8::/32", ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]),
+    ],
+)
+def test_metrics_are_for_this_machine_unless_networks_are_named(networks, found):
+    environment = environment_read({**RIGHT, "SAVEPOINT_METRICS_NETWORKS": networks})
+    assert list(map(str, environment.metrics_networks)) == found
+    assert environment.metrics_token is None
 
 
 def test_a_postgres_address_is_taken_apart():

@@ -1,0 +1,36 @@
+"""The staff's page of what the reconciler found."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from backups.models import Finding
+from backups.reconcile.wording import finding_remedy, finding_sentence
+from common.admin import ReadOnlyAdmin
+
+
+@admin.register(Finding)
+class FindingAdmin(ReadOnlyAdmin):
+    """What does not hold, or did not: found and repaired by `manage.py reconcile` and the hourly upkeep."""
+
+    list_display = ["invariant", "sentence", "place", "first_seen_at", "last_seen_at", "repaired_at", "gone_at"]
+    list_filter = ["invariant", ("gone_at", admin.EmptyFieldListFilter), ("confirmed_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=object_id", "=key", "=code"]
+    ordering = ["-last_seen_at", "-id"]
+    readonly_fields = ["sentence", "remedy"]
+
+    @admin.display(description=_("what is wrong"))
+    def sentence(self, finding: Finding) -> str:
+        """The finding for a person."""
+        return finding_sentence(finding)
+
+    @admin.display(description=_("repair"))
+    def remedy(self, finding: Finding) -> str:
+        """What a repair does."""
+        return finding_remedy(finding)
+
+    @admin.display(description=_("object"))
+    def place(self, finding: Finding) -> str:
+        """What it is about."""
+        return f"{finding.object_type} {finding.key or finding.object_id}"

@@ -1,0 +1,177 @@
+"""I4 and I7: operations exclude each other, move, end, and say how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from backups.errors import OperationCancelled, OperationTimedOut, SidecarUnavailableError, WorkerLost
+from backups.models import (
+    ACTIVE_KINDS,
+    EXCHANGE_KINDS,
+    LIVE_STATES,
+    Finding,
+    Invariant,
+    Operation,
+    OperationKind,
+    OperationState,
+)
+from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
+from backups.reconcile.heartbeats import Beat, heartbeats_now
+from backups.reconcile.wording import Code
+from backups.services.operations import operation_fail, operation_finish
+from backups.supervision.leases import operation_lost
+from backups.work.retry import LAST_RESORT
+from common.clock import database_now
+from common.errors import ApplicationError
+from common.locks import row_lock
+from orders.models import Order
+
+CONSTRAINT = "operation_one_active_an_order"
+LONGEST = timedelta(hours=24)
+"""Nothing runs longer, and nothing that could be claimed waits longer, unless something is wrong."""
+
+
+def exclusion_look(look: Look) -> Iterator[Seen | Blind]:
+    """I4: the database lets one exclusive operation an order be live, and so it is."""
+    if not _constraint_holds():
+        yield Seen(code=Code.CONSTRAINT_MISSING, object_type="database")
+    live = Q(operations__state__in=LIVE_STATES, operations__kind__in=ACTIVE_KINDS)
+    orders = Order.objects.filter(live, **look.of("order")).annotate(live=Count("operations")).filter(live__gt=1)
+    for order in rows_of(orders):
+        count: int = order.live  # type: ignore[attr-defined]  # the annotation above
+        yield Seen(code=Code.ACTIVE_TWICE, object_type="order", object_id=order.id, params={"count": count})
+
+
+def _constraint_holds() -> bool:
+    sql = (
+        "SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+        " WHERE relname = %s AND indisunique AND indisvalid AND indislive"
+        if connection.vendor == "postgresql"
+        else "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = %s AND sql LIKE 'CREATE UNIQUE INDEX %%'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [CONSTRAINT])
+        return cursor.fetchone() is not None
+
+
+def heartbeats_look(look: Look) -> Iterator[Seen | Blind]:
+    """I4: operations whose worker is gone, and that no supervisor noticed."""
+    for operation_id, (fence, heartbeat) in _standing(look).items():
+        beat: dict[str, str | int] = {"fence": fence, "heartbeat": heartbeat}
+        yield Seen(code=Code.HEARTBEAT_STANDING, object_type="operation", object_id=operation_id, params=beat)
+
+
+def _standing(look: Look) -> dict[UUID, Beat]:
+    if look.only is not None:
+        found = (look.only.params.get("fence", 0), look.only.params.get("heartbeat", 0))
+        same = heartbeats_now().get(look.only.object_id) == found
+        return {look.only.object_id: found} if same else {}
+    return look.heartbeats.standing() if look.heartbeats else {}
+
+
+def heartbeat_end(finding: Finding) -> bool:
+    """Queue an operation again whose heartbeat is still what it was, or end it. Return whether that was done."""
+    same = {name: finding.params.get(name, 0) for name in ("fence", "heartbeat")}
+    operation = Operation.objects.filter(id=finding.object_id, state=OperationState.RUNNING, **same).first()
+    return operation is not None and operation_lost(operation)
+
+
+def overdue_look(look: Look) -> Iterator[Seen | Blind]:
+    """I4: operations that run, or wait for a worker, for more than a day."""
+    for operation in rows_of(_overdue(look.now).filter(**look.of("operation"))):
+        yield Seen(code=Code.OPERATION_OVERDUE, object_type="operation", object_id=operation.id)
+    due = Operation.objects.filter(state=OperationState.QUEUED).annotate(due=Coalesce("not_before", "created_at"))
+    for operation in rows_of(due.filter(due__lt=look.now - LONGEST, **look.of("operation"))):
+        yield Seen(code=Code.OPERATION_UNCLAIMED, object_type="operation", object_id=operation.id)
+
+
+def _overdue(now: datetime) -> QuerySet[Operation]:
+    # A delete is tried for as long as it takes; a hold has an end of its own.
+    running = Operation.objects.filter(state=OperationState.RUNNING, started_at__lt=now - LONGEST)
+    return running.exclude(kind__in=[OperationKind.DELETE, OperationKind.REPROVISION])
+
+
+def overdue_end(finding: Finding) -> bool:
+    """End an operation as timed out; whoever works on it loses it. Return whether it ended.
+
+    One that may have begun to exchange files ends only by the journal's word: see backups.work.restore.
+    """
+    with transaction.atomic():
+        operation = row_lock(_overdue(database_now()).filter(id=finding.object_id))
+        if operation is None or "exchange" in operation.params:
+            return False
+        return operation_fail(operation=operation, error=OperationTimedOut())
+
+
+def holds_look(look: Look) -> Iterator[Seen | Blind]:
+    """I4: reprovisions whose hold has run out."""
+    for operation in rows_of(_holds(look.now).filter(**look.of("operation"))):
+        yield Seen(code=Code.HOLD_EXPIRED, object_type="operation", object_id=operation.id)
+
+
+def _holds(now: datetime) -> QuerySet[Operation]:
+    holds = Operation.objects.filter(kind=OperationKind.REPROVISION, state=OperationState.RUNNING)
+    return holds.filter(expires_at__lt=now - SETTLED)
+
+
+def hold_release(finding: Finding) -> bool:
+    """End a hold that has run out. Return whether it had."""
+    operation = _holds(database_now()).filter(id=finding.object_id).first()
+    return operation is not None and operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+
+
+def outcomes_look(look: Look) -> Iterator[Seen | Blind]:
+    """I7: operations that ended without the journal's word after an exchange began, until a later one succeeded.
+
+    One that the sidecar rolled back has an end of its own: files are wholly as before.
+    """
+    unspoken = [error.code for error in (WorkerLost, OperationTimedOut, OperationCancelled, ApplicationError)]
+    given_up = Q(error_code=SidecarUnavailableError.code, finished_at__gt=F("created_at") + LAST_RESORT)
+    later = Operation.objects.filter(
+        order=OuterRef("order"),
+        kind__in=EXCHANGE_KINDS,
+        state=OperationState.SUCCEEDED,
+        finished_at__gt=OuterRef("finished_at"),
+    )
+    over = Operation.objects.filter(kind__in=EXCHANGE_KINDS, params__exchange="begun").exclude(state__in=LIVE_STATES)
+    ended = over.filter(Q(error_code__in=unspoken) | given_up, ~Exists(later), **look.of("operation"))
+    for operation in rows_of(ended):
+        yield Seen(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)
+
+
+CHECKS = (
+    Check(
+        invariant=Invariant.I4,
+        codes=frozenset({Code.CONSTRAINT_MISSING, Code.ACTIVE_TWICE}),
+        look=exclusion_look,
+    ),
+    Check(
+        invariant=Invariant.I4,
+        codes=frozenset({Code.OPERATION_OVERDUE, Code.OPERATION_UNCLAIMED}),
+        look=overdue_look,
+        repair=lambda finding: finding.code == Code.OPERATION_OVERDUE and overdue_end(finding),
+        unattended=True,
+    ),
+    Check(
+        invariant=Invariant.I4,
+        codes=frozenset({Code.HOLD_EXPIRED}),
+        look=holds_look,
+        repair=hold_release,
+        unattended=True,
+    ),
+    Check(invariant=Invariant.I7, codes=frozenset({Code.OUTCOME_UNKNOWN}), look=outcomes_look),
+    # The last: its second look comes a lease after the first, which is less to wait for after all the others.
+    Check(
+        invariant=Invariant.I4,
+        codes=frozenset({Code.HEARTBEAT_STANDING}),
+        look=heartbeats_look,
+        repair=heartbeat_end,
+        unattended=True,
+    ),
+)

@@ -1,0 +1,159 @@
+"""I1: every ready backup has its archive in storage, as large as it was when it was stored, and it opens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db.models import QuerySet
+
+from backups.errors import ArchiveDamagedError
+from backups.models import Asset, Backup, BackupStatus, Finding, Invariant
+from backups.reconcile.checks import Blind, Check, Look, Seen, rows_of
+from backups.reconcile.storages import Storages, object_size
+from backups.reconcile.wording import Code
+from backups.services.archives import LISTING_SUFFIX, MANIFEST_SUFFIX, asset_open
+from common.errors import ApplicationError
+from common.states import compare_and_set
+from repository.storage import Storage, StorageError
+
+DEGRADING = frozenset({Code.ARCHIVE_MISSING, Code.ARCHIVE_SIZE, Code.ARCHIVE_DAMAGED})
+REACHED = "reconcile-archives-reached"
+"""Where a look that ran out of time goes on."""
+SAMPLE = 24
+"""A look that nobody waits for opens one in so many archives, each hour others."""
+
+
+def archives_look(look: Look) -> Iterator[Seen | Blind]:
+    """I1. Asks the storage about every usable backup, or about as many as there is time for."""
+    storages = Storages()
+    for backup in _backups(look):
+        asset = _asset(backup)
+        try:
+            storage = storages.open(asset.target_id)
+            if storage is None:
+                continue
+            differences = list(_differences(backup, asset, storage, opens=_opens(look, backup)))
+        except (StorageError, ApplicationError) as error:
+            yield storages.failed(asset.target_id, error)
+            continue
+        # What was deleted while we asked is nothing to report.
+        if differences and usable(backup.id).filter(asset=asset).exists():
+            yield from differences
+
+
+def usable(backup_id: UUID) -> QuerySet[Backup]:
+    """The backup, if it is one that must restore."""
+    return _usable().filter(id=backup_id)
+
+
+def _usable() -> QuerySet[Backup]:
+    return Backup.objects.filter(status__in=[BackupStatus.READY, BackupStatus.RESTORING], deleted_at__isnull=True)
+
+
+def _backups(look: Look) -> Iterator[Backup]:
+    rows = _usable().filter(**look.of("backup")).select_related("asset").defer("warnings")
+    if look.until is None or look.only is not None:
+        yield from rows_of(rows)
+        return
+    reached: UUID | None = cache.get(REACHED)
+    for backup in rows_of(rows, after=reached):
+        if time.monotonic() > look.until:
+            cache.set(REACHED, reached, timeout=None)
+            return
+        yield backup
+        reached = backup.id
+    cache.delete(REACHED)
+
+
+def _opens(look: Look, backup: Backup) -> bool:
+    if look.only is not None:
+        return look.only.code == Code.ARCHIVE_DAMAGED
+    return look.deep or (look.until is not None and backup.id.int % SAMPLE == look.now.hour)
+
+
+def _differences(backup: Backup, asset: Asset, storage: Storage, *, opens: bool) -> Iterator[Seen]:
+    size = object_size(storage, asset.key)
+    if size is None:
+        yield _seen(backup, Code.ARCHIVE_MISSING)
+    elif size != asset.stored_bytes:
+        yield _seen(backup, Code.ARCHIVE_SIZE, found=size, expected=asset.stored_bytes)
+    elif opens and _damaged(asset):
+        yield _seen(backup, Code.ARCHIVE_DAMAGED)
+    if object_size(storage, asset.key + MANIFEST_SUFFIX) is None:
+        yield _seen(backup, Code.MANIFEST_MISSING)
+    listing = backup.listing_bytes
+    if listing is not None and object_size(storage, asset.key + LISTING_SUFFIX) != listing:
+        yield _seen(backup, Code.LISTING_MISSING)
+
+
+def _damaged(asset: Asset) -> bool:
+    """Whether the first or the last frame does not open. Raises KeyUnavailable, which says nothing of the bytes."""
+    try:
+        reader = asset_open(asset)
+        for start, stop in ((0, 1), (max(0, reader.size - 1), None)):
+            for _ in reader.read(start, stop):
+                pass
+    except ArchiveDamagedError:
+        return True
+    return False
+
+
+def _asset(backup: Backup) -> Asset:
+    asset = backup.asset
+    if asset is None:
+        raise RuntimeError(f"backup {backup.id} is usable without an asset, which the database refuses")
+    return asset
+
+
+def _seen(backup: Backup, code: Code, **params: int) -> Seen:
+    return Seen(code=code, object_type="backup", object_id=backup.id, params=dict(params))
+
+
+def archive_degrade(finding: Finding) -> bool:
+    """Mark the backup as degraded, after asking its storage once more. Return whether the mark is ours."""
+    backup = usable(finding.object_id).select_related("asset").first()
+    if finding.code not in DEGRADING or backup is None or not _still(backup, finding):
+        return False
+    unmarked = usable(backup.id).filter(asset=backup.asset, degraded=False)
+    if compare_and_set(unmarked, degraded=True):
+        return True
+    # Whoever else marked it found out by reading more than we do, and we must not take that back.
+    return _siblings(finding).filter(repaired_at__isnull=False).exists()
+
+
+def archive_restored(finding: Finding) -> None:
+    """Take back a mark that a repair set, once nothing else is wrong with the archive."""
+    if finding.repaired_at is not None and not _siblings(finding).filter(gone_at__isnull=True).exists():
+        compare_and_set(Backup.objects.filter(id=finding.object_id, degraded=True), degraded=False)
+
+
+def _still(backup: Backup, finding: Finding) -> bool:
+    asset = _asset(backup)
+    try:
+        storage = Storages().open(asset.target_id)
+        opens = finding.code == Code.ARCHIVE_DAMAGED
+        return storage is not None and any(
+            seen.same_as(finding) for seen in _differences(backup, asset, storage, opens=opens)
+        )
+    except (StorageError, ApplicationError):
+        return False
+
+
+def _siblings(finding: Finding) -> QuerySet[Finding]:
+    same = Finding.objects.filter(object_id=finding.object_id, object_type="backup", code__in=DEGRADING)
+    return same.exclude(id=finding.id)
+
+
+CHECKS = (
+    Check(
+        invariant=Invariant.I1,
+        codes=DEGRADING | {Code.MANIFEST_MISSING, Code.LISTING_MISSING},
+        look=archives_look,
+        repair=archive_degrade,
+        cleared=archive_restored,
+        unattended=True,
+    ),
+)

@@ -1,0 +1,94 @@
+"""What a check of an invariant is, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+
+from backups.models import NOBODY, Finding, Invariant
+from backups.reconcile.heartbeats import Heartbeats
+from backups.reconcile.wording import Code
+
+BATCH = 500
+SETTLED = timedelta(minutes=5)
+"""How long after the last operation on it a row is left alone: supervisors and workers put most things right."""
+
+M = TypeVar("M", bound=Model)
+Params = dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at everything, or at the object of one earlier finding (`only`).
+
+    now: the database's time when it began. deep: open archives too. until: by the monotonic clock; a check that asks a
+    storage about every backup stops then, and goes on there the next time. heartbeats: those of running operations,
+    seen once; None leaves them to the supervisors.
+    """
+
+    now: datetime
+    only: Finding | None = None
+    deep: bool = False
+    until: float | None = None
+    heartbeats: Heartbeats | None = None
+
+    def of(self, object_type: str) -> dict[str, UUID]:
+        """What narrows rows by their id to the object of the earlier finding; nothing for a look at everything."""
+        if self.only is None:
+            return {}
+        return {"id": self.only.object_id if self.only.object_type == object_type else NOBODY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Something that does not hold."""
+
+    code: Code
+    object_type: str
+    object_id: UUID = NOBODY
+    key: str = ""
+    params: Params = field(default_factory=dict)
+
+    def same_as(self, finding: Finding) -> bool:
+        """Whether this is what was found before."""
+        mine = (self.code, self.object_type, self.object_id, self.key)
+        return mine == (finding.code, finding.object_type, finding.object_id, finding.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Something that could not be looked at, which says nothing about it: where (a target's id), and why."""
+
+    where: UUID
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One way to look at an invariant, and to put right what it finds.
+
+    codes: what it may find. repair: puts one finding right after looking again under locks, and returns whether it
+    changed anything. unattended: no repair of it leads to a deletion, so that the upkeep may do it. grace: how long
+    something must be seen before it counts and is repaired. cleared: takes back what a repair marked.
+    """
+
+    invariant: Invariant
+    codes: frozenset[Code]
+    look: Callable[[Look], Iterator[Seen | Blind]]
+    repair: Callable[[Finding], bool] | None = None
+    unattended: bool = False
+    grace: timedelta = timedelta(0)
+    cleared: Callable[[Finding], None] | None = None
+
+
+def rows_of(rows: QuerySet[M], *, after: UUID | None = None) -> Iterator[M]:
+    """Every row by its key, some hundred at a time: no cursor of the database stays open while a storage is asked."""
+    last: object = after
+    while batch := list((rows if last is None else rows.filter(pk__gt=last)).order_by("pk")[:BATCH]):
+        yield from batch
+        last = batch[-1].pk

@@ -1,0 +1,207 @@
+"""I6: nothing lies in storage without a row that owns it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from itertools import islice
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from accounts.services.audit import audit_record
+from backups.models import Asset, Backup, BackupStatus, Finding, Invariant, StorageTarget, StoredObject
+from backups.reconcile.checks import BATCH, SETTLED, Blind, Check, Look, Seen, rows_of
+from backups.reconcile.storages import BESIDE, Storages, archive_of, object_size
+from backups.reconcile.wording import Code
+from backups.services.archives import MANIFEST_SUFFIX
+from backups.services.sweep import GRACE
+from common.errors import ApplicationError
+from common.locks import row_lock
+from common.states import compare_and_set
+from repository.storage import Storage, StorageError
+
+PREFIX = "backups/"
+LISTED_HOURS = 6
+"""A look that nobody waits for lists the storages in one hour of so many: it takes a call for each thousand objects."""
+_ARCHIVE = re.compile(r"backups/[0-9a-f-]{36}/(?P<backup>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.0-9]*\.tar\.\w+")
+
+
+def unowned_look(look: Look) -> Iterator[Seen | Blind]:
+    """I6, from the storage's side: every object belongs to an archive that a row names."""
+    if look.until is not None and look.now.hour % LISTED_HOURS:
+        return
+    storages = Storages()
+    targets = {"id": look.only.object_id} if look.only else {}
+    for target_id in StorageTarget.objects.filter(**targets).values_list("id", flat=True):
+        try:
+            storage = storages.open(target_id)
+            if storage is not None:
+                keys = iter([look.only.key]) if look.only else _listed(target_id, storage)
+                yield from _unowned(target_id, storage, keys)
+        except (StorageError, ApplicationError) as error:
+            yield storages.failed(target_id, error)
+
+
+def _listed(target_id: UUID, storage: Storage) -> Iterator[str]:
+    """The archives of a target. Raises StorageError when the list is empty and rows say that it cannot be."""
+    listed = Asset.objects.filter(target=target_id, key__startswith=PREFIX, backup__deleted_at__isnull=True)
+    expected = listed.filter(backup__isnull=False).values_list("id", flat=True).first()
+    empty = True
+    for found in storage.list(PREFIX):
+        empty = False
+        yield archive_of(found.key)
+    # The last backup may have been deleted while we asked.
+    if empty and expected is not None and listed.filter(backup__isnull=False, id=expected).exists():
+        raise StorageError("the list is empty, and archives should be there")
+
+
+def _unowned(target_id: UUID, storage: Storage, keys: Iterator[str]) -> Iterator[Seen]:
+    while batch := set(islice(keys, BATCH)):
+        for key in sorted(batch - _owned(target_id, batch)):
+            # A row is written before the first byte, and goes after the last: what is still there has none.
+            if (code := _kind_of(storage, key)) is not None:
+                yield Seen(code=code, object_type="target", object_id=target_id, key=key)
+
+
+def _owned(target_id: UUID, keys: Collection[str]) -> set[str]:
+    rows = {"target": target_id, "key__in": keys}
+    stored = StoredObject.objects.filter(**rows).values_list("key", flat=True)
+    return set(stored.union(Asset.objects.filter(**rows).values_list("key", flat=True)))
+
+
+def _kind_of(storage: Storage, key: str) -> Code | None:
+    """What lies under a key and beside it: a whole archive may be all that a customer has. None when nothing does."""
+    archive = object_size(storage, key) is not None
+    manifest = object_size(storage, key + MANIFEST_SUFFIX) is not None
+    beside = manifest or any(object_size(storage, key + suffix) is not None for suffix in BESIDE)
+    if not archive and not beside:
+        return None
+    if _ARCHIVE.fullmatch(key) is None:
+        return Code.OBJECT_FOREIGN
+    return Code.ARCHIVE_UNOWNED if manifest else Code.OBJECT_UNOWNED
+
+
+def unowned_doom(finding: Finding) -> bool:
+    """Give an unfinished archive a row, doomed, so that the sweep takes it. Return whether there is one now."""
+    named = _ARCHIVE.fullmatch(finding.key)
+    target = StorageTarget.objects.defer("secrets").filter(id=finding.object_id).first()
+    if finding.code != Code.OBJECT_UNOWNED or named is None or target is None:
+        return False
+    if not _unfinished(target.id, finding.key):
+        return False
+    backup_id = UUID(named["backup"])
+    with transaction.atomic():
+        creating = Backup.objects.filter(id=backup_id, status=BackupStatus.CREATING)
+        if creating.exists() or _owned(target.id, [finding.key]):
+            return False
+        values = {"backup_id": backup_id, "doomed_at": timezone.now()}
+        _, made = StoredObject.objects.get_or_create(target=target, key=finding.key, defaults=values)
+        if made:
+            audit_record(actor=None, action="reconcile.object_doom", object_id=backup_id, key=finding.key)
+    return made
+
+
+def _unfinished(target_id: UUID, key: str) -> bool:
+    """Whether the storage, asked once more, has this and no manifest beside it. A failure is no such word."""
+    try:
+        storage = Storages().open(target_id)
+        return storage is not None and _kind_of(storage, key) == Code.OBJECT_UNOWNED
+    except (StorageError, ApplicationError):
+        return False
+
+
+def owners_look(look: Look) -> Iterator[Seen | Blind]:
+    """I6, from the database's side: rows that keep an archive for nobody."""
+    targets = {"target": look.only.object_id, "key": look.only.key} if look.only else {}
+    for row in rows_of(_ownerless().filter(created_at__lt=look.now - SETTLED, **targets)):
+        yield Seen(code=Code.OWNER_GONE, object_type="target", object_id=row.target_id, key=row.key)
+
+
+def _ownerless() -> QuerySet[StoredObject]:
+    backup = Backup.objects.filter(id=OuterRef("backup_id"))
+    asset = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
+    return StoredObject.objects.filter(~Exists(backup), ~Exists(asset), doomed_at__isnull=True)
+
+
+def owner_doom(finding: Finding) -> bool:
+    """Let the sweep take an archive whose backup is gone. Return whether it was still kept."""
+    with transaction.atomic():
+        row = _ownerless().filter(target=finding.object_id, key=finding.key)
+        done = compare_and_set(row, doomed_at=timezone.now())
+        if done:
+            audit_record(actor=None, action="reconcile.object_doom", key=finding.key)
+    return done
+
+
+def assets_look(look: Look) -> Iterator[Seen | Blind]:
+    """I6: downloads whose backup is gone."""
+    alone = Asset.objects.filter(backup__isnull=True, created_at__lt=look.now - SETTLED, **look.of("asset"))
+    for asset in rows_of(alone):
+        yield Seen(code=Code.ASSET_ALONE, object_type="asset", object_id=asset.id)
+
+
+def asset_remove(finding: Finding) -> bool:
+    """Remove a download that no backup has; the row that owns its archive is the next finding."""
+    with transaction.atomic():
+        asset = row_lock(Asset.objects.filter(id=finding.object_id, backup__isnull=True))
+        if asset is None:
+            return False
+        audit_record(actor=None, action="reconcile.asset_remove", object_id=asset.id, key=asset.key)
+        # A backup that took it meanwhile makes the database refuse.
+        asset.delete()
+    return True
+
+
+def ownership_look(look: Look) -> Iterator[Seen | Blind]:
+    """I6: archives of backups that a delete would leave behind."""
+    for backup in rows_of(_unguarded().filter(**look.of("backup"))):
+        yield Seen(code=Code.OWNER_MISSING, object_type="backup", object_id=backup.id)
+
+
+def _unguarded() -> QuerySet[Backup]:
+    owner = StoredObject.objects.filter(target=OuterRef("asset__target"), key=OuterRef("asset__key"))
+    owned = Backup.objects.filter(asset__isnull=False, deleted_at__isnull=True).filter(~Exists(owner))
+    return owned.select_related("asset").defer("warnings")
+
+
+def owner_write(finding: Finding) -> bool:
+    """Write the row that owns a backup's archive. Return whether it was missing."""
+    with transaction.atomic():
+        backup = row_lock(_unguarded().filter(id=finding.object_id))
+        if backup is None or backup.asset is None:
+            return False
+        asset, values = backup.asset, {"backup_id": backup.id}
+        return StoredObject.objects.get_or_create(target_id=asset.target_id, key=asset.key, defaults=values)[1]
+
+
+CHECKS = (
+    Check(
+        invariant=Invariant.I6,
+        codes=frozenset({Code.OBJECT_UNOWNED, Code.ARCHIVE_UNOWNED, Code.OBJECT_FOREIGN}),
+        look=unowned_look,
+        repair=unowned_doom,
+        grace=GRACE,
+    ),
+    Check(
+        invariant=Invariant.I6,
+        codes=frozenset({Code.ASSET_ALONE}),
+        look=assets_look,
+        repair=asset_remove,
+    ),
+    Check(
+        invariant=Invariant.I6,
+        codes=frozenset({Code.OWNER_GONE}),
+        look=owners_look,
+        repair=owner_doom,
+    ),
+    Check(
+        invariant=Invariant.I6,
+        codes=frozenset({Code.OWNER_MISSING}),
+        look=ownership_look,
+        repair=owner_write,
+        unattended=True,
+    ),
+)

@@ -1,0 +1,177 @@
+"""One run of the reconciler: look at every invariant, write down what does not hold, repair what may be repaired.
+
+I2 speaks of the chunks of repositories, and I8 of secrets, which only a test with canaries can look for: no check here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.core.cache import cache
+
+from backups.models import Finding, Invariant
+from backups.reconcile import activity, archives, limits, objects, statuses
+from backups.reconcile.checks import Blind, Check, Look, rows_of
+from backups.reconcile.heartbeats import Heartbeats
+from backups.reconcile.records import (
+    finding_gone,
+    finding_note,
+    finding_repaired,
+    findings_confirm,
+    findings_forget,
+    open_of,
+)
+from common.clock import database_now
+
+log = logging.getLogger(__name__)
+
+CHECKS: tuple[Check, ...] = (
+    *archives.CHECKS,
+    *statuses.CHECKS,
+    *limits.CHECKS,
+    *objects.CHECKS,
+    *activity.CHECKS,
+)
+RUNNING = "reconcile"
+RUNNING_SECONDS = 6 * 3600
+UPKEEP_RUNNING_SECONDS = 1800
+"""After so long a run whose process died keeps no other from beginning."""
+DUE = "reconcile-due"
+UPKEEP_SECONDS = 3600 - 120
+"""Upkeep runs it at most so often: a little less than the hour, or each second turn would be missed."""
+UPKEEP_LONGEST_SECONDS = 120.0
+"""How long upkeep asks storages about backups; the next run goes on where it stopped."""
+BLIND_SHOWN = 100
+
+
+class AlreadyRunning(Exception):
+    """Another run is under way."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one run found for one invariant: seen, of these new, gone, and repaired."""
+
+    seen: int = 0
+    new: int = 0
+    gone: int = 0
+    repaired: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run found; `blind` is what could not be looked at, a bounded number of it."""
+
+    tallies: dict[Invariant, Tally]
+    blind: list[Blind] = field(default_factory=list)
+
+    def blind_note(self, blind: Blind) -> None:
+        """Keep what could not be looked at, as long as there is room."""
+        if len(self.blind) < BLIND_SHOWN:
+            self.blind.append(blind)
+
+
+def reconcile(
+    *,
+    invariants: frozenset[Invariant] = frozenset(Invariant),
+    repair: bool = False,
+    deep: bool = False,
+    heartbeats: Heartbeats | None = None,
+) -> Report:
+    """Look at these invariants; `repair` also puts right what can be. Raises AlreadyRunning.
+
+    Without `heartbeats` operations that stopped moving are left to the supervisors.
+    """
+    checks = [check for check in CHECKS if check.invariant in invariants]
+    with _alone(RUNNING_SECONDS):
+        look = Look(now=database_now(), deep=deep, heartbeats=heartbeats)
+        return _run(checks, look, repaired=frozenset(check for check in checks if repair))
+
+
+def reconcile_upkeep() -> None:
+    """The run that nobody waits for, once an hour: it is bounded in time, and no repair of it leads to a deletion."""
+    if not cache.add(DUE, "", timeout=UPKEEP_SECONDS):
+        return
+    try:
+        with _alone(UPKEEP_RUNNING_SECONDS):
+            until = time.monotonic() + UPKEEP_LONGEST_SECONDS
+            look = Look(now=database_now(), until=until)
+            report = _run(CHECKS, look, repaired=frozenset(check for check in CHECKS if check.unattended))
+    except AlreadyRunning:
+        return
+    for invariant, tally in report.tallies.items():
+        if tally.new or tally.gone or tally.repaired:
+            log.warning("reconcile %s: %d new, %d gone, %d repaired", invariant, tally.new, tally.gone, tally.repaired)
+
+
+@contextmanager
+def _alone(seconds: int) -> Iterator[None]:
+    if not cache.add(RUNNING, "", timeout=seconds):
+        raise AlreadyRunning
+    try:
+        yield
+    finally:
+        cache.delete(RUNNING)
+
+
+def _run(checks: tuple[Check, ...] | list[Check], look: Look, *, repaired: frozenset[Check]) -> Report:
+    report = Report(tallies={check.invariant: Tally() for check in checks})
+    for check in checks:
+        try:
+            _check(check, look, report, repair=check in repaired)
+        except Exception as error:
+            # One check that fails keeps no other from looking; nothing it found before is gone for that.
+            log.exception("reconcile: a check of %s was broken off", check.invariant)
+            report.blind_note(Blind(UUID(int=0), f"{check.invariant}: {type(error).__name__}"))
+    findings_forget(look.now)
+    return report
+
+
+def _check(check: Check, look: Look, report: Report, *, repair: bool) -> None:
+    tally = report.tallies[check.invariant]
+    hidden: set[UUID] = set()
+    for answer in check.look(look):
+        if isinstance(answer, Blind):
+            hidden.add(answer.where)
+            report.blind_note(answer)
+            continue
+        tally.seen += 1
+        tally.new += finding_note(check=check, seen=answer, now=look.now)
+    findings_confirm(check=check, now=look.now)
+    for finding in rows_of(open_of(check).exclude(last_seen_at=look.now)):
+        tally.gone += _gone(check, finding, look)
+    if repair and check.repair is not None:
+        # What half a list shows may be half the truth: nothing is repaired where a look was cut off.
+        for finding in rows_of(open_of(check).filter(last_seen_at=look.now, confirmed_at__isnull=False)):
+            if finding.object_id not in hidden:
+                tally.repaired += _repair(check, finding, look)
+
+
+def _repair(check: Check, finding: Finding, look: Look) -> bool:
+    if check.repair is None:
+        return False
+    try:
+        done = check.repair(finding)
+    except Exception:
+        log.exception("reconcile: %s was not repaired", finding)
+        return False
+    if done and finding.repaired_at is None:
+        log.warning("reconcile: repaired %s", finding)
+        finding_repaired(finding=finding, now=look.now)
+        finding.repaired_at = look.now
+    if done:
+        _gone(check, finding, look)
+    return done
+
+
+def _gone(check: Check, finding: Finding, look: Look) -> bool:
+    """Look at the object of one finding again, and close it when it holds; a look that fails closes nothing."""
+    again = list(check.look(Look(now=look.now, only=finding)))
+    if any(isinstance(answer, Blind) or answer.same_as(finding) for answer in again):
+        return False
+    return finding_gone(check=check, finding=finding, now=look.now)

@@ -1,0 +1,128 @@
+"""I3: what a backup is shown as is what operations did to it, or are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.services.audit import audit_record
+from backups.models import (
+    ACTIVE_KINDS,
+    EXCHANGE_KINDS,
+    LIVE_STATES,
+    Backup,
+    BackupStatus,
+    Finding,
+    Invariant,
+    Operation,
+    OperationBackup,
+    OperationKind,
+    OperationRole,
+)
+from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
+from backups.reconcile.wording import Code
+from backups.services.operations import operation_start
+from backups.services.sweep import objects_doom
+from common.clock import database_now
+from common.locks import row_lock
+from common.states import compare_and_set
+from orders.errors import OrderNotFound
+from orders.services.orders import order_lock
+
+
+def alone_look(look: Look) -> Iterator[Seen | Blind]:
+    """I3: backups that wait for an operation which is not there."""
+    for code, rows in ALONE.items():
+        for backup in rows_of(rows(look.now).filter(**look.of("backup")).defer("warnings")):
+            yield Seen(code=code, object_type="backup", object_id=backup.id)
+
+
+def _idle(now: datetime) -> QuerySet[Backup]:
+    """Backups of which no operation is live that may change them, nor ended a moment ago."""
+    busy = Operation.objects.filter(
+        Q(state__in=LIVE_STATES) | Q(finished_at__gt=now - SETTLED),
+        roles__backup=OuterRef("pk"),
+        kind__in=[*ACTIVE_KINDS, OperationKind.DELETE],
+    )
+    return Backup.objects.filter(~Exists(busy), created_at__lt=now - SETTLED)
+
+
+def _creating(now: datetime) -> QuerySet[Backup]:
+    return _idle(now).filter(status=BackupStatus.CREATING)
+
+
+def _restoring(now: datetime) -> QuerySet[Backup]:
+    return _idle(now).filter(status=BackupStatus.RESTORING)
+
+
+def _deleted(now: datetime) -> QuerySet[Backup]:
+    return _idle(now).filter(deleted_at__lt=now - SETTLED)
+
+
+ALONE: dict[Code, Callable[[datetime], QuerySet[Backup]]] = {
+    Code.CREATING_ALONE: _creating,
+    Code.RESTORING_ALONE: _restoring,
+    Code.DELETE_LOST: _deleted,
+}
+
+
+def alone_end(finding: Finding) -> bool:
+    """Put a backup right that nothing works on, under the order's lock. Return whether it was still so."""
+    backup = Backup.objects.filter(id=finding.object_id).only("order").first()
+    if backup is None:
+        return False
+    try:
+        with transaction.atomic():
+            order = order_lock(backup.order_id)
+            current = row_lock(ALONE[Code(finding.code)](database_now()).filter(id=backup.id))
+            if current is None:
+                return False
+            if finding.code == Code.DELETE_LOST:
+                operation_start(order=order, kind=OperationKind.DELETE, backup=current, requested_by=None)
+            elif not _end(current):
+                return False
+            audit_record(
+                actor=None, action=f"reconcile.{finding.code}", order_id=order.id, object_id=backup.id,
+                status=current.status,
+            )  # fmt: skip
+    except OrderNotFound:
+        return False
+    return True
+
+
+def _end(backup: Backup) -> bool:
+    """End what the backup is shown as; as when its operation fails, see `operation_fail`."""
+    same = Backup.objects.filter(id=backup.id, status=backup.status)
+    if backup.status == BackupStatus.RESTORING:
+        return compare_and_set(same, status=BackupStatus.READY)
+    objects_doom(backup_ids=[backup.id])
+    if backup.is_safety:
+        # It was never listed.
+        return same.delete()[0] > 0
+    return compare_and_set(same, status=BackupStatus.FAILED, completed_at=timezone.now())
+
+
+def behind_look(look: Look) -> Iterator[Seen | Blind]:
+    """I3: operations at work on a backup whose status does not say so."""
+    live = OperationBackup.objects.filter(operation__state__in=LIVE_STATES, role=OperationRole.SUBJECT)
+    creates = Q(operation__kind=OperationKind.CREATE) & ~Q(backup__status=BackupStatus.CREATING)
+    restores = Q(operation__kind__in=EXCHANGE_KINDS) & ~Q(backup__status=BackupStatus.RESTORING)
+    backup = {f"backup__{name}": value for name, value in look.of("backup").items()}
+    for role in rows_of(live.filter(creates | restores, **backup)):
+        yield Seen(code=Code.STATUS_BEHIND, object_type="backup", object_id=role.backup_id)
+
+
+CHECKS = (
+    Check(
+        invariant=Invariant.I3,
+        codes=frozenset(ALONE),
+        look=alone_look,
+        repair=alone_end,
+        unattended=True,
+    ),
+    Check(invariant=Invariant.I3, codes=frozenset({Code.STATUS_BEHIND}), look=behind_look),
+)

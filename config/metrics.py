@@ -1,0 +1,70 @@
+"""`/metrics`, for who has the token or asks from the right network. For everybody else there is no such page."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from backups.metrics import PortalCollector
+
+log = logging.getLogger(__name__)
+
+METHODS = ["GET", "HEAD"]
+FORWARDED = ("X-Forwarded-For", "X-Real-Ip")
+"""Headers in which proxies name who asked them."""
+
+
+# Nothing is changed here, and a refusal for lack of a CSRF token would say that there is something.
+@csrf_exempt
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Every series in the text format of Prometheus; 503 without a database."""
+    if not (_token_is_right(request) or _network_is_right(request)):
+        raise Http404
+    if request.method not in METHODS:
+        return HttpResponseNotAllowed(METHODS)
+    registry = CollectorRegistry()
+    try:
+        registry.register(PortalCollector())
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    except DatabaseError:
+        log.exception("metrics: the database does not answer")
+        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _token_is_right(request: HttpRequest) -> bool:
+    expected: str | None = settings.SAVEPOINT_METRICS_TOKEN
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return expected is not None and scheme.lower() == "bearer" and constant_time_compare(given.strip(), expected)
+
+
+def _network_is_right(request: HttpRequest) -> bool:
+    """Whether everybody the request names as having passed it on is inside: no header makes anybody closer.
+
+    The connection alone would let in the whole world through a proxy on this machine, and a header alone whoever
+    writes one.
+    """
+    if "Forwarded" in request.headers:
+        return False
+    told = ",".join(request.headers[name] for name in FORWARDED if name in request.headers)
+    hops = [request.META.get("REMOTE_ADDR", ""), *(told.split(",") if told else [])]
+    return all(_inside(hop.strip()) for hop in hops)
+
+
+def _inside(text: str) -> bool:
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in settings.SAVEPOINT_METRICS_NETWORKS)

@@ -1,0 +1,1 @@
+"""The reconciler: what it finds, what it repairs, and what it leaves alone."""

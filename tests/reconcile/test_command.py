@@ -1,0 +1,168 @@
+"""`manage.py reconcile`, and the run that nobody waits for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+
+from backups.models import Backup, Finding, StoredObject
+from backups.reconcile import records, run, storages
+from backups.reconcile.run import reconcile_upkeep
+from backups.reconcile.wording import Code, finding_remedy, finding_sentence
+from backups.services.upkeep import upkeep_run
+from tests.factories import FindingFactory
+from tests.reconcile.conftest import older
+from tests.storage.memory import FaultyStorage
+
+
+def command(*arguments):
+    """What it prints, and its exit status."""
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("reconcile", *arguments, stdout=out, stderr=err)
+    except CommandError as error:
+        return out.getvalue() + err.getvalue() + str(error), error.returncode
+    return out.getvalue() + err.getvalue(), 0
+
+
+def test_where_all_holds_it_says_so_in_numbers(world):
+    world.backup()
+    said, status = command()
+    assert status == 0
+    assert [line.split() for line in said.splitlines()[1:]] == [
+        [name, "0", "0", "0", "0"] for name in ("I1", "I3", "I4", "I5", "I6", "I7")
+    ]
+
+
+def test_what_is_open_is_listed_and_the_status_is_one(world):
+    backup = world.backup()
+    world.path(backup).unlink()
+    said, status = command("--repair")
+    assert status == 1
+    assert "I1 archive_missing open since" in said
+    assert f"backup {backup.id}: The archive of this backup is not in its storage." in said
+    assert "1 findings remain open." in said
+
+
+def test_one_invariant_is_looked_at_alone(world):
+    world.path(world.backup()).unlink()
+    said, status = command("--invariant", "I6")
+    assert (status, "I1" in said) == (0, False)
+
+
+def test_what_is_watched_is_listed_and_does_not_count(world):
+    world.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
+    said, status = command()
+    assert "object_unowned watched since" in said
+    assert status == 0
+
+
+def test_what_could_not_be_looked_at_is_two(world, monkeypatch):
+    world.backup()
+    monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(object(), at=1, fault="forever"))
+    said, status = command()
+    assert status == 2
+    assert f"could not be looked at: {world.shop.target.id}: StorageUnavailable" in said
+
+
+def test_one_run_at_a_time(world):
+    cache.add(run.RUNNING, "")
+    said, status = command()
+    assert (status, said) == (2, "Another run is under way; nothing was looked at.")
+    reconcile_upkeep()
+    cache.delete(run.RUNNING)
+    assert command()[1] == 0
+    assert cache.get(run.RUNNING) is None
+
+
+def test_an_invariant_that_nobody_looks_at_is_refused():
+    assert "invalid choice" in command("--invariant", "I8")[0]
+
+
+def test_upkeep_repairs_what_deletes_nothing_once_an_hour(world, settled):
+    backup = world.backup()
+    StoredObject.objects.create(target=world.shop.target, key=f"backups/{uuid4()}.tar.gz", backup_id=uuid4())
+    Backup.objects.update(status="restoring")
+    upkeep_run()
+    assert Backup.objects.get(id=backup.id).status == "ready"
+    assert world.codes() == ["owner_gone"]
+    assert not StoredObject.objects.filter(doomed_at__isnull=False).exists()
+
+    Backup.objects.update(status="restoring")
+    upkeep_run()
+    assert Backup.objects.get(id=backup.id).status == "restoring"
+    cache.delete(run.DUE)
+    upkeep_run()
+    assert Backup.objects.get(id=backup.id).status == "ready"
+
+
+def test_upkeep_opens_each_archive_once_a_day(world, monkeypatch):
+    backup = world.backup()
+    path = world.path(backup)
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    real = run.database_now
+    found = []
+    for hour in range(24):
+        monkeypatch.setattr(run, "database_now", lambda hour=hour: real().replace(hour=hour))
+        cache.delete(run.DUE)
+        reconcile_upkeep()
+        found.extend(Finding.objects.values_list("code", flat=True))
+        Finding.objects.all().delete()
+    assert found == ["archive_damaged"]
+
+
+def test_upkeep_lists_the_storages_every_sixth_hour(world, monkeypatch):
+    world.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
+    real = run.database_now
+    found = []
+    for hour in range(24):
+        monkeypatch.setattr(run, "database_now", lambda hour=hour: real().replace(hour=hour))
+        cache.delete(run.DUE)
+        reconcile_upkeep()
+        if Finding.objects.all().delete()[0]:
+            found.append(hour)
+    assert found == [0, 6, 12, 18]
+
+
+def test_so_many_findings_are_kept_and_no_more(world, monkeypatch, settled):
+    monkeypatch.setattr(records, "OPEN_MAX", 2)
+    rows = [
+        StoredObject.objects.create(target=world.shop.target, key=f"backups/{number}.tar.gz", backup_id=uuid4())
+        for number in range(4)
+    ]
+    assert world.look("I6").tallies["I6"].seen == 4
+    assert world.codes() == ["owner_gone"] * 2
+    world.look("I6", repair=True)
+    world.look("I6", repair=True)
+    assert all(StoredObject.objects.get(id=row.id).doomed_at for row in rows)
+
+
+def test_what_has_been_gone_for_long_is_forgotten(world):
+    FindingFactory()
+    world.look("I1")
+    assert Finding.objects.get().gone_at is not None
+    older(Finding.objects.all(), gone_at=timedelta(days=91))
+    world.look("I5")
+    assert not Finding.objects.exists()
+
+
+@pytest.mark.parametrize("code", Code.values)
+def test_every_finding_is_a_sentence(code):
+    params = {"found": 1, "expected": 2, "count": 3, "limit": 4}
+    sentence = finding_sentence(Finding(code=code, params=params))
+    assert sentence.endswith(".")
+    assert "%" not in sentence
+    assert finding_remedy(Finding(code=code)) in ("", finding_remedy(Finding(code=code)).rstrip(".") + ".")
+
+
+def test_a_finding_of_another_release_still_reads():
+    assert finding_sentence(Finding(code="from_the_future", params={})) == "from_the_future"
+    assert finding_sentence(Finding(code=Code.ARCHIVE_SIZE, params={})) == "archive_size"
+    assert finding_remedy(Finding(code="from_the_future")) == ""

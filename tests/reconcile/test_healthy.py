@@ -1,0 +1,80 @@
+"""Nothing is found where nothing is wrong, at whatever moment one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from backups.models import Backup, Finding, Operation, StoredObject
+from backups.services import archives, sweep
+from backups.services.restores import restore_undo
+from backups.work import archiving, delete
+from tests.storage.memory import FaultyStorage
+
+
+def test_after_everything_that_customers_do_nothing_is_found(world, settled):
+    first, second = world.backup(), world.backup()
+    world.restore(first)
+    restore_undo(
+        user=world.shop.owner, order_id=first.order_id, provision_id=first.provision_id, backup_id=first.id,
+        idempotency=None,
+    )  # fmt: skip
+    world.answer()
+    assert Operation.objects.get(kind="undo").state == "succeeded"
+    world.delete(second)
+    files = sorted(world.root.rglob("*"))
+    rows = sorted(StoredObject.objects.values_list("key", "doomed_at"))
+    report = world.look(repair=True, deep=True)
+    assert report.blind == []
+    assert not Finding.objects.exists()
+    assert sorted(world.root.rglob("*")) == files
+    assert sorted(StoredObject.objects.values_list("key", "doomed_at")) == rows
+    assert set(Backup.objects.values_list("status", "degraded")) == {("ready", False)}
+
+
+class Watched(FaultyStorage):
+    """Looks at everything before and after each call of a worker."""
+
+    def __init__(self, inner: Any, look: Callable[[], None]) -> None:
+        super().__init__(inner, at=0)
+        self._look = look
+
+    def call(self, name: str, action: Callable[[], Any]) -> Any:
+        self._look()
+        result = super().call(name, action)
+        self._look()
+        return result
+
+
+def test_what_is_under_way_is_never_found(world, settled, monkeypatch):
+    looks = []
+
+    def look():
+        report = world.look(repair=True)
+        assert report.blind == []
+        assert list(Finding.objects.values_list("code", flat=True)) == []
+        looks.append(report)
+
+    real = archives.target_open
+    for module in (archiving, archives, delete, sweep):
+        if hasattr(module, "target_open"):
+            monkeypatch.setattr(module, "target_open", lambda target: Watched(real(target), look))
+    backup = world.backup()
+    created = len(looks)
+    world.restore(backup)
+    restored = len(looks)
+    world.delete(backup)
+    assert 0 < created < restored < len(looks)
+    assert not Backup.objects.filter(is_safety=False).exists()
+
+
+@pytest.mark.parametrize("status", ["creating", "restoring"])
+def test_what_has_just_ended_is_left_to_whoever_ends_it(status, world):
+    backup = world.backup()
+    values = {"asset": None, "size_bytes": None, "completed_at": None} if status == "creating" else {}
+    Backup.objects.filter(id=backup.id).update(status=status, **values)
+    world.look("I3", repair=True)
+    backup.refresh_from_db()
+    assert backup.status == status

@@ -1,0 +1,121 @@
+"""I3: a status that no operation stands behind is found and ended, and never one that somebody works on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from accounts.models import AuditEvent
+from backups.models import Backup, Finding, Operation, OperationBackup, OperationRole, StoredObject
+from backups.reconcile.statuses import alone_end
+from backups.services.restores import RestoreOptions, backup_restore
+from tests.reconcile.conftest import older
+
+pytestmark = pytest.mark.usefixtures("settled")
+
+
+def status(backup):
+    return Backup.objects.get(id=backup.id).status
+
+
+@pytest.fixture
+def creating(world):
+    """A backup whose operation is over, without having said so."""
+    backup = world.shop.create()
+    StoredObject.objects.create(target=world.shop.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
+    Operation.objects.update(state="failed", error_code="worker_lost", fence=1, finished_at=backup.created_at)
+    return backup
+
+
+@pytest.fixture
+def restoring(world):
+    backup = world.backup()
+    Backup.objects.update(status="restoring")
+    return backup
+
+
+def test_a_create_that_is_over_leaves_no_backup_creating(world, creating):
+    assert world.found("I3") == ["creating_alone"]
+    assert status(creating) == "creating"
+    assert world.found("I3", repair=True) == []
+    assert status(creating) == "failed"
+    assert Backup.objects.get().completed_at is not None
+    assert StoredObject.objects.get().doomed_at is not None
+    assert AuditEvent.objects.filter(action="reconcile.creating_alone", object_id=creating.id).exists()
+
+
+def test_a_safety_backup_that_nobody_finishes_leaves_as_it_does_when_its_restore_fails(world, creating):
+    Backup.objects.update(is_safety=True)
+    assert world.found("I3", repair=True) == []
+    assert not Backup.objects.exists()
+    assert StoredObject.objects.get().doomed_at is not None
+
+
+def test_a_restore_that_is_over_gives_its_backup_back(world, restoring):
+    assert world.found("I3") == ["restoring_alone"]
+    assert world.found("I3", repair=True) == []
+    assert status(restoring) == "ready"
+
+
+def test_a_delete_that_was_lost_begins_again_and_ends(world):
+    backup = world.backup()
+    path = world.path(backup)
+    Backup.objects.update(deleted_at=backup.created_at)
+    assert world.found("I3") == ["delete_lost"]
+    assert world.found("I3", repair=True) == []
+    world.answer()
+    assert not Backup.objects.exists()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("role", [OperationRole.SUBJECT, OperationRole.SOURCE, OperationRole.SAFETY])
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_whatever_a_live_operation_names_is_left_to_it(role, state, world, creating):
+    operation = Operation.objects.create(order=creating.order, kind="restore", state=state, fence=1)
+    OperationBackup.objects.create(operation=operation, backup=creating, role=role)
+    world.look("I3", repair=True)
+    assert status(creating) == "creating"
+
+
+def test_what_ended_a_moment_ago_is_left_alone(world, creating, monkeypatch):
+    monkeypatch.setattr("backups.reconcile.statuses.SETTLED", timedelta(minutes=5))
+    older(Backup.objects.all(), created_at=timedelta(hours=1))
+    Operation.objects.update(finished_at=Operation.objects.get().created_at)
+    assert world.found("I3", repair=True) == []
+    older(Operation.objects.all(), finished_at=timedelta(minutes=6))
+    assert world.found("I3", repair=True) == []
+    assert status(creating) == "failed"
+
+
+def test_a_repair_looks_again_before_it_acts(world, restoring):
+    world.look("I3")
+    finding = Finding.objects.get()
+    Backup.objects.update(status="ready")
+    backup_restore(
+        user=world.shop.owner, order_id=restoring.order_id, provision_id=restoring.provision_id,
+        backup_id=restoring.id, options=RestoreOptions(), idempotency=None,
+    )  # fmt: skip
+    assert not alone_end(finding)
+    assert status(restoring) == "restoring"
+    world.answer()
+    assert status(restoring) == "ready"
+
+
+def test_a_repair_whose_order_is_gone_does_nothing(world, restoring):
+    world.look("I3")
+    finding = Finding.objects.get()
+    with transaction.atomic():
+        Backup.objects.all().delete()
+    assert not alone_end(finding)
+
+
+@pytest.mark.parametrize("kind", ["create", "restore", "undo"])
+def test_an_operation_that_works_on_a_backup_that_does_not_say_so_is_said(kind, world):
+    backup = world.backup()
+    operation = Operation.objects.create(order=backup.order, kind=kind)
+    OperationBackup.objects.create(operation=operation, backup=backup)
+    assert world.found("I3", repair=True) == ["status_behind"]
+    operation.delete()
+    assert world.found("I3") == []

@@ -3,59 +3,84 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.calls import Call, Calls
 from sidecar.errors import Refused
+from sidecar.game.game import Consistency, Game
 from sidecar.growing import GrowingFile
 from sidecar.jobs import Job
 from sidecar.paths import data_folder, folder_path, scratch_name
 from sidecar.scratch import Scratch
 
-PackJob = Job[PackProgress, PackResult]
-
 _NOTHING_YET: Final = PackProgress(bytes_read=0, bytes_total=0, files=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The finished archive, and in what state the data was meanwhile."""
+
+    archive: PackResult
+    consistency: Consistency
+
+
+PackJob = Job[PackProgress, Packed]
 
 
 class Compressions:
     """The archives being written, by the name they will have."""
 
-    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls) -> None:
+    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, game: Game) -> None:
         self._root = root
         self._scratch = scratch
         self._calls = calls
+        self._game = game
         self._lock = threading.Lock()
         self._growing: dict[str, tuple[Call, GrowingFile]] = {}
 
-    def run(self, call: Call, *, source: str, output: str) -> Iterator[tuple[PackProgress, PackResult | None]]:
+    def run(
+        self, call: Call, *, source: str, output: str, listing: str, quiesce: bool
+    ) -> Iterator[tuple[PackProgress, Packed | None]]:
         """Pack the folder `source` into the scratch file `output`; the result comes last.
 
-        From the first progress on `growing` finds the output. It is removed when packing fails or the call is
-        stopped. Raises `SidecarError`s.
+        From the first progress on `growing` finds the output. `listing`, unless empty, is a scratch file that appears
+        just before it and tells of every entry. Both are removed when packing fails or the call is stopped.
+        `quiesce`: the game holds still meanwhile, where it can; that it does not fails nothing. Raises `SidecarError`s.
         """
         name = scratch_name(output)
+        listing_name = scratch_name(listing) if listing else ""
+        if listing_name == name:
+            raise Refused("The archive and its listing are one scratch file.")
         with ExitStack() as opened:
             folder = opened.enter_context(data_folder(source, root=self._root))
             partial = opened.enter_context(self._scratch.partial_create())
+            listed = opened.enter_context(self._scratch.partial_create()) if listing else None
             growing = GrowingFile(partial.descriptor)
             self._add(name, call, growing)
             opened.callback(self._remove, name, growing)
             kept = opened.pop_all()
         job = PackJob(name=f"packing for {call.operation}", progress=_NOTHING_YET)
 
-        def pack() -> PackResult:
-            with kept, growing:
+        def pack() -> Packed:
+            with kept, growing, self._game.watched(quiesce=quiesce) as watch:
                 result = tree_pack(
                     root=folder_path(folder),
                     sink=growing,
                     on_progress=job.report,
                     cancelled=job.cancelled,
+                    listing=listed,
                 )
-                with self._calls.decisive(call):
+                consistency = watch.end()
+                with self._calls.decisive(call), ExitStack() as failing:
+                    if listed is not None:
+                        listed.publish(listing_name)
+                        failing.callback(self._scratch.remove, listing_name)
                     partial.publish(name)
-                return result
+                    failing.pop_all()
+                return Packed(result, consistency)
 
         call.on_stop(job.cancel)
         job.start(pack)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.calls import Call, ShuttingDown
-from sidecar.errors import Cancelled, Refused
+from sidecar.errors import Cancelled, Refused, SidecarError
+from sidecar.game.server import Control, GameServer
 from sidecar.jobs import Job
 from sidecar.restore.extraction import (
     ExtractProgress,
@@ -17,6 +18,7 @@ from sidecar.restore.extraction import (
     OutcomeKind,
     Phase,
     archive_extract,
+    extractions_recover,
     outcome_read,
     outcome_release,
 )
@@ -34,21 +36,23 @@ class Extractions:
     exchanges it runs to its end whatever happens.
     """
 
-    def __init__(self, *, root: Path) -> None:
+    def __init__(self, *, root: Path, server: GameServer) -> None:
         self._root = root
+        self._server = server
         self._lock = threading.Lock()
         self._operation = ""
         self._job: ExtractJob | None = None
         self._followers = 0
         self._finished = False
 
-    def run(self, call: Call, *, archive: Path, mode: Mode) -> Iterator[Told]:
+    def run(self, call: Call, *, archive: Path, mode: Mode, server: Control) -> Iterator[Told]:
         """Follow the operation's extraction, starting it unless it runs; its summary comes last.
 
         One that has ended is not done again: its summary comes at once, or what it failed with is raised.
+        `server`: what becomes of the game server while names are exchanged. Raises `SidecarError`s.
         """
         while True:
-            job = self._join_or_start(call, archive=archive, mode=mode)
+            job = self._join_or_start(call, archive=archive, mode=mode, server=server)
             call.on_stop(partial(self._leave, call, job))
             for progress in job.follow(call):
                 yield progress, None
@@ -86,31 +90,44 @@ class Extractions:
             job.cancel()
             job.join()
 
-    def _join_or_start(self, call: Call, *, archive: Path, mode: Mode) -> ExtractJob:
+    def _join_or_start(self, call: Call, *, archive: Path, mode: Mode, server: Control) -> ExtractJob:
         with self._lock:
             if self._job is not None and not self._job.done():
                 if self._operation != call.operation:
                     raise Refused("Another extraction is running.")
                 self._followers += 1
                 return self._job
-            return self._start(call.operation, archive=archive, mode=mode)
+            return self._start(call.operation, archive=archive, mode=mode, server=server)
 
-    def _start(self, operation: str, *, archive: Path, mode: Mode) -> ExtractJob:
+    def _start(self, operation: str, *, archive: Path, mode: Mode, server: Control) -> ExtractJob:
         if self._finished:
             raise ShuttingDown("The sidecar is shutting down.")
+        self._server.require(server)
         job = ExtractJob(name=f"extracting for {operation}", progress=_NOTHING_YET)
         self._operation, self._job, self._followers = operation, job, 1
-        job.start(
-            lambda: archive_extract(
-                archive=archive,
-                root=self._root,
-                operation=operation,
-                mode=mode,
-                on_progress=job.report,
-                cancelled=job.cancelled,
-            )
-        )
+
+        def extract() -> ExtractSummary:
+            with self._server.exchange(server, cancelled=job.cancelled, settled=self._settled) as stop:
+                return archive_extract(
+                    archive=archive,
+                    root=self._root,
+                    operation=operation,
+                    mode=mode,
+                    on_progress=job.report,
+                    cancelled=job.cancelled,
+                    before_exchange=stop,
+                )
+
+        job.start(extract)
         return job
+
+    def _settled(self) -> bool:
+        """Whether the data is wholly old or wholly new, whosever extraction it was; what can be mended is."""
+        try:
+            outcomes = extractions_recover(root=self._root)
+        except SidecarError:
+            return False
+        return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
 
     def _leave(self, call: Call, job: ExtractJob) -> None:
         with self._lock:

@@ -2,7 +2,11 @@
 
 from typing import Final
 
-from sidecar.archive.pack import PackProgress, PackResult, WarningKind
+from sidecar.archive.pack import PackProgress, WarningKind
+from sidecar.compressing import Packed
+from sidecar.game.game import Consistency
+from sidecar.game.server import Control
+from sidecar.preview import ChangeKind, Preview
 from sidecar.restore.extraction import (
     ExtractProgress,
     ExtractSummary,
@@ -20,6 +24,16 @@ MODES: Final = {
     wire.EXTRACT_MODE_REPLACE: Mode.REPLACE,
     wire.EXTRACT_MODE_OVERLAY: Mode.OVERLAY,
 }
+CONTROLS: Final = {
+    wire.SERVER_CONTROL_UNSPECIFIED: Control.AUTO,
+    wire.SERVER_CONTROL_STOP: Control.STOP,
+    wire.SERVER_CONTROL_LEAVE: Control.LEAVE,
+}
+_CONSISTENCIES: Final = {
+    Consistency.CRASH: wire.CONSISTENCY_CRASH,
+    Consistency.QUIESCED: wire.CONSISTENCY_QUIESCED,
+    Consistency.STOPPED: wire.CONSISTENCY_STOPPED,
+}
 _WARNING_KINDS: Final = {
     WarningKind.CHANGED: wire.Warning.KIND_CHANGED,
     WarningKind.VANISHED: wire.Warning.KIND_VANISHED,
@@ -27,9 +41,16 @@ _WARNING_KINDS: Final = {
     WarningKind.SKIPPED: wire.Warning.KIND_SKIPPED,
 }
 _PHASES: Final = {
+    Phase.COMPARING: wire.ExtractToReply.PHASE_COMPARING,
     Phase.STAGING: wire.ExtractToReply.PHASE_STAGING,
+    Phase.STOPPING: wire.ExtractToReply.PHASE_STOPPING,
     Phase.EXCHANGING: wire.ExtractToReply.PHASE_EXCHANGING,
     Phase.DONE: wire.ExtractToReply.PHASE_DONE,
+}
+_CHANGE_KINDS: Final = {
+    ChangeKind.ADDED: wire.PreviewRestoreReply.Change.KIND_ADDED,
+    ChangeKind.CHANGED: wire.PreviewRestoreReply.Change.KIND_CHANGED,
+    ChangeKind.REMOVED: wire.PreviewRestoreReply.Change.KIND_REMOVED,
 }
 _OUTCOMES: Final = {
     OutcomeKind.NONE: wire.GetExtractOutcomeReply.OUTCOME_NONE,
@@ -39,13 +60,13 @@ _OUTCOMES: Final = {
 }
 
 
-def compress_reply(progress: PackProgress, result: PackResult | None) -> wire.CompressFilesReply:
+def compress_reply(progress: PackProgress, packed: Packed | None) -> wire.CompressFilesReply:
     """How far the packing is, and in the end what came of it."""
     return wire.CompressFilesReply(
         bytes_read=progress.bytes_read,
         bytes_total=progress.bytes_total,
         files=progress.files,
-        result=None if result is None else _compress_result(result),
+        result=None if packed is None else _compress_result(packed),
     )
 
 
@@ -69,12 +90,29 @@ def outcome_reply(outcome: Outcome) -> wire.GetExtractOutcomeReply:
     )
 
 
-def _compress_result(result: PackResult) -> wire.CompressResult:
+def preview_reply(preview: Preview) -> wire.PreviewRestoreReply:
+    """What a restore would change."""
+    message = wire.PreviewRestoreReply(
+        added=preview.added,
+        changed=preview.changed,
+        removed=preview.removed,
+        bytes=preview.bytes,
+        more=preview.more,
+    )
+    for change in preview.changes:
+        message.changes.add(kind=_CHANGE_KINDS[change.kind], path=change.path, size_bytes=change.size_bytes)
+    return message
+
+
+def _compress_result(packed: Packed) -> wire.CompressResult:
+    result = packed.archive
     message = wire.CompressResult(
         size_bytes=result.size_bytes,
         crc32=result.crc32,
         entries=result.entries,
+        content_bytes=result.content_bytes,
         warnings_total=result.warnings_total,
+        consistency=_CONSISTENCIES[packed.consistency],
     )
     room = _WARNING_BYTES
     for warning in result.warnings:

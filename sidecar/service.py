@@ -14,24 +14,30 @@ from sidecar.compressing import Compressions
 from sidecar.errors import Refused
 from sidecar.extracting import Extractions
 from sidecar.files import Files
+from sidecar.game.game import Game
 from sidecar.paths import require_data_root, scratch_name
-from sidecar.replies import MODES, compress_reply, extract_reply, outcome_reply
+from sidecar.previewing import Previews
+from sidecar.replies import CONTROLS, MODES, compress_reply, extract_reply, outcome_reply, preview_reply
+from sidecar.restore.outcomes import Mode
 from sidecar.scratch import Scratch, free_bytes
 from sidecar_client.framing import data_pack, data_unpack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _NO_HEADER: Final = wire.WriteFileRequest.Header()
+_NO_PREVIEW_HEADER: Final = wire.PreviewRestoreRequest.Header()
 
 
 class FileIO:
     """The service of one data root and one scratch folder."""
 
-    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, extractions: Extractions) -> None:
+    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, extractions: Extractions, game: Game) -> None:
         self._root = root
         self._scratch = scratch
         self._calls = calls
         self._extractions = extractions
-        self._compressions = Compressions(root=root, scratch=scratch, calls=calls)
+        self._game = game
+        self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game)
+        self._previews = Previews(root=root)
         self._files = Files(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
@@ -41,6 +47,9 @@ class FileIO:
                 version=_version(),
                 data_free_bytes=free_bytes(self._root),
                 scratch_free_bytes=self._scratch.free_bytes(),
+                profile=self._game.name,
+                can_quiesce=self._game.can_quiesce,
+                can_stop=self._game.can_stop,
             )
 
     def compress_files(
@@ -52,7 +61,14 @@ class FileIO:
                 raise Refused("The archive format is not one of this sidecar's.")
             if len(request.sources) != 1:
                 raise Refused("An archive has exactly one source.")
-            for told in self._compressions.run(call, source=request.sources[0], output=request.output):
+            packing = self._compressions.run(
+                call,
+                source=request.sources[0],
+                output=request.output,
+                listing=request.listing,
+                quiesce=request.quiesce,
+            )
+            for told in packing:
                 yield compress_reply(*told)
 
     def read_file(self, request: wire.ReadFileRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -86,10 +102,11 @@ class FileIO:
         with self._calls.running("ExtractTo", request.ticket, context) as call:
             require_data_root(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
-            mode = MODES.get(request.mode)
-            if mode is None:
-                raise Refused("The mode is not one of this sidecar's.")
-            for told in self._extractions.run(call, archive=archive, mode=mode):
+            mode = _mode(request.mode)
+            server = CONTROLS.get(request.server)
+            if server is None:
+                raise Refused("What becomes of the game server is not one of this sidecar's ways.")
+            for told in self._extractions.run(call, archive=archive, mode=mode, server=server):
                 yield extract_reply(*told)
 
     def get_extract_outcome(
@@ -106,6 +123,22 @@ class FileIO:
         with self._calls.running("ReleaseExtract", request.ticket, context) as call:
             self._extractions.release(operation=call.operation)
             return wire.ReleaseExtractReply()
+
+    def preview_restore(
+        self, requests: Iterator[wire.PreviewRestoreRequest | memoryview], context: grpc.ServicerContext
+    ) -> wire.PreviewRestoreReply:
+        """What a restore would change; requests after the first are the bytes of the archive's listing."""
+        first = next(requests, None)
+        header = _NO_PREVIEW_HEADER if first is None or isinstance(first, memoryview) else first.header
+        with self._calls.running("PreviewRestore", header.ticket, context, of_attempt=False) as call:
+            preview = self._previews.run(
+                call,
+                parts=(_part(request) for request in requests),
+                mode=_mode(header.mode),
+                paths_limit=header.paths_limit,
+                paths_after=header.paths_after,
+            )
+            return preview_reply(preview)
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The methods under their names on the wire. File content goes past the generated code."""
@@ -138,6 +171,9 @@ class FileIO:
                 wire.ReleaseExtractRequest.FromString,
                 wire.ReleaseExtractReply.SerializeToString,
             ),
+            "PreviewRestore": grpc.stream_unary_rpc_method_handler(
+                self.preview_restore, _preview_request, wire.PreviewRestoreReply.SerializeToString
+            ),
         }
 
 
@@ -146,12 +182,24 @@ def _write_request(message: bytes) -> wire.WriteFileRequest | memoryview:
     return wire.WriteFileRequest.FromString(message) if data is None else data
 
 
-def _part(request: wire.WriteFileRequest | memoryview) -> bytes | memoryview:
+def _preview_request(message: bytes) -> wire.PreviewRestoreRequest | memoryview:
+    data = data_unpack(field=wire.PreviewRestoreRequest.LISTING_FIELD_NUMBER, message=message)
+    return wire.PreviewRestoreRequest.FromString(message) if data is None else data
+
+
+def _part(request: wire.WriteFileRequest | wire.PreviewRestoreRequest | memoryview) -> bytes | memoryview:
     if isinstance(request, memoryview):
         return request
     if request.HasField("header"):
-        raise Refused("A file has one header.")
-    return request.data
+        raise Refused("What is sent has one header.")
+    return request.data if isinstance(request, wire.WriteFileRequest) else request.listing
+
+
+def _mode(number: wire.ExtractMode) -> Mode:
+    mode = MODES.get(number)
+    if mode is None:
+        raise Refused("The mode is not one of this sidecar's.")
+    return mode
 
 
 def _version() -> str:

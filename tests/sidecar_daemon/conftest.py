@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.sidecar_daemon.daemon import Daemon
+from tests.sidecar_game.rcon_server import RconServer, rcon_server
 
 
 @pytest.fixture
@@ -24,3 +25,9 @@ def idle_daemon(tmp_path: Path) -> Iterator[Daemon]:
 def daemon(idle_daemon: Daemon) -> Daemon:
     idle_daemon.start()
     return idle_daemon
+
+
+@pytest.fixture
+def rcon() -> Iterator[RconServer]:
+    with rcon_server() as server:
+        yield server

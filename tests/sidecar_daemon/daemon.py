@@ -47,6 +47,7 @@ class Daemon:
     drain_seconds: float = 5.0
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     address: str = ""
+    game: dict[str, object] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
     _logging: threading.Thread = field(default_factory=threading.Thread)
@@ -72,7 +73,7 @@ class Daemon:
             "drain_seconds": self.drain_seconds,
         } | changes
         config = self.folder / "sidecar.toml"
-        config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in values.items() if value is not None))
+        config.write_text(_table(values) + ("[game]\n" + _table(self.game) if self.game else ""))
         return config
 
     def command(self) -> list[str]:
@@ -172,7 +173,13 @@ def _environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
 
 
+def _table(values: dict[str, object]) -> str:
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items() if value is not None)
+
+
 def _toml(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)

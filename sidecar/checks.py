@@ -1,0 +1,40 @@
+"""Values of the configuration file; each check raises ValueError with words that follow the key's name."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+_ANYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def absolute(value: object) -> Path:
+    """An absolute path, links resolved."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ValueError("must be an absolute path")
+    return Path(os.path.realpath(value))
+
+
+def secret(value: object, *, characters: int) -> str:
+    """The one secret in the file at this path, of so many characters at least; the file is its owner's only."""
+    path = absolute(value)
+    try:
+        readable_by_others = path.stat().st_mode & _ANYBODY_ELSE
+        text = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # Its message would quote the secret.
+        raise ValueError("must hold printable ASCII") from None
+    if readable_by_others:
+        raise ValueError("must be accessible to its owner only (chmod 600)")
+    if len(text) < characters or not text.isprintable() or " " in text:
+        raise ValueError(f"must hold one secret of at least {characters} characters without spaces")
+    return text
+
+
+def seconds(value: object) -> float:
+    """A number of seconds, zero included."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError("must be a number of seconds")
+    return float(value)

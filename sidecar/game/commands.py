@@ -1,0 +1,85 @@
+"""The operator's own programs: run without a shell, in a session of their own, for a bounded time."""
+
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, Final
+
+from sidecar.game.errors import GameError
+from sidecar.game.settings import Argv
+
+_log = logging.getLogger("sidecar")
+
+_OUTPUT_BYTES: Final = 2000
+# Nothing else of the daemon's environment reaches a program.
+_INHERITED: Final = ("PATH", "HOME", "LANG", "USER", "XDG_RUNTIME_DIR")
+# The daemon holds its end signals back, and a server it starts would inherit that: it could never be stopped by one.
+_RELEASED: Final = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+try:
+    os.execvp(sys.argv[1], sys.argv[1:])
+except OSError as error:
+    print(error.strerror, file=sys.stderr, flush=True)
+    os._exit(127)
+"""
+_PIPE_SECONDS: Final = 1.0
+
+
+def command_run(argv: Argv, *, timeout: float, detaching: bool = False) -> int:
+    """Run to the end and return the exit code, as a shell has it: 127 for a program that is not there; negative for a
+    signal. What it printed is logged when the code is not 0.
+
+    `detaching`: it leaves a process behind; its output goes nowhere, as a pipe would break under that process later.
+    Raises GameError when it cannot be run, or not in `timeout` seconds: then it is killed with all its children.
+    """
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    try:
+        process = subprocess.Popen(
+            (sys.executable, "-ISc", _RELEASED, *argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if detaching else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise GameError(f"{argv[0]} cannot be run: {error.strerror}") from error
+    output = _Output(process.stdout)
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise GameError(f"{argv[0]} took longer than {timeout:g} s and was killed{output.shown()}") from None
+    if code != 0:
+        _log.info("%s ended with %d%s", shlex.quote(argv[0]), code, output.shown())
+    return code
+
+
+class _Output:
+    """The first bytes of what a program prints; the rest is read and forgotten, also from children it leaves."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._kept = b""
+        self._thread = threading.Thread(target=self._drain, args=(pipe,), name="command output", daemon=True)
+        self._thread.start()
+
+    def shown(self) -> str:
+        self._thread.join(_PIPE_SECONDS)
+        text = self._kept.decode("utf-8", "replace").strip()
+        return f": {text!r}" if text else ""
+
+    def _drain(self, pipe: IO[bytes] | None) -> None:
+        if pipe is None:
+            return
+        with pipe:
+            while data := os.read(pipe.fileno(), 1 << 16):
+                self._kept += data[: _OUTPUT_BYTES - len(self._kept)]

@@ -1,0 +1,98 @@
+"""The game server of one daemon."""
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sidecar.game.mark import Mark
+from sidecar.game.profiles import profile_of
+from sidecar.game.quiescence import Hold, Quiescence
+from sidecar.game.server import GameServer
+from sidecar.game.settings import GameSettings
+
+
+class Consistency(enum.Enum):
+    """In what state the data was when it was packed."""
+
+    CRASH = "crash"
+    """As a power cut would have left it."""
+    QUIESCED = "quiesced"
+    """The game had written everything, and held still from the first byte to the last."""
+    STOPPED = "stopped"
+    """The game did not run."""
+
+
+class Game:
+    """What the daemon can do with the game server, and what it has begun."""
+
+    def __init__(self, settings: GameSettings, *, folder: Path) -> None:
+        """`folder` keeps what must outlive the daemon."""
+        self._profile = profile_of(settings)
+        self._quiescence = Quiescence(self._profile, Mark(folder / "game-holds-still"))
+        self.server = GameServer(self._profile, Mark(folder / "game-was-stopped"))
+
+    @property
+    def name(self) -> str:
+        """The profile's name."""
+        return self._profile.name
+
+    @property
+    def can_quiesce(self) -> bool:
+        """Whether the game can be told to hold its files still."""
+        return self._profile.can_quiesce
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether the game server can be stopped and started."""
+        return self._profile.can_stop
+
+    def recover(self, *, settled: bool) -> None:
+        """Take back, in the background, what an earlier daemon left; `settled`: no extraction is half done."""
+        self._quiescence.recover()
+        self.server.recover(settled=settled)
+
+    def finish(self) -> None:
+        """The daemon ends: let the game go on."""
+        self._quiescence.finish()
+        self.server.finish()
+
+    @contextmanager
+    def watched(self, *, quiesce: bool) -> Iterator["Watch"]:
+        """Know what the game does inside the block, holding still where `quiesce` asks for it. Never raises."""
+        stopped = self._profile.running() is False
+        hold = self._quiescence.enter() if quiesce and self.can_quiesce and not stopped else None
+        watch = Watch(self, stopped=stopped, hold=hold)
+        try:
+            yield watch
+        finally:
+            watch.end()
+
+    def still_stopped(self) -> bool:
+        """Whether the game surely does not run."""
+        return self._profile.running() is False
+
+    def let_go(self, hold: Hold) -> bool:
+        """End a hold; returns whether the game has held still until now."""
+        return self._quiescence.leave(hold)
+
+
+class Watch:
+    """What the game does from `Game.watched` until `end`."""
+
+    def __init__(self, game: Game, *, stopped: bool, hold: Hold | None) -> None:
+        self._game = game
+        self._stopped = stopped
+        self._hold = hold
+        self._ended: Consistency | None = None
+
+    def end(self) -> Consistency:
+        """Let the game go on, and say what the data read since the beginning is worth; later calls only say it."""
+        if self._ended is None:
+            self._ended = Consistency.CRASH
+            if self._hold is not None:
+                if self._game.let_go(self._hold):
+                    self._ended = Consistency.QUIESCED
+            elif self._stopped and self._game.still_stopped():
+                self._ended = Consistency.STOPPED
+        return self._ended

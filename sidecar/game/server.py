@@ -1,0 +1,139 @@
+"""The game server stops while names are exchanged, and runs again afterwards if it ran before.
+
+A mark on the disk is there from before it is told to stop until it was started again, by the next daemon if need be.
+"""
+
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sidecar.errors import Cancelled, ServerNotStopped
+from sidecar.game.errors import GameError
+from sidecar.game.mark import Mark
+from sidecar.game.profiles import Profile
+from sidecar.game.retry import Retry
+
+_log = logging.getLogger("sidecar")
+
+_LOOK_SECONDS: Final = 0.25
+_TROUBLE: Final = (GameError, OSError)
+
+
+class Control(enum.Enum):
+    """What becomes of the server while names are exchanged."""
+
+    AUTO = "auto"
+    """Stopped where the profile can and it runs, else left alone."""
+    STOP = "stop"
+    """Stopped, else nothing is exchanged."""
+    LEAVE = "leave"
+
+
+class GameServer:
+    """Stops the server and starts it again; one exchange at a time."""
+
+    def __init__(self, profile: Profile, mark: Mark) -> None:
+        self._profile = profile
+        self._mark = mark
+        self._lock = threading.Lock()
+        self._exchanging = False
+        # Until then a server that was told to stop, and still runs, may be on its way down.
+        self._stopping_until = 0.0
+        self._retry = Retry(name="starting the game", attempt=self._start_left)
+
+    def recover(self, *, settled: bool) -> None:
+        """Start the server if an earlier daemon died having stopped it, and its data is `settled`: whole."""
+        if not self._mark.present():
+            return
+        if not self._profile.can_stop:
+            _log.error("the game server was left stopped, and the configuration does not say any more how it starts")
+            return
+        if not settled:
+            _log.error("the game server stays stopped: an extraction could not be brought to its end")
+            return
+        _log.warning("the game server was left stopped: it is started")
+        self._stopping_until = time.monotonic() + self._profile.settings.stop_seconds
+        self._retry.begin()
+
+    def require(self, control: Control) -> None:
+        """Raise ServerNotStopped when the server must be stopped and nothing is known of how."""
+        if control is Control.STOP and not self._profile.can_stop:
+            raise ServerNotStopped("The sidecar is not configured to stop the game server.")
+
+    @contextmanager
+    def exchange(
+        self, control: Control, *, cancelled: Callable[[], bool], settled: Callable[[], bool]
+    ) -> Iterator[Callable[[], None]]:
+        """Give a function that stops the server; at the end it is started again if it ran before.
+
+        The function raises ServerNotStopped, or Cancelled as soon as `cancelled` says so. `settled` tells at the end
+        whether the data is whole: on any other the server is not started.
+        """
+
+        def stop() -> None:
+            with self._lock:
+                self._exchanging = True
+            if control is not Control.LEAVE and self._profile.can_stop:
+                self._stop(cancelled)
+
+        try:
+            yield stop
+        finally:
+            with self._lock:
+                self._exchanging = False
+            if self._mark.present():
+                self._start_again(settled)
+
+    def finish(self) -> None:
+        """Try no more to start the server; that is for the next daemon."""
+        self._retry.finish()
+
+    def _stop(self, cancelled: Callable[[], bool]) -> None:
+        if self._profile.running() is False:
+            return
+        limit = self._profile.settings.stop_seconds
+        try:
+            self._mark.set()
+            self._stopping_until = time.monotonic() + 2 * limit
+            deadline = time.monotonic() + limit
+            self._profile.stop()
+        except _TROUBLE as error:
+            _log.warning("the game server could not be stopped: %s", error)
+            raise ServerNotStopped("The game server could not be stopped.") from error
+        pause = threading.Event()
+        while self._profile.running() is not False:
+            if cancelled():
+                raise Cancelled("The restore was cancelled while the game server was being stopped.")
+            if time.monotonic() > deadline:
+                raise ServerNotStopped(f"The game server still ran after {limit:g} seconds.")
+            pause.wait(_LOOK_SECONDS)
+        self._stopping_until = 0.0
+
+    def _start_again(self, settled: Callable[[], bool]) -> None:
+        if not settled():
+            _log.error("the game server stays stopped: the extraction could not be brought to its end")
+        elif not self._start_left():
+            self._retry.begin()
+
+    def _start_left(self) -> bool:
+        """Start the server if that is still to be done; returns whether nothing is left to do."""
+        with self._lock:
+            if self._exchanging or not self._mark.present():
+                # The exchange starts it at its own end.
+                return True
+            running = self._profile.running()
+            if running is None or (running and time.monotonic() < self._stopping_until):
+                return False
+            try:
+                if not running:
+                    self._profile.start()
+                    _log.info("the game server was started again")
+                self._mark.clear()
+            except _TROUBLE as error:
+                _log.warning("the game server could not be started, which is tried again: %s", error)
+                return False
+        return True

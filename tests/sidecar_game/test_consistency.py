@@ -1,0 +1,155 @@
+"""What data is worth that was packed while the game did one thing or another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sidecar.game.errors import GameError
+from sidecar.game.game import Consistency, Game
+from sidecar.game.mark import Mark
+from sidecar.game.profiles import Profile
+from sidecar.game.quiescence import Quiescence
+from sidecar.game.settings import GameSettings
+
+PATIENCE_SECONDS = 20.0
+
+
+class ScriptedGame(Profile):
+    """One whose word on each `resume` is written down beforehand."""
+
+    can_quiesce = True
+
+    def __init__(self, *resumes: bool | GameError, max_seconds: float = 3600.0) -> None:
+        super().__init__(GameSettings(quiesce_max_seconds=max_seconds))
+        self.told: list[str] = []
+        self.resumes = list(resumes)
+        self.goes_on = threading.Event()
+
+    def quiesce(self, *, before: Callable[[], None]) -> None:
+        before()
+        self.told.append("quiesce")
+
+    def resume(self) -> bool:
+        self.told.append("resume")
+        word = self.resumes.pop(0) if self.resumes else True
+        if isinstance(word, GameError):
+            raise word
+        self.goes_on.set()
+        return word
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Mark:
+    return Mark(tmp_path / "mark")
+
+
+def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: Mark) -> None:
+    game = ScriptedGame()
+    seen = []
+    told = game.quiesce
+    game.quiesce = lambda *, before: (told(before=before), seen.append(mark.present()))  # type: ignore[method-assign]
+    quiescence = Quiescence(game, mark)
+    hold = quiescence.enter()
+    assert hold is not None
+    assert seen == [True]
+    assert mark.present()
+    assert quiescence.leave(hold)
+    assert not mark.present()
+
+
+def test_the_last_of_several_lets_the_game_go_on(mark: Mark) -> None:
+    game = ScriptedGame()
+    quiescence = Quiescence(game, mark)
+    first, second = quiescence.enter(), quiescence.enter()
+    assert first is not None
+    assert first is second
+    assert quiescence.leave(first)
+    assert game.told == ["quiesce"]
+    assert mark.present()
+    assert quiescence.leave(first)
+    assert game.told == ["quiesce", "resume"]
+
+
+def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(mark: Mark) -> None:
+    game = ScriptedGame(max_seconds=0.05)
+    quiescence = Quiescence(game, mark)
+    overdue = quiescence.enter()
+    assert overdue is not None
+    assert game.goes_on.wait(PATIENCE_SECONDS)
+    game.settings = GameSettings()
+    other = quiescence.enter()
+    assert other is not None
+    assert not quiescence.leave(overdue)
+    assert game.told == ["quiesce", "resume", "quiesce"]
+    assert quiescence.leave(other)
+
+
+def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: Mark) -> None:
+    quiescence = Quiescence(ScriptedGame(False), mark)
+    hold = quiescence.enter()
+    assert hold is not None
+    assert not quiescence.leave(hold)
+    assert not mark.present()
+
+
+def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: Mark) -> None:
+    # The second word is for whoever comes first, the next hold or the thread that tries again.
+    game = ScriptedGame(*[GameError("no answer")] * 1000)
+    quiescence = Quiescence(game, mark)
+    hold = quiescence.enter()
+    assert hold is not None
+    assert not quiescence.leave(hold)
+    assert mark.present()
+    assert quiescence.enter() is None
+    assert game.told.count("quiesce") == 1
+    game.resumes.clear()
+    assert game.goes_on.wait(PATIENCE_SECONDS)
+    again = quiescence.enter()
+    assert again is not None
+    assert quiescence.leave(again)
+    quiescence.finish()
+
+
+def test_a_mark_that_cannot_be_written_leaves_the_game_alone(tmp_path: Path) -> None:
+    game = ScriptedGame()
+    assert Quiescence(game, Mark(tmp_path / "no folder" / "mark")).enter() is None
+    assert game.told == []
+
+
+def looked(tmp_path: Path, *codes: int, quiesce: bool = True) -> tuple[Consistency, str]:
+    """What data is worth when each look at the game ends with the next code, and what was run."""
+    (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes))
+    ran = tmp_path / "ran"
+    look = f"cd {tmp_path}; code=$(head -n 1 codes); sed -i 1d codes; echo look >> ran; exit $code"
+    settings = GameSettings(
+        profile="generic",
+        quiesce_command=("sh", "-c", f"echo quiesce >> {ran}"),
+        resume_command=("sh", "-c", f"echo resume >> {ran}"),
+        running_command=("sh", "-c", look),
+    )
+    with Game(settings, folder=tmp_path).watched(quiesce=quiesce) as watch:
+        consistency = watch.end()
+    return consistency, " ".join(ran.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("codes", "quiesce", "expected", "ran"),
+    [
+        ((1, 1), True, Consistency.STOPPED, "look look"),
+        ((1, 1), False, Consistency.STOPPED, "look look"),
+        ((1, 0), True, Consistency.CRASH, "look look"),
+        ((1, 127), True, Consistency.CRASH, "look look"),
+        ((0,), True, Consistency.QUIESCED, "look quiesce resume"),
+        ((0,), False, Consistency.CRASH, "look"),
+        ((127,), True, Consistency.QUIESCED, "look quiesce resume"),
+        ((126,), False, Consistency.CRASH, "look"),
+    ],
+)
+def test_a_game_is_stopped_only_if_it_is_so_before_and_after(
+    tmp_path: Path, codes: tuple[int, ...], expected: Consistency, ran: str, *, quiesce: bool
+) -> None:
+    assert looked(tmp_path, *codes, quiesce=quiesce) == (expected, ran)

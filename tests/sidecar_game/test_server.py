@@ -1,0 +1,134 @@
+"""A game server that was stopped starts only on whole data, and never into an exchange."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sidecar import extracting
+from sidecar.calls import Call
+from sidecar.errors import ServerNotStopped, SourceFailed
+from sidecar.extracting import Extractions
+from sidecar.game.errors import GameError
+from sidecar.game.mark import Mark
+from sidecar.game.profiles import Profile
+from sidecar.game.server import Control, GameServer
+from sidecar.game.settings import GameSettings
+from sidecar.restore.extraction import Mode, Outcome, OutcomeKind
+
+PATIENCE_SECONDS = 20.0
+
+
+class ScriptedGame(Profile):
+    """One that does what it is told, and fails to start while `broken`."""
+
+    def __init__(self) -> None:
+        super().__init__(GameSettings(stop_command=("stop",)))
+        self.runs = True
+        self.broken = False
+        self.tried = threading.Semaphore(0)
+        self.started = threading.Event()
+
+    def running(self) -> bool:
+        return self.runs
+
+    def stop(self) -> None:
+        self.runs = False
+
+    def start(self) -> None:
+        self.tried.release()
+        if self.broken:
+            raise GameError("broken")
+        self.runs = True
+        self.started.set()
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Mark:
+    return Mark(tmp_path / "mark")
+
+
+@pytest.fixture
+def game() -> ScriptedGame:
+    return ScriptedGame()
+
+
+def trying() -> bool:
+    """Whether a thread tries to start it."""
+    return any(thread.name == "starting the game" for thread in threading.enumerate())
+
+
+def exchange(server: GameServer, *, settled: bool = True) -> None:
+    with server.exchange(Control.AUTO, cancelled=lambda: False, settled=lambda: settled) as stop:
+        stop()
+
+
+def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(game: ScriptedGame, mark: Mark) -> None:
+    server = GameServer(game, mark)
+    exchange(server, settled=False)
+    assert not game.runs
+    assert mark.present()
+    later = GameServer(game, mark)
+    later.recover(settled=False)
+    assert not trying()
+    exchange(later)
+    assert game.runs
+    assert not mark.present()
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.RUNNING, OutcomeKind.ROLLED_BACK])
+def test_half_exchanged_is_the_data_by_whichever_extraction(
+    game: ScriptedGame, mark: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: OutcomeKind
+) -> None:
+    def failing(*, before_exchange: Callable[[], None], **_: object) -> None:
+        before_exchange()
+        raise SourceFailed("The volume fails.")
+
+    monkeypatch.setattr(extracting, "archive_extract", failing)
+    monkeypatch.setattr(extracting, "extractions_recover", lambda *, root: [("another", Outcome(kind))])
+    extractions = Extractions(root=tmp_path, server=GameServer(game, mark))
+    told = extractions.run(
+        Call(operation="one", fence=1), archive=tmp_path / "archive", mode=Mode.REPLACE, server=Control.AUTO
+    )
+    with pytest.raises(SourceFailed):
+        list(told)
+    assert game.runs is (kind is not OutcomeKind.RUNNING)
+    assert mark.present() is (kind is OutcomeKind.RUNNING)
+
+
+def test_what_an_earlier_daemon_stopped_is_started(game: ScriptedGame, mark: Mark) -> None:
+    exchange(GameServer(game, mark), settled=False)
+    GameServer(game, mark).recover(settled=True)
+    assert game.started.wait(PATIENCE_SECONDS)
+
+
+def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: Mark) -> None:
+    game.broken = True
+    server = GameServer(game, mark)
+    exchange(server)
+    assert game.tried.acquire(timeout=PATIENCE_SECONDS)
+    with server.exchange(Control.LEAVE, cancelled=lambda: False, settled=lambda: True) as stop:
+        stop()
+        game.broken = False
+        assert server._start_left()  # what the thread that tries again calls
+        assert not game.runs
+    assert game.runs
+    assert not mark.present()
+    server.finish()
+
+
+def test_a_mark_that_cannot_be_written_stops_nothing(game: ScriptedGame, tmp_path: Path) -> None:
+    with pytest.raises(ServerNotStopped):
+        exchange(GameServer(game, Mark(tmp_path / "no folder" / "mark")))
+    assert game.runs
+
+
+def test_one_whose_start_is_no_longer_configured_is_left(game: ScriptedGame, mark: Mark) -> None:
+    exchange(GameServer(game, mark), settled=False)
+    game.can_stop = False
+    GameServer(game, mark).recover(settled=True)
+    assert not trying()
+    assert mark.present()

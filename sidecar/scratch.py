@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from sidecar.errors import ScratchFull
+from sidecar.errors import ScratchFull, SourceFailed
 from sidecar.starting import StartError
 
 _OWNER_ONLY: Final = 0o700
@@ -89,6 +89,10 @@ class PartialFile:
         with _room_needed():
             self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE)
 
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Append all of the bytes. Raises `ScratchFull`."""
+        write_all(self.descriptor, data)
+
     def publish(self, name: str) -> None:
         """Make the file appear in scratch under `name`, in place of any before. Raises `ScratchFull`."""
         with _room_needed():
@@ -116,8 +120,11 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """What an ordinary user may still write on the folder's volume."""
-    volume = os.statvfs(folder)
+    """What an ordinary user may still write on the folder's volume. Raises `SourceFailed` when it is not there."""
+    try:
+        volume = os.statvfs(folder)
+    except OSError as error:
+        raise SourceFailed("A folder of this sidecar is missing, or its disk fails.") from error
     return volume.f_bavail * volume.f_frsize
 
 

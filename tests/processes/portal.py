@@ -83,7 +83,9 @@ class Portal:
 
     def _over(self, answer: Answer) -> Any:
         assert answer.status == 200, answer
-        return answer.json if answer.json["operation"]["state"] not in ("queued", "running") else None
+        # A safety backup was made by the operation of another one.
+        operation = answer.json["operation"] or {"state": "succeeded"}
+        return answer.json if operation["state"] not in ("queued", "running") else None
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to `web`, `worker` or `sidecar`; SIGKILL takes its process group with it."""

@@ -101,13 +101,18 @@ class Calls:
         self._closed = False
 
     @contextmanager
-    def running(self, method: str, ticket: wire.Ticket, context: grpc.ServicerContext) -> Iterator[Call]:
-        """Admit a call, then translate and log how it ends. An operation's older attempts are stopped."""
+    def running(
+        self, method: str, ticket: wire.Ticket, context: grpc.ServicerContext, *, of_attempt: bool = True
+    ) -> Iterator[Call]:
+        """Admit a call, then translate and log how it ends. An operation's older attempts are stopped.
+
+        A call that is not `of_attempt` changes nothing, so that its fence says nothing: it must be 0.
+        """
         call = Call(operation=ticket.operation, fence=ticket.fence)
         began = time.monotonic()
         ending = "ok"
         try:
-            self._admit(call)
+            self._admit(call, of_attempt=of_attempt)
             if not context.add_callback(lambda: call.stop(Cancelled("The caller went away."))):
                 raise Cancelled("The caller went away.")
             yield call
@@ -151,13 +156,17 @@ class Calls:
             for call in self._running:
                 call.stop(ShuttingDown("The sidecar is shutting down."))
 
-    def _admit(self, call: Call) -> None:
+    def _admit(self, call: Call, *, of_attempt: bool) -> None:
         if not _OPERATION.fullmatch(call.operation):
             raise Refused("The call does not name its operation.")
+        if not of_attempt and call.fence != 0:
+            raise Refused("The call belongs to no attempt, and so has no fence.")
         with self._changed:
             if self._closed:
                 raise ShuttingDown("The sidecar is shutting down.")
-            self._fences.admit(operation=call.operation, fence=call.fence)
+            if of_attempt:
+                # What is remembered is limited: calls without an attempt must not push out those with one.
+                self._fences.admit(operation=call.operation, fence=call.fence)
             for other in self._running:
                 if other.operation == call.operation and other.fence < call.fence:
                     other.stop(Superseded("A newer attempt of this operation has taken over."))

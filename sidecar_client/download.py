@@ -8,7 +8,7 @@ from sidecar_client.waiting import Patience
 
 
 def content_receive(*, call: ReplyStream[bytes], patience: Patience) -> Iterator[bytes]:
-    """The bytes of one `ReadFile` call, to its end. Raises `Cancelled`, `SidecarUnavailable`, what the call ended with."""
+    """The bytes of one `ReadFile` call. Raises `Cancelled`, `SidecarUnavailable`, and what the call ended with."""
     changed = threading.Condition()
     content = Incoming(call=call, changed=changed, alive=patience.alive)
     try:

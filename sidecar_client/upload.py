@@ -1,20 +1,24 @@
-"""Sending a file into a sidecar's scratch folder."""
+"""Sending content to a sidecar: a file for its scratch folder, or whatever else a call takes much of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import grpc
 from isal import isal_zlib
 
 from sidecar_client.contract import DATA_BYTES
-from sidecar_client.errors import SidecarFailed, SidecarUnavailable
+from sidecar_client.errors import SidecarFailed
 from sidecar_client.framing import data_pack
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.streams import Outgoing
 from sidecar_client.values import Timeouts
 from sidecar_client.waiting import Patience
+
+Reply = TypeVar("Reply")
 
 
 def content_send(
@@ -29,31 +33,59 @@ def content_send(
 
     The chunks are read by the calling thread; what reading them raises cancels the call and is passed on.
     """
-    requests = Outgoing()
-    call = method.future(iter(requests), metadata=metadata)
-    call.add_done_callback(lambda _: requests.close())
-    patience = Patience(stall=timeouts.stall, cancelled=lambda: False)
     size = crc32 = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size, crc32
+        for chunk in chunks:
+            size += len(chunk)
+            crc32 = isal_zlib.crc32(chunk, crc32)
+            yield chunk
+
+    reply = requests_send(
+        start=partial(method.future, metadata=metadata),
+        header=wire.WriteFileRequest(header=header).SerializeToString(),
+        field=wire.WriteFileRequest.DATA_FIELD_NUMBER,
+        chunks=counted(),
+        patience=Patience(stall=timeouts.stall, cancelled=lambda: False),
+    )
+    if (reply.size_bytes, reply.crc32) != (size, crc32):
+        raise SidecarFailed("archive_damaged", "What the sidecar wrote is not what was sent.")
+
+
+def requests_send(
+    *,
+    start: Callable[[Iterator[bytes]], grpc.CallFuture[Reply]],
+    header: bytes,
+    field: int,
+    chunks: Iterable[bytes],
+    patience: Patience,
+) -> Reply:
+    """Start a call and send it a serialized header, then the chunks as the requests' `field`. Returns its reply.
+
+    No more waits in memory than a few messages. The call has ended when this returns or raises: `Cancelled`,
+    `SidecarUnavailable` when the sidecar neither takes what is sent nor replies, what the call failed with, and what
+    reading the chunks raises.
+    """
+    requests = Outgoing()
+    call = start(iter(requests))
+    call.add_done_callback(lambda _: requests.close())
     try:
-        requests.put(wire.WriteFileRequest(header=header).SerializeToString())
+        requests.put(header)
         for piece in _pieces(chunks):
+            patience.check_cancelled()
             patience.wait(requests.changed, requests.room)
             if call.done():
                 # The sidecar wants no more; its status says why.
                 break
-            requests.put(data_pack(field=wire.WriteFileRequest.DATA_FIELD_NUMBER, data=piece))
-            size += len(piece)
-            crc32 = isal_zlib.crc32(piece, crc32)
+            requests.put(data_pack(field=field, data=piece))
         requests.close()
+        patience.wait(requests.changed, call.done)
         with status_translated():
-            reply = call.result(timeout=timeouts.reply)
-    except grpc.FutureTimeoutError:
-        raise SidecarUnavailable("The sidecar did not confirm what was sent.") from None
+            return call.result()
     finally:
         call.cancel()  # type: ignore[no-untyped-call] # the stubs leave its type out
         requests.close()
-    if (reply.size_bytes, reply.crc32) != (size, crc32):
-        raise SidecarFailed("archive_damaged", "What the sidecar wrote is not what was sent.")
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes | memoryview]:

@@ -17,6 +17,7 @@ from sidecar.archive.ring import Ring
 from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
+from sidecar_client.listing import ListingWriter
 
 __all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "WarningKind", "tree_pack"]
 
@@ -38,22 +39,26 @@ def tree_pack(
     sink: Sink,
     on_progress: Callable[[PackProgress], None],
     cancelled: Callable[[], bool],
+    listing: Sink | None = None,
 ) -> PackResult:
     """Write everything below `root` to the sink as a gzip'd tar.
 
     Members are relative to the root, which is none itself. The reserved folder is left out, and so are devices,
     FIFOs and sockets. A file that changes while it is read keeps the size it began with and is warned of.
     `on_progress` is called now and then and once at the end, `cancelled` is asked at every MiB; both in the
-    caller's thread, as `sink.write` is.
+    caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's listing
+    (sidecar_client/listing.py), and has it whole before the sink has the archive.
 
-    Raises SourceFailed, Cancelled, and ScratchFull when the sink's disk has no room; the sink then holds part
-    of an archive.
+    Raises SourceFailed, Cancelled, and ScratchFull when a sink's disk has no room; the sinks then hold part
+    of an archive and of a listing.
     """
+    started_ns = time.time_ns()
     descriptor = root_open(root)
     try:
         bytes_total = tree_bytes(descriptor, cancelled=cancelled)
         ring = Ring()
-        reader = TreeReader(ring)
+        listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
+        reader = TreeReader(ring, listed)
         progress = _Progress(reader, bytes_total, on_progress)
         output = _Output(sink)
         thread = Thread(target=reader.run, args=(descriptor,), name="tree-reader")
@@ -70,6 +75,7 @@ def tree_pack(
         size_bytes=output.size,
         crc32=output.crc32,
         entries=reader.entries,
+        content_bytes=reader.content_bytes,
         warnings_total=reader.warnings.total,
         warnings=tuple(reader.warnings.kept),
     )

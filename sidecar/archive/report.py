@@ -39,11 +39,14 @@ class PackProgress:
 
 @dataclass(frozen=True, slots=True)
 class PackResult:
-    """The finished archive: size and CRC-32 of its bytes, members, and the first `WARNINGS_KEPT` warnings."""
+    """The finished archive: size and CRC-32 of its bytes, members, bytes of file content in it, and the first
+    `WARNINGS_KEPT` warnings.
+    """
 
     size_bytes: int
     crc32: int
     entries: int
+    content_bytes: int
     warnings_total: int
     warnings: tuple[PackWarning, ...]
 

@@ -58,13 +58,13 @@ class Ring:
             self.write(bytes(count))
             size -= count
 
-    def read_from(self, descriptor: int, size: int) -> int:
-        """Append up to `size` bytes of an open file. Returns how many it were; 0 at the file's end."""
+    def read_from(self, descriptor: int, size: int) -> memoryview:
+        """Append up to `size` bytes of an open file; none at its end. Returns them, to be looked at before the next."""
         if self._size == BUFFER_BYTES:
             self._hand_over()
-        count = os.readv(descriptor, [self._view[self._size : self._size + size]])
-        self._size += count
-        return count
+        start = self._size
+        self._size += os.readv(descriptor, [self._view[start : start + size]])
+        return self._view[start : self._size]
 
     def close(self, failure: BaseException | None = None) -> None:
         """Hand over what is left and say that no more comes, or why."""

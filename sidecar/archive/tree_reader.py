@@ -5,6 +5,8 @@ import os
 import stat
 from contextlib import closing
 
+from isal import isal_zlib
+
 from sidecar.archive.report import WarningKind, WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.archive.scan import Found, entry_open, identity, tree_walk, warning_kind
@@ -19,21 +21,26 @@ from sidecar.archive.tar_format import (
     padding_bytes,
 )
 from sidecar.errors import SourceFailed
+from sidecar_client.listing import FILE, FOLDER, SYMLINK, Entry, ListingWriter
+from sidecar_client.listing import HARD_LINK as FURTHER_NAME
 
 
 class TreeReader:
     """Fills a ring with the archive of a tree, in a thread of its own, and counts what it meets.
 
-    Nothing waits for the server: what changes meanwhile is read as it is and warned of.
+    Nothing waits for the server: what changes meanwhile is read as it is and warned of. What went into the archive is
+    told to the listing, when there is one.
     """
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: Ring, listing: ListingWriter | None = None) -> None:
         self.bytes_read = 0
+        self.content_bytes = 0
         self.files = 0
         self.entries = 0
         self.warnings = WarningLog()
         self._ring = ring
-        self._linked: dict[tuple[int, int], bytes] = {}
+        self._listing = listing
+        self._linked: dict[tuple[int, int], Entry] = {}
 
     def run(self, root: int) -> None:
         """Write every entry below an open folder, then the archive's end; a failure goes through the ring."""
@@ -53,6 +60,9 @@ class TreeReader:
             for found in walk:
                 self._ring.check()
                 self._entry(found)
+        # Whoever has seen the archive's end has the listing.
+        if self._listing is not None:
+            self._listing.finish()
         self._ring.write(END_OF_ARCHIVE)
 
     def _entry(self, found: Found) -> None:
@@ -61,6 +71,7 @@ class TreeReader:
             self._file(found)
         elif kind == stat.S_IFDIR:
             self._header(found.path, DIRECTORY, found.status)
+            self._list(_entry(FOLDER, found.path, found.status))
         elif kind == stat.S_IFLNK:
             self._symbolic_link(found)
         else:
@@ -73,11 +84,13 @@ class TreeReader:
             self.warnings.add(warning_kind(error), found.path)
         else:
             self._header(found.path, SYMBOLIC_LINK, found.status, link=target)
+            self._list(_entry(SYMLINK, found.path, found.status, link=target))
 
     def _file(self, found: Found) -> None:
-        first_name = self._linked.get(identity(found.status))
-        if first_name is not None:
-            self._header(found.path, HARD_LINK, found.status, link=first_name)
+        first = self._linked.get(identity(found.status))
+        if first is not None:
+            self._header(found.path, HARD_LINK, found.status, link=first.path)
+            self._list(first._replace(kind=FURTHER_NAME, path=found.path, link=first.path))
             self.files += 1
             return
         try:
@@ -96,21 +109,26 @@ class TreeReader:
             self.warnings.add(WarningKind.VANISHED, path)
             return
         self._header(path, REGULAR, before, size=before.st_size)
-        if before.st_nlink > 1:
-            self._linked[identity(before)] = path
-        if not self._content(descriptor, before):
+        crc32, unchanged = self._content(descriptor, before)
+        if not unchanged:
             self.warnings.add(WarningKind.CHANGED, path)
+        entry = _entry(FILE, path, before, size=before.st_size, crc32=crc32)
+        if before.st_nlink > 1:
+            self._linked[identity(before)] = entry
+        self._list(entry)
         self.files += 1
+        self.content_bytes += before.st_size
 
-    def _content(self, descriptor: int, before: os.stat_result) -> bool:
-        """Write as much content as the header says. Returns whether it is that of one version of the file."""
+    def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, bool]:
+        """Write as much content as the header says. Returns its CRC-32, and whether it is one version of the file."""
         if before.st_size > BUFFER_BYTES:
             os.posix_fadvise(descriptor, 0, before.st_size, os.POSIX_FADV_SEQUENTIAL)
-        missing = before.st_size
+        missing, crc32 = before.st_size, 0
         try:
-            while missing and (count := self._ring.read_from(descriptor, missing)):
-                self.bytes_read += count
-                missing -= count
+            while missing and (part := self._ring.read_from(descriptor, missing)):
+                self.bytes_read += len(part)
+                missing -= len(part)
+                crc32 = isal_zlib.crc32(part, crc32)
             unchanged = not missing and _version(os.fstat(descriptor)) == _version(before)
         except OSError as error:
             # A network file system's word for an open file that was removed.
@@ -118,7 +136,11 @@ class TreeReader:
                 raise
             unchanged = False
         self._ring.write_zeros(missing + padding_bytes(before.st_size))
-        return unchanged
+        return _crc32_of_zeros(missing, crc32), unchanged
+
+    def _list(self, entry: Entry) -> None:
+        if self._listing is not None:
+            self._listing.add(entry)
 
     def _header(self, path: bytes, kind: bytes, status: os.stat_result, *, size: int = 0, link: bytes = b"") -> None:
         member = Member(
@@ -137,3 +159,19 @@ class TreeReader:
 
 def _version(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _entry(
+    kind: bytes, path: bytes, status: os.stat_result, *, size: int = 0, crc32: int = 0, link: bytes = b""
+) -> Entry:
+    mode = stat.S_IMODE(status.st_mode)
+    return Entry(kind, mode, status.st_uid, status.st_gid, status.st_mtime_ns, size, crc32, path, link)
+
+
+def _crc32_of_zeros(size: int, crc32: int) -> int:
+    """The CRC-32 of some content with `size` zeros after it."""
+    while size:
+        count = min(BUFFER_BYTES, size)
+        crc32 = isal_zlib.crc32(bytes(count), crc32)
+        size -= count
+    return crc32

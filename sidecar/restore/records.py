@@ -6,30 +6,11 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from sidecar.restore.filesystem import Filesystem
+from sidecar_client.records import record_fields, record_line
+
+__all__ = ["RecordWriter", "record_fields", "record_line", "records_read"]
 
 _FLUSH_BYTES = 64 << 10
-
-
-def record_line(*fields: int | bytes) -> bytes:
-    """Given fields, return them as one line; `%`, blank and newline are written as `%XX`, an empty name as `%`."""
-    parts = (
-        b"%d" % field
-        if isinstance(field, int)
-        else field.replace(b"%", b"%25").replace(b" ", b"%20").replace(b"\n", b"%0A") or b"%"
-        for field in fields
-    )
-    return b" ".join(parts) + b"\n"
-
-
-def record_fields(line: bytes) -> list[bytes]:
-    """Given a line without its newline, return its fields as they went in; numbers stay as their digits."""
-    fields = line.split(b" ")
-    if b"%" not in line:
-        return fields
-    return [
-        b"" if field == b"%" else field.replace(b"%0A", b"\n").replace(b"%20", b" ").replace(b"%25", b"%")
-        for field in fields
-    ]
 
 
 class RecordWriter:

@@ -1,0 +1,37 @@
+"""Previews of restores for the calls that ask for them."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sidecar.calls import Call
+from sidecar.errors import Refused
+from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
+from sidecar.restore.outcomes import Mode
+
+# They may read all of the data, and each holds a call's thread: whoever asks again and again must not take them all.
+PREVIEWS_AT_ONCE: Final = 2
+
+
+class Previews:
+    """A few previews at a time."""
+
+    def __init__(self, *, root: Path) -> None:
+        self._root = root
+        self._free = threading.BoundedSemaphore(PREVIEWS_AT_ONCE)
+
+    def run(
+        self, call: Call, *, parts: Iterator[bytes | memoryview], mode: Mode, paths_limit: int, paths_after: bytes
+    ) -> Preview:
+        """Compare the listing whose bytes these are with the data.
+
+        Raises `SidecarError`s, among them `Refused` when enough others are being made.
+        """
+        if not self._free.acquire(blocking=False):
+            raise Refused("Other previews are being made on this server just now: try again in a moment.")
+        try:
+            page = Page(after=paths_after, limit=min(paths_limit, PATHS_MAX))
+            return restore_preview(root=self._root, listing=parts, mode=mode, page=page, check=call.check)
+        finally:
+            self._free.release()

@@ -1,0 +1,221 @@
+"""The listing of an archive: what it holds, entry by entry, without its content. Part of the contract of the wire.
+
+A listing is one gzip member (RFC 1952) of lines, each of fields between single blanks. In a name `%`, blank and newline
+stand as `%25`, `%20` and `%0A`, every other byte as itself; a name that is empty is `%`. Numbers are decimal.
+
+    savepoint-listing 1 STARTED_NS
+    KIND MODE UID GID MTIME_NS SIZE CRC32 PATH LINK        for every entry
+    end ENTRIES
+
+STARTED_NS   when the scan began, by the sidecar's clock, in nanoseconds since 1970
+KIND         `f` file, `d` folder, `l` symbolic link, `h` further name of a file that came before
+MODE         the permission bits, with setuid, setgid and sticky
+MTIME_NS     when it was changed last, in nanoseconds since 1970; may be negative
+SIZE, CRC32  of the content as packed; 0 for folders and symbolic links. A further name has those of its file, as it
+             has all but path and link: they are one file
+PATH         relative to the root, without `.`, `..`, and doubled slashes
+LINK         the target of a symbolic link, or the path of the file that this is a further name of; else empty
+
+Entries come in the order of a walk: a folder before what is in it, the names of a folder in the order of their bytes.
+The last line tells a listing that was cut from a whole one.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from isal import igzip_lib, isal_zlib
+
+from sidecar_client.records import name_escape, name_unescape
+
+FILE: Final = b"f"
+FOLDER: Final = b"d"
+SYMLINK: Final = b"l"
+HARD_LINK: Final = b"h"
+
+_VERSION: Final = 1
+_HEAD_LINE: Final = b"savepoint-listing %d %d\n"
+_ENTRY_LINE: Final = b"%b %d %d %d %d %d %d %b %b\n"
+_END: Final = b"end "
+_HEAD: Final = re.compile(rb"savepoint-listing ([0-9]{1,9}) ([0-9]{1,19})")
+_ENTRY: Final = re.compile(
+    rb"([fdlh]) ([0-9]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (-?[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,10}) ([^ ]+) ([^ ]+)"
+)
+
+_LEVEL: Final = 1
+_GZIP: Final = 31
+_BUFFER_BYTES: Final = 128 << 10
+_PIECE_BYTES: Final = 256 << 10
+
+_LINKS: Final = frozenset({SYMLINK, HARD_LINK})
+_LARGEST: Final = (1 << 63) - 1
+_LARGEST_32_BITS: Final = (1 << 32) - 1
+_LARGEST_MODE: Final = 0o7777
+# A component that is empty, `.` or `..`; and no name has a NUL.
+_NOT_PLAIN: Final = re.compile(rb"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
+_RESERVED: Final = re.compile(rb"\.savepoint(?:/|\Z)")
+
+
+class ListingDamaged(ValueError):
+    """It is cut, fails its checksum, or is no listing."""
+
+
+class ListingRefused(ValueError):
+    """It is well formed, but breaks a limit, or names what no archive may hold."""
+
+
+class Entry(NamedTuple):
+    """One line; the fields are those of the format."""
+
+    kind: bytes
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    size: int
+    crc32: int
+    path: bytes
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListingLimits:
+    """What a listing may cost its reader. No honest one comes near: paths of archives are at most 256 KiB long."""
+
+    line_bytes: int = 2 << 20
+    entries: int = 200_000_000
+    total_bytes: int = 64 << 30  # decompressed
+
+
+DEFAULT_LIMITS: Final = ListingLimits()
+
+
+def walk_order(path: bytes) -> bytes:
+    """What to compare paths by for the order of a walk: component by component, so that `a/b` comes before `a-b`."""
+    # No name holds a NUL, and nothing sorts before it.
+    return path.replace(b"/", b"\0")
+
+
+class ListingWriter:
+    """Writes a listing as it becomes known; entries are added in the order of the walk."""
+
+    def __init__(self, write: Callable[[bytes], object], *, started_ns: int) -> None:
+        """`write` takes the listing's next bytes, all of them at each call."""
+        self._write = write
+        self._gzip = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
+        self._buffer = bytearray(_HEAD_LINE % (_VERSION, started_ns))
+        self._entries = 0
+
+    def add(self, entry: Entry) -> None:
+        """Append one entry."""
+        self._buffer += _ENTRY_LINE % (*entry[:-2], name_escape(entry.path), name_escape(entry.link))
+        self._entries += 1
+        if len(self._buffer) >= _BUFFER_BYTES:
+            self._write(self._gzip.compress(self._buffer))
+            self._buffer.clear()
+
+    def finish(self) -> None:
+        """Say that this was all, and write what is left."""
+        self._buffer += b"%b%d\n" % (_END, self._entries)
+        self._write(self._gzip.compress(self._buffer) + self._gzip.flush())
+        self._buffer.clear()
+
+
+class Listing:
+    """A listing that is read once, forward only, in bounded memory whatever it holds.
+
+    Reading raises `ListingDamaged` and `ListingRefused`; that it is whole is known only when the entries have ended.
+    """
+
+    def __init__(self, parts: Iterable[bytes | memoryview], *, limits: ListingLimits = DEFAULT_LIMITS) -> None:
+        """Read the head, `started_ns`, from the listing's bytes, which come in parts of any size."""
+        self._limits = limits
+        self._lines = _lines(_inflated(parts, limits), limits)
+        self.started_ns = _started_ns(next(self._lines, b""))
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry in its order, none of them outside of the root or in the reserved folder."""
+        size = 0
+        before = b""
+        for count, line in enumerate(self._lines):
+            if line.startswith(_END):
+                self._end_check(line, count)
+                return
+            entry = _entry(line)
+            order = walk_order(entry.path)
+            if order <= before:
+                raise ListingDamaged("The listing's entries are not in their order.")
+            before = order
+            size += entry.size
+            if count >= self._limits.entries or size > _LARGEST:
+                raise ListingRefused("The listing tells of more than any archive may hold.")
+            yield entry
+        raise ListingDamaged("The listing is cut.")
+
+    def _end_check(self, line: bytes, count: int) -> None:
+        if line != b"%b%d" % (_END, count) or next(self._lines, None) is not None:
+            raise ListingDamaged("The listing does not end where it says.")
+
+
+def _started_ns(line: bytes) -> int:
+    head = _HEAD.fullmatch(line)
+    if head is None:
+        raise ListingDamaged("This is no listing of an archive.")
+    version, started_ns = map(int, head.groups())
+    if version != _VERSION:
+        raise ListingRefused("The listing was made by a newer version.")
+    return started_ns
+
+
+def _entry(line: bytes) -> Entry:
+    found = _ENTRY.fullmatch(line)
+    if found is None:
+        raise ListingDamaged("A line of the listing is no entry.")
+    kind, *digits, path, link = found.groups()
+    mode, uid, gid, mtime_ns, size, crc32 = map(int, digits)
+    entry = Entry(kind, mode, uid, gid, mtime_ns, size, crc32, name_unescape(path), name_unescape(link))
+    if mode > _LARGEST_MODE or max(uid, gid, crc32) > _LARGEST_32_BITS or bool(entry.link) != (kind in _LINKS):
+        raise ListingDamaged("An entry of the listing has a field that it cannot have.")
+    if _NOT_PLAIN.search(entry.path) or _RESERVED.match(entry.path):
+        raise ListingRefused("An entry of the listing lies where no archive may reach.")
+    return entry
+
+
+def _lines(pieces: Iterable[bytes], limits: ListingLimits) -> Iterator[bytes]:
+    """The lines without their newlines."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        if max(map(len, (*lines, rest))) > limits.line_bytes:
+            raise ListingRefused("A line of the listing is longer than allowed.")
+        yield from lines
+    if rest:
+        raise ListingDamaged("The listing is cut.")
+
+
+def _inflated(parts: Iterable[bytes | memoryview], limits: ListingLimits) -> Iterator[bytes]:
+    """The decompressed bytes, a bounded piece at a time; checks the gzip member's end, and that nothing follows it."""
+    inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    total = 0
+    for part in parts:
+        if inflate.eof and part:
+            raise ListingDamaged("Something follows the listing's end.")
+        data: bytes | memoryview = part
+        while not inflate.eof and (data or not inflate.needs_input):
+            piece = _piece(inflate, data)
+            data = b""
+            total += len(piece)
+            if total > limits.total_bytes:
+                raise ListingRefused("The listing holds more bytes than allowed.")
+            yield piece
+    if not inflate.eof or inflate.unused_data:
+        raise ListingDamaged("The listing is cut, or something follows its end.")
+
+
+def _piece(inflate: igzip_lib.IgzipDecompressor, data: bytes | memoryview) -> bytes:
+    try:
+        piece: bytes = inflate.decompress(data, _PIECE_BYTES)
+    except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub declares an instance
+        raise ListingDamaged("The listing's compression is damaged.") from error
+    return piece

@@ -1,0 +1,59 @@
+"""Asking a sidecar what a restore would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+from typing import Final
+
+import grpc
+
+from sidecar_client.errors import SidecarFailed
+from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from sidecar_client.upload import requests_send
+from sidecar_client.values import Change, ChangeKind, RestorePreview
+from sidecar_client.waiting import Patience
+
+_KINDS: Final = {
+    wire.PreviewRestoreReply.Change.KIND_ADDED: ChangeKind.ADDED,
+    wire.PreviewRestoreReply.Change.KIND_CHANGED: ChangeKind.CHANGED,
+    wire.PreviewRestoreReply.Change.KIND_REMOVED: ChangeKind.REMOVED,
+}
+
+
+def preview_ask(
+    *,
+    method: grpc.StreamUnaryMultiCallable[bytes, wire.PreviewRestoreReply],
+    metadata: tuple[tuple[str, str], ...],
+    header: wire.PreviewRestoreRequest.Header,
+    listing: Iterable[bytes],
+    seconds: float,
+    patience: Patience,
+) -> RestorePreview:
+    """Send the listing and return what the sidecar found, which it has `seconds` for.
+
+    Raises what `requests_send` does.
+    """
+    reply = requests_send(
+        start=partial(method.future, metadata=metadata, timeout=seconds),
+        header=wire.PreviewRestoreRequest(header=header).SerializeToString(),
+        field=wire.PreviewRestoreRequest.LISTING_FIELD_NUMBER,
+        chunks=listing,
+        patience=patience,
+    )
+    return RestorePreview(
+        added=reply.added,
+        changed=reply.changed,
+        removed=reply.removed,
+        bytes=reply.bytes,
+        changes=tuple(_change(change) for change in islice(reply.changes, header.paths_limit)),
+        more=reply.more,
+    )
+
+
+def _change(change: wire.PreviewRestoreReply.Change) -> Change:
+    kind = _KINDS.get(change.kind)
+    if kind is None:
+        raise SidecarFailed("internal", "The sidecar reported a change that the portal does not know.")
+    return Change(kind=kind, path=change.path, size_bytes=change.size_bytes)

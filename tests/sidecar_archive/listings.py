@@ -1,0 +1,98 @@
+"""Packing with a listing, listings by hand, and previews of restoring them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sidecar.archive.pack import PackResult, tree_pack
+from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
+from sidecar.restore.outcomes import Mode
+from sidecar_client.listing import Entry, Listing
+
+HEAD = b"savepoint-listing 1 1700000000000000000\n"
+LONG_AGO_NS = 1_600_000_000_000_000_000
+
+
+@dataclass
+class Bytes:
+    data: bytearray = field(default_factory=bytearray)
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        self.data += data
+
+
+@dataclass(frozen=True)
+class Packed:
+    archive: bytes
+    listing: bytes
+    result: PackResult
+
+    def entries(self) -> list[Entry]:
+        return list(Listing([self.listing]).entries())
+
+
+def packed(root: Path) -> Packed:
+    archive, listing = Bytes(), Bytes()
+    result = tree_pack(root=root, sink=archive, on_progress=lambda _: None, cancelled=lambda: False, listing=listing)
+    return Packed(bytes(archive.data), bytes(listing.data), result)
+
+
+def listing_of(*lines: bytes, head: bytes = HEAD, end: bytes | None = None) -> bytes:
+    """A listing of any lines, honest in its end unless told otherwise."""
+    told = b"end %d\n" % len(lines) if end is None else end
+    return gzip.compress(head + b"".join(line + b"\n" for line in lines) + told)
+
+
+def file_line(path: bytes, *, content: bytes = b"", mode: int = 0o644) -> bytes:
+    owner = (os.geteuid(), os.getegid())
+    return b"f %d %d %d %d %d %d %b %%" % (mode, *owner, LONG_AGO_NS, len(content), zlib.crc32(content), path)
+
+
+def preview(
+    root: Path,
+    listing: bytes | Iterable[bytes],
+    mode: Mode = Mode.REPLACE,
+    *,
+    after: bytes = b"",
+    limit: int = PATHS_MAX,
+) -> Preview:
+    return restore_preview(
+        root=root,
+        listing=[listing] if isinstance(listing, bytes) else listing,
+        mode=mode,
+        page=Page(after=after, limit=limit),
+        check=lambda: None,
+    )
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's right to look into everything, where the tests have it."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def traces(root: Path) -> dict[bytes, tuple[int, ...]]:
+    """What writing anything at all below a folder would change of it, access times included."""
+    paths = [os.fsencode(root)]
+    for folder, folders, files in os.walk(os.fsencode(root)):
+        paths += [os.path.join(folder, name) for name in (*folders, *files)]  # noqa: PTH118 - bytes
+    found = {}
+    for path in paths:
+        status = os.lstat(path)
+        # A link is read by its name, and a folder listed: that much may show.
+        read = status.st_atime_ns if stat.S_ISREG(status.st_mode) else 0
+        found[path] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, read)
+    return found

@@ -1,7 +1,8 @@
 """Carries out a committed plan, or takes it back: every step looks first at what is done already.
 
 The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
-name has not been put. That makes each step idempotent in both directions, without a write to the journal for each. A
+name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
+Files that stay are given their metadata behind the names, in both directions, while their inode is the planned one. A
 game that runs on may change live names meanwhile: what it made instead is set aside like what was planned.
 """
 
@@ -19,7 +20,7 @@ from sidecar.restore.progress import Progress
 from sidecar.restore.records import records_read
 from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.tree import Tree, status_at
-from sidecar.restore.workspace import Workspace
+from sidecar.restore.workspace import KEPT, Workspace
 
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
@@ -45,6 +46,7 @@ class Exchange:
                 else:
                     self._take(path, b"%d" % number)
                 self._progress.advance()
+        self._set_kept(forward=True)
         self._set_barred(b"barred", opened=False)
         for path, metadata in self._listed(b"folders"):
             self._set_folder(path, metadata, keep_special=True)
@@ -64,6 +66,8 @@ class Exchange:
                     else:
                         self._take_back(path, int(inodes[0]), b"%d" % number)
                 self._progress.advance()
+        with _collected(errors):
+            self._set_kept(forward=False)
         for listed in (b"merged", b"barred"):
             for path, metadata in self._listed(listed):
                 with _collected(errors):
@@ -126,6 +130,35 @@ class Exchange:
             self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
         elif not self._filesystem.exchange(number, at=self._aside, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    def _set_kept(self, *, forward: bool) -> None:
+        """Give the files that stay the archive's metadata, or what they had. One that has another inode by now, or on
+        the way forward another time, was written after the commit record: it is the game's.
+        """
+        errors: list[OSError] = []
+        with contextlib.suppress(FileNotFoundError), self._workspace.list_read(KEPT) as kept:
+            for _, inode, *fields, path in records_read(kept):
+                if fields[3:7] == fields[7:11]:
+                    continue
+                wanted, had = (Metadata(*map(int, group)) for group in (fields[3:7], fields[7:11]))
+                with _collected(errors):
+                    self._set_file(path, int(inode), wanted if forward else had, (wanted, had) if forward else ())
+                self._progress.advance()
+        if errors:
+            raise errors[0]
+
+    def _set_file(self, path: bytes, inode: int, metadata: Metadata, expected: tuple[Metadata, ...]) -> None:
+        if self._inode(self._live, path) != inode:
+            return
+        at, name = self._live.parent(path)
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        try:
+            status = os.fstat(fd)
+            is_times = not expected or status.st_mtime_ns in [known.mtime_ns for known in expected]
+            if status.st_ino == inode and is_times:
+                self._filesystem.set_metadata(fd, metadata)
+        finally:
+            os.close(fd)
 
     def _listed(self, listed: bytes) -> Iterator[tuple[bytes, Metadata]]:
         with self._workspace.list_read(listed) as folders:

@@ -1,10 +1,11 @@
 """Extracts an archive into a data root so that the live data is wholly old or wholly new, whatever happens on the way.
 
-1. The archive is staged in `.savepoint/{operation}/new/` on the root's own volume (`stage`), then compared with the
-   live data (`plan`). Until the journal's commit record is on the disk nothing live was touched, and any failure
-   removes the whole folder.
-2. Names are exchanged one by one (`exchange`). A crash is carried forward by `extractions_recover`; an error takes
-   everything back. Live folders keep their inodes, so that mounts and open handles stay right.
+1. The archive is compared with the live data (`comparison`), and what differs is staged in
+   `.savepoint/{operation}/new/` on the root's own volume (`stage`); then the steps are written down (`plan`). Until the
+   journal's commit record is on the disk nothing live was touched, and any failure removes the whole folder.
+2. Names are exchanged one by one, and metadata is set where nothing else differs (`exchange`). A crash is carried
+   forward by `extractions_recover`; an error takes everything back. Live folders keep their inodes, so that mounts and
+   open handles stay right.
 3. The journal's end is on the disk before anything that was displaced is removed. The journal stays until
    `outcome_release`.
 """
@@ -23,18 +24,18 @@ from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal, State
 from sidecar.restore.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.outcomes import ExtractProgress, ExtractSummary, Mode, Outcome, OutcomeKind, Phase
-from sidecar.restore.plan import plan_write
+from sidecar.restore.passes import Archive
+from sidecar.restore.preparation import Preparation
 from sidecar.restore.progress import Progress
 from sidecar.restore.reserved import (
     operation_name,
     operations_listed,
-    reserved_made,
     reserved_opened,
     reserved_remove,
     root_locked,
     root_opened,
 )
-from sidecar.restore.stage import archive_stage
+from sidecar.restore.room import Room
 from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import Workspace
 
@@ -60,6 +61,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
     mode: Mode,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
+    before_exchange: Callable[[], None] = lambda: None,
     limits: Limits = DEFAULT_LIMITS,
     filesystem: Filesystem | None = None,
 ) -> ExtractSummary:
@@ -67,28 +69,37 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
 
     Owners come back when running as root; permission bits and times always; setuid, setgid, sticky, access lists and
     extended attributes never. A finished operation is not done again: its summary is returned, or its error raised.
-    `cancelled` is asked until the exchange begins.
+    `cancelled` is asked until the exchange begins. `before_exchange` is called once when all is staged: what it raises
+    ends the extraction there.
+    Files that have the archive's content already are not written: they keep their inode, access lists and attributes.
     Raise, with the live data as it was: ArchiveDamaged, ArchiveRefused, NotEnoughSpace, Cancelled, SourceFailed (the
     volume failed), or Refused (another extraction is at work or could not be ended, a volume is mounted where the
     archive would write). Only when taking back fails as well is the journal left unfinished, for `extractions_recover`.
     """
     name = operation_name(operation)
     volume = filesystem or Filesystem()
-    with failures_named(), root_locked(root) as root_fd:
+    with failures_named(root), root_locked(root) as root_fd:
         for unfinished, outcome in _recover(root_fd, volume):
             if outcome.kind is OutcomeKind.RUNNING:
-                raise failure_recalled(outcome.error_code, f"extraction {unfinished}: {outcome.error_detail}")
+                detail = f"extraction {unfinished}: {outcome.error_detail}"
+                raise failure_recalled(outcome.error_code, detail, outcome.error_params)
         known = _outcome(root_fd, name)
         if known.kind is OutcomeKind.ROLLED_BACK:
-            raise failure_recalled(known.error_code, known.error_detail)
+            raise failure_recalled(known.error_code, known.error_detail, known.error_params)
         if known.summary:
             return known.summary
-        progress = Progress(on_progress, cancelled)
         try:
-            with reserved_made(root_fd, volume) as reserved_fd:
-                workspace = Workspace.make(reserved_fd, name, volume)
-                with contextlib.closing(workspace):
-                    return _extract(archive, root_fd, workspace, mode, limits, progress)
+            with _archive_opened(archive) as packed:
+                preparation = Preparation(
+                    archive=Archive(packed, limits),
+                    root_fd=root_fd,
+                    filesystem=volume,
+                    mode=mode,
+                    room=Room(root_fd, limits),
+                    progress=Progress(on_progress, cancelled),
+                    before_exchange=before_exchange,
+                )
+                return _extract(preparation, name)
         finally:
             with contextlib.suppress(OSError):
                 reserved_remove(root_fd, volume)
@@ -96,7 +107,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
 
 def outcome_read(*, root: Path, operation: str) -> Outcome:
     """Return what the journal on the disk says of an operation. Raise Refused or SourceFailed if it cannot be read."""
-    with failures_named(), root_opened(root) as root_fd:
+    with failures_named(root), root_opened(root) as root_fd:
         return _outcome(root_fd, operation_name(operation))
 
 
@@ -106,7 +117,7 @@ def outcome_release(*, root: Path, operation: str) -> None:
     Raise Refused while the journal has no end: what it needs to be carried to one must stay.
     """
     name, volume = operation_name(operation), Filesystem()
-    with failures_named(), root_opened(root) as root_fd:
+    with failures_named(root), root_opened(root) as root_fd:
         if _outcome(root_fd, name).kind is OutcomeKind.RUNNING:
             raise Refused("the extraction has not ended")
         with reserved_opened(root_fd) as reserved_fd:
@@ -124,34 +135,19 @@ def extractions_recover(*, root: Path, filesystem: Filesystem | None = None) -> 
     an error, means that the volume still fails: the live data is part old, part new, and all of both is kept.
     Raise Refused while another process is at work, SourceFailed when the root is missing.
     """
-    with failures_named(), root_locked(root) as root_fd:
+    with failures_named(root), root_locked(root) as root_fd:
         return _recover(root_fd, filesystem or Filesystem())
 
 
-def _extract(
-    archive: Path, root_fd: int, workspace: Workspace, mode: Mode, limits: Limits, progress: Progress
-) -> ExtractSummary:
-    """Stage, plan, commit, exchange. What fails before the commit record leaves nothing behind."""
+def _extract(preparation: Preparation, name: bytes) -> ExtractSummary:
+    """Prepare and commit, then exchange. What fails before the commit record leaves nothing behind."""
+    progress = preparation.progress
     with contextlib.ExitStack() as opened:
-        try:
-            progress.enter(Phase.STAGING)
-            journal = Journal.create(at=workspace.fd, filesystem=workspace.filesystem)
-            opened.callback(journal.close)
-            packed = opened.enter_context(_archive_opened(archive))
-            archive_stage(archive=packed, root_fd=root_fd, workspace=workspace, limits=limits, progress=progress)
-            removed = plan_write(root_fd=root_fd, workspace=workspace, mode=mode, progress=progress)
-            workspace.sync()
-            progress.check()
-            summary = ExtractSummary(files=progress.files, bytes=progress.bytes_done, removed=removed)
-            journal.commit(summary)
-        except BaseException:
-            with contextlib.suppress(OSError):  # what cannot be removed now is removed by the next recovery
-                workspace.discard()
-            raise
+        committed = preparation.commit(name, opened)
         progress.enter(Phase.EXCHANGING)
-        _conclude(root_fd, workspace, journal, progress)
+        _conclude(preparation.root_fd, committed.workspace, committed.journal, progress)
     progress.enter(Phase.DONE)
-    return summary
+    return committed.summary
 
 
 def _conclude(root_fd: int, workspace: Workspace, journal: Journal, progress: Progress) -> None:
@@ -164,14 +160,14 @@ def _conclude(root_fd: int, workspace: Workspace, journal: Journal, progress: Pr
                 journal.complete()
             except Exception as error:  # noqa: BLE001 - whatever it was, the live data must not stay half exchanged
                 cause = error
-                journal.roll_back(failure_named(error))
+                journal.roll_back(failure_named(error, root_fd))
         if journal.state is State.ROLLING_BACK:
             exchange.backward()
             journal.rolled_back()
     with contextlib.suppress(OSError):  # what cannot be removed now is removed by the release
         workspace.sweep()
     if journal.state is State.ROLLED_BACK:
-        raise failure_recalled(journal.error_code, journal.error_detail) from cause
+        raise failure_recalled(journal.error_code, journal.error_detail, journal.error_params) from cause
 
 
 def _recover(root_fd: int, volume: Filesystem) -> list[tuple[str, Outcome]]:
@@ -205,8 +201,8 @@ def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
             _conclude(root_fd, workspace, journal, progress)
         except Exception as error:  # noqa: BLE001 - one operation's trouble must not keep the others from their end
             if journal is None or journal.outcome.kind is OutcomeKind.RUNNING:
-                failure = failure_named(error)
-                return Outcome(OutcomeKind.RUNNING, None, failure.code, failure.detail)
+                failure = failure_named(error, root_fd)
+                return Outcome(OutcomeKind.RUNNING, None, failure.code, failure.detail, failure.params)
         finally:
             if journal is not None:
                 journal.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
+from sidecar.restore.limits import DEFAULT_LIMITS
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BY_CODE: dict[str, type[SidecarError]] = {
@@ -15,27 +17,40 @@ _BY_CODE: dict[str, type[SidecarError]] = {
 }
 
 
-def failure_named(error: BaseException) -> SidecarError:
-    """Given whatever stopped an extraction, return it as an error with a stable code, naming no path of the machine."""
+def failure_named(error: BaseException, root: int | Path) -> SidecarError:
+    """Given whatever stopped an extraction, and the data root or its descriptor, return it as an error with a stable
+    code, naming no path of the machine.
+    """
     if isinstance(error, SidecarError):
         return error
     if isinstance(error, OSError):
         if error.errno in NO_ROOM:
-            return NotEnoughSpace("the data volume has no room left")
+            return no_room(root, DEFAULT_LIMITS.reserve_bytes)  # beside staging nothing takes more
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         return SourceFailed(f"the data volume failed: {reason}")
     return SidecarError(f"unexpected {type(error).__name__}")
 
 
-def failure_recalled(code: str, detail: str) -> SidecarError:
-    """Given a code and a detail from a journal, return the error they were written from."""
-    return _BY_CODE.get(code, SidecarError)(detail)
+def no_room(root: int | Path, needed_bytes: int) -> NotEnoughSpace:
+    """The data root's volume is full: it needs so many free bytes, and has what is asked here and now."""
+    free_bytes = 0
+    with contextlib.suppress(OSError):
+        volume = os.statvfs(root)
+        free_bytes = volume.f_bavail * volume.f_frsize
+    return NotEnoughSpace("the data volume has no room left", needed_bytes=needed_bytes, free_bytes=free_bytes)
+
+
+def failure_recalled(code: str, detail: str, params: Mapping[str, int]) -> SidecarError:
+    """Given a code, a detail and numbers from a journal, return the error they were written from."""
+    error = _BY_CODE.get(code, SidecarError)(detail)
+    error.params.update(params)
+    return error
 
 
 @contextlib.contextmanager
-def failures_named() -> Iterator[None]:
+def failures_named(root: Path) -> Iterator[None]:
     """Turn an OSError that leaves the block into the error it stands for."""
     try:
         yield
     except OSError as error:
-        raise failure_named(error) from error
+        raise failure_named(error, root) from error

@@ -2,7 +2,7 @@
 
     savepoint-extraction 1            the staging folder is being filled; nothing live was touched
     commit FILES BYTES REMOVED        all of it, and the plan, is on the disk: from here on it goes forward
-    rollback CODE DETAIL              a step failed: from here on it goes back
+    rollback CODE DETAIL [NEEDED FREE]  a step failed: from here on it goes back; bytes, where room was lacking
     completed | rolled_back           the end
 
 The file is 4096 bytes long from the start, so that the end can be written on a full disk; a line counts once its
@@ -15,7 +15,7 @@ import enum
 import os
 from typing import Self
 
-from sidecar.errors import SidecarError, SourceFailed
+from sidecar.errors import NotEnoughSpace, SidecarError, SourceFailed
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.outcomes import ExtractSummary, Outcome, OutcomeKind
 from sidecar.restore.records import record_fields, record_line
@@ -23,6 +23,7 @@ from sidecar.restore.records import record_fields, record_line
 JOURNAL = b"journal"
 _SIZE = 4096
 _DETAIL_BYTES = 500
+_NUMBERS = ("needed_bytes", "free_bytes")
 _HEAD = record_line(b"savepoint-extraction", 1)
 
 
@@ -47,6 +48,7 @@ class Journal:
         self.summary: ExtractSummary | None = None
         self.error_code = ""
         self.error_detail = ""
+        self.error_params: dict[str, int] = {}
 
     @classmethod
     def create(cls, *, at: int, filesystem: Filesystem) -> Self:
@@ -83,7 +85,7 @@ class Journal:
             case State.COMPLETED:
                 return Outcome(OutcomeKind.COMPLETED, self.summary)
             case State.ROLLED_BACK:
-                return Outcome(OutcomeKind.ROLLED_BACK, None, self.error_code, self.error_detail)
+                return Outcome(OutcomeKind.ROLLED_BACK, None, self.error_code, self.error_detail, self.error_params)
             case _:
                 return Outcome(OutcomeKind.RUNNING)
 
@@ -94,7 +96,8 @@ class Journal:
     def roll_back(self, error: SidecarError) -> None:
         """A step failed with this error."""
         detail = error.detail.encode("utf-8", "backslashreplace")[:_DETAIL_BYTES]
-        self._append(record_line(State.ROLLING_BACK.value, error.code.encode(), detail))
+        numbers = [error.params[name] for name in _NUMBERS] if isinstance(error, NotEnoughSpace) else []
+        self._append(record_line(State.ROLLING_BACK.value, error.code.encode(), detail, *numbers))
 
     def complete(self) -> None:
         """The live data is wholly new."""
@@ -130,8 +133,9 @@ class Journal:
         match state, fields:
             case State.COMMITTED, [files, size, removed]:
                 self.summary = ExtractSummary(int(files), int(size), int(removed))
-            case State.ROLLING_BACK, [code, detail]:
+            case State.ROLLING_BACK, [code, detail, *numbers]:
                 self.error_code, self.error_detail = code.decode(), detail.decode("utf-8", "ignore")
+                self.error_params = dict(zip(_NUMBERS, map(int, numbers), strict=bool(numbers)))
             case ((State.COMPLETED | State.ROLLED_BACK), []):
                 pass
             case _:

@@ -27,6 +27,10 @@ class Mounts:
         root = os.fsencode(Path(f"/proc/self/fd/{root_fd}").readlink()).rstrip(b"/") + b"/"
         self._points = [point[len(root) :] for point in _mount_points() if point.startswith(root) and point != root]
 
+    def is_mounted(self, path: bytes) -> bool:
+        """Whether something is mounted right at a path, be it a single file."""
+        return path in self._points
+
     def refuse(self, path: bytes, status: os.stat_result) -> None:
         """Raise Refused when the live `path` is, or holds, something mounted."""
         foreign = stat.S_ISDIR(status.st_mode) and status.st_dev != self._device

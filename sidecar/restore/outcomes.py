@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 class Mode(enum.Enum):
@@ -14,16 +15,24 @@ class Mode(enum.Enum):
 
 
 class Phase(enum.Enum):
-    """`STAGING` touches nothing live and can be cancelled; from `EXCHANGING` on the journal decides."""
+    """Nothing live is touched, and all can be cancelled, until `EXCHANGING`: from then on the journal decides.
 
+    `COMPARING` writes nothing yet; it is left out when there is nothing to compare with. `STOPPING` is whatever the
+    caller does between staging and the exchange.
+    """
+
+    COMPARING = enum.auto()
     STAGING = enum.auto()
+    STOPPING = enum.auto()
     EXCHANGING = enum.auto()
     DONE = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractProgress:
-    """How far it is: bytes of file content and number of members (folders not counted) staged so far."""
+    """How far it is: bytes of file content and number of members (folders not counted) that were compared, or staged
+    or found to stay, so far.
+    """
 
     phase: Phase
     bytes_done: int
@@ -54,9 +63,10 @@ class OutcomeKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an extraction ended. `summary` comes with COMPLETED; the error's code and detail with a failure."""
+    """How an extraction ended. `summary` comes with COMPLETED; the error's code, detail and numbers with a failure."""
 
     kind: OutcomeKind
     summary: ExtractSummary | None = None
     error_code: str = ""
     error_detail: str = ""
+    error_params: Mapping[str, int] = field(default_factory=dict, compare=False)

@@ -1,8 +1,9 @@
 """Compares the staged tree with the live one and writes down, before anything live is touched, what will be exchanged.
 
 The steps are lines of the list `moves`; the folders that both sides have are lines of `merged`, with their live
-metadata for the way back. Where the live side lacks a name, or either side has something other than a folder, one step
-moves everything below the name too. `barred` are those live folders among them that lack their owner's permissions.
+metadata for the way back. Files that stay have no step here. Where the live side lacks a name, or either side has
+something other than a folder, one step moves everything below the name too. `barred` are those live folders among them
+that lack their owner's permissions.
 
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
     take LIVE PATH          a live name that the archive does not have goes away (replace only)
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 
+from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.outcomes import Mode
@@ -25,15 +28,26 @@ PUT = b"put"
 TAKE = b"take"
 
 
-def plan_write(*, root_fd: int, workspace: Workspace, mode: Mode, progress: Progress) -> int:
-    """Given a staged tree, write the plan and return how many live paths it takes away.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many live paths are taken away, and whether every file that stays was seen where it should be."""
+
+    removed: int
+    kept_all: bool
+
+
+def plan_write(*, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, progress: Progress) -> Plan:
+    """Given a staged tree and the live files that stay, write the plan, anew if there is one.
 
     Raise Refused when it would touch another volume mounted inside the root, Cancelled, or OSError.
     """
-    planning = _Planning(root_fd, workspace, mode, progress)
+    planning = _Planning(root_fd, workspace, mode, kept, progress)
     try:
         planning.compare()
-        return planning.removed + planning.count_extras()
+        removed = planning.removed + planning.count_extras()
+        # What stays would be lost below a folder that was away for a moment, and so is to be put; or as an extra, on a
+        # volume that takes two spellings for one name.
+        return Plan(removed, kept_all=planning.kept == kept.files)
     finally:
         planning.close()
 
@@ -41,8 +55,9 @@ def plan_write(*, root_fd: int, workspace: Workspace, mode: Mode, progress: Prog
 class _Planning:
     """Folders wait in a list on the disk, not in memory, for their turn to be compared or counted."""
 
-    def __init__(self, root_fd: int, workspace: Workspace, mode: Mode, progress: Progress) -> None:
+    def __init__(self, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, progress: Progress) -> None:
         self._workspace = workspace
+        self._kept = kept
         self._mode = mode
         self._progress = progress
         self._live = Tree(root_fd)
@@ -54,6 +69,7 @@ class _Planning:
         self._barred = RecordWriter(workspace.list_made(b"barred"), workspace.filesystem)
         self._merge(b"", os.fstat(root_fd))
         self.removed = 0
+        self.kept = 0
 
     def compare(self) -> None:
         """Write the steps for everything below every folder that both sides have."""
@@ -63,7 +79,7 @@ class _Planning:
                 live_fd = self._live.open_folder(path)
                 try:
                     self._compare_staged(path, staged_fd, live_fd)
-                    if self._mode is Mode.REPLACE:
+                    if self._mode is Mode.REPLACE or self._kept.files:
                         self._find_extras(path, staged_fd, live_fd)
                 finally:
                     os.close(staged_fd)
@@ -106,9 +122,13 @@ class _Planning:
             self._progress.advance()
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
+        """Count what stays, and take away what the archive does not have."""
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
-            if path == RESERVED or status_at(name, at=staged_fd) is not None:
+            if self._kept.has(path):
+                self.kept += 1
+                continue
+            if self._mode is not Mode.REPLACE or path == RESERVED or status_at(name, at=staged_fd) is not None:
                 continue
             live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
             self._refuse_or_queue(path, live)

@@ -10,6 +10,7 @@ from sidecar.restore.outcomes import ExtractProgress, Phase
 
 _EVERY_BYTES = 4 << 20
 _EVERY_STEPS = 256
+_UNTOUCHED = (Phase.COMPARING, Phase.STAGING, Phase.STOPPING)
 
 
 class Progress:
@@ -29,6 +30,10 @@ class Progress:
         self._phase = phase
         self._tell()
 
+    def recount(self) -> None:
+        """Count from nothing again."""
+        self.bytes_done = self.files = 0
+
     def advance(self, *, size: int = 0, files: int = 0) -> None:
         """One step was done, with so many bytes of content and so many files. Raise Cancelled as `check` does."""
         self.bytes_done += size
@@ -40,12 +45,12 @@ class Progress:
             self._tell()
 
     def check(self) -> None:
-        """Raise Cancelled if asked to while staging."""
-        if self._phase is Phase.STAGING and self._cancelled():
+        """Raise Cancelled if asked to while nothing live was touched."""
+        if self._phase in _UNTOUCHED and self._cancelled():
             raise Cancelled("the restore was cancelled before anything live was touched")
 
     def _tell(self) -> None:
         self._bytes_unreported = self._steps_unreported = 0
         # Once the exchange began it runs to its end, whatever becomes of those who watch.
-        with contextlib.nullcontext() if self._phase is Phase.STAGING else contextlib.suppress(Exception):
+        with contextlib.nullcontext() if self._phase in _UNTOUCHED else contextlib.suppress(Exception):
             self._report(ExtractProgress(self._phase, self.bytes_done, self.files))

@@ -56,6 +56,15 @@ def root_locked(root: Path) -> Iterator[int]:
         yield fd
 
 
+def root_is_empty(root_fd: int) -> bool:
+    """Whether a data root holds nothing but the reserved folder."""
+    fd = os.open(b".", _FOLDER, dir_fd=root_fd)
+    try:
+        return all(name == RESERVED for name in folder_scan(fd))
+    finally:
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def reserved_opened(root_fd: int) -> Iterator[int | None]:
     """Give a descriptor of the reserved folder, None when there is none.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from typing import BinaryIO
+from collections.abc import Iterator
 
-from sidecar.errors import ArchiveRefused, NotEnoughSpace
+from sidecar.errors import ArchiveRefused
+from sidecar.restore.comparison import Comparison
 from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.gzip_stream import GzipStream
-from sidecar.restore.limits import Limits
+from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import shown
+from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
+from sidecar.restore.room import Room
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
 from sidecar.restore.tree import Tree, is_folder, status_at
 from sidecar.restore.workspace import Workspace
@@ -23,63 +26,24 @@ _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
     | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
 )
-_ROOM_ASKED_EVERY = 8 << 20
 
 
-def archive_stage(*, archive: BinaryIO, root_fd: int, workspace: Workspace, limits: Limits, progress: Progress) -> None:
-    """Given an open archive, make all that it holds below the workspace's `new/`, and its folders' metadata a list.
+class Staging:
+    """The staged tree: all that the archive holds below the workspace's `new/` but the files that are live already,
+    which `kept` has, and the folders' metadata as a list.
 
     Symlinks come last, as themselves: an absolute target, or one that climbs out of the root, is data that servers do
     have (a shared folder of plugins) and that must come back; nothing here or in the exchange ever writes through a
     link, so that keeping it gives an archive no way out. A symlink may therefore not have members below it.
     A folder that is only implied by a path gets the data root's owner; the root's own entry is passed over, for its
     owner and mode are its provision's.
-    Raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled; other failures of the volume are OSError.
+    All methods raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled; other failures of the volume are
+    OSError.
     """
-    stream = GzipStream(archive, total_bytes=limits.total_bytes)
-    room = _Room(root_fd, limits, stream)
-    room.claim(os.fstat(archive.fileno()).st_size)  # what is packed needs at least that; nothing was written yet
-    staging = _Staging(root_fd, workspace, progress, room)
-    try:
-        reader = TarReader(stream, limits)
-        for member in reader.members():
-            staging.place(member, reader)
-        staging.finish()
-    finally:
-        staging.close()
 
-
-class _Room:
-    """Keeps part of the volume free, and the written bytes in a sane relation to the archive's."""
-
-    def __init__(self, root_fd: int, limits: Limits, stream: GzipStream) -> None:
-        self._root_fd = root_fd
-        self._limits = limits
-        self._stream = stream
-        self._written = 0
-        self._granted = 0
-
-    def claim(self, size: int) -> None:
-        """Raise NotEnoughSpace when less than the reserve would stay free after `size` more bytes."""
-        self._granted -= size
-        if self._granted < 0:
-            volume = os.fstatvfs(self._root_fd)
-            free = volume.f_bavail * volume.f_frsize - self._limits.reserve_bytes - size
-            if free < 0:
-                raise NotEnoughSpace("the data volume has no room for staging")
-            self._granted = min(free, _ROOM_ASKED_EVERY)
-
-    def write(self, size: int) -> None:
-        """Claim room for content; raise ArchiveRefused when it is too much for what was read of the archive."""
-        self.claim(size)
-        self._written += size
-        excess = self._written > self._stream.bytes_read * self._limits.ratio
-        if excess and self._written > self._limits.ratio_from_bytes:
-            raise ArchiveRefused(f"the archive unpacks to more than {self._limits.ratio} times its size")
-
-
-class _Staging:
-    def __init__(self, root_fd: int, workspace: Workspace, progress: Progress, room: _Room) -> None:
+    def __init__(
+        self, root_fd: int, workspace: Workspace, comparison: Comparison | None, room: Room, progress: Progress
+    ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
         self._progress = progress
@@ -88,42 +52,64 @@ class _Staging:
         self._tree = Tree(workspace.staged())
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
+        self.kept = KeptFiles(root_fd, workspace, comparison, progress)
 
-    def place(self, member: Member, reader: TarReader) -> None:
-        """Make one member."""
-        try:
-            match member.kind:
-                case Kind.DIRECTORY if member.path:
-                    self._make_folder(member)
-                case Kind.FILE:
-                    self._make_file(member, reader)
-                case Kind.HARDLINK:
-                    self._make_link(member)
-                case Kind.SYMLINK:
-                    meta = member.metadata
-                    self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
-        except OSError as error:
-            _refuse_impossible(error, member.path)
-            raise
-        self._progress.advance(files=member.kind is not Kind.DIRECTORY)
-
-    def finish(self) -> None:
-        """Make the symlinks, now that nothing else is made any more."""
+    def stage(self, archive: Archive) -> None:
+        """Make everything."""
+        number = 0
+        with archive.read() as (reader, density):
+            for member in reader.members():
+                with _impossible_refused(member.path):
+                    self._place(number, member, reader, density)
+                number += member.kind is Kind.FILE
+                self._progress.advance(files=member.kind is not Kind.DIRECTORY)
         self._links.flush()
         self._folders.flush()
-        with self._workspace.list_read(b"links") as links:
-            for uid, gid, mtime_ns, path, target in records_read(links):
-                metadata = Metadata(0o777, int(uid), int(gid), int(mtime_ns))
-                try:
-                    at, name = self._parent(path)
-                    self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
-                except OSError as error:
-                    _refuse_impossible(error, path)
-                    raise
+        self._make_symlinks()
+        self.kept.finish()
+
+    def stage_moved(self, archive: Archive, moved: bytearray) -> None:
+        """Make the files that are no longer kept: those of these numbers."""
+        number = 0
+        with archive.read() as (reader, density):
+            for member in reader.members():
+                if member.kind is Kind.FILE:
+                    if moved[number]:
+                        with _impossible_refused(member.path):
+                            self._make_file(member, reader, density)
+                    number += 1
                 self._progress.advance()
 
     def close(self) -> None:
+        """Give back the descriptors."""
         self._tree.close()
+        self.kept.close()
+
+    def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
+        match member.kind:
+            case Kind.DIRECTORY if member.path:
+                self._make_folder(member)
+            case Kind.FILE:
+                if self.kept.keep(number, member):
+                    self._parent(member.path)
+                    self._progress.advance(size=member.size)
+                else:
+                    self._make_file(member, reader, density, counted=True)
+            case Kind.HARDLINK:
+                self._make_link(member)
+            case Kind.SYMLINK:
+                meta = member.metadata
+                self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
+
+    def _make_symlinks(self) -> None:
+        """Now that nothing else is made any more."""
+        with self._workspace.list_read(b"links") as links:
+            for uid, gid, mtime_ns, path, target in records_read(links):
+                metadata = Metadata(0o777, int(uid), int(gid), int(mtime_ns))
+                with _impossible_refused(path):
+                    at, name = self._parent(path)
+                    self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
+                self._progress.advance()
 
     def _make_folder(self, member: Member) -> None:
         """Private for now; what the archive says of it is applied when all is in place, for a folder without write
@@ -138,21 +124,20 @@ class _Staging:
         meta = member.metadata
         self._folders.add(meta.mode, meta.uid, meta.gid, meta.mtime_ns, member.path)
 
-    def _make_file(self, member: Member, reader: TarReader) -> None:
+    def _make_file(self, member: Member, reader: TarReader, density: Density, *, counted: bool = False) -> None:
         at, name = self._parent(member.path)
         fd = self._filesystem.make_file(name, at=at)
         try:
-            hole = False
+            dense = 0
             for piece in reader.content():
-                # A run of zeros stays a hole. Comparing is cheap where it fails, and it mostly fails at an end.
-                hole = not piece[0] and not piece[-1] and bytes(piece) == bytes(len(piece))
-                if hole:
-                    os.lseek(fd, len(piece), os.SEEK_CUR)
-                else:
-                    self._room.write(len(piece))
+                dense = density.of(piece)
+                if dense:
+                    self._room.claim(dense)
                     self._filesystem.write(fd, piece)
-                self._progress.advance(size=len(piece))
-            if hole:
+                else:
+                    os.lseek(fd, len(piece), os.SEEK_CUR)
+                self._progress.advance(size=len(piece) if counted else 0)
+            if member.size and not dense:
                 self._filesystem.set_size(fd, member.size)
             self._filesystem.set_metadata(fd, member.metadata)
         finally:
@@ -193,9 +178,14 @@ class _Staging:
                 self._filesystem.set_owner(name, at=at, uid=self._owner.st_uid, gid=self._owner.st_gid)
 
 
-def _refuse_impossible(error: OSError, path: bytes) -> None:
+@contextlib.contextmanager
+def _impossible_refused(path: bytes) -> Iterator[None]:
     """Raise ArchiveRefused for an error that comes of the member itself: two of one name, one below a file or link, or
     a name that the volume cannot hold.
     """
-    if error.errno in _IMPOSSIBLE:
-        raise ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}") from error
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _IMPOSSIBLE:
+            raise ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}") from error
+        raise

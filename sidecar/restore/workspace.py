@@ -15,6 +15,7 @@ from sidecar.restore.tree import folder_scan, is_folder, status_at
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = b"new"
 _OLD = b"old"
+KEPT = b"kept"
 
 
 class Workspace:
@@ -23,7 +24,8 @@ class Workspace:
     Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
     what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
-    folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps).
+    folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps), `kept` (live files that
+    stay, with their metadata).
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:
@@ -58,7 +60,9 @@ class Workspace:
         return self._open_folder(_OLD, at=self.fd)
 
     def list_made(self, name: bytes) -> int:
-        """Begin one of the lists and return its descriptor, which the workspace closes."""
+        """Begin one of the lists, anew if it is there, and return its descriptor, which the workspace closes."""
+        if status_at(name, at=self.fd) is not None:
+            self.filesystem.remove_file(name, at=self.fd)
         fd = self.filesystem.make_file(name, at=self.fd)
         self._opened.callback(os.close, fd)
         return fd

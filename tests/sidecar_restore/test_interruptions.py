@@ -21,12 +21,13 @@ from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.trees import live, settle, write
 
+STAYING = ("stays", "set", "folder/stays", "folder/set")
 Tree = dict[bytes, tuple[object, ...]]
 
 
 @dataclass
 class Case:
-    """A tree to restore onto, again and again, and what it is before and after."""
+    """A tree to restore onto, again and again, and what it is before and after. Some of its files stay in place."""
 
     root: Path
     archive: Path
@@ -37,6 +38,9 @@ class Case:
     steps: int
     old: Tree
     new: Tree
+    staying: dict[str, int]
+    game: Callable[[], object] = lambda: None
+    touched: str = ""
 
     def reset(self) -> None:
         for folder in [self.root, *self.root.rglob("*")]:
@@ -45,11 +49,15 @@ class Case:
         shutil.rmtree(self.root)
         self.root.mkdir()
         fill(self.pristine, self.root)
+        self.staying = self.inodes()
+
+    def inodes(self) -> dict[str, int]:
+        return {path: (self.root / path).stat().st_ino for path in STAYING if path != self.touched}
 
     def run(self, **hooks: Callable[[int, str], None]) -> list[str]:
         """Extract with faults, and return the steps that were taken."""
         volume = Stepping(can_exchange=self.can_exchange, **hooks)
-        self.extract(self.archive, self.mode, filesystem=volume)
+        self.extract(self.archive, self.mode, filesystem=volume, before_exchange=self.game)
         return volume.steps
 
     def recover(self, **hooks: Callable[[int, str], None]) -> list[str]:
@@ -62,6 +70,7 @@ class Case:
         kind = outcome_read(root=self.root, operation=OPERATION).kind
         assert kind is not OutcomeKind.RUNNING
         assert live(self.root) == (self.new if kind is OutcomeKind.COMPLETED else self.old)
+        assert self.inodes() == self.staying
         reserved = self.root / ".savepoint"
         if kind is OutcomeKind.NONE:
             assert not reserved.exists()
@@ -94,6 +103,10 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
     write(pristine / "same", b"linked")
     os.link(pristine / "same", pristine / "same too")
     write(pristine / "extra", b"old")
+    for staying in STAYING:
+        touched = {"mode": 0o600, "mtime_ns": 1_650_000_000_000_000_007} if staying.endswith("set") else {}
+        write(pristine / staying, staying.encode(), **touched)
+        write(world / staying, staying.encode())
     write(pristine / "extra folder" / "sub" / "file", b"old")
     write(pristine / "folder" / "changed", b"old")
     write(pristine / "folder" / "extra", b"old")
@@ -118,10 +131,11 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, extract: Extra
         os.chown(pristine / "folder", 11, 12)
         os.chown(world / "folder", 21, 22)
         os.chown(world / "changed", 21, 22)
+        os.chown(world / "set", 21, 22)
     settle(pristine)
     settle(world)
     archive = gnu_pack(world, place / "a.tar.gz", "pax")
-    case = Case(root, archive, request.param, can_exchange, extract, pristine, 0, {}, {})
+    case = Case(root, archive, request.param, can_exchange, extract, pristine, 0, {}, {}, {})
     case.reset()
     case.old = live(root)
     case.steps = len(case.run())
@@ -150,6 +164,24 @@ def test_killed_at_any_step_it_is_wholly_old_or_wholly_new_after_recovery(case: 
     assert set(ends[changed:]) == {OutcomeKind.COMPLETED}, "behind it, it goes forward"
 
 
+def test_killed_at_any_step_beside_a_game_that_touches_what_should_stay_it_is_whole(case: Case) -> None:
+    """So that one more pass stages it, and the plan is made anew."""
+    case.touched = "folder/set"
+    case.game = lambda: (case.root / case.touched).chmod(0o600)
+    case.staying = case.inodes()
+    ends = []
+    step, status = 0, -signal.SIGKILL
+    while status == -signal.SIGKILL:
+        step += 1
+        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        case.recover()
+        ends.append(case.ended_as())
+
+    assert status == 0
+    assert step > case.steps, "the plan was made twice"
+    assert [kind for kind, _ in groupby(ends)] == [OutcomeKind.NONE, OutcomeKind.COMPLETED]
+
+
 def test_killed_at_any_step_of_the_recovery_too_it_still_ends_whole(case: Case) -> None:
     """Forward: killed in the middle of the exchange, then at each step of what a restart does."""
     step, status = 0, -signal.SIGKILL
@@ -170,7 +202,7 @@ def test_killed_at_any_step_of_taking_back_it_is_wholly_old_after_recovery(case:
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
-        hooks = {"before": fails_then_dies("sync_volume", 2, steps_later=step)}
+        hooks = {"before": fails_then_dies("sync_volume", 3, steps_later=step)}
         status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
         case.recover()
         seen.add(case.ended_as())

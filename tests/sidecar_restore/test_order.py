@@ -31,9 +31,10 @@ def test_every_record_is_written_when_what_it_speaks_of_is_on_the_disk(archive: 
     extract(archive, filesystem=volume)
 
     begin, commit, end = (step for step, name in enumerate(volume.steps) if name == "write_at")
-    staged, exchanged = (step for step, name in enumerate(volume.steps) if name == "sync_volume")
+    compared, staged, exchanged = (step for step, name in enumerate(volume.steps) if name == "sync_volume")
     makes = {"make_file", "make_folder", "make_symlink", "make_link", "write", "set_metadata"}
     moves = {"move", "exchange"}
+    assert compared == 0, "and nothing was written before it"
     assert begin < staged < commit < exchanged < end
     assert not makes & set(volume.steps[staged:commit])
     assert not moves & set(volume.steps[:commit])
@@ -109,6 +110,33 @@ def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery
     assert outcome.kind is OutcomeKind.COMPLETED
     for path in ("a", "folder/b", "folder/c"):
         assert (root / path).read_bytes() == b"played on"
+
+
+@pytest.mark.parametrize("game", ["in place", "as another file"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_file_that_stayed_and_was_written_after_the_commit_keeps_the_games_time(
+    place: Path, root: Path, extract: Extract, game: str, *, killed: bool
+) -> None:
+    """Only its metadata differed: what a game saved meanwhile is not made to look like the archive's."""
+    written = write(root / "a", b"content", mode=0o600, mtime_ns=1)
+
+    def save(_step: int, name: str) -> None:
+        if name != "write_at" or volume.steps.count(name) != 2:
+            return
+        if game == "in place":
+            write(written, b"played on", mtime_ns=2)
+        else:
+            write(root / "tmp", b"played on", mtime_ns=2).rename(written)
+        if killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    volume = Stepping(after=save)
+    archive = compressed(place / "a.tar.gz", member(b"a", b"content"))
+    assert in_child(lambda: extract(archive, filesystem=volume)) == (-signal.SIGKILL if killed else 0)
+    extractions_recover(root=root)
+
+    assert outcome_read(root=root, operation=OPERATION).kind is OutcomeKind.COMPLETED
+    assert (written.read_bytes(), written.stat().st_mtime_ns) == (b"played on", 2)
 
 
 @pytest.mark.parametrize(

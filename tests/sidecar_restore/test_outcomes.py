@@ -84,7 +84,37 @@ def test_a_rolled_back_operation_raises_its_error_again(archive: Path, root: Pat
         extract(archive)
 
     assert second.value.detail == first.value.detail
+    assert second.value.params == first.value.params
+    assert second.value.params["needed_bytes"] == 16 << 20
+    assert second.value.params["free_bytes"] > 0
     assert live(root) == before
+
+
+def test_a_journal_from_before_there_were_numbers_is_read_all_the_same(
+    archive: Path, root: Path, extract: Extract
+) -> None:
+    lines = b"savepoint-extraction 1\ncommit 1 1 1\nrollback not_enough_space full\nrolled_back\n"
+    write(root / ".savepoint" / OPERATION / "journal", lines)
+
+    with pytest.raises(NotEnoughSpace, match="full"):
+        extract(archive)
+
+
+def test_an_extraction_from_before_files_could_stay_is_carried_to_its_end(
+    archive: Path, root: Path, extract: Extract
+) -> None:
+    def die(_step: int, name: str) -> None:
+        if name == "exchange":
+            dies_at(1)(1, name)
+
+    assert in_child(lambda: extract(archive, filesystem=Stepping(before=die))) == -9
+    (root / ".savepoint" / OPERATION / "kept").unlink()
+
+    [(_, outcome)] = extractions_recover(root=root)
+
+    assert outcome.kind is OutcomeKind.COMPLETED
+    assert sorted(live(root)) == [b"a", b"b"]
+    assert (root / "a").read_bytes() == b"new"
 
 
 def test_releasing_one_operation_leaves_the_others(archive: Path, root: Path, extract: Extract) -> None:

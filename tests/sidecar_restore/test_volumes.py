@@ -44,24 +44,33 @@ def small(place: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    "parts",
+    ("parts", "needed"),
     [
-        pytest.param([member(b"a", os.urandom(1 << 16)), member(b"b", os.urandom(3 << 20))], id="packed as large"),
-        pytest.param([member(b"a", b"xy" * (3 << 19))], id="packed small"),
-        pytest.param([member(b"%d" % number) for number in range(200)], id="too many files"),
-        pytest.param([member(b"%d/x" % number) for number in range(100)], id="too many folders"),
+        pytest.param(
+            [member(b"a", os.urandom(1 << 16)), member(b"b", os.urandom(3 << 20))],
+            (1 << 16) + (3 << 20),
+            id="packed as large",
+        ),
+        pytest.param([member(b"a", b"xy" * (3 << 19))], 3 << 20, id="packed small"),
+        pytest.param([member(b"%d" % number) for number in range(200)], 0, id="too many files"),
+        pytest.param([member(b"%d/x" % number) for number in range(100)], 0, id="too many folders"),
     ],
 )
+@pytest.mark.parametrize("empty", [False, True], ids=["live data", "an empty root"])
 @pytest.mark.parametrize("limits", [NO_RESERVE, Limits(reserve_bytes=1 << 20)], ids=["to the last byte", "reserve"])
-def test_a_full_volume_ends_it_cleanly(
-    place: Path, small: Path, extract: Extract, parts: list[bytes], limits: Limits
+def test_a_full_volume_ends_it_cleanly_and_in_numbers(
+    place: Path, small: Path, extract: Extract, parts: list[bytes], needed: int, limits: Limits, *, empty: bool
 ) -> None:
+    if empty:
+        (small / "a").unlink()
     archive = compressed(place / "a.tar.gz", *parts)
     before, free = live(small), os.statvfs(small)
 
-    with pytest.raises(NotEnoughSpace):
+    with pytest.raises(NotEnoughSpace) as refusal:
         extract(archive, root=small, limits=limits)
 
+    free_bytes = free.f_bavail * free.f_frsize
+    assert refusal.value.params == {"needed_bytes": needed + limits.reserve_bytes, "free_bytes": free_bytes}
     assert live(small) == before
     assert outcome_read(root=small, operation=OPERATION) == Outcome(OutcomeKind.NONE)
     assert not (small / ".savepoint").exists()
@@ -146,23 +155,33 @@ def test_a_single_file_mounted_inside_the_root_is_refused_too(place: Path, root:
     with mounted("--bind", source, at=target):
         with pytest.raises(Refused, match=r"mounted at or below server\.properties"):
             extract(compressed(place / "a.tar.gz", member(b"server.properties", b"new")), Mode.OVERLAY)
+        with pytest.raises(Refused, match=r"mounted at or below server\.properties"):
+            extract(compressed(place / "a.tar.gz", member(b"server.properties", b"mounted")), Mode.OVERLAY)
         assert target.read_bytes() == b"mounted"
 
 
 def test_memory_does_not_grow_with_the_number_of_files(place: Path, root: Path, extract: Extract) -> None:
-    """Twelve times as many, old ones to take away and new ones to put."""
+    """Twelve times as many, old ones to take away and new ones to put, and then all to stay; what is read ahead is
+    there either way.
+    """
+    large = member(b"large", b"xy" * (4 << 20))
 
     def peak(count: int, operation: str) -> int:
         names = [b"%085d %d" % (number, count) for number in range(count)]
-        archive = compressed(place / "a.tar.gz", *(member(b"%d/" % (n % 7) + name) for n, name in enumerate(names)))
+        archive = compressed(
+            place / "a.tar.gz", *(member(b"%d/" % (n % 7) + name) for n, name in enumerate(names)), large
+        )
         tracemalloc.start()
         extract(archive, operation=operation)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
 
+    peak(1, OPERATION)  # into an empty root, where nothing is compared
     few = peak(500, "00000000-0000-0000-0000-000000000001")
     many = peak(6000, "00000000-0000-0000-0000-000000000002")
+    staying = peak(6000, "00000000-0000-0000-0000-000000000003")
 
-    assert len(live(root)) == 6007
+    assert len(live(root)) == 6008
     assert many < few + (2 << 20), "the lists' buffers and one batch of names, not the names"
+    assert staying < few + (2 << 20), "a few bytes a path"

@@ -1,0 +1,69 @@
+"""Finds members that cannot stand beside each other without making any of them."""
+
+from __future__ import annotations
+
+import enum
+
+from sidecar.errors import ArchiveRefused
+from sidecar.restore.member_paths import shown
+from sidecar.restore.path_table import PathTable
+from sidecar.restore.tar_reader import Kind, Member
+
+
+class PathKind(enum.IntEnum):
+    """What an archive makes of a path. A `LINKED` file has several names in it."""
+
+    NOTHING = 0
+    FOLDER = 1
+    DIFFERS = 2
+    SAME = 3
+    LINKED = 4
+    SYMLINK = 5
+
+
+_FILES = (PathKind.DIFFERS, PathKind.SAME, PathKind.LINKED)
+_KINDS = {Kind.DIRECTORY: PathKind.FOLDER, Kind.SYMLINK: PathKind.SYMLINK, Kind.HARDLINK: PathKind.LINKED}
+
+
+class ArchivePaths:
+    """The paths of all members so far, and of the folders that they imply."""
+
+    def __init__(self, *, name_bytes: int) -> None:
+        self._name_bytes = name_bytes
+        self._table = PathTable()
+        self._parent = b""
+
+    def kind(self, path: bytes) -> PathKind:
+        """What the archive makes of a path."""
+        return PathKind(self._table.get(path))
+
+    def add(self, member: Member, file_kind: PathKind) -> None:
+        """Take in one member; a file counts as `file_kind`.
+
+        Raise ArchiveRefused when it clashes with an earlier one, lies below one that is no folder, or links to none.
+        """
+        if not member.path:
+            return
+        parent, _, name = member.path.rpartition(b"/")
+        if len(name) > self._name_bytes:
+            raise ArchiveRefused(f"a member has a name that the volume cannot hold: {shown(member.path)}")
+        if parent != self._parent:
+            self._imply(parent, member.path)
+        if member.kind is Kind.HARDLINK:
+            if self.kind(member.link) not in _FILES:
+                raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
+            self._table.set(member.link, PathKind.LINKED)
+        kind = _KINDS.get(member.kind, file_kind)
+        known = self.kind(member.path)
+        if known and not known == kind == PathKind.FOLDER:
+            raise ArchiveRefused(f"a member clashes with another: {shown(member.path)}")
+        self._table.set(member.path, kind)
+
+    def _imply(self, parent: bytes, path: bytes) -> None:
+        folder = parent
+        while folder and (known := self.kind(folder)) is not PathKind.FOLDER:
+            if known or len(folder.rpartition(b"/")[2]) > self._name_bytes:
+                raise ArchiveRefused(f"a member cannot lie where it says: {shown(path)}")
+            self._table.set(folder, PathKind.FOLDER)
+            folder = folder.rpartition(b"/")[0]
+        self._parent = parent

@@ -1,0 +1,172 @@
+"""Compares an archive with the live data before anything is written, and checks all of the archive on the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from array import array
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from sidecar.restore.archive_paths import ArchivePaths, PathKind
+from sidecar.restore.mounts import Mounts
+from sidecar.restore.passes import Archive, Density
+from sidecar.restore.progress import Progress
+from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
+from sidecar.restore.tree import Tree
+
+_READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+TICK_NS = 20_000_000  # twice what the slowest kernels take between two times of a file
+_NAME_BYTES = 255
+_SECOND_NS = 1_000_000_000
+_BLOCK = 512  # the unit of st_blocks
+
+
+class Comparison:
+    """What was found: `needed_bytes` of content are to be staged, and these files of the archive are live already.
+
+    `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are
+    the same a hard link of the archive refers to: such a group is only ever staged as a whole.
+    """
+
+    def __init__(self, paths: ArchivePaths) -> None:
+        self.paths = paths
+        self.marks = array("Q")
+        self.needed_bytes = 0
+
+    def same(self, number: int, path: bytes, live: os.stat_result) -> bool:
+        """Whether the archive's file of this number and path was found live, and nobody touched it since."""
+        return self.paths.kind(path) is PathKind.SAME and self.marks[number] == _mark(live)
+
+
+def archive_compare(*, archive: Archive, root_fd: int, progress: Progress) -> Comparison:
+    """Given an archive and the live data, return what is the same. Nothing is written.
+
+    A file is the same when a live file of that path has its content, byte for byte, is a file of this volume with no
+    other name, nothing mounted, and can be given the archive's metadata where it is. Ownership is root's to compare.
+    Raise ArchiveDamaged, ArchiveRefused or Cancelled; a live file that cannot be read is one that differs.
+    """
+    comparing = _Comparing(root_fd, progress)
+    try:
+        with archive.read() as (reader, density):
+            for member in reader.members():
+                comparing.take(member, reader, density)
+    finally:
+        comparing.close()
+    return comparing.found
+
+
+def metadata_wanted(member: Member, live: os.stat_result) -> Metadata:
+    """What a live file's metadata should be: the archive's, but only root gives owners."""
+    meta = member.metadata
+    return meta if os.geteuid() == 0 else Metadata(meta.mode, live.st_uid, live.st_gid, meta.mtime_ns)
+
+
+class _Comparing:
+    def __init__(self, root_fd: int, progress: Progress) -> None:
+        self._progress = progress
+        self._live = Tree(root_fd)
+        self._device = os.fstat(root_fd).st_dev
+        self._mounts = Mounts(root_fd)
+        name_bytes = os.fpathconf(root_fd, "PC_NAME_MAX")
+        self.found = Comparison(ArchivePaths(name_bytes=name_bytes if name_bytes > 0 else _NAME_BYTES))
+
+    def take(self, member: Member, reader: TarReader, density: Density) -> None:
+        """Check one member, and compare it if it is a file."""
+        kind = PathKind.DIFFERS
+        if member.kind is Kind.FILE:
+            kind = self._compare(member, reader, density)
+        elif member.kind is Kind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
+            self.found.needed_bytes += self._taken(member.link)
+        self.found.paths.add(member, kind)
+        self._progress.advance(files=member.kind is not Kind.DIRECTORY)
+
+    def close(self) -> None:
+        self._live.close()
+
+    def _compare(self, member: Member, reader: TarReader, density: Density) -> PathKind:
+        dense = 0
+        fd, mark = self._open(member)
+        try:
+            for piece in reader.content():
+                dense += density.of(piece)
+                if fd is not None and not _next_equals(fd, piece):
+                    os.close(fd)
+                    fd = None
+                self._progress.advance(size=len(piece))
+        finally:
+            same = fd is not None
+            if fd is not None:
+                os.close(fd)
+        self.found.marks.append(mark if same else 0)
+        self.found.needed_bytes += 0 if same else dense
+        return PathKind.SAME if same else PathKind.DIFFERS
+
+    def _open(self, member: Member) -> tuple[int | None, int]:
+        """Open the live file that may be the same, and return its mark as it is before a byte of it is read."""
+        try:
+            at, name = self._live.parent(member.path)
+            status = os.stat(name, dir_fd=at, follow_symlinks=False)
+            if not self._may_be_same(member, status) or self._mounts.is_mounted(member.path):
+                return None, 0
+            fd = os.open(name, _READABLE, dir_fd=at)
+        except OSError:
+            return None, 0
+        opened = os.fstat(fd)
+        if not self._may_be_same(member, opened):
+            os.close(fd)
+            return None, 0
+        return fd, _mark(opened)
+
+    def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
+        plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._device and live.st_nlink == 1
+        return plain and live.st_size == member.size and _is_settled(live) and _can_be_set(member, live)
+
+    def _taken(self, path: bytes) -> int:
+        """What a live file takes, which its hard links in the archive say is to be staged after all."""
+        try:
+            live = self._live.status(path)
+        except OSError:
+            live = None
+        return min(live.st_size, live.st_blocks * _BLOCK) if live else 0
+
+
+def _mark(live: os.stat_result) -> int:
+    """Eight bytes that change with whatever is done to a file, never 0."""
+    told = b"%d %d %d %d" % (live.st_ino, live.st_size, live.st_mtime_ns, live.st_ctime_ns)
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "little") or 1
+
+
+def _is_settled(live: os.stat_result) -> bool:
+    """Whether a further change would be seen by the file's times: two within one tick of the clock look the same."""
+    tick = TICK_NS if live.st_ctime_ns % _SECOND_NS else 2 * _SECOND_NS  # some volumes count in seconds
+    return live.st_ctime_ns + tick <= time.time_ns()
+
+
+def _can_be_set(member: Member, live: os.stat_result) -> bool:
+    """Whether a live file has the archive's metadata, or can be given it: without being root only its owner may, and
+    must be able to open it once more afterwards.
+    """
+    if metadata_wanted(member, live) == metadata_live(live) or os.geteuid() == 0:
+        return True
+    return live.st_uid == os.geteuid() and bool(member.metadata.mode & stat.S_IRUSR)
+
+
+def metadata_live(live: os.stat_result) -> Metadata:
+    """A live file's metadata, with all twelve mode bits."""
+    return Metadata(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns)
+
+
+def _next_equals(fd: int, piece: memoryview) -> bool:
+    return all(part == piece[start : start + len(part)].tobytes() for start, part in _parts(fd, len(piece)))
+
+
+def _parts(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    while start < size:
+        part = os.read(fd, size - start)
+        yield start, part
+        if not part:
+            return
+        start += len(part)

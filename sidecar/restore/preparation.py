@@ -1,0 +1,126 @@
+"""Everything up to the commit record: compare, stage, have the game stopped, plan, and look once more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+
+from sidecar.errors import NotEnoughSpace
+from sidecar.restore.comparison import Comparison, archive_compare
+from sidecar.restore.failures import NO_ROOM
+from sidecar.restore.filesystem import Filesystem
+from sidecar.restore.journal import Journal
+from sidecar.restore.outcomes import ExtractSummary, Mode, Phase
+from sidecar.restore.passes import Archive
+from sidecar.restore.plan import plan_write
+from sidecar.restore.progress import Progress
+from sidecar.restore.reserved import reserved_made, root_is_empty
+from sidecar.restore.room import Room
+from sidecar.restore.stage import Staging
+from sidecar.restore.workspace import Workspace
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An extraction whose commit record is on the disk."""
+
+    workspace: Workspace
+    journal: Journal
+    summary: ExtractSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """An extraction that nobody has begun yet."""
+
+    archive: Archive
+    root_fd: int
+    filesystem: Filesystem
+    mode: Mode
+    room: Room
+    progress: Progress
+    before_exchange: Callable[[], None]
+
+    def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
+        """Bring staged tree, plan and commit record to the disk. What is open then, `opened` closes.
+
+        Nothing is left behind when that fails. Where room runs out, the error says how much was needed in all, which
+        may take reading the archive to its end, and how much is free once everything is removed again.
+        """
+        try:
+            return self._commit(name, opened)
+        except (NotEnoughSpace, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_ROOM:
+                raise
+            opened.close()
+            if not self.room.needed_bytes:
+                self.progress.enter(Phase.COMPARING)
+                self.room.needed_bytes = self._compare().needed_bytes
+            raise self.room.lack() from error
+
+    def _commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
+        comparison = self._compare_and_weigh()
+        reserved_fd = opened.enter_context(reserved_made(self.root_fd, self.filesystem))
+        workspace = Workspace.make(reserved_fd, name, self.filesystem)
+        opened.callback(workspace.close)
+        try:
+            self.progress.recount()
+            self.progress.enter(Phase.STAGING)
+            journal = Journal.create(at=workspace.fd, filesystem=self.filesystem)
+            opened.callback(journal.close)
+            summary = self._stage_and_plan(workspace, comparison)
+            journal.commit(summary)
+        except BaseException:
+            with contextlib.suppress(OSError):  # what cannot be removed now is removed by the next recovery
+                workspace.discard()
+            raise
+        return Committed(workspace, journal, summary)
+
+    def _compare_and_weigh(self) -> Comparison | None:
+        """Find what is live already and make sure that there is room for the rest; nothing is written. None when there
+        is nothing to compare with: the archive is then read only once.
+        """
+        if root_is_empty(self.root_fd):
+            self.room.check(self.archive.packed_bytes)  # what is packed needs at least that
+            return None
+        self.progress.enter(Phase.COMPARING)
+        # What a game writes through a mapping shows in a file's times only if the page was clean before.
+        self.filesystem.sync_volume(self.root_fd)
+        comparison = self._compare()
+        self.room.needed_bytes = comparison.needed_bytes
+        self.room.check(comparison.needed_bytes)
+        return comparison
+
+    def _compare(self) -> Comparison:
+        return archive_compare(archive=self.archive, root_fd=self.root_fd, progress=self.progress)
+
+    def _stage_and_plan(self, workspace: Workspace, comparison: Comparison | None) -> ExtractSummary:
+        """Stage what differs and write the plan.
+
+        A file that stays but was touched since it was compared is staged after all, and the plan made anew, until none
+        is found: that look is the last thing before the commit record. Under a game that keeps on touching them all
+        files are staged.
+        """
+        with contextlib.closing(Staging(self.root_fd, workspace, comparison, self.room, self.progress)) as staging:
+            staging.stage(self.archive)
+            staged = ExtractSummary(files=self.progress.files, bytes=self.progress.bytes_done, removed=0)
+            self.progress.enter(Phase.STOPPING)
+            self.before_exchange()
+            self.progress.enter(Phase.STAGING)
+            for done in count(1):
+                plan = plan_write(
+                    root_fd=self.root_fd, workspace=workspace, mode=self.mode, kept=staging.kept, progress=self.progress
+                )
+                workspace.sync()
+                moved = staging.kept.look_again(give_up=done > _ROUNDS)
+                if moved is None and not plan.kept_all:
+                    moved = staging.kept.look_again(give_up=True)
+                if moved is None:
+                    break
+                staging.stage_moved(self.archive, moved)
+        self.progress.check()
+        return replace(staged, removed=plan.removed)

@@ -26,7 +26,14 @@ from backups.work.safety import safety_make
 from common.errors import ApplicationError
 from common.states import compare_and_set
 from provisions.selectors import provision_sidecar
-from sidecar_client.client import ExtractOutcome, ExtractProgress, OutcomeKind, ServerControl, SidecarClient
+from sidecar_client.client import (
+    ExtractOutcome,
+    ExtractPhase,
+    ExtractProgress,
+    OutcomeKind,
+    ServerControl,
+    SidecarClient,
+)
 from sidecar_client.errors import SidecarClientError, SidecarFailed, SidecarUnavailable
 from sidecar_client.values import SidecarInfo
 
@@ -65,7 +72,7 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
             _prepare(client=client, info=info, operation=operation, lease=lease)
         if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
             _exchange_note(operation, "begun")
-            outcome = _extract(client=client, operation=operation, lease=lease)
+            outcome = _extract(client=client, info=info, operation=operation, lease=lease)
     if outcome.kind is OutcomeKind.NONE:
         raise SidecarUnavailableError
     with contextlib.suppress(SidecarClientError):
@@ -155,16 +162,21 @@ def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
         yield held
 
 
-def _extract(*, client: SidecarClient, operation: Operation, lease: Lease) -> ExtractOutcome:
+def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> ExtractOutcome:
+    server = ServerControl(operation.params.get("server", ServerControl.AUTO))
+    stops = info.can_stop and server is not ServerControl.LEAVE
+
     def on_progress(progress: ExtractProgress) -> None:
-        lease.phase(str(progress.phase))
+        # The sidecar comes by this phase also when there is nothing to stop.
+        if stops or progress.phase is not ExtractPhase.STOPPING:
+            lease.phase(str(progress.phase))
 
     try:
         client.archive_extract(
             source=_archive_path(operation),
             destination=DATA,
             mode=operation.params["mode"],
-            server=ServerControl(operation.params.get("server", ServerControl.AUTO)),
+            server=server,
             on_progress=on_progress,
             cancelled=lease.interrupted,
         )

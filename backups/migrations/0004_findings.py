@@ -5,47 +5,103 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('backups', '0003_safety_and_listing'),
+        ("backups", "0003_safety_and_listing"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Finding',
+            name="Finding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('invariant', models.CharField(choices=[('I1', 'I1: every ready backup restores'), ('I3', 'I3: what is shown is what operations did'), ('I4', 'I4: one active operation an order'), ('I5', 'I5: never more backups than promised'), ('I6', 'I6: everything in storage has an owner'), ('I7', 'I7: files wholly before or wholly after')], max_length=2, verbose_name='invariant')),
-                ('code', models.CharField(max_length=64, verbose_name='code')),
-                ('object_type', models.CharField(max_length=32, verbose_name='object')),
-                ('object_id', models.UUIDField(default=uuid.UUID('00000000-0000-0000-0000-000000000000'))),
-                ('key', models.CharField(blank=True, max_length=512, verbose_name='key')),
-                ('params', models.JSONField(default=dict)),
-                ('first_seen_at', models.DateTimeField(verbose_name='first seen')),
-                ('last_seen_at', models.DateTimeField(verbose_name='last seen')),
-                ('confirmed_at', models.DateTimeField(null=True)),
-                ('gone_at', models.DateTimeField(null=True, verbose_name='gone')),
-                ('repaired_at', models.DateTimeField(null=True, verbose_name='repaired')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "invariant",
+                    models.CharField(
+                        choices=[
+                            ("I1", "I1: every ready backup restores"),
+                            ("I3", "I3: what is shown is what operations did"),
+                            ("I4", "I4: one active operation an order"),
+                            ("I5", "I5: never more backups than promised"),
+                            ("I6", "I6: everything in storage has an owner"),
+                            ("I7", "I7: files wholly before or wholly after"),
+                        ],
+                        max_length=2,
+                        verbose_name="invariant",
+                    ),
+                ),
+                ("code", models.CharField(max_length=64, verbose_name="code")),
+                ("object_type", models.CharField(max_length=32, verbose_name="object")),
+                ("object_id", models.UUIDField(default=uuid.UUID("00000000-0000-0000-0000-000000000000"))),
+                ("key", models.CharField(blank=True, max_length=512, verbose_name="key")),
+                ("params", models.JSONField(default=dict)),
+                ("first_seen_at", models.DateTimeField(verbose_name="first seen")),
+                ("last_seen_at", models.DateTimeField(verbose_name="last seen")),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                ("gone_at", models.DateTimeField(null=True, verbose_name="gone")),
+                ("repaired_at", models.DateTimeField(null=True, verbose_name="repaired")),
             ],
             options={
-                'verbose_name': 'finding',
-                'verbose_name_plural': 'findings',
-                'indexes': [models.Index(fields=['-last_seen_at', '-id'], name='finding_newest'), models.Index(condition=models.Q(('gone_at__isnull', False)), fields=['gone_at'], name='finding_gone')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('gone_at__isnull', True)), fields=('code', 'object_type', 'object_id', 'key'), name='finding_open_once'), models.CheckConstraint(condition=models.Q(('invariant__in', ['I1', 'I3', 'I4', 'I5', 'I6', 'I7'])), name='finding_invariant_known')],
+                "verbose_name": "finding",
+                "verbose_name_plural": "findings",
+                "indexes": [
+                    models.Index(fields=["-last_seen_at", "-id"], name="finding_newest"),
+                    models.Index(
+                        condition=models.Q(("gone_at__isnull", False)), fields=["gone_at"], name="finding_gone"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("gone_at__isnull", True)),
+                        fields=("code", "object_type", "object_id", "key"),
+                        name="finding_open_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("invariant__in", ["I1", "I3", "I4", "I5", "I6", "I7"])),
+                        name="finding_invariant_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OperationTally',
+            name="OperationTally",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('create', 'Create'), ('restore', 'Restore'), ('undo', 'Undo'), ('delete', 'Delete'), ('verify', 'Verify'), ('import', 'Import'), ('reprovision', 'Reprovision')], max_length=16, verbose_name='kind')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], max_length=16, verbose_name='state')),
-                ('count', models.PositiveBigIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("create", "Create"),
+                            ("restore", "Restore"),
+                            ("undo", "Undo"),
+                            ("delete", "Delete"),
+                            ("verify", "Verify"),
+                            ("import", "Import"),
+                            ("reprovision", "Reprovision"),
+                        ],
+                        max_length=16,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        max_length=16,
+                        verbose_name="state",
+                    ),
+                ),
+                ("count", models.PositiveBigIntegerField(default=0)),
             ],
             options={
-                'verbose_name': 'tally of operations',
-                'verbose_name_plural': 'tallies of operations',
-                'constraints': [models.UniqueConstraint(fields=('kind', 'state'), name='operation_tally_once')],
+                "verbose_name": "tally of operations",
+                "verbose_name_plural": "tallies of operations",
+                "constraints": [models.UniqueConstraint(fields=("kind", "state"), name="operation_tally_once")],
             },
         ),
     ]

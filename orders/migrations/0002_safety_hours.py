@@ -4,19 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0001_initial'),
+        ("orders", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='plan',
-            name='safety_hours',
-            field=models.PositiveIntegerField(default=48, help_text='How long the backup that every restore makes first is kept. 0: none is made.', verbose_name='hours of safety'),
+            model_name="plan",
+            name="safety_hours",
+            field=models.PositiveIntegerField(
+                default=48,
+                help_text="How long the backup that every restore makes first is kept. 0: none is made.",
+                verbose_name="hours of safety",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.CheckConstraint(condition=models.Q(('safety_hours__lte', 8784)), name='plan_safety_hours_sane'),
+            model_name="plan",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("safety_hours__lte", 8784)), name="plan_safety_hours_sane"
+            ),
         ),
     ]

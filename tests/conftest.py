@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
+WITH_PROCESSES = {"browser", "processes"}
+"""Folders whose tests start the product's own processes."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of PostgreSQL's own locking belong to the pass on PostgreSQL; in the other one they say nothing."""
+    for item in items:
+        if item.path.parent.name in WITH_PROCESSES:
+            item.add_marker(pytest.mark.processes)
     if "postgresql" in str(settings.DATABASES["default"]["ENGINE"]):
         return
     elsewhere = [item for item in items if item.get_closest_marker("postgres")]

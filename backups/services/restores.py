@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -59,29 +60,20 @@ def backup_restore(
     NotAPrimaryDeployment, NoSidecar, OperationInProgress, StatusConflict when the backup is not ready.
     """
 
-    def find(found_id: UUID) -> Backup:
-        return backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=found_id)
+    def begin(order: Order, backup: Backup) -> dict[str, Any]:
+        Rules(user=user, order=order).restore_require(backup, backup.provision)
+        wanted = options.params(order)
+        operation = _start(user=user, order=order, kind=OperationKind.RESTORE, backup=backup, **wanted)
+        return {"action": "backup.restore", "operation": str(operation.id), **wanted}
 
-    def make() -> Backup:
-        backup = find(backup_id)
-        try:
-            with transaction.atomic():
-                order, current = _locked(backup)
-                Rules(user=user, order=order).restore_require(current, backup.provision)
-                wanted = options.params(order)
-                operation = _start(user=user, order=order, kind=OperationKind.RESTORE, backup=current, **wanted)
-                idempotency_store(idempotency, object_id=backup.id)
-                audit_record(
-                    actor=user, action="backup.restore", order_id=order.id, object_id=backup.id,
-                    operation=str(operation.id), **wanted,
-                )  # fmt: skip
-        except IntegrityError:
-            # The database had the last word: somebody was faster than our look.
-            raise_if_active(order_id)
-            raise
-        return _shown(backup.id)
-
-    return idempotent(idempotency, find=find, make=make)
+    return _requested(
+        user=user,
+        order_id=order_id,
+        provision_id=provision_id,
+        backup_id=backup_id,
+        begin=begin,
+        idempotency=idempotency,
+    )
 
 
 def restore_undo(
@@ -93,6 +85,35 @@ def restore_undo(
     `backup_restore` does, and NothingToUndo.
     """
 
+    def begin(order: Order, backup: Backup) -> dict[str, Any]:
+        source = Rules(user=user, order=order).undo_require(backup, backup.provision)
+        wanted = RestoreOptions().params(order)
+        operation = _start(user=user, order=order, kind=OperationKind.UNDO, backup=backup, **wanted)
+        _hold(source)
+        OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
+        return {"action": "backup.undo", "operation": str(operation.id), "source": str(source.id)}
+
+    return _requested(
+        user=user,
+        order_id=order_id,
+        provision_id=provision_id,
+        backup_id=backup_id,
+        begin=begin,
+        idempotency=idempotency,
+    )
+
+
+def _requested(
+    *,
+    user: User,
+    order_id: UUID,
+    provision_id: UUID,
+    backup_id: UUID,
+    begin: Callable[[Order, Backup], dict[str, Any]],
+    idempotency: IdempotencyKey | None,
+) -> Backup:
+    """Let `begin` do its part under the order's lock, once; it returns what the audit trail keeps."""
+
     def find(found_id: UUID) -> Backup:
         return backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=found_id)
 
@@ -100,43 +121,28 @@ def restore_undo(
         backup = find(backup_id)
         try:
             with transaction.atomic():
-                order, current = _locked(backup)
-                source = Rules(user=user, order=order).undo_require(current, backup.provision)
-                wanted = RestoreOptions().params(order)
-                operation = _start(user=user, order=order, kind=OperationKind.UNDO, backup=current, **wanted)
-                _begin(source)
-                OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
+                order = order_lock(backup.order_id)
+                current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
+                if current is None:
+                    raise BackupNotFound
+                audited = begin(order, current)
                 idempotency_store(idempotency, object_id=backup.id)
-                audit_record(
-                    actor=user, action="backup.undo", order_id=order.id, object_id=backup.id,
-                    operation=str(operation.id), source=str(source.id),
-                )  # fmt: skip
+                audit_record(actor=user, order_id=order.id, object_id=backup.id, **audited)
         except IntegrityError:
+            # The database had the last word: somebody was faster than our look.
             raise_if_active(order_id)
             raise
-        return _shown(backup.id)
+        return Backup.objects.select_related("asset", "operation").get(id=backup.id)
 
     return idempotent(idempotency, find=find, make=make)
 
 
-def _locked(backup: Backup) -> tuple[Order, Backup]:
-    order = order_lock(backup.order_id)
-    current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
-    if current is None:
-        raise BackupNotFound
-    return order, current
-
-
 def _start(*, user: User, order: Order, kind: OperationKind, backup: Backup, **wanted: object) -> Operation:
-    _begin(backup)
+    _hold(backup)
     return operation_start(order=order, kind=kind, backup=backup, requested_by=user, **wanted)
 
 
-def _begin(backup: Backup) -> None:
+def _hold(backup: Backup) -> None:
     ready = Backup.objects.filter(id=backup.id, status=BackupStatus.READY, deleted_at__isnull=True)
     if not compare_and_set(ready, status=BackupStatus.RESTORING):
         raise StatusConflict(status=backup.get_status_display())
-
-
-def _shown(backup_id: UUID) -> Backup:
-    return Backup.objects.select_related("asset", "operation").get(id=backup_id)

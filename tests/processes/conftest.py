@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.processes.portal import Portal, portal, running
 from tests.services.postgres import PostgresServer, postgres
 from tests.services.seaweedfs import S3Server, seaweedfs
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.processes)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -89,5 +89,7 @@ def sidecar_errors(checkpoint: Callable[[], None]) -> Iterator[None]:
 def sidecar_error(code: str, params: dict[str, int] | None = None) -> ApplicationError:
     """The product's error for a code that came from a sidecar, with the numbers of its sentence."""
     if code in FROM_SIDECAR:
-        return ApplicationError.by_code[code](**(params or {}))
+        # Its sentences tell of bytes only; what else a sidecar names is not for them.
+        numbers = {name: value for name, value in (params or {}).items() if name.endswith("_bytes")}
+        return ApplicationError.by_code[code](**numbers)
     return SidecarUnavailableError() if code == "cancelled" else ApplicationError()

@@ -34,7 +34,7 @@ from sidecar_client.client import (
     ServerControl,
     SidecarClient,
 )
-from sidecar_client.errors import SidecarClientError, SidecarFailed, SidecarUnavailable
+from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
 
 JOURNAL_WAIT_SECONDS = 60.0
@@ -48,10 +48,14 @@ def restore_run(operation: Operation, lease: Lease) -> None:
     got that far) and after whatever cut the extraction off. `params["exchange"]` says how far an exchange may have
     got, so that nobody ends the operation or begins it anew before the journal has spoken.
     """
-    sidecar = provision_sidecar(operation_subject(operation).provision)
-    with sidecar_open(
-        sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
-    ) as client:
+    with contextlib.ExitStack() as opened:
+        with _awaited(operation):
+            sidecar = provision_sidecar(operation_subject(operation).provision)
+            client = opened.enter_context(
+                sidecar_open(
+                    sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
+                )
+            )
         # An exchange that was released has no journal any more: only the end of the operation is still to be written.
         if operation.params.get("exchange") != "done":
             with _awaited(operation):
@@ -69,6 +73,7 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
         outcome = client.extract_outcome()
     with _nothing_left(client, operation):
         if outcome.kind is OutcomeKind.NONE:
+            _exchange_note(operation, None)
             _prepare(client=client, info=info, operation=operation, lease=lease)
         if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
             _exchange_note(operation, "begun")
@@ -95,8 +100,13 @@ def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
         safety_make(operation=operation, client=client, lease=lease)
 
 
-def _exchange_note(operation: Operation, word: str) -> None:
-    operation.params = {**operation.params, "exchange": word}
+def _exchange_note(operation: Operation, word: str | None) -> None:
+    """How far the exchange may have got from here on; None: the journal said that there was none."""
+    params = {name: value for name, value in operation.params.items() if name != "exchange"}
+    noted = params if word is None else {**params, "exchange": word}
+    if noted == operation.params:
+        return
+    operation.params = noted
     mine = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
     if not compare_and_set(mine, params=operation.params):
         raise FenceLost
@@ -115,10 +125,13 @@ def _nothing_left(client: SidecarClient, operation: Operation) -> Iterator[None]
 
 @contextlib.contextmanager
 def _awaited(operation: Operation) -> Iterator[None]:
-    """Once an exchange may have begun, a sidecar that is away, or fails at this, is waited for: nothing ends here."""
+    """Once an exchange may have begun, a sidecar that is away, or fails at this, is waited for: nothing ends here.
+
+    Nor by one that may not be reached just now, nor by a cancel: the journal has not spoken yet.
+    """
     try:
         yield
-    except SidecarClientError as error:
+    except (SidecarClientError, ApplicationError) as error:
         if "exchange" not in operation.params:
             raise
         raise _later(operation, seconds=30) from error
@@ -183,6 +196,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
     except SidecarClientError:
         outcome = _journal_ask(client=client, operation=operation, lease=lease)
         if outcome.kind is OutcomeKind.NONE:
+            _exchange_note(operation, None)
             with sidecar_errors(lease.checkpoint):
                 raise
         return outcome
@@ -198,7 +212,7 @@ def _journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) -
     deadline = time.monotonic() + JOURNAL_WAIT_SECONDS
     pause = threading.Event()
     while time.monotonic() < deadline:
-        with contextlib.suppress(SidecarUnavailable):
+        with contextlib.suppress(SidecarClientError):
             outcome = client.extract_outcome()
             if outcome.kind is not OutcomeKind.RUNNING:
                 return outcome

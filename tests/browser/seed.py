@@ -265,7 +265,7 @@ def _beat() -> None:
 
     while True:
         Operation.objects.filter(worker=WORKER, state=OperationState.RUNNING).update(heartbeat=F("heartbeat") + 1)
-        time.sleep(BEAT_SECONDS)
+        time.sleep(BEAT_SECONDS)  # the pace of the heartbeat; nothing waits for it
 
 
 COMMANDS = (person, session, session_end, second_factor, reset_path, token, order, backup, hold, progress, finish)

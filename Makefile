@@ -1,6 +1,6 @@
 # Everything a person does with this checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint bench lock proto messages screenshots
+.PHONY: help env demo test chaos lint bench lock proto messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,9 @@ demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVE
 test: env ## the whole suite, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.run
 
+chaos: env ## seeded runs with faults in them: make chaos [SEED=1] [RUNS=500], a failing SEED plays again
+	@$(BIN)/python -m tests.chaos $(or $(SEED),random) $(or $(RUNS),1)
+
 lint: export DJANGO_SETTINGS_MODULE = tests.settings
 lint: env ## ruff, format, types, import contracts, file budget, migrations, generated code
 	@$(BIN)/ruff check .
@@ -35,7 +38,7 @@ lint: env ## ruff, format, types, import contracts, file budget, migrations, gen
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/mypy .
 
-bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|scale]
+bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|restore|scale]
 	@$(BIN)/python -m benchmarks $(NAME)
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings

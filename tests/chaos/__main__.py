@@ -1,0 +1,97 @@
+"""`python -m tests.chaos [SEED [RUNS]]`: play seeded runs; `python -m tests.chaos sweep [short]`: fail every call.
+
+The exit status is 0 when every invariant held.
+"""
+
+# ruff: noqa: T201, S311 - a command prints; its dice are to fall the same way again
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import django
+
+if TYPE_CHECKING:
+    from tests.chaos.world import World
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+
+LOG_SHOWN = 4000
+
+
+def main(arguments: list[str]) -> int:
+    """Play what is asked for, print what happened, and return the exit status."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    from tests.chaos.processes import patience_shorten
+    from tests.chaos.world import database_make
+
+    patience_shorten()
+    happened: Counter[str] = Counter()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as name:
+        folder = Path(name)
+        database = database_make(folder / "template.sqlite3")
+        if arguments[:1] == ["sweep"]:
+            done, failed = _sweep(folder, database, happened, short=arguments[1:] == ["short"])
+        else:
+            done, failed = _seeds_play(folder, database, happened, *arguments)
+    for kind, times in sorted(happened.items()):
+        print(f"{times:7}  {kind}")
+    print(f"{done}, {sum(happened.values())} faults, {time.monotonic() - began:.0f} s")
+    print(*failed, sep="\n", end="\n" if failed else "")
+    return bool(failed)
+
+
+def _seeds_play(
+    folder: Path, database: Path, happened: Counter[str], first: str = "random", runs: str = "1"
+) -> tuple[str, list[str]]:
+    """Play runs from a seed on, or from a random one; return what was done, and how to play again what failed."""
+    from tests.chaos.playing import run_play
+
+    seed = secrets.randbelow(10**6) if first == "random" else int(first)
+    failed = [
+        f"FAILED: make chaos SEED={number}"
+        for number in range(seed, seed + int(runs))
+        if not _play(number, folder, database, happened, lambda world: run_play(world, number))  # noqa: B023
+    ]
+    return f"{runs} runs from seed {seed} on", failed
+
+
+def _sweep(folder: Path, database: Path, happened: Counter[str], *, short: bool) -> tuple[str, list[str]]:
+    from tests.chaos.sweeping import LONG, SHORT, sweep
+
+    held = _play(0, folder, database, happened, lambda world: sweep(world, SHORT if short else LONG))
+    return "every call of a create, a restore and a delete", [] if held else ["FAILED: python -m tests.chaos sweep"]
+
+
+def _play(seed: int, folder: Path, database: Path, happened: Counter[str], play: Callable[[World], object]) -> bool:
+    """Play in a world of its own; when something does not hold, print the steps, and return False."""
+    from tests.chaos.world import Clock, World
+
+    with Clock() as clock:
+        world = World(folder / str(seed), database=database, rng=Random(seed), clock=clock, happened=happened)
+        try:
+            play(world)
+        except Exception:  # noqa: BLE001 - whatever it was, the steps are printed and the next run begins
+            print(f"\nseed {seed}:", *(f"{number:3} {step}" for number, step in enumerate(world.steps)), sep="\n  ")
+            traceback.print_exc(file=sys.stdout)
+            print(world.log.read_text(errors="replace")[-LOG_SHOWN:])
+            return False
+        finally:
+            world.close()
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

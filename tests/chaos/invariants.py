@@ -1,0 +1,130 @@
+"""The invariants of the architecture, asked of a world; each is named in what it raises."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+
+from backups.models import ACTIVE_KINDS, Asset, Operation, OperationState, StoredObject
+from backups.selectors import backups_counted
+from backups.services.archives import asset_open
+from tests.chaos.trees import Tree, alike, difference, tree_read, tree_unpack
+from tests.chaos.world import CANARY, CONTENT_CANARY, LIMIT, Restoring, World
+from tests.processes.waiting import wait_until
+
+SETTLE_SECONDS = 10.0
+SUFFIXES = (".manifest", ".listing")
+
+
+class Violated(AssertionError):
+    """An invariant does not hold."""
+
+
+def check(world: World) -> None:
+    """What must hold at any moment: I3, I4, I5, and I7 where the sidecar is up."""
+    expected = world.trees.keys() - world.removed
+    if world.usable() != expected:
+        raise Violated(f"I3: ready {sorted(map(str, world.usable()))}, expected {sorted(map(str, expected))}")
+    active = [operation for operation in world.live() if operation.kind in ACTIVE_KINDS]
+    if len(active) > 1:
+        raise Violated(f"I4: {len(active)} operations are active")
+    if (counted := backups_counted(world.server)) > LIMIT:
+        raise Violated(f"I5: {counted} backups")
+    if world.sidecar.alive:
+        for restoring in world.restores.values():
+            whole_require(world, restoring)
+
+
+def whole_require(world: World, restoring: Restoring) -> None:
+    """I7: the live tree is wholly before or wholly after; an exchange that no worker follows is over in a moment."""
+
+    def whole() -> bool:
+        return is_before(world, restoring) or is_after(world, restoring)
+
+    try:
+        wait_until(whole, seconds=SETTLE_SECONDS, what="a whole tree")
+    except AssertionError:
+        live = tree_read(world.root)
+        raise Violated(
+            f"I7: neither before ({difference(live, restoring.before)}) nor after ({difference(live, restoring.after)})"
+        ) from None
+
+
+def is_before(world: World, restoring: Restoring) -> bool:
+    return alike(_live(world), restoring.before, overlay=restoring.overlay)
+
+
+def is_after(world: World, restoring: Restoring) -> bool:
+    return alike(_live(world), restoring.after, overlay=restoring.overlay)
+
+
+def _live(world: World) -> Tree:
+    try:
+        return tree_read(world.root)
+    except FileNotFoundError:
+        # An exchange is moving names just now.
+        return {}
+
+
+def restores_settle(world: World) -> None:
+    """I7 for what is over: a restore that succeeded left the tree after, any other the tree before."""
+    for operation_id, restoring in list(world.restores.items()):
+        operation = Operation.objects.get(id=operation_id)
+        if operation.is_live or not world.sidecar.alive:
+            continue
+        whole_require(world, restoring)
+        done = operation.state == OperationState.SUCCEEDED
+        right = is_after(world, restoring) if done else is_before(world, restoring)
+        # After a day the portal no longer waits for the word of a sidecar that is away.
+        given_up = not done and operation.finished_at - operation.created_at > timedelta(days=1)
+        if not right and not given_up:
+            raise Violated(f"I7: {operation.kind} {operation.state} {operation.error_code}, the tree says otherwise")
+        del world.restores[operation_id]
+
+
+def backups_check(world: World) -> None:
+    """I1: every ready backup, read as a customer would, is what it was made of."""
+    for asset in Asset.objects.filter(backup__in=world.usable()):
+        content = b"".join(asset_open(asset).read())
+        if (len(content), hashlib.sha256(content).hexdigest()) != (asset.size_bytes, asset.sha256):
+            raise Violated(f"I1: the bytes of backup {asset.backup.id} are others")
+        found, captured = tree_unpack(content), world.trees[asset.backup.id]
+        if not alike(found, captured):
+            raise Violated(f"I1: backup {asset.backup.id}: {difference(found, captured)}")
+
+
+def storage_check(world: World) -> None:
+    """I6: after the grace everything in storage belongs to a row that somebody needs, and nothing needed is missing."""
+    needed = set(Asset.objects.values_list("key", flat=True))
+    owned = set(StoredObject.objects.filter(doomed_at__isnull=True).values_list("key", flat=True))
+    objects = {key for key in world.objects() if not key.startswith("keys/")}
+    archives = {key for key in objects if not key.endswith(SUFFIXES)}
+    described = {key.removesuffix(suffix) for key in objects for suffix in SUFFIXES if key.endswith(suffix)}
+    if archives | described != needed or owned != needed:
+        raise Violated(f"I6: stored {archives | described}, owned {owned}, needed {needed}")
+
+
+def secrets_check(world: World) -> None:
+    """I8: no secret in a log, nor in any row; a file's content is in no log either."""
+    connections.close_all()
+    secrets = [CANARY, settings.SECRET_KEY, os.environ["SAVEPOINT_MASTER_KEYS"].partition(":")[2]]
+    with sqlite3.connect(world.database) as database:
+        dump = "\n".join(database.iterdump())
+    for place, text in (("log", world.log.read_text(errors="replace")), ("database", dump)):
+        if any(secret in text for secret in secrets):
+            raise Violated(f"I8: a secret is in the {place}")
+    if CONTENT_CANARY in world.log.read_bytes():
+        raise Violated("I8: a customer's bytes are in the log")
+
+
+def nothing_left_check(world: World) -> None:
+    """At rest neither the data root nor the scratch folder holds anything of ours."""
+    left = [path.name for folder in ("files", "partial") for path in Path(world.sidecar.scratch, folder).iterdir()]
+    if left or (world.root / ".savepoint").exists():
+        raise Violated(f"left behind: {left or '.savepoint'}")

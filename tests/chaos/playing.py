@@ -1,0 +1,98 @@
+"""One run: some steps with faults, then everything is brought back, and the order must be usable, and all be true."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+from backups.models import Backup, BackupStatus, Operation
+from backups.services.backups import backup_create, backup_delete, backup_update
+from backups.services.upkeep import upkeep_run
+from tests.chaos.invariants import (
+    Violated,
+    backups_check,
+    check,
+    nothing_left_check,
+    restores_settle,
+    secrets_check,
+    storage_check,
+)
+from tests.chaos.steps import step_take
+from tests.chaos.working import lost_notice, work
+from tests.chaos.world import World
+
+STEPS = 18
+ROUNDS = 8
+ROUND = timedelta(minutes=70)
+"""Longer than an operation ever waits for its next attempt."""
+GRACE = timedelta(hours=25)
+
+
+def run_play(world: World, seed: int) -> None:
+    """Take the steps of a seed. Raises Violated, Hangs, or whatever escaped from the product."""
+    for number in range(STEPS):
+        step_take(world, Random(f"{seed}.{number}"))  # noqa: S311 - to be drawn again
+        check(world)
+    come_to_rest(world)
+    backups_check(world)
+    usable_require(world)
+    storage_settle(world)
+    backups_check(world)
+    nothing_left_check(world)
+    secrets_check(world)
+
+
+def storage_settle(world: World) -> None:
+    """Sweep, let the grace pass, sweep again: nothing is left that nobody needs. Raises Violated."""
+    for _ in range(2):
+        upkeep_run()
+        world.expired_note()
+        for operation in world.live():
+            work(world, operation.id)
+        world.clock.offset += GRACE
+    upkeep_run()
+    world.expired_note()
+    come_to_rest(world, restart=False)
+    storage_check(world)
+
+
+def come_to_rest(world: World, *, restart: bool = True) -> None:
+    """Heal everything, and let workers and time do the rest. Raises Violated when something stays on its way."""
+    world.steps.append("everything is back")
+    if restart:
+        world.sidecar.stop()
+    world.sidecar_ensure()
+    for _ in range(ROUNDS):
+        for operation in world.live():
+            lost_notice(operation.id)
+            work(world, operation.id)
+        restores_settle(world)
+        check(world)
+        if not world.live():
+            return
+        world.clock.offset += ROUND
+    raise Violated(f"not usable: {[(row.kind, row.state) for row in world.live()]}")
+
+
+def usable_require(world: World) -> None:
+    """A backup can be made, and what was made last can be brought back."""
+    while len([backup for backup in world.backups() if not backup.is_safety]) >= 4:
+        oldest = next(backup for backup in world.backups() if not backup.is_safety)
+        backup_update(user=world.user, backup=oldest, locked=False)
+        backup_delete(user=world.user, backup=oldest)
+        world.removed.add(oldest.id)
+        _worked(world)
+    backup = backup_create(
+        user=world.user, order_id=world.order.id, provision_id=world.server.id, name=None, idempotency=None
+    )
+    _worked(world)
+    if Backup.objects.get(id=backup.id).status != BackupStatus.READY:
+        raise Violated("not usable: a backup failed although everything is back")
+    check(world)
+
+
+def _worked(world: World) -> None:
+    for operation in world.live():
+        world.steps.append(f"work on {operation.kind}")
+        work(world, operation.id)
+        world.steps[-1] += f": {Operation.objects.get(id=operation.id).state}"

@@ -1,0 +1,199 @@
+"""The two processes of a run: a worker that answers one bell, and the sidecar's daemon. Both are forked."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+
+from backups.services import sidecars
+from backups.work import lease, restore
+from backups.work import run as work_run
+from sidecar.config import config_read
+from sidecar.restore.filesystem import Filesystem
+from sidecar.server import serve, signals_hold
+from tests.chaos.faults import Fault, Injection
+from tests.processes.waiting import wait_until
+
+FIRED = "scripted at a step of the data volume: "
+"""How the log of a run tells that a fault in the sidecar came true."""
+HANGS_SECONDS = 60.0
+BEAT_SECONDS = 0.02
+WAIT_SECONDS = 0.2
+
+
+class Hangs(AssertionError):
+    """A process did not come to its end in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFault:
+    """What happens at one step of the daemon's changes to the data volume: `die`, `full` or `error`."""
+
+    kind: str
+    at: int
+
+
+def child_fork(work: Callable[[], object], *, log: Path) -> int:
+    """Run some work in a process of its own, that writes to `log`; return its id. It ends with 1 when work raises."""
+    connections.close_all()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, 2)
+        work()
+        code = 0
+    except BaseException:  # noqa: BLE001 - nothing may return into the parent's copy
+        traceback.print_exc()
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable[[str], None]) -> int:
+    """Let a worker answer a bell, and `act` on each event it comes to; return its exit code, negative when killed.
+
+    Raises Hangs.
+    """
+    ours, theirs = socket.socketpair()
+
+    def tell(word: str) -> None:
+        theirs.sendall(word.encode() + b"\n")
+        if theirs.recv(1) != b"!":
+            os._exit(1)
+
+    def work() -> None:
+        ours.close()
+        Injection(fault, tell).install()
+        work_run.operation_answer(operation)
+
+    pid = child_fork(work, log=log)
+    theirs.close()
+    ours.settimeout(HANGS_SECONDS)
+    try:
+        with ours, ours.makefile("r") as words:
+            for word in words:
+                act(word.strip())
+                ours.sendall(b"!")
+    except TimeoutError:
+        os.kill(pid, signal.SIGKILL)
+        raise Hangs(f"a worker of {operation} did not end") from None
+    finally:
+        _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def patience_shorten() -> None:
+    """Let nothing wait longer than it takes to see that it would have waited."""
+    for module, name, value in (
+        (lease, "BEAT_SECONDS", BEAT_SECONDS),
+        (restore, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
+        (sidecars, "REACH_SECONDS", WAIT_SECONDS),
+        (sidecars, "REACH_PAUSE_SECONDS", BEAT_SECONDS),
+    ):
+        _replace(module, name, value)
+
+
+def _replace(module: ModuleType, name: str, value: Any) -> None:
+    if not hasattr(module, name):
+        raise AttributeError(f"{module.__name__} has no {name} any more")
+    setattr(module, name, value)
+
+
+class Sidecar:
+    """The daemon of one data root, listening on a Unix socket."""
+
+    def __init__(self, folder: Path, *, token: str, log: Path) -> None:
+        self.root, self.scratch = folder / "world", folder / "scratch"
+        self.address = f"unix:{folder}/sidecar.sock"
+        self._log = log
+        self._config = folder / "sidecar.toml"
+        token_file = folder / "token"
+        token_file.write_text(token)
+        token_file.chmod(0o600)
+        values = {
+            "data_root": self.root, "scratch": self.scratch, "listen": self.address, "token_file": token_file,
+        }  # fmt: skip
+        self._config.write_text("".join(f'{key} = "{value}"\n' for key, value in values.items()))
+        self._pid: int | None = None
+        self.fault_fired = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs; notices when it has ended."""
+        if self._pid is not None and os.waitpid(self._pid, os.WNOHANG) != (0, 0):
+            self._pid = None
+        return self._pid is not None
+
+    def start(self, fault: StepFault | None = None) -> bool:
+        """Start it, with a fault in it if any; return whether it answers: a fault may end it while it recovers."""
+        ready, announce = os.pipe()
+
+        def work() -> None:
+            os.dup2(announce, 1)
+            signals_hold()
+            logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
+            if fault is not None:
+                _filesystem_break(fault)
+            serve(config_read(self._config))
+
+        self._pid = child_fork(work, log=self._log)
+        os.close(announce)
+        with os.fdopen(ready, "rb") as output:
+            return output.readline().startswith(b"listening")
+
+    def kill(self) -> None:
+        """End it as the kernel would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if not self.alive:
+            return
+        assert self._pid is not None
+        os.kill(self._pid, number)
+        wait_until(lambda: not self.alive, seconds=HANGS_SECONDS, what="the sidecar's end")
+
+
+def _filesystem_break(fault: StepFault) -> None:
+    """Count every change that this process makes to the data volume, and let one of them go wrong."""
+    steps = 0
+
+    def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **options: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == fault.at:
+                sys.stderr.write(f"{FIRED}{fault.kind}\n")
+                sys.stderr.flush()
+                if fault.kind == "die":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                number = errno.ENOSPC if fault.kind == "full" else errno.EIO
+                raise OSError(number, os.strerror(number))
+            return method(*args, **options)
+
+        return step
+
+    for name, method in list(vars(Filesystem).items()):
+        if not name.startswith("_"):
+            setattr(Filesystem, name, wrapped(method))

@@ -1,0 +1,238 @@
+"""What may be done to a world in one step. Each step has dice of its own: one throw more moves no other step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from django.db import OperationalError, connection
+
+from backups.models import Backup, Operation
+from backups.services.backups import backup_create, backup_delete, backup_update
+from backups.services.restores import RestoreOptions, backup_restore, restore_undo
+from backups.services.upkeep import upkeep_run
+from common.errors import ApplicationError
+from tests.chaos.faults import fault_draw
+from tests.chaos.invariants import restores_settle
+from tests.chaos.processes import StepFault
+from tests.chaos.trees import tree_edit, tree_overlay, tree_read
+from tests.chaos.working import cancel, source_of, subject_of, work
+from tests.chaos.world import Restoring, World
+
+Step = Callable[[World, Random], str]
+
+
+def edit(world: World, rng: Random) -> str:
+    """The game and the customer change files, unless a restore would have to be told from it."""
+    if world.restores:
+        return "nothing, a restore is on its way"
+    return ", ".join(tree_edit(world.root, rng) for _ in range(rng.randint(1, 6)))
+
+
+def create(world: World, rng: Random) -> str:
+    return _asked(world, rng, lambda: backup_create(
+        user=world.user, order_id=world.order.id, provision_id=world.server.id, name=None, idempotency=None,
+    ))  # fmt: skip
+
+
+def restore(world: World, rng: Random) -> str:
+    backup, safety = _any(world, rng), rng.random() < 0.7
+    mode: Any = rng.choice(["replace", "replace", "overlay"])
+    if backup is None:
+        return "nothing to restore"
+    options = RestoreOptions(mode=mode, safety=safety)
+    return _asked(world, rng, lambda: restore_begin(world, backup, options)) + f" {options}"
+
+
+def restore_begin(world: World, backup: Backup, options: RestoreOptions) -> None:
+    backup_restore(**_named(world, backup), options=options)
+
+
+def restore_ask(world: World, backup: Backup) -> None:
+    """Ask for a restore, and note what the tree must be afterwards."""
+    restore_begin(world, backup, RestoreOptions())
+    _restore_note(world, Operation.objects.get(kind="restore", state="queued"))
+
+
+def undo(world: World, rng: Random) -> str:
+    """Take the last restore of a backup back, mostly of that whose restore it was."""
+    last = Operation.objects.filter(kind="restore", state="succeeded").order_by("finished_at").last()
+    backup = subject_of(last) if last is not None and rng.random() < 0.8 else _any(world, rng)
+    if backup is None:
+        return "nothing to undo"
+    return _asked(world, rng, lambda: restore_undo(**_named(world, backup)))
+
+
+def _named(world: World, backup: Backup) -> dict[str, Any]:
+    return {
+        "user": world.user, "order_id": world.order.id, "provision_id": world.server.id, "backup_id": backup.id,
+        "idempotency": None,
+    }  # fmt: skip
+
+
+def delete(world: World, rng: Random) -> str:
+    backup = _any(world, rng)
+    if backup is None:
+        return "nothing to delete"
+    said = _asked(world, rng, lambda: backup_delete(user=world.user, backup=backup))
+    if not Backup.objects.filter(id=backup.id, deleted_at__isnull=True).exists():
+        world.removed.add(backup.id)
+    return said
+
+
+def update(world: World, rng: Random) -> str:
+    backup, locked = _any(world, rng), rng.random() < 0.3
+    if backup is None:
+        return "nothing to change"
+    return _asked(world, rng, lambda: backup_update(user=world.user, backup=backup, name="renamed", locked=locked))
+
+
+def cancel_any(world: World, rng: Random) -> str:
+    live = world.live()
+    if not live:
+        return "nothing to cancel"
+    cancel(world, rng.choice(live).id)
+    return "asked"
+
+
+def clock(world: World, rng: Random) -> str:
+    moved = rng.choice([timedelta(hours=25), timedelta(hours=-1), timedelta(minutes=10), timedelta(hours=2)])
+    world.clock.offset += moved
+    world.happened["clock: moved"] += 1
+    return str(moved)
+
+
+def sidecar_restart(world: World, rng: Random) -> str:
+    """It is killed or stopped; then it stays away, or comes back, perhaps to die or to fail at some step to come."""
+    kind = rng.choice(["stay away", "come back", "die", "die", "full", "error"])
+    rng.choice([world.sidecar.kill, world.sidecar.stop])()
+    world.happened[f"sidecar: {'gone' if kind == 'stay away' else 'restarted'}"] += 1
+    if kind == "stay away":
+        return kind
+    if kind == "come back":
+        world.sidecar_ensure()
+        return kind
+    return _sidecar_break(world, rng, kind)
+
+
+def _sidecar_break(world: World, rng: Random, kind: str) -> str:
+    fault = StepFault(kind, rng.randint(1, rng.randint(5, 100)))
+    world.sidecar.kill()
+    world.sidecar.start(fault)
+    return str(fault)
+
+
+def sweep(world: World, rng: Random) -> str:
+    upkeep_run()
+    world.expired_note()
+    return "done"
+
+
+def storage_away(world: World, rng: Random) -> str:
+    """The storage's volume is not mounted while a worker works."""
+    away = world.storage.with_name("away")
+    world.storage.rename(away)
+    try:
+        for operation in world.live():
+            work(world, operation.id)
+    finally:
+        away.rename(world.storage)
+    world.happened["storage: not mounted"] += 1
+    return "and back"
+
+
+def bell(world: World, rng: Random) -> str:
+    """Every bell there is, once more: for what is over it does nothing."""
+    before = dict(Operation.objects.exclude(state__in=["queued", "running"]).values_list("id", "fence"))
+    for operation in list(before)[-2:]:
+        work(world, operation)
+    assert dict(Operation.objects.filter(id__in=before).values_list("id", "fence")) == before, "R6: an old bell"
+    return f"{len(before)} over"
+
+
+STEPS: list[tuple[int, Step]] = [
+    (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
+    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell),
+]  # fmt: skip
+
+
+def step_take(world: World, rng: Random) -> None:
+    """Draw a step and take it; then let workers work, most of the time with a fault."""
+    (step,) = rng.choices([step for _, step in STEPS], [weight for weight, _ in STEPS])
+    _note(world, step.__name__, lambda: step(world, rng))
+    if rng.random() < 0.6:
+        world.sidecar_ensure()
+    for operation in world.live():
+        if operation.kind != "delete" and rng.random() < 0.3:
+            _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(["die", "full", "error"])))
+        if rng.random() < 0.8:
+            fault = fault_draw(rng) if rng.random() < 0.55 else None
+            _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
+
+
+def _worked(world: World, operation: Operation, fault: Any) -> str:
+    # What waits for another attempt has waited long enough.
+    Operation.objects.filter(id=operation.id).update(not_before=None)
+    work(world, operation.id, fault)
+    row = Operation.objects.get(id=operation.id)
+    return f"{row.state} {row.error_code}"
+
+
+def _note(world: World, name: str, act: Callable[[], str]) -> None:
+    began = time.monotonic()
+    world.steps.append(name)
+    world.steps[-1] += f": {act()} ({time.monotonic() - began:.1f} s)"
+
+
+def _any(world: World, rng: Random) -> Backup | None:
+    found = world.backups()
+    chosen = rng.random()
+    return found[int(chosen * len(found))] if found else None
+
+
+def _asked(world: World, rng: Random, ask: Callable[[], object]) -> str:
+    """Ask as a customer, at times with a database that fails in the middle; then look what came of it."""
+    before = set(Operation.objects.values_list("id", flat=True))
+    at = rng.randint(1, 25) if rng.random() < 0.15 else 0
+    said = "asked"
+    try:
+        with _database_failing(world, at=at):
+            ask()
+    except ApplicationError as refusal:
+        said = refusal.code
+    except OperationalError:
+        said = f"database failed at query {at}"
+    for operation in Operation.objects.filter(kind__in=["restore", "undo"]).exclude(id__in=before):
+        _restore_note(world, operation)
+    return said
+
+
+def _restore_note(world: World, operation: Operation) -> None:
+    # An earlier one may have ended while the sidecar was away: what it left is to be judged before this one begins.
+    world.sidecar_ensure()
+    restores_settle(world)
+    live, archive = tree_read(world.root), world.trees[source_of(operation).id]
+    overlay = operation.params.get("mode") == "overlay"
+    after = tree_overlay(live, archive) if overlay else archive
+    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay)
+
+
+@contextmanager
+def _database_failing(world: World, *, at: int) -> Iterator[None]:
+    """The portal's database fails at one query, 0 for none."""
+    count = 0
+
+    def fail(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == at:
+            world.happened["portal's database: once"] += 1
+            raise OperationalError("scripted")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail), suppress(StopIteration):
+        yield

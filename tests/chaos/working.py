@@ -1,0 +1,147 @@
+"""A worker's run with what happens in its middle, and what a supervisor and a customer make of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+from backups.models import Backup, Operation, OperationBackup, OperationRole, OperationState
+from backups.services.operations import operation_cancel
+from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
+from backups.work.run import operation_claim
+from common.errors import ApplicationError
+from tests.chaos.faults import Fault
+from tests.chaos.invariants import Violated, restores_settle
+from tests.chaos.processes import worker_run
+from tests.chaos.trees import Tree, tree_read
+from tests.chaos.world import World
+from tests.processes.waiting import wait_until
+
+RACE_SECONDS = 10.0
+"""How long a supervisor may need to find a heartbeat standing still that a held worker's thread still moves."""
+
+
+def work(world: World, operation: UUID, fault: Fault | None = None, *, captured: Tree | None = None) -> None:
+    """Answer a bell for an operation with a fault in the worker, and note which backups are ready since.
+
+    captured: the live tree when an earlier worker, which still stands, began: what it has made ready is of that one.
+    Raises Violated and Hangs.
+    """
+    began_with = tree_read(world.root) if captured is None else captured
+
+    def act(word: str) -> None:
+        if word.startswith("fault"):
+            assert fault is not None
+            if fault.kind != "forever" or word not in told:
+                world.happened[f"{fault.edge}: {fault.kind}"] += 1
+            told.add(word)
+        else:
+            _event(world, operation, word, began_with)
+
+    told: set[str] = set()
+    code = worker_run(operation, fault, log=world.log, act=act)
+    _ended_rightly(code, fault)
+    if fault is not None and fault.kind == "overtaken":
+        _still_others(world, operation)
+    lost_notice(operation)
+    _own_code(operation, fault)
+    backups_note(world, operation, began_with)
+    restores_settle(world)
+
+
+def backups_note(world: World, operation: UUID, captured: Tree) -> None:
+    """Remember of what each backup that an operation has made ready was made. Raises Violated for another's."""
+    for backup in world.usable() - world.trees.keys():
+        if not OperationBackup.objects.filter(operation=operation, backup=backup).exists():
+            raise Violated(f"I3: backup {backup} became ready while {operation} was worked on")
+        world.trees[backup] = captured
+
+
+def lost_notice(operation: UUID) -> None:
+    """What a supervisor does about an operation whose worker is gone or stands still."""
+
+    def gone() -> bool:
+        row = Operation.objects.filter(id=operation, state=OperationState.RUNNING).first()
+        return row is None or operation_lost(row)
+
+    wait_until(gone, seconds=RACE_SECONDS, what="the lost worker is noticed")
+
+
+def cancel(world: World, operation: UUID) -> None:
+    """What a customer does who does not want to wait; it may be too late."""
+    with suppress(ApplicationError):
+        operation_cancel(user=world.user, operation=Operation.objects.get(id=operation))
+
+
+def _event(world: World, operation: UUID, word: str, captured: Tree) -> None:
+    """Do what a fault asks for while its worker stands still."""
+    if word == "pause":
+        lost_notice(operation)
+        work(world, operation, captured=captured)
+    elif word == "overtaken":
+        lost_notice(operation)
+        claimed = operation_claim(operation)
+        if claimed is not None:
+            world.overtaken[operation] = claimed.fence
+    elif word == "second_bell":
+        _second_bell(world, operation)
+    elif word in ("cancel", "cancel_overdue"):
+        cancel(world, operation)
+        if word == "cancel_overdue":
+            _cancel_enforce()
+    else:
+        world.sidecar.kill()
+        if word == "sidecar_killed":
+            world.sidecar_ensure()
+
+
+def _still_others(world: World, operation: UUID) -> None:
+    """R7: what another has claimed meanwhile, a late worker neither ended nor gave back."""
+    fence = world.overtaken.pop(operation, None)
+    row = Operation.objects.get(id=operation)
+    if fence is not None and (row.state, row.fence) != (OperationState.RUNNING, fence):
+        raise Violated(f"R7: a late worker made {operation} {row.state}")
+
+
+def _cancel_enforce() -> None:
+    now = 0.0
+    judge = CancelJudge(monotonic=lambda: now)
+    judge.enforce()
+    now += CANCEL_SECONDS
+    judge.enforce()
+
+
+def _second_bell(world: World, operation: UUID) -> None:
+    before = Operation.objects.values("fence", "attempts", "state").get(id=operation)
+    if before["state"] == OperationState.QUEUED:
+        return
+    worker_run(operation, None, log=world.log, act=lambda _: None)
+    if Operation.objects.values("fence", "attempts", "state").get(id=operation) != before:
+        raise Violated(f"R6: a second bell changed {operation}")
+
+
+def _ended_rightly(code: int, fault: Fault | None) -> None:
+    killed = fault is not None and fault.kind.startswith("die")
+    lost = fault is not None and fault.edge == "database"
+    if code and not killed and not lost:
+        raise Violated(f"a worker ended with {code}")
+
+
+def _own_code(operation: UUID, fault: Fault | None) -> None:
+    """What is expected has a code of its own."""
+    row = Operation.objects.filter(id=operation, state=OperationState.FAILED).first()
+    if row is not None and row.error_code == ApplicationError.code and (fault is None or fault.edge != "database"):
+        raise Violated(f"{row.kind} failed without a code of its own")
+
+
+def source_of(operation: Operation) -> Backup:
+    """The backup whose files an operation brings back."""
+    source = OperationBackup.objects.filter(operation=operation, role=OperationRole.SOURCE).first()
+    backup = source.backup if source is not None else subject_of(operation)
+    assert backup is not None
+    return backup
+
+
+def subject_of(operation: Operation) -> Backup | None:
+    """The backup an operation is about, None when it is gone."""
+    return Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SUBJECT).first()

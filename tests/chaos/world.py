@@ -1,0 +1,167 @@
+"""One world of a run: a customer with a server, its sidecar, a storage, a database; and what is known to be true."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Self
+from unittest.mock import patch
+from uuid import UUID
+
+from django.core.management import call_command
+from django.db import connections
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services.customers import customer_create
+from backups.models import Backup, BackupStatus, Operation, StorageTarget
+from backups.selectors import LISTED
+from backups.targets import local
+from orders.models import Order, Plan
+from orders.services.orders import order_create
+from provisions.models import Provision, ProvisionKind
+from provisions.services.provisions import provision_create
+from tests.chaos.processes import FIRED, Sidecar
+from tests.chaos.trees import Tree, tree_edit
+
+LIMIT = 4
+CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"
+CONTENT_CANARY = b"chaos-canary-7e55-content-of-a-file"
+USABLE = (BackupStatus.READY, BackupStatus.RESTORING)
+
+
+def database_make(path: Path) -> Path:
+    """A migrated database, to be copied for each world."""
+    _database_use(path)
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    connections.close_all()
+    return path
+
+
+def _database_use(path: Path) -> None:
+    connections.close_all()
+    connections["default"].settings_dict["NAME"] = str(path)
+
+
+class Clock:
+    """The time of day of portal and workers, which a run moves; the monotonic clock nobody moves."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+        self._now, self._time = timezone.now, time.time
+        self._patches = [
+            patch.object(timezone, "now", self.now),
+            patch.object(local, "time", SimpleNamespace(time=self._seconds)),
+        ]
+
+    def __enter__(self) -> Self:
+        for each in self._patches:
+            each.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._patches:
+            each.stop()
+
+    def now(self) -> datetime:
+        return self._now() + self.offset
+
+    def _seconds(self) -> float:
+        return self._time() + self.offset.total_seconds()
+
+
+class World:
+    """`trees` says what each backup that was seen ready was made of; `happened` counts the faults that came true."""
+
+    def __init__(self, folder: Path, *, database: Path, rng: Random, clock: Clock, happened: Counter[str]) -> None:
+        folder.mkdir()
+        self.folder, self.clock, self.happened = folder, clock, happened
+        self.log = folder / "log"
+        logging.basicConfig(filename=self.log, level=logging.INFO, force=True)
+        self.database = folder / "db.sqlite3"
+        shutil.copy(database, self.database)
+        _database_use(self.database)
+        self.sidecar = Sidecar(folder, token=CANARY, log=self.log)
+        self.root, self.storage = self.sidecar.root, folder / "storage"
+        # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
+        (self.storage / ".partial").mkdir(parents=True)
+        self.root.mkdir()
+        (self.root / "level.dat").write_bytes(CONTENT_CANARY)
+        for _ in range(rng.randint(3, 12)):
+            tree_edit(self.root, rng)
+        self._rows_make()
+        self.trees: dict[UUID, Tree] = {}
+        self.removed: set[UUID] = set()
+        self.overtaken: dict[UUID, int] = {}
+        self.steps: list[str] = []
+        self.restores: dict[UUID, Restoring] = {}
+        self.sidecar.start()
+
+    def _rows_make(self) -> None:
+        self.user = User.objects.create_user("alice")
+        plan = Plan.objects.create(name="Plan", backup_limit=LIMIT)
+        self.order: Order = order_create(customer=customer_create(name="a", owner=self.user), plan=plan, name="Server")
+        self.server: Provision = provision_create(
+            order=self.order, kind=ProvisionKind.DEPLOYMENT, name="World", is_primary=True
+        )
+        provision_create(
+            order=self.order, kind=ProvisionKind.SIDECAR, name="Agent", address=self.sidecar.address, token=CANARY
+        )
+        self.target = StorageTarget.objects.create(
+            name="Local", kind="local", options={"root": str(self.storage)}, is_default=True
+        )
+
+    def close(self) -> None:
+        """End its processes, count what happened in the sidecar, and remove it all."""
+        self.sidecar.kill()
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith(FIRED):
+                self.happened[f"data volume: {line.removeprefix(FIRED)}"] += 1
+        connections.close_all()
+        shutil.rmtree(self.folder)
+
+    def backups(self) -> list[Backup]:
+        """Every listed backup, oldest first."""
+        return list(Backup.objects.filter(LISTED).order_by("created_at", "id"))
+
+    def expired_note(self) -> None:
+        """Safety backups go when their time is over, unless they are locked: nobody need ask."""
+        over = Backup.objects.filter(id__in=self.trees, expires_at__lte=self.clock.now(), locked=False)
+        self.removed |= set(over.filter(deleted_at__isnull=False).values_list("id", flat=True))
+
+    def usable(self) -> set[UUID]:
+        """The backups that are to be relied on."""
+        return set(Backup.objects.filter(LISTED, status__in=USABLE).values_list("id", flat=True))
+
+    def live(self) -> list[Operation]:
+        """Operations that are not over."""
+        return list(Operation.objects.filter(state__in=["queued", "running"]).order_by("created_at", "id"))
+
+    def sidecar_ensure(self) -> None:
+        """Start the sidecar if it is down; a fault that was in it is gone then."""
+        while not self.sidecar.alive:
+            self.sidecar.start()
+
+    def objects(self) -> set[str]:
+        """The keys of everything in storage, half-written files too."""
+        return {
+            os.path.relpath(Path(folder) / name, self.storage)
+            for folder, _, names in os.walk(self.storage)
+            for name in names
+        }
+
+
+class Restoring:
+    """A restore or an undo on its way: the live tree before it, what it brings back, and how."""
+
+    def __init__(self, *, before: Tree, after: Tree, overlay: bool) -> None:
+        self.before, self.after, self.overlay = before, after, overlay
+        self.forced = False

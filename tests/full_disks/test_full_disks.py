@@ -1,0 +1,139 @@
+"""Real volumes that are really full. A clean failure, nothing half-made left, live files intact, deleting works."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from backups.models import Backup, BackupStatus, OperationState
+from backups.services.backups import backup_delete
+from tests.network.conftest import WORLD_BYTES, Linked, linked, shop  # noqa: F401  # fixtures
+from tests.services.require import program_require, unavailable
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+MIB = 1 << 20
+BALLAST = "ballast"
+
+
+@contextmanager
+def small_volume(folder: Path, mebibytes: int) -> Iterator[Path]:
+    """A volume of its own of that size at `folder`."""
+    mount, umount = (program_require(name, package="mount") for name in ("mount", "umount"))
+    folder.mkdir(parents=True)
+    command = [mount, "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "none", folder]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        unavailable("the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run([umount, "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def small_storage(tmp_path: Path) -> Iterator[Path]:
+    with small_volume(tmp_path / "storage", 12) as folder:
+        yield folder
+
+
+@pytest.fixture
+def small_world(tmp_path: Path) -> Iterator[Path]:
+    with small_volume(tmp_path / "sidecar" / "world", 48) as folder:
+        yield folder
+
+
+@pytest.fixture
+def small_scratch(tmp_path: Path) -> Iterator[Path]:
+    with small_volume(tmp_path / "sidecar" / "scratch", 12) as folder:
+        yield folder
+
+
+def fill(folder: Path, *, leave: int = 0) -> None:
+    """Take all the room there is, but for so many bytes."""
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    with (folder / BALLAST).open("ab", buffering=0) as file, suppress(OSError):
+        os.posix_fallocate(file.fileno(), file.tell(), free - leave)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def deleted(linked: Linked, backup: Backup) -> bool:  # noqa: F811
+    """Delete a backup; whether it is gone with all it had."""
+    backup_delete(user=linked.shop.owner, backup=backup)
+    return linked.work().state == OperationState.SUCCEEDED and not Backup.objects.filter(id=backup.id).exists()
+
+
+def test_a_full_storage_fails_the_create_and_can_be_emptied(small_storage: Path, linked: Linked) -> None:  # noqa: F811
+    kept = linked.create()
+    fill(small_storage, leave=MIB)
+    before = files(small_storage)
+
+    failed = linked.create()
+
+    assert (failed.status, failed.operation.error_code) == (BackupStatus.FAILED, "storage_full")
+    assert files(small_storage) == before
+    fill(small_storage)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        (small_storage / "probe").write_bytes(bytes(MIB))
+    assert deleted(linked, kept)
+    assert [name for name in files(small_storage) if name.endswith(".tar.gz")] == []
+    (small_storage / "probe").unlink()
+    assert linked.create().status == BackupStatus.READY
+
+
+def test_a_full_data_volume_fails_the_restore_and_leaves_the_files_as_they_are(
+    small_world: Path,
+    linked: Linked,  # noqa: F811
+) -> None:
+    backup = linked.create()
+    (small_world / "level.dat").write_bytes(b"changed since" * 1000)
+    fill(small_world, leave=MIB)
+    before = {path.name: (path.lstat().st_ino, path.read_bytes()) for path in small_world.iterdir()}
+    linked.restore_ask(backup)
+
+    operation = linked.work()
+
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "not_enough_space")
+    assert {path.name: (path.lstat().st_ino, path.read_bytes()) for path in small_world.iterdir()} == before
+    assert linked.daemon.left_in_scratch() == []
+    other = linked.create()
+    assert other.status == BackupStatus.READY
+    assert deleted(linked, other)
+
+    (small_world / BALLAST).unlink()
+    linked.restore_ask(backup)
+    assert linked.work().state == OperationState.SUCCEEDED
+    assert len(linked.level()) == WORLD_BYTES
+
+
+@pytest.mark.parametrize("kind", ["create", "restore"])
+def test_a_full_scratch_folder_fails_what_needs_it_and_nothing_else(
+    small_scratch: Path,
+    linked: Linked,  # noqa: F811
+    kind: str,
+) -> None:
+    backup = linked.create()
+    level = linked.level()
+    fill(small_scratch, leave=MIB)
+    if kind == "restore":
+        linked.restore_ask(backup)
+    else:
+        linked.shop.create()
+
+    operation = linked.work()
+
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "scratch_full")
+    assert linked.level() == level
+    assert linked.daemon.left_in_scratch() == []
+    assert not (linked.daemon.world / ".savepoint").exists()
+    assert deleted(linked, backup)
+    (small_scratch / BALLAST).unlink()
+    assert linked.create().status == BackupStatus.READY

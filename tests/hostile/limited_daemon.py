@@ -1,0 +1,15 @@
+"""The sidecar's daemon with the limits of the corpus: `python -m tests.hostile.limited_daemon --config FILE`."""
+
+from __future__ import annotations
+
+import sys
+
+from sidecar.restore import limits
+from tests.hostile.limits import LIMITS
+
+if __name__ == "__main__":
+    # Before anybody imports it from there.
+    limits.DEFAULT_LIMITS = limits.Limits(**LIMITS)
+    from sidecar.__main__ import main
+
+    sys.exit(main())

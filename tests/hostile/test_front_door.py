@@ -1,0 +1,162 @@
+"""Hostile archives by the front door: each is a ready backup's, a customer restores it, the real sidecar refuses it.
+
+The restore fails with a code of its own and is audited, and not a name, byte, mode or inode anywhere has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from backups.models import Asset, Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.services.restores import RestoreOptions, backup_restore
+from backups.work import lease
+from backups.work.run import operation_answer
+from provisions.models import Provision, ProvisionKind
+from tests.hostile.corpus import CORPUS, STRIPPED, WHOLE, packed
+from tests.operations.conftest import Shop, shop_open
+from tests.sidecar_daemon.daemon import Daemon
+
+pytestmark = [pytest.mark.django_db, pytest.mark.processes]
+
+
+class LimitedDaemon(Daemon):
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.hostile.limited_daemon", *super().command()[-2:]]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    found = LimitedDaemon(tmp_path_factory.mktemp("hostile"))
+    (found.world / "world").mkdir(parents=True)
+    (found.world / "world" / "level.dat").write_bytes(b"level")
+    (found.world / "world" / "region").mkdir()
+    (found.world / "world" / "region" / "r.0.0.mca").write_bytes(b"region")
+    (found.world / "current").symlink_to("world")
+    (found.folder / "outside").mkdir()
+    (found.folder / "outside" / "precious").write_bytes(b"precious")
+    found.start()
+    yield found
+    found.close()
+    assert not any("Traceback" in line for line in found.log), "".join(found.log)
+
+
+@pytest.fixture
+def shop(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    # The heartbeat's thread would not see what this test's transaction holds.
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 600.0)
+    made = shop_open(tmp_path)
+    made.target.sealed = False
+    made.target.save()
+    Path(made.target.options["root"], ".partial").mkdir(parents=True)
+    Provision.objects.filter(kind=ProvisionKind.SIDECAR).update(address=daemon.address)
+    sidecar = Provision.objects.get(kind=ProvisionKind.SIDECAR)
+    sidecar.token = daemon.token
+    sidecar.save()
+    return made
+
+
+def planted(shop: Shop, archive: bytes) -> Backup:
+    """A ready backup whose archive is these bytes, with the right checksum: somebody could write to the storage."""
+    backup = Backup.objects.create(order=shop.order, provision=shop.server, name="planted")
+    key = f"backups/{shop.order.id}/{uuid4()}.tar.gz"
+    path = Path(shop.target.options["root"], key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(archive)
+    StoredObject.objects.create(target=shop.target, key=key, backup_id=backup.id)
+    asset = Asset.objects.create(
+        customer=shop.order.customer, target=shop.target, key=key, sealed=False, size_bytes=len(archive),
+        stored_bytes=len(archive), sha256=hashlib.sha256(archive).hexdigest(), content_type="application/gzip",
+    )  # fmt: skip
+    Backup.objects.filter(id=backup.id).update(
+        status=BackupStatus.READY, asset=asset, size_bytes=len(archive), completed_at=timezone.now()
+    )
+    return backup
+
+
+def restored(shop: Shop, backup: Backup, *, mode: str = "replace", safety: bool = False) -> Operation:
+    backup_restore(
+        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id,
+        options=RestoreOptions(mode=mode, safety=safety), idempotency=None,
+    )  # fmt: skip
+    operation = Operation.objects.get(kind="restore")
+    operation_answer(operation.id)
+    operation.refresh_from_db()
+    return operation
+
+
+def everything(*tops: Path) -> dict[str, tuple[object, ...]]:
+    """Names, bytes, modes, owners, times and inodes; a folder's time only where nothing of ours comes and goes."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in (below for top in tops for below in [top, *top.rglob("*")]):
+        status = path.lstat()
+        content: object = None
+        if stat.S_ISREG(status.st_mode):
+            content = path.read_bytes()
+        elif path.is_symlink():
+            content = path.readlink()
+        time = None if path in tops else status.st_mtime_ns
+        found[str(path)] = (status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_nlink, time, content)
+    return found
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_a_hostile_archive_fails_with_its_own_code_and_changes_nothing_anywhere(
+    shop: Shop, daemon: Daemon, name: str
+) -> None:
+    archive, code = CORPUS[name]
+    backup = planted(shop, archive)
+    tops = (daemon.world, daemon.folder / "outside", Path(shop.target.options["root"]))
+    before, beside = everything(*tops), names(daemon.folder)
+
+    operation = restored(shop, backup)
+
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, code)
+    assert everything(*tops) == before
+    assert names(daemon.folder) == beside
+    assert daemon.left_in_scratch() == []
+    assert Backup.objects.get(id=backup.id).status == BackupStatus.READY
+    audited = AuditEvent.objects.filter(order_id=shop.order.id, action="restore.failed").get()
+    assert audited.data["code"] == code
+
+
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_a_hostile_archive_is_refused_with_a_safety_backup_too(shop: Shop, daemon: Daemon, mode: str) -> None:
+    backup = planted(shop, CORPUS["a file through a symlink"][0])
+    tops = (daemon.world, daemon.folder / "outside")
+    before = everything(*tops)
+
+    assert restored(shop, backup, mode=mode, safety=True).error_code == "archive_refused"
+
+    assert everything(*tops) == before
+    safety = Backup.objects.get(is_safety=True)
+    assert safety.status == BackupStatus.READY
+
+
+@pytest.mark.parametrize("name", STRIPPED)
+def test_a_bit_that_lends_rights_is_not_restored(shop: Shop, daemon: Daemon, name: str) -> None:
+    backup = planted(shop, packed(STRIPPED[name]))
+    assert restored(shop, backup, mode="overlay").state == OperationState.SUCCEEDED
+    tool = daemon.world / "tool"
+    assert stat.S_IMODE(tool.stat().st_mode) & 0o6000 == 0
+    tool.unlink()
+
+
+def test_an_honest_archive_planted_in_the_same_way_is_restored(shop: Shop, daemon: Daemon) -> None:
+    """So that the others are not refused for how they came."""
+    assert restored(shop, planted(shop, WHOLE), mode="overlay").state == OperationState.SUCCEEDED
+    other = daemon.world / "world" / "other"
+    assert other.stat().st_size == 256 * 40
+    other.unlink()

@@ -1,0 +1,70 @@
+"""A live folder is swapped for a symlink at every single step of a restore: nothing outside the root is touched."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sidecar.errors import SidecarError
+from sidecar.restore.extraction import Mode, OutcomeKind, archive_extract, extractions_recover, outcome_read
+from tests.sidecar_restore.archives import compressed, member
+from tests.sidecar_restore.conftest import OPERATION, place  # noqa: F401  # a fixture
+from tests.sidecar_restore.faults import Stepping
+from tests.sidecar_restore.trees import snapshot, write
+
+STEPS_MOST = 500
+NAMES = ("folder/b", "folder/c", "folder/sub/d")
+
+
+def world_make(top: Path) -> tuple[Path, Path]:
+    """A root with old files, and a folder beside it that has the same names."""
+    root, outside = top / "root", top / "outside"
+    for name in ("a", *NAMES):
+        write(root / name, b"old")
+    for name in NAMES:
+        write(outside / name.removeprefix("folder/"), b"precious")
+    return root, outside
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.value)
+def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) -> None:  # noqa: F811
+    archive = compressed(place / "a.tar.gz", *(member(name.encode(), b"new") for name in ("a", *NAMES, "folder/new")))
+    ends: set[OutcomeKind] = set()
+    steps = 0
+    # The first run, without a swap, tells how many steps there are.
+    for step in range(STEPS_MOST):
+        if step > steps:
+            break
+        top = place / "world"
+        root, outside = world_make(top)
+        untouched = snapshot(outside)
+
+        def swap(number: int, _name: str) -> None:
+            if number == step:  # noqa: B023 - it is over before the loop goes on
+                (root / "folder").rename(top / "hidden")  # noqa: B023
+                (root / "folder").symlink_to(outside)  # noqa: B023
+
+        volume = Stepping(before=swap)
+        with suppress(SidecarError):
+            archive_extract(
+                archive=archive, root=root, operation=OPERATION, mode=mode, on_progress=lambda _: None,
+                cancelled=lambda: False, filesystem=volume,
+            )  # fmt: skip
+        steps = steps if step else len(volume.steps)
+        assert snapshot(outside) == untouched, f"step {step}"
+
+        if (root / "folder").is_symlink():
+            (root / "folder").unlink()
+            (top / "hidden").rename(root / "folder")
+        extractions_recover(root=root)
+        assert snapshot(outside) == untouched, f"recovery after step {step}"
+        kind = outcome_read(root=root, operation=OPERATION).kind
+        assert (root / "a").read_bytes() == (b"new" if kind is OutcomeKind.COMPLETED else b"old")
+        ends.add(kind)
+        shutil.rmtree(top)
+
+    assert STEPS_MOST > steps > 40
+    assert ends == {OutcomeKind.NONE, OutcomeKind.ROLLED_BACK, OutcomeKind.COMPLETED}

@@ -1,0 +1,115 @@
+"""The way to the sidecar is cut, stalls, crawls or swallows everything, and comes back: R11 and R22.
+
+Each time the operation ends in time with its reason or as if nothing had been, the files are old or new, and a backup
+works afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from backups.models import Backup, BackupStatus, OperationState
+from tests.network.conftest import WORLD_BYTES, Linked, Working, cancelled
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+BOUND_SECONDS = 20
+AT = [0, 5_000, WORLD_BYTES // 2]
+"""After how many bytes; a create or a restore takes the whole world over."""
+
+
+@pytest.fixture(autouse=True)
+def usable_afterwards(linked: Linked):
+    yield
+    linked.proxy.heal()
+    assert linked.create().status == BackupStatus.READY
+
+
+def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
+    """Let a worker work; whether the operation succeeded. It has ended in time, else with that code."""
+    began = time.monotonic()
+    operation = linked.work()
+    assert time.monotonic() - began < BOUND_SECONDS
+    if operation.state == OperationState.SUCCEEDED:
+        return True
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, code)
+    return False
+
+
+@pytest.mark.parametrize("at", [*AT, WORLD_BYTES])
+@pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
+def test_a_create_whose_sidecar_is_cut_off_ends_with_its_reason(
+    linked: Linked, little_patience: None, trouble: str, at: int
+) -> None:
+    backup = linked.shop.create()
+    getattr(linked.proxy, trouble)(at, "down")
+    succeeded = ended(linked)
+    assert linked.proxy.struck.is_set()
+    backup.refresh_from_db()
+    # With all bytes there, what is lost is only the word that the scratch file was deleted.
+    assert backup.status == (BackupStatus.READY if succeeded else BackupStatus.FAILED)
+    assert not succeeded or at >= WORLD_BYTES
+
+
+@pytest.mark.parametrize("at", AT)
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
+def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
+    linked: Linked, little_patience: None, trouble: str, direction: str, at: int
+) -> None:
+    backup = linked.create()
+    new, old = linked.level(), b"changed since"
+    (linked.daemon.world / "level.dat").write_bytes(old)
+    linked.restore_ask(backup)
+    getattr(linked.proxy, trouble)(at, direction)
+
+    operation = linked.work()
+    if operation.is_live:
+        # The exchange may have begun: only the journal can tell, so nobody ends it before.
+        assert "exchange" in operation.params
+        linked.proxy.heal()
+        operation = linked.work()
+
+    assert not operation.is_live
+    assert linked.level() == (new if operation.state == OperationState.SUCCEEDED else old)
+    assert operation.error_code in ("", "sidecar_unavailable")
+    assert Backup.objects.get(id=backup.id).status == BackupStatus.READY
+
+
+@pytest.mark.parametrize("kind", ["create", "restore"])
+def test_a_cancel_acts_within_ten_seconds_while_the_sidecar_stalls(linked: Linked, kind: str) -> None:
+    """With the product's own patience, that would go on for half a minute."""
+    if kind == "restore":
+        linked.restore_ask(linked.create())
+    else:
+        linked.shop.create()
+    linked.proxy.stall_after(WORLD_BYTES // 2)
+    working = Working()
+    assert linked.proxy.struck.wait(BOUND_SECONDS)
+
+    operation = cancelled(working, linked.shop)
+
+    assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
+    linked.proxy.heal()
+    working.join(BOUND_SECONDS)
+    assert not working.is_alive()
+
+
+def test_a_slow_sidecar_is_waited_for(linked: Linked, little_patience: None) -> None:
+    linked.shop.create()
+    linked.proxy.throttle(WORLD_BYTES)
+    assert ended(linked)
+    assert linked.proxy.struck.is_set()
+
+
+def test_a_network_that_is_gone_for_a_moment_costs_nothing(linked: Linked) -> None:
+    linked.shop.create()
+    linked.proxy.stall_after(WORLD_BYTES // 2)
+    working = Working()
+    assert linked.proxy.struck.wait(BOUND_SECONDS)
+    linked.proxy.heal()
+    working.join(BOUND_SECONDS)
+    working.operation.refresh_from_db()
+    assert working.operation.state == OperationState.SUCCEEDED

@@ -1,0 +1,179 @@
+"""The way to an S3 storage is cut, stalls or crawls: R9, R11, R12. A real server is behind the proxy."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from random import Random
+from typing import Any
+
+import pytest
+
+from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
+from backups.services.archives import asset_open
+from backups.services.sweep import storage_sweep
+from backups.targets import s3
+from tests.network.conftest import Linked, Working, cancelled
+from tests.services.fault_proxy import FaultProxy, fault_proxy
+from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+BOUND_SECONDS = 40
+PART_BYTES = 8 << 20
+CONTENT_BYTES = 2 * PART_BYTES + 1_000_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as found:
+        yield found
+
+
+@pytest.fixture
+def observer(server: S3Server) -> Iterator[Any]:
+    """A client that does not pass the proxy."""
+    with closing(s3_client(server)) as client:
+        yield client
+
+
+@pytest.fixture
+def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
+    """The proxy before the storage, in which this server's backups are kept from now on."""
+    with fault_proxy(server.endpoint.removeprefix("http://")) as proxy:
+        StorageTarget.objects.filter(id=linked.shop.target.id).update(
+            kind="s3",
+            options={
+                "bucket": server.bucket, "endpoint_url": f"http://{proxy.address}", "region": "us-east-1",
+                "prefix": str(linked.shop.order.id), "path_style": True, "conditional_writes": True,
+            },
+        )  # fmt: skip
+        target = StorageTarget.objects.get(id=linked.shop.target.id)
+        target.secrets = json.dumps({"access_key": server.access_key, "secret_key": server.secret_key})
+        target.save()
+        content = Random(2).randbytes(CONTENT_BYTES)  # noqa: S311 - the same in every run
+        (linked.daemon.world / "level.dat").write_bytes(content)
+        yield proxy
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "CONNECT_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(s3, "READ_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(s3, "REQUEST_TRIES", 2)
+    monkeypatch.setattr(s3, "READ_PAUSE_SECONDS", 0.05)
+
+
+def uploads(observer: Any, server: S3Server, order: object) -> list[str]:
+    page = observer.list_multipart_uploads(Bucket=server.bucket, Prefix=f"{order}/")
+    return [upload["Key"] for upload in page.get("Uploads", [])]
+
+
+def stored(observer: Any, server: S3Server, order: object) -> list[str]:
+    found = observer.list_objects_v2(Bucket=server.bucket, Prefix=f"{order}/backups/").get("Contents", [])
+    return [entry["Key"] for entry in found]
+
+
+@pytest.mark.parametrize("at", [0, 1, 5_000, PART_BYTES // 2, PART_BYTES + 4_000_000, CONTENT_BYTES])
+@pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
+def test_a_create_whose_storage_is_cut_off_fails_in_time_and_leaves_nothing(
+    linked: Linked, link: FaultProxy, little_patience: None, observer: Any, server: S3Server, trouble: str, at: int
+) -> None:
+    backup = linked.shop.create()
+    getattr(link, trouble)(at, "up")
+    began = time.monotonic()
+
+    operation = linked.work()
+
+    assert time.monotonic() - began < BOUND_SECONDS
+    assert link.struck.is_set()
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "storage_unavailable")
+    assert Backup.objects.get(id=backup.id).status == BackupStatus.FAILED
+    link.heal()
+    usable(linked)
+    storage_sweep()
+    assert len([key for key in stored(observer, server, linked.shop.order.id) if key.endswith(".tar.gz")]) == 1
+
+
+def usable(linked: Linked) -> None:
+    """A backup can be made, and what is stored is what the server has."""
+    backup = linked.create()
+    assert backup.status == BackupStatus.READY
+    assert sum(len(piece) for piece in asset_open(backup.asset).read()) == backup.size_bytes
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
+    linked: Linked, link: FaultProxy, observer: Any, server: S3Server, direction: str
+) -> None:
+    """The network breaks in the middle of the first part, and is back at once: the part is sent again."""
+    linked.shop.create()
+    link.cut_after(PART_BYTES // 2 if direction == "up" else 2_000, direction)  # type: ignore[arg-type]
+    working = Working()
+    assert link.struck.wait(BOUND_SECONDS)
+    link.heal()
+    working.join(BOUND_SECONDS)
+    assert not working.is_alive()
+    assert Operation.objects.get(id=working.operation.id).state == OperationState.SUCCEEDED
+    assert uploads(observer, server, linked.shop.order.id) == []
+    backup = Backup.objects.get()
+    assert len(b"".join(asset_open(backup.asset).read())) == backup.size_bytes
+
+
+@pytest.mark.parametrize("at", [0, 100_000, PART_BYTES])
+def test_a_restore_whose_storage_is_cut_off_touches_nothing(
+    linked: Linked, link: FaultProxy, little_patience: None, at: int
+) -> None:
+    backup = linked.create()
+    level = linked.daemon.world / "level.dat"
+    level.write_bytes(b"changed since")
+    linked.restore_ask(backup)
+    link.cut_after(at, "down")
+
+    operation = linked.work()
+
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "storage_unavailable")
+    assert level.read_bytes() == b"changed since"
+    assert linked.daemon.left_in_scratch() == []
+    link.heal()
+    linked.restore_ask(backup)
+    assert linked.work().state == OperationState.SUCCEEDED
+    assert level.stat().st_size == CONTENT_BYTES
+
+
+def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
+    linked: Linked, link: FaultProxy, observer: Any, server: S3Server
+) -> None:
+    """With the product's own patience, that would go on for minutes."""
+    linked.shop.create()
+    link.stall_after(PART_BYTES // 2, "up")
+    working = Working()
+    assert link.struck.wait(BOUND_SECONDS)
+
+    operation = cancelled(working, linked.shop)
+
+    assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
+    link.heal()
+    working.join(BOUND_SECONDS)
+    assert not working.is_alive()
+    # What the late worker may still have completed under its own key was doomed when the operation ended.
+    storage_sweep()
+    assert stored(observer, server, linked.shop.order.id) == []
+    assert uploads(observer, server, linked.shop.order.id) == []
+
+
+def test_a_slow_storage_is_waited_for(linked: Linked, link: FaultProxy) -> None:
+    linked.shop.create()
+    link.throttle(CONTENT_BYTES // 3)
+    assert linked.work().state == OperationState.SUCCEEDED
+    assert link.struck.is_set()
+
+
+def test_the_proxy_forwards_what_it_does_not_trouble(link: FaultProxy, linked: Linked, server: S3Server) -> None:
+    """So that the others fail for what they say."""
+    usable(linked)
+    assert link.passed["up"] > CONTENT_BYTES
+    assert link.passed["down"] > CONTENT_BYTES
+    assert not link.struck.is_set()

@@ -1,0 +1,50 @@
+"""A journal that fails at a question says nothing of the data: an exchange that may have begun is not ended by it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from backups.models import Operation, OperationState
+from sidecar_client.client import OutcomeKind
+from sidecar_client.errors import SidecarFailed
+from tests.operations.scripted import ScriptedSidecar, away, says
+from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
+
+pytestmark = pytest.mark.django_db
+
+
+def full(*_: object):
+    """The data volume has no room for what the sidecar has to write down."""
+    raise SidecarFailed("not_enough_space", "")
+
+
+def test_a_release_that_fails_does_not_turn_an_exchange_into_a_failure(restoring):  # noqa: F811
+    assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=full)).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[])).state == OperationState.SUCCEEDED
+
+
+def test_data_that_is_new_is_not_called_a_failure_because_its_sidecar_is_gone_for_good(restoring):  # noqa: F811
+    assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=away)).state == OperationState.QUEUED
+    Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
+    assert restoring(ScriptedSidecar(outcomes=[], release=away)).state == OperationState.SUCCEEDED
+
+
+def test_a_journal_that_cannot_be_read_is_asked_again_once_an_exchange_may_have_begun(restoring):  # noqa: F811
+    interrupted(restoring)
+    assert restoring(ScriptedSidecar(outcomes=[full])).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
+
+
+def test_a_journal_that_cannot_be_read_before_anything_began_fails_the_restore(restoring):  # noqa: F811
+    operation = restoring(ScriptedSidecar(outcomes=[full]))
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "not_enough_space")
+
+
+def test_an_exchange_taken_back_whose_release_fails_ends_with_its_own_reason(restoring):  # noqa: F811
+    back = says(OutcomeKind.ROLLED_BACK, "source_failed")
+    assert restoring(ScriptedSidecar(outcomes=[NONE, back], release=full)).state == OperationState.QUEUED
+    operation = restoring(ScriptedSidecar(outcomes=[back]))
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "source_failed")

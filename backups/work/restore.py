@@ -61,9 +61,13 @@ def restore_run(operation: Operation, lease: Lease) -> None:
             with _awaited(operation):
                 info = sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
             _exchange(client=client, info=info, operation=operation, lease=lease)
-        # Released before the row says so: who sees `ready` finds nothing of ours beside their files.
-        with _awaited(operation):
+        # Released before the row says so: who sees `ready` finds nothing of ours beside their files. When the sidecar
+        # never lets that be done, the data is new all the same, and the operation has succeeded.
+        try:
             client.extract_release()
+        except SidecarClientError as error:
+            if not _is_overdue(operation):
+                raise Postponed(seconds=30, counts=False) from error
     _commit(operation)
 
 
@@ -102,11 +106,10 @@ def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
 
 def _exchange_note(operation: Operation, word: str | None) -> None:
     """How far the exchange may have got from here on; None: the journal said that there was none."""
-    params = {name: value for name, value in operation.params.items() if name != "exchange"}
-    noted = params if word is None else {**params, "exchange": word}
-    if noted == operation.params:
+    if word is None and "exchange" not in operation.params:
         return
-    operation.params = noted
+    params = {name: value for name, value in operation.params.items() if name != "exchange"}
+    operation.params = params if word is None else {**params, "exchange": word}
     mine = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
     if not compare_and_set(mine, params=operation.params):
         raise FenceLost
@@ -139,9 +142,11 @@ def _awaited(operation: Operation) -> Iterator[None]:
 
 def _later(operation: Operation, *, seconds: float) -> Exception:
     """What to raise while the journal is silent; an order whose sidecar is gone for good is not held for ever."""
-    if timezone.now() - operation.created_at > LAST_RESORT:
-        return SidecarUnavailableError()
-    return Postponed(seconds=seconds, counts=False)
+    return SidecarUnavailableError() if _is_overdue(operation) else Postponed(seconds=seconds, counts=False)
+
+
+def _is_overdue(operation: Operation) -> bool:
+    return timezone.now() - operation.created_at > LAST_RESORT
 
 
 def _archive_path(operation: Operation) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -79,22 +79,21 @@ class Undoable:
 
 def restore_undoable(provision: Provision) -> Undoable | None:
     """The newest restore of a server, while its safety backup is usable; None when an undo came after it."""
+    subjects = OperationBackup.objects.filter(operation=OuterRef("pk"), role=OperationRole.SUBJECT)
     exchanged = Operation.objects.filter(
-        kind__in=EXCHANGE_KINDS,
-        state=OperationState.SUCCEEDED,
-        order=provision.order_id,
-        roles__role=OperationRole.SUBJECT,
-        roles__backup__provision=provision,
-    )
-    newest = exchanged.order_by("-finished_at").values("id", "kind", "finished_at", "roles__backup").first()
-    if newest is None or newest["kind"] != OperationKind.RESTORE or newest["finished_at"] is None:
+        kind__in=EXCHANGE_KINDS, state=OperationState.SUCCEEDED, order=provision.order_id
+    ).annotate(subject=Subquery(subjects.values("backup")[:1], output_field=UUIDField()))
+    # One whose backup was deleted since has come after the others all the same, and may have been of this server.
+    elsewhere = subjects.exclude(backup__provision=provision)
+    newest = exchanged.filter(~Exists(elsewhere)).order_by("-finished_at").first()
+    if newest is None or newest.kind != OperationKind.RESTORE or newest.finished_at is None or not newest.subject:
         return None
     safety = Backup.objects.filter(
-        LISTED, status=BackupStatus.READY, roles__operation=newest["id"], roles__role=OperationRole.SAFETY
+        LISTED, status=BackupStatus.READY, roles__operation=newest, roles__role=OperationRole.SAFETY
     ).first()
     if safety is None:
         return None
-    return Undoable(backup_id=newest["roles__backup"], source=safety, finished_at=newest["finished_at"])
+    return Undoable(backup_id=newest.subject, source=safety, finished_at=newest.finished_at)
 
 
 def asset_get(*, user: User, asset_id: UUID) -> Asset:

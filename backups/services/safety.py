@@ -31,15 +31,21 @@ EXPIRED_A_RUN = 500
 
 
 def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Backup:
-    """The safety backup of an operation: the one an earlier attempt began or made, else a new one, `creating`.
+    """The safety backup of an operation, `creating`: the one an earlier attempt began, else a new one.
+
+    One that an earlier attempt finished is of what the server had then, and nobody knows how long ago that was. It is
+    let go: nothing was exchanged yet, so it takes nothing back.
 
     fence_hold: raises FenceLost, or keeps others from taking the operation over until the transaction ends.
     """
     with transaction.atomic():
         fence_hold()
-        begun = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SAFETY).first()
+        roles = OperationBackup.objects.filter(operation=operation, role=OperationRole.SAFETY)
+        begun = Backup.objects.filter(roles__in=roles, status=BackupStatus.CREATING).first()
         if begun is not None:
             return begun
+        Backup.objects.filter(roles__in=roles).update(expires_at=timezone.now())
+        roles.delete()
         subject = operation_subject(operation)
         safety = Backup.objects.create(
             order_id=subject.order_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.models import BackupStatus, Operation
+from backups.models import Operation
 from backups.services.safety import safety_begin
 from backups.work.archiving import archive_make, archive_settle
 from backups.work.lease import Lease
@@ -13,10 +13,8 @@ from sidecar_client.client import SidecarClient
 
 
 def safety_make(*, operation: Operation, client: SidecarClient, lease: Lease) -> None:
-    """Make the operation's safety backup ready, unless an earlier attempt did."""
+    """Make the operation's safety backup ready: of what the server has now, whatever an earlier attempt made."""
     safety = safety_begin(operation=operation, fence_hold=lease.fence_hold)
-    if safety.status != BackupStatus.CREATING:
-        return
     made = archive_make(operation=operation, backup=safety, client=client, lease=lease, phase="safety")
     with transaction.atomic():
         lease.fence_hold()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.utils import timezone
 
 from backups.errors import NothingToUndo
-from backups.models import Asset, Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups.models import Backup, BackupStatus, Operation, OperationState
 from backups.selectors import restore_undoable
-from backups.services.backups import backup_delete
 from backups.services.operations import operation_cancel
-from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
 from backups.work import restore
-from backups.work.delete import delete_run
 from provisions.models import Provision
 from sidecar_client.errors import Refused, SidecarFailed
 from tests.factories import BackupFactory
@@ -92,3 +87,15 @@ def test_a_second_attempt_keeps_what_is_there_now_and_not_what_the_first_one_saw
 def test_a_sidecar_that_names_its_numbers_strangely_is_answered_all_the_same():
     error = sidecar_error("not_enough_space", {"self": 1, "needed_bytes": 2})
     assert (error.code, error.params) == ("not_enough_space", {"needed_bytes": 2})
+
+
+def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, shop):  # noqa: F811
+    def cancelled_meanwhile(*_: object):
+        Operation.objects.filter(kind="restore").update(cancel_requested_at=timezone.now())
+        return away()
+
+    operation = restoring(ScriptedSidecar(outcomes=[NONE], extract=cancelled_meanwhile))
+    assert operation.state == OperationState.QUEUED
+    operation = restoring(ScriptedSidecar(outcomes=[NONE]))
+    assert operation.error_code == "cancelled"
+    assert "exchange" not in operation.params

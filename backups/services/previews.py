@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from accounts.models import User
-from backups.errors import StatusConflict
+from backups.errors import ArchiveDamagedError, ArchiveRefusedError, PreviewUnavailable, StatusConflict
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
@@ -47,13 +47,17 @@ def backup_preview(
         raise StatusConflict(status=backup.get_status_display())
     sidecar = provision_sidecar(backup.provision)
     listing = listing_read(backup)
-    # No operation stands behind a question: the fence 0 is remembered nowhere.
-    with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
-        preview = client.restore_preview(
-            listing=listing,
-            mode=mode,
-            paths_limit=paths_limit if names else 0,
-            paths_after=paths_after,
-            cancelled=lambda: False,
-        )
+    try:
+        # No operation stands behind a question: the fence 0 is remembered nowhere.
+        with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
+            preview = client.restore_preview(
+                listing=listing,
+                mode=mode,
+                paths_limit=paths_limit if names else 0,
+                paths_after=paths_after,
+                cancelled=lambda: False,
+            )
+    except (ArchiveDamagedError, ArchiveRefusedError) as error:
+        # Nobody looked at the archive: it is the listing beside it that is gone or damaged.
+        raise PreviewUnavailable from error
     return preview, names

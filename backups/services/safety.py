@@ -40,11 +40,15 @@ def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Bac
     """
     with transaction.atomic():
         fence_hold()
+        now = timezone.now()
+        expires_at = now + timedelta(hours=operation.order.plan.safety_hours)
         roles = OperationBackup.objects.filter(operation=operation, role=OperationRole.SAFETY)
         begun = Backup.objects.filter(roles__in=roles, status=BackupStatus.CREATING).first()
         if begun is not None:
+            begun.expires_at = expires_at
+            begun.save(update_fields=["expires_at"])
             return begun
-        Backup.objects.filter(roles__in=roles).update(expires_at=timezone.now())
+        Backup.objects.filter(roles__in=roles).update(expires_at=now)
         roles.delete()
         subject = operation_subject(operation)
         safety = Backup.objects.create(
@@ -52,7 +56,7 @@ def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Bac
             provision_id=subject.provision_id,
             name=_name(operation, subject),
             is_safety=True,
-            expires_at=timezone.now() + timedelta(hours=operation.order.plan.safety_hours),
+            expires_at=expires_at,
         )
         OperationBackup.objects.create(operation=operation, backup=safety, role=OperationRole.SAFETY)
         return safety

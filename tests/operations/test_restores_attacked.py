@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from django.utils import timezone
 
-from backups.errors import NothingToUndo
+from backups.errors import NothingToUndo, PreviewUnavailable
 from backups.models import Backup, BackupStatus, Operation, OperationState
 from backups.selectors import restore_undoable
+from backups.services import sidecars
 from backups.services.operations import operation_cancel
+from backups.services.previews import restore_preview
+from backups.services.restores import RestoreOptions, backup_restore
+from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
 from backups.work import restore
-from provisions.models import Provision
+from provisions.models import Provision, ProvisionKind
+from provisions.services.provisions import provision_create
 from sidecar_client.errors import Refused, SidecarFailed
 from tests.factories import BackupFactory
 from tests.operations.scripted import ScriptedSidecar, away
 from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
-from tests.operations.test_safety import begun, made, restored, restored_whole, stored, undone  # noqa: F401  # a fixture
+from tests.operations.test_safety import begun, ended, made, restored, restored_whole, stored, undone  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +34,14 @@ class Down(ScriptedSidecar):
 
     def describe(self):
         return away()
+
+
+class Comparing(ScriptedSidecar):
+    """It reads the listing, and can make nothing of it."""
+
+    def restore_preview(self, *, listing, **_: object):
+        list(listing)
+        raise SidecarFailed("archive_damaged", "")
 
 
 def refused(**_: object):
@@ -99,3 +115,53 @@ def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, 
     operation = restoring(ScriptedSidecar(outcomes=[NONE]))
     assert operation.error_code == "cancelled"
     assert "exchange" not in operation.params
+
+
+def test_one_that_a_late_attempt_goes_on_with_is_kept_as_long_as_any(shop, stored):  # noqa: F811
+    operation = restored(shop, stored)
+    Backup.objects.filter(id=begun(operation).id).update(expires_at=timezone.now())
+    again = Backup.objects.get(id=begun(operation).id)
+    assert again.expires_at > timezone.now() + timedelta(hours=47)
+
+
+def test_one_that_an_earlier_attempt_finished_is_let_go_unless_it_was_locked(shop, stored):  # noqa: F811
+    operation = restored(shop, stored)
+    first = made(begun(operation))
+    second = made(begun(operation))
+    Backup.objects.filter(id=second.id).update(locked=True)
+    third = made(begun(operation))
+    ended(operation)
+    assert safety_expire() == 1
+    assert Backup.objects.get(id=first.id).deleted_at is not None
+    assert Backup.objects.get(id=second.id).deleted_at is None
+    assert restore_undoable(shop.server).source == third
+
+
+@pytest.mark.parametrize("lost", ["in storage", "as the sidecar says"])
+def test_a_lost_listing_is_not_called_a_damaged_backup(lost, shop, monkeypatch):
+    root = Path(shop.target.options["root"])
+    (root / "backups").mkdir(parents=True)
+    backup = BackupFactory(
+        provision=shop.server, listing_bytes=1, asset__customer=shop.order.customer, asset__target=shop.target
+    )
+    if lost != "in storage":
+        (root / f"{backup.asset.key}.listing").write_bytes(b"?")
+    monkeypatch.setattr(sidecars, "SidecarClient", Comparing(outcomes=[]))
+    with pytest.raises(PreviewUnavailable):
+        restore_preview(
+            user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id, mode="replace"
+        )
+
+
+def test_a_restore_of_the_server_that_took_over_hides_none(shop, stored):  # noqa: F811
+    safety = restored_whole(shop, stored)
+    Provision.objects.filter(id=shop.server.id).update(is_primary=False)
+    second = provision_create(order=shop.order, kind=ProvisionKind.DEPLOYMENT, name="Second", is_primary=True)
+    other = BackupFactory(provision=second, asset__customer=shop.order.customer)
+    backup_restore(
+        user=shop.owner, order_id=shop.order.id, provision_id=second.id, backup_id=other.id,
+        options=RestoreOptions(), idempotency=None,
+    )  # fmt: skip
+    ended(Operation.objects.get(kind="restore", state=OperationState.QUEUED))
+    assert restore_undoable(shop.server).source == safety
+    assert restore_undoable(second) is None

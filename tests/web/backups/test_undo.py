@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -85,10 +86,11 @@ def test_a_preview_says_what_comes_back_what_changes_and_what_goes(site, owner, 
     assert (sidecar.asked[0]["mode"], sidecar.asked[0]["listing"]) == ("replace", b"listing")
 
 
-def test_overlay_has_nothing_that_goes(site, owner, listed, monkeypatch):
-    Answers(SOMETHING, monkeypatch)
+@pytest.mark.parametrize("removed", [0, 3])
+def test_overlay_says_what_goes_with_a_folder_that_gives_way(removed, site, owner, listed, monkeypatch):
+    Answers(replace(SOMETHING, removed=removed), monkeypatch)
     page = read(owner.get(site.at(listed, "restore/preview/"), headers=HTMX))
-    assert "Files and folders that are removed" not in page.text
+    assert ("Files and folders that are removed" in page.text) == bool(removed)
 
 
 def test_without_scripts_it_is_a_page_with_both_ways(site, owner, listed, monkeypatch):

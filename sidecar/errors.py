@@ -18,6 +18,12 @@ class Refused(SidecarError):
     code = "sidecar_refused"
 
 
+class Busy(SidecarError):
+    """This sidecar does as much as it can just now; to be asked again."""
+
+    code = "sidecar_unavailable"
+
+
 class Cancelled(SidecarError):
     """The caller went away or asked to stop; what was begun has been cleaned up."""
 

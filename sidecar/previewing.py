@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.calls import Call
-from sidecar.errors import Refused
+from sidecar.errors import Busy
 from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
 from sidecar.restore.outcomes import Mode
 
@@ -26,10 +26,10 @@ class Previews:
     ) -> Preview:
         """Compare the listing whose bytes these are with the data.
 
-        Raises `SidecarError`s, among them `Refused` when enough others are being made.
+        Raises `SidecarError`s, among them `Busy` when enough others are being made.
         """
         if not self._free.acquire(blocking=False):
-            raise Refused("Other previews are being made on this server just now: try again in a moment.")
+            raise Busy("Other previews are being made on this server just now: try again in a moment.")
         try:
             page = Page(after=paths_after, limit=min(paths_limit, PATHS_MAX))
             return restore_preview(root=self._root, listing=parts, mode=mode, page=page, check=call.check)

@@ -241,8 +241,8 @@ class SidecarClient:
         """What restoring the archive of this listing would change now; nothing is written, and no operation is needed.
 
         Names up to `paths_limit` changes, at most 1000, from the first after the path `paths_after` on (`b""`: from the
-        beginning). Raises `Refused` while other previews are being made, `SidecarFailed` with `archive_damaged` or
-        `archive_refused` for what is wrong with the listing, and `SidecarUnavailable` when it takes too long.
+        beginning). Raises `SidecarFailed` with `archive_damaged` or `archive_refused` for what is wrong with the
+        listing, and `SidecarUnavailable` when it takes too long, or while others are being made.
         """
         # Its fence is 0: a preview is no attempt at anything.
         header = wire.PreviewRestoreRequest.Header(

@@ -265,7 +265,7 @@ def waiting(daemon: Daemon) -> Iterator[Waiting]:
 def refused(daemon: Daemon) -> bool:
     try:
         asked(daemon, listing_of())
-    except Refused as refusal:
+    except SidecarUnavailable as refusal:
         return "Other previews" in refusal.detail
     return False
 
@@ -275,7 +275,7 @@ def insisted(daemon: Daemon, listing: Callable[[], Iterable[bytes]]) -> RestoreP
     while True:
         try:
             return asked(daemon, listing())
-        except Refused:
+        except SidecarUnavailable:
             continue
 
 

@@ -54,7 +54,6 @@ def operation_answer(operation_id: UUID) -> None:
         not_before = timezone.now() + timedelta(seconds=later.seconds)
         operation_requeue(operation=operation, counts=later.counts, not_before=not_before)
     except ApplicationError as error:
-        log.warning("operation %s %s failed: %s (%r)", operation.kind, operation.id, error.code, error.__cause__)
         _fail(operation, error)
     except (OperationalError, InterfaceError):
         # The database went away under us: whoever sees the heartbeat stand still decides.
@@ -65,12 +64,19 @@ def operation_answer(operation_id: UUID) -> None:
 
 
 def _fail(operation: Operation, error: ApplicationError) -> None:
-    """End an operation without success. A delete is never given up: its backup has left every list already."""
+    """End an operation without success, if it is still ours."""
+    if _ended(operation, error):
+        log.warning("operation %s %s failed: %s (%r)", operation.kind, operation.id, error.code, error.__cause__)
+    else:
+        log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
+
+
+def _ended(operation: Operation, error: ApplicationError) -> bool:
+    """A delete is never given up: its backup has left every list already."""
     if operation.kind != OperationKind.DELETE:
-        operation_fail(operation=operation, error=error)
-        return
+        return operation_fail(operation=operation, error=error)
     later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
-    operation_requeue(operation=operation, counts=True, not_before=later)
+    return operation_requeue(operation=operation, counts=True, not_before=later)
 
 
 def operation_claim(operation_id: UUID) -> Operation | None:

@@ -130,7 +130,7 @@ class FaultProxy:
             self.struck.set()
             # While it sleeps it keeps the lock: both directions share what may pass.
             count = min(wanted, PIECE_BYTES)
-            time.sleep(count / trouble.left)
+            time.sleep(count / trouble.left)  # what a slow line is
             return self._counted(count, direction)
 
     def _counted(self, count: int, direction: Direction) -> int:

@@ -6,12 +6,10 @@ what is measured reads.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,9 +25,9 @@ from benchmarks.scale_browser import Browser
 from benchmarks.scale_pages import TIMES, US, Pages, Place, Request, version_forgotten
 from benchmarks.scale_server import SERVER
 from common.keyring import kek_generate
-from config.demo.processes import ROOT, Child
+from config.demo.processes import Child
 from config.private_files import private_keep
-from tests.processes.portal import port_free
+from tests.processes.portal import port_free, seed_run
 from tests.processes.waiting import wait_until
 from tests.services.postgres import postgres
 from tests.services.require import ProgramMissing
@@ -50,7 +48,9 @@ def run(report: Report, scale: float) -> None:
             home = Path(folder) / "home"
             environ = _environ(home, port=port_free(), database_url=server.url)
             print(f"{orders} orders are made")
-            seeded = _seed(environ, orders=orders, sample=min(SAMPLE, orders // 4))
+            seeded = seed_run(
+                environ, {"orders": orders, "sample": min(SAMPLE, orders // 4)}, module="benchmarks.scale_seed"
+            )
             _report_seed(report, seeded)
             with _web(home, environ) as (browser, processes):
                 print("pages are fetched")
@@ -144,18 +144,3 @@ def _environ(home: Path, *, port: int, database_url: str) -> dict[str, str]:
         "SAVEPOINT_PORT": str(port),
         "DATABASE_URL": database_url,
     }
-
-
-def _seed(environ: Mapping[str, str], **options: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scale_seed"],
-        cwd=ROOT,
-        env=environ,
-        input=json.dumps(options),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    seeded: dict[str, Any] = json.loads(done.stdout)
-    return seeded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,8 +22,6 @@ from backups.services.operations import operation_start, operation_subject
 from common.locks import row_lock
 from common.names import NAME_LENGTH_MAX
 from orders.services.orders import order_lock
-
-log = logging.getLogger(__name__)
 
 EXPIRED_A_RUN = 500
 """How many expired safety backups one run deletes; the next one goes on."""

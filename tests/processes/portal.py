@@ -133,7 +133,7 @@ def portal(
     port = port_free()
     environ = _environ(home, port=port, workers=workers)
     environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
-    seeded = _seed(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
+    seeded = seed_run(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
     place = seeded["places"]["customer"]
     sidecar = sidecar_program("sidecar", Path(place["sidecar"]["arguments"][-1]))
     programs = {"sidecar": sidecar, "web": WEB, "worker": WORKER}
@@ -185,9 +185,10 @@ def _environ(home: Path, *, port: int, workers: int) -> dict[str, str]:
     }
 
 
-def _seed(environ: Mapping[str, str], options: object) -> dict[str, Any]:
+def seed_run(environ: Mapping[str, str], options: object, *, module: str = "tests.processes.seed") -> dict[str, Any]:
+    """Let a module fill a portal's database in a process of its own: JSON in, JSON out."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.processes.seed"],
+        [sys.executable, "-m", module],
         cwd=ROOT,
         env=environ,
         input=json.dumps(options),

@@ -29,7 +29,7 @@ from backups.work.upload import Uploaded, archive_upload, object_upload
 from common.paths import path_text
 from common.states import compare_and_set
 from provisions.models import Provision
-from repository.manifest import ArchiveManifest, manifest_seal
+from repository.archive_manifest import ArchiveManifest, manifest_seal
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SourceFailed

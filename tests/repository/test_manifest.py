@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repository.frames import sealed_size
-from repository.manifest import (
+from repository.archive_manifest import (
     SEALED_SIZE_MAX,
     ArchiveManifest,
     ManifestInvalid,

@@ -65,7 +65,7 @@ class SourceFile(Protocol):
     """An open file."""
 
     def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """The ranges from `start` to `stop` that hold data, in order; what lies between is a hole and reads as zeros."""
+        """The ranges from `start` to `stop` that hold data, in order; between them are holes, which read as zeros."""
 
     def readinto(self, view: memoryview, offset: int) -> int:
         """Fill the view from that offset; returns less than its length only at the end of the file."""

@@ -1,0 +1,1 @@
+"""Chunks: their identity, their compression, and how they are sealed."""

@@ -1,0 +1,144 @@
+"""A chunk: its id, its payload, and the stored form, as FORMAT.md lays them down."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+import zstandard
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+
+from repository.chunks.cipher import TAG_SIZE, aead_open
+from repository.errors import ObjectDamaged
+from repository.repository_keys import RepositoryKeys
+
+BLOCK_SIZE = 1 << 16
+CHUNK_SIZE_MAX = 8 << 20
+HASH_SIZE = 32
+_LABEL = b"savepoint/chunk/1\x00"
+_BOUND = struct.Struct(">BBB32sI")
+LEVEL = 1
+
+
+class ChunkType(IntEnum):
+    """What a chunk holds."""
+
+    DATA = 1
+    MANIFEST = 2
+
+
+class Compression(IntEnum):
+    """How a payload came from the plain bytes."""
+
+    NONE = 0
+    ZSTD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a chunk lies: the pack, and its bytes there."""
+
+    pack: bytes
+    offset: int
+    stored_size: int
+    plain_size: int
+    type: ChunkType
+    compression: Compression
+
+
+def block_hashes(view: memoryview) -> bytes:
+    """The hashes of the blocks of 64 KiB, 32 bytes each, one after the other."""
+    return b"".join([blake3(view[at : at + BLOCK_SIZE]).digest() for at in range(0, len(view), BLOCK_SIZE)])
+
+
+class Compressor:
+    """Makes payloads; one for each thread."""
+
+    def __init__(self, level: int = LEVEL) -> None:
+        self._zstd = zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True)
+
+    def payload(self, plain: memoryview) -> tuple[Compression, memoryview | bytes]:
+        """The payload, compressed where that saves at least a 64th."""
+        packed = self._zstd.compress(plain)
+        if len(packed) <= len(plain) - len(plain) // 64 - 1:
+            return Compression.ZSTD, packed
+        return Compression.NONE, plain
+
+
+class ChunkCipher:
+    """Names, seals and opens the chunks of one repository; any thread may use it."""
+
+    def __init__(self, keys: RepositoryKeys) -> None:
+        self._identity = keys.derive("identity")
+        self._chunks = keys.derive("chunks")
+        self._nonces = keys.derive("nonces")
+        self._suite = keys.suite
+        self._bound = _LABEL + keys.tenant.bytes + keys.repository.bytes
+        self._nonce_size = keys.suite.nonce_size
+        self.overhead = keys.suite.nonce_size + TAG_SIZE
+
+    def chunk_id(self, type_: ChunkType, hashes: bytes) -> bytes:
+        """The id of the chunk whose blocks have these hashes; 32 bytes."""
+        return blake3(bytes((type_,)) + hashes, key=self._identity).digest()
+
+    def seal_into(
+        self,
+        out: memoryview,
+        payload: memoryview | bytes,
+        *,
+        chunk_id: bytes,
+        type_: ChunkType,
+        compression: Compression,
+        plain_size: int,
+    ) -> None:
+        """The stored form into `out`, which is `overhead` longer than the payload."""
+        key = self._key(chunk_id, compression)
+        nonce = bytes(self._nonce_size)
+        if compression is not Compression.NONE:
+            named = blake3(chunk_id, key=self._nonces)
+            named.update(payload)
+            nonce = named.digest()[: self._nonce_size]
+        cipher, inner = aead_open(self._suite, key, nonce)
+        out[: self._nonce_size] = nonce
+        bound = self._associated(type_, compression, chunk_id, plain_size)
+        cipher.encrypt_into(inner, memoryview(payload), bound, out[self._nonce_size :])
+
+    def open(self, stored: memoryview, *, chunk_id: bytes, location: Location) -> bytes:
+        """The plain bytes; raises `ObjectDamaged` unless they are those that the id names."""
+        plain = self._payload(stored, chunk_id, location)
+        if location.compression is Compression.ZSTD:
+            plain = _decompress(plain, location.plain_size)
+        if len(plain) != location.plain_size:
+            raise ObjectDamaged("a chunk has another size")
+        if self.chunk_id(location.type, block_hashes(memoryview(plain))) != chunk_id:
+            raise ObjectDamaged("a chunk is not what its id names")
+        return plain
+
+    def _payload(self, stored: memoryview, chunk_id: bytes, location: Location) -> bytes:
+        if len(stored) != location.stored_size or len(stored) < self.overhead:
+            raise ObjectDamaged("a pack ends before a chunk does")
+        key = self._key(chunk_id, location.compression)
+        cipher, inner = aead_open(self._suite, key, bytes(stored[: self._nonce_size]))
+        bound = self._associated(location.type, location.compression, chunk_id, location.plain_size)
+        try:
+            return cipher.decrypt(inner, stored[self._nonce_size :], bound)
+        except InvalidTag:
+            raise ObjectDamaged("a chunk is not what was sealed there") from None
+
+    def _key(self, chunk_id: bytes, compression: Compression) -> bytes:
+        return blake3(chunk_id + bytes((self._suite, compression)), key=self._chunks).digest()
+
+    def _associated(self, type_: ChunkType, compression: Compression, chunk_id: bytes, plain_size: int) -> bytes:
+        return self._bound + _BOUND.pack(type_, self._suite, compression, chunk_id, plain_size)
+
+
+def _decompress(payload: bytes, plain_size: int) -> bytes:
+    """No more than was said; a frame that says another size itself is none of ours."""
+    try:
+        if zstandard.frame_content_size(payload) != plain_size:
+            raise ObjectDamaged("a chunk says another size")
+        return zstandard.ZstdDecompressor().decompress(payload, max_output_size=plain_size)
+    except zstandard.ZstdError:
+        raise ObjectDamaged("a chunk does not decompress") from None

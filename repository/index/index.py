@@ -1,0 +1,112 @@
+"""The whole index of a repository, as it was when it was read, and what was added since."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+
+from repository.chunks.chunk import Location
+from repository.errors import ChunkMissing
+from repository.index.table import Table
+from repository.objects import CONDEMNED, ID_SIZE, INDEX, Objects, id_new
+from repository.storage import ObjectNotFound
+
+# Each table costs a search for every new chunk: beyond a few, the small ones are made one.
+TABLES_MAX = 8
+_TRIES = 5
+
+
+class Index:
+    """Where chunks are. Reading it is safe beside a prune that moves them; any thread may ask."""
+
+    def __init__(self, objects: Objects, *, tables: dict[bytes, Table], condemned: frozenset[bytes]) -> None:
+        self._objects = objects
+        self.names = list(tables)
+        self.condemned = condemned
+        self._tables = _few(list(tables.values()))
+        self._added: dict[bytes, Location] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, objects: Objects) -> Index:
+        """Read condemnations, then the index (the order matters: FORMAT.md).
+
+        Raises `ObjectDamaged`, `KeyUnavailable`, `StorageError`.
+        """
+        condemned = condemned_packs(objects)
+        return cls(objects, tables=tables_load(objects), condemned=condemned)
+
+    def find(self, chunk: bytes) -> Location:
+        """The best place of a chunk: one that is not condemned, if there is one. Raises `ChunkMissing`."""
+        best = None
+        for location in self.places(chunk):
+            if location.pack not in self.condemned:
+                return location
+            best = location
+        if best is None:
+            raise ChunkMissing("no pack holds a chunk of the backup")
+        return best
+
+    def places(self, chunk: bytes) -> Iterator[Location]:
+        """Every place of a chunk."""
+        added = self._added.get(chunk)
+        if added is not None:
+            yield added
+        for table in self._tables:
+            yield from table.find(chunk)
+
+    def reusable(self, chunk: bytes) -> bool:
+        """Whether a new snapshot may name the chunk without storing it: it lies in a pack that is not condemned."""
+        if chunk in self._added:
+            return True
+        return any(at.pack not in self.condemned for table in self._tables for at in table.find(chunk))
+
+    def packs(self) -> dict[bytes, int]:
+        """The packs that are indexed, with their sizes."""
+        return {found.pack: found.size for table in self._tables for found in table.packs}
+
+    def entries(self) -> Iterator[tuple[bytes, Location]]:
+        """Every chunk with every place."""
+        yield from self._added.items()
+        for table in self._tables:
+            yield from table
+
+    def add(self, entries: Iterable[tuple[bytes, Location]]) -> None:
+        """Take note of chunks that were stored just now."""
+        with self._lock:
+            self._added.update(entries)
+
+    def store(self, entries: Iterable[tuple[bytes, Location]], sizes: dict[bytes, int]) -> None:
+        """Write an index object for these packs."""
+        self._objects.put(INDEX, id_new(), Table.build(entries, sizes).encoded())
+
+
+def tables_load(objects: Objects) -> dict[bytes, Table]:
+    """Every index object; one that vanishes while it is read was replaced, so all are listed again."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return {name: Table.decode(objects.get(INDEX, name)) for name, _ in objects.list(INDEX)}
+        except ObjectNotFound:
+            if attempt == _TRIES:
+                raise
+    raise AssertionError("not reached")
+
+
+def condemned_packs(objects: Objects) -> frozenset[bytes]:
+    """The packs that are about to be deleted."""
+    found: set[bytes] = set()
+    for name, _ in objects.list(CONDEMNED):
+        try:
+            packs = objects.get_map(CONDEMNED, name)["packs"]
+        except ObjectNotFound:
+            continue  # carried out meanwhile
+        found.update(packs[at : at + ID_SIZE] for at in range(0, len(packs), ID_SIZE))
+    return frozenset(found)
+
+
+def _few(tables: list[Table]) -> list[Table]:
+    """The same chunks in few tables: the largest as they are, the rest as one."""
+    if len(tables) <= TABLES_MAX:
+        return tables
+    tables = sorted(tables, key=len, reverse=True)
+    return [*tables[: TABLES_MAX - 1], Table.merge(tables[TABLES_MAX - 1 :])]

@@ -1,0 +1,1 @@
+"""Packs: objects of up to 32 MiB that hold sealed chunks and a directory of them."""

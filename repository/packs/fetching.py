@@ -1,0 +1,94 @@
+"""Fetching chunks: reads of neighbours in a pack are made one, and another copy is tried when one is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from repository.chunks.chunk import ChunkCipher, Location
+from repository.errors import ChunkMissing, Damage
+from repository.index.index import Index
+from repository.objects import PACKS, Objects
+from repository.storage import ObjectNotFound
+
+MIB = 1 << 20
+SPAN_SIZE = 4 * MIB
+GAP_SIZE = MIB // 4
+
+
+@dataclass(slots=True)
+class Span:
+    """Neighbouring chunks of a pack, read at once."""
+
+    pack: bytes
+    start: int
+    stop: int
+    chunks: list[tuple[bytes, Location]]
+
+
+def spans_of(located: Iterable[tuple[bytes, Location]]) -> Iterator[Span]:
+    """The chunks by pack and offset, in reads of up to 4 MiB that skip up to 256 KiB in between."""
+    span: Span | None = None
+    for chunk, at in sorted(located, key=lambda found: (found[1].pack, found[1].offset)):
+        stop = at.offset + at.stored_size
+        near = span is not None and span.pack == at.pack and at.offset - span.stop <= GAP_SIZE
+        if span is not None and near and stop - span.start <= SPAN_SIZE:
+            span.stop = stop
+            span.chunks.append((chunk, at))
+            continue
+        if span is not None:
+            yield span
+        span = Span(at.pack, at.offset, stop, [(chunk, at)])
+    if span is not None:
+        yield span
+
+
+class ChunkStore:
+    """The chunks of a repository, opened; any thread may read."""
+
+    def __init__(self, objects: Objects, cipher: ChunkCipher, index: Index) -> None:
+        self.objects = objects
+        self.cipher = cipher
+        self.index = index
+
+    def located(self, chunks: Iterable[bytes]) -> list[tuple[bytes, Location]]:
+        """Each chunk with its best place; raises `ChunkMissing`."""
+        return [(chunk, self.index.find(chunk)) for chunk in chunks]
+
+    def read(self, chunk: bytes) -> bytes:
+        """The plain bytes of a chunk; raises `Damage`, `StorageError`."""
+        at = self.index.find(chunk)
+        span = Span(at.pack, at.offset, at.offset + at.stored_size, [(chunk, at)])
+        return next(plain for _, plain in self.read_span(span))
+
+    def read_span(self, span: Span) -> Iterator[tuple[bytes, bytes]]:
+        """Each chunk of a span with its plain bytes; one that is damaged there is looked for elsewhere.
+
+        Raises `ObjectDamaged`, `ChunkMissing`, `StorageError`.
+        """
+        try:
+            view = memoryview(self.objects.get_raw(PACKS, span.pack, span.start, span.stop))
+        except ObjectNotFound:
+            view = memoryview(b"")  # pruned since the index was read, or lost: each chunk may live elsewhere
+        for chunk, at in span.chunks:
+            begin = at.offset - span.start
+            try:
+                plain = self.cipher.open(view[begin : begin + at.stored_size], chunk_id=chunk, location=at)
+            except Damage as error:
+                plain = self._elsewhere(chunk, at, error)
+            yield chunk, plain
+
+    def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes:
+        """The chunk from another place, also from one that was made since the index was read."""
+        places = dict.fromkeys([*self.index.places(chunk), *Index.load(self.objects).places(chunk)])
+        for at in places:
+            if at == tried:
+                continue
+            try:
+                stored = self.objects.get_raw(PACKS, at.pack, at.offset, at.offset + at.stored_size)
+                return self.cipher.open(memoryview(stored), chunk_id=chunk, location=at)
+            except (Damage, ObjectNotFound):
+                continue
+        if not places:
+            raise ChunkMissing("no pack holds a chunk of the backup")
+        raise type(error)(f"{PACKS.key(tried.pack)}: {error}")

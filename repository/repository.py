@@ -1,0 +1,159 @@
+"""A repository: made once, opened by whoever has the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from repository.chunks.chunk import ChunkCipher
+from repository.chunks.cipher import Suite
+from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryExists, RepositoryNotFound, RepositoryUnknown
+from repository.frames import Damaged, SealContext, UnknownFormat, WrongKey
+from repository.index.index import Index
+from repository.objects import KEYS, Objects, id_new
+from repository.packs.fetching import ChunkStore
+from repository.repository_keys import KeyWrap, RepositoryKeys
+from repository.retrying import RetryingStorage
+from repository.snapshots.root import root_load
+from repository.storage import ObjectNotFound, Storage
+from repository.tree.stream import Manifest
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """An open repository; the operations are functions that take one.
+
+    `clock` dates what is written; in the portal it is the database's.
+    """
+
+    keys: RepositoryKeys
+    objects: Objects
+    cipher: ChunkCipher
+    clock: Clock
+
+    def chunks(self) -> ChunkStore:
+        """The chunks as the index has them now."""
+        return ChunkStore(self.objects, self.cipher, Index.load(self.objects))
+
+    def manifest(self, snapshot: bytes, chunks: ChunkStore | None = None) -> Manifest:
+        """A snapshot's manifest; raises `SnapshotNotFound`, `Damage`, `StorageError`."""
+        return Manifest(root_load(self.objects, snapshot), chunks or self.chunks())
+
+    def time(self) -> str:
+        """The time now, as it is written."""
+        return time_text(self.clock())
+
+
+def time_text(moment: datetime) -> str:
+    """A time in UTC as FORMAT.md writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def repository_create(
+    storage: Storage,
+    *,
+    tenant: UUID,
+    repository: UUID,
+    keys: KeyWrap,
+    suite: Suite = Suite.AES_256_GCM,
+    clock: Clock = now,
+) -> Repository:
+    """A new, empty repository. Raises `RepositoryExists`, `StorageError`."""
+    retrying = _retrying(storage)
+    plain = _Plain(retrying, tenant=tenant, repository=repository)
+    if plain.key_objects():
+        raise RepositoryExists("there is a repository already")
+    found = RepositoryKeys.generate(tenant=tenant, repository=repository, suite=suite, created_at=time_text(clock()))
+    plain.store(found, keys)
+    return _opened(retrying, found, clock)
+
+
+def repository_open(
+    storage: Storage, *, tenant: UUID, repository: UUID, keys: KeyWrap, clock: Clock = now
+) -> Repository:
+    """An existing repository.
+
+    Raises `RepositoryNotFound`, `KeyUnavailable`, `ObjectDamaged`, `RepositoryUnknown`, `StorageError`.
+    """
+    retrying = _retrying(storage)
+    return _opened(retrying, _Plain(retrying, tenant=tenant, repository=repository).load(keys), clock)
+
+
+def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, old: KeyWrap, new: KeyWrap) -> None:
+    """Wrap the repository key anew, and destroy the other wraps; no other object is touched.
+
+    The new wrap is read back before an old one goes. Raises what opening raises.
+    """
+    plain = _Plain(_retrying(storage), tenant=tenant, repository=repository)
+    before = plain.key_objects()
+    found = plain.load(old)
+    kept = plain.store(found, new)
+    if plain.read(kept, new).key != found.key:
+        raise ObjectDamaged("the new key object does not read back")
+    for name in before:
+        plain.delete(name)
+
+
+class _Plain:
+    """The key objects, which are there before any key is."""
+
+    def __init__(self, storage: RetryingStorage, *, tenant: UUID, repository: UUID) -> None:
+        self._objects = Objects(storage, tenant=tenant, repository=repository, object_key=b"")
+        self._tenant = tenant
+        self._repository = repository
+
+    def key_objects(self) -> list[bytes]:
+        return [name for name, _ in self._objects.list(KEYS)]
+
+    def store(self, keys: RepositoryKeys, wrap: KeyWrap) -> bytes:
+        name = id_new()
+        self._objects.put_raw(KEYS, name, [wrap.wrap(keys.encoded(), context=self._context(name))])
+        return name
+
+    def delete(self, name: bytes) -> None:
+        self._objects.delete(KEYS, name)
+
+    def read(self, name: bytes, wrap: KeyWrap) -> RepositoryKeys:
+        stored = self._objects.storage.get(self._objects.path(KEYS, name))
+        keys = RepositoryKeys.decode(wrap.unwrap(stored, context=self._context(name)))
+        if (keys.tenant, keys.repository) != (self._tenant, self._repository):
+            raise Damaged("a key object of another repository")
+        return keys
+
+    def load(self, wrap: KeyWrap) -> RepositoryKeys:
+        """The keys from whichever object opens; what one says against it is only told when none does."""
+        names = self.key_objects()
+        if not names:
+            raise RepositoryNotFound("there is no repository here")
+        said: list[Exception] = []
+        for name in names:
+            try:
+                return self.read(name, wrap)
+            except (WrongKey, Damaged, UnknownFormat, ObjectNotFound) as error:
+                said.append(error)
+        if any(isinstance(error, WrongKey) for error in said):
+            raise KeyUnavailable("the repository's key is another")
+        if any(isinstance(error, UnknownFormat) for error in said):
+            raise RepositoryUnknown("the repository was written by a later release")
+        raise ObjectDamaged("the repository's key object is damaged")
+
+    def _context(self, name: bytes) -> SealContext:
+        return SealContext(self._tenant, self._repository, KEYS.kind, KEYS.key(name))
+
+
+def _retrying(storage: Storage) -> RetryingStorage:
+    return storage if isinstance(storage, RetryingStorage) else RetryingStorage(storage)
+
+
+def _opened(storage: RetryingStorage, keys: RepositoryKeys, clock: Clock) -> Repository:
+    objects = Objects(storage, tenant=keys.tenant, repository=keys.repository, object_key=keys.derive("objects"))
+    return Repository(keys, objects, ChunkCipher(keys), clock)

@@ -1,0 +1,71 @@
+"""The root of a snapshot: the object that makes a backup exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from repository.errors import ObjectDamaged, SnapshotNotFound
+from repository.objects import SNAPSHOTS, TOMBSTONES, Objects
+from repository.storage import ObjectNotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """What a snapshot says of itself; names and meaning as in FORMAT.md.
+
+    `created_at` is text in UTC, `bytes` the sum of the files' sizes, `added_bytes` the plain bytes of the chunks it
+    added, `stored_bytes` what these take in storage.
+    """
+
+    snapshot: bytes
+    parent: bytes | None
+    created_at: str
+    scan_started_ns: int
+    labels: dict[str, str]
+    chunks: bytes
+    firsts: list[bytes]
+    hash: bytes
+    entries: int
+    files: int
+    bytes: int
+    skipped: int
+    warnings: int
+    added_bytes: int
+    stored_bytes: int
+
+
+_NAMES = {found.name for found in fields(Root)}
+
+
+def root_store(objects: Objects, root: Root) -> None:
+    """Make the snapshot exist. Raises `ObjectExists` when its id is taken, `StorageError`."""
+    objects.put_map(SNAPSHOTS, root.snapshot, asdict(root))
+
+
+def root_load(objects: Objects, snapshot: bytes) -> Root:
+    """A snapshot's root; raises `SnapshotNotFound`, `ObjectDamaged`, `KeyUnavailable`, `StorageError`."""
+    try:
+        found = objects.get_map(SNAPSHOTS, snapshot)
+    except ObjectNotFound:
+        raise SnapshotNotFound("there is no such snapshot") from None
+    return _root(snapshot, found)
+
+
+def roots_list(objects: Objects) -> Iterator[bytes]:
+    """The ids of all snapshots that are not deleted; raises rather than ending early."""
+    listed = [snapshot for snapshot, _ in objects.list(SNAPSHOTS)]
+    dead = {snapshot for snapshot, _ in objects.list(TOMBSTONES)}
+    return (snapshot for snapshot in listed if snapshot not in dead)
+
+
+def _root(snapshot: bytes, found: dict[str, Any]) -> Root:
+    name = SNAPSHOTS.key(snapshot)
+    found = {key: value for key, value in found.items() if key != "version"}
+    if set(found) != _NAMES or found["snapshot"] != snapshot:
+        raise ObjectDamaged(f"{name} does not hold what it should")
+    root = Root(**found)
+    if len(root.chunks) != 32 * len(root.firsts):
+        raise ObjectDamaged(f"{name} does not hold what it should")
+    return root

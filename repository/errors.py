@@ -83,3 +83,28 @@ class PruneRefused(RepositoryError):
 
     code = "prune_refused"
     retryable = True
+
+
+class TargetFailed(RepositoryError):
+    """The place to restore to cannot be written. What was put there before is whole; the backup is unharmed."""
+
+    code = "restore_target_failed"
+
+
+class TargetFull(TargetFailed):
+    """The place to restore to has no room left, or its owner's quota is used up."""
+
+    code = "restore_target_full"
+
+
+class TargetBusy(TargetFailed):
+    """Another restore is at work there."""
+
+    code = "restore_target_busy"
+    retryable = True
+
+
+class LimitReached(RepositoryError):
+    """The snapshot holds more than the caller would have restored."""
+
+    code = "restore_limit_reached"

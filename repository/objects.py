@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgpack
 
-from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryUnknown
+from repository.errors import ObjectDamaged, RepositoryUnknown
 from repository.frames import Damaged, SealContext, UnknownFormat, WrongKey
 from repository.retrying import RetryingStorage
 from repository.sealed import open_bytes, seal_bytes
@@ -75,14 +75,17 @@ class Objects:
         return seal_bytes(plain, data_key=self._object_key, context=self._context(folder, object_id))
 
     def unseal(self, folder: Folder, object_id: bytes, sealed: bytes) -> bytes:
-        """The plain bytes; raises `ObjectDamaged`, `KeyUnavailable`, `RepositoryUnknown`."""
+        """The plain bytes; raises `ObjectDamaged`, `RepositoryUnknown`.
+
+        The object key is of the repository itself, so what another key sealed was put here from elsewhere.
+        """
         name = folder.key(object_id)
         try:
             return open_bytes(sealed, data_key=self._object_key, context=self._context(folder, object_id))
         except Damaged as error:
             raise ObjectDamaged(f"{name}: {error}") from None
         except WrongKey:
-            raise KeyUnavailable(f"{name} was sealed with another key") from None
+            raise ObjectDamaged(f"{name} was sealed with another key") from None
         except UnknownFormat as error:
             raise RepositoryUnknown(f"{name}: {error}") from None
 

@@ -42,7 +42,7 @@ class Repository:
 
     def chunks(self) -> ChunkStore:
         """The chunks as the index has them now."""
-        return ChunkStore(self.objects, self.cipher, Index.load(self.objects))
+        return ChunkStore(self.objects, self.cipher, Index.for_reading(self.objects))
 
     def manifest(self, snapshot: bytes, chunks: ChunkStore | None = None) -> Manifest:
         """A snapshot's manifest; raises `SnapshotNotFound`, `Damage`, `StorageError`."""

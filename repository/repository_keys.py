@@ -105,7 +105,10 @@ class RepositoryKeys:
                 chunker=ChunkerSizes(*found["chunker"]),
                 created_at=str(found["created_at"]),
             )
-        except (ValueError, KeyError, TypeError):
+            sizes = (keys.chunker.least, keys.chunker.average, keys.chunker.most)
+            if not 0 < sizes[0] <= sizes[1] <= sizes[2]:
+                raise Damaged("a key object does not hold what it should")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Damaged("a key object does not hold what it should") from None
         if len(keys.key) != KEY_SIZE:
             raise Damaged("a repository key has another size")

@@ -11,12 +11,12 @@ from uuid import UUID
 from backups.errors import ArchiveDamagedError, PreviewUnavailable, StorageFullError, StorageUnavailableError
 from backups.models import Asset, Backup, StorageTarget, TargetKind
 from backups.services.keys import data_key_get
-from backups.targets.local import LocalStorage
-from backups.targets.s3 import S3Settings, S3Storage
 from common.errors import KeyUnavailable
 from repository.frames import SealContext, SealError, WrongKey
 from repository.sealed import SealReader
 from repository.storage import ObjectNotFound, Storage, StorageError, StorageFull
+from targets.local import LocalStorage
+from targets.s3 import S3Settings, S3Storage
 
 MANIFEST_SUFFIX = ".manifest"
 LISTING_SUFFIX = ".listing"

@@ -74,7 +74,7 @@ class ChunkCipher:
         self._identity = keys.derive("identity")
         self._chunks = keys.derive("chunks")
         self._nonces = keys.derive("nonces")
-        self._suite = keys.suite
+        self.suite = keys.suite
         self._bound = _LABEL + keys.tenant.bytes + keys.repository.bytes
         self._nonce_size = keys.suite.nonce_size
         self.overhead = keys.suite.nonce_size + TAG_SIZE
@@ -100,7 +100,7 @@ class ChunkCipher:
             named = blake3(chunk_id, key=self._nonces)
             named.update(payload)
             nonce = named.digest()[: self._nonce_size]
-        cipher, inner = aead_open(self._suite, key, nonce)
+        cipher, inner = aead_open(self.suite, key, nonce)
         out[: self._nonce_size] = nonce
         bound = self._associated(type_, compression, chunk_id, plain_size)
         cipher.encrypt_into(inner, memoryview(payload), bound, out[self._nonce_size :])
@@ -120,7 +120,7 @@ class ChunkCipher:
         if len(stored) != location.stored_size or len(stored) < self.overhead:
             raise ObjectDamaged("a pack ends before a chunk does")
         key = self._key(chunk_id, location.compression)
-        cipher, inner = aead_open(self._suite, key, bytes(stored[: self._nonce_size]))
+        cipher, inner = aead_open(self.suite, key, bytes(stored[: self._nonce_size]))
         bound = self._associated(location.type, location.compression, chunk_id, location.plain_size)
         try:
             return cipher.decrypt(inner, stored[self._nonce_size :], bound)
@@ -128,10 +128,10 @@ class ChunkCipher:
             raise ObjectDamaged("a chunk is not what was sealed there") from None
 
     def _key(self, chunk_id: bytes, compression: Compression) -> bytes:
-        return blake3(chunk_id + bytes((self._suite, compression)), key=self._chunks).digest()
+        return blake3(chunk_id + bytes((self.suite, compression)), key=self._chunks).digest()
 
     def _associated(self, type_: ChunkType, compression: Compression, chunk_id: bytes, plain_size: int) -> bytes:
-        return self._bound + _BOUND.pack(type_, self._suite, compression, chunk_id, plain_size)
+        return self._bound + _BOUND.pack(type_, self.suite, compression, chunk_id, plain_size)
 
 
 def _decompress(payload: bytes, plain_size: int) -> bytes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from repository.chunks.chunk import Location
-from repository.errors import ChunkMissing
+from repository.errors import ChunkMissing, ObjectDamaged
 from repository.index.table import Table
 from repository.objects import CONDEMNED, ID_SIZE, INDEX, Objects, id_new
 from repository.storage import ObjectNotFound
@@ -31,10 +31,18 @@ class Index:
     def load(cls, objects: Objects) -> Index:
         """Read condemnations, then the index (the order matters: FORMAT.md).
 
-        Raises `ObjectDamaged`, `KeyUnavailable`, `StorageError`.
+        Raises `ObjectDamaged`, `StorageError`.
         """
         condemned = condemned_packs(objects)
         return cls(objects, tables=tables_load(objects), condemned=condemned)
+
+    @classmethod
+    def for_reading(cls, objects: Objects) -> Index:
+        """The index alone: a condemned chunk can be read all the same, and no damaged condemnation stops a restore.
+
+        Raises `ObjectDamaged`, `StorageError`.
+        """
+        return cls(objects, tables=tables_load(objects), condemned=frozenset())
 
     def find(self, chunk: bytes) -> Location:
         """The best place of a chunk: one that is not condemned, if there is one. Raises `ChunkMissing`."""
@@ -60,6 +68,11 @@ class Index:
         if chunk in self._added:
             return True
         return any(at.pack not in self.condemned for table in self._tables for at in table.find(chunk))
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables that were loaded, the small ones made one; without what was added since."""
+        return self._tables
 
     def packs(self) -> dict[bytes, int]:
         """The packs that are indexed, with their sizes."""
@@ -98,9 +111,11 @@ def condemned_packs(objects: Objects) -> frozenset[bytes]:
     for name, _ in objects.list(CONDEMNED):
         try:
             packs = objects.get_map(CONDEMNED, name)["packs"]
+            found.update(packs[at : at + ID_SIZE] for at in range(0, len(packs), ID_SIZE))
         except ObjectNotFound:
             continue  # carried out meanwhile
-        found.update(packs[at : at + ID_SIZE] for at in range(0, len(packs), ID_SIZE))
+        except (KeyError, TypeError):
+            raise ObjectDamaged(f"{CONDEMNED.key(name)} does not hold what it should") from None
     return frozenset(found)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import struct
+import sys
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ _RECORD = struct.Struct(">32sBBIIII")
 _NUMBER = struct.Struct(">I")
 ID_SIZE = 32
 _NUMBER_AT = 34
+_HEAD_SIZE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +31,16 @@ class PackSize:
     chunks: int
 
 
-class _Ids(Sequence[bytes]):
-    """The ids of a table's records, to be searched by bisection."""
-
-    def __init__(self, records: bytes) -> None:
-        self._records = records
-
-    def __len__(self) -> int:
-        return len(self._records) // _RECORD.size
-
-    def __getitem__(self, position):  # type: ignore[no-untyped-def]  # slices are not asked for
-        at = position * _RECORD.size
-        return self._records[at : at + ID_SIZE]
-
-
 class Table:
     """Chunks and their places, sorted by id."""
 
     def __init__(self, packs: Sequence[PackSize], records: bytes) -> None:
         self.packs = packs
         self.records = records
-        self._ids = _Ids(records)
+        self._heads: array[int] | None = None
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.records) // _RECORD.size
 
     @classmethod
     def build(cls, entries: Iterable[tuple[bytes, Location]], sizes: dict[bytes, int]) -> Table:
@@ -69,7 +59,7 @@ class Table:
     def merge(cls, tables: Sequence[Table], *, without: frozenset[bytes] = frozenset()) -> Table:
         """One table of all, each pack once, without some packs."""
         packs: dict[bytes, PackSize] = {}
-        records: list[bytes] = []
+        runs: list[Iterator[bytes]] = []
         for table in tables:
             fresh = {
                 number: found
@@ -78,9 +68,12 @@ class Table:
             }
             renumbered = {number: _NUMBER.pack(len(packs) + n) for n, number in enumerate(fresh)}
             packs.update((found.pack, found) for found in fresh.values())
-            records += table.renumbered(renumbered)
-        records.sort()
-        return cls(list(packs.values()), b"".join(records))
+            runs.append(table.renumbered(renumbered))
+        # Each run is sorted already; one record at a time is in hand, not a list of all.
+        records = bytearray()
+        for record in heapq.merge(*runs):
+            records += record
+        return cls(list(packs.values()), bytes(records))
 
     def renumbered(self, numbers: dict[int, bytes]) -> Iterator[bytes]:
         """The records of some packs, with other numbers for them."""
@@ -93,11 +86,24 @@ class Table:
 
     def find(self, chunk: bytes) -> Iterator[Location]:
         """Every place of a chunk."""
-        position = bisect_left(self._ids, chunk)
-        at = position * _RECORD.size
-        while self.records[at : at + ID_SIZE] == chunk:
-            yield self._location(at)[1]
-            at += _RECORD.size
+        return (self._location(position * _RECORD.size)[1] for position in self.positions(chunk))
+
+    def positions(self, chunk: bytes) -> range:
+        """Where in the table the records of a chunk are, counted from 0."""
+        heads = self._heads = self._heads or _heads(self.records)
+        records, size = self.records, _RECORD.size
+        first = bisect_left(heads, int.from_bytes(chunk[:_HEAD_SIZE], "big"))
+        # Ids that begin alike are next to each other; there are hardly ever two.
+        while first < len(heads) and records[first * size : first * size + ID_SIZE] < chunk:
+            first += 1
+        last = first
+        while records[last * size : last * size + ID_SIZE] == chunk:
+            last += 1
+        return range(first, last)
+
+    def at(self, position: int) -> tuple[bytes, Location]:
+        """The chunk and place of the record at that position."""
+        return self._location(position * _RECORD.size)
 
     def __iter__(self) -> Iterator[tuple[bytes, Location]]:
         return (self._location(at) for at in range(0, len(self.records), _RECORD.size))
@@ -123,5 +129,19 @@ class Table:
 
     def _location(self, at: int) -> tuple[bytes, Location]:
         chunk, type_, compression, number, offset, stored, plain = _RECORD.unpack_from(self.records, at)
-        pack = self.packs[number].pack
-        return chunk, Location(pack, offset, stored, plain, ChunkType(type_), Compression(compression))
+        try:
+            pack = self.packs[number].pack
+            return chunk, Location(pack, offset, stored, plain, ChunkType(type_), Compression(compression))
+        except (IndexError, ValueError):
+            raise ObjectDamaged("an index does not hold what it should") from None
+
+
+def _heads(records: bytes) -> array[int]:
+    """The first 8 bytes of all ids as numbers: searched without making an object of any record, 8 bytes for each."""
+    raw = bytearray(len(records) // _RECORD.size * _HEAD_SIZE)
+    for place in range(_HEAD_SIZE):
+        source = _HEAD_SIZE - 1 - place if sys.byteorder == "little" else place
+        raw[place::_HEAD_SIZE] = records[source :: _RECORD.size]
+    heads = array("Q")
+    heads.frombytes(raw)
+    return heads

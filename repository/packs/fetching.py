@@ -80,7 +80,7 @@ class ChunkStore:
 
     def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes:
         """The chunk from another place, also from one that was made since the index was read."""
-        places = dict.fromkeys([*self.index.places(chunk), *Index.load(self.objects).places(chunk)])
+        places = dict.fromkeys([*self.index.places(chunk), *Index.for_reading(self.objects).places(chunk)])
         for at in places:
             if at == tried:
                 continue

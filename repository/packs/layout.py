@@ -44,7 +44,7 @@ def tail(objects: Objects, pack: bytes, entries: Iterable[Entry]) -> bytes:
 def directory_read(objects: Objects, pack: bytes, size: int) -> list[Entry]:
     """What a pack of that size holds, from its own directory.
 
-    Raises `ObjectDamaged`, `KeyUnavailable`, `StorageError`.
+    Raises `ObjectDamaged`, `StorageError`.
     """
     name = PACKS.key(pack)
     if not HEADER_SIZE + FOOTER_SIZE < size <= PACK_SIZE_MAX:
@@ -72,6 +72,10 @@ def _entries(plain: bytes, pack: bytes, end: int) -> Iterator[Entry]:
         if offset != expected:
             raise ObjectDamaged(f"{PACKS.key(pack)}: its directory leaves a gap")
         expected += stored
-        yield chunk, Location(pack, offset, stored, size, ChunkType(type_), Compression(compression))
+        try:
+            place = Location(pack, offset, stored, size, ChunkType(type_), Compression(compression))
+        except ValueError:
+            raise ObjectDamaged(f"{PACKS.key(pack)}: its directory names an unknown type") from None
+        yield chunk, place
     if expected != end:
         raise ObjectDamaged(f"{PACKS.key(pack)}: its directory does not cover it")

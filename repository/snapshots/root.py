@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from repository.errors import ObjectDamaged, SnapshotNotFound
+from repository.errors import ObjectDamaged, RepositoryUnknown, SnapshotNotFound
 from repository.objects import SNAPSHOTS, TOMBSTONES, Objects
 from repository.storage import ObjectNotFound
 
@@ -37,6 +37,16 @@ class Root:
 
 
 _NAMES = {found.name for found in fields(Root)}
+# Of all others: a number.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "snapshot": bytes,
+    "parent": (bytes, type(None)),
+    "created_at": str,
+    "labels": dict,
+    "chunks": bytes,
+    "firsts": list,
+    "hash": bytes,
+}
 
 
 def root_store(objects: Objects, root: Root) -> None:
@@ -45,7 +55,7 @@ def root_store(objects: Objects, root: Root) -> None:
 
 
 def root_load(objects: Objects, snapshot: bytes) -> Root:
-    """A snapshot's root; raises `SnapshotNotFound`, `ObjectDamaged`, `KeyUnavailable`, `StorageError`."""
+    """A snapshot's root; raises `SnapshotNotFound`, `ObjectDamaged`, `StorageError`."""
     try:
         found = objects.get_map(SNAPSHOTS, snapshot)
     except ObjectNotFound:
@@ -54,18 +64,32 @@ def root_load(objects: Objects, snapshot: bytes) -> Root:
 
 
 def roots_list(objects: Objects) -> Iterator[bytes]:
-    """The ids of all snapshots that are not deleted; raises rather than ending early."""
+    """The ids of all snapshots that are not deleted; raises rather than ending early.
+
+    A tombstone that does not open deletes nothing.
+    """
     listed = [snapshot for snapshot, _ in objects.list(SNAPSHOTS)]
     dead = {snapshot for snapshot, _ in objects.list(TOMBSTONES)}
-    return (snapshot for snapshot in listed if snapshot not in dead)
+    return (snapshot for snapshot in listed if snapshot not in dead or not _is_deleted(objects, snapshot))
+
+
+def _is_deleted(objects: Objects, snapshot: bytes) -> bool:
+    """Whether the tombstone of a snapshot is one."""
+    try:
+        return bool(objects.get_map(TOMBSTONES, snapshot).get("snapshot") == snapshot)
+    except ObjectNotFound:
+        return True  # taken away meanwhile, after the snapshot
+    except (ObjectDamaged, RepositoryUnknown):
+        return False
 
 
 def _root(snapshot: bytes, found: dict[str, Any]) -> Root:
     name = SNAPSHOTS.key(snapshot)
     found = {key: value for key, value in found.items() if key != "version"}
-    if set(found) != _NAMES or found["snapshot"] != snapshot:
+    typed = all(isinstance(value, _TYPES.get(key, int)) for key, value in found.items())
+    if set(found) != _NAMES or not typed or found["snapshot"] != snapshot:
         raise ObjectDamaged(f"{name} does not hold what it should")
     root = Root(**found)
-    if len(root.chunks) != 32 * len(root.firsts):
+    if len(root.chunks) != 32 * len(root.firsts) or not all(isinstance(first, bytes) for first in root.firsts):
         raise ObjectDamaged(f"{name} does not hold what it should")
     return root

@@ -19,6 +19,8 @@ HEADER_SIZE = 8192
 CHUNK_ID_SIZE = 32
 HOLE = -1
 ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
+_BYTES = (bytes, type(None))
+_TEXT = (str, type(None))
 
 Xattrs = dict[bytes, bytes] | None
 
@@ -140,7 +142,7 @@ def _array(record: Record) -> tuple[Any, ...]:
     if record.kind is Kind.SYMLINK:
         return kind, path, meta, record.target
     if record.kind is Kind.PART:
-        return kind, path, record.number, record.content
+        return kind, path, record.number, record.content, record.warning
     if record.kind is Kind.SKIPPED:
         return kind, path, (record.target or b"").decode()
     return kind, path, record.target
@@ -154,11 +156,14 @@ def records_unpack(plain: bytes) -> Iterator[Record]:
     try:
         for array in unpacker:
             end = unpacker.tell()
-            yield _record(array, plain[begin:end])
+            record = _record(array, plain[begin:end])
+            if not _is_typed(record):
+                raise ManifestInvalid("the manifest holds a value of another type")
+            yield record
             begin = end
     except ManifestInvalid:
         raise
-    except (ValueError, TypeError, IndexError, msgpack.UnpackException):
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, msgpack.UnpackException):
         raise ManifestInvalid("the manifest holds what no writer writes") from None
     if begin != len(plain):
         raise ManifestInvalid("the manifest ends inside a record")
@@ -177,8 +182,8 @@ def _record(array: tuple[Any, ...], raw: bytes) -> Record:
         _, _, meta, target = array
         return Record(Kind.SYMLINK, path, Stat(*meta[:6]), meta[6], target=target, raw=raw)
     if kind == Kind.PART:
-        _, _, number, content = array
-        return Record(Kind.PART, path, content=Content(*content), number=number, raw=raw)
+        _, _, number, content, warning = array
+        return Record(Kind.PART, path, content=Content(*content), warning=warning, number=number, raw=raw)
     if kind == Kind.HARDLINK:
         _, _, target = array
         path_check(target)
@@ -187,6 +192,26 @@ def _record(array: tuple[Any, ...], raw: bytes) -> Record:
         _, _, reason = array
         return Record(Kind.SKIPPED, path, target=reason.encode(), raw=raw)
     raise ManifestInvalid("the manifest holds a record of an unknown kind")
+
+
+def _is_typed(record: Record) -> bool:
+    """Whether every field is of its type, and no number is beyond what can be."""
+    stat, xattrs, content = record.stat, record.xattrs, record.content
+    return (
+        {type(record.size), type(record.header), type(record.number)} == {int}
+        and (stat is None or {*map(type, stat)} == {int})
+        and (xattrs is None or {*map(type, xattrs), *map(type, xattrs.values())} <= {bytes})
+        and (content is None or _is_typed_content(content))
+        and type(record.warning) in _TEXT
+        and type(record.target) in _BYTES
+        and record.size >= 0 <= record.number
+        and 0 <= record.header <= HEADER_SIZE
+    )
+
+
+def _is_typed_content(content: Content) -> bool:
+    of_bytes = type(content.ids) is bytes and type(content.blocks) is bytes and type(content.hash) in _BYTES
+    return of_bytes and type(content.extents) is tuple and {*map(type, content.extents)} <= {int}
 
 
 def content_check(content: Content, *, start: int, stop: int, header: int) -> None:

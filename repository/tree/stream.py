@@ -12,7 +12,7 @@ from repository.errors import ManifestInvalid
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.snapshots.root import Root
 from repository.sources.protocol import Kind
-from repository.tree.records import CHUNK_ID_SIZE, Record, content_check, parts_of, records_unpack, sort_key
+from repository.tree.records import CHUNK_ID_SIZE, PART_SIZE, Record, content_check, parts_of, records_unpack, sort_key
 
 KIB = 1 << 10
 CUT_LEAST = 32 * KIB
@@ -97,10 +97,10 @@ class Manifest:
                 parts.append(record)
                 continue
             if entry is not None:
-                yield _whole(entry, parts), parts
+                yield record_whole(entry, parts), parts
             entry, parts = record, []
         if entry is not None:
-            yield _whole(entry, parts), parts
+            yield record_whole(entry, parts), parts
 
     def under(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
         """The record of that path, and of all below it, without reading the whole manifest."""
@@ -136,14 +136,16 @@ class Manifest:
                 yield found[chunk]
 
 
-def _whole(entry: Record, parts: list[Record]) -> Record:
+def record_whole(entry: Record, parts: list[Record]) -> Record:
     """The record itself, once it and its parts are known to fit together."""
     if entry.kind is not Kind.FILE:
         if parts:
             raise ManifestInvalid("the manifest holds parts of what is no file")
         return entry
-    spans = parts_of(entry.size, entry.header)
     contents = [entry, *parts]
+    if entry.size > PART_SIZE * len(contents) + entry.header:
+        raise ManifestInvalid("the manifest lacks a part of a file")
+    spans = parts_of(entry.size, entry.header)
     if [part.number for part in contents] != list(range(len(spans))) or any(p.path != entry.path for p in parts):
         raise ManifestInvalid("the manifest lacks a part of a file")
     for part, (start, stop) in zip(contents, spans, strict=True):

@@ -14,10 +14,10 @@ import grpc
 from django.db import OperationalError, connection
 
 from backups.services import archives
-from backups.targets.local import LocalStorage
 from repository.storage import StorageFull, StorageUnavailable
 from sidecar_client import client as sidecar_client
 from sidecar_client.methods import Methods
+from targets.local import LocalStorage
 from tests.storage.memory import FaultyStorage
 
 Result = TypeVar("Result")

@@ -23,11 +23,11 @@ from accounts.models import User
 from accounts.services.customers import customer_create
 from backups.models import Backup, BackupStatus, Operation, StorageTarget
 from backups.selectors import LISTED
-from backups.targets import local
 from orders.models import Order, Plan
 from orders.services.orders import order_create
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
+from targets import local
 from tests.chaos.processes import FIRED, Sidecar
 from tests.chaos.trees import Tree, tree_edit
 

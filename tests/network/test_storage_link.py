@@ -14,7 +14,7 @@ import pytest
 from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
 from backups.services.archives import asset_open
 from backups.services.sweep import storage_sweep
-from backups.targets import s3
+from targets import s3
 from tests.network.conftest import Linked, Working, cancelled
 from tests.services.fault_proxy import FaultProxy, fault_proxy
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs

@@ -5,17 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backups.targets.local import LocalStorage
-from backups.targets.s3 import S3Settings, S3Storage
+from repository.retrying import RetryingStorage
 from repository.storage import Storage
+from targets.local import LocalStorage
+from targets.s3 import S3Settings, S3Storage
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
-from tests.storage.memory import MemoryStorage
+from tests.storage.memory import FaultyStorage, MemoryStorage
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,24 @@ def local_target(tmp_path: Path) -> Target:
     return Target(LocalStorage(tmp_path), partials)
 
 
-@pytest.fixture(params=["memory", "local", "s3"])
+@pytest.fixture
+def memory_target() -> Target:
+    return Target(MemoryStorage(), list)
+
+
+PLAIN = ("memory", "local", "s3")
+FAULTY = [(at, fault) for at in range(1, 5) for fault in ("once", "reply_lost")]
+
+
+@pytest.fixture(params=[*PLAIN, *(f"retrying {kind}" for kind in PLAIN), *(f"{fault} {at}" for at, fault in FAULTY)])
 def target(request: pytest.FixtureRequest) -> Target:
-    """Each kind of target in turn."""
-    if request.param == "memory":
-        return Target(MemoryStorage(), list)
-    found: Target = request.getfixturevalue(f"{request.param}_target")
-    return found
+    """Each kind of target in turn, then each below one that tries again, then one whose n-th call fails below it."""
+    wrapper, _, name = request.param.rpartition(" ")
+    if name in PLAIN:
+        found: Target = request.getfixturevalue(f"{name}_target")
+        return replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
+    faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper)
+    return Target(RetryingStorage(faulty, sleep=lambda _: None), list)
 
 
 @pytest.fixture

@@ -78,6 +78,8 @@ def test_a_buffer_may_be_used_again_after_each_write(storage: Storage) -> None:
 
 @pytest.mark.parametrize("size", [5, LARGE])
 def test_nothing_is_there_before_the_commit(storage: Storage, size: int) -> None:
+    put(storage, "earlier", b"")  # a folder in which nothing was ever written denies to look
+    storage.delete("earlier")
     with storage.writer("a/object", expected_size=size) as writer:
         writer.write(bytes(size))
         assert list(storage.list("")) == []

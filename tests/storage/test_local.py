@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import mmap
 import os
 import shutil
 import subprocess
@@ -11,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from backups.targets.local import LocalStorage
 from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, StorageDenied, StorageFull
+from targets.local import LocalStorage
 from tests.services.require import program_require, unavailable
 
 MIB = 1 << 20
@@ -35,7 +38,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([umount, root], check=True)
 
 
-def put(storage: LocalStorage, key: str, data: bytes = b"data") -> None:
+def put(storage: LocalStorage, key: str, data: bytes | mmap.mmap = b"data") -> None:
     with storage.writer(key, expected_size=len(data)) as writer:
         writer.write(data)
         writer.commit()
@@ -158,6 +161,77 @@ def test_a_commit_survives_a_delete_that_takes_its_folder_away(
     put(storage, "a/b/object")
     assert raced
     assert storage.size("a/b/object") == 4
+
+
+@pytest.fixture
+def written_direct(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each write to a file whether it went past the page cache."""
+    seen: list[bool] = []
+    write = os.write
+
+    def observed(descriptor: int, view: memoryview) -> int:
+        taken = write(descriptor, view)
+        seen.append(bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT))
+        return taken
+
+    monkeypatch.setattr(os, "write", observed)
+    return seen
+
+
+def test_pages_of_a_large_buffer_go_past_the_cache_and_the_tail_through_it(
+    storage: LocalStorage, tmp_path: Path, written_direct: list[bool]
+) -> None:
+    (tmp_path / "probe").touch()
+    try:
+        os.close(os.open(tmp_path / "probe", os.O_WRONLY | os.O_DIRECT))
+    except OSError:
+        unavailable(f"a file system with O_DIRECT below {tmp_path}")
+    data = os.urandom(MIB) * 5 + b"tail"
+    with mmap.mmap(-1, len(data)) as buffer:
+        buffer[:] = data
+        put(storage, "object", buffer)
+    assert b"".join(storage.read("object")) == data
+    assert written_direct == [True, False]
+
+
+@pytest.mark.parametrize(("head", "offset"), [(1, 0), (4095, 0), (4096, 1), (0, 1), (0, 4097), (4096, 4096)])
+def test_whatever_lies_beside_a_page_is_written_all_the_same(storage: LocalStorage, head: int, offset: int) -> None:
+    data = os.urandom(MIB + 1) * 5
+    with mmap.mmap(-1, len(data)) as buffer:
+        buffer[:] = data
+        with (
+            memoryview(buffer) as whole,
+            whole[offset:] as part,
+            storage.writer("object", expected_size=0) as writer,
+        ):
+            writer.write(bytes(head))
+            writer.write(part)
+            writer.write(part)
+            writer.commit()
+    assert b"".join(storage.read("object")) == bytes(head) + data[offset:] * 2
+
+
+def test_a_file_system_without_direct_writes_gets_buffered_ones(
+    storage: LocalStorage, written_direct: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = fcntl.fcntl
+
+    def refuses_direct(descriptor: int, command: int, argument: int = 0) -> int:
+        if command == fcntl.F_SETFL and argument & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return control(descriptor, command, argument)
+
+    monkeypatch.setattr(fcntl, "fcntl", refuses_direct)
+    with mmap.mmap(-1, 5 * MIB) as buffer:
+        put(storage, "object", buffer)
+    assert b"".join(storage.read("object")) == bytes(5 * MIB)
+    assert written_direct == [False]
+
+
+def test_a_disk_that_fills_up_in_a_direct_write_is_full(small_disk: Path) -> None:
+    with mmap.mmap(-1, 5 * MIB) as buffer, pytest.raises(StorageFull):
+        put(LocalStorage(small_disk), "object", buffer)
+    assert list((small_disk / ".partial").iterdir()) == []
 
 
 def test_an_error_names_no_path_of_the_machine(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from backups.targets.s3 import S3Settings, S3Storage
-from backups.targets.s3_upload import MEMORY, MIB, PART_SIZE_MAX, PART_SIZE_MIN, THREADS, part_size
 from repository.storage import ObjectNotFound, StorageDenied
+from targets.s3 import S3Settings, S3Storage
+from targets.s3_upload import MEMORY, MIB, PART_SIZE_MAX, PART_SIZE_MIN, THREADS, part_size
 from tests.storage.conftest import Target
 
 GIB = 1 << 30

@@ -8,8 +8,6 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from backups.targets import s3, s3_upload
-from backups.targets.s3 import S3Settings, S3Storage
 from repository.storage import (
     ObjectExists,
     ObjectInfo,
@@ -19,6 +17,8 @@ from repository.storage import (
     StorageFull,
     StorageUnavailable,
 )
+from targets import s3, s3_upload
+from targets.s3 import S3Settings, S3Storage
 from tests.storage.scripted_s3 import Answer, ScriptedS3, Stall, page, refusal, scripted_s3
 
 SECRET = "a-secret-access-key"

@@ -8,8 +8,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from backups.targets.s3_errors import s3_errors
 from repository.storage import ObjectExists, ObjectNotFound, StorageError, StorageUnavailable
+from targets.s3_errors import s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from backups.targets.local_files import (
+from repository.object_keys import key_checked, prefix_checked, segment_is_valid
+from repository.storage import ObjectInfo, ObjectNotFound, ObjectWriter, StorageDenied
+from targets.local_files import (
     LocalWriter,
     file_open,
     file_size,
@@ -18,8 +20,6 @@ from backups.targets.local_files import (
     storage_errors,
     unlink_unless_locked,
 )
-from repository.object_keys import key_checked, prefix_checked, segment_is_valid
-from repository.storage import ObjectInfo, ObjectNotFound, ObjectWriter, StorageDenied
 
 PIECE_SIZE = 1 << 20
 _PARTIAL = ".partial"  # on the objects' own file system; no segment of a key begins with a dot

@@ -17,8 +17,6 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from backups.targets.s3_errors import s3_errors
-from backups.targets.s3_upload import S3Writer
 from repository.object_keys import key_checked, key_is_valid, prefix_checked
 from repository.storage import (
     ObjectInfo,
@@ -28,6 +26,8 @@ from repository.storage import (
     StorageError,
     StorageUnavailable,
 )
+from targets.s3_errors import s3_errors
+from targets.s3_upload import S3Writer
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -48,6 +48,7 @@ class S3Settings:
     `endpoint_url` is None for AWS itself. `prefix` is a folder in the bucket, or empty. `path_style` puts the
     bucket into the path instead of the host name. `conditional_writes` says that the service honours
     If-None-Match: without it a taken key is looked for just before the commit, which two writers may both pass.
+    `session_token` belongs to credentials that were lent for a while.
     """
 
     endpoint_url: str | None
@@ -56,6 +57,7 @@ class S3Settings:
     prefix: str
     access_key: str
     secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
     path_style: bool
     conditional_writes: bool
 
@@ -237,6 +239,7 @@ def _client_create(settings: S3Settings) -> S3Client:
             region_name=settings.region,
             aws_access_key_id=settings.access_key,
             aws_secret_access_key=settings.secret_key,
+            aws_session_token=settings.session_token,
             config=config,
         )
 

@@ -1,1 +1,0 @@
-"""Places for backups: one file a kind, each speaking `repository.storage.Storage`."""

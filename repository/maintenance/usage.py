@@ -1,0 +1,57 @@
+"""What a repository's snapshots would take, and what they do take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from repository.index.index import Index
+from repository.maintenance.used import UsedChunks, snapshot_use
+from repository.objects import INDEX, PACKS, SNAPSHOTS
+from repository.packs.fetching import ChunkStore
+from repository.repository import Repository
+from repository.snapshots.root import root_load, roots_list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Bytes. `logical`: the files of all snapshots together; `snapshots`: of each.
+
+    `unique`: the plain bytes of all chunks that a snapshot uses, those of manifests included. `stored`: packs, index
+    and roots in storage. `dead`: how much of that are chunks that no snapshot uses, and packs that no index names.
+    """
+
+    logical: int
+    unique: int
+    stored: int
+    dead: int
+    snapshots: dict[bytes, int]
+
+
+def repository_usage(repository: Repository, *, checkpoint: Callable[[], None] | None = None) -> Usage:
+    """What the repository takes now. Raises `Damage`, `KeyUnavailable`, `StorageError`, what `checkpoint` raises."""
+    objects = repository.objects
+    names = list(roots_list(objects))
+    index = Index.load(objects)
+    used = UsedChunks(index.tables, avoided=index.condemned)
+    chunks = ChunkStore(objects, repository.cipher, index)
+    logical: dict[bytes, int] = {}
+    for name in names:
+        root = root_load(objects, name)
+        logical[name] = root.bytes
+        snapshot_use(root, used, chunks, checkpoint or _go_on)
+    packs = dict(objects.list(PACKS))
+    uses = used.packs()
+    dead = sum(size if pack not in uses else uses[pack].dead_bytes for pack, size in packs.items())
+    others = sum(size for folder in (INDEX, SNAPSHOTS) for _, size in objects.list(folder))
+    return Usage(
+        logical=sum(logical.values()),
+        unique=used.plain_bytes,
+        stored=sum(packs.values()) + others,
+        dead=dead,
+        snapshots=logical,
+    )
+
+
+def _go_on() -> None:
+    """The checkpoint of who cannot be cancelled."""

@@ -1,0 +1,64 @@
+"""Removing what a target has and the snapshot has not."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from repository.restoring.folders import is_folder, name_of, parent_of
+from repository.restoring.selection import Selection
+from repository.restoring.target import Target
+from repository.restoring.workers import Pulse
+from repository.sources.protocol import Kind
+from repository.sources.walk import RESERVED_FOLDER
+
+
+class _Listed(NamedTuple):
+    """A folder whose records are coming by, and the names in it that none has come by for, in reverse."""
+
+    path: bytes
+    names: list[bytes]
+
+
+def extras_remove(selection: Selection, target: Target, pulse: Pulse) -> None:
+    """In every folder that was chosen, remove the names that no record has. Mixed order: both come sorted by name."""
+    open_folders: list[_Listed] = []
+    for record, _ in selection.entries():
+        path = record.path
+        while open_folders and path and open_folders[-1].path != parent_of(path):
+            _remove_before(open_folders.pop(), None, target)
+        if open_folders and path:
+            _remove_before(open_folders[-1], name_of(path), target)
+        if record.kind is Kind.FOLDER and selection.covers(path):
+            open_folders.append(_Listed(path, _names(path, target)))
+        pulse.tick()
+    while open_folders:
+        _remove_before(open_folders.pop(), None, target)
+
+
+def _names(path: bytes, target: Target) -> list[bytes]:
+    if target.tally.has_failed(path):
+        return []
+    with target.tally.failing(path), os.scandir(target.folders.get(path).fd) as entries:
+        names = sorted((os.fsencode(entry.name) for entry in entries), reverse=True)
+        return [name for name in names if path or name != RESERVED_FOLDER]
+    return []
+
+
+def _remove_before(folder: _Listed, name: bytes | None, target: Target) -> None:
+    """Remove the names that come before one, or all that are left; that name itself stays."""
+    names = folder.names
+    while names and (name is None or names[-1] < name):
+        _remove(folder.path, names.pop(), target)
+    if names and names[-1] == name:
+        names.pop()
+
+
+def _remove(path: bytes, name: bytes, target: Target) -> None:
+    with target.tally.failing(path + b"/" + name if path else name):
+        at = target.folders.get(path).fd
+        if is_folder(name, at=at):
+            target.reserved.take(name, at=at)
+        else:
+            os.unlink(name, dir_fd=at)
+        target.tally.report.removed += 1

@@ -1,0 +1,214 @@
+"""Files on their way: compared with what is there, made of what is right already and what is fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+from functools import partial
+
+from repository.errors import ManifestInvalid
+from repository.restoring.folders import Folder, name_of
+from repository.restoring.outcome import Reason, reason_of
+from repository.restoring.parts import Part, Run, file_parts
+from repository.restoring.target import Place, Target
+from repository.restoring.workers import Workers
+from repository.tree.records import CHUNK_ID_SIZE, Record
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class File:
+    """One file on its way. `links`: so many hard links to it follow. `many`: it is made of more than one chunk."""
+
+    __slots__ = ("failed", "fd", "folder", "links", "many", "name", "parts", "pending", "place", "record", "settled")
+
+    def __init__(self, record: Record, others: list[Record], folder: Folder, links: int) -> None:
+        self.record = record
+        self.folder = folder
+        self.name = name_of(record.path)
+        self.parts = file_parts(record, others)
+        self.links = links
+        self.many = len(self.parts) > 1 or len(self.parts[0].content.ids) > CHUNK_ID_SIZE
+        self.pending = 0
+        self.fd = -1
+        self.place: Place | None = None
+        self.failed = False
+        self.settled = False
+
+    def data_size(self) -> int:
+        """The bytes of the file that are in no hole."""
+        return sum(part.data_size() for part in self.parts)
+
+
+class Files:
+    """What is done to files; any thread may call `prepare` and `write`, for one file one at a time."""
+
+    def __init__(self, target: Target, workers: Workers) -> None:
+        self._target = target
+        self._tally = target.tally
+        self._workers = workers
+        self._lock = threading.Lock()
+
+    def prepare(self, file: File) -> None:
+        """Compare a file of one part with the live one, and settle it if that is right already."""
+        try:
+            live = self._live(file)
+            if live is None:
+                self._begin(file)
+                return
+            fd, before = live
+            try:
+                self._prepare(file, fd, before)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.fail(file, reason_of(error))
+
+    def prepare_large(self, file: File) -> None:
+        """The same for a file of many parts, in several threads; for the caller's own thread."""
+        try:
+            live = self._live(file)
+            if live is None:
+                self._begin(file)
+                return
+            fd, before = live
+            try:
+                self._workers.run(partial(part.compare, fd, self._workers) for part in file.parts)
+                if self._keep(file, fd, before):
+                    return
+                self._begin(file)
+                self._workers.run(partial(self._copy, file, part, fd) for part in file.parts)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.fail(file, reason_of(error))
+
+    def write(self, file: File, chunk: memoryview, runs: list[Run], *, settle: bool) -> None:
+        """Write the runs of a chunk; the last chunk that a file waits for settles it, where that is wanted."""
+        if file.failed:
+            return
+        try:
+            if file.fd < 0:
+                self._open(file)
+            for run in runs:
+                _write(file.fd, chunk[run.at : run.at + run.length], run)
+                self._tally.wrote(run.length)
+            with self._lock:
+                file.pending -= 1
+                last = file.pending == 0 and not file.failed
+            if last and settle:
+                self._settle(file)
+        except OSError as error:
+            self.fail(file, reason_of(error))
+        except ManifestInvalid:
+            self.fail(file, Reason.DAMAGED)
+
+    def settle(self, file: File) -> None:
+        """All that a file needs is written: give it its metadata, and its name."""
+        if file.failed or file.settled:
+            return
+        try:
+            if file.fd < 0:
+                self._open(file)
+            self._settle(file)
+        except OSError as error:
+            self.fail(file, reason_of(error))
+
+    def fail(self, file: File, reason: Reason) -> None:
+        """List a file; what there is of it is discarded when no thread writes any more."""
+        with self._lock:
+            file.failed = True
+        self._tally.fail(file.record.path, reason)
+
+    def discard(self, file: File) -> None:
+        """Remove what there is of a file that was not settled."""
+        if file.fd >= 0:
+            os.close(file.fd)
+            file.fd = -1
+        if file.place is not None and not file.settled:
+            with contextlib.suppress(OSError):
+                os.unlink(file.place.name, dir_fd=file.place.at)
+            file.place = None
+
+    def _live(self, file: File) -> tuple[int, os.stat_result] | None:
+        """The file that is there, open, if its content is of use."""
+        if self._target.fresh:
+            return None
+        try:
+            found = os.lstat(file.name, dir_fd=file.folder.fd)
+            if not stat.S_ISREG(found.st_mode) or (not file.many and found.st_size != file.record.size):
+                return None
+            fd = os.open(file.name, _READ, dir_fd=file.folder.fd)
+        except OSError:
+            return None  # what cannot be read is replaced
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            return None
+        return fd, status
+
+    def _prepare(self, file: File, live: int, before: os.stat_result) -> None:
+        (part,) = file.parts
+        part.compare(live, self._workers)
+        if self._keep(file, live, before):
+            return
+        self._begin(file)
+        if file.many:
+            self._copy(file, part, live)
+        else:
+            part.wanted = None
+
+    def _keep(self, file: File, live: int, before: os.stat_result) -> bool:
+        """Settle a live file that has the content, did not change meanwhile, and has just the names it should have."""
+        if any(part.differs for part in file.parts) or before.st_size != file.record.size:
+            return False
+        now = os.fstat(live)
+        if _mark(now) != _mark(before) or now.st_nlink != 1 + file.links:
+            return False
+        self._target.metadata.mend(live, file.record, now)
+        self._tally.kept(file.data_size())
+        self._tally.file(kept=True)
+        file.settled = True
+        return True
+
+    def _begin(self, file: File) -> None:
+        # A file of one chunk is opened, written and closed in one go: no more descriptors than files of many.
+        if file.many:
+            self._open(file)
+
+    def _open(self, file: File) -> None:
+        file.fd, file.place = self._target.create(file.folder, file.name)
+        if file.many or file.parts[0].data_size() != file.record.size:
+            os.ftruncate(file.fd, file.record.size)
+
+    def _copy(self, file: File, part: Part, live: int) -> None:
+        try:
+            self._tally.kept(part.copy(live, file.fd, self._workers))
+        except OSError as error:
+            self.fail(file, reason_of(error))
+
+    def _settle(self, file: File) -> None:
+        target = self._target
+        owner = target.metadata.owner_of_new(hands_down_group=file.folder.hands_down_group)
+        target.metadata.apply(file.fd, file.record, owner=owner)
+        os.close(file.fd)
+        file.fd = -1
+        file.settled = True
+        if file.place is not None and not target.fresh:
+            target.offer(file.record.path, file.place, file.record.size)
+        else:
+            self._tally.file(kept=False)
+
+
+def _mark(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _write(fd: int, piece: memoryview, run: Run) -> None:
+    if len(piece) != run.length:
+        raise ManifestInvalid("the manifest names bytes that a chunk does not have")
+    written = os.pwrite(fd, piece, run.offset)
+    while written < run.length:
+        written += os.pwrite(fd, piece[written:], run.offset + written)

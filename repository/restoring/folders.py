@@ -1,0 +1,126 @@
+"""The folders of a target, opened step by step from its root, never through a symbolic link."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import OrderedDict
+from contextlib import suppress
+
+OPEN_MAX = 128
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Folder:
+    """An open folder. `foreign`: it lies on another volume than the root. `holds`: who keeps it open."""
+
+    __slots__ = ("fd", "foreign", "hands_down_group", "holds", "path")
+
+    def __init__(self, path: bytes, fd: int, status: os.stat_result, device: int) -> None:
+        self.path = path
+        self.fd = fd
+        self.foreign = status.st_dev != device
+        self.hands_down_group = bool(status.st_mode & stat.S_ISGID)
+        self.holds = 0
+
+
+class Folders:
+    """Up to 128 open folders, and those that are held. For one thread; others may use the descriptors they hold.
+
+    A folder that was moved away while it is open is still the one that was found below the root.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._device = os.fstat(root).st_dev
+        self._open: OrderedDict[bytes, Folder] = OrderedDict()
+        self._held = 0
+        self.root = Folder(b"", root, os.fstat(root), self._device)
+
+    def get(self, path: bytes) -> Folder:
+        """The folder of that path; raises OSError when there is none, or something else is on the way."""
+        found = self._open.get(path)
+        if found is not None:
+            self._open.move_to_end(path)
+            return found
+        missing: list[bytes] = []
+        at = path
+        while at and at not in self._open:
+            missing.append(at)
+            at = parent_of(at)
+        folder = self._open[at] if at else self.root
+        for step in reversed(missing):
+            folder = self._opened(step, folder)
+        return folder
+
+    def hold(self, folder: Folder) -> None:
+        """Keep a folder open until it is released as often."""
+        folder.holds += 1
+        self._held += folder.holds == 1
+
+    def release(self, folder: Folder) -> None:
+        """Take back one hold."""
+        folder.holds -= 1
+        self._held -= folder.holds == 0
+
+    def make(self, path: bytes) -> bool:
+        """Have a folder of that path, ours to fill; returns whether it was made. What is no folder is replaced."""
+        parent, name = self.get(parent_of(path)), name_of(path)
+        try:
+            os.mkdir(name, stat.S_IRWXU, dir_fd=parent.fd)
+        except FileExistsError:
+            if is_folder(name, at=parent.fd):
+                self._widen(self.get(path))
+                return False
+            os.unlink(name, dir_fd=parent.fd)
+            os.mkdir(name, stat.S_IRWXU, dir_fd=parent.fd)
+        return True
+
+    def close(self) -> None:
+        """Give back the descriptors but the root's."""
+        for folder in self._open.values():
+            os.close(folder.fd)
+        self._open.clear()
+
+    def _opened(self, path: bytes, above: Folder) -> Folder:
+        fd = folder_open(name_of(path), at=above.fd)
+        folder = self._open[path] = Folder(path, fd, os.fstat(fd), self._device)
+        if len(self._open) > OPEN_MAX + self._held:
+            oldest = next(key for key, found in self._open.items() if not found.holds)
+            os.close(self._open.pop(oldest).fd)
+        return folder
+
+    def _widen(self, folder: Folder) -> None:
+        """Let us write where the owner may not: the folder's own bits come back when all is in place."""
+        mode = os.fstat(folder.fd).st_mode
+        if mode & stat.S_IRWXU != stat.S_IRWXU:
+            with suppress(PermissionError):
+                os.fchmod(folder.fd, stat.S_IMODE(mode) | stat.S_IRWXU)
+
+
+def folder_open(name: bytes, *, at: int) -> int:
+    """Open a folder for reading; one of ours whose bits keep us out is given them."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=at)
+    except PermissionError:
+        held = os.open(name, _PATH, dir_fd=at)
+    try:
+        os.chmod(f"/proc/self/fd/{held}", stat.S_IRWXU)
+        return os.open(b".", _FOLDER, dir_fd=held)
+    finally:
+        os.close(held)
+
+
+def is_folder(name: bytes, *, at: int) -> bool:
+    """Whether a name is a folder itself, and no link to one."""
+    return stat.S_ISDIR(os.lstat(name, dir_fd=at).st_mode)
+
+
+def parent_of(path: bytes) -> bytes:
+    """The path of the folder that holds it."""
+    return path.rpartition(b"/")[0]
+
+
+def name_of(path: bytes) -> bytes:
+    """The last name of a path."""
+    return path.rpartition(b"/")[2]

@@ -1,0 +1,173 @@
+"""Which records of a snapshot are to be restored, and a look at all of them before anything is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from repository.errors import LimitReached, ManifestInvalid, PathNotFound
+from repository.restoring.folders import parent_of
+from repository.restoring.metadata import stat_of
+from repository.restoring.outcome import RestoreLimits
+from repository.restoring.workers import Pulse
+from repository.sources.protocol import Kind
+from repository.sources.walk import RESERVED_FOLDER
+from repository.tree.records import Record, record_pack, sort_key
+from repository.tree.stream import Manifest
+
+# Beyond so many paths the whole manifest is read once, instead of a piece of it for each.
+_SEEKS_MAX = 16
+_TICK_ENTRIES = 1024
+
+Entry = tuple[Record, list[Record]]
+
+
+class Selection:
+    """The whole snapshot, or some paths with all below them, and the folders that lead there."""
+
+    def __init__(self, manifest: Manifest, paths: Sequence[bytes] | None) -> None:
+        self._manifest = manifest
+        self.paths = None if paths is None or b"" in paths else _apart(paths)
+        self._chosen = frozenset(self.paths or ())
+        self._above = frozenset(above for path in self.paths or () for above in _folders_of(path))
+
+    def covers(self, path: bytes) -> bool:
+        """Whether a path was chosen, itself or with a folder it is in."""
+        if self.paths is None:
+            return True
+        return path in self._chosen or any(above in self._chosen for above in _folders_of(path))
+
+    def entries(self) -> Iterator[Entry]:
+        """The records in order, each with the parts of a file that belong to it.
+
+        A hard link whose first name was not chosen becomes the file itself, and later ones are links to that.
+        Raises `PathNotFound` for a path that the snapshot does not hold, `Damage`, `StorageError`.
+        """
+        firsts: dict[bytes, bytes] = {}
+        for record, parts in self._found():
+            if record.kind is not Kind.HARDLINK or self.covers(record.target or b""):
+                yield record, parts
+                continue
+            known = firsts.get(record.target or b"")
+            if known is not None:
+                linked = record._replace(target=known)
+                yield linked._replace(raw=record_pack(linked)), []
+                continue
+            firsts[record.target or b""] = record.path
+            first, others = self._entry(record.target or b"")
+            if first.kind is not Kind.FILE:
+                raise ManifestInvalid("the manifest holds a hard link to what is no file")
+            yield first._replace(path=record.path), others
+
+    def _found(self) -> Iterator[Entry]:
+        if self.paths is None:
+            yield from self._manifest.files()
+        elif len(self.paths) > _SEEKS_MAX:
+            yield from self._sifted()
+        else:
+            seen: set[bytes] = set()
+            for path in self.paths:
+                for above in _folders_of(path):
+                    if above not in seen:
+                        seen.add(above)
+                        yield self._entry(above)
+                yield from self._under(path)
+
+    def _sifted(self) -> Iterator[Entry]:
+        missing = set(self._chosen)
+        for entry in self._manifest.files():
+            path = entry[0].path
+            missing.discard(path)
+            if path in self._above or self.covers(path):
+                yield entry
+        if missing:
+            raise PathNotFound("the snapshot holds nothing under one of the paths")
+
+    def _entry(self, path: bytes) -> Entry:
+        return next(self._under(path))
+
+    def _under(self, path: bytes) -> Iterator[Entry]:
+        """The record of a path and all below it."""
+        found = self._manifest.under(path)
+        first = next(found, None)
+        if first is None or first[0].path != path:
+            raise PathNotFound("the snapshot holds nothing under one of the paths")
+        yield first
+        yield from found
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a selection amounts to: `links` has for each file how many hard links to it follow."""
+
+    entries: int = 0
+    files: int = 0
+    bytes: int = 0
+    links: Counter[bytes] = field(default_factory=Counter)
+
+
+def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse) -> Totals:
+    """Read all records and add them up; what this lets pass fits together.
+
+    Raises `ManifestInvalid` for what no writer of ours says, `LimitReached`, `PathNotFound`, `Damage`, `StorageError`.
+    """
+    totals = Totals()
+    folders: list[bytes] = []
+    for record, parts in selection.entries():
+        path = record.path
+        if path:
+            _place_check(path, folders, limits)
+        if record.kind is Kind.FOLDER:
+            folders.append(path)
+        totals.entries += 1
+        if record.kind is Kind.FILE:
+            totals.files += 1
+            totals.bytes += sum(_data_size(found) for found in (record, *parts))
+        elif record.kind is Kind.HARDLINK:
+            totals.links[record.target or b""] += 1
+        if record.kind not in (Kind.HARDLINK, Kind.SKIPPED):
+            stat_of(record)
+        if totals.entries > limits.entries or totals.bytes > limits.bytes:
+            raise LimitReached("the snapshot holds more than is to be restored")
+        if totals.entries % _TICK_ENTRIES == 0:
+            pulse.tick()
+    return totals
+
+
+def is_reserved(path: bytes) -> bool:
+    """Whether a path is, or lies in, the folder where restores do their work."""
+    return path == RESERVED_FOLDER or path.startswith(RESERVED_FOLDER + b"/")
+
+
+def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> None:
+    """Raise unless the record right before, or a folder that it is in, is the folder that holds the path."""
+    parent = parent_of(path)
+    while folders and folders[-1] != parent:
+        folders.pop()
+    if not folders:
+        raise ManifestInvalid("the manifest holds something that is in no folder")
+    if path.count(b"/") >= limits.depth:
+        raise LimitReached("the snapshot holds folders deeper than are to be restored")
+
+
+def _data_size(record: Record) -> int:
+    flat = record.content.extents if record.content is not None else ()
+    if len(flat) == 3:  # noqa: PLR2004 - one extent, as most files have
+        return flat[0] if flat[1] >= 0 else 0
+    return sum(length for length, number in zip(flat[0::3], flat[1::3], strict=True) if number >= 0)
+
+
+def _folders_of(path: bytes) -> list[bytes]:
+    """The folders that lead to a path, the root first."""
+    steps = path.split(b"/")
+    return [b"/".join(steps[:count]) for count in range(len(steps))] if path else []
+
+
+def _apart(paths: Sequence[bytes]) -> list[bytes]:
+    """The paths in the manifest's order, without those that lie in another."""
+    found: list[bytes] = []
+    for path in sorted(set(paths), key=sort_key):
+        if not found or not path.startswith(found[-1] + b"/"):
+            found.append(path)
+    return found

@@ -1,0 +1,191 @@
+"""Making a snapshot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from repository.chunks.chunk import ChunkType, Compressor, block_hashes
+from repository.errors import Damage, SnapshotNotFound
+from repository.index.index import Index
+from repository.marks import MarkKind, mark_set
+from repository.objects import PACKS, id_new
+from repository.packs.fetching import ChunkStore
+from repository.packs.layout import directory_read
+from repository.packs.writing import ChunkWriter
+from repository.repository import Repository
+from repository.snapshots.assembly import Assembly, Counts
+from repository.snapshots.contents import Contents
+from repository.snapshots.parent import Parent
+from repository.snapshots.root import Root, root_store
+from repository.sources.protocol import Source
+from repository.tree.stream import Manifest, ManifestWriter
+
+PROGRESS_SECONDS = 0.2
+MANIFEST_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a snapshot is; `stored_bytes` is what it has put into storage."""
+
+    entries: int
+    bytes: int
+    stored_bytes: int
+
+
+def _nothing() -> None:
+    """Go on."""
+
+
+def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thing
+    repository: Repository,
+    *,
+    source: Source,
+    parent: bytes | None = None,
+    labels: dict[str, str] | None = None,
+    trust_stat: bool = True,
+    threads: int = 2,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Callable[[], None] = _nothing,
+) -> Root:
+    """Keep everything that the source has; returns the snapshot, which exists from then on.
+
+    With a `parent`, files whose stat is as it was are not read again (unless `trust_stat` is off), and files that are
+    rewritten in place are stored by their changed sectors. A parent that is gone or damaged only makes it slower.
+    `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which nothing is listed
+    then, and whose stored packs the next one uses.
+
+    Raises `StorageError`, `KeyUnavailable`, `Overtaken`, `SourceGone` when the source's root cannot be read.
+    """
+    with mark_set(repository.objects, kind=MarkKind.SNAPSHOT, at=repository.time()) as mark:
+        index = Index.load(repository.objects)
+        making = _Making(repository, source, index, threads=threads, progress=progress, checkpoint=checkpoint)
+        try:
+            root = making.run(parent, labels or {}, trust_stat=trust_stat)
+        finally:
+            making.end()
+        mark.check()
+        root_store(repository.objects, root)
+        source.commit(root.snapshot)
+        return root
+
+
+class _Making:
+    """One snapshot being made."""
+
+    def __init__(  # as above
+        self,
+        repository: Repository,
+        source: Source,
+        index: Index,
+        *,
+        threads: int,
+        progress: Callable[[Progress], None] | None,
+        checkpoint: Callable[[], None],
+    ) -> None:
+        self._repository = repository
+        self._source = source
+        self._index = index
+        self._writer = ChunkWriter(repository.objects, repository.cipher, index)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="snapshot")
+        self._ended = threading.Event()
+        self._checkpoint = checkpoint
+        self._progress = progress
+        self._told = 0.0
+        self._compressor = Compressor(MANIFEST_LEVEL)
+
+    def run(self, parent: bytes | None, labels: dict[str, str], *, trust_stat: bool) -> Root:
+        """Read and store everything; returns the root, which is not stored yet."""
+        created_at = self._repository.time()
+        self._packs_settle()
+        before = self._parent(parent)
+        known_parent = before.root.snapshot if before is not None else None
+        began = self._source.begin(known_parent)
+        manifest = ManifestWriter(self._manifest_store)
+        contents = Contents(self._source, self._writer, self._repository.keys, checkpoint=self._check)
+        beside = Parent(before, self._writer, trust_stat=trust_stat)
+        assembly = Assembly(self._source, contents, beside, pool=self._pool, emit=manifest.add)
+        for entry in self._source.scan():
+            assembly.add(entry)
+            self._tell(assembly.counts)
+        assembly.finish()
+        whole = manifest.finish()
+        self._writer.finish()
+        self._check()
+        counts = assembly.counts
+        return Root(
+            snapshot=id_new(),
+            parent=known_parent,
+            created_at=created_at,
+            scan_started_ns=began,
+            labels=labels,
+            chunks=bytes(manifest.ids),
+            firsts=manifest.firsts,
+            hash=whole,
+            entries=counts.entries,
+            files=counts.files,
+            bytes=counts.bytes,
+            skipped=counts.skipped,
+            warnings=counts.warnings,
+            added_bytes=self._writer.added_bytes,
+            stored_bytes=self._writer.stored_bytes,
+        )
+
+    def end(self) -> None:
+        """Stop the threads, whatever they are at."""
+        self._ended.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._writer.end()
+
+    def _packs_settle(self) -> None:
+        """Hold the index against the packs that are there.
+
+        What an interrupted snapshot left is used. What is indexed and gone, or has another size, is stored again.
+        """
+        there = dict(self._repository.objects.list(PACKS))
+        indexed = self._index.packs()
+        lost = {pack for pack, size in indexed.items() if there.get(pack) != size}
+        self._index.condemned |= lost
+        for pack in there.keys() - indexed.keys() - self._index.condemned:
+            try:
+                entries = directory_read(self._repository.objects, pack, there[pack])
+            except Damage:
+                continue  # cut short on its way into storage: nothing names it
+            self._writer.adopt(pack, there[pack], entries)
+
+    def _parent(self, parent: bytes | None) -> Manifest | None:
+        """The parent's manifest, if it can be read from beginning to end."""
+        if parent is None:
+            return None
+        chunks = ChunkStore(self._repository.objects, self._repository.cipher, self._index)
+        try:
+            manifest = self._repository.manifest(parent, chunks)
+            chunks.located(manifest.chunk_ids())
+        except (SnapshotNotFound, Damage):
+            return None
+        return manifest
+
+    def _manifest_store(self, type_: ChunkType, plain: memoryview) -> bytes:
+        self._check()
+        return self._writer.store(type_, plain, block_hashes(plain), self._compressor)
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise _Ended
+        self._checkpoint()
+
+    def _tell(self, counts: Counts) -> None:
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            self._check()
+            if self._progress is not None:
+                self._progress(Progress(counts.entries, counts.bytes, self._writer.stored_bytes))
+
+
+class _Ended(Exception):
+    """The snapshot is over: its threads need not go on."""

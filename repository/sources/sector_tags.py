@@ -1,0 +1,146 @@
+"""A short keyed tag for every sector of a file: what tells which sectors of a changed block are as they were."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Final, Protocol
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+SECTOR_SIZE: Final = 4096
+TAG_SIZE: Final = 16
+UNKNOWN: Final = bytes(TAG_SIZE)
+"""In the place of a tag: nothing is known of that sector."""
+
+SLICE_SECTORS: Final = 1024
+SLICE_TAGS_SIZE: Final = SLICE_SECTORS * TAG_SIZE
+
+_NONCE: Final = bytes(12)
+
+
+class SectorTagger:
+    """Tags sectors by GMAC with a secret AES-256 key and a fixed nonce.
+
+    So used, GMAC is a universal hash: two different sectors of up to 4096 bytes, chosen without the key, have the
+    same tag with a probability of at most 257 / 2^128. It would not stand if whoever writes the files saw tags
+    (with one nonce, two of them give the key away). They never do: tags stay in the sector map. All that shows is
+    whether a sector counted as changed, and each such answer is one more guess with that probability.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._gmac = AESGCM(key).encrypt_into
+
+    def tags(self, data: memoryview) -> bytearray:
+        """The tags of the sectors that the data is made of, one after the other; the last sector may be shorter."""
+        gmac = self._gmac
+        tags = bytearray(-(-len(data) // SECTOR_SIZE) * TAG_SIZE)
+        out = memoryview(tags)
+        low = 0
+        for offset in range(0, len(data), SECTOR_SIZE):
+            gmac(_NONCE, b"", data[offset : offset + SECTOR_SIZE], out[low : low + TAG_SIZE])
+            low += TAG_SIZE
+        return tags
+
+
+class TagRows(Protocol):
+    """Where the tags of files are kept, in slices of `SLICE_SECTORS`."""
+
+    tagger: SectorTagger
+
+    def row(self, path: bytes, number: int) -> bytes:
+        """What the parent's slice holds; empty when nothing is known. It may be shorter than a slice."""
+
+    def row_stage(self, path: bytes, opening: int, number: int, tags: bytes | None) -> None:
+        """What the next snapshot's slice holds; None says that it is the parent's."""
+
+
+class FileTags:
+    """The tags of one open file: `before` in the parent snapshot, and those `put` for the next one.
+
+    A slice leaves memory when all its sectors are known, so that a file of any size takes little.
+    """
+
+    def __init__(self, rows: TagRows, path: bytes, opening: int) -> None:
+        self._rows = rows
+        self._path = path
+        self._opening = opening
+        self._lock = Lock()
+        self._old: dict[int, bytes] = {}
+        self._new: dict[int, _Slice] = {}
+
+    def read(self, data: memoryview, offset: int) -> None:
+        """Take the tags of bytes read at that offset; a sector that is not begun at its start is not known."""
+        skipped = -offset % SECTOR_SIZE
+        if skipped < len(data):
+            self.put((offset + skipped) // SECTOR_SIZE, self.tags(data[skipped:]))
+
+    def tags(self, data: memoryview) -> bytearray:
+        """The tags of these sectors."""
+        return self._rows.tagger.tags(data)
+
+    def before(self, first: int, count: int) -> bytes:
+        """The parent's tags of `count` sectors, `UNKNOWN` where there is none."""
+        with self._lock:
+            found = [self._old_slice(number)[low:high] for number, low, high in _spans(first, count)]
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def put(self, first: int, tags: bytes | bytearray) -> None:
+        """These are the tags from sector `first` on."""
+        view = memoryview(tags)
+        with self._lock:
+            for number, low, high in _spans(first, len(tags) // TAG_SIZE):
+                taken, view = view[: high - low], view[high - low :]
+                self._slice_put(number, low, taken)
+
+    def close(self) -> None:
+        """Stage what is known of slices that are not whole."""
+        with self._lock:
+            for number in list(self._new):
+                self._stage(number)
+
+    def _slice_put(self, number: int, low: int, tags: memoryview) -> None:
+        if not bytes(tags).strip(b"\0"):
+            return
+        piece = self._new.setdefault(number, _Slice())
+        piece.tags += bytes(max(0, low - len(piece.tags)))
+        # What is put twice is not counted at all: such a slice waits for the end.
+        if not piece.tags[low : low + len(tags)].strip(b"\0"):
+            piece.filled += len(tags)
+        piece.tags[low : low + len(tags)] = tags
+        if piece.filled >= SLICE_TAGS_SIZE:
+            self._stage(number)
+
+    def _stage(self, number: int) -> None:
+        tags = bytes(self._new.pop(number).tags)
+        # Equal in full: tags of sectors that the file no longer has must not stay.
+        kept = tags.ljust(SLICE_TAGS_SIZE, b"\0") == self._old.pop(number, b"")
+        self._rows.row_stage(self._path, self._opening, number, None if kept else tags)
+
+    def _old_slice(self, number: int) -> bytes:
+        """A slice of the parent, always of full length; a few stay at hand."""
+        if number not in self._old:
+            while len(self._old) > 1:
+                del self._old[next(iter(self._old))]
+            self._old[number] = self._rows.row(self._path, number).ljust(SLICE_TAGS_SIZE, b"\0")
+        return self._old[number]
+
+
+class _Slice:
+    """The tags of a slice so far, and how many bytes of them were put once."""
+
+    __slots__ = ("filled", "tags")
+
+    def __init__(self) -> None:
+        self.tags = bytearray()
+        self.filled = 0
+
+
+def _spans(first: int, count: int) -> list[tuple[int, int, int]]:
+    """The slices that sectors lie in: number, and from and to where in the slice's tags."""
+    spans = []
+    while count:
+        number, sector = divmod(first, SLICE_SECTORS)
+        taken = min(count, SLICE_SECTORS - sector)
+        spans.append((number, sector * TAG_SIZE, (sector + taken) * TAG_SIZE))
+        first, count = first + taken, count - taken
+    return spans

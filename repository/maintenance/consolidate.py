@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint
 from repository.objects import INDEX, Objects, id_new
 
 # 10 MB of index: small enough to be held a few times over while it is sealed.
@@ -17,7 +18,7 @@ def index_replace(
     *,
     without: frozenset[bytes],
     added: Table,
-    check: Callable[[], None],
+    check: Checkpoint,
 ) -> tuple[int, int]:
     """Write the index without some packs and with those of another table; then delete the objects that it replaces.
 

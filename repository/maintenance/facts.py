@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from repository.errors import Damage, ObjectDamaged, PruneRefused, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index, tables_load
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint
 from repository.maintenance.used import PackUse, UsedChunks, snapshot_use
 from repository.marks import FoundMark, marks_list
 from repository.objects import CONDEMNED, ID_SIZE, PACKS, SNAPSHOTS, TOMBSTONES, Objects
@@ -69,7 +70,7 @@ class Loaded:
     chunks: ChunkStore
 
 
-def facts_load(repository: Repository, checkpoint: Callable[[], None]) -> tuple[Facts, Loaded]:
+def facts_load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded]:
     """Look at everything. Raises `PruneRefused` when the storage does not answer, `KeyUnavailable`.
 
     Marks come first: a writer whose mark is not seen has either listed its snapshot before the snapshots are read, or
@@ -82,7 +83,7 @@ def facts_load(repository: Repository, checkpoint: Callable[[], None]) -> tuple[
         raise PruneRefused(f"the storage does not answer, and nothing was deleted: {error}") from error
 
 
-def _load(repository: Repository, checkpoint: Callable[[], None]) -> tuple[Facts, Loaded]:
+def _load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded]:
     objects = repository.objects
     now = repository.clock()
     facts = Facts(now, [], [], [], [], {}, 0, {}, frozenset(), frozenset(), frozenset())
@@ -138,7 +139,7 @@ def _open(repository: Repository, facts: Facts, tables: dict[bytes, Table]) -> L
     return Loaded(tables, orphans, used, ChunkStore(repository.objects, repository.cipher, index))
 
 
-def _use(repository: Repository, facts: Facts, loaded: Loaded, checkpoint: Callable[[], None]) -> None:
+def _use(repository: Repository, facts: Facts, loaded: Loaded, checkpoint: Checkpoint) -> None:
     """Walk every snapshot. One that cannot be read stops it: what it names is unknown."""
     for snapshot in facts.snapshots:
         try:

@@ -165,12 +165,19 @@ def _condemned(facts: Facts, plan: PrunePlan) -> None:
 def _waits(facts: Facts, policy: Policy, found: Condemnation) -> str | None:
     if found.at + policy.grace > facts.now:
         return "the grace is not over"
-    # One dead of age waits once more: it is removed first, and has the time until the next prune to see that.
-    if any(mark.kind is MarkKind.SNAPSHOT and mark.at < found.at + CLOCK_TOLERANCE for mark in facts.marks):
+    if _is_being_written(facts, found):
         return "a snapshot that may use them is still being written"
     if found.packs & facts.unreadable and facts.missing:
         return "one of them cannot be read, and snapshots lack chunks"
     return None
+
+
+def _is_being_written(facts: Facts, found: Condemnation) -> bool:
+    """Whether a writer that may not have seen the condemnation has its mark in place.
+
+    One that died of age counts once more: its mark is removed first, and it has until the next prune to notice.
+    """
+    return any(mark.kind is MarkKind.SNAPSHOT and mark.at < found.at + CLOCK_TOLERANCE for mark in facts.marks)
 
 
 def _condemn(facts: Facts, plan: PrunePlan) -> None:

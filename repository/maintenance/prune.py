@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from repository.errors import PruneRefused
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.consolidate import index_replace
 from repository.maintenance.exclusive import alone
 from repository.maintenance.facts import Facts, Loaded, facts_load
@@ -50,7 +50,7 @@ def prune_plan(
     small_pack: int = 8 * MIB,
     allow_empty: bool = False,
     expected: frozenset[bytes] = frozenset(),
-    checkpoint: Callable[[], None] | None = None,
+    checkpoint: Checkpoint = go_on,
 ) -> PrunePlan:
     """What a prune would do now; writes and deletes nothing. The arguments are those of `Policy`.
 
@@ -60,13 +60,11 @@ def prune_plan(
     policy = Policy(
         grace=grace, dead_share=dead_share, small_pack=small_pack, allow_empty=allow_empty, expected=expected
     )
-    facts, _ = facts_load(repository, checkpoint or _go_on)
+    facts, _ = facts_load(repository, checkpoint)
     return plan_make(facts, policy)
 
 
-def prune_execute(
-    repository: Repository, plan: PrunePlan, *, checkpoint: Callable[[], None] | None = None
-) -> PruneResult:
+def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkpoint = go_on) -> PruneResult:
     """Carry out what of the plan is still right by a second look, under a mark; a plan serves once.
 
     Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `KeyUnavailable`, `StorageError`. After
@@ -74,9 +72,9 @@ def prune_execute(
     """
     plan.take()
     with alone(repository) as mark:
-        facts, loaded = facts_load(repository, checkpoint or _go_on)
+        facts, loaded = facts_load(repository, checkpoint)
         agreed = plan.agreed(plan_make(facts, plan.policy))
-        return _Prune(repository, facts, loaded, agreed, mark, checkpoint or _go_on).run()
+        return _Prune(repository, facts, loaded, agreed, mark, checkpoint).run()
 
 
 class _Prune:
@@ -89,7 +87,7 @@ class _Prune:
         loaded: Loaded,
         plan: PrunePlan,
         mark: Mark,
-        checkpoint: Callable[[], None],
+        checkpoint: Checkpoint,
     ) -> None:
         self._repository = repository
         self._objects = repository.objects
@@ -195,7 +193,3 @@ class _Prune:
             self._objects.delete(TOMBSTONES, snapshot)
         for name in self._plan.dead_marks:
             self._objects.delete(MARKS, name)
-
-
-def _go_on() -> None:
-    """The checkpoint of who cannot be cancelled."""

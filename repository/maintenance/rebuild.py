@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from repository.errors import Damage, PruneRefused, RepositoryUnknown
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.consolidate import ENTRIES_MAX
 from repository.maintenance.exclusive import alone
 from repository.objects import INDEX, PACKS, Objects, id_new
@@ -29,7 +29,7 @@ class RebuildReport:
     unreadable: dict[bytes, str] = field(default_factory=dict)
 
 
-def index_rebuild(repository: Repository, *, checkpoint: Callable[[], None] | None = None) -> RebuildReport:
+def index_rebuild(repository: Repository, *, checkpoint: Checkpoint = go_on) -> RebuildReport:
     """Write a new index from what the packs say of themselves, then delete the old one.
 
     Until all of the new one is stored, the old one stays. Raises `PruneRunning` while a prune is at work,
@@ -46,7 +46,7 @@ def index_rebuild(repository: Repository, *, checkpoint: Callable[[], None] | No
         report.lost = _lost(objects, old, packs, report)
         build = _Build(objects)
         for pack, size in packs.items():
-            (checkpoint or _go_on)()
+            checkpoint()
             try:
                 build.add(pack, size, directory_read(objects, pack, size))
             except (Damage, RepositoryUnknown) as error:
@@ -123,7 +123,3 @@ def _keep(objects: Objects, names: list[bytes], report: RebuildReport, build: _B
         for pack in sorted(fresh):
             build.add(pack, sizes[pack], [(chunk, at) for chunk, at in table if at.pack == pack])
         kept |= fresh
-
-
-def _go_on() -> None:
-    """The checkpoint of who cannot be cancelled."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from repository.chunks.chunk import ChunkType
 from repository.errors import Damage, ObjectDamaged
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint
 from repository.maintenance.facts import Facts, Loaded
 from repository.objects import INDEX, PACKS, id_new
 from repository.packs.fetching import spans_of
@@ -43,7 +44,7 @@ class PackCopier:
         self.copied = 0
         self.full = False
 
-    def copy(self, packs: Iterable[bytes], *, check: Callable[[], None]) -> None:
+    def copy(self, packs: Iterable[bytes], *, check: Checkpoint) -> None:
         """Copy what is used of these packs. Raises `StorageError` but `StorageFull`, which only ends it."""
         uses = self._facts.uses
         try:

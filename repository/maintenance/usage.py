@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from repository.index.index import Index
+from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.used import UsedChunks, snapshot_use
 from repository.objects import INDEX, PACKS, SNAPSHOTS
 from repository.packs.fetching import ChunkStore
@@ -28,7 +28,7 @@ class Usage:
     snapshots: dict[bytes, int]
 
 
-def repository_usage(repository: Repository, *, checkpoint: Callable[[], None] | None = None) -> Usage:
+def repository_usage(repository: Repository, *, checkpoint: Checkpoint = go_on) -> Usage:
     """What the repository takes now. Raises `Damage`, `KeyUnavailable`, `StorageError`, what `checkpoint` raises."""
     objects = repository.objects
     names = list(roots_list(objects))
@@ -39,7 +39,7 @@ def repository_usage(repository: Repository, *, checkpoint: Callable[[], None] |
     for name in names:
         root = root_load(objects, name)
         logical[name] = root.bytes
-        snapshot_use(root, used, chunks, checkpoint or _go_on)
+        snapshot_use(root, used, chunks, checkpoint)
     packs = dict(objects.list(PACKS))
     uses = used.packs()
     dead = sum(size if pack not in uses else uses[pack].dead_bytes for pack, size in packs.items())
@@ -51,7 +51,3 @@ def repository_usage(repository: Repository, *, checkpoint: Callable[[], None] |
         dead=dead,
         snapshots=logical,
     )
-
-
-def _go_on() -> None:
-    """The checkpoint of who cannot be cancelled."""

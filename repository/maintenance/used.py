@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from repository.chunks.chunk import ChunkType, Location
 from repository.errors import ObjectDamaged
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.snapshots.root import Root
 from repository.tree.records import CHUNK_ID_SIZE, records_unpack
@@ -114,7 +115,7 @@ class UsedChunks:
         return next(kept, places[0])
 
 
-def snapshot_use(root: Root, used: UsedChunks, chunks: ChunkStore, checkpoint: Callable[[], None]) -> None:
+def snapshot_use(root: Root, used: UsedChunks, chunks: ChunkStore, checkpoint: Checkpoint) -> None:
     """Note all chunks that a snapshot names. What a chunk of a manifest names is noted once, for all snapshots.
 
     Raises `Damage`, `StorageError`.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index
 from repository.index.table import Table
+from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.chunk_states import ChunkStates
 from repository.maintenance.coverage import Coverage
 from repository.maintenance.verify_packs import packs_verify
@@ -26,7 +27,7 @@ def repository_verify(
     *,
     coverage: Coverage,
     progress: Callable[[VerifyProgress], None] | None = None,
-    checkpoint: Callable[[], None] | None = None,
+    checkpoint: Checkpoint = go_on,
 ) -> VerifyReport:
     """Look at everything, read what the coverage says, and report; nothing is changed, and damage raises nothing.
 
@@ -44,7 +45,9 @@ def repository_verify(
         if report.whole or attempt == TRIES or verifying.index_is_there():
             break
     left = set(roots_list(repository.objects))
-    report.snapshots = [found for found in report.snapshots if found.snapshot in left]
+    for gone in [found for found in report.snapshots if found.snapshot not in left]:
+        report.snapshots.remove(gone)
+        report.damaged.pop(SNAPSHOTS.key(gone.snapshot), None)
     return report
 
 
@@ -56,12 +59,12 @@ class _Verifying:
         repository: Repository,
         coverage: Coverage,
         progress: Callable[[VerifyProgress], None] | None,
-        checkpoint: Callable[[], None] | None,
+        checkpoint: Checkpoint,
     ) -> None:
         self._repository = repository
         self._coverage = coverage
         self._progress = progress
-        self._checkpoint = checkpoint or _go_on
+        self._checkpoint = checkpoint
         self._report = VerifyReport()
         self._names: list[bytes] = []
         self._snapshots = 0
@@ -113,7 +116,3 @@ class _Verifying:
     def _tell(self, packs: int, packs_total: int, snapshots: int) -> None:
         if self._progress is not None:
             self._progress(VerifyProgress(packs, packs_total, snapshots, self._snapshots))
-
-
-def _go_on() -> None:
-    """The checkpoint of who cannot be cancelled."""

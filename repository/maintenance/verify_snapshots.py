@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from repository.errors import ManifestInvalid
+from repository.maintenance.checkpoint import Checkpoint
 from repository.maintenance.chunk_states import ChunkStates
 from repository.maintenance.contents import ContentCheck, hash_fits
 from repository.maintenance.verify_report import LostFile, LostRange, SnapshotReport
@@ -33,7 +34,7 @@ class _Sound(NamedTuple):
 class SnapshotVerifier:
     """Verifies one snapshot after the other; what they share is decoded once."""
 
-    def __init__(self, states: ChunkStates, *, contents: bool, checkpoint: Callable[[], None]) -> None:
+    def __init__(self, states: ChunkStates, *, contents: bool, checkpoint: Checkpoint) -> None:
         self._states = states
         self._contents = ContentCheck(states) if contents else None
         self._checkpoint = checkpoint
@@ -71,7 +72,7 @@ class _Walk:
         self._lost: set[bytes] = set()
         self._torn = False
 
-    def run(self, checkpoint: Callable[[], None]) -> None:
+    def run(self, checkpoint: Checkpoint) -> None:
         """Raises `ManifestInvalid` for what no writer of ours says."""
         whole = blake3()
         for first, until, chunk, plain in self._plain(checkpoint):
@@ -87,7 +88,7 @@ class _Walk:
         if not self._report.ranges and whole.digest() != self._root.hash:
             raise ManifestInvalid("the manifest is not the one that the snapshot names")
 
-    def _plain(self, checkpoint: Callable[[], None]) -> Iterator[tuple[bytes, bytes | None, bytes, bytes | None]]:
+    def _plain(self, checkpoint: Checkpoint) -> Iterator[tuple[bytes, bytes | None, bytes, bytes | None]]:
         """Each chunk of the manifest: its first path, that of the next, its id and its bytes, if they can be had."""
         root = self._root
         ids = [root.chunks[at : at + CHUNK_ID_SIZE] for at in range(0, len(root.chunks), CHUNK_ID_SIZE)]

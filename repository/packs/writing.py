@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from repository.chunks.chunk import ChunkCipher, ChunkType, Compression, Compressor, Location
+from repository.chunks.chunk import ChunkCipher, ChunkType, Compressor, Location
 from repository.index.index import Index
 from repository.objects import PACKS, Objects, id_new
 from repository.packs.layout import HEADER_SIZE, PACK_SIZE, Entry, header, tail
@@ -200,17 +200,22 @@ class ChunkWriter:
 
     def store(self, type_: ChunkType, plain: memoryview, hashes: bytes, compressor: Compressor) -> bytes:
         """The id of a chunk with these bytes, stored if the repository did not have it. Raises `StorageError`."""
+        chunk, is_new = self.claim(type_, len(plain), hashes)
+        if is_new:
+            self.seal(type_, chunk, plain, compressor)
+        return chunk
+
+    def claim(self, type_: ChunkType, size: int, hashes: bytes) -> tuple[bytes, bool]:
+        """The id of a chunk with these block hashes, and whether it is new: then the caller has to `seal` it."""
         chunk = self._cipher.chunk_id(type_, hashes)
         if self.has(chunk):
-            return chunk
+            return chunk, False
         with self._lock:
             if chunk in self._known:
-                return chunk
+                return chunk, False
             self._known.add(chunk)
-            self.added_bytes += len(plain)
-        compression, payload = compressor.payload(plain)
-        self._seal(type_, chunk, compression, payload, len(plain))
-        return chunk
+            self.added_bytes += size
+        return chunk, True
 
     def adopt(self, pack: bytes, size: int, entries: list[Entry]) -> None:
         """Use a pack that no index names: what an interrupted snapshot left."""
@@ -228,9 +233,10 @@ class ChunkWriter:
         for queue in self._queues.values():
             queue.end()
 
-    def _seal(
-        self, type_: ChunkType, chunk: bytes, compression: Compression, payload: memoryview | bytes, size: int
-    ) -> None:
+    def seal(self, type_: ChunkType, chunk: bytes, plain: memoryview, compressor: Compressor) -> None:
+        """Put a claimed chunk into a pack. Raises `StorageError`."""
+        compression, payload = compressor.payload(plain)
+        size = len(plain)
         queue = self._queues[type_]
         length = len(payload) + self._cipher.overhead
         pack, offset, room = queue.reserve(length)

@@ -6,6 +6,7 @@ import os
 import stat
 from collections import OrderedDict
 from contextlib import suppress
+from pathlib import Path
 
 OPEN_MAX = 128
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -105,7 +106,7 @@ def folder_open(name: bytes, *, at: int) -> int:
     except PermissionError:
         held = os.open(name, _PATH, dir_fd=at)
     try:
-        os.chmod(f"/proc/self/fd/{held}", stat.S_IRWXU)
+        Path(f"/proc/self/fd/{held}").chmod(stat.S_IRWXU)  # the folder itself, whatever the name has become
         return os.open(b".", _FOLDER, dir_fd=held)
     finally:
         os.close(held)

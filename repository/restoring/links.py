@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 
 from repository.restoring.folders import Folder, Folders, name_of, parent_of
-from repository.restoring.metadata import stat_of
 from repository.restoring.outcome import Reason
 from repository.restoring.target import Place, Target
 from repository.tree.records import Record
@@ -19,18 +19,18 @@ def hard_link_make(record: Record, target: Target) -> None:
     if tally.has_failed(first):
         tally.fail(record.path, Reason.FIRST_LINK_FAILED)
         return
-    with tally.failing(record.path), _opened(target.folders, first) as source:
+    with tally.failing(record.path), _held(target.folders, parent_of(first)) as source:
         name = name_of(first)
         wanted = os.lstat(name, dir_fd=source.fd)
         if not stat.S_ISREG(wanted.st_mode):
             tally.fail(record.path, Reason.FIRST_LINK_FAILED)
             return
-        with _opened(target.folders, parent_of(record.path), is_folder=True) as folder:
-            live = _status(name_of(record.path), folder)
-            if live is None or (live.st_dev, live.st_ino) != (wanted.st_dev, wanted.st_ino):
-                place = _place(target, folder, record)
-                os.link(name, place.name, src_dir_fd=source.fd, dst_dir_fd=place.at, follow_symlinks=False)
-                _put(target, place, folder, record)
+        folder = target.folders.get(parent_of(record.path))
+        live = _status(name_of(record.path), folder)
+        if live is None or (live.st_dev, live.st_ino) != (wanted.st_dev, wanted.st_ino):
+            place = _place(target, folder, record)
+            os.link(name, place.name, src_dir_fd=source.fd, dst_dir_fd=place.at, follow_symlinks=False)
+            _put(target, place, folder, record)
 
 
 def symbolic_link_make(record: Record, target: Target) -> None:
@@ -50,12 +50,12 @@ def _is_same(record: Record, folder: Folder, name: bytes) -> bool:
     live = _status(name, folder)
     if live is None or not stat.S_ISLNK(live.st_mode):
         return False
-    return os.readlink(name, dir_fd=folder.fd) == record.target and stat_of(record) is not None
+    return os.readlink(name, dir_fd=folder.fd) == record.target
 
 
 @contextlib.contextmanager
-def _opened(folders: Folders, path: bytes, *, is_folder: bool = False):
-    folder = folders.get(path if is_folder else parent_of(path))
+def _held(folders: Folders, path: bytes) -> Iterator[Folder]:
+    folder = folders.get(path)
     folders.hold(folder)
     try:
         yield folder

@@ -20,7 +20,7 @@ from repository.errors import TargetFailed
 from repository.repository import Repository
 from repository.restoring.extras import extras_remove
 from repository.restoring.files import File
-from repository.restoring.folders import is_folder, name_of, parent_of
+from repository.restoring.folders import parent_of
 from repository.restoring.links import hard_link_make, symbolic_link_make
 from repository.restoring.metadata import Metadata
 from repository.restoring.outcome import Reason, RestoreLimits, RestoreProgress, RestoreReport, Tally, reason_of
@@ -70,7 +70,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     chunks = repository.chunks()
     selection = Selection(repository.manifest(snapshot, chunks), paths)
     totals = selection_check(selection, limits=limits, pulse=pulse)
-    pulse.bytes_total, pulse.files_total = totals.bytes, totals.files
+    pulse.bytes_total, pulse.files_total = totals.data, totals.files
     pulse.tick(always=True)
     metadata = Metadata(tally, special_bits=special_bits)
     with contextlib.ExitStack() as stack, _failures_named():

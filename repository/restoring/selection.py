@@ -103,8 +103,17 @@ class Totals:
 
     entries: int = 0
     files: int = 0
-    bytes: int = 0
+    data: int = 0
     links: Counter[bytes] = field(default_factory=Counter)
+
+    def add(self, record: Record, parts: list[Record]) -> None:
+        """Count a record."""
+        self.entries += 1
+        if record.kind is Kind.FILE:
+            self.files += 1
+            self.data += _data_size(record) + sum(map(_data_size, parts))
+        elif record.kind is Kind.HARDLINK:
+            self.links[record.target or b""] += 1
 
 
 def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse) -> Totals:
@@ -115,20 +124,14 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
     totals = Totals()
     folders: list[bytes] = []
     for record, parts in selection.entries():
-        path = record.path
-        if path:
-            _place_check(path, folders, limits)
+        if record.path:
+            _place_check(record.path, folders, limits)
         if record.kind is Kind.FOLDER:
-            folders.append(path)
-        totals.entries += 1
-        if record.kind is Kind.FILE:
-            totals.files += 1
-            totals.bytes += sum(_data_size(found) for found in (record, *parts))
-        elif record.kind is Kind.HARDLINK:
-            totals.links[record.target or b""] += 1
+            folders.append(record.path)
         if record.kind not in (Kind.HARDLINK, Kind.SKIPPED):
             stat_of(record)
-        if totals.entries > limits.entries or totals.bytes > limits.bytes:
+        totals.add(record, parts)
+        if totals.entries > limits.entries or totals.data > limits.bytes:
             raise LimitReached("the snapshot holds more than is to be restored")
         if totals.entries % _TICK_ENTRIES == 0:
             pulse.tick()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
 from repository.chunks.chunk import BLOCK_SIZE
-from repository.snapshots.contents import BUNDLE_SIZE, Base, Contents
+from repository.snapshots.bundling import Bundle, BundledRun, skipped
+from repository.snapshots.contents import Base, Contents
 from repository.snapshots.deltas import base_is_usable
 from repository.snapshots.parent import Known, Parent
 from repository.snapshots.rules import BUNDLED_SIZE_MAX
-from repository.snapshots.waiting import Bundle, Bundled, Parted, Ready, Waiting, skipped
+from repository.snapshots.waiting import Parted, Ready, Waiting
 from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone
 from repository.tree.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
 
-BUNDLE_FILES_MAX = 1024
 # What may wait for an entry before it that is still being read.
 ENTRIES_WAITING_MAX = 8192
 PARTS_WAITING_MAX = 64
+# Bundles that are read and wait to be sealed, of about 1 MiB each.
+SEALING_MAX = 4
 
 Emit = Callable[[bytes, bytes], None]
 """Takes path and bytes of the next record."""
@@ -51,7 +53,8 @@ class Assembly:
         self._emit = emit
         self._waiting: deque[Waiting] = deque()
         self._parts_waiting = 0
-        self._bundle = Bundle()
+        self._bundle = Bundle(source, self._store)
+        self._sealing: deque[Future[None]] = deque()
         self._lost: set[bytes] = set()
         self.counts = Counts()
 
@@ -75,18 +78,32 @@ class Assembly:
         """Wait for what is being read, and emit it. Raises what storing raised."""
         while self._waiting:
             self._step()
+        while self._sealing:
+            self._sealing.popleft().result()
 
     def _bundled(self, entry: SourceEntry) -> None:
         bundle = self._bundle
-        self._waiting.append(Bundled(self._record(entry), bundle, len(bundle.entries)))
-        bundle.entries.append(entry)
-        bundle.size += entry.size
-        if bundle.size >= BUNDLE_SIZE or len(bundle.entries) >= BUNDLE_FILES_MAX:
-            self._bundle_send()
+        run = self._waiting[-1] if self._waiting else None
+        if not isinstance(run, BundledRun) or run.bundle is not bundle:
+            run = BundledRun(bundle)
+            self._waiting.append(run)
+        bundle.add(entry, self._record(entry))
+        run.end = len(bundle)
+        if bundle.is_full:
+            self._bundle_close()
 
-    def _bundle_send(self) -> None:
-        bundle, self._bundle = self._bundle, Bundle()
-        bundle.future = self._pool.submit(self._contents.bundle, bundle.entries)
+    def _bundle_close(self) -> None:
+        self._bundle.close()
+        self._bundle = Bundle(self._source, self._store)
+
+    def _store(self, plain: bytes, hashes: bytes) -> bytes:
+        """Have the pool seal a bundle, if it is new; a few may wait."""
+        chunk, is_new = self._contents.claim(len(plain), hashes)
+        if is_new:
+            self._sealing.append(self._pool.submit(self._contents.seal, chunk, plain))
+        while len(self._sealing) > SEALING_MAX:
+            self._sealing.popleft().result()
+        return chunk
 
     def _parted(self, entry: SourceEntry, known: Known | None) -> None:
         """A larger file, part by part. The rule of one with several parts is settled first: it moves their borders."""
@@ -109,8 +126,8 @@ class Assembly:
     def _step(self) -> None:
         """Emit what is first in line, or its next part, waiting for it."""
         head = self._waiting[0]
-        if isinstance(head, Bundled) and head.bundle.future is None:
-            self._bundle_send()
+        if isinstance(head, BundledRun) and not head.ready():
+            self._bundle_close()
         records, is_last = head.take()
         for record, raw in records:
             self._out(record, raw)
@@ -139,7 +156,7 @@ class Assembly:
         """The entry's record, but for a file's content."""
         path_check(entry.path)
         xattrs: Xattrs = None
-        if entry.kind in {Kind.FILE, Kind.FOLDER, Kind.SYMLINK}:
+        if entry.kind is Kind.FOLDER:
             with suppress(SourceGone):
                 xattrs = self._source.xattrs(entry)
         return Record(entry.kind, entry.path, entry.stat, xattrs, entry.size, target=entry.target)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pyfastcdc import FastCDC
 
-from repository.chunks.chunk import ChunkType, Compressor, block_hashes
+from repository.chunks.chunk import ChunkType, Compressor
 from repository.packs.writing import ChunkWriter
 from repository.repository_keys import RepositoryKeys
 from repository.snapshots.cutting import chunker_of, cut_by_content, cut_by_grid
 from repository.snapshots.deltas import delta_content
-from repository.snapshots.extents import ExtentList
 from repository.snapshots.rules import HEAD_SIZE, Rule, rule_by_content, rule_by_name
 from repository.sources.protocol import Source, SourceEntry, SourceFile, SourceGone
-from repository.tree.records import Content
+from repository.tree.records import Content, Xattrs
 
 MIB = 1 << 20
 BUFFER_SIZE = 8 * MIB
-BUNDLE_SIZE = MIB
 
 
 class Done(NamedTuple):
@@ -29,6 +27,7 @@ class Done(NamedTuple):
     content: Content | None
     header: int = 0
     changed: bool = False
+    xattrs: Xattrs = None
     gone: str | None = None
 
 
@@ -61,27 +60,6 @@ class Contents:
         self._checkpoint = checkpoint
         self._own = threading.local()
 
-    def bundle(self, entries: Sequence[SourceEntry]) -> list[Done]:
-        """Small files, together up to 8 MiB, as one chunk."""
-        buffer, fill = self._tools.buffer, 0
-        found: list[tuple[int, int, bool] | str] = []
-        for entry in entries:
-            try:
-                with self._source.open(entry, in_place=False) as file:
-                    length = file.readinto(buffer[fill : fill + entry.size], 0) if entry.size else 0
-                    found.append((fill, length, length < entry.size or file.changed()))
-                    fill += length
-            except SourceGone as error:
-                found.append(str(error))
-        bundle = buffer[:fill]
-        chunk = self._store(bundle, block_hashes(bundle)) if fill else b""
-        return [
-            Done(None, gone=place)
-            if isinstance(place, str)
-            else Done(_bundled(entry.size, chunk, bundle, place[0], place[1]), changed=place[2])
-            for entry, place in zip(entries, found, strict=True)
-        ]
-
     def part(self, entry: SourceEntry, span: tuple[int, int], *, rule: Rule | None, base: Base | None) -> Done:
         """One part of a larger file; without a `rule` it is found out here."""
         suggested = rule or rule_by_name(entry.path, entry.size)
@@ -94,6 +72,15 @@ class Contents:
                 return self._part(file, span, found, base)
         except SourceGone as error:
             return Done(None, gone=str(error))
+
+    def claim(self, size: int, hashes: bytes) -> tuple[bytes, bool]:
+        """The id of a chunk with these block hashes, and whether it is new and has to be sealed."""
+        return self._writer.claim(ChunkType.DATA, size, hashes)
+
+    def seal(self, chunk: bytes, plain: bytes) -> None:
+        """Store a chunk that was claimed for being new."""
+        self._checkpoint()
+        self._writer.seal(ChunkType.DATA, chunk, memoryview(plain), self._tools.compressor)
 
     def rule(self, entry: SourceEntry) -> Rule | None:
         """How a file is to be cut; None when it cannot be read."""
@@ -108,12 +95,12 @@ class Contents:
             whole = list(file.data_ranges(*span)) == [span]
             if base is not None and base.header == rule.header and whole:
                 content = delta_content(file, span, header=rule.header, base=base.content, store=self._store)
-                return Done(content, rule.header, file.changed())
+                return Done(content, rule.header, file.changed(), file.xattrs())
             content, shrunk = cut_by_grid(file, span, header=rule.header, buffer=self._tools.buffer, store=self._store)
         else:
             tools = self._tools
             content, shrunk = cut_by_content(file, span, chunker=tools.chunker, buffer=tools.buffer, store=self._store)
-        return Done(content, rule.header, shrunk or file.changed())
+        return Done(content, rule.header, shrunk or file.changed(), file.xattrs())
 
     def _store(self, plain: memoryview, hashes: bytes) -> bytes:
         self._checkpoint()
@@ -131,20 +118,3 @@ def _rule(entry: SourceEntry, file: SourceFile) -> Rule:
     head = memoryview(bytearray(HEAD_SIZE))
     length = file.readinto(head, 0)
     return rule_by_content(rule_by_name(entry.path, entry.size), entry.size, bytes(head[:length]))
-
-
-def _bundled(size: int, chunk: bytes, bundle: memoryview, offset: int, length: int) -> Content:
-    """A small file's content; what was cut off while it was read is a hole."""
-    extents = ExtentList()
-    if length:
-        extents.add(length, chunk, offset)
-    extents.add_hole(size - length)
-    return extents.content(_blocks(bundle[offset : offset + length], size))
-
-
-def _blocks(view: memoryview, size: int) -> bytes:
-    """The hashes of a small file's blocks; one that ends in a hole is padded, one that is all hole has none."""
-    if len(view) == size:
-        return block_hashes(view)
-    padded = bytes(view) + bytes(min(-len(view) % (64 << 10), size - len(view)))
-    return block_hashes(memoryview(padded))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
+from repository.snapshots.bundling import CHANGED, skipped
 from repository.snapshots.contents import Done
-from repository.sources.protocol import Kind, SourceEntry
-from repository.tree.records import Content, FileHash, Record, blocks_in, record_pack, zero_hash
+from repository.sources.protocol import Kind
+from repository.tree.records import Content, FileHash, Record, all_hashes, record_pack
 
 Step = tuple[list[tuple[Record, bytes]], bool]
 """Records with their bytes, and whether these were the entry's last."""
-
-CHANGED = "changed"
 
 
 class Waiting(Protocol):
@@ -40,38 +39,6 @@ class Ready:
     def take(self) -> Step:
         """All of them."""
         return self.records, True
-
-
-@dataclass(slots=True)
-class Bundle:
-    """Small files that are read together, in a thread once there are enough."""
-
-    entries: list[SourceEntry] = field(default_factory=list)
-    size: int = 0
-    future: Future[list[Done]] | None = None
-
-
-@dataclass(slots=True)
-class Bundled:
-    """One file of a bundle."""
-
-    record: Record
-    bundle: Bundle
-    number: int
-
-    def ready(self) -> bool:
-        """Whether the bundle is stored."""
-        return self.bundle.future is not None and self.bundle.future.done()
-
-    def take(self) -> Step:
-        """The file's record; the bundle must have been sent."""
-        if self.bundle.future is None:
-            raise RuntimeError("the bundle was not sent")
-        done = self.bundle.future.result()[self.number]
-        if done.content is None:
-            return [_packed(skipped(self.record.path, done.gone))], True
-        file_hash = FileHash(self.record.size)
-        return [_packed(_first(self.record, done, done.content, file_hash, is_last=True))], True
 
 
 class Parted:
@@ -104,7 +71,7 @@ class Parted:
             return [_packed(_first(self._record, done, done.content, self._hash, is_last=is_last))], is_last
         # What was there when the file was begun and is gone now is a hole, as with a file that shrank.
         content = done.content or Content(b"", (stop - start, -1, 0), b"", None)
-        self._hash.update(_hashes(content, start, stop, self._header))
+        self._hash.update(all_hashes(content, start, stop, self._header))
         content = content._replace(hash=self._hash.digest() if is_last else None)
         warning = CHANGED if done.changed or done.content is None else None
         record = Record(Kind.PART, self._record.path, content=content, warning=warning, number=self._number)
@@ -118,25 +85,12 @@ class Parted:
         return len(self.futures)
 
 
-def skipped(path: bytes, reason: str | None) -> Record:
-    """The record of what could not be read."""
-    return Record(Kind.SKIPPED, path, target=(reason or "it could not be read").encode())
-
-
 def _first(record: Record, done: Done, content: Content, file_hash: FileHash, *, is_last: bool) -> Record:
     stop = record.size if is_last else sum(content.extents[0::3])
-    file_hash.update(_hashes(content, 0, stop, done.header))
+    file_hash.update(all_hashes(content, 0, stop, done.header))
     content = content._replace(hash=file_hash.digest() if is_last else None)
-    return record._replace(header=done.header, content=content, warning=CHANGED if done.changed else None)
-
-
-def _hashes(content: Content, start: int, stop: int, header: int) -> bytes:
-    """The hashes of all blocks of a part, those in holes too."""
-    if -1 not in content.extents[1::3]:
-        return content.blocks
-    known = iter([content.blocks[at : at + 32] for at in range(0, len(content.blocks), 32)])
-    blocks = blocks_in(content, start, stop, header)
-    return b"".join(zero_hash(end - begin) if is_hole else next(known) for begin, end, is_hole in blocks)
+    warning = CHANGED if done.changed else None
+    return record._replace(header=done.header, content=content, xattrs=done.xattrs, warning=warning)
 
 
 def _packed(record: Record) -> tuple[Record, bytes]:

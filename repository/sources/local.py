@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator
@@ -10,16 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from repository.sources.beneath import Root
-from repository.sources.local_file import LocalFile, entry_open
+from repository.sources.local_file import LocalFile, entry_open, user_attributes
 from repository.sources.protocol import Kind, SourceEntry, SourceGone
 from repository.sources.sector_map import SectorMap
 from repository.sources.walk import reason, tree_walk
 
 # What the kernel takes for the times of files. It runs a few ms late: whatever is written from now on is not older.
 _CLOCK_REALTIME_COARSE: Final = 5
-
-_USER: Final = "user."
-_NO_ATTRIBUTES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class LocalTree:
@@ -50,16 +46,10 @@ class LocalTree:
         return entries if self._sector_map is None else _noted(entries, self._sector_map)
 
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
-        """The `user.*` attributes of a file or folder, or None when there are none. Raises `SourceGone`."""
-        if entry.kind not in (Kind.FILE, Kind.FOLDER):
-            return None
+        """The `user.*` attributes of a folder, or None when there are none. Raises `SourceGone`."""
         descriptor, _ = entry_open(self._open_root(), entry)
         try:
-            return _user_attributes(descriptor) or None
-        except OSError as error:
-            if error.errno in _NO_ATTRIBUTES:
-                return None
-            raise SourceGone(reason(error)) from error
+            return user_attributes(descriptor)
         finally:
             os.close(descriptor)
 
@@ -97,17 +87,3 @@ def _noted(entries: Iterator[SourceEntry], sector_map: SectorMap) -> Iterator[So
             sector_map.found(entry.path)
         yield entry
     sector_map.scanned()
-
-
-def _user_attributes(descriptor: int) -> dict[bytes, bytes]:
-    found = {}
-    for name in os.listxattr(descriptor):
-        if not name.startswith(_USER):
-            continue
-        try:
-            found[os.fsencode(name)] = os.getxattr(descriptor, name)
-        except OSError as error:
-            # One may be removed between the two calls.
-            if error.errno != errno.ENODATA:
-                raise
-    return found

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,6 +17,8 @@ from repository.sources.sector_tags import FileTags
 from repository.sources.walk import reason
 
 _DISK_BLOCK: Final = 512
+_USER: Final = "user."
+_NO_ATTRIBUTES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
@@ -31,6 +34,31 @@ def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
         os.close(descriptor)
         raise SourceGone("replaced meanwhile")
     return descriptor, status
+
+
+def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
+    """The `user.*` attributes of what is open, or None when there are none. Raises `SourceGone`."""
+    found = {}
+    try:
+        for name in os.listxattr(descriptor):
+            if name.startswith(_USER):
+                with suppress_missing():
+                    found[os.fsencode(name)] = os.getxattr(descriptor, name)
+    except OSError as error:
+        if error.errno in _NO_ATTRIBUTES:
+            return None
+        raise SourceGone(reason(error)) from error
+    return found or None
+
+
+@contextmanager
+def suppress_missing() -> Iterator[None]:
+    """One may be removed between being listed and being read."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
 
 
 class LocalFile:
@@ -74,6 +102,10 @@ class LocalFile:
     def changes(self, start: int, stop: int, *, header: int, known: bytes) -> LocalChanges:
         """The part from `start` to `stop` against the parent's, whose blocks have the `known` hashes."""
         return LocalChanges(self, self._tags, start, stop, header=header, known=known)
+
+    def xattrs(self) -> dict[bytes, bytes] | None:
+        """The `user.*` attributes, or None when there are none."""
+        return user_attributes(self._descriptor)
 
     def changed(self) -> bool:
         """Whether the file is no longer what it was when it was found."""

@@ -77,6 +77,9 @@ class SourceFile(Protocol):
         than these hashes gives changed blocks whole.
         """
 
+    def xattrs(self) -> dict[bytes, bytes] | None:
+        """The file's `user.*` attributes, or None when there are none."""
+
     def changed(self) -> bool:
         """Whether the file is no longer what it was when it was found: it may hold a mixture."""
 
@@ -91,7 +94,7 @@ class Source(Protocol):
         """Everything there is, in the manifest's order, the root folder first."""
 
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
-        """The `user.*` attributes, or None when there are none."""
+        """The `user.*` attributes of a folder, or None when there are none."""
 
     def open(self, entry: SourceEntry, *, in_place: bool) -> AbstractContextManager[SourceFile]:
         """Open a file; `in_place` says that it is one whose changes are wanted by the sector next time."""

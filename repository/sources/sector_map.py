@@ -54,6 +54,7 @@ class SectorMap:
         self._waiting: list[StagedRow] = []
         self._waiting_bytes = 0
         self._superseded: list[tuple[bytes, int]] = []
+        self._tagged: set[bytes] = set()
         self._keys: Iterator[bytes] = iter(())
         self._key: bytes | None = None
         self._secret_take(secrets.token_bytes(SECRET_SIZE))
@@ -69,6 +70,7 @@ class SectorMap:
                 return
             self._secret_take(self._store.secret)
             self._usable = parent is not None and self._store.snapshot == parent
+            self._tagged = set()
             self._keys = self._stored_keys() if self._usable else iter(())
             self._key = next(self._keys, None)
 
@@ -78,6 +80,8 @@ class SectorMap:
         while self._key is not None and self._key <= key:
             if self._key != key:
                 self._stage(StagedRow(self._key, OPENED, 0, None, None))
+            else:
+                self._tagged.add(key)
             self._key = next(self._keys, None)
 
     def scanned(self) -> None:
@@ -88,6 +92,9 @@ class SectorMap:
 
     def superseded(self, path: bytes) -> None:
         """That file is opened, but not in place: what was known or learnt of it until now holds no longer."""
+        # Most files never have tags, and each of a million is opened once.
+        if _key(path) not in self._tagged:
+            return
         with self._lock:
             if self._store is None:
                 return
@@ -106,6 +113,7 @@ class SectorMap:
             if self._store is None:
                 return None
             self._openings += 1
+            self._tagged.add(_key(path))
             self._stage(StagedRow(_key(path), OPENED, self._openings, None, None))
             return FileTags(self, path, self._openings)
 

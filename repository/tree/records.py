@@ -248,6 +248,15 @@ def placed(content: Content, start: int) -> Iterator[tuple[int, int, Extent]]:
         start += extent.length
 
 
+def all_hashes(content: Content, start: int, stop: int, header: int) -> bytes:
+    """The hashes of all blocks of a part, those in holes too."""
+    if HOLE not in content.extents[1::3]:
+        return content.blocks
+    known = iter([content.blocks[at : at + 32] for at in range(0, len(content.blocks), 32)])
+    blocks = blocks_in(content, start, stop, header)
+    return b"".join(zero_hash(end - begin) if is_hole else next(known) for begin, end, is_hole in blocks)
+
+
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Ranges in order, those that touch made one."""
     joined: list[tuple[int, int]] = []

@@ -1,10 +1,26 @@
-"""The formats of what is stored, and the protocol of where: no Django, no network of its own.
+"""The formats of what is stored, and the protocol of where: no Django, no network of its own. Bytes: FORMAT.md.
 
-storage     a place for objects under keys: a folder, an S3 bucket (`repository.storage`)
-sealed      an object encrypted in frames that can be opened at any offset (`repository.sealed`)
-archive     one sealed or plain `.tar.gz` object holding a whole backup
-manifest    of an archive: the small sealed record beside it, from which the catalogue can be rebuilt
-            (`repository.archive_manifest`)
-tenant      the customer whose keys seal an object
-data key    32 random bytes for one tenant on one target; every other key is derived from it
+storage      a place for objects under keys: a folder, an S3 bucket (`storage`; tried again by `retrying`)
+sealed       an object encrypted in frames that can be opened at any offset (`sealed`)
+tenant       the customer whose keys seal an object
+data key     32 random bytes for one tenant on one target; every other key is derived from it, or wrapped by it
+
+archive      one sealed or plain `.tar.gz` object holding a whole backup; beside it its small sealed manifest
+             (`archive_manifest`), from which the catalogue can be rebuilt
+
+repository   many backups of one tenant on one target, each thing stored once (`repository`, `repository_keys`)
+snapshot     one backup in a repository: its root names a manifest (`snapshots`)
+source       where the files of a snapshot come from (`sources`)
+manifest     the records of everything a snapshot holds, in order of their paths (`tree`)
+part         256 MiB of a file: what a record of the manifest speaks of
+block        64 KiB of a file, or its header: what has a hash of its own in the manifest
+sector       4 KiB of a file: the least that is stored of a change in place
+chunk        up to 8 MiB that are stored under the hash of their content (`chunks`)
+extent       a run of a file's bytes in a chunk
+bundle       small files that make one chunk
+pack         an object of up to 32 MiB that holds sealed chunks (`packs`)
+index        where in which pack each chunk is (`index`)
+parent       the snapshot that a new one is compared with
+mark         says that somebody is writing, or pruning (`marks`)
+condemned    of a pack: about to be deleted, and used by no new snapshot (`maintenance`)
 """

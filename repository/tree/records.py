@@ -92,6 +92,8 @@ def path_check(path: bytes) -> None:
 
 def parts_of(size: int, header: int) -> list[tuple[int, int]]:
     """Where each part of a file begins and ends; an empty file has one empty part."""
+    if size <= PART_SIZE:
+        return [(0, size)]
     first = min(size, PART_SIZE + header)
     begins = range(first, size, PART_SIZE)
     return [(0, first), *((begin, min(begin + PART_SIZE, size)) for begin in begins)]
@@ -104,6 +106,13 @@ def blocks_of(start: int, stop: int, header: int) -> Iterator[tuple[int, int]]:
         start = min(header, stop)
     for begin in range(start, stop, BLOCK_SIZE):
         yield begin, min(begin + BLOCK_SIZE, stop)
+
+
+def block_count(start: int, stop: int, header: int) -> int:
+    """How many blocks a part has."""
+    if start == 0 and header and stop:
+        return 1 + block_count(min(header, stop), stop, 0)
+    return -(-(stop - start) // BLOCK_SIZE)
 
 
 class FileHash:
@@ -219,11 +228,16 @@ def content_check(content: Content, *, start: int, stop: int, header: int) -> No
     flat, chunks = content.extents, len(content.ids) // CHUNK_ID_SIZE
     if len(flat) % 3 or len(content.ids) % CHUNK_ID_SIZE or len(content.blocks) % HASH_SIZE:
         raise ManifestInvalid("the manifest holds a broken list")
-    if sum(flat[0::3]) != stop - start or min(flat[0::3], default=1) <= 0 or min(flat[2::3], default=0) < 0:
+    lengths, numbers = flat[0::3], flat[1::3]
+    if sum(lengths) != stop - start or min(lengths, default=1) <= 0 or min(flat[2::3], default=0) < 0:
         raise ManifestInvalid("the manifest's extents do not make up the file")
-    if not all(HOLE <= number < chunks for number in flat[1::3]):
+    if min(numbers, default=0) < HOLE or max(numbers, default=HOLE) >= chunks:
         raise ManifestInvalid("the manifest names a chunk it does not list")
-    if len(content.blocks) != HASH_SIZE * sum(not whole for _, _, whole in blocks_in(content, start, stop, header)):
+    if HOLE in numbers:
+        blocks = sum(not is_hole for _, _, is_hole in blocks_in(content, start, stop, header))
+    else:
+        blocks = block_count(start, stop, header)
+    if len(content.blocks) != HASH_SIZE * blocks:
         raise ManifestInvalid("the manifest's hashes do not make up the file")
 
 

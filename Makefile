@@ -38,7 +38,7 @@ lint: env ## ruff, format, types, import contracts, file budget, migrations, gen
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/mypy .
 
-bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|restore|scale]
+bench: env ## measure, also against the peers that are installed: make bench [NAME=archive|repository|restore|scale]
 	@$(BIN)/python -m benchmarks $(NAME)
 
 messages: export DJANGO_SETTINGS_MODULE = tests.settings
@@ -54,5 +54,5 @@ proto: env ## generate the wire's code from the .proto
 
 lock: env ## pin every dependency anew, with hashes
 	@echo 'uv' | $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-uv.lock
-	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra portal --extra sidecar pyproject.toml -o requirements.lock
 	@$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock

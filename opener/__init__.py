@@ -1,0 +1,1 @@
+"""The stand-alone command: opens what is stored, without the portal."""

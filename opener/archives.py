@@ -1,0 +1,177 @@
+"""Archives: found by their names, known by their manifests, read to the last byte and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+from opener.errors import Cannot
+from opener.keys import UUID_WRITTEN, Keys, OwnedKey
+from repository.archive_manifest import SEALED_SIZE_MAX, ArchiveManifest, manifest_open
+from repository.frames import MAGIC, Damaged, SealContext, SealError, WrongKey
+from repository.sealed import SealReader
+from repository.storage import ObjectNotFound, Storage
+
+MANIFEST_SUFFIX = ".manifest"
+READERS = 8
+_ARCHIVE = re.compile(rf"backups/{UUID_WRITTEN}/{UUID_WRITTEN}(?:\.[0-9]+)?\.tar\.gz")
+_KIND = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One archive as far as it is known.
+
+    `stored_bytes` is None where only its manifest is there. `damage` says what is wrong before a byte of it was
+    read; `locked` that none of the keys is its own.
+    """
+
+    key: str
+    stored_bytes: int | None
+    manifest: ArchiveManifest | None
+    owner: OwnedKey | None
+    sealed: bool
+    damage: str | None
+    locked: bool
+
+    @property
+    def name(self) -> str:
+        """The backup's id, with the number of the attempt when it was not the first."""
+        return _name(self.key)
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes the archive has for the customer, as far as that is known."""
+        return self.manifest.size_bytes if self.manifest else self.stored_bytes
+
+
+def archives_find(storage: Storage, keys: Keys, *, order: UUID | None, names: Sequence[str]) -> list[Archive]:
+    """Every archive of the place, the oldest first; of `names` those that begin so. Raises `StorageError`."""
+    sizes = {info.key: info.size for info in storage.list(f"backups/{order}/" if order else "backups/")}
+    found = {key.removesuffix(MANIFEST_SUFFIX) for key in sizes}
+    wanted = sorted(key for key in found if _ARCHIVE.fullmatch(key) and name_matches(_name(key), key, names))
+    with ThreadPoolExecutor(READERS) as pool:
+        return sorted(pool.map(lambda key: _archive_look(storage, keys, key, sizes), wanted), key=_age)
+
+
+def name_matches(name: str, key: str, wanted: Sequence[str]) -> bool:
+    """Whether a backup is one of those that were asked for; all of them are when none was."""
+    return not wanted or any(name.startswith(begun) or key == begun for begun in wanted)
+
+
+def archive_content(storage: Storage, archive: Archive) -> Iterator[bytes]:
+    """The archive's bytes; raises `Damaged` at their end unless they are what was stored.
+
+    Raises `Cannot` when the keys do not open it, and `StorageError`.
+    """
+    if archive.locked:
+        raise Cannot(f"key unavailable: none of the keys is that of {archive.name}")
+    if archive.stored_bytes is None:
+        raise Damaged(archive.damage or "the archive is missing")
+    content, size = hashlib.sha256(), 0
+    try:
+        for piece in _pieces(storage, archive):
+            content.update(piece)
+            size += len(piece)
+            yield piece
+    except ObjectNotFound:
+        raise Damaged("the archive is missing") from None
+    manifest = archive.manifest
+    if manifest is not None and (size, content.hexdigest()) != (manifest.size_bytes, manifest.sha256):
+        raise Damaged(f"size or SHA-256 are not those of the manifest ({size} bytes, {content.hexdigest()})")
+
+
+def _pieces(storage: Storage, archive: Archive) -> Iterator[bytes]:
+    if not archive.sealed:
+        return storage.read(archive.key)
+    if archive.owner is None or archive.stored_bytes is None:
+        raise Damaged(archive.damage or "the archive is missing")
+    # By the manifest's size, all that is left of an archive that was cut short can be read.
+    stored = archive.manifest.stored_bytes if archive.manifest else archive.stored_bytes
+    return _reader(storage, archive.key, archive.owner, stored).read()
+
+
+def _archive_look(storage: Storage, keys: Keys, key: str, sizes: dict[str, int]) -> Archive:
+    stored, manifest_size = sizes.get(key), sizes.get(key + MANIFEST_SUFFIX)
+    try:
+        if manifest_size is None:
+            raise Damaged("it is missing")
+        opened = _manifest_look(storage, keys.owned, key, manifest_size)
+    except SealError as error:
+        damage = f"its manifest cannot be used: {error}"
+        if stored is None:
+            return Archive(key, None, None, None, sealed=True, damage=damage, locked=False)
+        return _unmanifested(storage, keys, key, stored, damage)
+    if opened is None:
+        return Archive(key, stored, None, None, sealed=True, damage=None, locked=True)
+    owner, manifest = opened
+    damage_seen = None
+    if stored is None:
+        damage_seen = "the archive is missing, only its manifest is there"
+    elif stored != manifest.stored_bytes:
+        damage_seen = f"the archive takes {stored} bytes in storage, not {manifest.stored_bytes}"
+    return Archive(key, stored, manifest, owner, sealed=manifest.sealed, damage=damage_seen, locked=False)
+
+
+def _manifest_look(
+    storage: Storage, owned: Sequence[OwnedKey], key: str, size: int
+) -> tuple[OwnedKey, ArchiveManifest] | None:
+    """The manifest and whose key opened it; None when none of the keys is its own. Raises `SealError`."""
+    if size > SEALED_SIZE_MAX:
+        raise Damaged("too large for a manifest")
+    try:
+        sealed = b"".join(storage.read(key + MANIFEST_SUFFIX))
+    except ObjectNotFound:
+        raise Damaged("it is gone") from None
+    said: SealError | None = None
+    for owner in owned:
+        try:
+            manifest = manifest_open(
+                sealed, data_key=owner.data_key, tenant=owner.tenant, target=owner.target, archive_key=key
+            )
+        except WrongKey:
+            continue
+        except SealError as error:
+            # One key may be tried in the name of several tenants and targets, and opens in one of them.
+            said = error
+        else:
+            return owner, manifest
+    if said is not None:
+        raise said
+    return None
+
+
+def _unmanifested(storage: Storage, keys: Keys, key: str, stored: int, damage: str) -> Archive:
+    """An archive of which only its seal tells anything, or nothing at all when it is plain."""
+    if b"".join(storage.read(key, stop=len(MAGIC))) != MAGIC:
+        damage = f"{damage}, and nothing else tells whether its content is right"
+        return Archive(key, stored, None, None, sealed=False, damage=damage, locked=False)
+    locked = True
+    for owner in keys.owned:
+        try:
+            # Whose first frame it is, it is: the rest may be damaged.
+            list(_reader(storage, key, owner, stored).read(0, 1))
+        except WrongKey:
+            continue
+        except SealError as error:
+            locked, damage = False, f"{damage}, and the archive is, too: {error}"
+        else:
+            return Archive(key, stored, None, owner, sealed=True, damage=damage, locked=False)
+    return Archive(key, stored, None, None, sealed=True, damage=damage, locked=locked)
+
+
+def _reader(storage: Storage, key: str, owner: OwnedKey, stored_bytes: int) -> SealReader:
+    context = SealContext(tenant=owner.tenant, target=owner.target, kind=_KIND, object_id=key)
+    return SealReader(data_key=owner.data_key, context=context, storage=storage, key=key, sealed_size=stored_bytes)
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2].removesuffix(".tar.gz")
+
+
+def _age(archive: Archive) -> tuple[str, str]:
+    return (archive.manifest.created_at.isoformat() if archive.manifest else "", archive.key)

@@ -1,0 +1,91 @@
+"""The command line. No key or password is ever on it: others see it, and shells remember it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from typing import NoReturn
+from uuid import UUID
+
+from opener.errors import Cannot
+
+PROGRAM = "savepoint-open"
+_EXAMPLES = """\
+examples:
+  savepoint-open list    --folder /backups --master-keys master-keys.txt
+  savepoint-open verify  --folder /backups --master-keys master-keys.txt
+  savepoint-open extract --folder /backups --master-keys master-keys.txt 0a1b2c3d --to world.tar.gz
+  savepoint-open extract --s3-endpoint https://s3.example.com --s3-bucket backups --key-file - 0a1b2c3d --to world
+
+It only reads where the backups lie. Exit status: 0 it is done, 1 something is damaged, 2 it cannot be done.
+"""
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Cannot(f"{message} (see {self.prog} --help)")
+
+
+def arguments_parse(words: list[str] | None) -> Namespace:
+    """What was asked; raises `Cannot`, and SystemExit for --help."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Opens Savepoint's backups without the portal: from a folder or a bucket, and the keys.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    common = _common()
+
+    listing = commands.add_parser("list", parents=[common], help="what backups there are, or what is in a snapshot")
+    listing.add_argument("name", nargs="?", metavar="NAME", help="a snapshot, whose paths are listed")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+
+    verify = commands.add_parser("verify", parents=[common], help="whether backups are what was stored")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="which ones; all of them without a name")
+    verify.add_argument("--data", action="store_true", help="read all content of snapshots (of archives: always)")
+
+    extract = commands.add_parser("extract", parents=[common], help="get an archive's file, or the files of a snapshot")
+    extract.add_argument("name", metavar="NAME", help="a backup as `list` shows it, or the beginning of its name")
+    extract.add_argument("paths", nargs="*", metavar="PATH", help="only these files or folders of a snapshot")
+    extract.add_argument("--to", metavar="PATH", help="the new file (archive) or the folder (snapshot)")
+    extract.add_argument(
+        "--force", action="store_true", help="replace a file that is there, write into a filled folder"
+    )
+    extract.add_argument(
+        "--keep-damaged", action="store_true", help="keep what came before the damage, as PATH.damaged"
+    )
+    arguments, rest = parser.parse_known_args(words)
+    # argparse takes no more names after an option that follows the first one.
+    more = getattr(arguments, "paths" if arguments.command == "extract" else "names", None)
+    if rest and (more is None or any(word.startswith("-") for word in rest)):
+        parser.error(f"unknown: {' '.join(rest)}")
+    if more is not None:
+        more.extend(rest)
+    return arguments
+
+
+def _common() -> _Parser:
+    common = _Parser(add_help=False)
+    place = common.add_argument_group("where the backups lie")
+    where = place.add_mutually_exclusive_group(required=True)
+    where.add_argument("--folder", metavar="FOLDER", help="a folder: the root of the target")
+    where.add_argument("--s3-bucket", metavar="BUCKET", help="a bucket; its credentials as for every AWS tool (AWS_*)")
+    place.add_argument("--s3-endpoint", metavar="URL", help="the address of the service, if it is not AWS itself")
+    place.add_argument("--s3-region", metavar="REGION", help="its region")
+    place.add_argument("--s3-prefix", metavar="PREFIX", default="", help="the target's folder in the bucket")
+    place.add_argument("--s3-virtual-host", action="store_true", help="the bucket is in the host name, not in the path")
+
+    keys = common.add_argument_group("the keys, each in a file; - is standard input")
+    which = keys.add_mutually_exclusive_group(required=True)
+    which.add_argument("--master-keys", metavar="FILE", help="the installation's SAVEPOINT_MASTER_KEYS")
+    which.add_argument("--key-file", metavar="FILE", help="one data key: 32 bytes, hexadecimal or base64")
+    keys.add_argument(
+        "--keys-file", metavar="FILE", action="append", default=[],
+        help="a copy of wrapped keys, where the target has lost its own (with --master-keys)",
+    )  # fmt: skip
+
+    narrow = common.add_argument_group("which backups")
+    narrow.add_argument("--tenant", type=UUID, metavar="UUID", help="only this customer's")
+    narrow.add_argument("--order", type=UUID, metavar="UUID", help="only this order's")
+    narrow.add_argument("--target", type=UUID, metavar="UUID", help="the target's id, where no copy of keys tells it")
+    return common

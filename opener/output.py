@@ -1,0 +1,131 @@
+"""What the person sees, and files that appear only when they are whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from opener.errors import Cannot
+from repository.frames import SealError
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+_TICK_SECONDS = 0.5
+_STEP = 1000
+
+
+def say(text: str = "") -> None:
+    """A line of the answer, on standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """A line beside the answer, on standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def shown(text: str) -> str:
+    """A customer's text with nothing in it that a terminal obeys."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def size_shown(size: float) -> str:
+    """A number of bytes for people."""
+    power = 0
+    while size >= _STEP and power < len(_UNITS) - 1:
+        size, power = size / _STEP, power + 1
+    return f"{size:.1f} {_UNITS[power]}" if power else f"{size:.0f} {_UNITS[0]}"
+
+
+class Status:
+    """A terminal's last line, which says how far a long work has come; where there is no terminal, nothing."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._told = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def tell(self, text: str) -> None:
+        """How far it is now; not every word is shown."""
+        if self._terminal and time.monotonic() - self._told >= _TICK_SECONDS:
+            self._told = time.monotonic()
+            sys.stderr.write(f"\r\x1b[K{self._what}: {text}")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+class Progress(Status):
+    """How many bytes are done, of how many, and how fast."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        super().__init__(what)
+        self._total = total
+        self._done = 0
+        self._begun = time.monotonic()
+
+    def add(self, count: int) -> None:
+        """So many bytes more."""
+        self.at(self._done + count, self._total)
+
+    def at(self, done: int, total: int | None) -> None:
+        """So many bytes of so many."""
+        self._done = done
+        whole = "" if total is None else f" of {size_shown(total)}"
+        rate = done / max(time.monotonic() - self._begun, _TICK_SECONDS)
+        self.tell(f"{size_shown(done)}{whole}, {size_shown(rate)}/s")
+
+
+@contextmanager
+def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> Iterator[IO[bytes]]:
+    """A new file that is there under its name when the block ends, whole and on disk; before that it has another one.
+
+    When the block is left by an error, what was written goes; damage may leave it as `PATH.damaged`. Raises `Cannot`
+    when there is a file already (unless `force`), no folder, or not enough room.
+    """
+    if not force and os.path.lexists(path):
+        raise Cannot(f"{path} is there already; --force replaces it")
+    if not path.parent.is_dir():
+        raise Cannot(f"there is no folder {path.parent}")
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise Cannot(f"no room in {path.parent}: it needs {size_shown(size)}, {size_shown(free)} are free")
+    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=".partial", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        _rename(Path(partial), path, force=force)
+    except SealError:
+        if keep_damaged:
+            _rename(Path(partial), path.with_name(f"{path.name}.damaged"), force=True)
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            Path(partial).unlink()
+
+
+def _rename(partial: Path, path: Path, *, force: bool) -> None:
+    if force:
+        partial.replace(path)
+        return
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        raise Cannot(f"{path} is there already; --force replaces it") from None
+    except OSError:
+        # A stick or a share without hard links; nobody but this command is expected to make that file now.
+        if os.path.lexists(path):
+            raise Cannot(f"{path} is there already; --force replaces it") from None
+        partial.rename(path)

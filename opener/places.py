@@ -1,0 +1,23 @@
+"""Where the backups lie: the folder or bucket that the command line names."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from opener.errors import Cannot
+from repository.storage import Storage
+from targets.local import LocalStorage
+
+
+def place_open(arguments: Namespace) -> Storage:
+    """The storage; opens no connection yet. Raises `Cannot`."""
+    if arguments.folder is None:
+        # Half of the command's start would be boto3, of which a folder needs nothing.
+        from opener.buckets import bucket_open
+
+        return bucket_open(arguments)
+    folder = Path(arguments.folder)
+    if not folder.is_dir():
+        raise Cannot(f"there is no folder {arguments.folder}")
+    return LocalStorage(folder)

@@ -1,0 +1,100 @@
+"""Snapshots: the repositories of the place, opened with whichever key is theirs, and what is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from opener.archives import name_matches
+from opener.keys import UUID_WRITTEN, Keys
+from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryError
+from repository.repository import Repository, repository_open
+from repository.repository_keys import DataKey
+from repository.snapshots.listing import snapshots_list
+from repository.snapshots.root import Root
+from repository.storage import Storage
+
+_PLACE = re.compile(rf"repositories/{UUID_WRITTEN}/{UUID_WRITTEN}/.+")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One snapshot as far as it is known; `root` is None where it cannot be read, and `damage` says why."""
+
+    repository: Repository
+    id: bytes
+    root: Root | None
+    damage: str | None
+
+    @property
+    def name(self) -> str:
+        """The snapshot's id in hexadecimal."""
+        return self.id.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The snapshots of all repositories; which repositories no key opens, and which are damaged, with the reason."""
+
+    snapshots: list[Snapshot]
+    locked: list[str]
+    damaged: list[str]
+
+
+def snapshots_find(
+    storage: Storage, keys: Keys, *, tenant: UUID | None, order: UUID | None, names: Sequence[str]
+) -> Found:
+    """Every snapshot of the place; of `names` those that begin so. Raises `StorageError`."""
+    found = Found([], [], [])
+    for owner, repository_id in _places(storage, tenant):
+        try:
+            repository = _open(storage, keys, owner, repository_id)
+            snapshots = list(_snapshots(repository))
+        except KeyUnavailable:
+            found.locked.append(str(repository_id))
+        except RepositoryError as error:
+            found.damaged.append(f"repository {repository_id}: {error}")
+        else:
+            found.snapshots.extend(shot for shot in snapshots if _is_asked(shot, order) and _is_named(shot, names))
+    return found
+
+
+def snapshot_root(snapshot: Snapshot) -> Root:
+    """What the snapshot says of itself; raises `ObjectDamaged` where that cannot be read."""
+    if snapshot.root is None:
+        raise ObjectDamaged(snapshot.damage or snapshot.name)
+    return snapshot.root
+
+
+def _places(storage: Storage, tenant: UUID | None) -> Sequence[tuple[UUID, UUID]]:
+    keys = storage.list(f"repositories/{tenant}/" if tenant else "repositories/")
+    matches = (_PLACE.fullmatch(info.key) for info in keys)
+    return list(dict.fromkeys((UUID(match[1]), UUID(match[2])) for match in matches if match))
+
+
+def _open(storage: Storage, keys: Keys, tenant: UUID, repository: UUID) -> Repository:
+    for data_key in keys.of_tenant(tenant):
+        try:
+            return repository_open(storage, tenant=tenant, repository=repository, keys=DataKey(data_key))
+        except KeyUnavailable:
+            continue
+    raise KeyUnavailable("none of the keys is the repository's")
+
+
+def _snapshots(repository: Repository) -> Iterator[Snapshot]:
+    found = snapshots_list(repository)
+    for root in found.roots:
+        yield Snapshot(repository, root.snapshot, root, None)
+    for snapshot, error in found.damaged:
+        yield Snapshot(repository, snapshot, None, str(error))
+
+
+def _is_asked(snapshot: Snapshot, order: UUID | None) -> bool:
+    # One that cannot be read may be of any order.
+    return order is None or snapshot.root is None or snapshot.root.labels.get("order") == str(order)
+
+
+def _is_named(snapshot: Snapshot, names: Sequence[str]) -> bool:
+    return name_matches(snapshot.name, snapshot.name, names)

@@ -1,0 +1,33 @@
+"""What the real portal stored through a real sidecar, opened where there is no portal."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.opener.places import opened
+from tests.reconcile.conftest import World, sidecar, world
+
+__all__ = ["sidecar", "world"]  # fixtures are found by name
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_backup_of_the_portal_comes_out(world: World, tmp_path: Path, *, sealed: bool) -> None:
+    world.shop.target.sealed = sealed
+    world.shop.target.save()
+    backup = world.backup(name="Before the fire")
+    (tmp_path / "keys").write_text(os.environ["SAVEPOINT_MASTER_KEYS"])
+    words = ("--folder", world.root, "--master-keys", tmp_path / "keys")
+
+    assert "Server / World / Before the fire  ok" in opened("list", *words).out
+    assert opened("verify", *words).out == f"{backup.id}  ok\n"
+    assert opened("extract", *words, str(backup.id)[:9], "--to", tmp_path / "out.tar.gz").code == 0
+    with tarfile.open(tmp_path / "out.tar.gz") as archive:
+        level = archive.extractfile("level.dat")
+        assert level is not None
+        assert level.read() == b"level" * 1000

@@ -37,20 +37,15 @@ def symbolic_link_make(record: Record, target: Target) -> None:
     """A symbolic link that says what the record says, wherever that leads: it is data, and nothing here follows it."""
     with target.tally.failing(record.path):
         folder, name = target.folders.get(parent_of(record.path)), name_of(record.path)
-        if _is_same(record, folder, name):
-            target.metadata.apply_to_link(name, record, at=folder.fd)
+        live = _status(name, folder)
+        if live is not None and stat.S_ISLNK(live.st_mode) and os.readlink(name, dir_fd=folder.fd) == record.target:
+            target.metadata.apply_to_link(name, record, at=folder.fd, live=live)
             return
         place = _place(target, folder, record)
         os.symlink(record.target or b"", place.name, dir_fd=place.at)
-        target.metadata.apply_to_link(place.name, record, at=place.at)
+        made = os.lstat(place.name, dir_fd=place.at)
+        target.metadata.apply_to_link(place.name, record, at=place.at, live=made)
         _put(target, place, folder, record)
-
-
-def _is_same(record: Record, folder: Folder, name: bytes) -> bool:
-    live = _status(name, folder)
-    if live is None or not stat.S_ISLNK(live.st_mode):
-        return False
-    return os.readlink(name, dir_fd=folder.fd) == record.target
 
 
 @contextlib.contextmanager

@@ -45,14 +45,16 @@ class Metadata:
         if live.st_mtime_ns != wanted.mtime_ns:
             os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
 
-    def apply_to_link(self, name: bytes, record: Record, *, at: int) -> None:
-        """Set owner and time of a symbolic link itself."""
+    def apply_to_link(self, name: bytes, record: Record, *, at: int, live: os.stat_result) -> None:
+        """Set owner and time of a symbolic link itself, where they differ."""
         wanted = stat_of(record)
-        if self._is_root:
-            os.chown(name, wanted.uid, wanted.gid, dir_fd=at, follow_symlinks=False)
-        elif (wanted.uid, wanted.gid) != self._owner:
-            self._tally.left(owners=1)
-        os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=at, follow_symlinks=False)
+        if (wanted.uid, wanted.gid) != (live.st_uid, live.st_gid):
+            if self._is_root:
+                os.chown(name, wanted.uid, wanted.gid, dir_fd=at, follow_symlinks=False)
+            else:
+                self._tally.left(owners=1)
+        if wanted.mtime_ns != live.st_mtime_ns:
+            os.utime(name, ns=(wanted.mtime_ns, wanted.mtime_ns), dir_fd=at, follow_symlinks=False)
 
     def owner_of_new(self, *, hands_down_group: bool) -> tuple[int, int] | None:
         """The owner of what we make in a folder, unless its group is the folder's."""

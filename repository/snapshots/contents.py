@@ -11,14 +11,15 @@ from pyfastcdc import FastCDC
 from repository.chunks.chunk import ChunkType, Compressor
 from repository.packs.writing import ChunkWriter
 from repository.repository_keys import RepositoryKeys
-from repository.snapshots.cutting import chunker_of, cut_by_content, cut_by_grid
+from repository.snapshots.cutting import GRID_SIZE, chunker_of, cut_by_content, cut_by_grid
 from repository.snapshots.deltas import delta_content
 from repository.snapshots.rules import HEAD_SIZE, Rule, rule_by_content, rule_by_name
 from repository.sources.protocol import Source, SourceEntry, SourceFile, SourceGone
 from repository.tree.records import Content, Xattrs
 
 MIB = 1 << 20
-BUFFER_SIZE = 8 * MIB
+# More than a chunk can take: what follows one has to be seen to know where it ends.
+BUFFER_SPARE = MIB
 
 
 class Done(NamedTuple):
@@ -42,9 +43,10 @@ class _Tools:
     """What each thread has of its own."""
 
     def __init__(self, chunker: FastCDC) -> None:
+        size = max(chunker.max_size, GRID_SIZE) + BUFFER_SPARE
         self.compressor = Compressor()
         self.chunker = chunker
-        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.buffer = memoryview(bytearray(size))
 
 
 class Contents:

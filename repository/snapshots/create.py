@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from repository.chunks.chunk import ChunkType, Compressor, block_hashes
-from repository.errors import Damage, SnapshotNotFound
+from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index
 from repository.marks import MarkKind, mark_set
 from repository.objects import PACKS, id_new
@@ -165,7 +165,7 @@ class _Making:
         try:
             manifest = self._repository.manifest(parent, chunks)
             chunks.located(manifest.chunk_ids())
-        except (SnapshotNotFound, Damage):
+        except (SnapshotNotFound, Damage, RepositoryUnknown):
             return None
         return manifest
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from repository.chunks.chunk import Location
 from repository.errors import ChunkMissing, ObjectDamaged
 from repository.index.table import Table
-from repository.objects import CONDEMNED, ID_SIZE, INDEX, Objects, id_new
+from repository.objects import CONDEMNED, ID_SIZE, INDEX, PACKS, Objects, id_new
+from repository.packs.layout import directory_read
 from repository.storage import ObjectNotFound
 
 # Each table costs a search for every new chunk: beyond a few, the small ones are made one.
@@ -31,18 +33,28 @@ class Index:
     def load(cls, objects: Objects) -> Index:
         """Read condemnations, then the index (the order matters: FORMAT.md).
 
-        Raises `ObjectDamaged`, `StorageError`.
+        An index object that is damaged is left out: whoever writes reads the directories of packs it does not know.
+        Raises `ObjectDamaged` for a damaged condemnation, `StorageError`.
         """
         condemned = condemned_packs(objects)
-        return cls(objects, tables=tables_load(objects), condemned=condemned)
+        return cls(objects, tables=tables_load(objects, skip_damaged=True), condemned=condemned)
 
     @classmethod
     def for_reading(cls, objects: Objects) -> Index:
-        """The index alone: a condemned chunk can be read all the same, and no damaged condemnation stops a restore.
+        """The index alone: a condemned chunk can be read all the same, and no damage but a chunk's stops a restore.
 
-        Raises `ObjectDamaged`, `StorageError`.
+        What a damaged index object named is found in the packs' own directories. Raises `StorageError`.
         """
-        return cls(objects, tables=tables_load(objects), condemned=frozenset())
+        try:
+            return cls(objects, tables=tables_load(objects), condemned=frozenset())
+        except ObjectDamaged:
+            index = cls(objects, tables=tables_load(objects, skip_damaged=True), condemned=frozenset())
+        known = index.packs()
+        for pack, size in objects.list(PACKS):
+            if pack not in known:
+                with suppress(ObjectDamaged, ObjectNotFound):
+                    index.add(directory_read(objects, pack, size))
+        return index
 
     def find(self, chunk: bytes) -> Location:
         """The best place of a chunk: one that is not condemned, if there is one. Raises `ChunkMissing`."""
@@ -94,14 +106,25 @@ class Index:
         self._objects.put(INDEX, id_new(), Table.build(entries, sizes).encoded())
 
 
-def tables_load(objects: Objects) -> dict[bytes, Table]:
-    """Every index object; one that vanishes while it is read was replaced, so all are listed again."""
+def tables_load(objects: Objects, *, skip_damaged: bool = False) -> dict[bytes, Table]:
+    """Every index object, by its id; one that vanishes while it is read was replaced, so all are listed again.
+
+    Raises `ObjectDamaged` unless these are to be left out, `StorageError`.
+    """
     for attempt in range(1, _TRIES + 1):
+        found = {}
         try:
-            return {name: Table.decode(objects.get(INDEX, name)) for name, _ in objects.list(INDEX)}
+            for name, _ in objects.list(INDEX):
+                try:
+                    found[name] = Table.decode(objects.get(INDEX, name))
+                except ObjectDamaged:
+                    if not skip_damaged:
+                        raise
         except ObjectNotFound:
             if attempt == _TRIES:
                 raise
+        else:
+            return found
     raise AssertionError("not reached")
 
 

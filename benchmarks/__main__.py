@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import archive, restore, scale
+from benchmarks import archive, repository, restore, scale
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "archive": lambda report, options: archive.run(report, options.megabytes, options.runs),
+    "repository": lambda report, options: repository.run(report, options.megabytes, options.runs),
     "restore": lambda report, options: restore.run(report, options.megabytes, options.runs),
     "scale": lambda report, options: scale.run(report, options.scale),
 }
@@ -20,10 +21,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument(
-        "--megabytes", type=int, default=1066, help="archive, restore: the world's size (default: %(default)s)"
+        "--megabytes",
+        type=int,
+        default=1066,
+        help="archive, repository, restore: the world's size (default: %(default)s)",
     )
     parser.add_argument(
-        "--runs", type=int, default=3, help="archive, restore: the median of so many (default: %(default)s)"
+        "--runs", type=int, default=3, help="archive, repository, restore: the median of so many (default: %(default)s)"
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, help=f"scale: times {scale.ORDERS:,} orders (default: %(default)s)"

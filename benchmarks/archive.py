@@ -7,43 +7,15 @@ wall time from the request to the end of the operation; its storage is synced to
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
+from benchmarks.figures import MB, MEDIA, US, Figures, folder_made
 from benchmarks.peers import Peer, peers_installed
 from benchmarks.product import Job, Product
 from benchmarks.report import Report
 from tests.processes.portal import portal
 
-MEDIA = {"tmpfs": Path("/dev/shm"), "disk": Path("/var/tmp")}  # noqa: S108  # a folder of their own is made there
 FULL = {"tmpfs": "full", "disk": "full_disk"}
-US = "savepoint"
-MB = 1_000_000
-
-
-@dataclass
-class Figures:
-    """What was measured: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool."""
-
-    runs: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
-    peak_rss_mib: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-
-    def note(self, tool: str, metric: str, value: float, unit: str = "s") -> None:
-        """Note one run."""
-        self.runs[tool, metric, unit].append(value)
-
-    def peak(self, tool: str, mib: float) -> None:
-        """Note a peak; the highest counts."""
-        self.peak_rss_mib[tool] = max(mib, self.peak_rss_mib[tool])
-
-    def median(self, tool: str, metric: str, unit: str = "s") -> float:
-        """The run in the middle."""
-        return median(self.runs[tool, metric, unit])
 
 
 def run(report: Report, megabytes: int, runs: int) -> None:
@@ -51,7 +23,7 @@ def run(report: Report, megabytes: int, runs: int) -> None:
     peers, report.missing = peers_installed()
     figures = Figures()
     for medium, folder in MEDIA.items():
-        with _folder(folder) as root, portal(root / "home", workers=1, megabytes=megabytes) as running:
+        with folder_made(folder) as root, portal(root / "home", workers=1, megabytes=megabytes) as running:
             print(f"{medium}: a world of {megabytes} MB, {runs} runs each of {US}, {', '.join(p.name for p in peers)}")
             product = Product(running)
             figures.note(f"{US} worker", "idle_rss", product.rss_mib("worker"), "MiB")
@@ -100,12 +72,3 @@ def _run_peer(figures: Figures, medium: str, peer: Peer, world: Path, root: Path
     figures.note(peer.name, "stored", archive.stat().st_size / MB, "MB")
     archive.unlink()
     shutil.rmtree(target)
-
-
-@contextmanager
-def _folder(parent: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="savepoint-bench-", dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,24 @@ def peers_installed() -> tuple[list[Peer], list[str]]:
     return here, [peer.name for peer in PEERS if peer not in here]
 
 
+def command_run(
+    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], accepted: Sequence[int] = (0,)
+) -> Cost:
+    """Run one command in a folder, from its start to its end; show its output if its exit status is not accepted."""
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        try:
+            usage, memory = _watched_end(process, accepted)
+        except AssertionError:
+            output.seek(0)
+            print(output.read().decode(errors="replace"))
+            raise
+    return Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, memory)
+
+
 def _pipeline(
     commands: Sequence[list[str]], *, source: IO[bytes] | int = subprocess.DEVNULL, output: IO[bytes] | None = None
 ) -> Cost:
@@ -82,18 +102,22 @@ def _pipeline(
     return Cost(seconds=time.perf_counter() - began, cpu_seconds=cpu, peak_rss_mib=peak)
 
 
-def _watched_end(process: subprocess.Popen[bytes]) -> tuple[resource.struct_rusage, float]:
+def _watched_end(
+    process: subprocess.Popen[bytes], accepted: Sequence[int] = (0,)
+) -> tuple[resource.struct_rusage, float]:
     """Wait for its end; return what it used, and its peak of memory in MiB.
 
     The peak in its rusage would be ours: it is inherited from whoever forked.
     """
     memory = 0.0
-    while True:
-        with suppress(OSError, LookupError):
-            memory = status_mib(process.pid, "VmHWM")
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            assert process.returncode == 0, process.args
-            return usage, memory
-        time.sleep(LOOK_SECONDS)
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        while not select.select([descriptor], [], [], LOOK_SECONDS)[0]:
+            with suppress(OSError, LookupError):
+                memory = status_mib(process.pid, "VmHWM")
+    finally:
+        os.close(descriptor)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode in accepted, process.args
+    return usage, memory

@@ -29,6 +29,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     ratios: dict[str, float] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
 
     def add(self, tool: str, metric: str, value: float, unit: str) -> None:
         """Note a figure."""
@@ -42,6 +43,8 @@ class Report:
         print("\n  times better than the peer:")
         for name, ratio in self.ratios.items():
             print(f"  {name:<45} {ratio:>12.2f}")
+        for peer, version in self.versions.items():
+            print(f"  {peer}: {version}")
         for peer in self.missing:
             print(f"  not installed, so not compared: {peer}")
 
@@ -55,6 +58,7 @@ class Report:
             "rows": [asdict(row) for row in self.rows],
             "ratios": {name: round(ratio, 2) for name, ratio in self.ratios.items()},
             "missing": self.missing,
+            "versions": self.versions,
         }
         path.write_text(json.dumps(found, indent=2) + "\n")
         return path

@@ -10,15 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from statistics import median
 
+from benchmarks.figures import MEDIA, US, folder_made
 from benchmarks.proc import peak_begin, status_mib
 from benchmarks.report import Report
 from config.demo.comparison import archive_compare
@@ -26,8 +24,7 @@ from config.demo.world import world_generate
 from sidecar.archive.pack import tree_pack
 from sidecar.restore.extraction import Mode, archive_extract, outcome_release
 
-US, PEER = "savepoint", "tar_gzip"
-MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own is made there
+PEER = "tar_gzip"
 OPERATION = "5f3e8c1a-7d42-4b60-9a1e-000000000001"
 DIFFERING = {"restore_unchanged": 0.0, "restore_changed": 0.02, "restore_all_changed": 1.0}
 """The share of the live data's bytes that lies in files of which one byte differs."""
@@ -36,7 +33,7 @@ DIFFERING = {"restore_unchanged": 0.0, "restore_changed": 0.02, "restore_all_cha
 def run(report: Report, megabytes: int, runs: int) -> None:
     """Measure tar and every case in turn, `runs` times; medians go into the report."""
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with _folder() as place:
+    with folder_made(MEDIA["tmpfs"]) as place:
         world, archive, empty = place / "world", place / "world.tar.gz", place / "empty"
         world_generate(world, seed=1, megabytes=megabytes)
         with archive.open("wb") as sink:
@@ -104,12 +101,3 @@ def _change(root: Path, share: float, random: Random) -> None:
             file.seek(place)
             file.write(bytes([byte ^ 1]))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="savepoint-bench-", dir=MEMORY))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)

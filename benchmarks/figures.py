@@ -1,0 +1,51 @@
+"""What is measured on which medium, run by run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+MEDIA = {"tmpfs": Path("/dev/shm"), "disk": Path("/var/tmp")}  # noqa: S108  # a folder of their own is made there
+US = "savepoint"
+MB = 1_000_000
+
+
+@dataclass
+class Figures:
+    """What was measured: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool."""
+
+    runs: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    peak_rss_mib: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def note(self, tool: str, metric: str, value: float, unit: str = "s") -> None:
+        """Note one run."""
+        self.runs[tool, metric, unit].append(value)
+
+    def peak(self, tool: str, mib: float) -> None:
+        """Note a peak; the highest counts."""
+        self.peak_rss_mib[tool] = max(mib, self.peak_rss_mib[tool])
+
+    def median(self, tool: str, metric: str, unit: str = "s") -> float:
+        """The run in the middle."""
+        return median(self.runs[tool, metric, unit])
+
+    def ratio(self, peer: str, metric: str, unit: str = "s") -> float:
+        """How many times ours a peer's figure is: the median of the rounds', each with itself."""
+        pairs = zip(self.runs[peer, metric, unit], self.runs[US, metric, unit], strict=True)
+        return median(theirs / ours for theirs, ours in pairs)
+
+
+@contextmanager
+def folder_made(parent: Path) -> Iterator[Path]:
+    """A folder of its own, gone again afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="savepoint-bench-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,214 @@
+"""The repository beside restic, borg and duplicity: full, unchanged, a week of days, restores, stored bytes, memory.
+
+Every tool keeps the same world at the same time: in each round all of them make their full snapshot, in an order that
+is drawn anew, then all of them the next one, and so on. A figure is the median of the rounds' (a day's: of the median
+days), a ratio that of the rounds' ratios. Every restored tree is compared with what was kept before its time counts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from benchmarks.figures import MB, MEDIA, US, Figures, folder_made
+from benchmarks.peers import Cost
+from benchmarks.report import Report
+from benchmarks.repository_memory import memory_measure
+from benchmarks.repository_programs import SAVEPOINT, Program, Tool, programs_installed
+from benchmarks.world import small_files
+from benchmarks.world_compare import trees_differ
+from benchmarks.world_database import database_check, database_grow, database_written
+from config.demo.world import DATABASE, world_evolve, world_generate
+
+SEED = 1
+DAYS = 7
+WHOLE_MEGABYTES = 1066
+"""The world's size at which the other trees have theirs; they grow and shrink with it."""
+SMALL_FILES, SMALL_BYTES = 50_000, 1500
+DATABASE_ROWS = 2_000_000
+JOURNAL_MODES = "delete", "wal"
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+SUFFIX = {"tmpfs": "", "disk": "_disk"}
+
+
+@dataclass
+class Bench:
+    """One medium's rounds."""
+
+    figures: Figures
+    programs: Sequence[Program]
+    medium: str
+    root: Path
+    random: Random = field(default_factory=lambda: Random(SEED))  # noqa: S311  # an order, no secret
+
+    def tools(self, name: str) -> list[Tool]:
+        """A new repository for each program."""
+        (self.root / name).mkdir()
+        return [Tool(program, self.root / name / program.name) for program in self.programs]
+
+    def shuffled(self, tools: Sequence[Tool]) -> Iterator[Tool]:
+        """The tools in an order of chance, each after what was written before is on the disk."""
+        for tool in self.random.sample(tools, len(tools)):
+            os.sync()
+            yield tool
+
+    def note(self, tool: Tool, metric: str, cost: Cost) -> None:
+        """Note what a run took."""
+        self.figures.note(tool.name, metric, cost.seconds)
+        self.figures.note(tool.name, f"{metric}_cpu", cost.cpu_seconds)
+        self.figures.peak(tool.name, cost.peak_rss_mib)
+
+    def snapshots(self, tools: Sequence[Tool], source: Path, metric: str) -> None:
+        """Every tool makes a snapshot."""
+        for tool in self.shuffled(tools):
+            self.note(tool, metric, tool.snapshot(source))
+
+    def restores(self, tools: Sequence[Tool], source: Path, metric: str) -> None:
+        """Every tool restores its last snapshot, which is of `source` as it is, into an empty folder."""
+        target = self.root / "restored"
+        for tool in self.shuffled(tools):
+            target.mkdir()
+            cost = tool.restore(target)
+            differences = trees_differ(source, target, exactly=tool.program.keeps_exactly)
+            assert differences == [], (tool.name, differences)
+            self.note(tool, metric, cost)
+            shutil.rmtree(target)
+
+
+def run(report: Report, megabytes: int, runs: int) -> None:
+    """Measure on each medium `runs` times, then the memory of ours; medians go into the report."""
+    peers, report.missing = programs_installed()
+    programs = [SAVEPOINT, *peers]
+    report.versions = {program.name: program.version() for program in peers}
+    figures = Figures()
+    compare(figures, programs, megabytes, runs)
+    memory_measure(figures, megabytes / WHOLE_MEGABYTES)
+    report_fill(report, figures)
+
+
+def compare(figures: Figures, programs: Sequence[Program], megabytes: int, runs: int) -> None:
+    """Measure the programs beside each other."""
+    for medium, folder in MEDIA.items():
+        with folder_made(folder) as root:
+            print(f"{medium}: {megabytes} MB, {runs} rounds of {', '.join(program.name for program in programs)}")
+            bench = Bench(figures, programs, medium, root)
+            world_generate(root / "origin", seed=SEED, megabytes=megabytes)
+            for _ in range(runs):
+                _round_week(bench)
+                if medium == "disk":
+                    _round_cold(bench)
+                else:
+                    _round_database(bench, megabytes)
+            shutil.rmtree(root / "origin")
+            if medium == "tmpfs":
+                small_files(
+                    root / "small",
+                    seed=SEED,
+                    count=SMALL_FILES * megabytes // WHOLE_MEGABYTES,
+                    typical_bytes=SMALL_BYTES,
+                )
+                for _ in range(runs):
+                    _round_small(bench)
+
+
+def report_fill(report: Report, figures: Figures) -> None:
+    """Medians, peaks and ratios."""
+    for tool, metric, unit in figures.runs:
+        report.add(tool, metric, figures.median(tool, metric, unit), unit)
+        if not tool.startswith(US) and not metric.endswith(("_cpu", "_intact")) and (US, metric, unit) in figures.runs:
+            report.ratios[f"{metric}.{tool}"] = figures.ratio(tool, metric, unit)
+    for tool, mib in figures.peak_rss_mib.items():
+        report.add(tool, "peak_rss", mib, "MiB")
+
+
+def _round_week(bench: Bench) -> None:
+    """Full, unchanged, seven days, and restores of the last of them."""
+    world, suffix = bench.root / "world", SUFFIX[bench.medium]
+    _copy(bench.root / "origin", world)
+    tools = bench.tools("week")
+    bench.snapshots(tools, world, f"full{suffix}")
+    bench.snapshots(tools, world, f"unchanged{suffix}")
+    days: dict[str, list[float]] = {tool.name: [] for tool in tools}
+    for day in range(1, DAYS + 1):
+        world_evolve(world, seed=SEED, day=day)
+        for tool in bench.shuffled(tools):
+            cost = tool.snapshot(world)
+            days[tool.name].append(cost.seconds)
+            bench.figures.peak(tool.name, cost.peak_rss_mib)
+    for tool in tools:
+        bench.figures.note(tool.name, f"day{suffix}", median(days[tool.name]))
+        bench.figures.note(tool.name, f"stored{suffix}", tool.stored_bytes() / MB, "MB")
+    bench.restores(tools, world, f"restore_{bench.medium}")
+    _round_delta(bench, tools, world, suffix)
+    shutil.rmtree(world)
+    shutil.rmtree(bench.root / "week")
+
+
+def _round_delta(bench: Bench, tools: Sequence[Tool], world: Path, suffix: str) -> None:
+    """Every tool restores its last snapshot onto the tree it was made of, a day later."""
+    kept = bench.root / "kept"
+    world.rename(kept)
+    for tool in bench.shuffled(tools):
+        for metric in tool.program.restores_live:
+            # The same for each: a tree that no other tool restored, and its own snapshot of it.
+            _copy(kept, world)
+            tool.snapshot(world)
+            world_evolve(world, seed=SEED, day=DAYS + 1)
+            os.sync()
+            cost = tool.restore(world, metric)
+            extra = tool.program.leaves_extra
+            differences = trees_differ(kept, world, exactly=not extra, extra=extra)
+            assert differences == [], (tool.name, differences)
+            bench.note(tool, f"{metric}{suffix}", cost)
+            shutil.rmtree(world)
+    kept.rename(world)
+
+
+def _round_cold(bench: Bench) -> None:
+    """Full snapshots of files that are not in memory."""
+    if not os.access(DROP_CACHES, os.W_OK):
+        return
+    tools = bench.tools("cold")
+    for tool in bench.shuffled(tools):
+        DROP_CACHES.write_text("3")
+        bench.note(tool, "full_cold", tool.snapshot(bench.root / "origin"))
+    shutil.rmtree(bench.root / "cold")
+
+
+def _round_small(bench: Bench) -> None:
+    tools, tree = bench.tools("small_files"), bench.root / "small"
+    bench.snapshots(tools, tree, "small_full")
+    bench.snapshots(tools, tree, "small_unchanged")
+    bench.restores(tools, tree, "small_restore")
+    shutil.rmtree(bench.root / "small_files")
+
+
+def _round_database(bench: Bench, megabytes: int) -> None:
+    """Full snapshots of a database that another process writes to, and whether what is restored is whole."""
+    source, target = bench.root / "database", bench.root / "restored"
+    source.mkdir()
+    shutil.copy(bench.root / "origin" / DATABASE, source / "database.db")
+    database_grow(source / "database.db", seed=SEED, rows=DATABASE_ROWS * megabytes // WHOLE_MEGABYTES)
+    for mode in JOURNAL_MODES:
+        tools = bench.tools(f"database_{mode}")
+        for tool in bench.shuffled(tools):
+            with database_written(source / "database.db", mode):
+                bench.note(tool, f"database_{mode}", tool.snapshot(source))
+            target.mkdir()
+            tool.restore(target)
+            found = database_check(target / "database.db")
+            print(f"  {tool.name} restored a database written to in mode {mode}: {found}")
+            bench.figures.note(tool.name, f"database_{mode}_intact", found == "ok", "share")
+            shutil.rmtree(target)
+        shutil.rmtree(bench.root / f"database_{mode}")
+    shutil.rmtree(source)
+
+
+def _copy(origin: Path, world: Path) -> None:
+    subprocess.run(["cp", "-a", origin, world], check=True)

@@ -1,0 +1,67 @@
+"""`python -m benchmarks.repository_ours create|snapshot|restore …`: our repository as a program of its own.
+
+    create REPOSITORY
+    snapshot REPOSITORY CACHE SOURCE    with the last snapshot as its parent; the sector map is in CACHE
+    restore REPOSITORY TARGET           the last snapshot
+
+The key is a constant: what is stored is generated and goes away again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from repository.repository import Repository, repository_create, repository_open
+from repository.repository_keys import DataKey
+from repository.snapshots.listing import snapshots_list
+from targets.local import LocalStorage
+
+TENANT, REPOSITORY = UUID(int=1), UUID(int=2)
+KEY = DataKey(bytes(range(32)))
+
+
+def create(place: str) -> None:
+    """A new repository in an empty folder."""
+    repository_create(LocalStorage(Path(place)), tenant=TENANT, repository=REPOSITORY, keys=KEY)
+
+
+def snapshot(place: str, cache: str, source: str) -> None:
+    """A snapshot of a folder."""
+    from repository.snapshots.create import snapshot_create  # each command starts with its own only
+    from repository.sources.local import LocalTree
+    from repository.sources.sector_map import SectorMap
+
+    repository = _open(place)
+    tree = LocalTree(Path(source), sector_map=SectorMap(Path(cache, "sectors")))
+    root = snapshot_create(repository, source=tree, parent=_last(repository))
+    assert root.skipped == 0
+
+
+def restore(place: str, target: str) -> None:
+    """Bring the last snapshot back."""
+    from repository.restoring.restore import snapshot_restore
+
+    repository = _open(place)
+    last = _last(repository)
+    assert last
+    report = snapshot_restore(repository, snapshot=last, target=Path(target), delete=True)
+    assert report.failed == []
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"create": create, "snapshot": snapshot, "restore": restore}
+
+
+def _open(place: str) -> Repository:
+    return repository_open(LocalStorage(Path(place)), tenant=TENANT, repository=REPOSITORY, keys=KEY)
+
+
+def _last(repository: Repository) -> bytes | None:
+    roots = snapshots_list(repository).roots
+    return roots[-1].snapshot if roots else None
+
+
+if __name__ == "__main__":
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

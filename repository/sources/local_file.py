@@ -18,6 +18,8 @@ from repository.sources.walk import reason
 
 _DISK_BLOCK: Final = 512
 _USER: Final = "user."
+# Linux lets a file have far more than a record of the manifest can hold.
+_ATTRIBUTES_SIZE_MAX: Final = 1 << 20
 _NO_ATTRIBUTES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -38,12 +40,15 @@ def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
 
 def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
     """The `user.*` attributes of what is open, or None when there are none. Raises `SourceGone`."""
-    found = {}
+    found, size = {}, 0
     try:
         for name in os.listxattr(descriptor):
             if name.startswith(_USER):
                 with suppress_missing():
-                    found[os.fsencode(name)] = os.getxattr(descriptor, name)
+                    found[os.fsencode(name)] = content = os.getxattr(descriptor, name)
+                    size += len(content)
+            if size > _ATTRIBUTES_SIZE_MAX:
+                raise SourceGone("its attributes are too large")
     except OSError as error:
         if error.errno in _NO_ATTRIBUTES:
             return None

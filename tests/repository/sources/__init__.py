@@ -1,0 +1,1 @@
+"""Tests of where the files of a snapshot come from."""

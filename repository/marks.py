@@ -56,8 +56,8 @@ class Mark:
 def mark_set(objects: Objects, *, kind: MarkKind, at: str) -> Iterator[Mark]:
     """Have a mark in storage for the length of the block. One that a fault leaves behind dies of age."""
     name = id_new()
-    objects.put_map(MARKS, name, {"kind": kind.value, "at": at})
     try:
+        objects.put_map(MARKS, name, {"kind": kind.value, "at": at})
         yield Mark(objects, name)
     finally:
         with suppress(StorageError):

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from repository.errors import PruneRefused, PruneRunning
 from repository.marks import LIFE, Mark, MarkKind, mark_set, marks_list
+from repository.objects import MARKS
 from repository.repository import Repository
 from repository.storage import StorageFull
 
@@ -15,8 +16,8 @@ from repository.storage import StorageFull
 def alone(repository: Repository) -> Iterator[Mark]:
     """Have a prune's mark in storage, and know that nobody else has one.
 
-    Two who begin at once both see each other, and both give up. Raises `PruneRunning`, `PruneRefused` when there is no
-    room for the mark, `Damage`, `StorageError`.
+    Two who begin at once both see each other, and both give up; the mark of one that must be dead is removed. Raises
+    `PruneRunning`, `PruneRefused` when there is no room for the mark, `Damage`, `StorageError`.
     """
     objects = repository.objects
     with ExitStack() as stack:
@@ -29,4 +30,5 @@ def alone(repository: Repository) -> Iterator[Mark]:
                 continue
             if repository.clock() - other.at <= LIFE:
                 raise PruneRunning("another prune is at work; nothing was changed")
+            objects.delete(MARKS, other.name)
         yield mark

@@ -18,6 +18,9 @@ BUFFERS = 2
 MANIFEST_PACK_SIZE = 8 * MIB
 # After so many packs an index object names them, so that whoever comes after an interruption need not read them.
 PACKS_PER_INDEX = 64
+# Chunks of a few bytes, as of a file that is mostly holes, fill neither directories nor memory.
+CHUNKS_PER_PACK = 1 << 14
+CHUNKS_PER_INDEX = 1 << 17
 
 
 @dataclass(slots=True)
@@ -31,6 +34,11 @@ class _Pack:
     entries: list[Entry] = field(default_factory=list)
     writing: int = 0
     closed: bool = False
+
+    def is_full(self, length: int, size: int) -> bool:
+        """Whether so many more bytes belong into another pack."""
+        begun = self.offset > HEADER_SIZE
+        return begun and (self.offset + length > size or len(self.entries) >= CHUNKS_PER_PACK)
 
 
 class PackQueue:
@@ -60,7 +68,7 @@ class PackQueue:
                 pack = self._open
                 if pack is None:
                     self._begin()
-                elif pack.offset + length > self._size and pack.offset > HEADER_SIZE:
+                elif pack.is_full(length, self._size):
                     self._close(pack)
                 else:
                     at = pack.offset
@@ -75,6 +83,12 @@ class PackQueue:
             pack.writing -= 1
             if pack.closed and not pack.writing:
                 self._send(pack)
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more is stored: whoever waits, or comes, is told why."""
+        with self._turn:
+            self._error = self._error or error
+            self._turn.notify_all()
 
     def finish(self) -> None:
         """Send what is there and wait until all is stored; raises what sending raised."""
@@ -120,7 +134,7 @@ class PackQueue:
             self._objects.put_raw(PACKS, pack.name, [pack.view[: pack.offset], end])
             self._stored.add(pack.name, pack.offset + len(end), pack.entries)
         except BaseException as error:  # noqa: BLE001  # raised to whoever writes next
-            self._error = self._error or error
+            self.fail(error)
         finally:
             with self._turn:
                 self._flying -= 1
@@ -148,7 +162,7 @@ class _Stored:
             self.bytes += size
             self._sizes[pack] = size
             self._entries += entries
-            if len(self._sizes) >= PACKS_PER_INDEX:
+            if len(self._sizes) >= PACKS_PER_INDEX or len(self._entries) >= CHUNKS_PER_INDEX:
                 self._index_write()
 
     def adopt(self, pack: bytes, size: int, entries: list[Entry]) -> None:
@@ -235,10 +249,14 @@ class ChunkWriter:
 
     def seal(self, type_: ChunkType, chunk: bytes, plain: memoryview, compressor: Compressor) -> None:
         """Put a claimed chunk into a pack. Raises `StorageError`."""
-        compression, payload = compressor.payload(plain)
-        size = len(plain)
         queue = self._queues[type_]
-        length = len(payload) + self._cipher.overhead
-        pack, offset, room = queue.reserve(length)
-        self._cipher.seal_into(room, payload, chunk_id=chunk, type_=type_, compression=compression, plain_size=size)
+        try:
+            compression, payload = compressor.payload(plain)
+            size, length = len(plain), len(payload) + self._cipher.overhead
+            pack, offset, room = queue.reserve(length)
+            self._cipher.seal_into(room, payload, chunk_id=chunk, type_=type_, compression=compression, plain_size=size)
+        except BaseException as error:
+            # Others may name the chunk already, or wait for the pack.
+            queue.fail(error)
+            raise
         queue.written(pack, (chunk, Location(pack.name, offset, length, size, type_, compression)))

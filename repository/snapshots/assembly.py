@@ -12,14 +12,16 @@ from repository.chunks.chunk import BLOCK_SIZE
 from repository.snapshots.bundling import Bundle, BundledRun, skipped
 from repository.snapshots.contents import Base, Contents
 from repository.snapshots.deltas import base_is_usable
-from repository.snapshots.parent import Known, Parent
+from repository.snapshots.parent import Parent
 from repository.snapshots.rules import BUNDLED_SIZE_MAX
-from repository.snapshots.waiting import Parted, Ready, Waiting
+from repository.snapshots.waiting import Kept, Parted, Ready, Waiting
 from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone
-from repository.tree.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
+from repository.tree.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack, sort_key
+from repository.tree.stream import RawEntry
 
 # What may wait for an entry before it that is still being read.
 ENTRIES_WAITING_MAX = 8192
+BYTES_WAITING_MAX = 8 << 20
 PARTS_WAITING_MAX = 64
 # Bundles that are read and wait to be sealed, of about 1 MiB each.
 SEALING_MAX = 4
@@ -51,27 +53,32 @@ class Assembly:
         self._parent = parent
         self._pool = pool
         self._emit = emit
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Waiting | Kept] = deque()
+        self._bytes_waiting = 0
         self._parts_waiting = 0
         self._bundle = Bundle(source, self._store)
         self._sealing: deque[Future[None]] = deque()
         self._lost: set[bytes] = set()
+        self._last: bytes | None = None
         self.counts = Counts()
 
     def add(self, entry: SourceEntry) -> None:
-        """Take the next entry. Raises what storing raised."""
+        """Take the next entry. Raises what storing raised, ValueError for one that is out of order."""
+        key = sort_key(entry.path)
+        if self._last is not None and key <= self._last:
+            raise ValueError("a source's entries are out of order")
+        self._last = key
         known = self._parent.known(entry.path)
         if known is not None and self._parent.is_unchanged(entry, known):
-            self.counts.unchanged += entry.kind is Kind.FILE
-            self._waiting.append(Ready([(record, record.raw) for record in (known.record, *known.parts)]))
+            self._keep(entry, known)
         elif entry.kind is not Kind.FILE:
             record = self._record(entry)
-            self._waiting.append(Ready([(record, record_pack(record))]))
+            self._ready([(record, record_pack(record))])
         elif entry.size <= BUNDLED_SIZE_MAX:
             self._bundled(entry)
         else:
             self._parted(entry, known)
-        while self._waiting and (self._waiting[0].ready() or len(self._waiting) > ENTRIES_WAITING_MAX):
+        while self._waiting and (self._waiting[0].ready() or self._is_full()):
             self._step()
 
     def finish(self) -> None:
@@ -80,6 +87,34 @@ class Assembly:
             self._step()
         while self._sealing:
             self._sealing.popleft().result()
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) > ENTRIES_WAITING_MAX or self._bytes_waiting > BYTES_WAITING_MAX
+
+    def _ready(self, records: list[tuple[Record, bytes]]) -> None:
+        """Records that need no reading."""
+        self._waiting.append(Ready(records))
+        self._bytes_waiting += sum(len(raw) for _, raw in records)
+
+    def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
+        """Copy what the parent holds; mostly nothing waits before it."""
+        self.counts.unchanged += entry.kind is Kind.FILE
+        kept = Kept(entry, [known.raw, *(raw for _, raw in known.parts)])
+        if self._waiting:
+            self._waiting.append(kept)
+            self._bytes_waiting += kept.bytes
+        else:
+            self._kept_out(kept)
+
+    def _kept_out(self, kept: Kept) -> None:
+        """The parent's records of an entry, which say nothing of warnings."""
+        entry, counts = kept.entry, self.counts
+        counts.entries += 1
+        if entry.kind is Kind.FILE:
+            counts.files += 1
+            counts.bytes += entry.size
+        for raw in kept.raws:
+            self._emit(entry.path, raw)
 
     def _bundled(self, entry: SourceEntry) -> None:
         bundle = self._bundle
@@ -105,12 +140,16 @@ class Assembly:
             self._sealing.popleft().result()
         return chunk
 
-    def _parted(self, entry: SourceEntry, known: Known | None) -> None:
+    def _parted(self, entry: SourceEntry, known: RawEntry | None) -> None:
         """A larger file, part by part. The rule of one with several parts is settled first: it moves their borders."""
-        rule = self._contents.rule(entry) if entry.size > PART_SIZE else None
+        try:
+            rule = self._contents.rule(entry) if entry.size > PART_SIZE else None
+        except SourceGone as error:
+            lost = skipped(entry.path, str(error))
+            self._ready([(lost, record_pack(lost))])
+            return
         header = rule.header if rule is not None else 0
-        if known is not None and not self._parent.is_there(known):
-            known = None
+        found = self._parent.record(known) if known is not None else None
         spans = parts_of(entry.size, header)
         parted = Parted(self._record(entry), spans)
         self._waiting.append(parted)
@@ -119,16 +158,23 @@ class Assembly:
                 self._step()
             if parted.lost:
                 return
-            base = _base(known, number, span)
+            base = _base(found, number, span)
             parted.futures.append(self._pool.submit(self._contents.part, entry, span, rule=rule, base=base))
             self._parts_waiting += 1
 
     def _step(self) -> None:
         """Emit what is first in line, or its next part, waiting for it."""
         head = self._waiting[0]
+        if isinstance(head, Kept):
+            self._bytes_waiting -= head.bytes
+            self._kept_out(head)
+            self._waiting.popleft()
+            return
         if isinstance(head, BundledRun) and not head.ready():
             self._bundle_close()
         records, is_last = head.take()
+        if isinstance(head, Ready):
+            self._bytes_waiting -= sum(len(raw) for _, raw in records)
         for record, raw in records:
             self._out(record, raw)
         self._parts_waiting -= isinstance(head, Parted)
@@ -162,12 +208,13 @@ class Assembly:
         return Record(entry.kind, entry.path, entry.stat, xattrs, entry.size, target=entry.target)
 
 
-def _base(known: Known | None, number: int, span: tuple[int, int]) -> Base | None:
+def _base(found: tuple[Record, list[Record]] | None, number: int, span: tuple[int, int]) -> Base | None:
     """What the parent holds of a part, if it is fit to be built upon."""
-    if known is None or known.record.kind is not Kind.FILE:
+    if found is None:
         return None
-    found = known.record if number == 0 else known.parts[number - 1] if number <= len(known.parts) else None
-    if found is None or found.content is None:
+    record, parts = found
+    part = record if number == 0 else parts[number - 1] if number <= len(parts) else None
+    if part is None or part.content is None:
         return None
     blocks = -(-(span[1] - span[0]) // BLOCK_SIZE)
-    return Base(found.content, known.record.header) if base_is_usable(found.content, blocks) else None
+    return Base(part.content, record.header) if base_is_usable(part.content, blocks) else None

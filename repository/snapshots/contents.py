@@ -84,13 +84,10 @@ class Contents:
         self._checkpoint()
         self._writer.seal(ChunkType.DATA, chunk, memoryview(plain), self._tools.compressor)
 
-    def rule(self, entry: SourceEntry) -> Rule | None:
-        """How a file is to be cut; None when it cannot be read."""
-        try:
-            with self._source.open(entry, in_place=False) as file:
-                return _rule(entry, file)
-        except SourceGone:
-            return None
+    def rule(self, entry: SourceEntry) -> Rule:
+        """How a file is to be cut; raises `SourceGone` when it cannot be read."""
+        with self._source.open(entry, in_place=False) as file:
+            return _rule(entry, file)
 
     def _part(self, file: SourceFile, span: tuple[int, int], rule: Rule, base: Base | None) -> Done:
         if rule.in_place:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from repository.chunks.chunk import ChunkType, Compressor, block_hashes
@@ -21,7 +22,8 @@ from repository.snapshots.assembly import Assembly, Counts
 from repository.snapshots.contents import Contents
 from repository.snapshots.parent import Parent
 from repository.snapshots.root import Root, root_store
-from repository.sources.protocol import Source
+from repository.sources.protocol import Source, SourceGone
+from repository.storage import ObjectNotFound
 from repository.tree.stream import Manifest, ManifestWriter
 
 PROGRESS_SECONDS = 0.2
@@ -70,7 +72,8 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
             making.end()
         mark.check()
         root_store(repository.objects, root)
-        source.commit(root.snapshot)
+        with suppress(SourceGone):  # the snapshot is there; the source only learns less of it
+            source.commit(root.snapshot)
         return root
 
 
@@ -153,8 +156,8 @@ class _Making:
         for pack in there.keys() - indexed.keys() - self._index.condemned:
             try:
                 entries = directory_read(self._repository.objects, pack, there[pack])
-            except Damage:
-                continue  # cut short on its way into storage: nothing names it
+            except (Damage, RepositoryUnknown, ObjectNotFound):
+                continue  # cut short on its way into storage, or gone since it was listed: nothing names it
             self._writer.adopt(pack, there[pack], entries)
 
     def _parent(self, parent: bytes | None) -> Manifest | None:

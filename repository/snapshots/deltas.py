@@ -24,7 +24,8 @@ def base_is_usable(base: Content, blocks: int) -> bool:
 def delta_content(file: SourceFile, span: tuple[int, int], *, header: int, base: Content, store: StoreChunk) -> Content:
     """The part as extents of the parent's chunks, and of new chunks that hold what changed."""
     start, stop = span
-    changes = file.changes(start, stop, header=header, known=base.blocks)
+    # Only the first part has the header.
+    changes = file.changes(start, stop, header=0 if start else header, known=base.blocks)
     fresh = _Fresh(store)
     steps: list[tuple[int, int, int]] = []  # length, number of the new chunk (or HOLE: the parent's), offset there
     at = start

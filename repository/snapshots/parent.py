@@ -2,71 +2,80 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from repository.errors import Damage
 from repository.packs.writing import ChunkWriter
-from repository.sources.protocol import SourceEntry
-from repository.tree.records import Record, sort_key
-from repository.tree.stream import Manifest
+from repository.sources.protocol import Kind, SourceEntry
+from repository.tree.records import CHUNK_ID_SIZE, Record, sort_key
+from repository.tree.stream import Manifest, RawEntry
 
 # File systems date changes by a clock that ticks every few ms: what changed shortly before a scan may change again
 # without another date.
 TICK_NS = 1_000_000_000
 
 
-class Known(NamedTuple):
-    """What the parent holds of a file: its record and its parts."""
-
-    record: Record
-    parts: list[Record]
-
-
 class Parent:
-    """Answers in the order of paths: each path may be asked for once, and none that came before it."""
+    """Answers in the order of paths: each path may be asked for once, and none that came before it.
+
+    Most of what it is asked for did not change, and is copied as it stands: only what is built upon is checked.
+    """
 
     def __init__(self, manifest: Manifest | None, writer: ChunkWriter, *, trust_stat: bool) -> None:
-        self._files = manifest.files() if manifest is not None else iter(())
+        self._entries = manifest.raw_entries() if manifest is not None else iter(())
         self._writer = writer
         self._trusted_before = manifest.root.scan_started_ns - TICK_NS if manifest and trust_stat else None
         self._now = self._next()
 
-    def known(self, path: bytes) -> Known | None:
+    def known(self, path: bytes) -> RawEntry | None:
         """What the parent holds under that path, of any kind."""
+        now = self._now
+        if now is None or now.array[1] == path:
+            return now
         key = sort_key(path)
-        while self._now is not None and sort_key(self._now[0].path) < key:
-            self._now = self._next()
-        if self._now is None or self._now[0].path != path:
-            return None
-        return Known(*self._now)
+        while now is not None and sort_key(now.array[1]) < key:
+            now = self._now = self._next()
+        return now if now is not None and now.array[1] == path else None
 
-    def is_unchanged(self, entry: SourceEntry, known: Known) -> bool:
+    def is_unchanged(self, entry: SourceEntry, known: RawEntry) -> bool:
         """Whether the entry is what the parent holds, as far as its stat can say, and all of that is still there.
 
         What was changed shortly before, or during, the parent's scan is read again.
         """
-        record = known.record
-        return (
-            self._trusted_before is not None
-            and entry.stat is not None
-            and record.stat == entry.stat
-            and record.kind == entry.kind
-            and (record.size, record.target) == (entry.size, entry.target)
-            and entry.stat.ctime_ns < self._trusted_before
-            and record.warning is None
-            and all(part.warning is None for part in known.parts)
-            and self.is_there(known)
-        )
-
-    def _next(self) -> tuple[Record, list[Record]] | None:
-        """The parent's next entry; from where it is damaged on, it holds nothing."""
+        array, stat = known.array, entry.stat
+        if self._trusted_before is None or stat is None or array[0] != entry.kind:
+            return False
         try:
-            return next(self._files, None)
-        except Damage:
-            self._files = iter(())
+            if array[2][:6] != stat or stat.ctime_ns >= self._trusted_before:
+                return False
+            if entry.kind is Kind.FILE:
+                return bool(array[3] == entry.size) and self._is_whole(known)
+            return entry.kind is Kind.FOLDER or bool(array[3] == entry.target)
+        except (TypeError, IndexError):
+            return False
+
+    def record(self, known: RawEntry) -> tuple[Record, list[Record]] | None:
+        """A file's record and parts, to be built upon; None when its chunks may not be named again."""
+        try:
+            return known.checked() if known.array[0] == Kind.FILE and self._is_there(known) else None
+        except (Damage, TypeError, IndexError):
             return None
 
-    def is_there(self, known: Known) -> bool:
+    def _is_whole(self, known: RawEntry) -> bool:
+        """Whether the file was read without a warning, and may be named again."""
+        return known.array[6] is None and all(part[4] is None for part, _ in known.parts) and self._is_there(known)
+
+    def _is_there(self, known: RawEntry) -> bool:
         """Whether every chunk may be named by a new snapshot."""
-        contents = [record.content for record in (known.record, *known.parts)]
-        return all(self._writer.has(chunk) for content in contents if content for chunk in content.chunk_ids())
+        has = self._writer.has
+        for ids in (known.array[5][0], *(part[3][0] for part, _ in known.parts)):
+            for at in range(0, len(ids), CHUNK_ID_SIZE):
+                if not has(ids[at : at + CHUNK_ID_SIZE]):
+                    return False
+        return True
+
+    def _next(self) -> RawEntry | None:
+        """The parent's next entry; from where it is damaged on, it holds nothing."""
+        try:
+            return next(self._entries, None)
+        except Damage:
+            self._entries = iter(())
+            return None

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from repository.snapshots.bundling import CHANGED, skipped
 from repository.snapshots.contents import Done
-from repository.sources.protocol import Kind
+from repository.sources.protocol import Kind, SourceEntry
 from repository.tree.records import Content, FileHash, Record, all_hashes, record_pack
 
 Step = tuple[list[tuple[Record, bytes]], bool]
@@ -39,6 +39,19 @@ class Ready:
     def take(self) -> Step:
         """All of them."""
         return self.records, True
+
+
+class Kept:
+    """An entry of which the parent's records are copied."""
+
+    def __init__(self, entry: SourceEntry, raws: list[bytes]) -> None:
+        self.entry = entry
+        self.raws = raws
+        self.bytes = sum(map(len, raws))
+
+    def ready(self) -> bool:
+        """Always."""
+        return True
 
 
 class Parted:
@@ -79,9 +92,13 @@ class Parted:
         return [_packed(record)], is_last
 
     def drop(self) -> int:
-        """Give up parts that were begun, since the file is lost; returns how many."""
+        """Give up parts that were begun, since the file is lost; returns how many. Raises what storing raised.
+
+        One that is being read is waited for: another file may name a chunk that it is just storing.
+        """
         for future in self.futures:
-            future.cancel()
+            if not future.cancel():
+                future.result()
         return len(self.futures)
 
 

@@ -17,6 +17,7 @@ RECORD_SIZE_MAX = 4 << 20
 PART_SIZE = 256 << 20
 HEADER_SIZE = 8192
 CHUNK_ID_SIZE = 32
+ARRAY_LENGTH_MIN = 3
 HOLE = -1
 ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
 _BYTES = (bytes, type(None))
@@ -157,25 +158,41 @@ def _array(record: Record) -> tuple[Any, ...]:
     return kind, path, record.target
 
 
-def records_unpack(plain: bytes) -> Iterator[Record]:
-    """The records of a manifest's chunk, each checked by itself; raises `ManifestInvalid`."""
+def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
+    """The arrays in a manifest's chunk with their bytes, unchecked; raises `ManifestInvalid` for what is no array."""
     unpacker = msgpack.Unpacker(None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1)
     unpacker.feed(plain)
     begin = 0
     try:
         for array in unpacker:
             end = unpacker.tell()
-            record = _record(array, plain[begin:end])
-            if not _is_typed(record):
-                raise ManifestInvalid("the manifest holds a value of another type")
-            yield record
+            if type(array) is not tuple or len(array) < ARRAY_LENGTH_MIN or type(array[1]) is not bytes:
+                raise ManifestInvalid("the manifest holds what is no record")
+            yield array, plain[begin:end]
             begin = end
     except ManifestInvalid:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, msgpack.UnpackException):
+    except (ValueError, TypeError, msgpack.UnpackException):
         raise ManifestInvalid("the manifest holds what no writer writes") from None
     if begin != len(plain):
         raise ManifestInvalid("the manifest ends inside a record")
+
+
+def records_unpack(plain: bytes) -> Iterator[Record]:
+    """The records of a manifest's chunk, each checked by itself; raises `ManifestInvalid`."""
+    for array, raw in arrays_unpack(plain):
+        yield record_of(array, raw)
+
+
+def record_of(array: tuple[Any, ...], raw: bytes) -> Record:
+    """The record that an array of a manifest is, checked by itself; raises `ManifestInvalid`."""
+    try:
+        record = _record(array, raw)
+        if _is_typed(record):
+            return record
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):
+        pass
+    raise ManifestInvalid("the manifest holds what no writer writes")
 
 
 def _record(array: tuple[Any, ...], raw: bytes) -> Record:

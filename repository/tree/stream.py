@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -12,7 +13,17 @@ from repository.errors import ManifestInvalid
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.snapshots.root import Root
 from repository.sources.protocol import Kind
-from repository.tree.records import CHUNK_ID_SIZE, PART_SIZE, Record, content_check, parts_of, records_unpack, sort_key
+from repository.tree.records import (
+    CHUNK_ID_SIZE,
+    PART_SIZE,
+    Record,
+    arrays_unpack,
+    content_check,
+    parts_of,
+    record_of,
+    records_unpack,
+    sort_key,
+)
 
 KIB = 1 << 10
 CUT_LEAST = 32 * KIB
@@ -65,6 +76,19 @@ def _is_cut(path: bytes, length: int) -> bool:
     return drawn * CUT_AVERAGE < length << 32
 
 
+class RawEntry(NamedTuple):
+    """An entry as it stands in the manifest, for whoever only compares it and copies it."""
+
+    array: tuple[Any, ...]
+    raw: bytes
+    parts: list[tuple[tuple[Any, ...], bytes]]
+
+    def checked(self) -> tuple[Record, list[Record]]:
+        """Its record and its parts, checked to fit together; raises `ManifestInvalid`."""
+        parts = [record_of(array, raw) for array, raw in self.parts]
+        return record_whole(record_of(self.array, self.raw), parts), parts
+
+
 class Manifest:
     """The records of a snapshot, read as they are asked for."""
 
@@ -85,6 +109,23 @@ class Manifest:
                     raise ManifestInvalid("the manifest is not in order")
                 before = place
                 yield record
+
+    def raw_entries(self) -> Iterator[RawEntry]:
+        """Every record but parts, with its parts, not looked at any further.
+
+        Raises `ManifestInvalid`, `Damage`, `StorageError`.
+        """
+        now: RawEntry | None = None
+        for plain in self._plain(0):
+            for array, raw in arrays_unpack(plain):
+                if array[0] != Kind.PART:
+                    if now is not None:
+                        yield now
+                    now = RawEntry(array, raw, [])
+                elif now is not None:
+                    now.parts.append((array, raw))
+        if now is not None:
+            yield now
 
     def files(self, *, first: int = 0) -> Iterator[tuple[Record, list[Record]]]:
         """Every record but parts, with the parts that belong to it, all checked to fit together."""

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from repository.chunks.chunk import HASH_SIZE
-from repository.compared_manifests import PairedManifests
 from repository.repository import Repository
 from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone, Stat
+from repository.tree.paired import PairedManifests
 from repository.tree.records import Content, Record, Xattrs, blocks_in, parts_of, sort_key, zero_hash
 
 
@@ -113,23 +113,20 @@ def _difference(
 def _change(
     before: _Side | None, after: _Side | None, same_content: Callable[[_Side, _Side], bool | None]
 ) -> Change | None:
-    if before is None:
-        return Change.ADDED
-    if after is None:
-        return Change.REMOVED
+    if before is None or after is None:
+        return Change.ADDED if before is None else Change.REMOVED
     if before.kind is not after.kind:
         return Change.KIND
-    if before.kind is Kind.FILE:
-        same = same_content(before, after)
-        if not same:
-            return Change.KIND if same is None else Change.CONTENT
-    elif before.kind is not Kind.SKIPPED and before.target != after.target:
-        return Change.CONTENT
-    return None if _meta(before) == _meta(after) else Change.METADATA
+    if before.kind is Kind.SKIPPED:
+        return None
+    same = same_content(before, after) if before.kind is Kind.FILE else before.target == after.target
+    if not same:
+        return Change.KIND if same is None else Change.CONTENT
+    return None if before.kind is Kind.HARDLINK or _meta(before) == _meta(after) else Change.METADATA
 
 
 def _meta(side: _Side) -> tuple[Stat | None, Xattrs]:
-    """What a restore gives back; a link's time and mode are the file's that it is a link to."""
+    """What a restore gives back. A hard link has none of its own: it is that of the file."""
     return side.stat and side.stat._replace(ctime_ns=0, inode=0), side.xattrs or None
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from repository.chunks.chunk import ChunkCipher
 from repository.chunks.cipher import Suite
 from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryExists, RepositoryNotFound, RepositoryUnknown
-from repository.frames import Damaged, SealContext, UnknownFormat, WrongKey
+from repository.frames import Damaged, SealContext, SealError, UnknownFormat, WrongKey
 from repository.index.index import Index
 from repository.objects import KEYS, Objects, id_new
 from repository.packs.fetching import ChunkStore
@@ -91,14 +91,22 @@ def repository_open(
 def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, old: KeyWrap, new: KeyWrap) -> None:
     """Wrap the repository key anew, and destroy the other wraps; no other object is touched.
 
-    The new wrap is read back before an old one goes. Raises what opening raises.
+    The new wrap is read back before an old one goes. After a crash either key opens the repository, and the same call
+    ends what was begun. Raises what opening raises; `ObjectDamaged` also when the new wrap does not read back.
     """
     plain = _Plain(_retrying(storage), tenant=tenant, repository=repository)
     before = plain.key_objects()
-    found = plain.load(old)
+    try:
+        found = plain.load(old)
+    except KeyUnavailable:
+        found = plain.load(new)  # a call before this one came as far as that
     kept = plain.store(found, new)
-    if plain.read(kept, new).key != found.key:
-        raise ObjectDamaged("the new key object does not read back")
+    try:
+        is_whole = plain.read(kept, new).key == found.key
+    except (SealError, ObjectNotFound):
+        is_whole = False
+    if not is_whole:
+        raise ObjectDamaged("the new key object does not read back; the old ones were left")
     for name in before:
         plain.delete(name)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from repository.chunks.chunk import Location
-from repository.errors import ChunkMissing, ObjectDamaged
+from repository.errors import ChunkMissing, ObjectDamaged, RepositoryUnknown
 from repository.index.table import Table
 from repository.objects import CONDEMNED, ID_SIZE, INDEX, PACKS, Objects, id_new
 from repository.packs.layout import directory_read
@@ -28,6 +28,8 @@ class Index:
         self._tables = _few(list(tables.values()))
         self._added: dict[bytes, Location] = {}
         self._lock = threading.Lock()
+        self._searched = threading.Lock()
+        self._may_search = False
 
     @classmethod
     def load(cls, objects: Objects) -> Index:
@@ -43,29 +45,30 @@ class Index:
     def for_reading(cls, objects: Objects) -> Index:
         """The index alone: a condemned chunk can be read all the same, and no damage but a chunk's stops a restore.
 
-        What a damaged index object named is found in the packs' own directories. Raises `StorageError`.
+        What a damaged index object named is found in the packs' own directories; so is, once it is missed, what one
+        named that is gone. Raises `StorageError`.
         """
         try:
-            return cls(objects, tables=tables_load(objects), condemned=frozenset())
+            index = cls(objects, tables=tables_load(objects), condemned=frozenset())
+            index._may_search = True
         except ObjectDamaged:
             index = cls(objects, tables=tables_load(objects, skip_damaged=True), condemned=frozenset())
-        known = index.packs()
-        for pack, size in objects.list(PACKS):
-            if pack not in known:
-                with suppress(ObjectDamaged, ObjectNotFound):
-                    index.add(directory_read(objects, pack, size))
+            index._may_search = True
+            index._packs_search()
         return index
 
     def find(self, chunk: bytes) -> Location:
-        """The best place of a chunk: one that is not condemned, if there is one. Raises `ChunkMissing`."""
-        best = None
-        for location in self.places(chunk):
-            if location.pack not in self.condemned:
-                return location
-            best = location
-        if best is None:
+        """The best place of a chunk: one that is not condemned, if there is one.
+
+        Raises `ChunkMissing`; an index for reading may look at packs first, and raises `StorageError`.
+        """
+        found = self._best(chunk)
+        if found is None:
+            self._packs_search()
+            found = self._best(chunk)
+        if found is None:
             raise ChunkMissing("no pack holds a chunk of the backup")
-        return best
+        return found
 
     def places(self, chunk: bytes) -> Iterator[Location]:
         """Every place of a chunk."""
@@ -104,6 +107,26 @@ class Index:
     def store(self, entries: Iterable[tuple[bytes, Location]], sizes: dict[bytes, int]) -> None:
         """Write an index object for these packs."""
         self._objects.put(INDEX, id_new(), Table.build(entries, sizes).encoded())
+
+    def _best(self, chunk: bytes) -> Location | None:
+        best = None
+        for location in self.places(chunk):
+            if location.pack not in self.condemned:
+                return location
+            best = location
+        return best
+
+    def _packs_search(self) -> None:
+        """Take in, once, what the packs that the index does not name say of themselves. Who comes meanwhile waits."""
+        with self._searched:
+            if not self._may_search:
+                return
+            known = self.packs()
+            for pack, size in self._objects.list(PACKS):
+                if pack not in known:
+                    with suppress(ObjectDamaged, RepositoryUnknown, ObjectNotFound):
+                        self.add(directory_read(self._objects, pack, size))
+            self._may_search = False
 
 
 def tables_load(objects: Objects, *, skip_damaged: bool = False) -> dict[bytes, Table]:

@@ -20,6 +20,8 @@ _NUMBER = struct.Struct(">I")
 ID_SIZE = 32
 _NUMBER_AT = 34
 _HEAD_SIZE = 8
+_NOWHERE = range(0)
+_BRIEF = struct.Struct(">32xBxI4xI4x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,11 @@ class Table:
     def positions(self, chunk: bytes) -> range:
         """Where in the table the records of a chunk are, counted from 0."""
         heads = self._heads = self._heads or _heads(self.records)
+        head = int.from_bytes(chunk[:_HEAD_SIZE], "big")
+        first = bisect_left(heads, head)
+        if first == len(heads) or heads[first] != head:
+            return _NOWHERE
         records, size = self.records, _RECORD.size
-        first = bisect_left(heads, int.from_bytes(chunk[:_HEAD_SIZE], "big"))
         # Ids that begin alike are next to each other; there are hardly ever two.
         while first < len(heads) and records[first * size : first * size + ID_SIZE] < chunk:
             first += 1
@@ -104,6 +109,10 @@ class Table:
     def at(self, position: int) -> tuple[bytes, Location]:
         """The chunk and place of the record at that position."""
         return self._location(position * _RECORD.size)
+
+    def brief(self) -> Iterator[tuple[int, int, int]]:
+        """Of each record the type, the number of the pack in `packs`, and the stored size."""
+        return _BRIEF.iter_unpack(self.records)
 
     def __iter__(self) -> Iterator[tuple[bytes, Location]]:
         return (self._location(at) for at in range(0, len(self.records), _RECORD.size))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from repository.errors import Damage, ObjectDamaged, PruneRefused, RepositoryUnknown, SnapshotNotFound
-from repository.index.index import Index, tables_load
+from repository.index.index import Index
 from repository.index.table import Table
 from repository.maintenance.checkpoint import Checkpoint
+from repository.maintenance.consolidate import Part, index_load
 from repository.maintenance.used import PackUse, UsedChunks, snapshot_use
 from repository.marks import FoundMark, marks_list
 from repository.objects import CONDEMNED, ID_SIZE, PACKS, SNAPSHOTS, TOMBSTONES, Objects
@@ -45,7 +46,6 @@ class Facts:
     snapshots: list[bytes]
     deleted: list[bytes]
     tombstones: dict[bytes, datetime]
-    indexes: int
     listed: dict[bytes, int]
     indexed: frozenset[bytes]
     orphans: frozenset[bytes]
@@ -62,16 +62,16 @@ class Facts:
 
 @dataclass(slots=True)
 class Loaded:
-    """The index as it was read, by object, with a table of what orphans hold, and the flags of what is used."""
+    """The index as it was read, a table of what orphans hold, and the flags of what is used."""
 
-    tables: dict[bytes, Table]
+    parts: list[Part]
     orphans: Table
     used: UsedChunks
     chunks: ChunkStore
 
 
 def facts_load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded]:
-    """Look at everything. Raises `PruneRefused` when the storage does not answer, `KeyUnavailable`.
+    """Look at everything. Raises `PruneRefused` when the storage does not answer.
 
     Marks come first: a writer whose mark is not seen has either listed its snapshot before the snapshots are read, or
     begins after the condemnations that are read here. Snapshots come before the index, which therefore names all they
@@ -86,23 +86,22 @@ def facts_load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, L
 def _load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded]:
     objects = repository.objects
     now = repository.clock()
-    facts = Facts(now, [], [], [], [], {}, 0, {}, frozenset(), frozenset(), frozenset())
-    tables: dict[bytes, Table] = {}
+    facts = Facts(now, [], [], [], [], {}, {}, frozenset(), frozenset(), frozenset())
+    parts: list[Part] = []
     try:
         facts.marks = list(marks_list(objects))
         facts.condemnations = list(_condemnations(objects))
         _snapshots(objects, facts)
-        tables = tables_load(objects)
+        parts = index_load(objects)
     except (Damage, RepositoryUnknown) as error:
         facts.damage = str(error)
-    facts.indexes = len(tables)
     facts.listed = dict(objects.list(PACKS))
-    facts.indexed = frozenset(found.pack for table in tables.values() for found in table.packs)
-    if facts.listed and facts.snapshots and not tables:
+    facts.indexed = frozenset(found.pack for part in parts for found in part.table.packs)
+    if facts.listed and facts.snapshots and not parts:
         facts.damage = facts.damage or "there are packs and snapshots, but no index; rebuild the index first"
     if facts.damage is None:
         facts.orphans = frozenset(facts.listed) - facts.indexed
-    loaded = _open(repository, facts, tables)
+    loaded = _open(repository, facts, parts)
     if facts.damage is None:
         _use(repository, facts, loaded, checkpoint)
     return facts, loaded
@@ -119,7 +118,7 @@ def _snapshots(objects: Objects, facts: Facts) -> None:
     facts.deleted = sorted(listed & facts.tombstones.keys() - set(facts.snapshots))
 
 
-def _open(repository: Repository, facts: Facts, tables: dict[bytes, Table]) -> Loaded:
+def _open(repository: Repository, facts: Facts, parts: list[Part]) -> Loaded:
     """Tables with flags; what orphans hold is a table of its own, behind the others."""
     entries, sizes, unreadable = [], {}, set()
     for pack in sorted(facts.orphans):
@@ -133,10 +132,11 @@ def _open(repository: Repository, facts: Facts, tables: dict[bytes, Table]) -> L
     facts.unreadable = frozenset(unreadable)
     facts.orphans = facts.orphans & facts.listed.keys()
     orphans = Table.build(entries, sizes)
+    tables = {part.names[0]: part.table for part in parts}
     index = Index(repository.objects, tables=tables, condemned=facts.condemned)
     index.add((chunk, at) for chunk, at in entries if not any(len(table.positions(chunk)) for table in index.tables))
     used = UsedChunks([*index.tables, orphans], avoided=facts.condemned)
-    return Loaded(tables, orphans, used, ChunkStore(repository.objects, repository.cipher, index))
+    return Loaded(parts, orphans, used, ChunkStore(repository.objects, repository.cipher, index))
 
 
 def _use(repository: Repository, facts: Facts, loaded: Loaded, checkpoint: Checkpoint) -> None:

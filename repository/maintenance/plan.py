@@ -200,7 +200,7 @@ def _condemn(facts: Facts, plan: PrunePlan) -> None:
 def _repack(living: dict[bytes, PackUse], policy: Policy) -> Iterator[bytes]:
     """Packs with much that is dead, and small ones where there are several to put together."""
     for type_ in ChunkType:
-        packs = {pack: use for pack, use in living.items() if use.type is type_}
+        packs = {pack: use for pack, use in living.items() if use.type == type_}
         small = [pack for pack, use in packs.items() if use.size < policy.small_pack]
         if len(small) > 1:
             yield from small

@@ -54,8 +54,8 @@ def prune_plan(
 ) -> PrunePlan:
     """What a prune would do now; writes and deletes nothing. The arguments are those of `Policy`.
 
-    A plan that has `refusals` will not be carried out. Raises `PruneRefused` when the storage does not answer,
-    `KeyUnavailable`, and what `checkpoint` raises.
+    A plan that has `refusals` will not be carried out. Raises `PruneRefused` when the storage does not answer, and what
+    `checkpoint` raises.
     """
     policy = Policy(
         grace=grace, dead_share=dead_share, small_pack=small_pack, allow_empty=allow_empty, expected=expected
@@ -67,8 +67,8 @@ def prune_plan(
 def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkpoint = go_on) -> PruneResult:
     """Carry out what of the plan is still right by a second look, under a mark; a plan serves once.
 
-    Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `KeyUnavailable`, `StorageError`. After
-    any of them everything that is listed is readable, and another prune finishes what this one began.
+    Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `StorageError`. After any of them
+    everything that is listed is readable, and another prune finishes what this one began.
     """
     plan.take()
     with alone(repository) as mark:
@@ -136,7 +136,7 @@ class _Prune:
         added = Table.merge([orphans], without=frozenset(found.pack for found in orphans.packs) - self._plan.adopt)
         try:
             written, deleted = index_replace(
-                self._objects, self._loaded.tables, without=going, added=added, check=self._check
+                self._objects, self._loaded.parts, without=going, added=added, check=self._check
             )
         except StorageFull:
             return False

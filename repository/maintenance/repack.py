@@ -49,7 +49,7 @@ class PackCopier:
         uses = self._facts.uses
         try:
             for type_ in ChunkType:
-                for pack in sorted(pack for pack in packs if uses[pack].type is type_):
+                for pack in sorted(pack for pack in packs if uses[pack].type == type_):
                     check()
                     self._empty(pack)
                 self._send()

@@ -29,7 +29,7 @@ class Usage:
 
 
 def repository_usage(repository: Repository, *, checkpoint: Checkpoint = go_on) -> Usage:
-    """What the repository takes now. Raises `Damage`, `KeyUnavailable`, `StorageError`, what `checkpoint` raises."""
+    """What the repository takes now. Raises `Damage`, `RepositoryUnknown`, `StorageError`, what `checkpoint` raises."""
     objects = repository.objects
     names = list(roots_list(objects))
     index = Index.load(objects)

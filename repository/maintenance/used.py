@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from repository.chunks.chunk import ChunkType, Location
+from repository.chunks.chunk import Location
 from repository.errors import ObjectDamaged
 from repository.index.table import Table
 from repository.maintenance.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ class PackUse:
     """What is used of a pack: its size in storage, how many chunks live, what they take, and what the others take."""
 
     size: int
-    type: ChunkType | None = None
+    type: int = 0
     live: int = 0
     live_bytes: int = 0
     dead_bytes: int = 0
@@ -85,18 +85,18 @@ class UsedChunks:
         found: dict[bytes, PackUse] = {}
         for table, flags in zip(self._tables, self._flags, strict=True):
             # A pack that two tables name has its live chunks in the first of them.
-            fresh = {size.pack: PackUse(size.size) for size in table.packs if size.pack not in found}
-            found.update(fresh)
-            for (_, at), flag in zip(table, flags, strict=True):
-                use = fresh.get(at.pack)
+            fresh = [None if size.pack in found else PackUse(size.size) for size in table.packs]
+            found.update((size.pack, use) for size, use in zip(table.packs, fresh, strict=True) if use is not None)
+            for (type_, number, stored), flag in zip(table.brief(), flags, strict=True):
+                use = fresh[number]
                 if use is None:
                     continue
-                use.type = at.type
+                use.type = type_
                 if flag == LIVE:
                     use.live += 1
-                    use.live_bytes += at.stored_size
+                    use.live_bytes += stored
                 else:
-                    use.dead_bytes += at.stored_size
+                    use.dead_bytes += stored
         return found
 
     def _copies(self, chunk: bytes) -> Iterator[tuple[int, Location]]:

@@ -16,11 +16,13 @@ from repository.restoring.target import Place, Target
 from repository.restoring.workers import Workers
 from repository.tree.records import CHUNK_ID_SIZE, Record
 
+# A file of no more that differs is written anew: to compare and copy it would cost more.
+SMALL_SIZE = 128 << 10
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class File:
-    """One file on its way. `links`: so many hard links to it follow. `many`: it is made of more than one chunk."""
+    """One file on its way. `links`: so many hard links to it follow. `many`: it is large, or of more than one chunk."""
 
     __slots__ = ("failed", "fd", "folder", "links", "many", "name", "parts", "pending", "place", "record", "settled")
 
@@ -30,7 +32,7 @@ class File:
         self.name = name_of(record.path)
         self.parts = file_parts(record, others)
         self.links = links
-        self.many = len(self.parts) > 1 or len(self.parts[0].content.ids) > CHUNK_ID_SIZE
+        self.many = record.size > SMALL_SIZE or len(self.parts[0].content.ids) > CHUNK_ID_SIZE
         self.pending = 0
         self.fd = -1
         self.place: Place | None = None
@@ -174,7 +176,7 @@ class Files:
         return True
 
     def _begin(self, file: File) -> None:
-        # A file of one chunk is opened, written and closed in one go: no more descriptors than files of many.
+        # A small file of one chunk is opened, written and closed in one go: no more descriptors than other files.
         if file.many:
             self._open(file)
 

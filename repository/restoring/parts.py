@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -46,8 +47,7 @@ class Part:
 
     def compare(self, fd: int, workers: Workers) -> None:
         """Find out what of a live file is not as it should be."""
-        buffer = memoryview(bytearray(READ_SIZE))
-        self.wanted = _blocks_differing(fd, self, [], buffer, workers)
+        self.wanted = _blocks_differing(fd, self, [], workers)
         self.differs = bool(self.wanted) or any(_holds_data(fd, hole, workers) for hole in self._holes())
 
     def copy(self, live: int, fd: int, workers: Workers) -> int:
@@ -58,8 +58,7 @@ class Part:
         wanted = self.wanted or []
         for begin, end in _without(self._data(), wanted):
             _copy(live, fd, begin, end, workers)
-        buffer = memoryview(bytearray(READ_SIZE))
-        self.wanted = _joined(sorted([*wanted, *_blocks_differing(fd, self, wanted, buffer, workers)]))
+        self.wanted = _joined(sorted([*wanted, *_blocks_differing(fd, self, wanted, workers)]))
         return sum(end - begin for begin, end in _without(self._data(), self.wanted))
 
     def runs(self) -> dict[bytes, list[Run]]:
@@ -91,8 +90,19 @@ def file_parts(record: Record, others: list[Record]) -> list[Part]:
     return [Part(content, *span, record.header) for content, span in zip(contents, spans, strict=True)]
 
 
-def _blocks_differing(fd: int, part: Part, skipped: list[Range], buffer: memoryview, workers: Workers) -> list[Range]:
+class _Buffer(threading.local):
+    """A thread's own buffer: to make one for each small file would cost more than to read the file."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+_buffer = _Buffer()
+
+
+def _blocks_differing(fd: int, part: Part, skipped: list[Range], workers: Workers) -> list[Range]:
     """The ranges of whole blocks whose hashes are not the part's, but those skipped and those in holes."""
+    buffer = _buffer.view
     known, at, found = part.content.blocks, 0, []
     # With holes, what follows a block may be a gap of any size that is better not read.
     step = READ_SIZE if len(known) // HASH_SIZE >= (part.stop - part.start) // BLOCK_SIZE else BLOCK_SIZE

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 HELD_MAX = 32 << 20
+READ_SIZE = 4 << 20
 
 Fetch = Callable[[list[bytes]], Iterable[tuple[bytes, bytes]]]
 
@@ -91,6 +92,14 @@ class SnapshotFile(io.RawIOBase):
         part.read(start, stop, view[: stop - start], self._plain)
         self._position = stop
         return stop - start
+
+    def readall(self) -> bytes:
+        """The rest of the file."""
+        rest = bytearray(max(0, self._size - self._position))
+        filled = 0
+        while filled < len(rest):
+            filled += self.readinto(memoryview(rest)[filled : filled + READ_SIZE])
+        return bytes(rest)
 
     def _part_at(self, offset: int) -> _PartReading:
         part = self._parts[bisect_right(self._starts, offset) - 1]

@@ -33,12 +33,15 @@ class Reserved:
             fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TargetBusy("another restore is at work on this target") from None
+        self._closed = False
         self._outer = _private(RESERVED_FOLDER, at=root)
         try:
             self.fd = _private(_OURS, at=self._outer)
             folder_clear(self.fd)
         except BaseException:
             os.close(self._outer)
+            with contextlib.suppress(OSError):
+                os.rmdir(RESERVED_FOLDER, dir_fd=root)
             raise
 
     def place(self, folder: Folder) -> tuple[int, bytes]:
@@ -61,7 +64,10 @@ class Reserved:
         folder_remove(moved, top=self.fd)
 
     def close(self) -> None:
-        """Remove what is left, and the folder itself unless others use it."""
+        """Remove what is left, and the folder itself unless others use it; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             with contextlib.suppress(OSError):
                 folder_clear(self.fd)
@@ -74,8 +80,19 @@ class Reserved:
 
 def _private(name: bytes, *, at: int) -> int:
     """Open a folder that nobody but we can use, made when it is not there."""
-    with contextlib.suppress(FileExistsError):
+    try:
         os.mkdir(name, stat.S_IRWXU, dir_fd=at)
+    except FileExistsError:
+        return _private_opened(name, at=at)
+    try:
+        return _private_opened(name, at=at)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=at)
+        raise
+
+
+def _private_opened(name: bytes, *, at: int) -> int:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
     except OSError as error:

@@ -80,13 +80,16 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(workers.close)
         place = Target(root, tally=tally, metadata=metadata, fresh=_is_empty(root), delete=delete, durable=durable)
         stack.callback(place.folders.close)
-        run = _Restore(selection, totals, place, Window(repository, chunks, place, workers), pulse)
+        stack.callback(place.close)
+        window = Window(repository, chunks, place, workers)
+        stack.callback(window.close)
+        run = _Restore(selection, totals, place, window, pulse)
         stack.callback(run.close)
-        with contextlib.closing(place):
-            run.contents()
-            run.links()
-            if delete:
-                extras_remove(selection, place, pulse)
+        run.contents()
+        run.links()
+        if delete:
+            extras_remove(selection, place, pulse)
+        place.close()  # before the folders get their times
         run.folders(root_too=made)
         place.sync()
     pulse.tick(always=True)
@@ -112,6 +115,7 @@ class _Restore:
             self._place(entry)
             self._pulse.tick()
         self._window.flush()
+        self._window.finish()
         self._target.commit(force=True)
 
     def links(self) -> None:

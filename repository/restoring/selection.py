@@ -19,6 +19,9 @@ from repository.tree.stream import Manifest
 # Beyond so many paths the whole manifest is read once, instead of a piece of it for each.
 _SEEKS_MAX = 16
 _TICK_ENTRIES = 1024
+# A snapshot of no more is read once, and not once for the look and once for the restore.
+_HELD_ENTRIES = 8192
+_HELD_BYTES = 4 << 20
 
 Entry = tuple[Record, list[Record]]
 
@@ -31,6 +34,7 @@ class Selection:
         self.paths = None if paths is None or b"" in paths else _apart(paths)
         self._chosen = frozenset(self.paths or ())
         self._above = frozenset(above for path in self.paths or () for above in _folders_of(path))
+        self._held: list[Entry] | None = None
 
     def covers(self, path: bytes) -> bool:
         """Whether a path was chosen, itself or with a folder it is in."""
@@ -44,6 +48,21 @@ class Selection:
         A hard link whose first name was not chosen becomes the file itself, and later ones are links to that.
         Raises `PathNotFound` for a path that the snapshot does not hold, `Damage`, `StorageError`.
         """
+        if self._held is not None:
+            yield from self._held
+            return
+        held: list[Entry] | None = []
+        size = 0
+        for entry in self._resolved():
+            yield entry
+            if held is not None:
+                size += len(entry[0].raw) + sum(len(part.raw) for part in entry[1])
+                held.append(entry)
+                if len(held) > _HELD_ENTRIES or size > _HELD_BYTES:
+                    held = None
+        self._held = held
+
+    def _resolved(self) -> Iterator[Entry]:
         firsts: dict[bytes, bytes] = {}
         for record, parts in self._found():
             if record.kind is not Kind.HARDLINK or self.covers(record.target or b""):

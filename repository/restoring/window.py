@@ -29,7 +29,10 @@ Needs = dict[bytes, list[tuple[File, list[Run]]]]
 
 
 class Window:
-    """Collects files, and restores them together once they are enough. For one thread."""
+    """Collects files, and restores them together once they are enough; meanwhile the next are collected.
+
+    For one thread.
+    """
 
     def __init__(self, repository: Repository, chunks: ChunkStore, target: Target, workers: Workers) -> None:
         self._repository = repository
@@ -40,6 +43,8 @@ class Window:
         self._files = Files(target, workers)
         self._held: list[File] = []
         self._folders: dict[bytes, Folder] = {}
+        self._begun: list[File] = []
+        self._begun_folders: list[Folder] = []
         self._bytes = 0
         self._many = 0
 
@@ -60,21 +65,37 @@ class Window:
             self.flush()
 
     def flush(self) -> None:
-        """Restore what was taken; raises as `add`."""
-        try:
-            small = [file for file in self._held if len(file.parts) == 1]
-            self._prepare(small)
-            self._fetch([(file, file.parts[0]) for file in small], settle=True)
-            for file in self._held:
-                if len(file.parts) > 1:
-                    self._restore_large(file)
-        finally:
-            for file in self._held:
-                self._files.discard(file)
-            for folder in self._folders.values():
-                self._target.folders.release(folder)
-            self._held, self._folders, self._bytes, self._many = [], {}, 0, 0
+        """Begin to restore what was taken, once what was begun before is done; raises as `add`."""
+        self.finish()
+        self._begun, self._begun_folders = self._held, list(self._folders.values())
+        self._held, self._folders, self._bytes, self._many = [], {}, 0, 0
+        small = [file for file in self._begun if len(file.parts) == 1]
+        self._prepare(small)
+        self._fetch([(file, file.parts[0]) for file in small], settle=True)
+        large = [file for file in self._begun if len(file.parts) > 1]
+        if large:
+            self._workers.finish()
+        for file in large:
+            self._restore_large(file)
+
+    def finish(self) -> None:
+        """Wait for what was begun, and give it its names; raises as `add`."""
+        self._workers.finish()
+        self._tidy()
         self._target.commit()
+
+    def close(self) -> None:
+        """Give up what was begun."""
+        self._workers.stop()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Discard what was not settled; nobody writes to it any more."""
+        for file in self._begun:
+            self._files.discard(file)
+        for folder in self._begun_folders:
+            self._target.folders.release(folder)
+        self._begun, self._begun_folders = [], []
 
     def _prepare(self, files: list[File]) -> None:
         if self._target.fresh:
@@ -93,6 +114,7 @@ class Window:
         for part in file.parts:
             if not file.failed and not file.settled:
                 self._fetch([(file, part)], settle=False)
+                self._workers.finish()
                 part.wanted = None
         self._files.settle(file)
 
@@ -108,7 +130,7 @@ class Window:
             for chunk, found in runs.items():
                 needs.setdefault(chunk, []).append((file, found))
         spans = spans_of(self._located(needs))
-        self._workers.run(partial(self._take, span, needs, settle=settle) for span in spans)
+        self._workers.start(partial(self._take, span, needs, settle=settle) for span in spans)
 
     def _take(self, span: Span, needs: Needs, *, settle: bool) -> None:
         for chunk, plain in self._opened(span):

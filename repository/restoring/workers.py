@@ -49,43 +49,48 @@ class Pulse:
 
 
 class Workers:
-    """So many threads. A task that runs long asks `go_on` now and then."""
+    """So many threads. A task that runs long asks `go_on` now and then; all but that is for the caller's own thread."""
 
     def __init__(self, threads: int, pulse: Pulse) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="restore")
-        self._ahead = 2 * threads
         self._pulse = pulse
+        self._waiting: set[Future[None]] = set()
         self._stopping = False
 
-    def run(self, tasks: Iterable[Task]) -> None:
-        """Run all tasks, in any order; raises what the first of them raised, or the checkpoint, once all have ended."""
-        waiting: set[Future[None]] = set()
+    def start(self, tasks: Iterable[Task]) -> None:
+        """Have tasks run, in any order, until `finish`."""
+        self._waiting.update(self._pool.submit(task) for task in tasks)
+
+    def finish(self) -> None:
+        """Wait for what was started; raises what the first of them raised, or the checkpoint, once all have ended."""
         try:
-            for task in tasks:
-                while len(waiting) >= self._ahead:
-                    waiting = self._some_ended(waiting)
-                waiting.add(self._pool.submit(task))
-            while waiting:
-                waiting = self._some_ended(waiting)
+            while self._waiting:
+                ended, self._waiting = wait(self._waiting, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    future.result()
+                self._pulse.tick()
         except BaseException:
-            self._stopping = True
-            wait(waiting)
-            self._stopping = False
+            self.stop()
             raise
 
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Run tasks to their end; raises as `finish`."""
+        self.start(tasks)
+        self.finish()
+
+    def stop(self) -> None:
+        """End what was started, whatever it is at."""
+        self._stopping = True
+        wait(self._waiting)
+        self._waiting = set()
+        self._stopping = False
+
     def go_on(self) -> None:
-        """Raise `Cancelled` when the restore ends."""
+        """Raise `Cancelled` when nobody wants the result any more."""
         if self._stopping:
             raise Cancelled
 
     def close(self) -> None:
         """End the threads."""
-        self._stopping = True
-        self._pool.shutdown(cancel_futures=True)
-
-    def _some_ended(self, waiting: set[Future[None]]) -> set[Future[None]]:
-        ended, left = wait(waiting, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-        for future in ended:
-            future.result()
-        self._pulse.tick()
-        return left
+        self.stop()
+        self._pool.shutdown()

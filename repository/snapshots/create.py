@@ -61,7 +61,8 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which nothing is listed
     then, and whose stored packs the next one uses.
 
-    Raises `StorageError`, `KeyUnavailable`, `Overtaken`, `SourceGone` when the source's root cannot be read.
+    Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, and
+    `SourceGone` when the source's root cannot be read.
     """
     with mark_set(repository.objects, kind=MarkKind.SNAPSHOT, at=repository.time()) as mark:
         index = Index.load(repository.objects)

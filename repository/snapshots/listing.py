@@ -18,7 +18,7 @@ class SnapshotList:
 
 
 def snapshots_list(repository: Repository) -> SnapshotList:
-    """Every snapshot that exists; raises `KeyUnavailable`, `StorageError`."""
+    """Every snapshot that exists; raises `StorageError`."""
     found = SnapshotList([], [])
     for snapshot in roots_list(repository.objects):
         try:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.frames import sealed_size
 from repository.archive_manifest import (
     SEALED_SIZE_MAX,
     ArchiveManifest,
@@ -21,6 +20,7 @@ from repository.archive_manifest import (
     manifest_open,
     manifest_seal,
 )
+from repository.frames import sealed_size
 from repository.sealed import Damaged, WrongKey, seal_bytes
 
 DATA_KEY = bytes(range(32))

@@ -1,0 +1,1 @@
+"""What keeps a repository sound and small."""

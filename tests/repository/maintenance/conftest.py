@@ -1,0 +1,17 @@
+"""A repository to look after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.repository.maintenance.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Three files, of which nothing is stored yet."""
+    made = World(tmp_path)
+    made.write(a=300_000, b=200_000, c=b"small")
+    return made

@@ -1,0 +1,199 @@
+"""R17: a prune in two phases beside a snapshot that wants what is condemned, at every interleaving of their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from repository.errors import PruneRunning, RepositoryError
+from repository.index import index
+from repository.maintenance import exclusive, plan
+from repository.maintenance.forget import snapshot_forget
+from repository.maintenance.prune import prune_execute, prune_plan
+from repository.objects import CONDEMNED, MARKS, SNAPSHOTS
+from repository.storage import ObjectNotFound, StorageUnavailable
+from tests.repository.maintenance.storages import ScheduledStorage
+from tests.repository.maintenance.world import World
+from tests.storage.memory import FaultyStorage
+
+HOUR = timedelta(hours=1)
+
+
+def all_dead(world: World) -> None:
+    """A deleted snapshot: all of it is there and unused."""
+    snapshot_forget(world.open(), snapshot=world.snapshot())
+
+
+def partly_dead(world: World) -> None:
+    """A deleted snapshot of which another one uses a little: its pack is copied from."""
+    first = world.snapshot()
+    world.remove("a")
+    world.snapshot(parent=first)
+    snapshot_forget(world.open(), snapshot=first)
+    world.write(a=0)
+
+
+def orphaned(world: World) -> None:
+    """Packs of a snapshot that was interrupted before any index named them."""
+    storage = FaultyStorage(world.storage, at=0)
+    probe = World(world.folder)
+    probe.snapshot(counted := FaultyStorage(probe.storage, at=0))
+    last_write = len(counted.calls) - 8  # the index: after it come its commit, a look at the mark, the root, the end
+    storage = FaultyStorage(world.storage, at=last_write, fault="forever", error=StorageUnavailable)
+    with pytest.raises(StorageUnavailable):
+        world.snapshot(storage)
+    assert len(world.open().chunks().index.packs()) == 0
+    # Its mark dies of age, and is removed.
+    world.clock.now += timedelta(days=3)
+    world.prune(allow_empty=True)
+    assert not world.names(MARKS)
+
+
+SCENARIOS = [all_dead, partly_dead, orphaned]
+
+
+def requests(storage: FaultyStorage) -> list[int]:
+    """The calls by which others see something, or it sees something; what lies between is one request."""
+    return [at for at, name in enumerate(storage.calls, 1) if name in ("list", "read", "commit", "size", "delete")]
+
+
+def interleaved(
+    world: World, scenario: Callable[[World], None], *, may_fail: tuple[type[Exception], ...] = ()
+) -> Iterator[tuple[int, int]]:
+    """Runs every interleaving, and stops after each for what it came to to be looked at."""
+    wanted = {path.name: path.read_bytes() for path in world.folder.iterdir()}
+    scenario(world)
+    world.write(**wanted)
+    base, began = dict(world.storage.objects), world.clock.now
+    world.snapshot(counted := FaultyStorage(world.storage, at=0))
+    places = [0, *requests(counted), len(counted.calls) + 1]
+
+    def phase() -> None:
+        world.clock.now += HOUR
+        world.prune(allow_empty=True)
+        world.clock.now += HOUR
+
+    for number, first in enumerate(places):
+        for second in places[number:]:
+            world.storage.objects, world.clock.now = dict(base), began
+            phases = {first: phase, second: phase} if first != second else {first: lambda: (phase(), phase())}
+            storage = ScheduledStorage(world.storage, phases)
+            if 0 in phases:
+                phases.pop(0)()
+            with suppress(*may_fail):
+                world.snapshot(storage)
+            for late in sorted(phases):
+                phases[late]()
+            yield first, second
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_snapshot_beside_both_phases_is_whole(world: World, scenario: Callable[[World], None]) -> None:
+    for _ in interleaved(world, scenario):
+        assert world.names(SNAPSHOTS)
+        world.assert_sound()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_without_the_look_at_marks_a_snapshot_is_lost(
+    world: World, scenario: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_is_being_written", lambda facts, found: False)
+    assert losses(world, scenario)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_without_the_writers_look_at_condemnations_a_snapshot_is_lost(
+    world: World, scenario: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "condemned_packs", lambda objects: frozenset())
+    assert losses(world, scenario)
+
+
+def losses(world: World, scenario: Callable[[World], None]) -> list[tuple[int, int]]:
+    """The first interleaving after which something that is listed cannot be read. A snapshot that fails is no loss."""
+    for place in interleaved(world, scenario, may_fail=(ObjectNotFound,)):
+        try:
+            world.assert_sound()
+        except (AssertionError, RepositoryError):
+            return [place]
+    return []
+
+
+def test_the_next_prunes_finish_whatever_the_interleaving_left(world: World) -> None:
+    for _ in interleaved(world, partly_dead):
+        world.prune_all()
+        assert not world.names(CONDEMNED)
+        assert not world.names(MARKS)
+        world.assert_sound()
+
+
+def two_prunes(world: World, at: int) -> list[str]:
+    """A prune in the middle of another, before its n-th call; what each of them came to, the inner one first."""
+    said: list[str] = []
+
+    def one(storage: FaultyStorage | None = None) -> None:
+        planned = prune_plan(world.open(), grace=timedelta(0))
+        try:
+            prune_execute(world.open(storage), planned)
+            said.append("done")
+        except PruneRunning:
+            said.append("running")
+
+    one(ScheduledStorage(world.storage, {at: one}))
+    return said
+
+
+@pytest.fixture
+def prunable(world: World) -> tuple[dict[str, bytes], World]:
+    """Something condemned and due, and something that is dead."""
+    partly_dead(world)
+    world.clock.now += HOUR
+    world.prune()
+    keep, gone = world.snapshot(), None
+    world.write(a=100_000)
+    gone = world.snapshot(parent=keep)
+    world.remove("a")
+    world.snapshot(parent=gone)
+    snapshot_forget(world.open(), snapshot=gone)
+    world.clock.now += HOUR
+    return dict(world.storage.objects), world
+
+
+def test_of_two_prunes_at_once_one_backs_off_or_both(prunable: tuple[dict[str, bytes], World]) -> None:
+    base, world = prunable
+    planned = prune_plan(world.open(), grace=timedelta(0))
+    prune_execute(world.open(counted := FaultyStorage(world.storage, at=0)), planned)
+    seen = []
+    for at in requests(counted):
+        world.storage.objects = dict(base)
+        seen.append(tuple(two_prunes(world, at)))
+        world.assert_sound()
+        world.prune_all()
+        world.assert_sound()
+    # Before the outer one has its mark, the inner one does all; after that it is sent away.
+    assert set(seen) == {("done", "done"), ("running", "done")}
+    assert seen == sorted(seen)
+
+
+def test_two_prunes_that_have_both_set_their_marks_both_back_off(
+    prunable: tuple[dict[str, bytes], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, world = prunable
+    listed = exclusive.marks_list
+    inner: list[str] = []
+
+    def late(objects: object) -> object:
+        monkeypatch.setattr(exclusive, "marks_list", listed)
+        with pytest.raises(PruneRunning):
+            world.prune()
+        inner.append("running")
+        return listed(objects)
+
+    monkeypatch.setattr(exclusive, "marks_list", late)
+    world.prune()
+    assert inner == ["running"]
+    world.assert_sound()

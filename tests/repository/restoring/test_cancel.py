@@ -1,0 +1,144 @@
+"""A restore that is cancelled leaves nothing of its own, and each file wholly old or wholly new."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from repository.restoring import target as target_module
+from repository.restoring import window, workers
+from tests.repository.restoring.trees import Kept, picture, settle, write
+
+RANDOM = Random(13)  # noqa: S311 - content to be told apart
+OLD, NEW = RANDOM.randbytes(5_000_000), RANDOM.randbytes(3_000_000)
+
+
+class Stopped(Exception):
+    pass
+
+
+class Stopping:
+    """Raises when it is asked for the n-th time."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Stopped
+
+
+@pytest.fixture
+def world(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(workers, "TICK_BYTES", 0)
+    monkeypatch.setattr(window, "WINDOW_FILES", 4)
+    monkeypatch.setattr(target_module, "COMMIT_FILES", 3)
+    write(source / "large", OLD[:2_000_000] + NEW)
+    write(source / "other", NEW[::-1])
+    for number in range(12):
+        write(source / "small" / f"{number}", b"%d" % number * 99)
+    os.link(source / "large", source / "small" / "large")
+    (source / "link").symlink_to("large")
+    settle(source)
+    return source
+
+
+@pytest.mark.parametrize("existing", [True, False], ids=["delta", "fresh"])
+@pytest.mark.parametrize("delete", [True, False])
+def test_at_every_checkpoint(kept: Kept, world: Path, place: Path, *, existing: bool, delete: bool) -> None:
+    snapshot, wanted = kept.keep(world), picture(world)
+    live = write(place / "live")
+    if existing:
+        write(live / "large", OLD)
+        write(live / "small" / "3", b"old")
+        write(live / "more" / "of it", b"extra")
+    before = picture(live)
+    at = 0
+    while True:
+        at += 1
+        target = place / "target"
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(live, target)
+        try:
+            kept.restore(snapshot, target, checkpoint=Stopping(at), delete=delete)
+        except Stopped:
+            assert not (target / ".savepoint").exists()
+            for path, told in picture(target).items():
+                assert told[5] in {found[path][5] for found in (wanted, before) if path in found}
+            continue
+        assert {path: told[5] for path, told in picture(target).items()} == {
+            path: told[5] for path, told in ((before | wanted) if not delete else wanted).items()
+        }
+        break
+    assert at > 20
+
+
+def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path) -> None:
+    def progress(_: object) -> None:
+        if target.exists() and (target / "small").exists():
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        kept.restore(kept.keep(world), target, progress=progress)
+
+    assert not (target / ".savepoint").exists()
+
+
+def test_a_worker_that_dies_by_itself_ends_it(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours is no damage: it is raised, and nothing half done stays."""
+    snapshot = kept.keep(world)
+    write(target / "large", OLD)
+
+    def mistaken(*_: object) -> int:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(os, "pwrite", mistaken)
+
+    with pytest.raises(RuntimeError):
+        kept.restore(snapshot, target)
+
+    assert (target / "large").read_bytes() == OLD
+    assert not (target / ".savepoint").exists()
+
+
+def test_a_process_that_dies_leaves_what_the_next_one_mends(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a crash would: nothing is tidied up, whichever rename was the last."""
+    snapshot, wanted = kept.keep(world), picture(world)
+    rename = os.rename
+    for last in range(12):
+        shutil.rmtree(target, ignore_errors=True)
+        write(target / "large", OLD)
+        pid = os.fork()
+        if pid == 0:
+            os.rename = _dying(rename, last)
+            kept.restore(snapshot, target, threads=1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        for path, told in picture(target).items():
+            if not path.startswith(b".savepoint"):
+                assert told[5] == wanted[path][5] or (target / os.fsdecode(path)).read_bytes() == OLD
+
+        assert kept.restore(snapshot, target).failed == []
+
+        assert picture(target) == wanted
+
+
+def _dying(rename: Callable, last: int) -> Callable:
+    left = iter(range(last, -1, -1))
+
+    def call(*arguments, **options):
+        if next(left, 0) == 0:
+            os._exit(7)
+        return rename(*arguments, **options)
+
+    return call

@@ -1,0 +1,218 @@
+"""A chunk that is lost costs the files that need it: all are named, and no other is touched."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from repository.errors import Damage, TargetFailed, TargetFull
+from repository.objects import INDEX
+from repository.restoring import window
+from repository.restoring.outcome import Reason
+from repository.storage import StorageUnavailable
+from tests.repository.restoring.trees import Kept, picture, settle, write
+from tests.storage.memory import FaultyStorage
+
+RANDOM = Random(11)  # noqa: S311 - content to be told apart
+LARGE = RANDOM.randbytes(6_000_000)
+SHARED = RANDOM.randbytes(900_000)
+
+
+@pytest.fixture
+def world(source: Path) -> Path:
+    write(source / "large", LARGE)
+    for name in ("shared one", "shared two"):
+        write(source / "region" / name, SHARED)
+    for number in range(40):
+        write(source / "small" / f"{number:02}", RANDOM.randbytes(500))
+    os.link(source / "large", source / "large too")
+    (source / "link").symlink_to("large")
+    settle(source)
+    return source
+
+
+@pytest.fixture
+def snapshot(kept: Kept, world: Path) -> bytes:
+    return kept.keep(world)
+
+
+def chunks_of(kept: Kept, snapshot: bytes) -> dict[bytes, set[bytes]]:
+    """Each data chunk with the files that need it."""
+    needed: dict[bytes, set[bytes]] = {}
+    for record, parts in kept.opened().manifest(snapshot).files():
+        for found in (record, *parts):
+            for chunk in found.content.chunk_ids() if found.content else ():
+                needed.setdefault(chunk, set()).add(record.path)
+    return needed
+
+
+@pytest.mark.parametrize("existing", [None, b"before", LARGE[:-1] + b"?"], ids=["fresh", "others", "delta"])
+@pytest.mark.parametrize("size", [window.WINDOW_FILES, 1])
+def test_damage_names_exactly_the_files_that_need_it(
+    kept: Kept,
+    world: Path,
+    target: Path,
+    snapshot: bytes,
+    existing: bytes | None,
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every chunk in turn."""
+    monkeypatch.setattr(window, "WINDOW_FILES", size)
+    wanted, storage = picture(world), dict(kept.storage.objects)
+    for number, (chunk, files) in enumerate(chunks_of(kept, snapshot).items()):
+        kept.spoil(chunk)
+        folder = target / str(number)
+        if existing is not None:
+            for path in files:
+                write(folder / os.fsdecode(path), existing)
+        before = picture(folder) if existing is not None else {}
+
+        report = kept.restore(snapshot, folder)
+
+        damaged = {path for path, reason in report.failed if reason is Reason.DAMAGED}
+        linked = {path for path, reason in report.failed if reason is Reason.FIRST_LINK_FAILED}
+        after = picture(folder)
+        if existing != LARGE[:-1] + b"?" or b"large" not in files:
+            assert damaged == files
+        assert damaged <= files
+        assert linked == ({b"large too"} if b"large" in damaged else set())
+        for path in wanted.keys() - damaged - linked:
+            assert after[path][5] == wanted[path][5]
+        for path in damaged:
+            assert (after.get(path) or (None,) * 6)[5] == (before.get(path) or (None,) * 6)[5]
+        assert after.keys() == wanted.keys() - (set() if existing else damaged) - linked
+        kept.storage.objects = dict(storage)
+
+
+def test_a_pack_that_is_gone_costs_all_that_is_in_it(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
+    chunks = chunks_of(kept, snapshot)
+    for pack in {kept.pack_of(chunk) for chunk in chunks}:
+        del kept.storage.objects[pack]
+
+    report = kept.restore(snapshot, target)
+
+    assert {path for path, _ in report.failed} == {path for path in picture(world) if path not in _no_files(world)}
+    assert picture(target).keys() == _no_files(world)
+
+
+def test_a_chunk_that_no_index_names(
+    kept: Kept, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk, files = next((chunk, files) for chunk, files in chunks_of(kept, snapshot).items() if len(files) == 2)
+    from repository.index.index import Index
+
+    places = Index.places
+    monkeypatch.setattr(Index, "places", lambda self, asked: iter(()) if asked == chunk else places(self, asked))
+
+    report = kept.restore(snapshot, target)
+
+    assert {path for path, reason in report.failed} == files
+
+
+def test_a_manifest_that_is_damaged_ends_it_before_anything_is_written(
+    kept: Kept, target: Path, snapshot: bytes
+) -> None:
+    for chunk in kept.opened().manifest(snapshot).chunk_ids():
+        kept.spoil(chunk)
+
+    with pytest.raises(Damage):
+        kept.restore(snapshot, target)
+
+    assert not target.exists()
+
+
+def test_an_index_that_is_damaged_costs_nothing(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
+    objects = kept.opened().objects
+    for name, _ in objects.list(INDEX):
+        key = objects.path(INDEX, name)
+        kept.storage.objects[key] = kept.storage.objects[key][:-1] + b"?"
+
+    assert kept.restore(snapshot, target).failed == []
+    assert picture(target) == picture(world)
+
+
+def test_a_storage_that_fails_leaves_nothing_half_done(
+    kept: Kept, world: Path, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever call it is; nobody waits, for a test has no time."""
+    monkeypatch.setattr("repository.retrying.PAUSE_SECONDS", 0)
+    write(target / "large", b"before")
+    inner, wanted, at = kept.storage, picture(world), 1
+    while True:
+        kept.storage = FaultyStorage(inner, at=at, fault="forever")
+        try:
+            report = kept.restore(snapshot, target)
+        except StorageUnavailable:
+            assert not (target / ".savepoint").exists()
+            live = picture(target)
+            for path, told in live.items():
+                assert told[5] == wanted[path][5] or (path == b"large" and (target / "large").read_bytes() == b"before")
+            at += max(1, at // 8)
+            continue
+        assert report.failed == []
+        break
+    assert picture(target) == wanted
+    assert at > 10
+
+
+@pytest.mark.parametrize(
+    "call", ["mkdir", "open", "pwrite", "ftruncate", "fchmod", "utime", "rename", "link", "symlink"]
+)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize("existing", [True, False], ids=["delta", "fresh"])
+def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
+    kept: Kept,
+    world: Path,
+    target: Path,
+    snapshot: bytes,
+    *,
+    call: str,
+    code: int,
+    existing: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first, the second, ...: each ends the restore where every other would fail as well, or costs a path."""
+    wanted = picture(world)
+    for at in (1, 2, 3, 5, 8, 13):
+        folder = target / f"{at}"
+        if existing:
+            write(folder / "large", LARGE[:-1] + b"?")
+            write(folder / "small" / "07", b"before")
+        before = picture(folder) if existing else {}
+        failing = _failing(getattr(os, call), at, code)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, failing)
+            try:
+                failed = {path for path, _ in kept.restore(snapshot, folder).failed}
+            except TargetFailed as error:
+                failed, full = None, isinstance(error, TargetFull)
+        assert failed is not None or full == (code == errno.ENOSPC)
+        assert not (folder / ".savepoint").exists()
+        after = picture(folder) if folder.exists() else {}
+        for path, told in after.items():
+            assert told[5] in (wanted[path][5], (before.get(path) or (None,) * 6)[5])
+        for path in wanted.keys() - (failed or set()) if failed is not None else ():
+            assert after[path][5] == wanted[path][5]
+        assert kept.restore(snapshot, folder).failed == []
+        assert picture(folder) == wanted
+
+
+def _failing(real: Callable, at: int, code: int) -> Callable:
+    calls = iter(range(1, 1_000_000))
+
+    def call(*arguments, **options):
+        if next(calls) == at and ("dir_fd" in options or "src_dir_fd" in options or isinstance(arguments[0], int)):
+            raise OSError(code, os.strerror(code))
+        return real(*arguments, **options)
+
+    return call
+
+
+def _no_files(world: Path) -> set[bytes]:
+    return {os.fsencode(path.relative_to(world)) for path in world.rglob("*") if path.is_symlink() or path.is_dir()}

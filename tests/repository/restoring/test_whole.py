@@ -1,0 +1,172 @@
+"""Everything that a source had comes back, byte for byte, with its metadata."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, TargetFailed
+from repository.restoring import window
+from repository.restoring.outcome import RestoreProgress
+from repository.restoring.restore import snapshot_restore
+from tests.repository.restoring.trees import Kept, picture, settle, write
+
+RANDOM = Random(5)  # noqa: S311 - content to be told apart
+LARGE = RANDOM.randbytes(3_000_000)
+
+
+@pytest.fixture
+def world(source: Path) -> Path:
+    """One of everything."""
+    write(source / "level.dat", LARGE)
+    write(source / "region" / "r.0.0.mca", LARGE[:1_200_000])
+    write(source / "region" / "copy.mca", LARGE[:1_200_000], mode=0o600)
+    write(source / "empty file", b"", mode=0o444)
+    write(source / "empty folder")
+    write(source / "closed" / "inside", b"inside")
+    (source / "closed").chmod(0o500)
+    write(source / os.fsdecode(b"not \xff UTF-8\n") / "-dash", b"name")
+    write(source / "deep" / "/".join(["d" * 50] * 30) / "end", b"deep")
+    for number in range(200):
+        write(source / "small" / f"{number}", RANDOM.randbytes(number * 7))
+    os.link(source / "level.dat", source / "a name of level.dat")
+    os.link(source / "level.dat", source / "region" / "another")
+    (source / "link").symlink_to("region/copy.mca")
+    (source / "dangling").symlink_to("/nowhere/at/all")
+    (source / "to folder").symlink_to("region")
+    with (source / "sparse").open("wb") as sparse:
+        sparse.write(b"begin")
+        sparse.seek(50_000_000)
+        sparse.write(b"middle")
+        sparse.truncate(300_000_000)
+    os.setxattr(source / "level.dat", "user.kind", b"level \x00\xff")
+    os.setxattr(source / "region", "user.of", b"a folder")
+    (source / "special").write_bytes(b"setuid")
+    (source / "special").chmod(0o6755)
+    if os.geteuid() == 0:
+        os.chown(source / "small" / "7", 21, 22)
+        os.chown(source / "link", 23, 24, follow_symlinks=False)
+        os.chown(source / "region", 25, 26)
+    settle(source)
+    return source
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("existing", ["missing", "empty"])
+def test_a_snapshot_comes_back_as_it_was(
+    kept: Kept, world: Path, target: Path, existing: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "WINDOW_FILES", 50)
+    snapshot = kept.keep(world)
+    if existing == "empty":
+        target.mkdir()
+    seen: list[RestoreProgress] = []
+
+    report = kept.restore(snapshot, target, special_bits=True, threads=threads, progress=seen.append)
+
+    assert picture(target) == picture(world)
+    assert (target / "sparse").stat().st_blocks == (world / "sparse").stat().st_blocks
+    assert (report.failed, report.files_kept, report.xattrs_left, report.owners_left) == ([], 0, 0, 0)
+    assert report.files_written == seen[-1].files_done == seen[-1].files_total
+    assert report.bytes_written == seen[-1].bytes_done == seen[-1].bytes_total
+    made = target.stat()
+    if existing == "missing":
+        assert (made.st_mtime_ns, made.st_mode) == (world.stat().st_mtime_ns, world.stat().st_mode)
+
+
+def test_setuid_comes_back_only_where_it_is_wanted(kept: Kept, world: Path, target: Path) -> None:
+    snapshot = kept.keep(world)
+
+    kept.restore(snapshot, target)
+
+    assert stat.S_IMODE((target / "special").stat().st_mode) == 0o755
+
+    kept.restore(snapshot, target, special_bits=True)
+
+    assert stat.S_IMODE((target / "special").stat().st_mode) == 0o6755
+
+
+def test_chosen_paths_come_with_the_folders_that_lead_there(kept: Kept, world: Path, target: Path) -> None:
+    snapshot = kept.keep(world)
+
+    kept.restore(snapshot, target, paths=[b"region/r.0.0.mca", b"closed", b"closed/inside"], special_bits=True)
+
+    expected = {path: told for path, told in picture(world).items() if path in (b"region", b"region/r.0.0.mca")}
+    expected |= {path: told for path, told in picture(world).items() if path.startswith(b"closed")}
+    assert picture(target) == expected
+
+
+def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target: Path) -> None:
+    chosen = [b"small/%d" % number for number in range(0, 200, 3)]
+
+    kept.restore(kept.keep(world), target, paths=chosen)
+
+    assert picture(target).keys() == {b"small", *chosen}
+
+
+def test_a_hard_link_whose_first_name_was_not_chosen_is_a_file(kept: Kept, world: Path, target: Path) -> None:
+    """And the next one is a link to it."""
+    write(target / "kept", b"kept")
+
+    report = kept.restore(kept.keep(world), target, paths=[b"region/another", b"level.dat"])
+
+    assert sorted(picture(target)) == [b"kept", b"level.dat", b"region", b"region/another"]
+    assert (target / "region" / "another").read_bytes() == LARGE
+    assert (target / "level.dat").samefile(target / "region" / "another")
+    assert report.files_written == 1
+
+
+@pytest.mark.parametrize(
+    "path", [b"nothing", b"region/nothing", b"level.dat/below", b"../out", b"/etc", b"region/", b"small/1 ", b"a\x00b"]
+)
+@pytest.mark.parametrize("others", [0, 20])
+def test_a_path_that_is_not_there_ends_it_before_anything_is_written(
+    kept: Kept, world: Path, target: Path, path: bytes, others: int
+) -> None:
+    snapshot = kept.keep(world)
+
+    with pytest.raises(PathNotFound):
+        kept.restore(snapshot, target, paths=[*(b"small/%d" % number for number in range(others)), path])
+
+    assert not target.exists()
+
+
+def test_a_snapshot_that_is_not_there(kept: Kept, target: Path) -> None:
+    with pytest.raises(SnapshotNotFound):
+        kept.restore(b"\x01" * 16, target)
+
+
+def test_two_restores_at_once_do_not_meet(kept: Kept, world: Path, target: Path) -> None:
+    snapshot = kept.keep(world)
+    refused: list[str] = []
+
+    def inside() -> None:
+        if target.exists() and not refused:
+            with pytest.raises(TargetBusy) as caught:
+                kept.restore(snapshot, target)
+            refused.append(caught.value.code)
+
+    kept.restore(snapshot, target, checkpoint=inside)
+
+    assert refused == ["restore_target_busy"]
+    assert picture(target).keys() == picture(world).keys()
+
+
+def test_a_target_that_cannot_be_one(kept: Kept, world: Path, target: Path) -> None:
+    target.write_bytes(b"a file")
+
+    with pytest.raises(TargetFailed):
+        kept.restore(kept.keep(world), target)
+
+    assert target.read_bytes() == b"a file"
+
+
+def test_it_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
+    report = snapshot_restore(kept.opened(), snapshot=kept.keep(world), target=target)
+
+    assert report.failed == []
+    assert (target / "level.dat").read_bytes() == LARGE

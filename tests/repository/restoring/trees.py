@@ -1,0 +1,168 @@
+"""Trees, and what they look like down to the last bit that a restore promises; snapshots of them, real and made up."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from blake3 import blake3
+
+from repository.chunks.chunk import ChunkType, Compressor, block_hashes
+from repository.index.index import Index
+from repository.objects import PACKS, id_new
+from repository.packs.writing import ChunkWriter
+from repository.repository import Repository, repository_create, repository_open
+from repository.repository_keys import DataKey
+from repository.restoring.outcome import RestoreReport
+from repository.restoring.restore import snapshot_restore
+from repository.snapshots.create import snapshot_create
+from repository.snapshots.root import Root, root_store
+from repository.sources.local import LocalTree
+from repository.sources.protocol import Kind, Stat
+from repository.tree.records import Content, FileHash, Record, record_pack
+from repository.tree.stream import ManifestWriter
+from tests.storage.memory import MemoryStorage
+
+TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
+MTIME = 1_600_000_000_123_456_789
+Picture = dict[bytes, tuple[Any, ...]]
+
+
+class Kept:
+    """A repository in memory, and snapshots in it."""
+
+    def __init__(self) -> None:
+        self.storage = MemoryStorage()
+        repository_create(self.storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
+
+    def opened(self) -> Repository:
+        return repository_open(self.storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
+
+    def keep(self, root: Path) -> bytes:
+        return snapshot_create(self.opened(), source=LocalTree(root)).snapshot
+
+    def restore(self, snapshot: bytes, target: Path, **options: Any) -> RestoreReport:
+        return snapshot_restore(self.opened(), snapshot=snapshot, target=target, durable=False, **options)
+
+    def keep_records(self, records: Iterable[Record]) -> bytes:
+        """A snapshot that says just this; a file's content may be given as bytes in `target`."""
+        repository = self.opened()
+        writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
+
+        def store(type_: ChunkType, plain: memoryview) -> bytes:
+            return writer.store(type_, plain, block_hashes(plain), Compressor())
+
+        manifest = ManifestWriter(store)
+        for record in records:
+            if record.kind is Kind.FILE and record.content is None:
+                plain = memoryview(record.target or b"")
+                hashes, whole = block_hashes(plain), FileHash(len(plain))
+                whole.update(hashes)
+                ids = store(ChunkType.DATA, plain) if plain else b""
+                content = Content(ids, (len(plain), 0, 0) if plain else (), hashes, whole.digest())
+                record = record._replace(content=content, size=len(plain), target=None)  # noqa: PLW2901
+            manifest.add(record.path, record_pack(record))
+        whole_hash = manifest.finish()
+        writer.finish()
+        writer.end()
+        root = Root(
+            snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
+            chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=whole_hash, entries=0, files=0, bytes=0, skipped=0,
+            warnings=0, added_bytes=0, stored_bytes=0,
+        )  # fmt: skip
+        root_store(repository.objects, root)
+        return root.snapshot
+
+    def pack_of(self, chunk: bytes) -> str:
+        """The key of the pack that has a chunk."""
+        repository = self.opened()
+        return repository.objects.path(PACKS, repository.chunks().index.find(chunk).pack)
+
+    def spoil(self, chunk: bytes) -> None:
+        """Flip a bit of a chunk as it is stored."""
+        at = self.opened().chunks().index.find(chunk)
+        key = self.pack_of(chunk)
+        stored = bytearray(self.storage.objects[key])
+        stored[at.offset + at.stored_size // 2] ^= 1
+        self.storage.objects[key] = bytes(stored)
+
+
+def meta(mode: int = 0o644, mtime_ns: int = MTIME) -> Stat:
+    return Stat(mode, os.geteuid(), os.getegid(), mtime_ns, 0, 0)
+
+
+def folder(path: bytes, mode: int = 0o755) -> Record:
+    return Record(Kind.FOLDER, path, meta(mode))
+
+
+def file(path: bytes, content: bytes, mode: int = 0o644) -> Record:
+    return Record(Kind.FILE, path, meta(mode), target=content)
+
+
+def symlink(path: bytes, target: bytes) -> Record:
+    return Record(Kind.SYMLINK, path, meta(0o777), target=target)
+
+
+def hard_link(path: bytes, first: bytes) -> Record:
+    return Record(Kind.HARDLINK, path, target=first)
+
+
+def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
+    """A file, or a folder where there is no content, with all above it."""
+    if content is None:
+        path.mkdir(parents=True)
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+def settle(top: Path) -> None:
+    """Give everything times of its own, long ago."""
+    found = sorted(top.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+    for number, path in enumerate([*found, top]):
+        os.utime(path, ns=(MTIME, MTIME + number * 1_000_000_007), follow_symlinks=False)
+
+
+def picture(top: Path) -> Picture:
+    """Kind, mode, owner, time, content, attributes and names of everything below a folder."""
+    found: Picture = {}
+    groups: dict[tuple[int, int], list[bytes]] = {}
+    waiting = [os.fsencode(top)]
+    while waiting:
+        above = waiting.pop()
+        for name in os.listdir(above):  # noqa: PTH208 - paths are bytes here
+            path = above + b"/" + name
+            status = os.lstat(path)
+            relative = os.path.relpath(path, os.fsencode(top))
+            names = groups.setdefault((status.st_dev, status.st_ino), [])
+            names.append(relative)
+            names.sort()
+            found[relative] = (*_told(path, status), names if stat.S_ISREG(status.st_mode) else None)
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append(path)
+    return found
+
+
+def _told(path: bytes, status: os.stat_result) -> tuple[Any, ...]:
+    kind, content, xattrs = stat.S_IFMT(status.st_mode), None, None
+    if stat.S_ISREG(kind):
+        with open(path, "rb") as opened:  # noqa: PTH123 - paths are bytes here
+            content = blake3(opened.read()).hexdigest()
+    elif stat.S_ISLNK(kind):
+        content = os.readlink(path)  # noqa: PTH115 - as above
+    if kind in (stat.S_IFREG, stat.S_IFDIR):
+        names = [name for name in os.listxattr(path) if name.startswith("user.")]
+        xattrs = {name: os.getxattr(path, name) for name in names}
+    return kind, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, content, xattrs
+
+
+def inodes(top: Path) -> dict[bytes, int]:
+    """The inodes of the files below a folder."""
+    files = (path for path in top.rglob("*") if path.is_file() and not path.is_symlink())
+    return {os.fsencode(path.relative_to(top)): path.lstat().st_ino for path in files}

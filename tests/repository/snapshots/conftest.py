@@ -1,0 +1,53 @@
+"""A repository to keep snapshots in; and one whose packs, parts and chunks are small, so that little data has many."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repository import repository_keys
+from repository.repository_keys import ChunkerSizes
+from repository.snapshots import assembly, bundling, parent
+from repository.packs import writing
+from repository.tree import records, stream
+from tests.repository.snapshots.kept import Kept
+
+KIB = 1 << 10
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    (tmp_path / "tree").mkdir()
+    return Kept(tmp_path / "tree")
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[None]:
+    """All borders at a few KiB that are at MiB in the product; and the second in which files may change unseen is over."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (records, stream, assembly):
+            patch.setattr(module, "PART_SIZE", 256 * KIB)
+        patch.setattr(writing, "PACK_SIZE", 256 * KIB)
+        patch.setattr(writing, "MANIFEST_PACK_SIZE", 8 * KIB)
+        patch.setattr(writing, "PACKS_PER_INDEX", 2)
+        patch.setattr(bundling, "BUNDLE_SIZE", 64 * KIB)
+        patch.setattr(stream, "CUT_LEAST", 512)
+        patch.setattr(stream, "CUT_AVERAGE", KIB)
+        patch.setattr(parent, "TICK_NS", 0)
+        patch.setattr(repository_keys, "ChunkerSizes", small_sizes)
+        yield
+
+
+def small_sizes(least: int = 4 * KIB, average: int = 16 * KIB, most: int = 64 * KIB) -> ChunkerSizes:
+    return ChunkerSizes(least, average, most)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    """Whatever happens to a snapshot, its threads end with it."""
+    yield
+    names = [thread.name for thread in threading.enumerate()]
+    assert [name for name in names if name.startswith(("snapshot", "pack-sender"))] == []

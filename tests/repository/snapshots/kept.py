@@ -1,0 +1,67 @@
+"""A repository in memory whose snapshots are taken and looked at by tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from repository.chunks.cipher import Suite
+from repository.objects import PACKS, SNAPSHOTS, Folder
+from repository.packs.layout import directory_read
+from repository.repository import Repository, repository_create, repository_open
+from repository.repository_keys import DataKey
+from repository.retrying import RetryingStorage
+from repository.snapshots.create import snapshot_create
+from repository.snapshots.root import Root
+from repository.sources.local import LocalTree
+from repository.sources.protocol import Source
+from repository.storage import Storage
+from tests.storage.memory import MemoryStorage
+
+TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
+
+
+def pause(seconds: float) -> None:
+    """A retry comes at once."""
+
+
+def go_on() -> None:
+    """Nobody cancels."""
+
+
+@dataclass
+class Kept:
+    """A repository and the folder of which it keeps snapshots."""
+
+    root: Path
+    storage: MemoryStorage = field(default_factory=MemoryStorage)
+    tenant: UUID = TENANT
+    repository: UUID = REPOSITORY
+    suite: Suite = Suite.AES_256_GCM
+
+    def __post_init__(self) -> None:
+        repository_create(
+            self.storage, tenant=self.tenant, repository=self.repository, keys=KEY, suite=self.suite
+        )
+
+    def opened(self, storage: Storage | None = None, *, checkpoint: Callable[[], None] = go_on) -> Repository:
+        retrying = RetryingStorage(storage or self.storage, sleep=pause, checkpoint=checkpoint)
+        return repository_open(retrying, tenant=self.tenant, repository=self.repository, keys=KEY)
+
+    def snapshot(self, storage: Storage | None = None, *, source: Source | None = None, **options: Any) -> Root:
+        return snapshot_create(self.opened(storage), source=source or LocalTree(self.root), **options)
+
+    def names(self, folder: Folder) -> dict[bytes, int]:
+        return dict(self.opened().objects.list(folder))
+
+    def listed(self) -> set[bytes]:
+        return set(self.names(SNAPSHOTS))
+
+    def copies(self) -> Counter[bytes]:
+        """How often each chunk is stored."""
+        objects = self.opened().objects
+        return Counter(chunk for pack, size in objects.list(PACKS) for chunk, _ in directory_read(objects, pack, size))

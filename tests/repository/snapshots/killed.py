@@ -1,0 +1,42 @@
+"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th call of the storage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TypeVar
+from collections.abc import Callable
+
+from repository.packs import writing
+from repository.repository import repository_open
+from repository.snapshots.create import snapshot_create
+from repository.sources.local import LocalTree
+from targets.local import LocalStorage
+from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
+from tests.storage.memory import FaultyStorage
+
+Result = TypeVar("Result")
+PACK_SIZE = 256 << 10
+
+
+class KillingStorage(FaultyStorage):
+    """Ends the process in the place of its n-th call."""
+
+    def call(self, name: str, action: Callable[[], Result]) -> Result:
+        if len(self.calls) + 1 == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().call(name, action)
+
+
+def main(store: Path, tree: Path, at: int) -> None:
+    writing.PACK_SIZE = PACK_SIZE
+    storage = KillingStorage(LocalStorage(store), at=at)
+    repository = repository_open(storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
+    snapshot_create(repository, source=LocalTree(tree), threads=1)
+    print(len(storage.calls))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,106 @@
+"""A tree that is nowhere: as many small files as are wanted, some of which change from one snapshot to the next.
+
+`python -m tests.repository.snapshots.made_up FOLDER FILES` keeps it in that folder three times: whole, unchanged, and
+with a file in 1,000 changed. It prints what each snapshot took at most, in MiB, and how many entries it has.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from repository.repository import repository_create
+from repository.snapshots.create import snapshot_create
+from repository.sources.protocol import Changes, Kind, SourceEntry, Stat
+from targets.local import LocalStorage
+from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
+
+LONG_AGO = 10**18
+
+
+class MadeUp:
+    """`files` files in folders of 1,000, and `together` more in one folder; `turn` says which of them are new."""
+
+    def __init__(self, files: int, *, together: int = 0, turn: int = 0) -> None:
+        self.files = files
+        self.together = together
+        self.turn = turn
+
+    def begin(self, parent: bytes | None) -> int:
+        return LONG_AGO * 2
+
+    def scan(self) -> Iterator[SourceEntry]:
+        yield SourceEntry(Kind.FOLDER, b"", self.stat(0), 0, None)
+        yield SourceEntry(Kind.FOLDER, b"all", self.stat(0), 0, None)
+        for number in range(self.together):
+            yield SourceEntry(Kind.FILE, b"all/%07d" % number, self.stat(number), 20, None)
+        for folder in range(self.files // 1000):
+            yield SourceEntry(Kind.FOLDER, b"folder %07d" % folder, self.stat(0), 0, None)
+            for number in range(1000):
+                path = b"folder %07d/a file with a name %05d.json" % (folder, number)
+                yield SourceEntry(Kind.FILE, path, self.stat(folder * 1000 + number), 20, None)
+
+    def stat(self, number: int) -> Stat:
+        ctime = LONG_AGO + (self.turn if self.turn and number % 1000 == self.turn else 0)
+        return Stat(0o644, 1000, 1000, ctime, ctime, number)
+
+    def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
+        return None
+
+    def open(self, entry: SourceEntry, *, in_place: bool) -> _File:
+        assert entry.stat is not None
+        return _File(b"%020d" % (entry.stat.inode * 1000 + self.turn))
+
+    def commit(self, snapshot: bytes) -> None:
+        """There is nothing to learn."""
+
+
+class _File:
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """It is nowhere."""
+
+    def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        yield start, stop
+
+    def readinto(self, view: memoryview, offset: int) -> int:
+        piece = self.content[offset : offset + len(view)]
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def changes(self, start: int, stop: int, *, header: int, known: bytes) -> Changes:
+        raise NotImplementedError
+
+    def xattrs(self) -> dict[bytes, bytes] | None:
+        return None
+
+    def changed(self) -> bool:
+        return False
+
+
+def peak() -> int:
+    """The most memory that this process has had, in MiB; `getrusage` would count that of who started it."""
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) // 1024
+
+
+def main(folder: Path, files: int) -> None:
+    repository = repository_create(LocalStorage(folder), tenant=TENANT, repository=REPOSITORY, keys=KEY)
+    parent = None
+    for turn in (0, 0, 7):
+        source = MadeUp(files - files // 2, together=files // 2, turn=turn)
+        root = snapshot_create(repository, source=source, parent=parent)
+        parent = root.snapshot
+        print(peak(), root.entries, root.added_bytes, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

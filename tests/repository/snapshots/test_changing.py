@@ -1,0 +1,366 @@
+"""R24, R25, R26: files that are worked on while they are read, and what no date says."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from repository.repository import Repository
+from repository.snapshots import assembly, bundling
+from repository.snapshots.parent import TICK_NS
+from repository.snapshots.root import Root
+from repository.sources import local_file
+from repository.sources.local import LocalTree
+from repository.sources.local_file import LocalFile
+from repository.sources.protocol import Kind, SourceEntry, SourceGone
+from repository.tree import records, stream
+from repository.tree.records import Record
+from tests.repository.snapshots.kept import Kept
+from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
+
+KIB, MIB = 1 << 10, 1 << 20
+SIZES = [100, 100_000, 400_000, 3 * MIB]
+
+
+class Meddled(LocalTree):
+    """A folder in which something happens to a file when it is opened for the n-th time: before, or once it is open."""
+
+    def __init__(self, root: Path, path: bytes, deed: Callable[[], None], *, time: int = 1, opened: bool = True) -> None:
+        super().__init__(root)
+        self.left = time
+        self.path = path
+        self.deed = deed
+        self.opened = opened
+
+    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+        if entry.path != self.path:
+            return super().open(entry, in_place=in_place)
+        self.left -= 1
+        if self.left == 0 and not self.opened:
+            self.deed()
+        file = super().open(entry, in_place=in_place)
+        return _Deed(file, self.deed) if self.left == 0 and self.opened else file  # type: ignore[return-value]
+
+
+class _Deed:
+    """A file to which something happens right after it was opened."""
+
+    def __init__(self, file: LocalFile, deed: Callable[[], None]) -> None:
+        self._file = file
+        self._deed = deed
+
+    def __enter__(self) -> LocalFile:
+        opened = self._file.__enter__()
+        self._deed()
+        return opened
+
+    def __exit__(self, *said: Any) -> None:
+        self._file.__exit__(*said)
+
+
+def content(kept: Kept, root: Root, path: bytes) -> bytes:
+    repository: Repository = kept.opened()
+    found, parts = next(repository.manifest(root.snapshot).under(path))
+    return content_of(repository.chunks(), found, parts)
+
+
+def record(kept: Kept, root: Root, path: bytes) -> Record:
+    return next(kept.opened().manifest(root.snapshot).under(path))[0]
+
+
+@pytest.fixture(params=["f.bin", "f.db", "f.mca"])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=SIZES)
+def path(kept: Kept, name: str, request: pytest.FixtureRequest) -> Path:
+    """A file of some kind and size between two others."""
+    for other in ("a", "z"):
+        (kept.root / other).write_bytes(b"another")
+    made = kept.root / name
+    made.write_bytes(region(max(12_288, request.param), Random(1))[: request.param])  # noqa: S311
+    return made
+
+
+def test_a_file_that_shrinks_while_it_is_read_ends_in_zeros_and_is_marked(kept: Kept, path: Path) -> None:
+    before = path.read_bytes()
+    left = len(before) // 3
+    root = kept.snapshot(source=Meddled(kept.root, path.name.encode(), lambda: os.truncate(path, left)))
+    assert (root.warnings, root.skipped, root.files) == (1, 0, 3)
+    assert record(kept, root, path.name.encode()).warning == "changed"
+    assert content(kept, root, path.name.encode()) == before[:left] + bytes(len(before) - left)
+    # Read again next time, whatever its dates say.
+    again = kept.snapshot(parent=root.snapshot)
+    assert again.warnings == 0
+    assert kept_picture(kept.opened(), again.snapshot) == picture(kept.root)
+
+
+def test_a_file_that_grows_while_it_is_read_is_marked(kept: Kept, path: Path) -> None:
+    before = path.read_bytes()
+
+    def grow() -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    root = kept.snapshot(source=Meddled(kept.root, path.name.encode(), grow))
+    assert root.warnings == 1
+    assert content(kept, root, path.name.encode()) == before
+
+
+def test_a_file_that_is_empty_grows(kept: Kept) -> None:
+    (kept.root / "empty").touch()
+    root = kept.snapshot(source=Meddled(kept.root, b"empty", lambda: edit(kept.root / "empty", 0, b"now") and None))
+    assert (root.warnings, content(kept, root, b"empty")) == (1, b"")
+
+
+@pytest.mark.parametrize("how", ["vanishes", "is replaced", "becomes a folder", "becomes a FIFO", "becomes a link"])
+def test_a_file_that_is_gone_is_listed_and_its_neighbours_are_kept(kept: Kept, path: Path, how: str) -> None:
+    def deed() -> None:
+        path.rename(kept.root.parent / "aside")
+        if how == "is replaced":
+            path.write_bytes(b"another one")
+        elif how == "becomes a folder":
+            path.mkdir()
+        elif how == "becomes a FIFO":
+            os.mkfifo(path)
+        elif how == "becomes a link":
+            path.symlink_to("a")
+
+    root = kept.snapshot(source=Meddled(kept.root, path.name.encode(), deed, opened=False))
+    assert (root.skipped, root.files, root.entries) == (1, 2, 4)
+    found = record(kept, root, path.name.encode())
+    assert found.kind is Kind.SKIPPED
+    assert found.target in {b"No such file or directory", b"replaced meanwhile"}
+    assert content(kept, root, b"z") == b"another"
+
+
+def test_a_file_whose_first_name_is_gone_is_listed_under_all(kept: Kept) -> None:
+    (kept.root / "one").write_bytes(b"linked")
+    (kept.root / "two").hardlink_to(kept.root / "one")
+    aside = kept.root.parent / "aside"
+    root = kept.snapshot(source=Meddled(kept.root, b"one", lambda: (kept.root / "one").rename(aside), opened=False))
+    assert (root.skipped, root.files) == (2, 0)
+    assert dict(kept_picture(kept.opened(), root.snapshot))[b"two"][0] is Kind.SKIPPED
+
+
+@pytest.fixture
+def parts(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of four parts."""
+    for module in (records, stream, assembly):
+        monkeypatch.setattr(module, "PART_SIZE", 256 * KIB)
+    made = kept.root / "large.mca"
+    made.write_bytes(region(8 * KIB + MIB, Random(1)))  # noqa: S311
+    (kept.root / "z").write_bytes(b"another")
+    return made
+
+
+@pytest.mark.parametrize("time", range(1, 6))
+def test_a_large_file_that_vanishes_at_any_part(kept: Kept, parts: Path, time: int) -> None:
+    before = parts.read_bytes()
+    source = Meddled(kept.root, b"large.mca", parts.unlink, time=time, opened=False)
+    root = kept.snapshot(source=source, threads=1)
+    assert content(kept, root, b"z") == b"another"
+    if time <= 2:  # it could not even be told how to cut it, or its first part is lost
+        assert (root.skipped, root.warnings) == (1, 0)
+        return
+    kept_bytes = 8 * KIB + (time - 2) * 256 * KIB
+    assert (root.skipped, root.warnings) == (0, 6 - time)
+    assert content(kept, root, b"large.mca") == before[:kept_bytes] + bytes(len(before) - kept_bytes)
+
+
+def test_a_large_file_that_is_away_for_a_moment_does_not_spoil_the_manifest(kept: Kept, parts: Path) -> None:
+    aside = kept.root.parent / "aside"
+
+    class Away(LocalTree):
+        opened = 0
+
+        def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+            if entry.path == b"large.mca":
+                self.opened += 1
+                (parts if self.opened == 1 else aside).rename(aside if self.opened == 1 else parts)
+            return super().open(entry, in_place=in_place)
+
+    root = kept.snapshot(source=Away(kept.root))
+    assert kept_picture(kept.opened(), root.snapshot)[b"large.mca"][0] is Kind.SKIPPED
+
+
+def test_a_file_that_is_lost_takes_nothing_from_who_shares_its_chunks(kept: Kept, parts: Path) -> None:
+    # Its later parts are being stored while the first one turns out to be gone; the twin has the same chunks.
+    (kept.root / "twin.mca").write_bytes(parts.read_bytes())
+    for _ in range(10):
+        opened = Meddled(kept.root, b"large.mca", lambda: None, time=99)
+
+        class Lost(LocalTree):
+            first = True
+
+            def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+                if entry.path == b"large.mca" and in_place and Lost.first:
+                    Lost.first = False
+                    raise SourceGone("gone")
+                return opened.open(entry, in_place=in_place)
+
+        other = Kept(kept.root)
+        root = other.snapshot(source=Lost(kept.root), threads=4)
+        found = kept_picture(other.opened(), root.snapshot)
+        assert found[b"twin.mca"][3] == parts.read_bytes()
+        assert root.skipped == 1
+
+
+def test_what_cannot_be_kept_is_listed(kept: Kept) -> None:
+    os.mkfifo(kept.root / "fifo")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(kept.root / "socket"))
+        root = kept.snapshot()
+    assert (root.skipped, root.entries, root.files) == (2, 3, 0)
+
+
+def test_attributes_that_no_record_can_hold_cost_that_file_only(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_file, "_ATTRIBUTES_SIZE_MAX", 50)
+    (kept.root / "folder").mkdir()
+    for path in ("a", "b", "folder"):
+        if path != "folder":
+            (kept.root / path).write_bytes(b"content")
+        os.setxattr(kept.root / path, "user.note", b"x" * (51 if path != "b" else 50))
+    root = kept.snapshot()
+    found = kept_picture(kept.opened(), root.snapshot)
+    assert [found[path][0] for path in (b"a", b"b", b"folder")] == [Kind.SKIPPED, Kind.FILE, Kind.FOLDER]
+    assert found[b"b"][2] == {b"user.note": b"x" * 50}
+
+
+def test_same_size_and_date_but_new_content_is_captured(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", 0)
+    sizes = {"small": 100, "x.zip": 300_000, "r.mca": 300_000}
+    for name, size in sizes.items():
+        (kept.root / name).write_bytes(region(300_000, Random(1))[-size:])  # noqa: S311
+        os.utime(kept.root / name, ns=(5, 5))
+    first = kept.snapshot()
+    for name in sizes:
+        edit(kept.root / name, 50, b"new content")
+        os.utime(kept.root / name, ns=(5, 5))
+    second = kept.snapshot(parent=first.snapshot)
+    assert kept_picture(kept.opened(), second.snapshot) == picture(kept.root)
+    assert second.added_bytes > 300_000
+
+
+class Dated(LocalTree):
+    """A folder whose files all have one time of change, and whose snapshots begin at another."""
+
+    ctime, began = 10**18, 0
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.found: dict[bytes, SourceEntry] = {}
+
+    def begin(self, parent: bytes | None) -> int:
+        super().begin(parent)
+        return self.began
+
+    def scan(self) -> Any:
+        for entry in super().scan():
+            assert entry.stat is not None
+            self.found[entry.path] = entry
+            yield entry._replace(stat=entry.stat._replace(ctime_ns=self.ctime, mtime_ns=self.ctime))
+
+    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+        return super().open(self.found[entry.path], in_place=in_place)
+
+
+@pytest.mark.parametrize(("ago", "is_read"), [(TICK_NS + 1, False), (TICK_NS, True), (0, True), (-TICK_NS, True)])
+@pytest.mark.parametrize("trust", [True, False])
+def test_what_changed_within_a_second_before_the_scan_is_read_again(
+    kept: Kept, ago: int, is_read: bool, trust: bool  # noqa: FBT001
+) -> None:
+    (kept.root / "f").write_bytes(b"before")
+    source = Dated(kept.root)
+    source.began = source.ctime + ago
+    first = kept.snapshot(source=source)
+    edit(kept.root / "f", 0, b"after!")
+    second = kept.snapshot(source=source, parent=first.snapshot, trust_stat=trust)
+    found = kept_picture(kept.opened(), second.snapshot)[b"f"][3]
+    assert found == (b"after!" if is_read or not trust else b"before")
+
+
+def test_unchanged_files_are_not_opened(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", -1)  # also what changed in this very tick
+    (kept.root / "d").mkdir()
+    for name, size in {"small": 10, "d/x.zip": 300_000, "r.mca": 300_000}.items():
+        (kept.root / name).write_bytes(region(300_000, Random(1))[:size])  # noqa: S311
+    (kept.root / "link").symlink_to("small")
+    first = kept.snapshot(source=Dated(kept.root), labels={"a": "b"})
+    opened: list[bytes] = []
+
+    class Seen(Dated):
+        began = Dated.ctime * 2
+
+        def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+            opened.append(entry.path)
+            return super().open(entry, in_place=in_place)
+
+    second = kept.snapshot(source=Seen(kept.root), parent=first.snapshot)
+    assert sorted(opened) == [b"d/x.zip", b"r.mca", b"small"]  # the first one's scan began before they changed
+    opened.clear()
+    third = kept.snapshot(source=Seen(kept.root), parent=second.snapshot)
+    assert opened == []
+    assert (third.chunks, third.hash, third.bytes, third.added_bytes) == (second.chunks, second.hash, second.bytes, 0)
+
+
+def test_names_of_every_kind_come_back_byte_for_byte(kept: Kept) -> None:
+    odd = [
+        b"\xff\xfe", b"new\nline", b"-rf", b"a" * 255, "é".encode(), "e\u0301".encode(), "\u202egpj.exe".encode(),
+        b"back\\slash", b" ", b"...", b"a\x01", b"a-b", b"a.b",
+    ]
+    for name in odd:
+        place = os.path.join(os.fsencode(kept.root), name)
+        os.mkdir(place)
+        Path(os.fsdecode(os.path.join(place, name))).write_bytes(name)
+    (kept.root / "/".join(["deep" * 60] * 14)).mkdir(parents=True)
+    root = kept.snapshot()
+    assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
+
+
+def test_a_source_out_of_order_makes_no_snapshot(kept: Kept) -> None:
+    for name in "ab":
+        (kept.root / name).write_bytes(b"x")
+
+    class Disordered(LocalTree):
+        def scan(self) -> Any:
+            first, *others = super().scan()
+            yield first
+            yield from reversed(others)
+
+    with pytest.raises(ValueError, match="out of order"):
+        kept.snapshot(source=Disordered(kept.root))
+    assert kept.listed() == set()
+
+
+def test_a_source_that_cannot_commit_has_its_snapshot(kept: Kept) -> None:
+    class Lost(LocalTree):
+        def commit(self, snapshot: bytes) -> None:
+            raise SourceGone("the source went away")
+
+    made = kept.snapshot(source=Lost(kept.root)).snapshot
+    assert kept.listed() == {made}
+
+
+@pytest.mark.parametrize(("limit", "chunks"), [(8 << 20, 1), (500, 4)])
+def test_little_waits_for_a_bundle_to_fill(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, limit: int, chunks: int
+) -> None:
+    monkeypatch.setattr(assembly, "BYTES_WAITING_MAX", limit)
+    stored: list[int] = []
+    close = bundling.Bundle.close
+    monkeypatch.setattr(bundling.Bundle, "close", lambda bundle: (stored.append(len(bundle)), close(bundle)))
+    for number in range(8):
+        (kept.root / f"{number}").mkdir()
+        (kept.root / f"{number}" / "small").write_bytes(b"%d" % number)
+        (kept.root / f"{number}" / "other").symlink_to("x" * 200)
+    root = kept.snapshot()
+    assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
+    assert len(stored) >= chunks

@@ -1,0 +1,234 @@
+"""Differences of two snapshots, and of a snapshot and the files as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from repository.comparing import Change, Difference, snapshots_diff, tree_diff
+from repository.packs.fetching import ChunkStore, Span
+from repository.repository import Repository, repository_create
+from repository.repository_keys import DataKey
+from repository.snapshots.create import snapshot_create
+from repository.sources.local import LocalTree
+from repository.sources.protocol import Kind, SourceEntry
+from tests.repository.maintenance.world import REPOSITORY, TENANT
+from tests.storage.memory import MemoryStorage
+
+
+@pytest.fixture
+def repository() -> Repository:
+    return repository_create(MemoryStorage(), tenant=TENANT, repository=REPOSITORY, keys=DataKey(bytes(32)))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A few of everything."""
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "folder" / "deep" / "file").write_bytes(b"content")
+    (tmp_path / "folder-and-more").write_bytes(b"x" * 200_000)
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "region.mca").write_bytes(bytes(8192) + Random(1).randbytes(300_000))  # noqa: S311
+    with (tmp_path / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(1 << 20)
+    (tmp_path / "plain").write_bytes(b"plain")
+    (tmp_path / "twin").hardlink_to(tmp_path / "plain")
+    return tmp_path
+
+
+def kept(repository: Repository, tree: Path, parent: bytes | None = None) -> bytes:
+    return snapshot_create(repository, source=LocalTree(tree), parent=parent).snapshot
+
+
+def touched(path: Path) -> None:
+    """Another time, the same content."""
+    os.utime(path, ns=(10**18, 10**18), follow_symlinks=False)
+
+
+def rewritten(path: Path) -> None:
+    """Other content, the same size and time."""
+    stat = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def relinked(path: Path) -> None:
+    stat = path.parent.stat()
+    path.unlink()
+    path.symlink_to("elsewhere")
+    os.utime(path.parent, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def replaced(path: Path) -> None:
+    stat = path.parent.stat()
+    path.unlink()
+    path.mkdir()
+    os.utime(path.parent, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def removed(path: Path) -> None:
+    stat = path.parent.stat()
+    path.unlink()
+    os.utime(path.parent, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def added(path: Path) -> None:
+    stat = path.parent.stat()
+    path.write_bytes(b"new")
+    os.utime(path.parent, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CASES: list[tuple[Callable[[Path], None], str, Change]] = [
+    (touched, "folder-and-more", Change.METADATA),
+    (touched, "folder/deep", Change.METADATA),
+    (lambda path: path.chmod(0o600), "sparse", Change.METADATA),
+    (lambda path: os.setxattr(path, "user.x", b"1"), "sparse", Change.METADATA),
+    (rewritten, "folder-and-more", Change.CONTENT),
+    (rewritten, "region.mca", Change.CONTENT),
+    (rewritten, "sparse", Change.CONTENT),
+    (lambda path: path.write_bytes(b"shorter"), "folder/deep/file", Change.CONTENT),
+    (relinked, "link", Change.CONTENT),
+    (replaced, "folder-and-more", Change.KIND),
+    (removed, "folder/deep/file", Change.REMOVED),
+    (added, "folder/deep/new", Change.ADDED),
+]
+
+
+@pytest.mark.parametrize(("how", "name", "change"), CASES)
+def test_a_change_is_found_and_nothing_else(
+    repository: Repository, tree: Path, how: Callable[[Path], None], name: str, change: Change
+) -> None:
+    first = kept(repository, tree)
+    how(tree / name)
+    expected = [(os.fsencode(name), change)]
+    assert seen(tree_diff(repository, snapshot=first, source=LocalTree(tree))) == expected
+    second = snapshot_create(repository, source=LocalTree(tree), parent=first, trust_stat=False).snapshot
+    assert seen(snapshots_diff(repository, old=first, new=second)) == expected
+    back = {Change.ADDED: Change.REMOVED, Change.REMOVED: Change.ADDED}
+    assert seen(snapshots_diff(repository, old=second, new=first)) == [(os.fsencode(name), back.get(change, change))]
+
+
+def seen(differences: object) -> list[tuple[bytes, Change]]:
+    return [(found.path, found.change) for found in differences]  # type: ignore[attr-defined]
+
+
+def test_nothing_differs_from_itself(repository: Repository, tree: Path) -> None:
+    snapshot = kept(repository, tree)
+    assert list(snapshots_diff(repository, old=snapshot, new=snapshot)) == []
+    for trust in (False, True):
+        assert list(tree_diff(repository, snapshot=snapshot, source=LocalTree(tree), trust_stat=trust)) == []
+
+
+def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
+    first = kept(repository, tree)
+    replaced(tree / "folder-and-more")
+    [found] = tree_diff(repository, snapshot=first, source=LocalTree(tree))
+    assert found == Difference(b"folder-and-more", Change.KIND, Kind.FILE, Kind.FOLDER, 200_000, None)
+
+
+def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path) -> None:
+    snapshot = kept(repository, tree)
+
+    class Counting(LocalTree):
+        def __init__(self, root: Path) -> None:
+            super().__init__(root)
+            self.opened: list[bytes] = []
+
+        def open(self, entry: SourceEntry, *, in_place: bool):  # type: ignore[no-untyped-def]
+            self.opened.append(entry.path)
+            return super().open(entry, in_place=in_place)
+
+    trusting, reading = Counting(tree), Counting(tree)
+    touched(tree / "sparse")
+    list(tree_diff(repository, snapshot=snapshot, source=trusting, trust_stat=True))
+    list(tree_diff(repository, snapshot=snapshot, source=reading))
+    assert trusting.opened == [b"sparse"]
+    assert len(reading.opened) == 5
+
+
+def many(tree: Path, count: int) -> None:
+    for number in range(count):
+        (tree / f"f{number:05}").write_bytes(b"%d" % number)
+
+
+def test_what_two_snapshots_share_is_not_read(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(tmp_path, 4000)
+    first = kept(repository, tmp_path)
+    (tmp_path / "f02000-and-more").write_bytes(bytes(300_000))
+    touched(tmp_path)
+    second = kept(repository, tmp_path, first)
+    chunks = len(repository.manifest(first).root.firsts)
+    read: list[bytes] = []
+    read_span = ChunkStore.read_span
+
+    def counted(store: ChunkStore, span: Span):  # type: ignore[no-untyped-def]
+        read.extend(chunk for chunk, _ in span.chunks)
+        return read_span(store, span)
+
+    monkeypatch.setattr(ChunkStore, "read_span", counted)
+    assert seen(snapshots_diff(repository, old=first, new=second)) == [
+        (b"", Change.METADATA),
+        (b"f02000-and-more", Change.ADDED),
+    ]
+    assert chunks > 5
+    assert len(read) <= 4  # two of each: that with the root folder, and that with the file
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_evolution_is_what_a_plain_comparison_says(repository: Repository, tmp_path: Path, seed: int) -> None:
+    random = Random(seed)  # noqa: S311
+    many(tmp_path, 1500)
+    first = kept(repository, tmp_path)
+    before = state(tmp_path)
+    for _ in range(random.choice([1, 5, 60])):
+        name = tmp_path / f"f{random.randrange(2000):05}"
+        if name.exists() and random.random() < 0.5:
+            name.unlink()
+        else:
+            name.write_bytes(random.randbytes(random.randrange(1, 3000)))
+    second = kept(repository, tmp_path, first)
+    after = state(tmp_path)
+    expected = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    assert [path for path, _ in seen(snapshots_diff(repository, old=first, new=second)) if path] == expected
+    assert [path for path, _ in seen(tree_diff(repository, snapshot=first, source=LocalTree(tmp_path))) if path] == (
+        expected
+    )
+
+
+def state(tree: Path) -> dict[bytes, bytes]:
+    return {os.fsencode(path.name): path.read_bytes() for path in tree.iterdir()}
+
+
+@pytest.mark.parametrize("offset", [5, 700, 1500, 2700])
+def test_a_file_of_many_parts_is_compared_whatever_chunks_it_shares(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    for module in ("repository.tree.records", "repository.snapshots.contents", "repository.comparing"):
+        monkeypatch.setattr(f"{module}.PART_SIZE", 1 << 16, raising=False)
+    monkeypatch.setattr("repository.tree.stream.PART_SIZE", 1 << 16)
+    monkeypatch.setattr("repository.tree.stream.CUT_LEAST", 1 << 9)
+    monkeypatch.setattr("repository.tree.stream.CUT_AVERAGE", 1 << 8)
+    many(tmp_path, 300)
+    big = tmp_path / "f00150-big"
+    with big.open("wb") as file:
+        random = Random(3)  # noqa: S311
+        for _ in range(3000):
+            file.write(random.randbytes(1 << 10))
+    first = kept(repository, tmp_path)
+    firsts = repository.manifest(first).root.firsts
+    assert len(set(firsts)) < len(firsts)  # some chunks begin with a part
+    with big.open("r+b") as file:
+        file.seek(offset << 10)
+        file.write(b"changed")
+    os.utime(big, ns=(1, 1))
+    second = kept(repository, tmp_path, first)
+    assert seen(snapshots_diff(repository, old=first, new=second)) == [(os.fsencode(big.name), Change.CONTENT)]

@@ -13,6 +13,7 @@ from repository.tree.records import Record, Xattrs
 _PERMISSIONS = 0o777
 _ALL_BITS = 0o7777
 _USER = b"user."
+_NOBODY = (1 << 32) - 1  # stands for no owner at all
 
 
 class Metadata:
@@ -91,7 +92,7 @@ class Metadata:
 def stat_of(record: Record) -> Stat:
     """A record's metadata; raises `ManifestInvalid` unless it has some that can be set."""
     found = record.stat
-    if found is None or not all(type(value) is int for value in found) or not 0 <= found.mode <= _ALL_BITS:
+    if found is None or not (0 <= found.mode <= _ALL_BITS and 0 <= found.uid < _NOBODY and 0 <= found.gid < _NOBODY):
         raise ManifestInvalid("the manifest holds metadata that cannot be")
     return found
 

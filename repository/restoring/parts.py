@@ -12,11 +12,12 @@ from blake3 import blake3
 
 from repository.chunks.chunk import BLOCK_SIZE, HASH_SIZE
 from repository.restoring.workers import Workers
-from repository.tree.records import Content, Record, blocks_in, parts_of, placed
+from repository.tree.records import CHUNK_ID_SIZE, HOLE, Content, Record, blocks_in, parts_of, placed
 
 MIB = 1 << 20
-READ_SIZE = MIB
-_ZEROS = bytes(MIB)
+READ_SIZE = MIB // 4  # what has been read is still in the processor's own memory when it is hashed
+ONE = 3  # numbers in a content's extents that are one extent
+_ZEROS = bytes(READ_SIZE)
 
 Range = tuple[int, int]
 
@@ -63,8 +64,14 @@ class Part:
 
     def runs(self) -> dict[bytes, list[Run]]:
         """What to fetch: by chunk, the runs that lie in wanted ranges."""
+        content = self.content
         found: dict[bytes, list[Run]] = {}
-        for begin, end, extent in placed(self.content, self.start):
+        if self.wanted is None and len(content.extents) == ONE and content.extents[1] != HOLE:
+            length, number, offset = content.extents  # as most files are
+            return {
+                content.ids[number * CHUNK_ID_SIZE : (number + 1) * CHUNK_ID_SIZE]: [Run(self.start, offset, length)]
+            }
+        for begin, end, extent in placed(content, self.start):
             if extent.chunk is None:
                 continue
             for low, high in [(begin, end)] if self.wanted is None else _overlaps(begin, end, self.wanted):
@@ -73,7 +80,7 @@ class Part:
 
     def data_size(self) -> int:
         """The bytes of the part that are in no hole."""
-        return sum(extent.length for extent in self.content.runs() if extent.chunk is not None)
+        return content_data_size(self.content)
 
     def _data(self) -> Iterator[Range]:
         return ((begin, end) for begin, end, extent in placed(self.content, self.start) if extent.chunk is not None)
@@ -83,8 +90,18 @@ class Part:
         return _joined((begin, end) for begin, end, hole in blocks if hole)
 
 
+def content_data_size(content: Content) -> int:
+    """The bytes of a part that are in no hole."""
+    flat = content.extents
+    if len(flat) == ONE:
+        return flat[0] if flat[1] != HOLE else 0
+    return sum(length for length, number in zip(flat[0::3], flat[1::3], strict=True) if number != HOLE)
+
+
 def file_parts(record: Record, others: list[Record]) -> list[Part]:
     """The parts of a file, of its record and those that follow it."""
+    if not others and record.content is not None:
+        return [Part(record.content, 0, record.size, record.header)]
     spans = parts_of(record.size, record.header)
     contents = [found.content for found in (record, *others) if found.content is not None]
     return [Part(content, *span, record.header) for content, span in zip(contents, spans, strict=True)]

@@ -10,6 +10,7 @@ from repository.errors import LimitReached, ManifestInvalid, PathNotFound
 from repository.restoring.folders import parent_of
 from repository.restoring.metadata import stat_of
 from repository.restoring.outcome import RestoreLimits
+from repository.restoring.parts import content_data_size
 from repository.restoring.workers import Pulse
 from repository.sources.protocol import Kind
 from repository.sources.walk import RESERVED_FOLDER
@@ -174,10 +175,7 @@ def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> No
 
 
 def _data_size(record: Record) -> int:
-    flat = record.content.extents if record.content is not None else ()
-    if len(flat) == 3:  # noqa: PLR2004 - one extent, as most files have
-        return flat[0] if flat[1] >= 0 else 0
-    return sum(length for length, number in zip(flat[0::3], flat[1::3], strict=True) if number >= 0)
+    return content_data_size(record.content) if record.content is not None else 0
 
 
 def _folders_of(path: bytes) -> list[bytes]:

@@ -9,13 +9,20 @@ from random import Random
 
 import pytest
 
+from repository.chunks.chunk import Compressor, block_hashes
 from repository.comparing import Change, Difference, snapshots_diff, tree_diff
+from repository.index.index import Index
+from repository.objects import id_new
 from repository.packs.fetching import ChunkStore, Span
+from repository.packs.writing import ChunkWriter
 from repository.repository import Repository, repository_create
 from repository.repository_keys import DataKey
 from repository.snapshots.create import snapshot_create
+from repository.snapshots.root import Root, root_store
 from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind, SourceEntry
+from repository.sources.protocol import Kind, SourceEntry, Stat
+from repository.tree.records import Content, Record, record_pack
+from repository.tree.stream import ManifestWriter
 from tests.repository.maintenance.world import REPOSITORY, TENANT
 from tests.storage.memory import MemoryStorage
 
@@ -232,3 +239,44 @@ def test_a_file_of_many_parts_is_compared_whatever_chunks_it_shares(
     os.utime(big, ns=(1, 1))
     second = kept(repository, tmp_path, first)
     assert seen(snapshots_diff(repository, old=first, new=second)) == [(os.fsencode(big.name), Change.CONTENT)]
+
+
+def test_a_part_that_differs_behind_a_shared_record_is_found(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks that hold the file's record and its first parts are passed over; the last part is not forgotten."""
+    for module in ("records", "stream"):
+        monkeypatch.setattr(f"repository.tree.{module}.PART_SIZE", 10)
+    monkeypatch.setattr("repository.tree.stream.CUT_LEAST", 1)
+    monkeypatch.setattr("repository.tree.stream._is_cut", lambda path, length: True)
+    old, new = (written(repository, last) for last in (b"o", b"n"))
+    assert [len(repository.manifest(snapshot).root.firsts) for snapshot in (old, new)] == [5, 5]
+    assert seen(snapshots_diff(repository, old=old, new=new)) == [(b"file", Change.CONTENT)]
+
+
+def written(repository: Repository, last: bytes) -> bytes:
+    """A snapshot of a file of three parts, the hash of the last one made of that byte; before and after it, a folder."""
+    writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
+    compressor = Compressor()
+    manifest = ManifestWriter(lambda type_, plain: writer.store(type_, plain, block_hashes(plain), compressor))
+    meta = Stat(0o755, 0, 0, 0, 0, 0)
+    hole = (10, -1, 0)
+    records = [
+        Record(Kind.FOLDER, b"", meta),
+        Record(Kind.FILE, b"file", meta, size=30, content=Content(b"", hole, b"", None)),
+        Record(Kind.PART, b"file", number=1, content=Content(b"", hole, b"", None)),
+        Record(Kind.PART, b"file", number=2, content=Content(b"", hole, b"", last * 32)),
+        Record(Kind.FOLDER, b"folder", meta),
+    ]
+    for record in records:
+        manifest.add(record.path, record_pack(record))
+    hash_ = manifest.finish()
+    writer.finish()
+    writer.end()
+    numbers = dict.fromkeys(("entries", "files", "bytes", "skipped", "warnings", "added_bytes", "stored_bytes"), 0)
+    root = Root(
+        snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
+        chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=hash_, **numbers,
+    )  # fmt: skip
+    root_store(repository.objects, root)
+    return root.snapshot

@@ -147,8 +147,8 @@ def test_the_last_good_copy_is_kept_though_the_index_has_another(world: World) -
     world.clock.now += DAY
     world.write(d=world.content[gone][b"d"])
     again = world.snapshot()
-    twin = world.pack_of(again, b"d")
-    assert twin != dead
+    chunk = next(world.open().manifest(again).under(b"d"))[0].content.ids[:32]
+    [twin] = {at.pack for at in world.open().chunks().index.places(chunk)} - {dead}
     key = world.key(PACKS, twin)
     broken = bytearray(world.storage.objects[key])
     broken[100] ^= 1
@@ -198,6 +198,16 @@ def test_a_late_delete_of_something_pruned_hits_nothing_new(world: World) -> Non
     world.storage.delete(world.key(PACKS, pack))  # R18: the request comes again, days later
     world.storage.delete(world.key(SNAPSHOTS, gone))
     world.assert_sound()
+
+
+def test_what_was_not_planned_is_not_done_though_it_is_due_by_now(world: World) -> None:
+    pack = dead_pack(world)
+    world.prune(small_pack=0)
+    early = prune_plan(world.open(), grace=DAY, small_pack=0)
+    assert early.delete == frozenset()
+    world.clock.now += 2 * DAY
+    assert prune_execute(world.open(), early).deleted == 0
+    assert pack in world.names(PACKS)
 
 
 @pytest.mark.parametrize("room", [600, 0])

@@ -182,6 +182,26 @@ def test_what_is_no_file_is_replaced_and_never_written_to(kept: Kept, world: Pat
     assert outside.read_bytes() == b"out"
 
 
+def test_names_of_one_file_become_those_of_the_snapshot(kept: Kept, source: Path, target: Path) -> None:
+    """Joined here and apart there, or the other way round, though the content is right everywhere."""
+    for top in (source, target):
+        for name in ("apart 1", "apart 2", "both 1", "joined 1", "joined 2"):
+            write(top / name, BASE[:200_000])
+        os.link(top / "both 1", top / "both 2")
+    os.link(source / "joined 1", source / "joined 3")
+    for top, name in ((source, "joined 2"), (target, "apart 2")):
+        (top / name).unlink()
+        os.link(top / f"{name[:-1]}1", top / name)
+    settle(source)
+    before = inodes(target)
+
+    report = kept.restore(kept.keep(source), target)
+
+    assert picture(target) == picture(source)
+    assert report.bytes_written == 0
+    assert {path for path, inode in inodes(target).items() if before.get(path) == inode} >= {b"both 1", b"both 2"}
+
+
 def test_holes_stay_holes(kept: Kept, source: Path, target: Path) -> None:
     for top, middle in ((source, b"middle"), (target, b"muddle")):
         path = write(top / "sparse.mca", BASE)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from repository import repository_keys
+from repository.packs import writing
 from repository.repository_keys import ChunkerSizes
 from repository.snapshots import assembly, bundling, parent
-from repository.packs import writing
 from repository.tree import records, stream
 from tests.repository.snapshots.kept import Kept
 
@@ -26,7 +26,7 @@ def kept(tmp_path: Path) -> Kept:
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[None]:
-    """All borders at a few KiB that are at MiB in the product; and the second in which files may change unseen is over."""
+    """All borders at a few KiB that are at MiB in the product, and no second in which a file may change unseen."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (records, stream, assembly):
             patch.setattr(module, "PART_SIZE", 256 * KIB)

@@ -44,9 +44,7 @@ class Kept:
     suite: Suite = Suite.AES_256_GCM
 
     def __post_init__(self) -> None:
-        repository_create(
-            self.storage, tenant=self.tenant, repository=self.repository, keys=KEY, suite=self.suite
-        )
+        repository_create(self.storage, tenant=self.tenant, repository=self.repository, keys=KEY, suite=self.suite)
 
     def opened(self, storage: Storage | None = None, *, checkpoint: Callable[[], None] = go_on) -> Repository:
         retrying = RetryingStorage(storage or self.storage, sleep=pause, checkpoint=checkpoint)

@@ -1,13 +1,13 @@
-"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th call of the storage."""
+"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th call to storage."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-from collections.abc import Callable
 
 from repository.packs import writing
 from repository.repository import repository_open

@@ -1,4 +1,4 @@
-"""R24, R25, R26: files that are worked on while they are read, and what no date says."""
+"""R24: files that are worked on while they are read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from repository.repository import Repository
-from repository.snapshots import assembly, bundling
-from repository.snapshots.parent import TICK_NS
+from repository.snapshots import assembly
 from repository.snapshots.root import Root
 from repository.sources import local_file
 from repository.sources.local import LocalTree
 from repository.sources.local_file import LocalFile
-from repository.sources.protocol import Kind, SourceEntry, SourceGone
+from repository.sources.protocol import Kind, SourceEntry
 from repository.tree import records, stream
 from repository.tree.records import Record
 from tests.repository.snapshots.kept import Kept
@@ -31,7 +29,9 @@ SIZES = [100, 100_000, 400_000, 3 * MIB]
 class Meddled(LocalTree):
     """A folder in which something happens to a file when it is opened for the n-th time: before, or once it is open."""
 
-    def __init__(self, root: Path, path: bytes, deed: Callable[[], None], *, time: int = 1, opened: bool = True) -> None:
+    def __init__(
+        self, root: Path, path: bytes, deed: Callable[[], None], *, time: int = 1, opened: bool = True
+    ) -> None:
         super().__init__(root)
         self.left = time
         self.path = path
@@ -60,7 +60,7 @@ class _Deed:
         self._deed()
         return opened
 
-    def __exit__(self, *said: Any) -> None:
+    def __exit__(self, *said: object) -> None:
         self._file.__exit__(*said)
 
 
@@ -191,28 +191,6 @@ def test_a_large_file_that_is_away_for_a_moment_does_not_spoil_the_manifest(kept
     assert kept_picture(kept.opened(), root.snapshot)[b"large.mca"][0] is Kind.SKIPPED
 
 
-def test_a_file_that_is_lost_takes_nothing_from_who_shares_its_chunks(kept: Kept, parts: Path) -> None:
-    # Its later parts are being stored while the first one turns out to be gone; the twin has the same chunks.
-    (kept.root / "twin.mca").write_bytes(parts.read_bytes())
-    for _ in range(10):
-        opened = Meddled(kept.root, b"large.mca", lambda: None, time=99)
-
-        class Lost(LocalTree):
-            first = True
-
-            def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
-                if entry.path == b"large.mca" and in_place and Lost.first:
-                    Lost.first = False
-                    raise SourceGone("gone")
-                return opened.open(entry, in_place=in_place)
-
-        other = Kept(kept.root)
-        root = other.snapshot(source=Lost(kept.root), threads=4)
-        found = kept_picture(other.opened(), root.snapshot)
-        assert found[b"twin.mca"][3] == parts.read_bytes()
-        assert root.skipped == 1
-
-
 def test_what_cannot_be_kept_is_listed(kept: Kept) -> None:
     os.mkfifo(kept.root / "fifo")
     with socket.socket(socket.AF_UNIX) as made:
@@ -232,135 +210,3 @@ def test_attributes_that_no_record_can_hold_cost_that_file_only(kept: Kept, monk
     found = kept_picture(kept.opened(), root.snapshot)
     assert [found[path][0] for path in (b"a", b"b", b"folder")] == [Kind.SKIPPED, Kind.FILE, Kind.FOLDER]
     assert found[b"b"][2] == {b"user.note": b"x" * 50}
-
-
-def test_same_size_and_date_but_new_content_is_captured(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", 0)
-    sizes = {"small": 100, "x.zip": 300_000, "r.mca": 300_000}
-    for name, size in sizes.items():
-        (kept.root / name).write_bytes(region(300_000, Random(1))[-size:])  # noqa: S311
-        os.utime(kept.root / name, ns=(5, 5))
-    first = kept.snapshot()
-    for name in sizes:
-        edit(kept.root / name, 50, b"new content")
-        os.utime(kept.root / name, ns=(5, 5))
-    second = kept.snapshot(parent=first.snapshot)
-    assert kept_picture(kept.opened(), second.snapshot) == picture(kept.root)
-    assert second.added_bytes > 300_000
-
-
-class Dated(LocalTree):
-    """A folder whose files all have one time of change, and whose snapshots begin at another."""
-
-    ctime, began = 10**18, 0
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.found: dict[bytes, SourceEntry] = {}
-
-    def begin(self, parent: bytes | None) -> int:
-        super().begin(parent)
-        return self.began
-
-    def scan(self) -> Any:
-        for entry in super().scan():
-            assert entry.stat is not None
-            self.found[entry.path] = entry
-            yield entry._replace(stat=entry.stat._replace(ctime_ns=self.ctime, mtime_ns=self.ctime))
-
-    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
-        return super().open(self.found[entry.path], in_place=in_place)
-
-
-@pytest.mark.parametrize(("ago", "is_read"), [(TICK_NS + 1, False), (TICK_NS, True), (0, True), (-TICK_NS, True)])
-@pytest.mark.parametrize("trust", [True, False])
-def test_what_changed_within_a_second_before_the_scan_is_read_again(
-    kept: Kept, ago: int, is_read: bool, trust: bool  # noqa: FBT001
-) -> None:
-    (kept.root / "f").write_bytes(b"before")
-    source = Dated(kept.root)
-    source.began = source.ctime + ago
-    first = kept.snapshot(source=source)
-    edit(kept.root / "f", 0, b"after!")
-    second = kept.snapshot(source=source, parent=first.snapshot, trust_stat=trust)
-    found = kept_picture(kept.opened(), second.snapshot)[b"f"][3]
-    assert found == (b"after!" if is_read or not trust else b"before")
-
-
-def test_unchanged_files_are_not_opened(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", -1)  # also what changed in this very tick
-    (kept.root / "d").mkdir()
-    for name, size in {"small": 10, "d/x.zip": 300_000, "r.mca": 300_000}.items():
-        (kept.root / name).write_bytes(region(300_000, Random(1))[:size])  # noqa: S311
-    (kept.root / "link").symlink_to("small")
-    first = kept.snapshot(source=Dated(kept.root), labels={"a": "b"})
-    opened: list[bytes] = []
-
-    class Seen(Dated):
-        began = Dated.ctime * 2
-
-        def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
-            opened.append(entry.path)
-            return super().open(entry, in_place=in_place)
-
-    second = kept.snapshot(source=Seen(kept.root), parent=first.snapshot)
-    assert sorted(opened) == [b"d/x.zip", b"r.mca", b"small"]  # the first one's scan began before they changed
-    opened.clear()
-    third = kept.snapshot(source=Seen(kept.root), parent=second.snapshot)
-    assert opened == []
-    assert (third.chunks, third.hash, third.bytes, third.added_bytes) == (second.chunks, second.hash, second.bytes, 0)
-
-
-def test_names_of_every_kind_come_back_byte_for_byte(kept: Kept) -> None:
-    odd = [
-        b"\xff\xfe", b"new\nline", b"-rf", b"a" * 255, "é".encode(), "e\u0301".encode(), "\u202egpj.exe".encode(),
-        b"back\\slash", b" ", b"...", b"a\x01", b"a-b", b"a.b",
-    ]
-    for name in odd:
-        place = os.path.join(os.fsencode(kept.root), name)
-        os.mkdir(place)
-        Path(os.fsdecode(os.path.join(place, name))).write_bytes(name)
-    (kept.root / "/".join(["deep" * 60] * 14)).mkdir(parents=True)
-    root = kept.snapshot()
-    assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
-
-
-def test_a_source_out_of_order_makes_no_snapshot(kept: Kept) -> None:
-    for name in "ab":
-        (kept.root / name).write_bytes(b"x")
-
-    class Disordered(LocalTree):
-        def scan(self) -> Any:
-            first, *others = super().scan()
-            yield first
-            yield from reversed(others)
-
-    with pytest.raises(ValueError, match="out of order"):
-        kept.snapshot(source=Disordered(kept.root))
-    assert kept.listed() == set()
-
-
-def test_a_source_that_cannot_commit_has_its_snapshot(kept: Kept) -> None:
-    class Lost(LocalTree):
-        def commit(self, snapshot: bytes) -> None:
-            raise SourceGone("the source went away")
-
-    made = kept.snapshot(source=Lost(kept.root)).snapshot
-    assert kept.listed() == {made}
-
-
-@pytest.mark.parametrize(("limit", "chunks"), [(8 << 20, 1), (500, 4)])
-def test_little_waits_for_a_bundle_to_fill(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch, limit: int, chunks: int
-) -> None:
-    monkeypatch.setattr(assembly, "BYTES_WAITING_MAX", limit)
-    stored: list[int] = []
-    close = bundling.Bundle.close
-    monkeypatch.setattr(bundling.Bundle, "close", lambda bundle: (stored.append(len(bundle)), close(bundle)))
-    for number in range(8):
-        (kept.root / f"{number}").mkdir()
-        (kept.root / f"{number}" / "small").write_bytes(b"%d" % number)
-        (kept.root / f"{number}" / "other").symlink_to("x" * 200)
-    root = kept.snapshot()
-    assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
-    assert len(stored) >= chunks

@@ -153,7 +153,11 @@ def test_a_chunk_of_elsewhere_is_refused(kept: Kept, change: dict[str, UUID | by
     for cipher in (repository.cipher, elsewhere):
         out = bytearray(len(plain) + cipher.overhead)
         cipher.seal_into(
-            memoryview(out), plain, chunk_id=chunk, type_=ChunkType.DATA, compression=Compression.NONE,
+            memoryview(out),
+            plain,
+            chunk_id=chunk,
+            type_=ChunkType.DATA,
+            compression=Compression.NONE,
             plain_size=len(plain),
         )
         sealed[cipher] = bytes(out)

@@ -158,7 +158,10 @@ class Evolution:
             assert kept_picture(repository, root.snapshot) == expected
             kinds = [thing[0] for thing in expected.values()]
             assert (root.entries, root.files, root.skipped, root.warnings) == (
-                len(kinds), kinds.count(Kind.FILE), 0, 0,
+                len(kinds),
+                kinds.count(Kind.FILE),
+                0,
+                0,
             )
             assert root.bytes == sum(len(thing[3]) for thing in expected.values() if thing[0] is Kind.FILE)
         assert set(self.kept.copies().values()) <= {1}
@@ -175,10 +178,7 @@ class Evolution:
 
 def lasting(seen: Picture) -> Picture:
     """Without inode and time of change, which no restore can bring back, and without the root's own dates."""
-    return {
-        path: (kind, stat and stat[: 3 if not path else 4], *rest)
-        for path, (kind, stat, *rest) in seen.items()
-    }
+    return {path: (kind, stat and stat[: 3 if not path else 4], *rest) for path, (kind, stat, *rest) in seen.items()}
 
 
 @pytest.mark.usefixtures("small")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
+import time
 from pathlib import Path
 from random import Random
 
@@ -141,15 +141,18 @@ def test_a_mark_that_is_taken_away_overtakes_the_snapshot(grown: tuple[Kept, Roo
     assert resumed(kept, first.snapshot) < 20_000
 
 
+def descriptors() -> list[Path]:
+    gc.collect()
+    return sorted(Path("/proc/self/fd").iterdir())
+
+
 def test_no_descriptor_stays_after_a_failure(grown: tuple[Kept, Root]) -> None:
     kept, first = grown
-    gc.collect()
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for at in (1, 10, 20):
         with pytest.raises(StorageUnavailable):
             kept.snapshot(FaultyStorage(kept.storage, at=at, fault="forever"), parent=first.snapshot)
-    gc.collect()
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 class Cancelled(Exception):
@@ -169,16 +172,18 @@ def test_a_cancel_at_any_checkpoint_ends_the_snapshot(grown: tuple[Kept, Root]) 
     assert counted > 20
     for at in range(1, counted + 1):
         kept.storage.objects = dict(base)
-        left = at
+        left, cancelled = at, 0.0
 
         def cancel() -> None:
-            nonlocal left
+            nonlocal left, cancelled
             left -= 1
             if left <= 0:
+                cancelled = cancelled or time.monotonic()
                 raise Cancelled
 
         with pytest.raises(Cancelled):
             kept.snapshot(parent=first.snapshot, checkpoint=cancel)
+        assert time.monotonic() - cancelled < 1
         assert kept.listed() == {first.snapshot}
         assert kept.names(MARKS) == {}
     resumed(kept, first.snapshot)
@@ -199,6 +204,7 @@ def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tupl
     with pytest.raises(Cancelled):
         kept.snapshot(
             RetryingStorage(storage, sleep=lambda seconds: None, jitter=lambda: 0.0, checkpoint=cancel),
-            parent=first.snapshot, checkpoint=cancel,
+            parent=first.snapshot,
+            checkpoint=cancel,
         )
     assert kept.listed() == {first.snapshot}

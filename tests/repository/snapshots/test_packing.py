@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -54,16 +53,15 @@ def test_a_seal_that_fails_ends_the_snapshot(kept: Kept, threads: int, monkeypat
     monkeypatch.setattr(ChunkCipher, "seal_into", failing)
     empty = dict(kept.storage.objects)
     kept.snapshot()
-    for fail_at in range(1, sealed + 1):
-        kept.storage.objects, before = dict(empty), fail_at
-        sealed = 0
+    for at in range(1, sealed + 1):
+        kept.storage.objects = dict(empty)
+        sealed, fail_at = 0, at
         with pytest.raises(MemoryError):
             kept.snapshot(threads=threads)
         assert kept.listed() == set()
         fail_at = 0
         root = kept.snapshot()
         assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
-        fail_at = before
 
 
 def queue_of(kept: Kept) -> PackQueue:
@@ -141,9 +139,7 @@ def test_tiny_chunks_fill_no_directory_and_no_memory(kept: Kept, monkeypatch: py
 
 
 @pytest.mark.usefixtures("small_packs")
-def test_a_lost_files_chunk_that_another_one_names_is_waited_for(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_files_chunk_that_another_one_names_is_waited_for(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (records, stream, assembly):
         monkeypatch.setattr(module, "PART_SIZE", 256 * KIB)
     content = region(8 * KIB + 512 * KIB, Random(1))  # noqa: S311
@@ -184,11 +180,11 @@ class _Gone:
         self._file = file
         self._storing = storing
 
-    def __enter__(self) -> _Gone:
+    def __enter__(self) -> Self:
         self._file.__enter__()
         return self
 
-    def __exit__(self, *said: Any) -> None:
+    def __exit__(self, *said: object) -> None:
         self._file.__exit__(*said)
 
     def __getattr__(self, name: str) -> Any:

@@ -26,26 +26,26 @@ def picture(root: Path) -> Picture:
     firsts: dict[int, bytes] = {}
 
     def look(path: bytes) -> None:
-        place = os.path.join(os.fsencode(root), path) if path else os.fsencode(root)
-        status = os.lstat(place)
+        place = root / os.fsdecode(path)
+        status = place.lstat()
         mode, times = stat.S_IMODE(status.st_mode), (status.st_mtime_ns, status.st_ctime_ns)
         seen = Stat(mode, status.st_uid, status.st_gid, *times, status.st_ino)
         if stat.S_ISLNK(status.st_mode):
-            found[path] = (Kind.SYMLINK, seen, None, os.readlink(place))
+            found[path] = (Kind.SYMLINK, seen, None, os.fsencode(place.readlink()))
         elif stat.S_ISDIR(status.st_mode):
             found[path] = (Kind.FOLDER, seen, attributes(place), None)
-            for name in sorted(os.listdir(place)):
+            for name in sorted(os.fsencode(below.name) for below in place.iterdir()):
                 look(path + b"/" + name if path else name)
         elif status.st_nlink > 1 and firsts.setdefault(status.st_ino, path) != path:
             found[path] = (Kind.HARDLINK, None, None, firsts[status.st_ino])
         else:
-            found[path] = (Kind.FILE, seen, attributes(place), Path(os.fsdecode(place)).read_bytes())
+            found[path] = (Kind.FILE, seen, attributes(place), place.read_bytes())
 
     look(b"")
     return found
 
 
-def attributes(place: bytes) -> dict[bytes, bytes] | None:
+def attributes(place: Path) -> dict[bytes, bytes] | None:
     names = [name for name in os.listxattr(place, follow_symlinks=False) if name.startswith("user.")]
     return {os.fsencode(name): os.getxattr(place, name, follow_symlinks=False) for name in names} or None
 

@@ -210,7 +210,7 @@ def test_what_was_not_planned_is_not_done_though_it_is_due_by_now(world: World) 
     assert pack in world.names(PACKS)
 
 
-@pytest.mark.parametrize("room", [600, 0])
+@pytest.mark.parametrize("room", [200, 0])
 def test_on_a_full_storage_what_is_dead_is_deleted_all_the_same(world: World, room: int) -> None:
     pack = dead_pack(world)
     world.prune(small_pack=0)

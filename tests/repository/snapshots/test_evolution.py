@@ -25,7 +25,7 @@ KIB = 1 << 10
 NAMES = ["a", "b.mca", "c.DB", "d/e.txt", "d/r.0.0.mca", "d/deep/f.sqlite", "g-", "d.x", os.fsdecode(b"\xff\n-")]
 EDGES = [0, 4 * KIB, 8 * KIB, 64 * KIB, 128 * KIB, 136 * KIB, 256 * KIB, 264 * KIB, 512 * KIB, 520 * KIB, 1024 * KIB]
 
-names = st.sampled_from(NAMES)
+names = st.sampled_from([*NAMES, "b.mca", "b.mca", "d/deep/f.sqlite"])
 sizes = st.builds(lambda edge, off: max(0, edge + off), st.sampled_from(EDGES), st.sampled_from([-4097, -1, 0, 1, 77]))
 seeds = st.integers(0, 3)
 shares = st.floats(0, 1)
@@ -139,6 +139,9 @@ class Evolution:
         (folder / "tree").mkdir()
         self.folder = folder
         self.tree = Tree(folder / "tree")
+        # Files of several parts that are rewritten in place are what most can go wrong with.
+        self.tree.step("write", "b.mca", 600 * KIB, "region", 0)
+        self.tree.step("write", "d/deep/f.sqlite", 300 * KIB, "sqlite", 0)
         self.kept = Kept(folder / "tree")
         self.made: list[tuple[Root, Picture]] = []
 

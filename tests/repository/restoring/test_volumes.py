@@ -1,0 +1,83 @@
+"""A folder of the target on another volume: what is on its way to it lies in it, for no rename crosses over."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from repository.restoring import folders
+from repository.restoring import target as target_module
+from tests.repository.restoring.trees import Kept, picture, settle, write
+
+
+@pytest.fixture
+def world(source: Path) -> Path:
+    write(source / "a", b"a")
+    write(source / "volume" / "b", b"b" * 300_000)
+    write(source / "volume" / "deep" / "c", b"c")
+    os.link(source / "volume" / "b", source / "volume" / "deep" / "d")
+    (source / "volume" / "link").symlink_to("b")
+    settle(source)
+    return source
+
+
+@pytest.fixture
+def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """From here on `volume` counts as one, and no name leaves it or comes to it."""
+    snapshot = kept.keep(world)
+    made, rename, link = folders.Folder.__init__, os.rename, os.link
+
+    def folder(self: folders.Folder, path: bytes, *arguments: object) -> None:
+        made(self, path, *arguments)
+        self.foreign = path.startswith(b"volume")
+
+    def within(call):
+        def checked(source: bytes, name: bytes, *, src_dir_fd: int, dst_dir_fd: int, **options: bool) -> None:
+            inside = ["volume" in Path(f"/proc/self/fd/{fd}").readlink().parts for fd in (src_dir_fd, dst_dir_fd)]
+            if inside[0] != inside[1]:
+                raise OSError(18, "Invalid cross-device link")
+            call(source, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, **options)
+
+        return checked
+
+    monkeypatch.setattr(folders.Folder, "__init__", folder)
+    monkeypatch.setattr(os, "rename", within(rename))
+    monkeypatch.setattr(os, "link", within(link))
+    return snapshot
+
+
+def test_all_comes_back(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
+    write(target / "volume" / "b", b"before")
+    write(target / "volume" / ".savepoint.7", b"of a restore that died")
+    write(target / "volume" / ".savepoint.mine", b"a name of somebody's own")
+
+    report = kept.restore(snapshot, target)
+
+    assert report.failed == []
+    (target / "volume" / ".savepoint.mine").unlink()
+    os.utime(target / "volume", ns=(1, (world / "volume").stat().st_mtime_ns))
+    assert picture(target) == picture(world)
+
+
+def test_nothing_is_left_beside_by_one_that_is_cancelled(
+    kept: Kept, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(target / "volume" / "b", b"before")
+    before = picture(target / "volume")
+
+    def cancelled(self: target_module.Target) -> None:
+        assert len([path for path in (target / "volume").iterdir() if path.name.startswith(".savepoint.")]) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(target_module.Target, "sync", cancelled)
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.restore(snapshot, target)
+
+    assert {path: told[5] for path, told in picture(target / "volume").items()} == {
+        **{path: told[5] for path, told in before.items()},
+        b"deep": None,
+    }
+    assert not (target / ".savepoint").exists()

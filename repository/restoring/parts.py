@@ -83,9 +83,17 @@ class Part:
         return content_data_size(self.content)
 
     def _data(self) -> Iterator[Range]:
+        """The ranges that are in no hole: most files have none, whatever number of extents they have."""
+        if not self._is_sparse():
+            return iter([(self.start, self.stop)])
         return ((begin, end) for begin, end, extent in placed(self.content, self.start) if extent.chunk is not None)
 
+    def _is_sparse(self) -> bool:
+        return HOLE in self.content.extents[1::3]
+
     def _holes(self) -> list[Range]:
+        if not self._is_sparse():
+            return []
         blocks = blocks_in(self.content, self.start, self.stop, self.header)
         return _joined((begin, end) for begin, end, hole in blocks if hole)
 

@@ -62,7 +62,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     then, and whose stored packs the next one uses.
 
     Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, and
-    `SourceGone` when the source's root cannot be read.
+    `SourceGone` when the source's root cannot be read, `SourceFailed` when it cannot go on.
     """
     with mark_set(repository.objects, kind=MarkKind.SNAPSHOT, at=repository.time()) as mark:
         index = Index.load(repository.objects)

@@ -48,6 +48,10 @@ class SourceGone(Exception):
     """A file that was found cannot be read now; the message is a reason to list, free of paths."""
 
 
+class SourceFailed(Exception):
+    """The source cannot go on at all, which says nothing of any file; the message is free of paths."""
+
+
 class Changes(Protocol):
     """A part of a file compared with what a parent snapshot holds of it."""
 
@@ -85,7 +89,10 @@ class SourceFile(Protocol):
 
 
 class Source(Protocol):
-    """Files to keep. Every call may raise `SourceGone`; methods but `scan` are called from several threads."""
+    """Files to keep. Every call may raise `SourceGone`, which concerns what is asked for, or `SourceFailed`.
+
+    Methods but `scan` are called from several threads.
+    """
 
     def begin(self, parent: bytes | None) -> int:
         """A snapshot begins, with that parent; returns the source's time now, in ns since 1970."""

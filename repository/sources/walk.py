@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from repository.sources.beneath import Root
-from repository.sources.protocol import Kind, SourceEntry, SourceGone, Stat
+from repository.sources.protocol import Kind, SourceEntry, SourceFailed, SourceGone, Stat
 
 RESERVED_FOLDER: Final = b".savepoint"
 
@@ -36,8 +36,8 @@ def tree_walk(root: Root) -> Iterator[SourceEntry]:
     """Every entry of the tree, the root first: a folder before what is in it, names in the order of their bytes.
 
     The reserved folder directly below the root is left out. Memory is that of the names in the folders on the way
-    down, and of the hard links whose other names are still to come. Raises `SourceGone` for an error that is not
-    about one entry alone.
+    down, and of the hard links whose other names are still to come. Raises `SourceFailed` for an error that is not
+    about one entry alone, `SourceGone` when it is about the root.
     """
     walk = _Walk(root)
     try:
@@ -47,10 +47,10 @@ def tree_walk(root: Root) -> Iterator[SourceEntry]:
 
 
 def reason(error: OSError) -> str:
-    """What an error at one entry says of it, free of paths. Raises `SourceGone` when it is not about that entry."""
+    """What an error at one entry says of it, free of paths. Raises `SourceFailed` when it is not about that entry."""
     text = os.strerror(error.errno or 0)
     if error.errno in _EXHAUSTED:
-        raise SourceGone(text) from error
+        raise SourceFailed(text) from error
     return "replaced meanwhile" if error.errno in _SWAPPED else text
 
 

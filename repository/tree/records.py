@@ -260,10 +260,10 @@ def content_check(content: Content, *, start: int, stop: int, header: int) -> No
 
 def blocks_in(content: Content, start: int, stop: int, header: int) -> Iterator[tuple[int, int, bool]]:
     """Each block of a part: where it begins and ends in the file, and whether it lies wholly in a hole."""
-    holes = [(begin, end) for begin, end, extent in placed(content, start) if extent.chunk is None]
-    if not holes:
+    if HOLE not in content.extents[1::3]:
         yield from ((begin, end, False) for begin, end in blocks_of(start, stop, header))
         return
+    holes = [(begin, end) for begin, end, extent in placed(content, start) if extent.chunk is None]
     waiting = iter([*_joined(holes), (stop, stop)])
     begin_hole, end_hole = next(waiting)
     for begin, end in blocks_of(start, stop, header):

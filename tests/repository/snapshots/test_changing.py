@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -12,11 +13,12 @@ import pytest
 
 from repository.repository import Repository
 from repository.snapshots import assembly
-from repository.snapshots.root import Root
+from repository.snapshots.root import Root as SnapshotRoot
 from repository.sources import local_file
+from repository.sources.beneath import Root
 from repository.sources.local import LocalTree
 from repository.sources.local_file import LocalFile
-from repository.sources.protocol import Kind, SourceEntry
+from repository.sources.protocol import Kind, SourceEntry, SourceFailed
 from repository.tree import records, stream
 from repository.tree.records import Record
 from tests.repository.snapshots.kept import Kept
@@ -64,13 +66,13 @@ class _Deed:
         self._file.__exit__(*said)
 
 
-def content(kept: Kept, root: Root, path: bytes) -> bytes:
+def content(kept: Kept, root: SnapshotRoot, path: bytes) -> bytes:
     repository: Repository = kept.opened()
     found, parts = next(repository.manifest(root.snapshot).under(path))
     return content_of(repository.chunks(), found, parts)
 
 
-def record(kept: Kept, root: Root, path: bytes) -> Record:
+def record(kept: Kept, root: SnapshotRoot, path: bytes) -> Record:
     return next(kept.opened().manifest(root.snapshot).under(path))[0]
 
 
@@ -189,6 +191,27 @@ def test_a_large_file_that_is_away_for_a_moment_does_not_spoil_the_manifest(kept
 
     root = kept.snapshot(source=Away(kept.root))
     assert kept_picture(kept.opened(), root.snapshot)[b"large.mca"][0] is Kind.SKIPPED
+
+
+@pytest.mark.parametrize("size", [0, 100, 200_000, 400_000])
+def test_a_lack_of_descriptors_ends_the_snapshot_instead_of_leaving_files_out(
+    kept: Kept, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (records, stream, assembly):
+        monkeypatch.setattr(module, "PART_SIZE", 256 * KIB)
+    for name in "abc":
+        (kept.root / name).write_bytes(bytes(size))
+    opened = Root.open
+
+    def lacking(root: Root, path: bytes, flags: int = 0) -> int:
+        if path == b"b":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(root, path, flags)
+
+    monkeypatch.setattr(Root, "open", lacking)
+    with pytest.raises(SourceFailed, match="Too many open files"):
+        kept.snapshot()
+    assert kept.listed() == set()
 
 
 def test_what_cannot_be_kept_is_listed(kept: Kept) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from repository.sources import walk
 from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind, SourceGone
+from repository.sources.protocol import Kind, SourceFailed, SourceGone
 from tests.repository.sources.reading import descriptors, found, kinds, read
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def test_a_scan_that_lacks_resources_ends_instead_of_leaving_things_out(
 ) -> None:
     (root / "folder").mkdir()
     failing(monkeypatch, "open", b"folder", code)
-    with pytest.raises(SourceGone, match=os.strerror(code)):
+    with pytest.raises(SourceFailed, match=os.strerror(code)):
         found(tree)
 
 

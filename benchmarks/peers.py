@@ -17,7 +17,7 @@ from typing import IO
 
 from benchmarks.proc import status_mib
 
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,9 @@ class Bench:
         """Every tool makes a snapshot."""
         for tool in self.shuffled(tools):
             self.note(tool, metric, tool.snapshot(source))
+            resident = tool.resident_seconds()
+            if resident is not None:
+                self.figures.note(tool.name, f"{metric}_resident", resident)
 
     def restores(self, tools: Sequence[Tool], source: Path, metric: str) -> None:
         """Every tool restores its last snapshot, which is of `source` as it is, into an empty folder."""
@@ -135,12 +138,15 @@ def _round_week(bench: Bench) -> None:
     bench.snapshots(tools, world, f"full{suffix}")
     bench.snapshots(tools, world, f"unchanged{suffix}")
     days: dict[str, list[float]] = {tool.name: [] for tool in tools}
+    resident: list[float] = []
     for day in range(1, DAYS + 1):
         world_evolve(world, seed=SEED, day=day)
         for tool in bench.shuffled(tools):
             cost = tool.snapshot(world)
             days[tool.name].append(cost.seconds)
+            resident += [seconds] if (seconds := tool.resident_seconds()) is not None else []
             bench.figures.peak(tool.name, cost.peak_rss_mib)
+    bench.figures.note(US, f"day{suffix}_resident", median(resident))
     for tool in tools:
         bench.figures.note(tool.name, f"day{suffix}", median(days[tool.name]))
         bench.figures.note(tool.name, f"stored{suffix}", tool.stored_bytes() / MB, "MB")

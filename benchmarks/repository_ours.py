@@ -1,7 +1,8 @@
 """`python -m benchmarks.repository_ours create|snapshot|restore …`: our repository as a program of its own.
 
     create REPOSITORY
-    snapshot REPOSITORY CACHE SOURCE    with the last snapshot as its parent; the sector map is in CACHE
+    snapshot REPOSITORY CACHE SOURCE    with the last snapshot as its parent; the sector map is in CACHE, and in the
+                                        file `seconds` what it took once all was imported, as in a worker
     restore REPOSITORY TARGET           the last snapshot
 
 The key is a constant: what is stored is generated and goes away again.
@@ -10,6 +11,7 @@ The key is a constant: what is stored is generated and goes away again.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -34,10 +36,12 @@ def snapshot(place: str, cache: str, source: str) -> None:
     from repository.sources.local import LocalTree
     from repository.sources.sector_map import SectorMap
 
+    began = time.perf_counter()
     repository = _open(place)
     tree = LocalTree(Path(source), sector_map=SectorMap(Path(cache, "sectors")))
     root = snapshot_create(repository, source=tree, parent=_last(repository))
     assert root.skipped == 0
+    Path(cache, "seconds").write_text(str(time.perf_counter() - began))
 
 
 def restore(place: str, target: str) -> None:

@@ -134,6 +134,11 @@ class Tool:
         """Bring the last snapshot back into a folder: an empty one, or a live tree as `restores_live` names it."""
         return self._run(self.program.restores_live[live] if live else self.program.restore, target)
 
+    def resident_seconds(self) -> float | None:
+        """What the last snapshot took without the start of the process, if the program says so."""
+        said = self._place / "cache" / "seconds"
+        return float(said.read_text()) if said.exists() else None
+
     def stored_bytes(self) -> int:
         """What its repository takes."""
         return sum(path.stat().st_size for path in self.repository.rglob("*") if path.is_file())

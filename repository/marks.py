@@ -60,8 +60,17 @@ def mark_set(objects: Objects, *, kind: MarkKind, at: str) -> Iterator[Mark]:
         objects.put_map(MARKS, name, {"kind": kind.value, "at": at})
         yield Mark(objects, name)
     finally:
+        _mark_remove(objects, name)
+
+
+def _mark_remove(objects: Objects, name: bytes) -> None:
+    """Who is cancelled is not let into the storage again: without one more try the mark would stop prunes for days."""
+    try:
         with suppress(StorageError):
             objects.delete(MARKS, name)
+    except Exception:  # noqa: BLE001  # a cancel, which comes too late or is on its way already
+        with suppress(StorageError):
+            objects.storage.discard(objects.path(MARKS, name))
 
 
 def marks_list(objects: Objects) -> Iterator[FoundMark]:

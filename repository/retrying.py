@@ -102,6 +102,10 @@ class RetryingStorage:
         """Remove the object; one that is not there is no error."""
         self._retried("delete", lambda: self._inner.delete(key))
 
+    def discard(self, key: str) -> None:
+        """Remove the object by one try, also for whoever is cancelled; one that is not there is no error."""
+        self._inner.delete(key)
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early.
 

@@ -184,8 +184,16 @@ class SealReader:
 
 def seal_bytes(plain: bytes, *, data_key: bytes, context: SealContext) -> bytes:
     """A small object sealed in memory."""
-    writer = SealWriter(data_key=data_key, context=context)
-    return b"".join(bytes(piece) for pieces in (writer.update(plain), writer.finish()) for piece in pieces)
+    header = header_build(data_key, salt=secrets.token_bytes(SALT_SIZE))
+    cipher = FrameCipher(data_key, context=context, header=header)
+    size = sealed_size(len(plain))
+    sealed, view = memoryview(bytearray(size)), memoryview(plain)
+    sealed[:HEADER_SIZE] = header
+    for index in range(frame_count(len(plain))):
+        low, high = frame_span(index, size)
+        frame = view[index * FRAME_SIZE : (index + 1) * FRAME_SIZE]
+        cipher.seal_into(sealed[low:high], index, frame, last=high == size)
+    return bytes(sealed)
 
 
 def open_bytes(sealed: bytes, *, data_key: bytes, context: SealContext) -> bytes:

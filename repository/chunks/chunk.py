@@ -60,18 +60,23 @@ class Compressor:
     """Makes payloads; one for each thread.
 
     A first, fast pass finds out whether there is anything to gain: most of a game's data is compressed already, and
-    of a region file only the padding is not. What shrinks well is worth a second, better one.
+    of a region file only the padding is not. What shrinks well is worth a better one, and so, most likely, is the
+    chunk that comes next.
     """
 
     def __init__(self, level: int = LEVEL) -> None:
         self._fast = _zstd(LEVEL_FAST)
         self._better = _zstd(level)
+        self._was_worth = False
 
     def payload(self, plain: memoryview) -> tuple[Compression, memoryview | bytes]:
         """The payload, compressed where that saves at least a 64th."""
-        packed = self._fast.compress(plain)
-        if len(packed) < len(plain) * WORTH_MORE:
+        first = self._better if self._was_worth else self._fast
+        packed = first.compress(plain)
+        is_worth = len(packed) < len(plain) * WORTH_MORE
+        if is_worth and not self._was_worth:
             packed = self._better.compress(plain)
+        self._was_worth = is_worth
         if len(packed) <= len(plain) - len(plain) // 64 - 1:
             return Compression.ZSTD, packed
         return Compression.NONE, plain

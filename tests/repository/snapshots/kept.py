@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,6 @@ def pause(seconds: float) -> None:
     """A retry comes at once."""
 
 
-def go_on() -> None:
-    """Nobody cancels."""
-
-
 @dataclass
 class Kept:
     """A repository and the folder of which it keeps snapshots."""
@@ -46,8 +41,11 @@ class Kept:
     def __post_init__(self) -> None:
         repository_create(self.storage, tenant=self.tenant, repository=self.repository, keys=KEY, suite=self.suite)
 
-    def opened(self, storage: Storage | None = None, *, checkpoint: Callable[[], None] = go_on) -> Repository:
-        retrying = RetryingStorage(storage or self.storage, sleep=pause, checkpoint=checkpoint)
+    def opened(self, storage: Storage | None = None) -> Repository:
+        if isinstance(storage, RetryingStorage):
+            retrying = storage
+        else:
+            retrying = RetryingStorage(storage or self.storage, sleep=pause)
         return repository_open(retrying, tenant=self.tenant, repository=self.repository, keys=KEY)
 
     def snapshot(self, storage: Storage | None = None, *, source: Source | None = None, **options: Any) -> Root:

@@ -46,7 +46,7 @@ class Killed(BaseException):
 faults = st.one_of(
     st.none(),
     st.tuples(
-        st.integers(1, 60),
+        st.integers(1, 8) | st.integers(1, 60),
         st.sampled_from([Killed, Killed, StorageFull, StorageUnavailable]),
         st.sampled_from(["forever", "forever", "reply_lost"]),
     ),
@@ -223,8 +223,8 @@ class Life(RuleBasedStateMachine):
 
 TestLife = pytest.mark.usefixtures("small")(Life.TestCase)
 TestLife.settings = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "15")),
-    stateful_step_count=20,
+    max_examples=int(os.environ.get("EXAMPLES", "200")),
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

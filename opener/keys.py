@@ -100,7 +100,7 @@ def keys_unwrapped(
     for name, content in _copies_read(storage, copies):
         try:
             key = _unwrap(ring, content)
-        except (KeyringError, ValueError, KeyError, TypeError) as error:
+        except (KeyringError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             refused.append(f"{name}: {error}" if isinstance(error, KeyringError) else f"{name} is no copy of a key")
         else:
             found[key.tenant, key.target] = key

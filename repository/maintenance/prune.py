@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from repository.errors import PruneRefused
 from repository.index.table import Table
@@ -15,7 +15,7 @@ from repository.maintenance.plan import CLOCK_TOLERANCE, MIB, Policy, PrunePlan,
 from repository.maintenance.repack import PackCopier, spares_check
 from repository.marks import Mark, marks_list
 from repository.objects import CONDEMNED, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, id_new
-from repository.repository import Repository
+from repository.repository import Repository, time_text
 from repository.storage import StorageFull
 
 GRACE = timedelta(hours=24)
@@ -168,18 +168,24 @@ class _Prune:
         if not packs:
             return
         self._check()
-        name = id_new()
+        name, at = id_new(), self._repository.clock()
         try:
-            self._objects.put_map(CONDEMNED, name, {"at": self._repository.time(), "packs": b"".join(sorted(packs))})
+            self._objects.put_map(CONDEMNED, name, {"at": time_text(at), "packs": b"".join(sorted(packs))})
         except StorageFull:
             self._result.notes.append("the storage has no room to condemn packs; nothing of that was done")
             return
-        self._clocks_agree(name)
+        self._clocks_agree(name, at)
         self._result.condemned = len(packs)
 
-    def _clocks_agree(self, condemnation: bytes) -> None:
-        """A writer at work whose clock is ahead would pass for one that came later: then nothing stays condemned."""
+    def _clocks_agree(self, condemnation: bytes, at: datetime) -> None:
+        """A writer that did not see the condemnation must not pass for one that came later, or nothing stays condemned.
+
+        That would be one whose clock is ahead, or that began while the condemnation took long to be stored.
+        """
         now = self._repository.clock()
+        if now - at >= CLOCK_TOLERANCE:
+            self._objects.delete(CONDEMNED, condemnation)
+            raise PruneRefused("a condemnation took more than 5 minutes to be stored")
         if any(found.at - now > CLOCK_TOLERANCE for found in marks_list(self._objects)):
             self._objects.delete(CONDEMNED, condemnation)
             raise PruneRefused("a mark is dated in the future: clocks differ by more than 5 minutes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repository.errors import SnapshotNotFound
 from repository.index.index import Index
 from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.used import UsedChunks, snapshot_use
@@ -37,7 +38,10 @@ def repository_usage(repository: Repository, *, checkpoint: Checkpoint = go_on) 
     chunks = ChunkStore(objects, repository.cipher, index)
     logical: dict[bytes, int] = {}
     for name in names:
-        root = root_load(objects, name)
+        try:
+            root = root_load(objects, name)
+        except SnapshotNotFound:
+            continue  # deleted meanwhile
         logical[name] = root.bytes
         snapshot_use(root, used, chunks, checkpoint)
     packs = dict(objects.list(PACKS))

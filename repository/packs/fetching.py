@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from repository.chunks.chunk import ChunkCipher, Location
 from repository.errors import ChunkMissing, Damage
 from repository.index.index import Index
-from repository.objects import PACKS, Objects
+from repository.objects import INDEX, PACKS, Objects
 from repository.storage import ObjectNotFound
 
 MIB = 1 << 20
@@ -50,6 +51,8 @@ class ChunkStore:
         self.objects = objects
         self.cipher = cipher
         self.index = index
+        self._newest: tuple[frozenset[bytes], Index] | None = None
+        self._turn = threading.Lock()
 
     def located(self, chunks: Iterable[bytes]) -> list[tuple[bytes, Location]]:
         """Each chunk with its best place; raises `ChunkMissing`."""
@@ -80,7 +83,7 @@ class ChunkStore:
 
     def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes:
         """The chunk from another place, also from one that was made since the index was read."""
-        places = dict.fromkeys([*self.index.places(chunk), *Index.for_reading(self.objects).places(chunk)])
+        places = dict.fromkeys([*self.index.places(chunk), *self._index_now().places(chunk)])
         for at in places:
             if at == tried:
                 continue
@@ -92,3 +95,11 @@ class ChunkStore:
         if not places:
             raise ChunkMissing("no pack holds a chunk of the backup")
         raise type(error)(f"{PACKS.key(tried.pack)}: {error}")
+
+    def _index_now(self) -> Index:
+        """The index as it is now. A lost pack is missed by all its chunks: what did not change is not read again."""
+        with self._turn:
+            names = frozenset(name for name, _ in self.objects.list(INDEX))
+            if self._newest is None or self._newest[0] != names:
+                self._newest = names, Index.for_reading(self.objects)
+            return self._newest[1]

@@ -21,7 +21,7 @@ class _Listed(NamedTuple):
 
 
 def extras_remove(selection: Selection, target: Target, pulse: Pulse) -> None:
-    """In every folder that was chosen, remove the names that no record has. Mixed order: both come sorted by name."""
+    """In every folder that was chosen, remove the names that no record has: both come sorted by name."""
     open_folders: list[_Listed] = []
     for record, _ in selection.entries():
         path = record.path

@@ -81,7 +81,8 @@ class Files:
                 if self._keep(file, fd, before):
                     return
                 self._begin(file)
-                self._workers.run(partial(self._copy, file, part, fd) for part in file.parts)
+                readable = [part for part in file.parts if part.wanted is not None]
+                self._workers.run(partial(self._copy, file, part, fd) for part in readable)
             finally:
                 os.close(fd)
         except OSError as error:
@@ -157,7 +158,7 @@ class Files:
         if self._keep(file, live, before):
             return
         self._begin(file)
-        if file.many:
+        if file.many and part.wanted is not None:
             self._copy(file, part, live)
         else:
             part.wanted = None

@@ -47,9 +47,12 @@ class Part:
         self.differs = True
 
     def compare(self, fd: int, workers: Workers) -> None:
-        """Find out what of a live file is not as it should be."""
-        self.wanted = _blocks_differing(fd, self, [], workers)
-        self.differs = bool(self.wanted) or any(_holds_data(fd, hole, workers) for hole in self._holes())
+        """Find out what of a live file is not as it should be: all of it where it cannot be read."""
+        try:
+            self.wanted = _blocks_differing(fd, self, [], workers)
+            self.differs = bool(self.wanted) or any(_holds_data(fd, hole, workers) for hole in self._holes())
+        except OSError:
+            self.wanted, self.differs = None, True
 
     def copy(self, live: int, fd: int, workers: Workers) -> int:
         """Take from the live file what is right there; what has changed since it was compared becomes wanted.

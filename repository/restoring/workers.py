@@ -79,9 +79,10 @@ class Workers:
         self.finish()
 
     def stop(self) -> None:
-        """End what was started, whatever it is at."""
+        """End what was started, whatever it is at; what has not begun never does."""
+        running = [future for future in self._waiting if not future.cancel()]
         self._stopping = True
-        wait(self._waiting)
+        wait(running)
         self._waiting = set()
         self._stopping = False
 

@@ -23,6 +23,8 @@ from repository.tree.stream import RawEntry
 ENTRIES_WAITING_MAX = 8192
 BYTES_WAITING_MAX = 8 << 20
 PARTS_WAITING_MAX = 64
+# Some file systems let anybody make a file of 8 EiB that is nothing but a hole, and has 34 billion parts.
+FILE_SIZE_MAX = 16 << 40
 # Bundles that are read and wait to be sealed, of about 1 MiB each.
 SEALING_MAX = 4
 
@@ -76,6 +78,8 @@ class Assembly:
             self._ready([(record, record_pack(record))])
         elif entry.size <= BUNDLED_SIZE_MAX:
             self._bundled(entry)
+        elif entry.size > FILE_SIZE_MAX:
+            self._skip(entry, "it is larger than 16 TiB")
         else:
             self._parted(entry, known)
         while self._waiting and (self._waiting[0].ready() or self._is_full()):
@@ -95,6 +99,10 @@ class Assembly:
         """Records that need no reading."""
         self._waiting.append(Ready(records))
         self._bytes_waiting += sum(len(raw) for _, raw in records)
+
+    def _skip(self, entry: SourceEntry, reason: str) -> None:
+        lost = skipped(entry.path, reason)
+        self._ready([(lost, record_pack(lost))])
 
     def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
         """Copy what the parent holds; mostly nothing waits before it."""
@@ -145,8 +153,7 @@ class Assembly:
         try:
             rule = self._contents.rule(entry) if entry.size > PART_SIZE else None
         except SourceGone as error:
-            lost = skipped(entry.path, str(error))
-            self._ready([(lost, record_pack(lost))])
+            self._skip(entry, str(error))
             return
         header = rule.header if rule is not None else 0
         found = self._parent.record(known) if known is not None else None

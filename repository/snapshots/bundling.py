@@ -73,7 +73,8 @@ class Bundle:
                     del self._held[offset + length :]
                 return _Place(offset, length, file.xattrs(), length < entry.size or file.changed())
         except SourceGone as error:
-            del self._held[offset:]
+            # Where the read failed there may still be a view of the buffer, which cannot shrink then.
+            self._held = self._held[:offset]
             return str(error)
 
     def _record(self, record: Record, place: _Place | str, chunk: bytes, held: memoryview) -> tuple[Record, bytes]:

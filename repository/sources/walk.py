@@ -59,8 +59,7 @@ class _Level:
     """A folder that the walk is in.
 
     `descriptor` is None while the walk is far below it, and for good when it is not found again. `names` are those
-    still to come. `prefix_bytes` is the length
-    of the path in front of them.
+    still to come. `prefix_bytes` is the length of the path in front of them.
     """
 
     descriptor: int | None

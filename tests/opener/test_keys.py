@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -103,3 +104,16 @@ def test_the_tenant_narrows_what_is_shown(folder: Place) -> None:
     answer = folder.run("list", "--tenant", "me")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "invalid UUID value" in answer.err
+
+
+@pytest.mark.parametrize("content", ['{"version":1,"tenant":5}', "[" * 60_000, "5", "{}", "not JSON"])
+def test_a_copy_that_somebody_spoiled_stops_no_other(folder: Place, content: str) -> None:
+    tenant = folder.tenant()
+    tenant.keys_copy()
+    name = name_of(tenant.archive(CONTENT))
+    spoiled = folder.stored(f"keys/{uuid4()}/{uuid4()}.1.json")
+    spoiled.parent.mkdir(parents=True)
+    spoiled.write_text(content)
+    answer = folder.run("verify")
+    assert (answer.code, answer.out) == (0, f"{name}  ok\n")
+    assert f"{spoiled.name} is no copy of a key" in answer.err

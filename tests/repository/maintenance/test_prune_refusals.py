@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from repository.maintenance.forget import snapshot_forget
 from repository.maintenance.prune import prune_execute, prune_plan
 from repository.marks import LIFE, MarkKind
 from repository.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder
-from repository.storage import ObjectInfo, StorageUnavailable
+from repository.storage import ObjectInfo, ObjectWriter, StorageUnavailable
 from tests.repository.maintenance.storages import Blind
 from tests.repository.maintenance.world import DAY, World, dead_pack, mark, stored
 from tests.storage.memory import FaultyStorage
@@ -174,3 +175,22 @@ def test_a_prune_that_runs_elsewhere_is_left_alone_until_it_must_be_dead(world: 
     world.prune()
     assert world.names(CONDEMNED)
     assert name not in world.names(MARKS)
+
+
+@pytest.mark.parametrize("minutes", [4, 5, 6])
+def test_a_condemnation_that_was_long_on_its_way_does_not_stay(world: World, minutes: int) -> None:
+    """A writer that began meanwhile did not see it, and would pass for one that did."""
+    dead_pack(world)
+
+    class Slow(FaultyStorage):
+        def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:
+            if "/condemned/" in key:
+                world.clock.now += minutes * MINUTE
+            return super().writer(key, expected_size=expected_size)
+
+    if minutes < 5:
+        assert world.prune(Slow(world.storage, at=0), small_pack=0).condemned
+    else:
+        with pytest.raises(PruneRefused, match="more than 5 minutes"):
+            world.prune(Slow(world.storage, at=0), small_pack=0)
+    assert bool(world.names(CONDEMNED)) == (minutes < 5)

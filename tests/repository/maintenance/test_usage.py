@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from repository.maintenance.forget import snapshot_forget
 from repository.maintenance.usage import repository_usage
 from repository.objects import INDEX, PACKS, SNAPSHOTS
 from tests.repository.maintenance.world import World
+from tests.storage.memory import FaultyStorage
 
 
 def test_usage_counts_what_is_shared_once(world: World) -> None:
@@ -36,3 +39,19 @@ def test_what_no_snapshot_uses_is_dead_until_it_is_pruned(world: World) -> None:
     assert pruned.dead == 0
     assert pruned.unique == after.unique
     assert pruned.stored < after.stored - 300_000
+
+
+def test_a_snapshot_that_is_deleted_meanwhile_counts_no_more(world: World) -> None:
+    ids = {world.snapshot(), world.snapshot()}
+    gone: set[bytes] = set()
+
+    class Deleting(FaultyStorage):
+        def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+            if "/snapshots/" in key and not gone:
+                gone.add(bytes.fromhex(key.rpartition("/")[2]))
+                snapshot_forget(world.open(), snapshot=next(iter(gone)))
+            return super().read(key, start=start, stop=stop)
+
+    usage = repository_usage(world.open(Deleting(world.storage, at=0)))
+    assert usage.snapshots.keys() == ids - gone
+    assert len(gone) == 1

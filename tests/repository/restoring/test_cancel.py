@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,8 @@ import pytest
 
 from repository.restoring import target as target_module
 from repository.restoring import window, workers
+from repository.restoring.outcome import RestoreLimits, Tally
+from repository.restoring.workers import Pulse, Workers
 from tests.repository.restoring.trees import Kept, picture, settle, write
 
 RANDOM = Random(13)  # noqa: S311 - content to be told apart
@@ -88,6 +91,28 @@ def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path)
         kept.restore(kept.keep(world), target, progress=progress)
 
     assert not (target / ".savepoint").exists()
+
+
+def test_what_has_not_begun_when_it_ends_never_does() -> None:
+    """With the storage gone, each task that waits would try it for minutes."""
+    team = Workers(1, Pulse(Tally(RestoreLimits()), progress=None, checkpoint=None))
+    begun: list[int] = []
+
+    def fail() -> None:
+        raise Stopped
+
+    def hold() -> None:
+        while True:
+            team.go_on()
+
+    team.start([fail])
+    team.start([hold])
+    team.start(partial(begun.append, number) for number in range(5))
+    with pytest.raises(Stopped):
+        team.finish()
+    team.close()
+
+    assert begun == []
 
 
 def test_a_worker_that_dies_by_itself_ends_it(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -14,7 +14,9 @@ from repository.errors import Damage, TargetFailed, TargetFull
 from repository.objects import INDEX
 from repository.restoring import window
 from repository.restoring.outcome import Reason
+from repository.snapshots import assembly
 from repository.storage import StorageUnavailable
+from repository.tree import records, stream
 from tests.repository.restoring.trees import Kept, picture, settle, write
 from tests.storage.memory import FaultyStorage
 
@@ -99,6 +101,27 @@ def test_a_pack_that_is_gone_costs_all_that_is_in_it(kept: Kept, world: Path, ta
 
     assert {path for path, _ in report.failed} == {path for path in picture(world) if path not in _no_files(world)}
     assert picture(target).keys() == _no_files(world)
+
+
+def test_all_chunks_of_a_pack_that_is_gone_are_looked_for_in_one_index(
+    kept: Kept, target: Path, snapshot: bytes
+) -> None:
+    chunks = chunks_of(kept, snapshot)
+    for pack in {kept.pack_of(chunk) for chunk in chunks}:
+        del kept.storage.objects[pack]
+    indexes = sum("/index/" in key for key in kept.storage.objects)
+    read: list[str] = []
+
+    class Noted(FaultyStorage):
+        def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+            read.append(key)
+            return super().read(key, start=start, stop=stop)
+
+    kept.storage = Noted(kept.storage, at=0)  # type: ignore[assignment]
+    assert kept.restore(snapshot, target).failed
+
+    assert len(chunks) > 2
+    assert sum("/index/" in key for key in read) == 2 * indexes
 
 
 def test_a_chunk_that_no_index_names(
@@ -201,6 +224,29 @@ def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
             assert after[path][5] == wanted[path][5]
         assert kept.restore(snapshot, folder).failed == []
         assert picture(folder) == wanted
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_live_file_that_a_bad_disk_cannot_read_is_replaced(
+    kept: Kept, world: Path, target: Path, *, parted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parted:
+        for module in (records, stream, assembly):
+            monkeypatch.setattr(module, "PART_SIZE", 2 << 20)
+    snapshot = kept.keep(world)
+    bad = [write(target / "large", LARGE), write(target / "small" / "07", bytes(500))]
+    inodes, preadv = {path.stat().st_ino for path in bad}, os.preadv
+
+    def read(fd: int, buffers: list[memoryview], offset: int) -> int:
+        if os.fstat(fd).st_ino in inodes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return preadv(fd, buffers, offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "preadv", read)
+        assert kept.restore(snapshot, target).failed == []
+
+    assert picture(target) == picture(world)
 
 
 def _failing(real: Callable, at: int, code: int) -> Callable:

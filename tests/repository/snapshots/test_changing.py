@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -233,3 +233,37 @@ def test_attributes_that_no_record_can_hold_cost_that_file_only(kept: Kept, monk
     found = kept_picture(kept.opened(), root.snapshot)
     assert [found[path][0] for path in (b"a", b"b", b"folder")] == [Kind.SKIPPED, Kind.FILE, Kind.FOLDER]
     assert found[b"b"][2] == {b"user.note": b"x" * 50}
+
+
+@pytest.mark.parametrize("size", [100, 100_000, 400_000])
+def test_a_file_that_a_bad_disk_cannot_read_is_listed_and_its_neighbours_are_kept(
+    kept: Kept, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        (kept.root / name).write_bytes(name.encode() * size)
+    bad, preadv = (kept.root / "b").stat().st_ino, os.preadv
+
+    def read(fd: int, buffers: list[memoryview], offset: int) -> int:
+        if os.fstat(fd).st_ino == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return preadv(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", read)
+    root = kept.snapshot()
+    assert (root.skipped, root.files) == (1, 2)
+    assert record(kept, root, b"b").target == b"Input/output error"
+    assert [content(kept, root, name) for name in (b"a", b"c")] == [b"a" * size, b"c" * size]
+
+
+def test_a_file_of_a_size_that_nobody_has_is_listed_and_its_neighbours_are_kept(kept: Kept) -> None:
+    class Huge(LocalTree):
+        def scan(self) -> Iterator[SourceEntry]:
+            for entry in super().scan():
+                yield entry._replace(size=1 << 62) if entry.path == b"b" else entry
+
+    for name in ("a", "b", "c"):
+        (kept.root / name).write_bytes(name.encode())
+    root = kept.snapshot(source=Huge(kept.root))
+    assert (root.skipped, root.files) == (1, 2)
+    assert record(kept, root, b"b").target == b"it is larger than 16 TiB"
+    assert [content(kept, root, name) for name in (b"a", b"c")] == [b"a", b"c"]

@@ -17,7 +17,7 @@ from repository.packs.fetching import ChunkStore
 from repository.repository_keys import KeyWrap, RepositoryKeys
 from repository.retrying import RetryingStorage
 from repository.snapshots.root import root_load
-from repository.storage import ObjectNotFound, Storage
+from repository.storage import ObjectExists, ObjectNotFound, Storage
 from repository.tree.stream import Manifest
 
 Clock = Callable[[], datetime]
@@ -73,7 +73,11 @@ def repository_create(
     if plain.key_objects():
         raise RepositoryExists("there is a repository already")
     found = RepositoryKeys.generate(tenant=tenant, repository=repository, suite=suite, created_at=time_text(clock()))
-    plain.store(found, keys)
+    try:
+        # The first key object has a name that can be given once: of two who create at once, one is refused.
+        plain.store(found, keys, name=repository.bytes)
+    except ObjectExists:
+        raise RepositoryExists("there is a repository already") from None
     return _opened(retrying, found, clock)
 
 
@@ -100,7 +104,7 @@ def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, 
         found = plain.load(old)
     except KeyUnavailable:
         found = plain.load(new)  # a call before this one came as far as that
-    kept = plain.store(found, new)
+    kept = plain.store(found, new, name=id_new())
     try:
         is_whole = plain.read(kept, new).key == found.key
     except (SealError, ObjectNotFound):
@@ -122,8 +126,7 @@ class _Plain:
     def key_objects(self) -> list[bytes]:
         return [name for name, _ in self._objects.list(KEYS)]
 
-    def store(self, keys: RepositoryKeys, wrap: KeyWrap) -> bytes:
-        name = id_new()
+    def store(self, keys: RepositoryKeys, wrap: KeyWrap, *, name: bytes) -> bytes:
         self._objects.put_raw(KEYS, name, [wrap.wrap(keys.encoded(), context=self._context(name))])
         return name
 

@@ -22,6 +22,8 @@ from repository.tree.stream import RawEntry
 # What may wait for an entry before it that is still being read.
 ENTRIES_WAITING_MAX = 8192
 BYTES_WAITING_MAX = 8 << 20
+# What a small file's record is reckoned to take while it waits.
+RECORD_BYTES = 1024
 PARTS_WAITING_MAX = 64
 # Some file systems let anybody make a file of 8 EiB that is nothing but a hole, and has 34 billion parts.
 FILE_SIZE_MAX = 16 << 40
@@ -132,6 +134,7 @@ class Assembly:
             self._waiting.append(run)
         bundle.add(entry, self._record(entry))
         run.end = len(bundle)
+        self._bytes_waiting += RECORD_BYTES
         if bundle.is_full:
             self._bundle_close()
 
@@ -180,6 +183,8 @@ class Assembly:
         if isinstance(head, BundledRun) and not head.ready():
             self._bundle_close()
         records, is_last = head.take()
+        if isinstance(head, BundledRun):
+            self._bytes_waiting -= RECORD_BYTES * len(records)
         if isinstance(head, Ready):
             self._bytes_waiting -= sum(len(raw) for _, raw in records)
         for record, raw in records:

@@ -22,7 +22,7 @@ from repository.snapshots.assembly import Assembly, Counts
 from repository.snapshots.contents import Contents
 from repository.snapshots.parent import Parent
 from repository.snapshots.root import Root, root_store
-from repository.sources.protocol import Source, SourceGone
+from repository.sources.protocol import Source, SourceFailed, SourceGone
 from repository.storage import ObjectNotFound
 from repository.tree.stream import Manifest, ManifestWriter
 
@@ -73,7 +73,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
             making.end()
         mark.check()
         root_store(repository.objects, root)
-        with suppress(SourceGone):  # the snapshot is there; the source only learns less of it
+        with suppress(SourceGone, SourceFailed):  # the snapshot is there; the source only learns less of it
             source.commit(root.snapshot)
         return root
 

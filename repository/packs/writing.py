@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from repository.chunks.chunk import ChunkCipher, ChunkType, Compressor, Location
 from repository.index.index import Index
+from repository.index.table import Table
 from repository.objects import PACKS, Objects, id_new
 from repository.packs.layout import HEADER_SIZE, PACK_SIZE, Entry, header, tail
 
@@ -18,9 +19,11 @@ BUFFERS = 2
 MANIFEST_PACK_SIZE = 8 * MIB
 # After so many packs an index object names them, so that whoever comes after an interruption need not read them.
 PACKS_PER_INDEX = 64
+# Ids that were found in the index and are asked for again soon, as those of bundles are.
+SEEN_MAX = 1 << 15
 # Chunks of a few bytes, as of a file that is mostly holes, fill neither directories nor memory.
 CHUNKS_PER_PACK = 1 << 14
-CHUNKS_PER_INDEX = 1 << 17
+CHUNKS_PER_INDEX = 1 << 14
 
 
 @dataclass(slots=True)
@@ -38,7 +41,7 @@ class _Pack:
     def is_full(self, length: int, size: int) -> bool:
         """Whether so many more bytes belong into another pack."""
         begun = self.offset > HEADER_SIZE
-        return begun and (self.offset + length > size or len(self.entries) >= CHUNKS_PER_PACK)
+        return begun and (self.offset + length > size or len(self.entries) + self.writing >= CHUNKS_PER_PACK)
 
 
 class PackQueue:
@@ -48,6 +51,7 @@ class PackQueue:
         self._objects = objects
         self._head = head
         self._size = size
+        self.sent_bytes = 0
         self._stored = stored
         self._free: list[mmap.mmap] = []
         self._made = 0
@@ -132,6 +136,7 @@ class PackQueue:
             pack.entries.sort(key=lambda entry: entry[1].offset)
             end = tail(self._objects, pack.name, pack.entries)
             self._objects.put_raw(PACKS, pack.name, [pack.view[: pack.offset], end])
+            self.sent_bytes += pack.offset + len(end)
             self._stored.add(pack.name, pack.offset + len(end), pack.entries)
         except BaseException as error:  # noqa: BLE001  # raised to whoever writes next
             self.fail(error)
@@ -149,27 +154,20 @@ class PackQueue:
 class _Stored:
     """What is in storage, and which of it no index object names yet."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, known: set[bytes]) -> None:
         self._index = index
+        self._known = known
         self._entries: list[Entry] = []
         self._sizes: dict[bytes, int] = {}
         self._lock = threading.Lock()
-        self.bytes = 0
 
     def add(self, pack: bytes, size: int, entries: list[Entry]) -> None:
-        """Take note of a stored pack; sometimes this writes an index object."""
+        """Take note of a pack that is in storage; sometimes this writes an index object."""
         with self._lock:
-            self.bytes += size
             self._sizes[pack] = size
             self._entries += entries
             if len(self._sizes) >= PACKS_PER_INDEX or len(self._entries) >= CHUNKS_PER_INDEX:
                 self._index_write()
-
-    def adopt(self, pack: bytes, size: int, entries: list[Entry]) -> None:
-        """Have the next index object name a pack that was stored by somebody else."""
-        with self._lock:
-            self._sizes[pack] = size
-            self._entries += entries
 
     def finish(self) -> None:
         """Have an index object name everything."""
@@ -178,7 +176,9 @@ class _Stored:
                 self._index_write()
 
     def _index_write(self) -> None:
+        """From here on the index knows these chunks, in less memory than a set of their ids."""
         self._index.store(self._entries, self._sizes)
+        self._known.difference_update([chunk for chunk, _ in self._entries])
         self._entries, self._sizes = [], {}
 
 
@@ -188,29 +188,32 @@ class ChunkWriter:
     def __init__(self, objects: Objects, cipher: ChunkCipher, index: Index) -> None:
         self._cipher = cipher
         self._index = index
-        self._stored = _Stored(index)
+        self._known: set[bytes] = set()
+        self._seen: set[bytes] = set()
+        self._stored = _Stored(index, self._known)
         head = header(cipher.suite)
         self._queues = {
             ChunkType.DATA: PackQueue(objects, head=head, size=PACK_SIZE, stored=self._stored),
             ChunkType.MANIFEST: PackQueue(objects, head=head, size=MANIFEST_PACK_SIZE, stored=self._stored),
         }
-        self._known: set[bytes] = set()
         self._lock = threading.Lock()
         self.added_bytes = 0
 
     @property
     def stored_bytes(self) -> int:
-        """What the packs that are stored so far take."""
-        return self._stored.bytes
+        """What the packs that were sent so far take."""
+        return sum(queue.sent_bytes for queue in self._queues.values())
 
     def has(self, chunk: bytes) -> bool:
         """Whether a snapshot may name the chunk: it is here, or is just being written."""
-        if chunk in self._known:
+        if chunk in self._known or chunk in self._seen:
             return True
-        if self._index.reusable(chunk):
-            self._known.add(chunk)
-            return True
-        return False
+        if not self._index.reusable(chunk):
+            return False
+        if len(self._seen) >= SEEN_MAX:
+            self._seen.clear()
+        self._seen.add(chunk)
+        return True
 
     def store(self, type_: ChunkType, plain: memoryview, hashes: bytes, compressor: Compressor) -> bytes:
         """The id of a chunk with these bytes, stored if the repository did not have it. Raises `StorageError`."""
@@ -233,8 +236,8 @@ class ChunkWriter:
 
     def adopt(self, pack: bytes, size: int, entries: list[Entry]) -> None:
         """Use a pack that no index names: what an interrupted snapshot left."""
-        self._index.add(entries)
-        self._stored.adopt(pack, size, entries)
+        self._index.take(Table.build(entries, {pack: size}))
+        self._stored.add(pack, size, entries)
 
     def finish(self) -> None:
         """Wait until every chunk is in storage and indexed; raises what storing raised."""

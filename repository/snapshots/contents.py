@@ -90,11 +90,12 @@ class Contents:
             return _rule(entry, file)
 
     def _part(self, file: SourceFile, span: tuple[int, int], rule: Rule, base: Base | None) -> Done:
-        if rule.in_place:
-            whole = list(file.data_ranges(*span)) == [span]
-            if base is not None and base.header == rule.header and whole:
-                content = delta_content(file, span, header=rule.header, base=base.content, store=self._store)
-                return Done(content, rule.header, file.changed(), file.xattrs())
+        whole = next(iter(file.data_ranges(*span)), None) == span
+        if rule.in_place and whole and base is not None and base.header == rule.header:
+            content = delta_content(file, span, header=rule.header, base=base.content, store=self._store)
+            return Done(content, rule.header, file.changed(), file.xattrs())
+        if rule.in_place or not whole:
+            # Holes move no bytes: what is around them stays on the grid, and small pieces share a chunk.
             content, shrunk = cut_by_grid(file, span, header=rule.header, buffer=self._tools.buffer, store=self._store)
         else:
             tools = self._tools

@@ -34,29 +34,40 @@ def chunker_of(sizes: ChunkerSizes, seed: bytes) -> FastCDC:
 def cut_by_grid(
     file: SourceFile, span: tuple[int, int], *, header: int, buffer: memoryview, store: StoreChunk
 ) -> tuple[Content, bool]:
-    """Chunks of 1 MiB after the header; also whether the file was shorter than it was said to be."""
+    """Chunks of 1 MiB after the header, of less where there are holes in it.
+
+    Also returns whether the file was shorter than it was said to be.
+    """
     extents, blocks, shrunk = ExtentList(), bytearray(), False
     for begin, end in _cells(*span, header):
-        at, cell = begin, _BlockHasher()
+        at, fill, cell = begin, 0, _BlockHasher()
+        ranges: list[tuple[int, int]] = []
         for low, high in file.data_ranges(begin, end):
             if low == high:
                 continue  # it became a hole while it was asked about
-            extents.add_hole(low - at)
-            cell.skip(low - at)
-            view = buffer[: high - low]
+            view = buffer[fill : fill + high - low]
             shrunk |= _fill(file, view, low)
-            # A chunk that is a cell has the blocks of the file: they are hashed once.
-            hashes = block_hashes(view)
-            if (low, high) == (begin, end):
-                blocks += hashes
-            else:
+            ranges.append((low, high))
+            if (low, high) != (begin, end):
+                cell.skip(low - at)
                 cell.update(view)
-            extents.add(high - low, store(view, hashes), 0)
-            at = high
-        extents.add_hole(end - at)
+            at, fill = high, fill + high - low
+        # A chunk that is a cell has the blocks of the file: they are hashed once.
+        hashes = block_hashes(buffer[:fill])
         cell.skip(end - at)
-        blocks += cell.finish()
+        blocks += hashes if ranges == [(begin, end)] else cell.finish()
+        _cell_place(extents, (begin, end), ranges, store(buffer[:fill], hashes) if fill else b"")
     return extents.content(bytes(blocks)), shrunk
+
+
+def _cell_place(extents: ExtentList, cell: tuple[int, int], ranges: list[tuple[int, int]], chunk: bytes) -> None:
+    """The extents of a cell whose ranges of data lie in a chunk, one behind the other."""
+    at, offset = cell[0], 0
+    for low, high in ranges:
+        extents.add_hole(low - at)
+        extents.add(high - low, chunk, offset)
+        at, offset = high, offset + high - low
+    extents.add_hole(cell[1] - at)
 
 
 def cut_by_content(

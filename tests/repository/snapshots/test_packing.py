@@ -17,6 +17,7 @@ from repository.packs import writing
 from repository.packs.layout import directory_read, header
 from repository.packs.writing import ChunkWriter, PackQueue
 from repository.snapshots import assembly
+from repository.snapshots.cutting import GRID_SIZE
 from repository.sources.local import LocalTree
 from repository.sources.local_file import LocalFile
 from repository.sources.protocol import SourceEntry, SourceGone
@@ -66,7 +67,7 @@ def test_a_seal_that_fails_ends_the_snapshot(kept: Kept, threads: int, monkeypat
 
 def queue_of(kept: Kept) -> PackQueue:
     repository = kept.opened()
-    stored = writing._Stored(Index.load(repository.objects))
+    stored = writing._Stored(Index.load(repository.objects), set())
     return PackQueue(repository.objects, head=header(repository.cipher.suite), size=1000, stored=stored)
 
 
@@ -127,14 +128,28 @@ def test_tiny_chunks_fill_no_directory_and_no_memory(kept: Kept, monkeypatch: py
     monkeypatch.setattr(writing, "CHUNKS_PER_INDEX", 64)
     path = kept.root / "holes.bin"
     path.touch()
-    os.truncate(path, 400 * 8192)
+    os.truncate(path, 400 * GRID_SIZE)
     for number in range(400):
-        edit(path, number * 8192, b"%04d" % number)
+        edit(path, number * GRID_SIZE, b"%04d" % number)
     root = kept.snapshot()
     objects = kept.opened().objects
     sizes = [len(directory_read(objects, pack, size)) for pack, size in objects.list(PACKS)]
     assert max(sizes) <= 16
     assert len(list(objects.list(INDEX))) >= 400 // 80
+    assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
+
+
+def test_pieces_between_holes_share_a_chunk(kept: Kept) -> None:
+    path = kept.root / "holes.bin"
+    path.touch()
+    os.truncate(path, 2 * GRID_SIZE)
+    for number in range(32):
+        edit(path, number * (GRID_SIZE // 16), b"%04d" % number)
+    root = kept.snapshot()
+    assert root.added_bytes < GRID_SIZE
+    objects = kept.opened().objects
+    held = [entry for pack, size in objects.list(PACKS) for entry in directory_read(objects, pack, size)]
+    assert sum(at.type is ChunkType.DATA for _, at in held) == 2
     assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
 
 

@@ -19,7 +19,7 @@ CHUNK_SIZE_MAX = 8 << 20
 HASH_SIZE = 32
 _LABEL = b"savepoint/chunk/1\x00"
 _BOUND = struct.Struct(">BBB32sI")
-# Measured on region files, databases, logs and jars of 1 MiB chunks (docs/performance.md).
+# Measured on 1 MiB chunks of region files, databases, logs and jars (docs/decisions/0017).
 LEVEL_FAST = -3
 LEVEL = 1
 WORTH_MORE = 0.65

@@ -153,7 +153,7 @@ def test_a_snapshot_whose_tombstone_does_not_open_outlives_every_prune(sound: di
 def test_a_key_object_that_opens_is_enough(sound: dict[str, Made]) -> None:
     made = sound["ours"].copied()
     for number, stored in enumerate((b"", made.spare_key, sound["other tenant"].stored("keys"))):
-        made.storage.objects[made.key("keys")[:-32] + f"{number:032x}"] = stored
+        made.storage.objects[made.key("keys")[:-32] + f"{number + 1000:032x}"] = stored
     assert sayings(made) == {}
 
 

@@ -66,7 +66,7 @@ def main() -> None:
             commits += 1
             if commits == 1:
                 print("writing", flush=True)
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # a game saves often, not without end
     print(commits)
 
 

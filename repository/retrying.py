@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from repository.checkpoint import Checkpoint, go_on
 from repository.object_keys import key_checked
 from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, ObjectWriter, Storage, StorageError
 
@@ -39,12 +40,12 @@ class RetryingStorage:
         *,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
-        checkpoint: Callable[[], None] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._inner = inner
         self._sleep = sleep
         self._jitter = jitter
-        self._checkpoint = checkpoint or _go_on
+        self._checkpoint = checkpoint or go_on
 
     @contextmanager
     def writer(self, key: str, *, expected_size: int) -> Iterator[ObjectWriter]:  # noqa: ARG002  # it is counted instead
@@ -197,7 +198,3 @@ class _HeldWriter:
     def _open_check(self) -> None:
         if self._committed:
             raise ValueError("the object is committed")
-
-
-def _go_on() -> None:
-    """The checkpoint of who cannot be cancelled."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from repository.checkpoint import Checkpoint
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint
 from repository.objects import INDEX, Objects, id_new
 from repository.storage import ObjectNotFound
 

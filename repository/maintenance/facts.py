@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from repository.checkpoint import Checkpoint
 from repository.errors import Damage, ObjectDamaged, PruneRefused, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint
 from repository.maintenance.consolidate import Part, index_load
 from repository.maintenance.used import PackUse, UsedChunks, snapshot_use
 from repository.marks import FoundMark, marks_list

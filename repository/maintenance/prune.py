@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from repository.checkpoint import Checkpoint, go_on
 from repository.errors import PruneRefused
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.consolidate import index_replace
 from repository.maintenance.exclusive import alone
 from repository.maintenance.facts import Facts, Loaded, facts_load

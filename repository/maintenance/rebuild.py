@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from repository.checkpoint import Checkpoint, go_on
 from repository.errors import Damage, PruneRefused, RepositoryUnknown
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.consolidate import ENTRIES_MAX
 from repository.maintenance.exclusive import alone
 from repository.objects import INDEX, PACKS, Objects, id_new

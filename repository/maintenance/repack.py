@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from repository.checkpoint import Checkpoint
 from repository.chunks.chunk import ChunkType
 from repository.errors import Damage, ObjectDamaged
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint
 from repository.maintenance.facts import Facts, Loaded
 from repository.objects import INDEX, PACKS, id_new
 from repository.packs.fetching import spans_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from repository.checkpoint import Checkpoint, go_on
 from repository.errors import SnapshotNotFound
 from repository.index.index import Index
-from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.used import UsedChunks, snapshot_use
 from repository.objects import INDEX, PACKS, SNAPSHOTS
 from repository.packs.fetching import ChunkStore

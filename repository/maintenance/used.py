@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from repository.checkpoint import Checkpoint
 from repository.chunks.chunk import Location
 from repository.errors import ObjectDamaged
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.snapshots.root import Root
 from repository.tree.records import CHUNK_ID_SIZE, records_unpack

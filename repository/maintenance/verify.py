@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from repository.checkpoint import Checkpoint, go_on
 from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index
 from repository.index.table import Table
-from repository.maintenance.checkpoint import Checkpoint, go_on
 from repository.maintenance.chunk_states import ChunkStates
 from repository.maintenance.coverage import Coverage
 from repository.maintenance.verify_packs import packs_verify

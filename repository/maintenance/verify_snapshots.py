@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from repository.checkpoint import Checkpoint
 from repository.errors import ManifestInvalid
-from repository.maintenance.checkpoint import Checkpoint
 from repository.maintenance.chunk_states import ChunkStates
 from repository.maintenance.contents import ContentCheck, hash_fits
 from repository.maintenance.verify_report import LostFile, LostRange, SnapshotReport

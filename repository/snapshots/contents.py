@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import NamedTuple
 
 from pyfastcdc import FastCDC
 
+from repository.checkpoint import Checkpoint
 from repository.chunks.chunk import ChunkType, Compressor
 from repository.packs.writing import ChunkWriter
 from repository.repository_keys import RepositoryKeys
@@ -52,9 +52,7 @@ class _Tools:
 class Contents:
     """Stores the contents of files; `checkpoint` is called before each chunk and may raise."""
 
-    def __init__(
-        self, source: Source, writer: ChunkWriter, keys: RepositoryKeys, *, checkpoint: Callable[[], None]
-    ) -> None:
+    def __init__(self, source: Source, writer: ChunkWriter, keys: RepositoryKeys, *, checkpoint: Checkpoint) -> None:
         self._source = source
         self._writer = writer
         self._chunker = keys.chunker

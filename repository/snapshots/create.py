@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+from repository.checkpoint import Checkpoint, go_on
 from repository.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index
@@ -39,10 +40,6 @@ class Progress:
     stored_bytes: int
 
 
-def _nothing() -> None:
-    """Go on."""
-
-
 def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thing
     repository: Repository,
     *,
@@ -52,7 +49,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     trust_stat: bool = True,
     threads: int = 2,
     progress: Callable[[Progress], None] | None = None,
-    checkpoint: Callable[[], None] = _nothing,
+    checkpoint: Checkpoint = go_on,
 ) -> Root:
     """Keep everything that the source has; returns the snapshot, which exists from then on.
 
@@ -89,7 +86,7 @@ class _Making:
         *,
         threads: int,
         progress: Callable[[Progress], None] | None,
-        checkpoint: Callable[[], None],
+        checkpoint: Checkpoint,
     ) -> None:
         self._repository = repository
         self._source = source

@@ -73,7 +73,7 @@ class RepositoryKeys:
         return cls(tenant, repository, secrets.token_bytes(KEY_SIZE), suite, ChunkerSizes(), created_at)
 
     def derive(self, name: str) -> bytes:
-        """The key for a purpose: `identity`, `chunks`, `nonces`, `objects` or `chunker`; 32 bytes."""
+        """The key for a purpose: `identity`, `chunks`, `objects` or `chunker`; 32 bytes."""
         info = _LABEL + name.encode() + b"\x00"
         return HKDF(algorithm=SHA256(), length=KEY_SIZE, salt=self.repository.bytes, info=info).derive(self.key)
 

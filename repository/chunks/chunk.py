@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,7 +21,7 @@ HASH_SIZE = 32
 _LABEL = b"savepoint/chunk/1\x00"
 _BOUND = struct.Struct(">BBB32sI")
 # Measured on 1 MiB chunks of region files, databases, logs and jars (docs/decisions/0017).
-LEVEL_FAST = -3
+LEVEL_FAST = -7
 LEVEL = 1
 WORTH_MORE = 0.65
 
@@ -92,7 +93,6 @@ class ChunkCipher:
     def __init__(self, keys: RepositoryKeys) -> None:
         self._identity = keys.derive("identity")
         self._chunks = keys.derive("chunks")
-        self._nonces = keys.derive("nonces")
         self.suite = keys.suite
         self._bound = _LABEL + keys.tenant.bytes + keys.repository.bytes
         self._nonce_size = keys.suite.nonce_size
@@ -114,11 +114,8 @@ class ChunkCipher:
     ) -> None:
         """The stored form into `out`, which is `overhead` longer than the payload."""
         key = self._key(chunk_id, compression)
-        nonce = bytes(self._nonce_size)
-        if compression is not Compression.NONE:
-            named = blake3(chunk_id, key=self._nonces)
-            named.update(payload)
-            nonce = named.digest()[: self._nonce_size]
+        plain_named = compression is Compression.NONE
+        nonce = bytes(self._nonce_size) if plain_named else secrets.token_bytes(self._nonce_size)
         cipher, inner = aead_open(self.suite, key, nonce)
         out[: self._nonce_size] = nonce
         bound = self._associated(type_, compression, chunk_id, plain_size)

@@ -139,7 +139,7 @@ def _hole_hashes(spans: tuple[_Span, ...]) -> bytes:
     return b"".join(blake3(bytes(high - low)).digest() for low, high in spans)
 
 
-def _sectors_changed(low: int, high: int, old: bytes, new: bytearray) -> list[_Span]:
+def _sectors_changed(low: int, high: int, old: bytes, new: bytes) -> list[_Span]:
     """The sectors of a block whose tags differ; an unknown tag is like none."""
     return [
         (low + at * SECTOR_SIZE, min(low + (at + 1) * SECTOR_SIZE, high))

@@ -23,7 +23,7 @@ from repository.sources.sector_store import (
     is_damage,
     store_remove,
 )
-from repository.sources.sector_tags import SLICE_TAGS_SIZE, TAG_SIZE, FileTags, SectorTagger
+from repository.sources.sector_tags import SLICE_TAGS_SIZE, TAG_SIZE, TAGGER_KEY_SIZE, FileTags, SectorTagger
 
 # Rows wait in memory until so many, or so many bytes of tags, are written in one transaction.
 _ROWS_A_WRITE: Final = 2000
@@ -164,7 +164,8 @@ class SectorMap:
             return SectorStore(self._path)
 
     def _secret_take(self, secret: bytes) -> None:
-        self.tagger = SectorTagger(blake3(secret, derive_key_context="savepoint sector map 1 tags").digest())
+        tag_key = blake3(secret, derive_key_context="savepoint sector map 2 tags").digest(TAGGER_KEY_SIZE)
+        self.tagger = SectorTagger(tag_key)
         self._proof_key = blake3(secret, derive_key_context="savepoint sector map 1 proofs").digest()
 
     def _proof(self, key: bytes, number: int, tags: bytes) -> bytes:

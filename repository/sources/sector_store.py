@@ -14,7 +14,7 @@ SECRET_SIZE: Final = 32
 OPENED: Final = -1
 """The number of the row that says that a file was opened, so that what was known of it is no longer so."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _APPLICATION: Final = int.from_bytes(b"SVSM", "big")
 _BUSY_SECONDS: Final = 2
 _RUN_SIZE: Final = 16

@@ -74,10 +74,11 @@ class RetryingStorage:
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """The bytes of a small object from `start` up to `stop` (or the end); raises `ObjectNotFound`."""
-        return b"".join(self.read(key, start=start, stop=stop))
+        pieces = list(self.read(key, start=start, stop=stop))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`.
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB; raises `ObjectNotFound`.
 
         After an error it goes on with the byte it had got to. Every piece that came brings all five tries back.
         """

@@ -61,7 +61,7 @@ class Storage(Protocol):
         """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""
 
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`."""
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB; raises `ObjectNotFound`."""
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""

@@ -83,7 +83,7 @@ class AssetReader:
         self._sealed = sealed
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` in pieces of at most 1 MiB.
+        """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
 
         Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import struct
+import threading
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -17,6 +18,7 @@ from repository.repository_keys import RepositoryKeys
 
 BLOCK_SIZE = 1 << 16
 CHUNK_SIZE_MAX = 8 << 20
+ROOM_LEAST = 1 << 20
 HASH_SIZE = 32
 _LABEL = b"savepoint/chunk/1\x00"
 _BOUND = struct.Struct(">BBB32sI")
@@ -123,25 +125,31 @@ class ChunkCipher:
 
     def open(self, stored: memoryview, *, chunk_id: bytes, location: Location) -> bytes:
         """The plain bytes; raises `ObjectDamaged` unless they are those that the id names."""
-        plain = self._payload(stored, chunk_id, location)
-        if location.compression is Compression.ZSTD:
-            plain = _decompress(plain, location.plain_size)
+        payload = self._payload(stored, chunk_id, location)
+        is_packed = location.compression is Compression.ZSTD
+        plain = _decompress(payload, location.plain_size) if is_packed else bytes(payload)
         if len(plain) != location.plain_size:
             raise ObjectDamaged("a chunk has another size")
         if self.chunk_id(location.type, block_hashes(memoryview(plain))) != chunk_id:
             raise ObjectDamaged("a chunk is not what its id names")
         return plain
 
-    def _payload(self, stored: memoryview, chunk_id: bytes, location: Location) -> bytes:
+    def _payload(self, stored: memoryview, chunk_id: bytes, location: Location) -> bytes | memoryview:
+        """What was sealed; if it has to be decompressed, only until this thread opens the next chunk."""
         if len(stored) != location.stored_size or len(stored) < self.overhead:
             raise ObjectDamaged("a pack ends before a chunk does")
         key = self._key(chunk_id, location.compression)
         cipher, inner = aead_open(self.suite, key, bytes(stored[: self._nonce_size]))
         bound = self._associated(location.type, location.compression, chunk_id, location.plain_size)
+        sealed = stored[self._nonce_size :]
         try:
-            return cipher.decrypt(inner, stored[self._nonce_size :], bound)
+            if location.compression is Compression.NONE:
+                return cipher.decrypt(inner, sealed, bound)
+            payload = _unpacking.room(len(sealed) - TAG_SIZE)
+            cipher.decrypt_into(inner, sealed, bound, payload)
         except InvalidTag:
             raise ObjectDamaged("a chunk is not what was sealed there") from None
+        return payload
 
     def _key(self, chunk_id: bytes, compression: Compression) -> bytes:
         return blake3(chunk_id + bytes((self.suite, compression)), key=self._chunks).digest()
@@ -150,11 +158,28 @@ class ChunkCipher:
         return self._bound + _BOUND.pack(type_, self.suite, compression, chunk_id, plain_size)
 
 
-def _decompress(payload: bytes, plain_size: int) -> bytes:
+class _Unpacking(threading.local):
+    """What a thread needs to take chunks apart: to make it anew for each would cost more than some chunks."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+        self._room = memoryview(b"")
+
+    def room(self, size: int) -> memoryview:
+        """Room for so many bytes, which the next call takes back."""
+        if len(self._room) < size:
+            self._room = memoryview(bytearray(max(size, ROOM_LEAST)))
+        return self._room[:size]
+
+
+_unpacking = _Unpacking()
+
+
+def _decompress(payload: bytes | memoryview, plain_size: int) -> bytes:
     """No more than was said; a frame that says another size itself is none of ours."""
     try:
         if zstandard.frame_content_size(payload) != plain_size:
             raise ObjectDamaged("a chunk says another size")
-        return zstandard.ZstdDecompressor().decompress(payload, max_output_size=plain_size)
+        return _unpacking.decompressor.decompress(payload, max_output_size=plain_size)
     except zstandard.ZstdError:
         raise ObjectDamaged("a chunk does not decompress") from None

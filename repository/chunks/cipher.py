@@ -31,6 +31,9 @@ class Aead(Protocol):
     def encrypt_into(self, nonce: bytes, data: memoryview, associated_data: bytes, buf: memoryview) -> int:
         """Ciphertext and tag into `buf`, which is 16 bytes longer than `data`."""
 
+    def decrypt_into(self, nonce: bytes, data: memoryview, associated_data: bytes, buf: memoryview) -> int:
+        """The plain bytes into `buf`, which is 16 bytes shorter than `data`; raises as `decrypt`."""
+
     def decrypt(self, nonce: bytes, data: memoryview, associated_data: bytes) -> bytes:
         """The plain bytes; raises cryptography's `InvalidTag`."""
 

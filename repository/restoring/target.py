@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import errno
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from repository.restoring.folders import Folder, Folders, name_of, parent_of
 from repository.restoring.metadata import Metadata
@@ -20,8 +20,7 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a file is made: a name in an open folder. `beside`: that is the folder it is for."""
 
     at: int

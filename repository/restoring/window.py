@@ -26,6 +26,8 @@ _BATCH_FILES = 64
 _BATCH_BYTES = 8 * MIB
 
 Needs = dict[bytes, list[tuple[File, list[Run]]]]
+Fetches = tuple[list[Span], Needs]
+"""What to read from storage, and who waits for each chunk."""
 
 
 class Window:
@@ -66,13 +68,16 @@ class Window:
 
     def flush(self) -> None:
         """Begin to restore what was taken, once what was begun before is done; raises as `add`."""
-        self.finish()
-        self._begun, self._begun_folders = self._held, list(self._folders.values())
+        held, folders = self._held, list(self._folders.values())
         self._held, self._folders, self._bytes, self._many = [], {}, 0, 0
-        small = [file for file in self._begun if len(file.parts) == 1]
+        small = [file for file in held if len(file.parts) == 1]
+        # Where nothing can be right already, it is clear what to fetch while the threads are still at what came before.
+        fetches = self._plan([(file, file.parts[0]) for file in small], settle=True) if self._target.fresh else None
+        self.finish()
+        self._begun, self._begun_folders = held, folders
         self._prepare(small)
-        self._fetch([(file, file.parts[0]) for file in small], settle=True)
-        large = [file for file in self._begun if len(file.parts) > 1]
+        self._fetch(fetches or self._plan([(file, file.parts[0]) for file in small], settle=True), settle=True)
+        large = [file for file in held if len(file.parts) > 1]
         if large:
             self._workers.finish()
         for file in large:
@@ -113,12 +118,13 @@ class Window:
         self._files.prepare_large(file)
         for part in file.parts:
             if not file.failed and not file.settled:
-                self._fetch([(file, part)], settle=False)
+                self._fetch(self._plan([(file, part)], settle=False), settle=False)
                 self._workers.finish()
                 part.wanted = None
         self._files.settle(file)
 
-    def _fetch(self, parts: list[tuple[File, Part]], *, settle: bool) -> None:
+    def _plan(self, parts: list[tuple[File, Part]], *, settle: bool) -> Fetches:
+        """What to fetch for these parts; a file that waits for nothing is settled, where that is wanted."""
         needs: Needs = {}
         for file, part in parts:
             if file.failed or file.settled:
@@ -129,7 +135,10 @@ class Window:
                 self._files.settle(file)
             for chunk, found in runs.items():
                 needs.setdefault(chunk, []).append((file, found))
-        spans = spans_of(self._located(needs))
+        return list(spans_of(self._located(needs))), needs
+
+    def _fetch(self, fetches: Fetches, *, settle: bool) -> None:
+        spans, needs = fetches
         self._workers.start(partial(self._take, span, needs, settle=settle) for span in spans)
 
     def _take(self, span: Span, needs: Needs, *, settle: bool) -> None:

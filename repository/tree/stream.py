@@ -183,6 +183,9 @@ def record_whole(entry: Record, parts: list[Record]) -> Record:
         if parts:
             raise ManifestInvalid("the manifest holds parts of what is no file")
         return entry
+    if not parts and entry.size <= PART_SIZE and entry.content is not None:  # as most files are
+        content_check(entry.content, start=0, stop=entry.size, header=entry.header)
+        return entry
     contents = [entry, *parts]
     if entry.size > PART_SIZE * len(contents) + entry.header:
         raise ManifestInvalid("the manifest lacks a part of a file")

@@ -45,6 +45,9 @@ def seals(monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
         def decrypt(self, nonce: bytes, data: memoryview, bound: bytes) -> bytes:
             return self.inner.decrypt(nonce, data, bound)
 
+        def decrypt_into(self, nonce: bytes, data: memoryview, bound: bytes, out: memoryview) -> int:
+            return self.inner.decrypt_into(nonce, data, bound, out)
+
     def watched(suite: Suite, key: bytes, nonce: bytes) -> tuple[Watched, bytes]:
         made = Watched(suite, key, nonce)
         return made, made.nonce

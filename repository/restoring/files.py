@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import threading
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from repository.errors import ManifestInvalid
@@ -13,7 +14,8 @@ from repository.restoring.folders import Folder, name_of
 from repository.restoring.outcome import Reason, reason_of
 from repository.restoring.parts import Part, Run, file_parts
 from repository.restoring.target import Place, Target
-from repository.restoring.workers import Workers
+from repository.restoring.untouched import is_untouched
+from repository.restoring.workers import Task, Workers
 from repository.tree.records import CHUNK_ID_SIZE, Record
 
 # A file of no more that differs is written anew: to compare and copy it would cost more.
@@ -21,13 +23,25 @@ SMALL_SIZE = 128 << 10
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+RunAll = Callable[[Iterable[Task]], None]
+"""Runs tasks to their end."""
+
+
+def _in_turn(tasks: Iterable[Task]) -> None:
+    for task in tasks:
+        task()
+
+
 class File:
     """One file on its way. `links`: so many hard links to it follow. `many`: it is large, or of more than one chunk."""
 
-    __slots__ = ("failed", "fd", "folder", "links", "many", "name", "parts", "pending", "place", "record", "settled")
+    __slots__ = (
+        "failed", "fd", "folder", "links", "many", "name", "others", "parts", "pending", "place", "record", "settled"
+    )  # fmt: skip
 
     def __init__(self, record: Record, others: list[Record], folder: Folder, links: int) -> None:
         self.record = record
+        self.others = others
         self.folder = folder
         self.name = name_of(record.path)
         self.parts = file_parts(record, others)
@@ -53,36 +67,20 @@ class Files:
         self._workers = workers
         self._lock = threading.Lock()
 
-    def prepare(self, file: File) -> None:
-        """Compare a file of one part with the live one, and settle it if that is right already."""
+    def prepare(self, file: File, run: RunAll = _in_turn) -> None:
+        """Compare a file with the live one, and settle it if that is right already; `run` sees to its parts."""
         try:
-            live = self._live(file)
+            found = self._found(file)
+            if found is not None and self._is_untouched(file, found):
+                self._settle_as_is(file)
+                return
+            live = self._opened(file, found) if found is not None else None
             if live is None:
                 self._begin(file)
                 return
             fd, before = live
             try:
-                self._prepare(file, fd, before)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            self.fail(file, reason_of(error))
-
-    def prepare_large(self, file: File) -> None:
-        """The same for a file of many parts, in several threads; for the caller's own thread."""
-        try:
-            live = self._live(file)
-            if live is None:
-                self._begin(file)
-                return
-            fd, before = live
-            try:
-                self._workers.run(partial(part.compare, fd, self._workers) for part in file.parts)
-                if self._keep(file, fd, before):
-                    return
-                self._begin(file)
-                readable = [part for part in file.parts if part.wanted is not None]
-                self._workers.run(partial(self._copy, file, part, fd) for part in readable)
+                self._prepare(file, fd, before, run)
             finally:
                 os.close(fd)
         except OSError as error:
@@ -135,14 +133,26 @@ class Files:
                 os.unlink(file.place.name, dir_fd=file.place.at)
             file.place = None
 
-    def _live(self, file: File) -> tuple[int, os.stat_result] | None:
-        """The file that is there, open, if its content is of use."""
+    def _found(self, file: File) -> os.stat_result | None:
+        """What stands under the file's name, if anything can."""
         if self._target.fresh:
             return None
         try:
-            found = os.lstat(file.name, dir_fd=file.folder.fd)
-            if not stat.S_ISREG(found.st_mode) or (not file.many and found.st_size != file.record.size):
-                return None
+            return os.lstat(file.name, dir_fd=file.folder.fd)
+        except OSError:
+            return None  # what cannot be looked at is replaced
+
+    def _is_untouched(self, file: File, found: os.stat_result) -> bool:
+        before, mode = self._target.trusted_before, self._target.metadata.mode_of(file.record)
+        if before is None or stat.S_IMODE(found.st_mode) != mode or found.st_nlink != 1 + file.links:
+            return False
+        return is_untouched(file.record, file.others, found, before)
+
+    def _opened(self, file: File, found: os.stat_result) -> tuple[int, os.stat_result] | None:
+        """The live file, open, if its content is of use."""
+        if not stat.S_ISREG(found.st_mode) or (not file.many and found.st_size != file.record.size):
+            return None
+        try:
             fd = os.open(file.name, _READ, dir_fd=file.folder.fd)
         except OSError:
             return None  # what cannot be read is replaced
@@ -152,16 +162,15 @@ class Files:
             return None
         return fd, status
 
-    def _prepare(self, file: File, live: int, before: os.stat_result) -> None:
-        (part,) = file.parts
-        part.compare(live, self._workers)
+    def _prepare(self, file: File, live: int, before: os.stat_result, run: RunAll) -> None:
+        run(partial(part.compare, live, self._workers) for part in file.parts)
         if self._keep(file, live, before):
             return
         self._begin(file)
-        if file.many and part.wanted is not None:
-            self._copy(file, part, live)
+        if file.many:
+            run(partial(self._copy, file, part, live) for part in file.parts if part.wanted is not None)
         else:
-            part.wanted = None
+            file.parts[0].wanted = None
 
     def _keep(self, file: File, live: int, before: os.stat_result) -> bool:
         """Settle a live file that has the content, did not change meanwhile, and has just the names it should have."""
@@ -171,10 +180,13 @@ class Files:
         if _mark(now) != _mark(before) or now.st_nlink != 1 + file.links:
             return False
         self._target.metadata.mend(live, file.record, now)
+        self._settle_as_is(file)
+        return True
+
+    def _settle_as_is(self, file: File) -> None:
         self._tally.kept(file.data_size())
         self._tally.file(kept=True)
         file.settled = True
-        return True
 
     def _begin(self, file: File) -> None:
         # A small file of one chunk is opened, written and closed in one go: no more descriptors than other files.

@@ -34,6 +34,10 @@ class Metadata:
         os.fchmod(fd, wanted.mode & self._bits)
         os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
 
+    def mode_of(self, record: Record) -> int:
+        """The bits that a file or folder is given."""
+        return stat_of(record).mode & self._bits
+
     def mend(self, fd: int, record: Record, live: os.stat_result) -> None:
         """Set what differs of an open file or folder."""
         wanted, mode = stat_of(record), stat.S_IMODE(live.st_mode)

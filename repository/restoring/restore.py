@@ -27,6 +27,7 @@ from repository.restoring.outcome import Reason, RestoreLimits, RestoreProgress,
 from repository.restoring.selection import Entry, Selection, Totals, is_reserved, selection_check
 from repository.restoring.spool import Spool
 from repository.restoring.target import Target
+from repository.restoring.untouched import trusted_before
 from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
 from repository.sources.protocol import Kind
@@ -48,6 +49,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     delete: bool = False,
     special_bits: bool = False,
     durable: bool = True,
+    trust_stat: bool = False,
     limits: RestoreLimits = DEFAULT_LIMITS,
     progress: Callable[[RestoreProgress], None] | None = None,
     checkpoint: Callable[[], None] | None = None,
@@ -59,7 +61,9 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     wholly old or wholly new at any moment: a file that changes gets a new inode, so that who has it open goes on with
     the old one. `delete` also removes what the snapshot does not have, below what was chosen. `special_bits` brings
     setuid, setgid and sticky back. `durable`: all is on the disk before this returns, and each new file before it
-    takes its name. The root keeps its own metadata unless it is made. Owners come back as root only.
+    takes its name. `trust_stat`: a live file with the size, owner, mode, inode and times that the snapshot found is
+    taken for right without being read, unless it had changed shortly before, or the machine was started since: what a
+    disk lost unnoticed stays lost. The root keeps its own metadata unless it is made. Owners come back as root only.
 
     `checkpoint` raises to cancel: what was not yet whole is removed, what was stays.
     Raises, before anything is written, `PathNotFound`, `SnapshotNotFound`, `LimitReached`, and `Damage` when the
@@ -68,7 +72,8 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     tally = Tally(limits)
     pulse = Pulse(tally, progress=progress, checkpoint=checkpoint)
     chunks = repository.chunks()
-    selection = Selection(repository.manifest(snapshot, chunks), paths)
+    manifest = repository.manifest(snapshot, chunks)
+    selection = Selection(manifest, paths)
     totals = selection_check(selection, limits=limits, pulse=pulse)
     pulse.bytes_total, pulse.files_total = totals.data, totals.files
     pulse.tick(always=True)
@@ -78,7 +83,15 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(os.close, root)
         workers = Workers(threads, pulse)
         stack.callback(workers.close)
-        place = Target(root, tally=tally, metadata=metadata, fresh=_is_empty(root), delete=delete, durable=durable)
+        place = Target(
+            root,
+            tally=tally,
+            metadata=metadata,
+            fresh=_is_empty(root),
+            delete=delete,
+            durable=durable,
+            trusted_before=trusted_before(manifest.root) if trust_stat else None,
+        )
         stack.callback(place.folders.close)
         stack.callback(place.close)
         window = Window(repository, chunks, place, workers)

@@ -33,17 +33,27 @@ class Target:
 
     In an empty one (`fresh`) files are made under their own names. In any other they are made in the reserved folder,
     and renamed, many at once, after what they hold is on the disk: so each is wholly old or wholly new.
-    A rename gives a name another inode: who has the old file open goes on with the old file.
+    A rename gives a name another inode: who has the old file open goes on with the old file. `trusted_before`: up to
+    when a live file's change time is believed, None for never.
     """
 
     def __init__(
-        self, root: int, *, tally: Tally, metadata: Metadata, fresh: bool, delete: bool, durable: bool
+        self,
+        root: int,
+        *,
+        tally: Tally,
+        metadata: Metadata,
+        fresh: bool,
+        delete: bool,
+        durable: bool,
+        trusted_before: int | None,
     ) -> None:
         self.folders = Folders(root)
         self.reserved = Reserved(root)
         self.metadata = metadata
         self.tally = tally
         self.fresh = fresh
+        self.trusted_before = trusted_before
         self._delete = delete
         self._durable = durable
         self._waiting: list[tuple[bytes, Place]] = []

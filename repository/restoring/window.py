@@ -115,7 +115,7 @@ class Window:
             self._files.prepare(file)
 
     def _restore_large(self, file: File) -> None:
-        self._files.prepare_large(file)
+        self._files.prepare(file, self._workers.run)
         for part in file.parts:
             if not file.failed and not file.settled:
                 self._fetch(self._plan([(file, part)], settle=False), settle=False)

@@ -25,9 +25,10 @@ _UNIT_SIZE: Final = 1 << 20
 
 
 class _Hidden(threading.local):
-    """A thread's own room for what is encrypted, and its sectors."""
+    """A thread's own encryptor, and room for what it makes of the sectors."""
 
-    def __init__(self) -> None:
+    def __init__(self, cipher: Cipher[ECB]) -> None:
+        self.encryptor = cipher.encryptor()
         self.buffer = memoryview(bytearray(_UNIT_SIZE + _CIPHER_BLOCK))
         self.sectors = [self.buffer[low : low + SECTOR_SIZE] for low in range(0, _UNIT_SIZE, SECTOR_SIZE)]
 
@@ -41,8 +42,8 @@ class SectorTagger:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = Cipher(AES(key), ECB())  # noqa: S305  # a permutation is wanted, and nobody sees its results
-        self._hidden = _Hidden()
+        # A permutation is wanted, and nobody sees its results.
+        self._hidden = _Hidden(Cipher(AES(key), ECB()))  # noqa: S305
 
     def tags(self, data: memoryview) -> bytes:
         """The tags of the sectors that the data is made of, one after the other; the last sector may be shorter."""
@@ -53,14 +54,14 @@ class SectorTagger:
     def _unit(self, data: memoryview) -> bytes:
         """The tags of up to one MiB, encrypted at once: a call for each sector would cost more than its work."""
         whole, rest = divmod(len(data), SECTOR_SIZE)
-        hidden, encryptor = self._hidden, self._cipher.encryptor()
-        size = encryptor.update_into(data[: len(data) - rest], hidden.buffer)
+        hidden = self._hidden
+        size = hidden.encryptor.update_into(data[: len(data) - rest], hidden.buffer)
         tags = b"".join(map(xxh3_128_digest, hidden.sectors[:whole]))
         if not rest:
             return tags
         # Padded to whole cipher blocks; its length is told beside it.
         last = bytes(data[-rest:]).ljust(-(-rest // _CIPHER_BLOCK) * _CIPHER_BLOCK, b"\0")
-        encryptor.update_into(last, hidden.buffer[size:])
+        hidden.encryptor.update_into(last, hidden.buffer[size:])
         return tags + xxh3_128_digest(hidden.buffer[size : size + len(last)], rest)
 
 

@@ -35,9 +35,12 @@ class Figures:
         """The run in the middle."""
         return median(self.runs[tool, metric, unit])
 
-    def ratio(self, peer: str, metric: str, unit: str = "s") -> float:
-        """How many times ours a peer's figure is: the median of the rounds', each with itself."""
-        pairs = zip(self.runs[peer, metric, unit], self.runs[US, metric, unit], strict=True)
+    def ratio(self, peer: str, metric: str, unit: str = "s", *, ours: str | None = None) -> float:
+        """How many times ours a peer's figure is: the median of the rounds', each with itself.
+
+        `ours` names another metric of ours to compare with.
+        """
+        pairs = zip(self.runs[peer, metric, unit], self.runs[US, ours or metric, unit], strict=True)
         return median(theirs / ours for theirs, ours in pairs)
 
 

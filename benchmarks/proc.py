@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 MIB = 1 << 20
 TICKS_PER_SECOND = 100
 """USER_HZ, in which processor time is counted."""
+_MADV_POPULATE_WRITE = 23
 
 
 def children_of(pid: int) -> list[int]:
@@ -32,3 +34,13 @@ def cpu_seconds(pid: int) -> float:
     """The processor time it has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def memory_touch(size: int) -> None:
+    """Use so many bytes of memory, and free them again.
+
+    Where the host of a virtual machine takes back what is free, whoever touches a page first waits for it, several
+    times as long as for the writing itself. What was touched right before is there.
+    """
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
+        room.madvise(_MADV_POPULATE_WRITE)

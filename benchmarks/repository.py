@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from statistics import median
 
 from benchmarks.figures import MB, MEDIA, US, Figures, folder_made
 from benchmarks.peers import Cost
+from benchmarks.proc import memory_touch
 from benchmarks.report import Report
 from benchmarks.repository_memory import memory_measure
 from benchmarks.repository_programs import SAVEPOINT, Program, Tool, programs_installed
@@ -35,6 +37,11 @@ DATABASE_ROWS = 2_000_000
 JOURNAL_MODES = "delete", "wal"
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 SUFFIX = {"tmpfs": "", "disk": "_disk"}
+TICK_SECONDS = 1.5
+SHARE_BASE, DAY_SHARE, DELTA_SHARE = 0.1, 0.1, 0.4
+"""What a run writes, as a share of the world's size: any, one after a day, and a restore onto a live tree."""
+RESIDENT = "_resident"
+"""A metric of ours without the start of a process, as in a worker; compared with the same of a peer, which has one."""
 
 
 @dataclass
@@ -45,6 +52,7 @@ class Bench:
     programs: Sequence[Program]
     medium: str
     root: Path
+    megabytes: int
     random: Random = field(default_factory=lambda: Random(SEED))  # noqa: S311  # an order, no secret
 
     def tools(self, name: str) -> list[Tool]:
@@ -53,30 +61,35 @@ class Bench:
         return [Tool(program, self.root / name / program.name) for program in self.programs]
 
     def shuffled(self, tools: Sequence[Tool]) -> Iterator[Tool]:
-        """The tools in an order of chance, each after what was written before is on the disk."""
-        for tool in self.random.sample(tools, len(tools)):
-            os.sync()
-            yield tool
+        """The tools in an order of chance."""
+        yield from self.random.sample(tools, len(tools))
+
+    def calm(self, share: float = 1.0) -> None:
+        """What was written before is on the disk, and memory for that share of the world is there for whoever comes."""
+        os.sync()
+        memory_touch(int(self.megabytes * MB * (share + SHARE_BASE)))
 
     def note(self, tool: Tool, metric: str, cost: Cost) -> None:
         """Note what a run took."""
         self.figures.note(tool.name, metric, cost.seconds)
         self.figures.note(tool.name, f"{metric}_cpu", cost.cpu_seconds)
         self.figures.peak(tool.name, cost.peak_rss_mib)
+        resident = tool.resident_seconds()
+        if resident is not None:
+            self.figures.note(tool.name, f"{metric}{RESIDENT}", resident)
 
-    def snapshots(self, tools: Sequence[Tool], source: Path, metric: str) -> None:
-        """Every tool makes a snapshot."""
+    def snapshots(self, tools: Sequence[Tool], source: Path, metric: str, *, share: float = 1.0) -> None:
+        """Every tool makes a snapshot, which writes about that share of the world."""
         for tool in self.shuffled(tools):
+            self.calm(share)
             self.note(tool, metric, tool.snapshot(source))
-            resident = tool.resident_seconds()
-            if resident is not None:
-                self.figures.note(tool.name, f"{metric}_resident", resident)
 
     def restores(self, tools: Sequence[Tool], source: Path, metric: str) -> None:
         """Every tool restores its last snapshot, which is of `source` as it is, into an empty folder."""
         target = self.root / "restored"
         for tool in self.shuffled(tools):
             target.mkdir()
+            self.calm()
             cost = tool.restore(target)
             differences = trees_differ(source, target, exactly=tool.program.keeps_exactly)
             assert differences == [], (tool.name, differences)
@@ -100,7 +113,7 @@ def compare(figures: Figures, programs: Sequence[Program], megabytes: int, runs:
     for medium, folder in MEDIA.items():
         with folder_made(folder) as root:
             print(f"{medium}: {megabytes} MB, {runs} rounds of {', '.join(program.name for program in programs)}")
-            bench = Bench(figures, programs, medium, root)
+            bench = Bench(figures, programs, medium, root, megabytes)
             world_generate(root / "origin", seed=SEED, megabytes=megabytes)
             for _ in range(runs):
                 _round_week(bench)
@@ -126,6 +139,8 @@ def report_fill(report: Report, figures: Figures) -> None:
         report.add(tool, metric, figures.median(tool, metric, unit), unit)
         if not tool.startswith(US) and not metric.endswith(("_cpu", "_intact")) and (US, metric, unit) in figures.runs:
             report.ratios[f"{metric}.{tool}"] = figures.ratio(tool, metric, unit)
+            if (US, metric + RESIDENT, unit) in figures.runs:
+                report.ratios[f"{metric}{RESIDENT}.{tool}"] = figures.ratio(tool, metric, unit, ours=metric + RESIDENT)
     for tool, mib in figures.peak_rss_mib.items():
         report.add(tool, "peak_rss", mib, "MiB")
 
@@ -136,17 +151,18 @@ def _round_week(bench: Bench) -> None:
     _copy(bench.root / "origin", world)
     tools = bench.tools("week")
     bench.snapshots(tools, world, f"full{suffix}")
-    bench.snapshots(tools, world, f"unchanged{suffix}")
+    bench.snapshots(tools, world, f"unchanged{suffix}", share=0)
     days: dict[str, list[float]] = {tool.name: [] for tool in tools}
     resident: list[float] = []
     for day in range(1, DAYS + 1):
         world_evolve(world, seed=SEED, day=day)
         for tool in bench.shuffled(tools):
+            bench.calm(DAY_SHARE)
             cost = tool.snapshot(world)
             days[tool.name].append(cost.seconds)
             resident += [seconds] if (seconds := tool.resident_seconds()) is not None else []
             bench.figures.peak(tool.name, cost.peak_rss_mib)
-    bench.figures.note(US, f"day{suffix}_resident", median(resident))
+    bench.figures.note(US, f"day{suffix}{RESIDENT}", median(resident))
     for tool in tools:
         bench.figures.note(tool.name, f"day{suffix}", median(days[tool.name]))
         bench.figures.note(tool.name, f"stored{suffix}", tool.stored_bytes() / MB, "MB")
@@ -166,7 +182,7 @@ def _round_delta(bench: Bench, tools: Sequence[Tool], world: Path, suffix: str) 
             _copy(kept, world)
             tool.snapshot(world)
             world_evolve(world, seed=SEED, day=DAYS + 1)
-            os.sync()
+            bench.calm(DELTA_SHARE)
             cost = tool.restore(world, metric)
             extra = tool.program.leaves_extra
             differences = trees_differ(kept, world, exactly=not extra, extra=extra)
@@ -182,6 +198,7 @@ def _round_cold(bench: Bench) -> None:
         return
     tools = bench.tools("cold")
     for tool in bench.shuffled(tools):
+        bench.calm()
         DROP_CACHES.write_text("3")
         bench.note(tool, "full_cold", tool.snapshot(bench.root / "origin"))
     shutil.rmtree(bench.root / "cold")
@@ -190,7 +207,7 @@ def _round_cold(bench: Bench) -> None:
 def _round_small(bench: Bench) -> None:
     tools, tree = bench.tools("small_files"), bench.root / "small"
     bench.snapshots(tools, tree, "small_full")
-    bench.snapshots(tools, tree, "small_unchanged")
+    bench.snapshots(tools, tree, "small_unchanged", share=0)
     bench.restores(tools, tree, "small_restore")
     shutil.rmtree(bench.root / "small_files")
 
@@ -204,6 +221,7 @@ def _round_database(bench: Bench, megabytes: int) -> None:
     for mode in JOURNAL_MODES:
         tools = bench.tools(f"database_{mode}")
         for tool in bench.shuffled(tools):
+            bench.calm(DAY_SHARE)
             with database_written(source / "database.db", mode):
                 bench.note(tool, f"database_{mode}", tool.snapshot(source))
             target.mkdir()
@@ -217,4 +235,6 @@ def _round_database(bench: Bench, megabytes: int) -> None:
 
 
 def _copy(origin: Path, world: Path) -> None:
+    """A copy that is older than a clock's tick, as a server's files are: what is younger is read twice."""
     subprocess.run(["cp", "-a", origin, world], check=True)
+    time.sleep(TICK_SECONDS)

@@ -1,9 +1,11 @@
 """`python -m benchmarks.repository_ours create|snapshot|restore …`: our repository as a program of its own.
 
     create REPOSITORY
-    snapshot REPOSITORY CACHE SOURCE    with the last snapshot as its parent; the sector map is in CACHE, and in the
-                                        file `seconds` what it took once all was imported, as in a worker
-    restore REPOSITORY TARGET           the last snapshot
+    snapshot REPOSITORY CACHE SOURCE            with the last snapshot as its parent; the sector map is in CACHE
+    restore REPOSITORY CACHE TARGET             the last snapshot
+    restore_by_times REPOSITORY CACHE TARGET    the same, and files that are as they were found then are not read
+
+In CACHE is, in the file `seconds`, what it took once all was imported, as in a worker.
 
 The key is a constant: what is stored is generated and goes away again.
 """
@@ -12,7 +14,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -36,26 +40,38 @@ def snapshot(place: str, cache: str, source: str) -> None:
     from repository.sources.local import LocalTree
     from repository.sources.sector_map import SectorMap
 
-    began = time.perf_counter()
-    repository = _open(place)
-    tree = LocalTree(Path(source), sector_map=SectorMap(Path(cache, "sectors")))
-    root = snapshot_create(repository, source=tree, parent=_last(repository))
+    with _timed(cache):
+        repository = _open(place)
+        tree = LocalTree(Path(source), sector_map=SectorMap(Path(cache, "sectors")))
+        root = snapshot_create(repository, source=tree, parent=_last(repository))
     assert root.skipped == 0
-    Path(cache, "seconds").write_text(str(time.perf_counter() - began))
 
 
-def restore(place: str, target: str) -> None:
+def restore(place: str, cache: str, target: str, *, trust_stat: bool = False) -> None:
     """Bring the last snapshot back."""
     from repository.restoring.restore import snapshot_restore
 
-    repository = _open(place)
-    last = _last(repository)
-    assert last
-    report = snapshot_restore(repository, snapshot=last, target=Path(target), delete=True)
+    with _timed(cache):
+        repository = _open(place)
+        last = _last(repository)
+        assert last
+        report = snapshot_restore(repository, snapshot=last, target=Path(target), delete=True, trust_stat=trust_stat)
     assert report.failed == []
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"create": create, "snapshot": snapshot, "restore": restore}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "create": create,
+    "snapshot": snapshot,
+    "restore": restore,
+    "restore_by_times": partial(restore, trust_stat=True),
+}
+
+
+@contextmanager
+def _timed(cache: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    Path(cache, "seconds").write_text(str(time.perf_counter() - began))
 
 
 def _open(place: str) -> Repository:

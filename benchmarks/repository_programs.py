@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,8 +65,11 @@ SAVEPOINT = Program(
     executable=sys.executable,
     create="-m benchmarks.repository_ours create {repository}",
     snapshot="-m benchmarks.repository_ours snapshot {repository} {cache} .",
-    restore="-m benchmarks.repository_ours restore {repository} .",
-    restores_live={"delta_restore": "-m benchmarks.repository_ours restore {repository} ."},
+    restore="-m benchmarks.repository_ours restore {repository} {cache} .",
+    restores_live={
+        "delta_restore": "-m benchmarks.repository_ours restore {repository} {cache} .",
+        "delta_restore_by_times": "-m benchmarks.repository_ours restore_by_times {repository} {cache} .",
+    },
     environment={"PYTHONPATH": str(CHECKOUT)},
 )
 
@@ -131,11 +135,17 @@ class Tool:
         return self._run(self.program.snapshot, source)
 
     def restore(self, target: Path, live: str | None = None) -> Cost:
-        """Bring the last snapshot back into a folder: an empty one, or a live tree as `restores_live` names it."""
-        return self._run(self.program.restores_live[live] if live else self.program.restore, target)
+        """Bring the last snapshot back into a folder: an empty one, or a live tree as `restores_live` names it.
+
+        It took as long as it takes until all is on the disk, whether or not the program waits for that.
+        """
+        cost = self._run(self.program.restores_live[live] if live else self.program.restore, target)
+        began = time.perf_counter()
+        subprocess.run(["sync", "--file-system", target], check=True)
+        return replace(cost, seconds=cost.seconds + time.perf_counter() - began)
 
     def resident_seconds(self) -> float | None:
-        """What the last snapshot took without the start of the process, if the program says so."""
+        """What the last run took without the start of the process, if the program says so."""
         said = self._place / "cache" / "seconds"
         return float(said.read_text()) if said.exists() else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import threading
@@ -20,6 +21,7 @@ from repository.tree.records import CHUNK_ID_SIZE, Record
 
 # A file of no more that differs is written anew: to compare and copy it would cost more.
 SMALL_SIZE = 128 << 10
+_FICLONE = 0x40049409  # linux/fs.h
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -168,9 +170,9 @@ class Files:
             return
         self._begin(file)
         if file.many:
-            run(partial(self._copy, file, part, live) for part in file.parts if part.wanted is not None)
-        else:
-            file.parts[0].wanted = None
+            shared = not any(part.is_sparse for part in file.parts) and _share(live, file.fd, file.record.size)
+            source, sink = (file.fd, None) if shared else (live, file.fd)
+            run(partial(self._take, file, part, source, sink) for part in file.parts)
 
     def _keep(self, file: File, live: int, before: os.stat_result) -> bool:
         """Settle a live file that has the content, did not change meanwhile, and has just the names it should have."""
@@ -198,9 +200,9 @@ class Files:
         if file.many or file.parts[0].data_size() != file.record.size:
             os.ftruncate(file.fd, file.record.size)
 
-    def _copy(self, file: File, part: Part, live: int) -> None:
+    def _take(self, file: File, part: Part, source: int, sink: int | None) -> None:
         try:
-            self._tally.kept(part.copy(live, file.fd, self._workers))
+            self._tally.kept(part.take(source, sink, self._workers))
         except OSError as error:
             self.fail(file, reason_of(error))
 
@@ -215,6 +217,16 @@ class Files:
             target.offer(file.record.path, file.place, file.record.size)
         else:
             self._tally.file(kept=False)
+
+
+def _share(live: int, fd: int, size: int) -> bool:
+    """Let a new file have the live one's content without copying it, where the filesystem can (Btrfs, XFS)."""
+    try:
+        fcntl.ioctl(fd, _FICLONE, live)
+    except OSError:
+        return False
+    os.ftruncate(fd, size)
+    return True
 
 
 def _mark(status: os.stat_result) -> tuple[int, int, int]:

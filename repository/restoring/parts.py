@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from repository.chunks.chunk import BLOCK_SIZE, HASH_SIZE
+from repository.chunks.chunk import HASH_SIZE
 from repository.restoring.workers import Workers
 from repository.tree.records import CHUNK_ID_SIZE, HOLE, Content, Record, blocks_in, parts_of, placed
 
@@ -47,23 +49,26 @@ class Part:
         self.differs = True
 
     def compare(self, fd: int, workers: Workers) -> None:
-        """Find out what of a live file is not as it should be: all of it where it cannot be read."""
-        try:
-            self.wanted = _blocks_differing(fd, self, [], workers)
-            self.differs = bool(self.wanted) or any(_holds_data(fd, hole, workers) for hole in self._holes())
-        except OSError:
-            self.wanted, self.differs = None, True
+        """Find out whether a live file is as it should be, up to the first difference."""
+        wrong = any(not right for _, _, blocks in _reads(fd, self, workers) for _, right in blocks)
+        self.differs = wrong or any(_holds_data(fd, hole, workers) for hole in self._holes())
 
-    def copy(self, live: int, fd: int, workers: Workers) -> int:
-        """Take from the live file what is right there; what has changed since it was compared becomes wanted.
+    def take(self, live: int, fd: int | None, workers: Workers) -> int:
+        """Take from the live file what is right there into another one; all else is wanted then.
 
-        Returns the bytes that need not be fetched.
+        Without a file to take it to, the live one is that file itself. Returns the bytes that need not be fetched.
         """
-        wanted = self.wanted or []
-        for begin, end in _without(self._data(), wanted):
-            _copy(live, fd, begin, end, workers)
-        self.wanted = _joined(sorted([*wanted, *_blocks_differing(fd, self, wanted, workers)]))
-        return sum(end - begin for begin, end in _without(self._data(), self.wanted))
+        wrong: list[Range] = []
+        data = list(self._data())
+        for start, view, blocks in _reads(live, self, workers):
+            wrong += [block for block, right in blocks if not right]
+            if fd is None:
+                continue
+            for low, high in _joined(block for block, right in blocks if right):
+                for begin, end in _overlaps(low, high, data):
+                    _write(fd, view[begin - start : end - start], begin)
+        self.wanted = _joined(wrong)
+        return sum(end - begin for begin, end in _without(data, self.wanted))
 
     def runs(self) -> dict[bytes, list[Run]]:
         """What to fetch: by chunk, the runs that lie in wanted ranges."""
@@ -85,17 +90,19 @@ class Part:
         """The bytes of the part that are in no hole."""
         return content_data_size(self.content)
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it has holes."""
+        return HOLE in self.content.extents[1::3]
+
     def _data(self) -> Iterator[Range]:
         """The ranges that are in no hole: most files have none, whatever number of extents they have."""
-        if not self._is_sparse():
+        if not self.is_sparse:
             return iter([(self.start, self.stop)])
         return ((begin, end) for begin, end, extent in placed(self.content, self.start) if extent.chunk is not None)
 
-    def _is_sparse(self) -> bool:
-        return HOLE in self.content.extents[1::3]
-
     def _holes(self) -> list[Range]:
-        if not self._is_sparse():
+        if not self.is_sparse:
             return []
         blocks = blocks_in(self.content, self.start, self.stop, self.header)
         return _joined((begin, end) for begin, end, hole in blocks if hole)
@@ -128,77 +135,76 @@ class _Buffer(threading.local):
 _buffer = _Buffer()
 
 
-def _blocks_differing(fd: int, part: Part, skipped: list[Range], workers: Workers) -> list[Range]:
-    """The ranges of whole blocks whose hashes are not the part's, but those skipped and those in holes."""
-    buffer = _buffer.view
-    known, at, found = part.content.blocks, 0, []
-    # With holes, what follows a block may be a gap of any size that is better not read.
-    step = READ_SIZE if len(known) // HASH_SIZE >= (part.stop - part.start) // BLOCK_SIZE else BLOCK_SIZE
-    held_begin = held_end = 0
-    skips = iter([*skipped, (part.stop, part.stop)])
-    skip_begin, skip_end = next(skips)
+def _reads(fd: int, part: Part, workers: Workers) -> Iterator[tuple[int, memoryview, list[tuple[Range, bool]]]]:
+    """What a file has of a part, but holes, read by read: offset, bytes, and each block with whether it is right.
+
+    The bytes are valid until the next are asked for.
+    """
+    known = iter(range(0, len(part.content.blocks), HASH_SIZE))
+    for blocks in _neighbours(part):
+        workers.go_on()
+        start = blocks[0][0]
+        view = _buffer.view[: blocks[-1][1] - start]
+        filled = _read(fd, view, start)
+        found = []
+        for begin, end in blocks:
+            at = next(known)
+            low, high = begin - start, end - start
+            expected = part.content.blocks[at : at + HASH_SIZE]
+            found.append(((begin, end), high <= filled and blake3(view[low:high]).digest() == expected))
+        yield start, view, found
+
+
+def _neighbours(part: Part) -> Iterator[list[Range]]:
+    """The blocks of a part that are in no hole, as many together as are read at once."""
+    group: list[Range] = []
     for begin, end, hole in blocks_in(part.content, part.start, part.stop, part.header):
         if hole:
             continue
-        expected, at = known[at : at + HASH_SIZE], at + HASH_SIZE
-        while skip_end <= begin < part.stop and skip_end < part.stop:
-            skip_begin, skip_end = next(skips)
-        if skip_begin <= begin < skip_end:
-            continue
-        if not held_begin <= begin <= end <= held_end:
-            workers.go_on()
-            held_begin = begin
-            held_end = begin + _read(fd, buffer[: min(step, part.stop - begin)], begin)
-        low, high = begin - held_begin, end - held_begin
-        if end > held_end or blake3(buffer[low:high]).digest() != expected:
-            found.append((begin, end))
-    return _joined(found)
+        if group and (begin != group[-1][1] or end - group[0][0] > READ_SIZE):
+            yield group
+            group = []
+        group.append((begin, end))
+    if group:
+        yield group
 
 
 def _read(fd: int, view: memoryview, offset: int) -> int:
+    """Fill the view; returns less where the file ends, or cannot be read: that is not right either."""
     filled = 0
-    while filled < len(view):
-        count = os.preadv(fd, [view[filled:]], offset + filled)
-        if not count:
-            break
-        filled += count
+    with suppress(OSError):
+        while filled < len(view):
+            count = os.preadv(fd, [view[filled:]], offset + filled)
+            if not count:
+                break
+            filled += count
     return filled
 
 
 def _holds_data(fd: int, hole: Range, workers: Workers) -> bool:
-    """Whether a range that should be zeros holds anything else; what is a hole is not read."""
+    """Whether a range that should be zeros holds anything else, or cannot be read; what is a hole is not read."""
     begin, end = hole
-    while begin < end:
-        try:
+    try:
+        while begin < end:
             begin = os.lseek(fd, begin, os.SEEK_DATA)
-        except OSError:
-            return False  # ENXIO: nothing but a hole up to the end
-        if begin >= end:
-            return False
-        stop = min(end, os.lseek(fd, begin, os.SEEK_HOLE))
-        while begin < stop:
-            workers.go_on()
-            piece = os.pread(fd, min(READ_SIZE, stop - begin), begin)
-            if piece != _ZEROS[: len(piece)]:
-                return True
-            if not piece:
-                return False
-            begin += len(piece)
+            stop = min(end, os.lseek(fd, begin, os.SEEK_HOLE))
+            while begin < stop:
+                workers.go_on()
+                piece = os.pread(fd, min(READ_SIZE, stop - begin), begin)
+                if piece != _ZEROS[: len(piece)]:
+                    return True
+                if not piece:
+                    return False
+                begin += len(piece)
+    except OSError as error:
+        return error.errno != errno.ENXIO  # nothing but a hole up to the end
     return False
 
 
-def _copy(live: int, fd: int, begin: int, end: int, workers: Workers) -> None:
-    """Copy a range, sharing it where the filesystem can; the end of the live file ends it early."""
-    while begin < end:
-        workers.go_on()
-        size = min(end - begin, 8 * MIB)
-        try:
-            count = os.copy_file_range(live, fd, size, begin, begin)
-        except OSError:
-            count = os.pwrite(fd, os.pread(live, min(size, READ_SIZE), begin), begin)
-        if not count:
-            return
-        begin += count
+def _write(fd: int, view: memoryview, offset: int) -> None:
+    written = 0
+    while written < len(view):
+        written += os.pwrite(fd, view[written:], offset + written)
 
 
 def _joined(ranges: Iterable[Range]) -> list[Range]:

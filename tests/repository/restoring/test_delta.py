@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import socket
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -18,33 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repository.restoring import target as target_module
-from repository.restoring import untouched, window
+from repository.restoring import window
 from repository.restoring.folders import parent_of
 from repository.restoring.outcome import Failure, Reason
-from repository.restoring.parts import Part
-from repository.sources.local_file import LocalFile
-from tests.repository.restoring.trees import Kept, inodes, picture, settle, write
-
-BASE = Random(7).randbytes(1_500_000)  # noqa: S311 - content to be told apart
-COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
-FLIPPED = BASE[:700_000] + b"?" + BASE[700_001:]
-
-
-def copied(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True)
-    shutil.copystat(source, target)
-
-
-@pytest.fixture
-def world(source: Path) -> Path:
-    write(source / "level.dat", b"level")
-    write(source / "region" / "r.0.0.mca", BASE)
-    write(source / "region" / "r.0.1.mca", BASE[::-1])
-    write(source / "region" / "small", b"small", mode=0o600)
-    write(source / "empty")
-    (source / "link").symlink_to("region")
-    settle(source)
-    return source
+from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, inodes, picture, settle, write
 
 
 def test_what_is_right_already_is_not_touched(kept: Kept, world: Path, target: Path) -> None:
@@ -224,162 +197,6 @@ def test_holes_stay_holes(kept: Kept, source: Path, target: Path) -> None:
     assert picture(target) == picture(source)
     assert (target / "sparse.mca").stat().st_blocks <= (source / "sparse.mca").stat().st_blocks
     assert report.bytes_written <= 65_536
-
-
-@pytest.mark.parametrize("sharing", ["copied", "shared"])
-def test_what_changes_while_it_is_compared_is_not_taken_over(
-    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
-) -> None:
-    """What is written is what was found to be right, whatever was seen of the live file before and comes after."""
-    snapshot = kept.keep(world)
-    copied(world, target)
-    path = write(target / "region" / "r.0.0.mca", FLIPPED)
-    places = iter([100_000, 300_000, 900_000, 1_400_000])
-    take, pwrite = Part.take, os.pwrite
-
-    def game_writes() -> None:
-        with path.open("r+b") as game:
-            game.seek(next(places, 0))
-            game.write(b"the game writes")
-
-    def taking(*arguments: Any) -> int:
-        game_writes()
-        return take(*arguments)
-
-    def writing(*arguments: Any) -> int:
-        game_writes()
-        return pwrite(*arguments)
-
-    monkeypatch.setattr(Part, "take", taking)
-    monkeypatch.setattr(os, "pwrite", writing)
-    if sharing == "shared":
-        monkeypatch.setattr(fcntl, "ioctl", shared_content)
-
-    kept.restore(snapshot, target)
-
-    assert picture(target) == picture(world)
-
-
-def shared_content(fd: int, request: int, live: int) -> int:
-    """What FICLONE does, on a filesystem that has it."""
-    assert request == 0x40049409
-    os.ftruncate(fd, 0)
-    os.sendfile(fd, live, 0, os.fstat(live).st_size)
-    return 0
-
-
-@pytest.mark.parametrize(
-    "live", [FLIPPED, FLIPPED + b"longer", FLIPPED[:-70_000]], ids=["as long", "longer", "shorter"]
-)
-def test_where_files_can_share_their_content_only_what_differs_is_written(
-    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, live: bytes
-) -> None:
-    written = []
-    pwrite = os.pwrite
-
-    def noted(fd: int, data: bytes, offset: int) -> int:
-        written.append(len(data))
-        return pwrite(fd, data, offset)
-
-    monkeypatch.setattr(fcntl, "ioctl", shared_content)
-    monkeypatch.setattr(os, "pwrite", noted)
-    snapshot = kept.keep(world)
-    copied(world, target)
-    write(target / "region" / "r.0.0.mca", live)
-
-    report = kept.restore(snapshot, target)
-
-    assert picture(target) == picture(world)
-    assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
-
-
-def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(
-    kept: Kept, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fcntl, "ioctl", shared_content)
-    with write(source / "sparse.mca", BASE[:200_000]).open("r+b") as file:
-        file.truncate(3 << 20)
-    settle(source)
-    snapshot = kept.keep(source)
-    write(target / "sparse.mca", BASE[:150_000] + b"x" * 2_000_000)
-
-    kept.restore(snapshot, target)
-
-    assert picture(target) == picture(source)
-    assert (target / "sparse.mca").stat().st_blocks <= (source / "sparse.mca").stat().st_blocks
-
-
-class Reads:
-    """What is read of live files, by path."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.files: set[str] = set()
-        self._preadv = os.preadv
-        monkeypatch.setattr(os, "preadv", self._noted)
-
-    def _noted(self, fd: int, buffers: Any, offset: int) -> int:
-        self.files.add(Path(f"/proc/self/fd/{fd}").readlink().name)
-        return self._preadv(fd, buffers, offset)
-
-
-@pytest.fixture
-def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The world that is kept is the one that is restored onto, and a clock's tick is over when it is kept."""
-    monkeypatch.setattr(untouched, "TICK_NS", 0)
-    newest = max(path.stat(follow_symlinks=False).st_ctime_ns for path in world.rglob("*"))
-    while time.clock_gettime_ns(COARSE) <= newest:
-        pass
-    return world
-
-
-def test_trusting_its_stat_a_file_that_nobody_touched_is_not_read(
-    kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snapshot, before = kept.keep(lived_in), picture(lived_in)
-    write(lived_in / "region" / "r.0.0.mca", FLIPPED)
-    (lived_in / "region" / "small").chmod(0o640)
-    reads = Reads(monkeypatch)
-
-    report = kept.restore(snapshot, lived_in, trust_stat=True)
-
-    assert picture(lived_in) == before
-    assert "r.0.0.mca" in reads.files
-    assert not reads.files & {"r.0.1.mca", "level.dat", "empty"}
-    assert (report.files_kept, report.files_written) == (4 - 1, 1)
-
-
-@pytest.mark.parametrize(
-    "distrust", ["not asked for", "changed in the tick before", "started anew", "changed while read"]
-)
-def test_without_reason_to_trust_all_is_read(
-    kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch, distrust: str
-) -> None:
-    if distrust == "changed while read":
-        monkeypatch.setattr(LocalFile, "changed", lambda _: True)
-    snapshot = kept.keep(lived_in)
-    if distrust == "changed in the tick before":
-        monkeypatch.setattr(untouched, "TICK_NS", 60_000_000_000)
-    if distrust == "started anew":
-        monkeypatch.setattr(time, "clock_gettime_ns", lambda _: 0)
-    reads = Reads(monkeypatch)
-
-    report = kept.restore(snapshot, lived_in, trust_stat=distrust != "not asked for")
-
-    assert {"r.0.0.mca", "r.0.1.mca", "level.dat", "small"} <= reads.files
-    assert report.files_written == 0
-
-
-def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_trusted(kept: Kept, lived_in: Path) -> None:
-    """Size and time of change can be set to what they were; the kernel's own date cannot."""
-    snapshot, before = kept.keep(lived_in), picture(lived_in)
-    path = lived_in / "region" / "r.0.0.mca"
-    found = path.stat()
-    path.write_bytes(FLIPPED)
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-    kept.restore(snapshot, lived_in, trust_stat=True)
-
-    assert picture(lived_in) == before
 
 
 NAMES = st.sampled_from(["a", "b", "a.b", "r.mca"])

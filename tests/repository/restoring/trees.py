@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +31,8 @@ from tests.storage.memory import MemoryStorage
 
 TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 MTIME = 1_600_000_000_123_456_789
+BASE = Random(7).randbytes(1_500_000)  # noqa: S311 - content to be told apart
+FLIPPED = BASE[:700_000] + b"?" + BASE[700_001:]
 Picture = dict[bytes, tuple[Any, ...]]
 
 
@@ -166,3 +170,9 @@ def inodes(top: Path) -> dict[bytes, int]:
     """The inodes of the files below a folder."""
     files = (path for path in top.rglob("*") if path.is_file() and not path.is_symlink())
     return {os.fsencode(path.relative_to(top)): path.lstat().st_ino for path in files}
+
+
+def copied(source: Path, target: Path) -> None:
+    """A copy with the times of what it is of."""
+    shutil.copytree(source, target, symlinks=True)
+    shutil.copystat(source, target)

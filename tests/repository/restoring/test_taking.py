@@ -1,0 +1,96 @@
+"""What is right of a live file is taken over, and only that, whatever happens to the live file meanwhile."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repository.restoring.parts import Part
+from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, picture, settle, write
+
+
+@pytest.mark.parametrize("sharing", ["copied", "shared"])
+def test_what_changes_while_it_is_compared_is_not_taken_over(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
+) -> None:
+    """What is written is what was found to be right, whatever was seen of the live file before and comes after."""
+    snapshot = kept.keep(world)
+    copied(world, target)
+    path = write(target / "region" / "r.0.0.mca", FLIPPED)
+    places = iter([100_000, 300_000, 900_000, 1_400_000])
+    take, pwrite = Part.take, os.pwrite
+
+    def game_writes() -> None:
+        with path.open("r+b") as game:
+            game.seek(next(places, 0))
+            game.write(b"the game writes")
+
+    def taking(*arguments: Any) -> int:
+        game_writes()
+        return take(*arguments)
+
+    def writing(*arguments: Any) -> int:
+        game_writes()
+        return pwrite(*arguments)
+
+    monkeypatch.setattr(Part, "take", taking)
+    monkeypatch.setattr(os, "pwrite", writing)
+    if sharing == "shared":
+        monkeypatch.setattr(fcntl, "ioctl", shared_content)
+
+    kept.restore(snapshot, target)
+
+    assert picture(target) == picture(world)
+
+
+def shared_content(fd: int, request: int, live: int) -> int:
+    """What FICLONE does, on a filesystem that has it."""
+    assert request == 0x40049409
+    os.ftruncate(fd, 0)
+    os.sendfile(fd, live, 0, os.fstat(live).st_size)
+    return 0
+
+
+@pytest.mark.parametrize(
+    "live", [FLIPPED, FLIPPED + b"longer", FLIPPED[:-70_000]], ids=["as long", "longer", "shorter"]
+)
+def test_where_files_can_share_their_content_only_what_differs_is_written(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, live: bytes
+) -> None:
+    written = []
+    pwrite = os.pwrite
+
+    def noted(fd: int, data: bytes, offset: int) -> int:
+        written.append(len(data))
+        return pwrite(fd, data, offset)
+
+    monkeypatch.setattr(fcntl, "ioctl", shared_content)
+    monkeypatch.setattr(os, "pwrite", noted)
+    snapshot = kept.keep(world)
+    copied(world, target)
+    write(target / "region" / "r.0.0.mca", live)
+
+    report = kept.restore(snapshot, target)
+
+    assert picture(target) == picture(world)
+    assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
+
+
+def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(
+    kept: Kept, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "ioctl", shared_content)
+    with write(source / "sparse.mca", BASE[:200_000]).open("r+b") as file:
+        file.truncate(3 << 20)
+    settle(source)
+    snapshot = kept.keep(source)
+    write(target / "sparse.mca", BASE[:150_000] + b"x" * 2_000_000)
+
+    kept.restore(snapshot, target)
+
+    assert picture(target) == picture(source)
+    assert (target / "sparse.mca").stat().st_blocks <= (source / "sparse.mca").stat().st_blocks

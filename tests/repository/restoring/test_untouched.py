@@ -1,0 +1,89 @@
+"""Restores that trust what the snapshot saw of a file: nobody touched it since, so it is not read."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repository.restoring import untouched
+from repository.sources.local_file import LocalFile
+from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
+
+COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
+
+
+class Reads:
+    """What is read of live files, by path."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.files: set[str] = set()
+        self._preadv = os.preadv
+        monkeypatch.setattr(os, "preadv", self._noted)
+
+    def _noted(self, fd: int, buffers: Any, offset: int) -> int:
+        self.files.add(Path(f"/proc/self/fd/{fd}").readlink().name)
+        return self._preadv(fd, buffers, offset)
+
+
+@pytest.fixture
+def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The world that is kept is the one that is restored onto, and a clock's tick is over when it is kept."""
+    monkeypatch.setattr(untouched, "TICK_NS", 0)
+    newest = max(path.stat(follow_symlinks=False).st_ctime_ns for path in world.rglob("*"))
+    while time.clock_gettime_ns(COARSE) <= newest:
+        pass
+    return world
+
+
+def test_trusting_its_stat_a_file_that_nobody_touched_is_not_read(
+    kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot, before = kept.keep(lived_in), picture(lived_in)
+    write(lived_in / "region" / "r.0.0.mca", FLIPPED)
+    (lived_in / "region" / "small").chmod(0o640)
+    reads = Reads(monkeypatch)
+
+    report = kept.restore(snapshot, lived_in, trust_stat=True)
+
+    assert picture(lived_in) == before
+    assert "r.0.0.mca" in reads.files
+    assert not reads.files & {"r.0.1.mca", "level.dat", "empty"}
+    assert (report.files_kept, report.files_written) == (4 - 1, 1)
+
+
+@pytest.mark.parametrize(
+    "distrust", ["not asked for", "changed in the tick before", "started anew", "changed while read"]
+)
+def test_without_reason_to_trust_all_is_read(
+    kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch, distrust: str
+) -> None:
+    if distrust == "changed while read":
+        monkeypatch.setattr(LocalFile, "changed", lambda _: True)
+    snapshot = kept.keep(lived_in)
+    if distrust == "changed in the tick before":
+        monkeypatch.setattr(untouched, "TICK_NS", 60_000_000_000)
+    if distrust == "started anew":
+        monkeypatch.setattr(time, "clock_gettime_ns", lambda _: 0)
+    reads = Reads(monkeypatch)
+
+    report = kept.restore(snapshot, lived_in, trust_stat=distrust != "not asked for")
+
+    assert {"r.0.0.mca", "r.0.1.mca", "level.dat", "small"} <= reads.files
+    assert report.files_written == 0
+
+
+def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_trusted(kept: Kept, lived_in: Path) -> None:
+    """Size and time of change can be set to what they were; the kernel's own date cannot."""
+    snapshot, before = kept.keep(lived_in), picture(lived_in)
+    path = lived_in / "region" / "r.0.0.mca"
+    found = path.stat()
+    path.write_bytes(FLIPPED)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+    kept.restore(snapshot, lived_in, trust_stat=True)
+
+    assert picture(lived_in) == before

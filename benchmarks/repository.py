@@ -38,6 +38,8 @@ JOURNAL_MODES = "delete", "wal"
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 SUFFIX = {"tmpfs": "", "disk": "_disk"}
 TICK_SECONDS = 1.5
+AT_REST_SECONDS = 61
+BY_TIMES = "_by_times"
 SHARE_BASE, DAY_SHARE, DELTA_SHARE = 0.1, 0.1, 0.4
 """What a run writes, as a share of the world's size: any, one after a day, and a restore onto a live tree."""
 RESIDENT = "_resident"
@@ -176,19 +178,26 @@ def _round_delta(bench: Bench, tools: Sequence[Tool], world: Path, suffix: str) 
     """Every tool restores its last snapshot onto the tree it was made of, a day later."""
     kept = bench.root / "kept"
     world.rename(kept)
-    for tool in bench.shuffled(tools):
-        for metric in tool.program.restores_live:
-            # The same for each: a tree that no other tool restored, and its own snapshot of it.
-            _copy(kept, world)
-            tool.snapshot(world)
-            world_evolve(world, seed=SEED, day=DAYS + 1)
-            bench.calm(DELTA_SHARE)
-            cost = tool.restore(world, metric)
-            extra = tool.program.leaves_extra
-            differences = trees_differ(kept, world, exactly=not extra, extra=extra)
-            assert differences == [], (tool.name, differences)
-            bench.note(tool, f"{metric}{suffix}", cost)
-            shutil.rmtree(world)
+    runs = [(tool, metric) for tool in tools for metric in tool.program.restores_live]
+    # The same for each: a tree that no other tool restored, and its own snapshot of it.
+    copies = [bench.root / f"copy{number}" for number in range(len(runs))]
+    for copy in copies:
+        _copy(kept, copy)
+    at_rest = time.monotonic() + AT_REST_SECONDS
+    for tool, metric in sorted(bench.random.sample(runs, len(runs)), key=lambda run: run[1].endswith(BY_TIMES)):
+        if metric.endswith(BY_TIMES):
+            # Files that changed within the minute before a snapshot are no example of those that did not.
+            time.sleep(max(0.0, at_rest - time.monotonic()))
+        copies.pop().rename(world)
+        tool.snapshot(world)
+        world_evolve(world, seed=SEED, day=DAYS + 1)
+        bench.calm(DELTA_SHARE)
+        cost = tool.restore(world, metric)
+        extra = tool.program.leaves_extra
+        differences = trees_differ(kept, world, exactly=not extra, extra=extra)
+        assert differences == [], (tool.name, differences)
+        bench.note(tool, f"{metric}{suffix}", cost)
+        shutil.rmtree(world)
     kept.rename(world)
 
 

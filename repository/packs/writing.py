@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from repository.chunks.chunk import ChunkCipher, ChunkType, Compressor, Location
@@ -114,8 +115,9 @@ class PackQueue:
         elif self._made < BUFFERS:
             self._made += 1
             buffer = mmap.mmap(-1, self._size + 9 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-            # A few large pages are had sooner than ten thousand small ones.
-            buffer.madvise(mmap.MADV_HUGEPAGE)
+            # A few large pages are had sooner than ten thousand small ones, by a kernel that has them.
+            with suppress(OSError):
+                buffer.madvise(mmap.MADV_HUGEPAGE)
         else:
             self._turn.wait()
             return  # somebody else may have been faster

@@ -224,8 +224,10 @@ def _share(live: int, fd: int, size: int) -> bool:
     try:
         fcntl.ioctl(fd, _FICLONE, live)
     except OSError:
+        os.ftruncate(fd, 0)  # of what a full volume let it share
         return False
-    os.ftruncate(fd, size)
+    finally:
+        os.ftruncate(fd, size)
     return True
 
 

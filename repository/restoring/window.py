@@ -105,7 +105,8 @@ class Window:
     def _prepare(self, files: list[File]) -> None:
         if self._target.fresh:
             for file in files:
-                self._files.prepare(file)
+                if not file.settled and not file.failed:
+                    self._files.prepare(file)
             return
         self._workers.run(partial(self._prepare_batch, batch) for batch in _batches(files))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -78,6 +79,24 @@ def test_where_files_can_share_their_content_only_what_differs_is_written(
 
     assert picture(target) == picture(world)
     assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
+
+
+def test_what_a_full_volume_let_a_file_share_is_not_taken_for_its_content(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shared_in_part(fd: int, request: int, live: int) -> int:
+        shared_content(fd, request, live)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fcntl, "ioctl", shared_in_part)
+    snapshot = kept.keep(world)
+    copied(world, target)
+    write(target / "region" / "r.0.0.mca", FLIPPED[::-1] + b"longer" * 50_000)
+
+    report = kept.restore(snapshot, target)
+
+    assert report.failed == []
+    assert picture(target) == picture(world)
 
 
 def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(

@@ -32,7 +32,7 @@ class Reads:
 @pytest.fixture
 def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The world that is kept is the one that is restored onto, and a clock's tick is over when it is kept."""
-    monkeypatch.setattr(untouched, "TICK_NS", 0)
+    monkeypatch.setattr(untouched, "WRITTEN_BACK_NS", 0)
     newest = max(path.stat(follow_symlinks=False).st_ctime_ns for path in world.rglob("*"))
     while time.clock_gettime_ns(COARSE) <= newest:
         pass
@@ -55,17 +55,15 @@ def test_trusting_its_stat_a_file_that_nobody_touched_is_not_read(
     assert (report.files_kept, report.files_written) == (4 - 1, 1)
 
 
-@pytest.mark.parametrize(
-    "distrust", ["not asked for", "changed in the tick before", "started anew", "changed while read"]
-)
+@pytest.mark.parametrize("distrust", ["not asked for", "changed shortly before", "started anew", "changed while read"])
 def test_without_reason_to_trust_all_is_read(
     kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch, distrust: str
 ) -> None:
     if distrust == "changed while read":
         monkeypatch.setattr(LocalFile, "changed", lambda _: True)
     snapshot = kept.keep(lived_in)
-    if distrust == "changed in the tick before":
-        monkeypatch.setattr(untouched, "TICK_NS", 60_000_000_000)
+    if distrust == "changed shortly before":
+        monkeypatch.undo()
     if distrust == "started anew":
         monkeypatch.setattr(time, "clock_gettime_ns", lambda _: 0)
     reads = Reads(monkeypatch)

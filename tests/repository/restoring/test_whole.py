@@ -140,6 +140,19 @@ def test_a_snapshot_that_is_not_there(kept: Kept, target: Path) -> None:
         kept.restore(b"\x01" * 16, target)
 
 
+def test_a_file_of_nothing_but_hole_and_its_links_come_back(kept: Kept, source: Path, target: Path) -> None:
+    for size in (1 << 20, 300 << 20):
+        name = source / f"{size}.mca"
+        os.truncate(write(name, b""), size)
+        os.link(name, source / f"another name of {size}")
+
+    report = kept.restore(kept.keep(source), target)
+
+    assert report.failed == []
+    assert picture(target) == picture(source)
+    assert (target / f"{1 << 20}.mca").stat().st_blocks == 0
+
+
 def test_two_restores_at_once_do_not_meet(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     refused: list[str] = []

@@ -10,7 +10,7 @@ from benchmarks.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "archive": lambda report, options: archive.run(report, options.megabytes, options.runs),
-    "repository": lambda report, options: repository.run(report, options.megabytes, options.runs),
+    "repository": lambda report, options: repository.run(report, options.megabytes, options.runs, only=options.peers),
     "restore": lambda report, options: restore.run(report, options.megabytes, options.runs),
     "scale": lambda report, options: scale.run(report, options.scale),
 }
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=int, default=3, help="archive, repository, restore: the median of so many (default: %(default)s)"
     )
+    parser.add_argument("--peers", nargs="+", metavar="PEER", help="repository: compare with these only (default: all)")
     parser.add_argument(
         "--scale", type=float, default=1.0, help=f"scale: times {scale.ORDERS:,} orders (default: %(default)s)"
     )

@@ -99,9 +99,10 @@ class Bench:
             shutil.rmtree(target)
 
 
-def run(report: Report, megabytes: int, runs: int) -> None:
+def run(report: Report, megabytes: int, runs: int, *, only: Sequence[str] | None = None) -> None:
     """Measure on each medium `runs` times, then the memory of ours; medians go into the report."""
     peers, report.missing = programs_installed()
+    peers = [peer for peer in peers if only is None or peer.name in only]
     programs = [SAVEPOINT, *peers]
     report.versions = {program.name: program.version() for program in peers}
     figures = Figures()

@@ -6,11 +6,14 @@ import argparse
 from collections.abc import Callable
 
 from benchmarks import archive, repository, restore, scale
+from benchmarks.figures import MEDIA
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "archive": lambda report, options: archive.run(report, options.megabytes, options.runs),
-    "repository": lambda report, options: repository.run(report, options.megabytes, options.runs, only=options.peers),
+    "repository": lambda report, options: repository.run(
+        report, options.megabytes, options.runs, only=options.peers, media=options.media
+    ),
     "restore": lambda report, options: restore.run(report, options.megabytes, options.runs),
     "scale": lambda report, options: scale.run(report, options.scale),
 }
@@ -30,6 +33,7 @@ def main() -> None:
         "--runs", type=int, default=3, help="archive, repository, restore: the median of so many (default: %(default)s)"
     )
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="repository: compare with these only (default: all)")
+    parser.add_argument("--media", nargs="+", choices=MEDIA, default=[*MEDIA], help="repository: default both")
     parser.add_argument(
         "--scale", type=float, default=1.0, help=f"scale: times {scale.ORDERS:,} orders (default: %(default)s)"
     )

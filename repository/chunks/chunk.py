@@ -116,8 +116,9 @@ class ChunkCipher:
     ) -> None:
         """The stored form into `out`, which is `overhead` longer than the payload."""
         key = self._key(chunk_id, compression)
-        plain_named = compression is Compression.NONE
-        nonce = bytes(self._nonce_size) if plain_named else secrets.token_bytes(self._nonce_size)
+        # The id names this payload, but not what a compressor makes of it.
+        is_named = compression is Compression.NONE
+        nonce = bytes(self._nonce_size) if is_named else secrets.token_bytes(self._nonce_size)
         cipher, inner = aead_open(self.suite, key, nonce)
         out[: self._nonce_size] = nonce
         bound = self._associated(type_, compression, chunk_id, plain_size)

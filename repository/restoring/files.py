@@ -13,7 +13,7 @@ from functools import partial
 from repository.errors import ManifestInvalid
 from repository.restoring.folders import Folder, name_of
 from repository.restoring.outcome import Reason, reason_of
-from repository.restoring.parts import Part, Run, file_parts
+from repository.restoring.parts import Part, Run, file_parts, write_at
 from repository.restoring.target import Place, Target
 from repository.restoring.untouched import is_untouched
 from repository.restoring.workers import Task, Workers
@@ -238,6 +238,4 @@ def _mark(status: os.stat_result) -> tuple[int, int, int]:
 def _write(fd: int, piece: memoryview, run: Run) -> None:
     if len(piece) != run.length:
         raise ManifestInvalid("the manifest names bytes that a chunk does not have")
-    written = os.pwrite(fd, piece, run.offset)
-    while written < run.length:
-        written += os.pwrite(fd, piece[written:], run.offset + written)
+    write_at(fd, piece, run.offset)

@@ -66,7 +66,7 @@ class Part:
                 continue
             for low, high in _joined(block for block, right in blocks if right):
                 for begin, end in _overlaps(low, high, data):
-                    _write(fd, view[begin - start : end - start], begin)
+                    write_at(fd, view[begin - start : end - start], begin)
         self.wanted = _joined(wrong)
         return sum(end - begin for begin, end in _without(data, self.wanted))
 
@@ -201,7 +201,8 @@ def _holds_data(fd: int, hole: Range, workers: Workers) -> bool:
     return False
 
 
-def _write(fd: int, view: memoryview, offset: int) -> None:
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write all of it at that offset; raises OSError."""
     written = 0
     while written < len(view):
         written += os.pwrite(fd, view[written:], offset + written)

@@ -71,12 +71,13 @@ class Window:
         held, folders = self._held, list(self._folders.values())
         self._held, self._folders, self._bytes, self._many = [], {}, 0, 0
         small = [file for file in held if len(file.parts) == 1]
+        parts = [(file, file.parts[0]) for file in small]
         # Where nothing can be right already, it is clear what to fetch while the threads are still at what came before.
-        fetches = self._plan([(file, file.parts[0]) for file in small], settle=True) if self._target.fresh else None
+        fetches = self._plan(parts, settle=True) if self._target.fresh else None
         self.finish()
         self._begun, self._begun_folders = held, folders
         self._prepare(small)
-        self._fetch(fetches or self._plan([(file, file.parts[0]) for file in small], settle=True), settle=True)
+        self._fetch(fetches or self._plan(parts, settle=True), settle=True)
         large = [file for file in held if len(file.parts) > 1]
         if large:
             self._workers.finish()

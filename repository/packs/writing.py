@@ -95,11 +95,16 @@ class PackQueue:
             self._error = self._error or error
             self._turn.notify_all()
 
-    def finish(self) -> None:
-        """Send what is there and wait until all is stored; raises what sending raised."""
+    def flush(self) -> None:
+        """Send what is there."""
         with self._turn:
             if self._open is not None:
                 self._close(self._open)
+
+    def finish(self) -> None:
+        """Send what is there and wait until all is stored; raises what sending raised."""
+        self.flush()
+        with self._turn:
             while self._flying and self._error is None:
                 self._turn.wait()
             self._raise()
@@ -245,6 +250,8 @@ class ChunkWriter:
 
     def finish(self) -> None:
         """Wait until every chunk is in storage and indexed; raises what storing raised."""
+        for queue in self._queues.values():
+            queue.flush()  # on their way side by side
         for queue in self._queues.values():
             queue.finish()
         self._stored.finish()

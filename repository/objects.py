@@ -15,6 +15,7 @@ from repository.errors import ObjectDamaged, RepositoryUnknown
 from repository.frames import Damaged, SealContext, UnknownFormat, WrongKey
 from repository.retrying import RetryingStorage
 from repository.sealed import open_bytes, seal_bytes
+from repository.storage import ObjectUnreadable
 
 ID_SIZE = 16
 VERSION = 1
@@ -101,11 +102,17 @@ class Objects:
 
     def get(self, folder: Folder, object_id: bytes) -> bytes:
         """The plain bytes of a sealed object; raises `ObjectNotFound` besides what `unseal` raises."""
-        return self.unseal(folder, object_id, self.storage.get(self.path(folder, object_id)))
+        return self.unseal(folder, object_id, self.get_raw(folder, object_id))
 
-    def get_raw(self, folder: Folder, object_id: bytes, start: int, stop: int) -> bytes:
-        """Stored bytes of an object; fewer when it ends before."""
-        return self.storage.get(self.path(folder, object_id), start, stop)
+    def get_raw(self, folder: Folder, object_id: bytes, start: int = 0, stop: int | None = None) -> bytes:
+        """Stored bytes of an object; fewer when it ends before.
+
+        Raises `ObjectNotFound`, and `ObjectDamaged` when the target has them and cannot read them.
+        """
+        try:
+            return self.storage.get(self.path(folder, object_id), start, stop)
+        except ObjectUnreadable as error:
+            raise ObjectDamaged(f"{folder.key(object_id)}: {error}") from error
 
     def delete(self, folder: Folder, object_id: bytes) -> None:
         """Remove an object; one that is not there is no error."""

@@ -134,7 +134,7 @@ class _Plain:
         self._objects.delete(KEYS, name)
 
     def read(self, name: bytes, wrap: KeyWrap) -> RepositoryKeys:
-        stored = self._objects.storage.get(self._objects.path(KEYS, name))
+        stored = self._objects.get_raw(KEYS, name)
         keys = RepositoryKeys.decode(wrap.unwrap(stored, context=self._context(name)))
         if (keys.tenant, keys.repository) != (self._tenant, self._repository):
             raise Damaged("a key object of another repository")
@@ -149,7 +149,7 @@ class _Plain:
         for name in names:
             try:
                 return self.read(name, wrap)
-            except (WrongKey, Damaged, UnknownFormat, ObjectNotFound) as error:
+            except (WrongKey, Damaged, UnknownFormat, ObjectDamaged, ObjectNotFound) as error:
                 said.append(error)
         if any(isinstance(error, WrongKey) for error in said):
             raise KeyUnavailable("the repository's key is another")

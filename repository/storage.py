@@ -18,6 +18,10 @@ class ObjectNotFound(StorageError):
     """There is no object under that key."""
 
 
+class ObjectUnreadable(StorageError):
+    """The target has the object, but cannot give these bytes of it, while it answers otherwise: a bad sector."""
+
+
 class ObjectExists(StorageError):
     """An object is already there: keys are never reused."""
 
@@ -61,7 +65,10 @@ class Storage(Protocol):
         """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""
 
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB; raises `ObjectNotFound`."""
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB.
+
+        Raises `ObjectNotFound`, `ObjectUnreadable`.
+        """
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""

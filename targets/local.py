@@ -15,6 +15,7 @@ from repository.storage import ObjectInfo, ObjectNotFound, ObjectWriter, Storage
 from targets.local_files import (
     LocalWriter,
     file_open,
+    file_read,
     file_size,
     folder_sync,
     storage_errors,
@@ -47,19 +48,20 @@ class LocalStorage:
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (or the end), 1 MiB at a time, a range of up to 4 MiB at once.
 
-        Raises `ObjectNotFound`.
+        Raises `ObjectNotFound`, and `ObjectUnreadable` where the disk has lost a part of it.
         """
         if start < 0:
             raise ValueError("a start is not negative")
+        path = self._path(key)
         self._root_check("read")
         with storage_errors("read"):
-            descriptor = file_open(self._path(key))
+            descriptor = file_open(path)
         try:
             at_once = PIECE_SIZE if stop is None or stop - start > RANGE_SIZE else RANGE_SIZE
             while stop is None or start < stop:
                 length = at_once if stop is None else min(at_once, stop - start)
                 with storage_errors("read"):
-                    piece = os.pread(descriptor, length, start)
+                    piece = file_read(descriptor, length, start, path=path)
                 if not piece:
                     return
                 start += len(piece)

@@ -8,12 +8,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from mmap import PAGESIZE
+from itertools import islice
+from mmap import PAGESIZE, mmap
 from pathlib import Path
 
 from repository.storage import (
     ObjectExists,
     ObjectNotFound,
+    ObjectUnreadable,
     StorageDenied,
     StorageError,
     StorageFull,
@@ -24,6 +26,7 @@ WRITEBACK_SIZE = 16 << 20
 DIRECT_SIZE_MIN = 4 << 20
 """Less than that in one write is sooner in the page cache than on disk."""
 COMMIT_TRIES = 10
+NEIGHBOURS = 8
 
 _ERRORS: dict[int, type[StorageError]] = {
     errno.ENOENT: ObjectNotFound,
@@ -136,6 +139,40 @@ def file_open(path: Path) -> int:
         os.close(descriptor)
         raise ObjectNotFound("read: not an object")
     return descriptor
+
+
+def file_read(descriptor: int, length: int, offset: int, *, path: Path) -> bytes:
+    """So many bytes of a file, fewer at its end; raises OSError, and `ObjectUnreadable` when only these are lost.
+
+    A bad sector must cost no more than the backups that need it, while a disk that has gone must not make all of them
+    look damaged.
+    """
+    try:
+        return os.pread(descriptor, length, offset)
+    except OSError as error:
+        if error.errno == errno.EIO and _disk_answers(path):
+            raise ObjectUnreadable("read: the disk has lost a part of the object") from error
+        raise
+
+
+def _disk_answers(path: Path) -> bool:
+    """Whether something else can be read near a file, from the disk itself: more of it, or of the files beside it."""
+    with suppress(OSError), os.scandir(path.parent) as beside:
+        return any(_is_readable(file) for file in [path, *islice(beside, NEIGHBOURS)])
+    return False
+
+
+def _is_readable(file: Path | os.DirEntry[str]) -> bool:
+    """Whether the first or the last page of a file comes, not from the page cache."""
+    with suppress(OSError), mmap(-1, PAGESIZE) as room:
+        descriptor = os.open(file, os.O_RDONLY | os.O_DIRECT | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            for at in (0, max(0, os.fstat(descriptor).st_size - 1) // PAGESIZE * PAGESIZE):
+                with suppress(OSError):
+                    return os.preadv(descriptor, [room], at) > 0
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def file_size(entry: Path | os.DirEntry[str]) -> int | None:

@@ -14,7 +14,7 @@ from backups.services.keys import data_key_get
 from common.errors import KeyUnavailable
 from repository.frames import SealContext, SealError, WrongKey
 from repository.sealed import SealReader
-from repository.storage import ObjectNotFound, Storage, StorageError, StorageFull
+from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
 from targets.local import LocalStorage
 from targets.s3 import S3Settings, S3Storage
 
@@ -63,7 +63,7 @@ def storage_errors() -> Iterator[None]:
         yield
     except StorageFull as error:
         raise StorageFullError from error
-    except ObjectNotFound as error:
+    except (ObjectNotFound, ObjectUnreadable) as error:
         raise ArchiveDamagedError from error
     except StorageError as error:
         raise StorageUnavailableError from error

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from repository.chunks.chunk import Location
 from repository.errors import Damage
 from repository.index.table import Table
-from repository.objects import PACKS
-from repository.packs.fetching import Span, spans_of
+from repository.packs.fetching import Span, span_stored, spans_of
 from repository.packs.layout import Entry
 from repository.repository import Repository
-from repository.storage import ObjectNotFound
 
 
 class ChunkStates:
@@ -75,16 +73,10 @@ class ChunkStates:
 
     def span_read(self, span: Span) -> Iterator[tuple[bytes, Location, bytes | None]]:
         """Each chunk of a span with its place and plain bytes, or None where it does not open, which is noted."""
-        try:
-            stored = memoryview(self._repository.objects.get_raw(PACKS, span.pack, span.start, span.stop))
-        except ObjectNotFound:
-            stored = memoryview(b"")
-        for chunk, at in span.chunks:
-            begin = at.offset - span.start
+        repository = self._repository
+        for (chunk, at), stored in zip(span.chunks, span_stored(repository.objects, span), strict=True):
             try:
-                plain = self._repository.cipher.open(
-                    stored[begin : begin + at.stored_size], chunk_id=chunk, location=at
-                )
+                plain = repository.cipher.open(stored, chunk_id=chunk, location=at)
             except Damage:
                 self.spoil(chunk, at)
                 yield chunk, at, None

@@ -10,7 +10,7 @@ from repository.errors import Damage, ObjectDamaged
 from repository.index.table import Table
 from repository.maintenance.facts import Facts, Loaded
 from repository.objects import INDEX, PACKS, id_new
-from repository.packs.fetching import spans_of
+from repository.packs.fetching import span_stored, spans_of
 from repository.packs.layout import HEADER_SIZE, Entry, directory_read, header, tail
 from repository.repository import Repository
 from repository.storage import ObjectNotFound, StorageFull
@@ -135,14 +135,9 @@ def _needed(repository: Repository, loaded: Loaded, spares: list[tuple[bytes, by
     twins = {chunk: loaded.used.live_place(chunk) for chunk, _ in spares}
     broken: set[bytes] = set()
     for span in spans_of(twins.items()):
-        try:
-            stored = memoryview(repository.objects.get_raw(PACKS, span.pack, span.start, span.stop))
-        except ObjectNotFound:
-            stored = memoryview(b"")
-        for chunk, at in span.chunks:
-            begin = at.offset - span.start
+        for (chunk, at), stored in zip(span.chunks, span_stored(repository.objects, span), strict=True):
             try:
-                repository.cipher.open(stored[begin : begin + at.stored_size], chunk_id=chunk, location=at)
+                repository.cipher.open(stored, chunk_id=chunk, location=at)
             except Damage:
                 broken.add(chunk)
     return {pack for chunk, pack in spares if chunk in broken}

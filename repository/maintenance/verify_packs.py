@@ -112,5 +112,5 @@ class _Packs:
     def _begin(self, pack: bytes) -> bytes:
         try:
             return self._repository.objects.get_raw(PACKS, pack, 0, HEADER_SIZE)
-        except ObjectNotFound:
+        except (Damage, ObjectNotFound):
             return b""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from repository.chunks.chunk import ChunkCipher, Location
-from repository.errors import ChunkMissing, Damage
+from repository.errors import ChunkMissing, Damage, ObjectDamaged
 from repository.index.index import Index
 from repository.objects import INDEX, PACKS, Objects
 from repository.storage import ObjectNotFound
@@ -44,6 +44,31 @@ def spans_of(located: Iterable[tuple[bytes, Location]]) -> Iterator[Span]:
         yield span
 
 
+def span_stored(objects: Objects, span: Span) -> Iterator[memoryview]:
+    """The stored bytes of each chunk of a span, in their order; fewer of one that is not there whole.
+
+    A pack may have been pruned since the index was read, or be lost; where a part of it cannot be read, each chunk is
+    read by itself. Raises `StorageError`.
+    """
+    try:
+        view = memoryview(objects.get_raw(PACKS, span.pack, span.start, span.stop))
+    except ObjectNotFound:
+        view = memoryview(b"")
+    except ObjectDamaged:
+        yield from (_stored(objects, at) for _, at in span.chunks)
+        return
+    for _, at in span.chunks:
+        begin = at.offset - span.start
+        yield view[begin : begin + at.stored_size]
+
+
+def _stored(objects: Objects, at: Location) -> memoryview:
+    try:
+        return memoryview(objects.get_raw(PACKS, at.pack, at.offset, at.offset + at.stored_size))
+    except (ObjectDamaged, ObjectNotFound):
+        return memoryview(b"")
+
+
 class ChunkStore:
     """The chunks of a repository, opened; any thread may read."""
 
@@ -69,14 +94,9 @@ class ChunkStore:
 
         Raises `ObjectDamaged`, `ChunkMissing`, `StorageError`.
         """
-        try:
-            view = memoryview(self.objects.get_raw(PACKS, span.pack, span.start, span.stop))
-        except ObjectNotFound:
-            view = memoryview(b"")  # pruned since the index was read, or lost: each chunk may live elsewhere
-        for chunk, at in span.chunks:
-            begin = at.offset - span.start
+        for (chunk, at), stored in zip(span.chunks, span_stored(self.objects, span), strict=True):
             try:
-                plain = self.cipher.open(view[begin : begin + at.stored_size], chunk_id=chunk, location=at)
+                plain = self.cipher.open(stored, chunk_id=chunk, location=at)
             except Damage as error:
                 plain = self._elsewhere(chunk, at, error)
             yield chunk, plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -253,6 +254,16 @@ def test_an_object_that_is_gone_is_an_error_before_the_first_byte(house, asset, 
 def test_an_object_that_was_cut_is_an_error_before_the_first_byte(house, asset, client):
     os.truncate(house.root / asset.key, 10)
     assert_problem(client.get(url(asset)), 409, "archive_damaged")
+
+
+def test_an_object_on_a_bad_sector_is_damaged_while_its_disk_answers(house, asset, client, monkeypatch):
+    def lost(descriptor, length, offset):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", lost)
+    assert_problem(client.get(url(asset)), 409, "archive_damaged")
+    monkeypatch.setattr(os, "preadv", lost)
+    assert_problem(client.get(url(asset)), 503, "storage_unavailable")
 
 
 def test_a_storage_that_cannot_be_reached_is_an_error_before_the_first_byte(house, asset, client):

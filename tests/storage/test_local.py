@@ -9,12 +9,21 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, StorageDenied, StorageFull
+from repository.storage import (
+    ObjectExists,
+    ObjectInfo,
+    ObjectNotFound,
+    ObjectUnreadable,
+    StorageDenied,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+)
 from targets.local import LocalStorage
 from tests.services.require import program_require, unavailable
 
@@ -232,6 +241,36 @@ def test_a_disk_that_fills_up_in_a_direct_write_is_full(small_disk: Path) -> Non
     with mmap.mmap(-1, 5 * MIB) as buffer, pytest.raises(StorageFull):
         put(LocalStorage(small_disk), "object", buffer)
     assert list((small_disk / ".partial").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        pytest.param(lambda size, offset: size > MIB and offset > 0, ObjectUnreadable, id="the rest of it is there"),
+        pytest.param(lambda size, offset: size == len(b"data"), ObjectUnreadable, id="its neighbour is there"),
+        pytest.param(lambda size, offset: False, StorageUnavailable, id="nothing is there"),
+    ],
+)
+def test_a_lost_sector_is_told_from_a_lost_disk(
+    storage: LocalStorage,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: Callable[[int, int], bool],
+    error: type[StorageError],
+) -> None:
+    put(storage, "packs/large", os.urandom(MIB) * 3)
+    put(storage, "packs/small")
+    preadv = os.preadv
+
+    def lost(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def asked(descriptor: int, buffers: list[mmap.mmap], offset: int) -> int:
+        return preadv(descriptor, buffers, offset) if answers(os.fstat(descriptor).st_size, offset) else len(lost())
+
+    monkeypatch.setattr(os, "pread", lost)
+    monkeypatch.setattr(os, "preadv", asked)
+    with pytest.raises(error):
+        list(storage.read("packs/large"))
 
 
 def test_an_error_names_no_path_of_the_machine(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def _disk_answers(path: Path) -> bool:
     return False
 
 
-def _is_readable(file: Path | os.DirEntry[str]) -> bool:
+def _is_readable(file: os.PathLike[str]) -> bool:
     """Whether the first or the last page of a file comes, not from the page cache."""
     with suppress(OSError), mmap(-1, PAGESIZE) as room:
         descriptor = os.open(file, os.O_RDONLY | os.O_DIRECT | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -12,9 +12,8 @@ from functools import partial
 
 from repository.errors import ManifestInvalid
 from repository.restoring.folders import Folder, name_of
-from repository.restoring.new_file import NewFile
 from repository.restoring.outcome import Reason, reason_of
-from repository.restoring.parts import Part, Run, file_parts
+from repository.restoring.parts import Part, Run, file_parts, write_at
 from repository.restoring.target import Place, Target
 from repository.restoring.untouched import is_untouched
 from repository.restoring.workers import Task, Workers
@@ -39,7 +38,7 @@ class File:
     """One file on its way. `links`: so many hard links to it follow. `many`: it is large, or of more than one chunk."""
 
     __slots__ = (
-        "failed", "folder", "links", "many", "name", "new", "others", "parts", "pending", "place", "record", "settled"
+        "failed", "fd", "folder", "links", "many", "name", "others", "parts", "pending", "place", "record", "settled"
     )  # fmt: skip
 
     def __init__(self, record: Record, others: list[Record], folder: Folder, links: int) -> None:
@@ -51,7 +50,7 @@ class File:
         self.links = links
         self.many = record.size > SMALL_SIZE or len(self.parts[0].content.ids) > CHUNK_ID_SIZE
         self.pending = 0
-        self.new: NewFile | None = None
+        self.fd = -1
         self.place: Place | None = None
         self.failed = False
         self.settled = False
@@ -94,13 +93,11 @@ class Files:
         if file.failed:
             return
         try:
-            new = file.new or self._open(file)
-            for offset, at, length in runs:
-                piece = chunk[at : at + length]
-                if len(piece) != length:
-                    raise ManifestInvalid("the manifest names bytes that a chunk does not have")
-                new.write(piece, offset)
-            self._tally.wrote(sum(run.length for run in runs))
+            if file.fd < 0:
+                self._open(file)
+            for run in runs:
+                _write(file.fd, chunk[run.at : run.at + run.length], run)
+                self._tally.wrote(run.length)
             with self._lock:
                 file.pending -= 1
                 last = file.pending == 0 and not file.failed
@@ -116,6 +113,8 @@ class Files:
         if file.failed or file.settled:
             return
         try:
+            if file.fd < 0:
+                self._open(file)
             self._settle(file)
         except OSError as error:
             self.fail(file, reason_of(error))
@@ -130,10 +129,10 @@ class Files:
 
     def discard(self, file: File) -> None:
         """Remove what there is of a file that was not settled."""
-        if file.new is not None:
+        if file.fd >= 0:
             with contextlib.suppress(OSError):
-                file.new.close()
-            file.new = None
+                os.close(file.fd)
+            file.fd = -1
         if file.place is not None and not file.settled:
             with contextlib.suppress(OSError):
                 os.unlink(file.place.name, dir_fd=file.place.at)
@@ -172,10 +171,10 @@ class Files:
         run(partial(part.compare, live, self._workers) for part in file.parts)
         if self._keep(file, live, before):
             return
-        new = self._begin(file)
-        if new is not None:
-            shared = not any(part.is_sparse for part in file.parts) and _share(live, new.fd, file.record.size)
-            source, sink = (new.fd, None) if shared else (live, new)
+        self._begin(file)
+        if file.many:
+            shared = not any(part.is_sparse for part in file.parts) and _share(live, file.fd, file.record.size)
+            source, sink = (file.fd, None) if shared else (live, file.fd)
             run(partial(self._take, file, part, source, sink) for part in file.parts)
 
     def _keep(self, file: File, live: int, before: os.stat_result) -> bool:
@@ -194,17 +193,17 @@ class Files:
         self._tally.file(kept=True)
         file.settled = True
 
-    def _begin(self, file: File) -> NewFile | None:
+    def _begin(self, file: File) -> None:
         # A small file of one chunk is opened, written and closed in one go: no more descriptors than other files.
-        return self._open(file) if file.many else None
+        if file.many:
+            self._open(file)
 
-    def _open(self, file: File) -> NewFile:
-        file.new, file.place = self._target.create(file.folder, file.name, file.record.size)
+    def _open(self, file: File) -> None:
+        file.fd, file.place = self._target.create(file.folder, file.name)
         if file.many or file.parts[0].data_size() != file.record.size:
-            os.ftruncate(file.new.fd, file.record.size)
-        return file.new
+            os.ftruncate(file.fd, file.record.size)
 
-    def _take(self, file: File, part: Part, source: int, sink: NewFile | None) -> None:
+    def _take(self, file: File, part: Part, source: int, sink: int | None) -> None:
         try:
             self._tally.kept(part.take(source, sink, self._workers))
         except OSError as error:
@@ -213,10 +212,9 @@ class Files:
     def _settle(self, file: File) -> None:
         target = self._target
         owner = target.metadata.owner_of_new(hands_down_group=file.folder.hands_down_group)
-        new = file.new or self._open(file)
-        target.metadata.apply(new.fd, file.record, owner=owner)
-        new.close()
-        file.new = None
+        target.metadata.apply(file.fd, file.record, owner=owner)
+        fd, file.fd = file.fd, -1
+        os.close(fd)
         file.settled = True
         if file.place is not None and not target.fresh:
             target.offer(file.record.path, file.place, file.record.size)
@@ -238,3 +236,9 @@ def _share(live: int, fd: int, size: int) -> bool:
 
 def _mark(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _write(fd: int, piece: memoryview, run: Run) -> None:
+    if len(piece) != run.length:
+        raise ManifestInvalid("the manifest names bytes that a chunk does not have")
+    write_at(fd, piece, run.offset)

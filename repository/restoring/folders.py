@@ -14,18 +14,14 @@ _PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Folder:
-    """An open folder. `foreign`: it lies on another volume than the root. `holds`: who keeps it open.
+    """An open folder. `foreign`: it lies on another volume than the root. `holds`: who keeps it open."""
 
-    `on_disk`: its filesystem has a disk of its own below, as those in memory, on a network and of many disks have not.
-    """
-
-    __slots__ = ("fd", "foreign", "hands_down_group", "holds", "on_disk", "path")
+    __slots__ = ("fd", "foreign", "hands_down_group", "holds", "path")
 
     def __init__(self, path: bytes, fd: int, status: os.stat_result, device: int) -> None:
         self.path = path
         self.fd = fd
         self.foreign = status.st_dev != device
-        self.on_disk = os.major(status.st_dev) != 0
         self.hands_down_group = bool(status.st_mode & stat.S_ISGID)
         self.holds = 0
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from repository.chunks.chunk import HASH_SIZE
-from repository.restoring.new_file import NewFile
 from repository.restoring.workers import Workers
 from repository.tree.records import CHUNK_ID_SIZE, HOLE, Content, Record, blocks_in, parts_of, placed
 
@@ -54,7 +53,7 @@ class Part:
         wrong = any(not right for _, _, blocks in _reads(fd, self, workers) for _, right in blocks)
         self.differs = wrong or any(_holds_data(fd, hole, workers) for hole in self._holes())
 
-    def take(self, live: int, new: NewFile | None, workers: Workers) -> int:
+    def take(self, live: int, fd: int | None, workers: Workers) -> int:
         """Take from the live file what is right there into another one; all else is wanted then.
 
         Without a file to take it to, the live one is that file itself. Returns the bytes that need not be fetched.
@@ -63,11 +62,11 @@ class Part:
         data = list(self._data())
         for start, view, blocks in _reads(live, self, workers):
             wrong += [block for block, right in blocks if not right]
-            if new is None:
+            if fd is None:
                 continue
             for low, high in _joined(block for block, right in blocks if right):
                 for begin, end in _overlaps(low, high, data):
-                    new.write(view[begin - start : end - start], begin)
+                    write_at(fd, view[begin - start : end - start], begin)
         self.wanted = _joined(wrong)
         return sum(end - begin for begin, end in _without(data, self.wanted))
 
@@ -200,6 +199,13 @@ def _holds_data(fd: int, hole: Range, workers: Workers) -> bool:
     except OSError as error:
         return error.errno != errno.ENXIO  # nothing but a hole up to the end
     return False
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write all of it at that offset; raises OSError."""
+    written = 0
+    while written < len(view):
+        written += os.pwrite(fd, view[written:], offset + written)
 
 
 def _joined(ranges: Iterable[Range]) -> list[Range]:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from repository.restoring.folders import Folder, Folders, name_of, parent_of
 from repository.restoring.metadata import Metadata
-from repository.restoring.new_file import DIRECT_SIZE_MIN, NewFile
 from repository.restoring.outcome import Tally
 from repository.restoring.reserved import Reserved
 
@@ -60,14 +59,13 @@ class Target:
         self._waiting: list[tuple[bytes, Place]] = []
         self._waiting_bytes = 0
 
-    def create(self, folder: Folder, name: bytes, size: int) -> tuple[NewFile, Place]:
-        """A new file for that name, open, and where it is. Raises OSError."""
+    def create(self, folder: Folder, name: bytes) -> tuple[int, Place]:
+        """A new file for that name, open, and where it is."""
         if self.fresh:
             place = Place(folder.fd, name, beside=True)
         else:
             place = Place(*self.reserved.place(folder), beside=folder.foreign)
-        fd = os.open(place.name, _CREATE, 0o600, dir_fd=place.at)
-        return NewFile(fd, direct=folder.on_disk and size >= DIRECT_SIZE_MIN), place
+        return os.open(place.name, _CREATE, 0o600, dir_fd=place.at), place
 
     def offer(self, path: bytes, place: Place, size: int) -> None:
         """Have a whole file renamed to its path with the next commit."""

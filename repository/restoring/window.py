@@ -19,8 +19,8 @@ from repository.restoring.workers import Workers
 MIB = 1 << 20
 WINDOW_FILES = 4096
 WINDOW_BYTES = 256 * MIB
-# Each of these is one open file, perhaps opened twice, or one open folder.
-WINDOW_MANY = 128
+# Each of these is one open file, or one open folder.
+WINDOW_MANY = 256
 WINDOW_FOLDERS = 256
 _BATCH_FILES = 64
 _BATCH_BYTES = 8 * MIB

@@ -249,6 +249,25 @@ def test_a_live_file_that_a_bad_disk_cannot_read_is_replaced(
     assert picture(target) == picture(world)
 
 
+def test_what_fails_for_thousands_holds_no_descriptors(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        write(world / "small" / f"more {number}", b"small" * number)
+    snapshot = kept.keep(world)
+    held: list[int] = []
+
+    def refused(*_: object, **__: object) -> None:
+        held.append(len(list(Path("/proc/self/fd").iterdir())))
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "utime", refused)
+    report = kept.restore(snapshot, target)
+
+    assert len(report.failed) > 100
+    assert max(held) - min(held) < 20
+
+
 def _failing(real: Callable, at: int, code: int) -> Callable:
     calls = iter(range(1, 1_000_000))
 

@@ -108,9 +108,8 @@ class ChunkStore:
             if at == tried:
                 continue
             try:
-                stored = self.objects.get_raw(PACKS, at.pack, at.offset, at.offset + at.stored_size)
-                return self.cipher.open(memoryview(stored), chunk_id=chunk, location=at)
-            except (Damage, ObjectNotFound):
+                return self.cipher.open(_stored(self.objects, at), chunk_id=chunk, location=at)
+            except Damage:
                 continue
         if not places:
             raise ChunkMissing("no pack holds a chunk of the backup")

@@ -9,7 +9,10 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest
@@ -17,21 +20,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import ApiToken, AuditEvent, Customer, User
-from accounts.services.customers import customer_create
+from accounts.selectors import user_within_reach
+from accounts.services.customers import customer_create, customer_update
 from accounts.services.second_factor import second_factor_remove
 from accounts.services.tokens import token_revoke
-from common.admin import FleetAdmin, ReadOnlyAdmin, each_by_service
+from common.admin import FleetAdmin, ListedLookups, ReadOnlyAdmin, each_by_service
 
 WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
+WAYS_IN = ("username", "email", "password")
+"""Who sets one of these of somebody else signs in as them: an address is where the mail for a new password goes."""
 
 # Addresses live on the user, sessions are each user's own business; a second factor has a page without its secrets.
-for _model in (EmailAddress, Authenticator, UserSession):
+for _model in (EmailAddress, Authenticator, UserSession, Group):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
+class UserAdmin(ListedLookups, DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
     """People and bots that sign in."""
 
     list_display = ["username", "email", "name", "is_staff", "is_active"]
@@ -51,17 +57,45 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic whe
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Only superusers say who may what: whoever else may change users would give every right to themselves."""
+        """Only superusers say who may what and how somebody signs in; everybody else would reach more than they may.
+
+        A customer's password opens that customer's data, so this holds for customers as for staff.
+        """
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else [*fields, *WHO_MAY_WHAT]
+        if request.user.is_superuser:
+            return fields
+        return [*fields, *WHO_MAY_WHAT, *(WAYS_IN if obj else ())]
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  # Django's signature
+        """The page of a new password; everybody else has the portal send the mail for one."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Superusers are changed by superusers: a password or an address of one is the way to all that they may."""
+        """Only users whose rights are among one's own are changed: deactivating a colleague takes theirs away."""
         return super().has_change_permission(request, obj) and _within_reach(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Likewise."""
         return super().has_delete_permission(request, obj) and _within_reach(request, obj)
+
+
+@admin.register(Group)
+class GroupAdmin(ListedLookups, DjangoGroupAdmin):
+    """Groups of staff. Only superusers write them: a permission that a group has, each of its members has."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only superusers."""
+        return _superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Only superusers."""
+        return _superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Only superusers."""
+        return _superuser(request)
 
 
 @admin.register(Authenticator)
@@ -103,10 +137,15 @@ class CustomerAdmin(FleetAdmin):
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
         """Make the tenant, or rename it and give it another owner."""
+        actor: Any = request.user
         if change:
-            obj.save(update_fields=["name", "owner"])
+            customer_update(customer=obj, name=obj.name, owner=obj.owner, actor=actor)
         else:
-            obj.pk = customer_create(name=obj.name, owner=obj.owner).pk
+            obj.pk = customer_create(name=obj.name, owner=obj.owner, actor=actor).pk
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
+        """Only superusers name another owner, who then has every right on every order."""
+        return ["owner"] if obj and not request.user.is_superuser else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:  # noqa: ARG002  # Django's signature
         """Nobody deletes a tenant by hand."""
@@ -154,4 +193,9 @@ def _second_factor_take(user: User, actor: User) -> None:
 
 
 def _within_reach(request: HttpRequest, user: User | None) -> bool:
-    return user is None or not user.is_superuser or request.user.is_superuser
+    actor: Any = request.user
+    return user is None or user_within_reach(actor=actor, user=user)
+
+
+def _superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)

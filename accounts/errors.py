@@ -26,6 +26,15 @@ class TokenNotFound(ApplicationError):
     message = _("There is no such token, or it was revoked already.")
 
 
+class RightsExceeded(ApplicationError):
+    """Somebody would give, take or reach a right that they do not have themselves."""
+
+    code, status, title = "rights_exceeded", 403, _("Beyond your own rights")
+    message = _(
+        "This concerns rights that you do not have yourself. Nothing was changed. Ask a colleague who has them."
+    )
+
+
 class MailNotSent(ApplicationError):
     """The mail server did not take a mail."""
 

@@ -1,12 +1,17 @@
-"""What allauth does to an account, written into the audit trail."""
+"""Changes that allauth and the admin make, written into the audit trail."""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from allauth.account import signals as account
 from allauth.mfa import signals as second_factor
 from allauth.mfa.models import Authenticator
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.db.models.signals import post_save
 from django.dispatch import Signal
 
 from accounts.models import User
@@ -20,11 +25,14 @@ _ACTIONS: tuple[tuple[Signal, str], ...] = (
     (second_factor.authenticator_reset, "recovery_codes.make"),
 )
 
+_ADMIN_ACTIONS = {ADDITION: "admin.add", CHANGE: "admin.change", DELETION: "admin.delete"}
+
 
 def receivers_connect() -> None:
     """Listen from now on; calling it twice changes nothing."""
     for signal, action in _ACTIONS:
         signal.connect(_recorder(action), weak=False, dispatch_uid=f"audit {action}")
+    post_save.connect(_admin_record, sender=LogEntry, weak=False, dispatch_uid="audit admin")
 
 
 def _recorder(action: str) -> Any:
@@ -34,3 +42,25 @@ def _recorder(action: str) -> Any:
             audit_record(actor=user, action=action, object_id=user.id)
 
     return record
+
+
+def _admin_record(*, instance: LogEntry, created: bool, **_rest: object) -> None:
+    # Django's own history can be deleted by who may delete its rows; the audit trail is only ever added to.
+    if not created:
+        return
+    object_id = None
+    with suppress(ValueError):
+        object_id = UUID(str(instance.object_id))
+    kind = instance.content_type
+    try:
+        changes = json.loads(instance.change_message or "[]")
+    except ValueError:
+        changes = instance.change_message
+    audit_record(
+        actor=instance.user,
+        action=_ADMIN_ACTIONS[instance.action_flag],
+        object_id=object_id,
+        model=f"{kind.app_label}.{kind.model}" if kind else "",
+        key=str(instance.object_id),
+        changes=changes,
+    )

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from uuid import UUID
 
 from allauth.usersessions.models import UserSession
-from django.db.models import QuerySet
+from django.contrib.auth.models import Permission
+from django.db.models import Q, QuerySet
 
 from accounts.errors import TokenNotFound, UserNotFound
 from accounts.models import ApiToken, AuditEvent, User
@@ -25,6 +26,21 @@ def user_by_login(login: str) -> User | None:
     if not login:
         return None
     return User.objects.filter(email=login).first() or User.objects.filter(username__iexact=login).first()
+
+
+def user_within_reach(*, actor: User, user: User) -> bool:
+    """Whether `user` has no right in the portal that `actor` lacks, so that nothing is gained by acting on them.
+
+    Rights of a user who was deactivated count too: they come back with the account.
+    """
+    if actor.is_superuser or actor.pk == user.pk:
+        return True
+    return not user.is_superuser and _permissions(user) <= _permissions(actor)
+
+
+def _permissions(user: User) -> set[int]:
+    held = Permission.objects.filter(Q(user=user) | Q(group__user=user))
+    return set(held.values_list("id", flat=True))
 
 
 def tokens_of(user: User) -> QuerySet[ApiToken]:

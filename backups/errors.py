@@ -54,6 +54,23 @@ class StatusConflict(ApplicationError):
     message = _("This cannot be done while the backup is “%(status)s”. Nothing was changed. Try again later.")
 
 
+class TargetOptionsInvalid(ApplicationError):
+    """A storage target's options are not those of its kind."""
+
+    code, status, title = "target_options_invalid", 400, _("Options not valid")
+    message = _("The options are not those of this kind of target, or a key is missing. Nothing was stored.")
+
+
+class TargetRootRefused(ApplicationError):
+    """A local target outside the folders that are set aside for backups; `root` and `allowed` are paths."""
+
+    code, status, title = "target_root_refused", 400, _("Folder not set aside for backups")
+    message = _(
+        "Backups may not be kept in %(root)s, but in folders below: %(allowed)s. Nothing was stored. "
+        "The operator of the portal sets these folders in SAVEPOINT_STORAGE_ROOTS."
+    )
+
+
 class BackupLocked(ApplicationError):
     """A locked backup is not deleted."""
 

@@ -27,7 +27,29 @@ for _model in (Failure, OrmQ, Schedule, Success):
         admin.site.unregister(_model)
 
 
-class FleetAdmin(Base):
+_LOOKUPS = frozenset({"exact", "in", "isnull", "gte", "gt", "lte", "lt"})
+
+
+class ListedLookups(Base):
+    """Lists that are filtered by their listed filters only.
+
+    Django lets an address filter by any column of the row, so `?secrets__startswith=` reads a hidden column letter by
+    letter.
+    """
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Whether the address may filter by this: a filter of the list, or the key of a row or of a listed relation."""
+        filters = self.get_list_filter(request)
+        named: set[Any] = {item[0] if isinstance(item, (list, tuple)) else item for item in filters}
+        *path, last = lookup.split("__")
+        name = "__".join(path) if last in _LOOKUPS else lookup
+        key = self.opts.pk.name
+        return (name in {"pk", key} or name.removesuffix("__id").removesuffix("__pk") in named) and (
+            super().lookup_allowed(lookup, value, request)
+        )
+
+
+class FleetAdmin(ListedLookups):
     """The base of all: made for very long lists."""
 
     list_per_page = 50

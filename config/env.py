@@ -35,6 +35,7 @@ KNOWN = frozenset(
         "SAVEPOINT_METRICS_TOKEN",
         "SAVEPOINT_METRICS_TOKEN_FILE",
         "SAVEPOINT_METRICS_NETWORKS",
+        "SAVEPOINT_STORAGE_ROOTS",
         # Of the demo, the tests and the supervisor; not settings of the portal, but of its own name space.
         "SAVEPOINT_DEMO_EXIT",
         "SAVEPOINT_TEST_REQUIRE",
@@ -70,6 +71,7 @@ class Environment:
     mail_from: str
     metrics_token: str | None
     metrics_networks: tuple[Network, ...]
+    storage_roots: tuple[Path, ...]
 
 
 def environment_read(environ: Mapping[str, str]) -> Environment:
@@ -100,6 +102,7 @@ def environment_read(environ: Mapping[str, str]) -> Environment:
         mail_from=_mail_from(environ, url, needed=mail_server is not None),
         metrics_token=_metrics_token(environ, home),
         metrics_networks=_metrics_networks(environ.get("SAVEPOINT_METRICS_NETWORKS") or LOOPBACK),
+        storage_roots=_storage_roots(environ.get("SAVEPOINT_STORAGE_ROOTS", ""), home),
     )
 
 
@@ -218,6 +221,15 @@ def _metrics_networks(text: str) -> tuple[Network, ...]:
         return tuple(ip_network(part.strip()) for part in text.split(","))
     except ValueError:
         raise EnvironmentInvalid("SAVEPOINT_METRICS_NETWORKS must be 'none' or look like 10.0.0.0/8,::1/128.") from None
+
+
+def _storage_roots(text: str, home: Path) -> tuple[Path, ...]:
+    if not text:
+        return (home / "storage",)
+    roots = tuple(Path(part) for part in text.split(":"))
+    if not all(root.is_absolute() for root in roots):
+        raise EnvironmentInvalid("SAVEPOINT_STORAGE_ROOTS must be absolute folders, like /srv/backups:/mnt/backups.")
+    return roots
 
 
 def _database(url: str, home: Path) -> dict[str, object]:

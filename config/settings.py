@@ -19,6 +19,7 @@ except EnvironmentInvalid as mistake:
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SAVEPOINT_HOME = ENVIRONMENT.home
+SAVEPOINT_STORAGE_ROOTS = ENVIRONMENT.storage_roots
 SAVEPOINT_URL = ENVIRONMENT.url
 SAVEPOINT_TRUSTED_PROXIES = ENVIRONMENT.trusted_proxies
 SAVEPOINT_METRICS_TOKEN, SAVEPOINT_METRICS_NETWORKS = ENVIRONMENT.metrics_token, ENVIRONMENT.metrics_networks

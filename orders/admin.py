@@ -9,9 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts.errors import RightsExceeded
+from accounts.models import User
 from common.admin import FleetAdmin, ReadOnlyAdmin, ServiceDeletes
 from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan
-from orders.rights import OrderRight
+from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, member_withdraw, order_create, order_delete, order_suspend
 
 
@@ -60,11 +62,21 @@ class MemberForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic wh
     """Who gets which right on which order."""
 
     right = forms.ChoiceField(label=_("right"), choices=[(right.value, right.value) for right in OrderRight])
+    granted_by: User
+    """Who fills the form in; set by the page."""
 
     class Meta:
         model = OrderUserPermission
         fields = ["content_object", "user"]
         labels = {"content_object": _("order")}
+
+    def clean(self) -> dict[str, Any]:
+        """The fields, where the right is one that its giver has on that order."""
+        cleaned = super().clean() or self.cleaned_data
+        order, right = cleaned.get("content_object"), cleaned.get("right")
+        if order and right and OrderRight(right) not in order_rights(self.granted_by, order):
+            raise forms.ValidationError(RightsExceeded().detail)
+        return cleaned
 
 
 @admin.register(OrderUserPermission)
@@ -82,6 +94,12 @@ class OrderUserPermissionAdmin(ServiceDeletes):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
         """A right is withdrawn and another one granted."""
         return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002  # Django's signature
+        """The form of this person."""
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.granted_by = request.user
+        return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
         """A right that was granted is shown as the permission it is."""

@@ -7,24 +7,47 @@ from uuid import uuid4
 
 from django.db import transaction
 
+from accounts.errors import RightsExceeded
 from accounts.models import Customer, User
 from accounts.services.audit import audit_record
 from common.errors import KeyUnavailable
 from common.keyring import KeyringError
 from common.keys import portal_keyring
+from common.locks import row_lock
 from common.states import compare_and_set
 
 KEY_BYTES = 32
 
 
-def customer_create(*, name: str, owner: User) -> Customer:
-    """Make a tenant with a fresh random key of its own."""
+def customer_create(*, name: str, owner: User, actor: User | None = None) -> Customer:
+    """Make a tenant with a fresh random key of its own; `actor` is who did it, the owner where none is named."""
     customer = Customer(id=uuid4(), name=name, owner=owner)
     customer.tenant_key = portal_keyring().wrap(secrets.token_bytes(KEY_BYTES), context=_context(customer))
     with transaction.atomic():
         customer.save(force_insert=True)
-        audit_record(actor=owner, action="customer.create", object_id=customer.id)
+        audit_record(actor=actor or owner, action="customer.create", object_id=customer.id)
     return customer
+
+
+def customer_update(*, customer: Customer, name: str, owner: User, actor: User) -> None:
+    """Rename a tenant, or give it another owner.
+
+    An owner has every right on every order of the tenant, so only a superuser names another one: raises
+    RightsExceeded. The keys stay with the tenant.
+    """
+    with transaction.atomic():
+        before = row_lock(Customer.objects.filter(id=customer.id)) or customer
+        if before.owner_id != owner.pk and not actor.is_superuser:
+            raise RightsExceeded
+        Customer.objects.filter(id=customer.id).update(name=name, owner=owner)
+        audit_record(
+            actor=actor,
+            action="customer.update",
+            object_id=customer.id,
+            name=name,
+            owner=str(owner.pk),
+            owner_before=str(before.owner_id),
+        )
 
 
 def customer_key(customer: Customer) -> bytes:

@@ -11,7 +11,9 @@ import binascii
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 
+from accounts.errors import RightsExceeded
 from accounts.models import User
+from accounts.selectors import user_within_reach
 from accounts.services.audit import audit_record
 from common.errors import KeyUnavailable
 from common.keyring import KeyringError
@@ -57,7 +59,12 @@ def second_factor_rewrap(*, authenticator: Authenticator) -> bool:
 
 
 def second_factor_remove(*, user: User, actor: User) -> bool:
-    """Turn somebody's second factor off, recovery codes and all; return whether there was one."""
+    """Turn somebody's second factor off, recovery codes and all; return whether there was one.
+
+    Raises RightsExceeded where `actor` lacks a right that `user` has.
+    """
+    if not user_within_reach(actor=actor, user=user):
+        raise RightsExceeded
     with transaction.atomic():
         removed, _rows = Authenticator.objects.filter(user=user).delete()
         if removed:

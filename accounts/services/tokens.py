@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.errors import ScopeUnknown
+from accounts.errors import RightsExceeded, ScopeUnknown
 from accounts.models import ApiToken, User
 from accounts.scopes import Scope
+from accounts.selectors import user_within_reach
 from accounts.services.audit import audit_record
 
 PREFIX = "svp_"
@@ -53,7 +54,9 @@ def token_authenticate(secret: str) -> ApiToken | None:
 
 
 def token_revoke(*, token: ApiToken, actor: User) -> None:
-    """End a token at once; revoking twice is no error."""
+    """End a token at once; revoking twice is no error. Raises RightsExceeded, see `user_within_reach`."""
+    if not user_within_reach(actor=actor, user=token.user):
+        raise RightsExceeded
     with transaction.atomic():
         if ApiToken.objects.filter(id=token.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
             audit_record(actor=actor, action="token.revoke", object_id=token.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -12,8 +11,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from backups.errors import TargetOptionsInvalid, TargetRootRefused
 from backups.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
-from backups.services.archives import target_open
+from backups.services.targets import target_check, target_save
 from common.admin import FleetAdmin, ReadOnlyAdmin
 
 
@@ -49,12 +49,11 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
         return cleaned
 
     def _openable(self, kind: str, options: Any) -> None:
-        probe = StorageTarget(kind=kind, options=options, secrets=self.instance.secrets)
         try:
-            if kind == TargetKind.LOCAL and (len(options) != 1 or not Path(options["root"]).is_absolute()):
-                raise ValueError
-            target_open(probe)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            target_check(target=StorageTarget(kind=kind, options=options, secrets=self.instance.secrets))
+        except TargetRootRefused as error:
+            raise forms.ValidationError({"options": error.detail}) from None
+        except TargetOptionsInvalid:
             expected = (
                 _("A local folder needs the option “root”, an absolute path.")
                 if kind == TargetKind.LOCAL
@@ -74,6 +73,10 @@ class StorageTargetAdmin(FleetAdmin):
     list_display = ["name", "kind", "sealed", "is_default", "created_at"]
     fields = ["name", "kind", "options", "access_key", "secret_key", "sealed", "is_default"]
     ordering = ["name"]
+
+    def save_model(self, request: HttpRequest, obj: StorageTarget, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
+        """Store the target."""
+        target_save(target=obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StorageTarget]:
         """Rows without their secrets: a list does not decrypt what it does not show."""

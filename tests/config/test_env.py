@@ -46,6 +46,7 @@ def test_two_secrets_are_all_that_is_needed():
         ("SAVEPOINT_METRICS_TOKEN", "short", "SAVEPOINT_METRICS_TOKEN must have at least 32"),
         ("SAVEPOINT_METRICS_TOKEN", "ü" * 40, "SAVEPOINT_METRICS_TOKEN must have at least 32"),
         ("SAVEPOINT_METRICS_TOKEN_FILE", "/nowhere/at/all", "SAVEPOINT_METRICS_TOKEN_FILE cannot be read"),
+        ("SAVEPOINT_STORAGE_ROOTS", "/srv:backups", "SAVEPOINT_STORAGE_ROOTS must be"),
         ("SAVEPOINT_METRICS_NETWORKS", "10.0.0.1/8", "SAVEPOINT_METRICS_NETWORKS must be"),
         ("SAVEPOINT_METRICS_NETWORKS", "everybody", "SAVEPOINT_METRICS_NETWORKS must be"),
         ("SAVEPOINT_METRICS_NETWORKS", "10.0.0.0/8,", "SAVEPOINT_METRICS_NETWORKS must be"),

@@ -27,7 +27,7 @@ for _model in (Failure, OrmQ, Schedule, Success):
         admin.site.unregister(_model)
 
 
-_LOOKUPS = frozenset({"exact", "in", "isnull", "gte", "gt", "lte", "lt"})
+_LOOKUPS = frozenset({"exact", "in", "isempty", "isnull", "gte", "gt", "lte", "lt"})
 
 
 class ListedLookups(Base):

@@ -22,10 +22,15 @@ def user_by_name(username: str) -> User:
 
 
 def user_by_login(login: str) -> User | None:
-    """Who signs in with this: their e-mail address goes before somebody's user name, upper and lower case are one."""
+    """Who signs in with this: their e-mail address goes before somebody's user name, upper and lower case are one.
+
+    Both are always looked up: the time that it takes does not tell which of them exists.
+    """
     if not login:
         return None
-    return User.objects.filter(email=login).first() or User.objects.filter(username__iexact=login).first()
+    by_address = User.objects.filter(email=login).first()
+    by_name = User.objects.filter(username__iexact=login).first()
+    return by_address or by_name
 
 
 def user_within_reach(*, actor: User, user: User) -> bool:

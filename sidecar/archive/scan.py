@@ -174,7 +174,8 @@ class _Walk:
         descriptor = entry_open(name or b".", folder, os.O_DIRECTORY)
         try:
             status = os.fstat(descriptor)
-            names = sorted(map(os.fsencode, os.listdir(descriptor)), reverse=True)  # noqa: PTH208 - not a path
+            # A folder that is changed while it is listed may show a name twice.
+            names = sorted(set(map(os.fsencode, os.listdir(descriptor))), reverse=True)  # noqa: PTH208 - not a path
         except OSError:
             os.close(descriptor)
             raise

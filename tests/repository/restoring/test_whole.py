@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, TargetFailed
-from repository.restoring import window
+from repository.restoring import extras, window
 from repository.restoring.outcome import RestoreProgress
 from repository.restoring.restore import snapshot_restore
 from tests.repository.restoring.trees import Kept, picture, settle, write
@@ -98,6 +98,35 @@ def test_chosen_paths_come_with_the_folders_that_lead_there(kept: Kept, world: P
     expected = {path: told for path, told in picture(world).items() if path in (b"region", b"region/r.0.0.mca")}
     expected |= {path: told for path, told in picture(world).items() if path.startswith(b"closed")}
     assert picture(target) == expected
+
+
+@pytest.mark.parametrize("doubled", ["level.dat", "region", "1", "extra", "extra folder"])
+def test_a_name_listed_twice_neither_costs_a_restored_file_nor_fails(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, doubled: str
+) -> None:
+    scandir, struck = os.scandir, []
+
+    class Twice:
+        def __init__(self, folder: int | Path) -> None:
+            self._entries = scandir(folder)
+
+        def __enter__(self) -> list[os.DirEntry[str]]:
+            found = list(self._entries)
+            struck.extend(entry.name for entry in found if entry.name == doubled)
+            return [*found, *(entry for entry in found if entry.name == doubled)]
+
+        def __exit__(self, *_: object) -> None:
+            self._entries.close()
+
+    write(target / "extra", b"x")
+    write(target / "extra folder" / "in it", b"x")
+    snapshot = kept.keep(world)
+    monkeypatch.setattr(extras.os, "scandir", Twice)
+    report = kept.restore(snapshot, target, delete=True)
+    monkeypatch.undo()
+    assert struck
+    assert (report.failed, report.removed) == ([], 2)
+    assert picture(target).keys() == picture(world).keys()
 
 
 def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target: Path) -> None:

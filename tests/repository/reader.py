@@ -134,7 +134,7 @@ class Repository:
     def records(self, root):
         manifest = b"".join(self.chunk(2, name) for name in split(root["chunks"], 32))
         need(blake3(manifest).digest() == root["hash"], "manifest")
-        return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False)
+        return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False, ext_hook=wide)
 
     def restore(self, name, target):
         """Writes the snapshot into a folder that is empty or not there. A file and its parts have one path."""
@@ -186,6 +186,11 @@ class Repository:
             need(number not in touched or (known and known.pop(0) == block), "block")
             yield block
         need(not known, "blocks")
+
+
+def wide(kind, number):
+    need(kind == 1 and len(number) == 16, "extension")
+    return int.from_bytes(number, "big", signed=True)
 
 
 def attributes(metas):

@@ -76,7 +76,10 @@ class BackupSerializer(serializers.Serializer[Any]):
     source = serializers.CharField(  # type: ignore[assignment]  # the name is the contract's
         help_text="What was read: `files`, or the kind of database."
     )
-    consistency = serializers.CharField(allow_null=True, help_text="`quiesced`, `stopped` or `crash`.")
+    consistency = serializers.CharField(
+        allow_null=True,
+        help_text="`quiesced`, `stopped`, or `live`: copied while the game wrote, so a database in it may not open.",
+    )
     warnings = serializers.SerializerMethodField(
         help_text="Files that changed or could not be read, and one more when the server had lost most of its files."
     )

@@ -88,7 +88,7 @@ class Backup(models.Model):
             ),
             models.CheckConstraint(
                 name="backup_consistency_known",
-                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "crash"]),
+                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "live"]),
             ),
             models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
             models.CheckConstraint(

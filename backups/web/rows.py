@@ -28,7 +28,7 @@ LOOKS = {
 CONSISTENCIES = {
     "quiesced": gettext_lazy("Saved by the game first"),
     "stopped": gettext_lazy("Server was stopped"),
-    "crash": gettext_lazy("Taken while running"),
+    "live": gettext_lazy("Taken while running"),
 }
 SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
 

@@ -66,7 +66,7 @@ def open_chunk(suite, key, stored, associated):
 class Repository:
     def __init__(self, folder, tenant, repository, data_key):
         self.folder = Path(folder, "repositories", str(tenant), str(repository))
-        self.tenant, self.repository = tenant.bytes, repository.bytes
+        self.tenant, self.repository, self.places = tenant.bytes, repository.bytes, {}
         said = {}
         for key in self.folder.glob("keys/*"):
             with contextlib.suppress(Damaged):  # sealed with another data key: keys are being rotated
@@ -76,7 +76,6 @@ class Repository:
         infos = (b"savepoint/repository/1/%b\0" % name for name in (b"identity", b"chunks", b"objects"))
         keys = (HKDF(SHA256(), 32, self.repository, info).derive(key) for info in infos)
         self.identity, self.chunk_key, self.object_key = keys
-        self.places = {}
         for index in sorted(self.folder.glob("index/*")):
             self.read_index(self.object(f"index/{index.name}"))
 
@@ -134,7 +133,8 @@ class Repository:
     def records(self, root):
         manifest = b"".join(self.chunk(2, name) for name in split(root["chunks"], 32))
         need(blake3(manifest).digest() == root["hash"], "manifest")
-        return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False)
+        wide = lambda _, number: int.from_bytes(number, "big", signed=True)  # noqa: E731
+        return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False, ext_hook=wide)
 
     def restore(self, name, target):
         """Writes the snapshot into a folder that is empty or not there. A file and its parts have one path."""

@@ -13,9 +13,13 @@ from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, Target
 from repository.restoring import extras, window
 from repository.restoring.outcome import RestoreProgress
 from repository.restoring.restore import snapshot_restore
+from repository.snapshots.create import snapshot_create
+from repository.sources.local import LocalTree
 from tests.repository.restoring.trees import Kept, picture, settle, write
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
+ODD_SECONDS = [15032385535, -11676096000, 2**34 - 1, 2**62, -(2**62), 2**63 - 1, -(2**63), -1]
+"""Dates of the years 2446 and 1600, what ext4, XFS and memory hold at most, and the last second before 1970."""
 LARGE = RANDOM.randbytes(3_000_000)
 
 
@@ -98,6 +102,27 @@ def test_chosen_paths_come_with_the_folders_that_lead_there(kept: Kept, world: P
     expected = {path: told for path, told in picture(world).items() if path in (b"region", b"region/r.0.0.mca")}
     expected |= {path: told for path, told in picture(world).items() if path.startswith(b"closed")}
     assert picture(target) == expected
+
+
+@pytest.mark.parametrize("seconds", ODD_SECONDS)
+def test_a_time_that_a_file_system_holds_comes_back(kept: Kept, source: Path, target: Path, seconds: int) -> None:
+    write(source / "folder" / "file", b"content")
+    (source / "link").symlink_to("folder")
+    write(source / "other", b"other")
+    if os.geteuid() == 0:
+        os.chown(source / "folder" / "file", 2**32 - 2, 2**32 - 2)
+    for name in ("folder/file", "link", "folder"):
+        os.utime(source / name, ns=(0, seconds * 10**9 + 7), follow_symlinks=False)
+
+    first = kept.keep(source)
+    (source / "other").write_bytes(b"changed")
+    second = snapshot_create(kept.opened(), source=LocalTree(source), parent=first).snapshot
+
+    for snapshot in (second, first, second):
+        kept.restore(snapshot, target)
+        (target / "other").unlink()
+    (source / "other").unlink()
+    assert picture(target) == picture(source)
 
 
 @pytest.mark.parametrize("doubled", ["level.dat", "region", "1", "extra", "extra folder"])

@@ -37,17 +37,18 @@ SUPERVISOR_SILENT = timedelta(seconds=30)
 LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
 """What a customer sees of their backups: not what was deleted, nor a safety backup before it is whole."""
 
-GOOD = Q(
+RESTORABLE = Q(
     deleted_at__isnull=True,
     status__in=[BackupStatus.READY, BackupStatus.RESTORING],
     is_safety=False,
-    degraded=False,
-    collapsed=False,
     provision__is_primary=True,
 )
-"""A good backup: its server can be brought back from it. Safety backups, failed and damaged ones, and those of a server
-that had lost its files are none. Only good ones make an order protected, and whatever deletes backups by age or number
-keeps the newest of them."""
+"""A backup of the server an order has now, which somebody asked for: not of a state that was about to be replaced."""
+WHOLE = Q(degraded=False, collapsed=False)
+"""A backup that nothing is known against: it is not damaged, and its server had not lost its files."""
+GOOD = RESTORABLE & WHOLE
+"""A good backup: its server can be brought back from it. Only good ones make an order protected, and whatever deletes
+backups by age or number keeps the newest of them."""
 
 HISTORY_LENGTH = 500
 OPERATIONS_SHOWN = 50
@@ -158,13 +159,28 @@ def storage_history(order: Order) -> list[tuple[datetime, int]]:
     return [(completed, size) for completed, size in reversed(rows) if completed and size is not None]
 
 
-def backups_newest(orders: Collection[Order]) -> dict[UUID, datetime]:
-    """When the newest usable backup of each order was completed; an order without one is missing."""
-    usable = Backup.objects.filter(
-        order__in=orders, deleted_at__isnull=True, status__in=[BackupStatus.READY, BackupStatus.RESTORING]
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """When the newest good backup of an order was completed, and the newest of a server that had lost its files."""
+
+    good_at: datetime | None
+    collapsed_at: datetime | None
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the server had lost its files since the newest good backup."""
+        return self.collapsed_at is not None and (self.good_at is None or self.collapsed_at > self.good_at)
+
+
+def orders_protection(orders: Collection[Order]) -> dict[UUID, Protection]:
+    """The protection of each order; one without a backup of its server is missing."""
+    newest = (
+        Backup.objects.filter(RESTORABLE, order__in=orders)
+        .values("order")
+        .annotate(good_at=Max("completed_at", filter=WHOLE), collapsed_at=Max("completed_at", filter=Q(collapsed=True)))
     )
-    rows = usable.values("order").annotate(newest=Max("completed_at")).values_list("order", "newest")
-    return {order_id: newest for order_id, newest in rows if newest}
+    rows = newest.values_list("order", "good_at", "collapsed_at")
+    return {order_id: Protection(good_at=good, collapsed_at=collapsed) for order_id, good, collapsed in rows}
 
 
 def backup_names(ids: Collection[UUID]) -> dict[UUID | None, str]:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.web.pages import PageView
-from backups.selectors import backups_newest
+from backups.selectors import orders_protection
 from common.paging import CURSOR, page_read
 from orders.selectors import orders_found
 
@@ -26,9 +26,9 @@ class OrdersView(PageView):
         words = request.GET.get("q", "").replace("\0", "").strip()
         orders = orders_found(user=self.user, words=words)
         page = page_read(orders, cursor=request.GET.get(CURSOR) or None, size=PAGE_SIZE)
-        newest = backups_newest(page.rows)
+        protection = orders_protection(page.rows)
         context = {
-            "rows": [(order, newest.get(order.id)) for order in page.rows],
+            "rows": [(order, protection.get(order.id)) for order in page.rows],
             "owners_shown": any(order.customer.owner_id != self.user.id for order in page.rows),
             "search_shown": bool(words or page.older or page.newer),
             "words": words,

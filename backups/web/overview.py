@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backups.models import BackupStatus
 from backups.rules import Rules, refusal
-from backups.selectors import backups_of_order, storage_history, workers_alive
+from backups.selectors import backups_of_order, orders_protection, storage_history, workers_alive
 from backups.web.rows import BackupRow, row_of, why_not
 from common.paging import CURSOR, page_read
 from orders.models import Order
@@ -25,7 +25,7 @@ from provisions.errors import NotAPrimaryDeployment
 
 PAGE_SIZE = 25
 GOOD_FOR = timedelta(days=7)
-"""A server whose newest backup is older is said to be at risk."""
+"""A server whose newest good backup is older is said to be at risk."""
 
 FILTERS = {
     "": (gettext_lazy("All"), list(BackupStatus)),
@@ -121,7 +121,7 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
     table = reverse("page-order-backups", kwargs={"order": order.id})
     here = reverse("page-order", kwargs={"order": order.id})
     return Overview(
-        health=_health(history),
+        health=_health(order),
         usage=_usage(order, history, counted=rules.counted(primary) if primary else 0),
         rows=shown,
         create_shown=OrderRight.CREATE in rules.rights,
@@ -144,13 +144,17 @@ def _with_query(path: str, *, status: str = "", cursor: str | None = None) -> st
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def _health(history: list[tuple[datetime, int]]) -> Health:
-    if not history:
+def _health(order: Order) -> Health:
+    protection = orders_protection([order]).get(order.id)
+    if protection is None:
         return Health("warn", "warning", _("Not protected yet: there is no backup."), None)
-    last_at = history[-1][0]
-    if timezone.now() - last_at > GOOD_FOR:
-        return Health("warn", "warning", _("At risk: the last backup is old."), last_at)
-    return Health("ok", "shield", _("Protected"), last_at)
+    if protection.good_at is None:
+        return Health("warn", "warning", _("Not protected: there is no good backup."), None)
+    if protection.collapsed:
+        return Health("warn", "warning", _("At risk: the server had lost most of its files."), protection.good_at)
+    if timezone.now() - protection.good_at > GOOD_FOR:
+        return Health("warn", "warning", _("At risk: the last good backup is old."), protection.good_at)
+    return Health("ok", "shield", _("Protected"), protection.good_at)
 
 
 def _usage(order: Order, history: list[tuple[datetime, int]], *, counted: int) -> Usage:

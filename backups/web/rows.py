@@ -81,15 +81,14 @@ class BackupRow:
 
 def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> BackupRow:
     """The row of a backup; `provision` is its server, None for one that is not the primary any more."""
-    status = BackupStatus(backup.status)
-    tone, icon = LOOKS[status]
+    label, tone, icon = _look(backup)
     problem_title, problem = _problem(backup.operation)
     return BackupRow(
         id=backup.id,
         order_id=backup.order_id,
         name=backup.name,
-        status=status.value,
-        label=str(status.label),
+        status=backup.status,
+        label=label,
         tone=tone,
         icon=icon,
         size_bytes=backup.size_bytes,
@@ -105,6 +104,17 @@ def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> Back
         progress=progress_of(backup.operation),
         actions=_actions(backup, rules=rules, provision=provision),
     )
+
+
+def _look(backup: Backup) -> tuple[str, str, str]:
+    """Label, tone and icon: a backup that cannot be relied on never looks like one that can."""
+    status = BackupStatus(backup.status)
+    tone, icon = LOOKS[status]
+    if status == BackupStatus.READY and backup.degraded:
+        return pgettext("state of a backup", "Damaged"), "bad", "warning"
+    if status == BackupStatus.READY and backup.collapsed:
+        return str(status.label), "warn", "warning"
+    return str(status.label), tone, icon
 
 
 def why_not(error: ApplicationError, active: Operation | None) -> str:
@@ -147,7 +157,7 @@ def _marks(backup: Backup) -> Iterator[Mark]:
         kept = backup.expires_at if not backup.locked else None
         yield Mark("shield", _("Safety backup, goes") if kept else _("Safety backup"), kept)
     yield from _origin(backup)
-    if backup.verified_at:
+    if backup.verified_at and not backup.degraded:
         yield Mark("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
     if operation and (operation.kind, operation.state) == (OperationKind.RESTORE, OperationState.SUCCEEDED):
@@ -157,7 +167,7 @@ def _marks(backup: Backup) -> Iterator[Mark]:
 
 
 def _against(backup: Backup) -> Iterator[Mark]:
-    if backup.degraded:
+    if backup.degraded and backup.status != BackupStatus.READY:
         yield Mark("warning", pgettext("state of a backup", "Damaged"))
     if backup.collapsed:
         yield Mark("warning", pgettext("state of a backup", "Server had lost its files"))

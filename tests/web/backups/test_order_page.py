@@ -68,7 +68,7 @@ def test_the_usage_says_how_many_and_how_much(site, owner):
 
 @pytest.mark.parametrize(
     ("days", "said"),
-    [(None, "Not protected yet: there is no backup."), (8, "At risk: the last backup is old."), (6, "Protected")],
+    [(None, "Not protected yet: there is no backup."), (8, "At risk: the last good backup is old."), (6, "Protected")],
 )
 def test_the_health_is_said_in_words(days, said, site, owner):
     if days is not None:

@@ -21,6 +21,7 @@ from backups.web.forms import NoFieldsForm, RestoreForm
 from backups.web.order import OrderPageView
 from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound, PermissionDenied
+from common.names import names_isolated
 from common.paths import path_text
 from orders.models import Order
 from provisions.models import Provision
@@ -44,7 +45,7 @@ class BackupRestoreView(BackupFormView):
         if not form.is_valid():
             return self._ask(form, found, HTTPStatus.BAD_REQUEST)
         try:
-            backup_restore(
+            restored = backup_restore(
                 user=self.user,
                 order_id=order.id,
                 provision_id=found.provision_id,
@@ -58,10 +59,8 @@ class BackupRestoreView(BackupFormView):
             )
         except ApplicationError as error:
             return self._ask(form, found, self.refused(form, error))
-        return self.done(
-            _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
-            % {"name": found.name}
-        )
+        said = _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
+        return self.done(names_isolated(said, name=found.name), begun=restored.operation_id)
 
     def _ask(self, form: RestoreForm, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         context: dict[str, Any] = {
@@ -116,7 +115,7 @@ class BackupUndoView(BackupFormView):
         found = order_backup_get(order=order, backup_id=backup)
         form = NoFieldsForm(request.POST)
         try:
-            restore_undo(
+            undone = restore_undo(
                 user=self.user,
                 order_id=order.id,
                 provision_id=found.provision_id,
@@ -125,10 +124,8 @@ class BackupUndoView(BackupFormView):
             )
         except ApplicationError as error:
             return self._ask(form, found, self.refused(form, error))
-        return self.done(
-            _("The restore of “%(name)s” is being taken back. You can leave this page, it goes on by itself.")
-            % {"name": found.name}
-        )
+        said = _("The restore of “%(name)s” is being taken back. You can leave this page, it goes on by itself.")
+        return self.done(names_isolated(said, name=found.name), begun=undone.operation_id)
 
     def _ask(self, form: NoFieldsForm, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         form.is_valid()

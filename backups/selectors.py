@@ -152,6 +152,20 @@ def operations_of(backup: Backup) -> list[tuple[Operation, str]]:
     return [(row.operation, row.role) for row in newest]
 
 
+def operations_ended(*, order: Order, ids: Collection[UUID]) -> list[tuple[Operation, Backup | None]]:
+    """The operations of an order that are over, the oldest end first; each with its subject unless that was deleted."""
+    if not ids:
+        return []
+    ended = Operation.objects.filter(id__in=ids, order=order).exclude(state__in=LIVE_STATES).order_by("finished_at")
+    roles = OperationBackup.objects.filter(
+        operation__in=ended, role=OperationRole.SUBJECT, backup__deleted_at__isnull=True
+    ).select_related("backup__provision")
+    subjects = {role.operation_id: role.backup for role in roles}
+    for backup in subjects.values():
+        backup.order = backup.provision.order = order
+    return [(operation, subjects.get(operation.id)) for operation in ended]
+
+
 def storage_history(order: Order) -> list[tuple[datetime, int]]:
     """When each usable backup of an order was completed, and its size in bytes: the oldest first, 500 at most."""
     usable = backups_of_order(order).filter(status__in=[BackupStatus.READY, BackupStatus.RESTORING])

@@ -79,7 +79,7 @@ class ActivityView(OrderPageView):
         shown = rows[:PAGE_SIZE]
         names = backup_names([row.object_id for row in shown if row.object_id])
         context = {
-            "order": order,
+            **self.page_context(),
             "entries": [_entry(row, names.get(row.object_id)) for row in shown],
             "older": shown[-1].pk if len(rows) > PAGE_SIZE else None,
         }

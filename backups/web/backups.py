@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -29,6 +29,7 @@ from backups.web.order import OrderPageView
 from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound
 from common.idempotency import IdempotencyKey, idempotency_key_of
+from common.names import names_isolated
 from orders.models import Order
 from provisions.errors import NotAPrimaryDeployment
 from provisions.models import Provision
@@ -82,7 +83,7 @@ class BackupCreateView(BackupFormView):
             )
         except ApplicationError as error:
             return self._ask(form, self.refused(form, error))
-        return self.done(_started(backup))
+        return self.done(_started(backup), begun=backup.operation_id)
 
     def _ask(self, form: forms.Form, status: int = HTTPStatus.OK) -> HttpResponseBase:
         return self.shown(form, title=_("Create a backup"), status=status)
@@ -96,7 +97,7 @@ class BackupView(OrderPageView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Show a backup with what was done to it."""
         detail = detail_of(user=self.user, backup=order_backup_get(order=order, backup_id=backup))
-        return render(request, "backups/backup.html", {"order": order, "detail": detail})
+        return render(request, "backups/backup.html", {"detail": detail, **self.page_context(detail.live)})
 
 
 class BackupDetailView(OrderPageView):
@@ -104,16 +105,15 @@ class BackupDetailView(OrderPageView):
 
     http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """The part anew, 204 when nothing changed; when the backup is gone, on to the order."""
         try:
             found = order_backup_get(order=order, backup_id=backup)
         except BackupNotFound:
             return HttpResponseClientRedirect(self.home())
         detail = detail_of(user=self.user, backup=found)
-        if request.GET.get("version") == detail.version:
-            return HttpResponse(status=HTTPStatus.NO_CONTENT)
-        return render(request, "backups/detail.html", {"order": order, "detail": detail})
+        context = {"detail": detail, **self.page_context(detail.live)}
+        return self.part("backups/detail.html", context, version=detail.version)
 
 
 class BackupRenameView(BackupFormView):
@@ -136,7 +136,8 @@ class BackupRenameView(BackupFormView):
             renamed = backup_update(user=self.user, backup=found, name=form.cleaned_data["name"])
         except ApplicationError as error:
             return self._ask(form, found, self.refused(form, error))
-        return self.done(_("The backup is called “%(name)s” now.") % {"name": renamed.name}, to=came_from(self, found))
+        said = names_isolated(_("The backup is called “%(name)s” now."), name=renamed.name)
+        return self.done(said, to=came_from(self, found))
 
     def _ask(self, form: forms.Form, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         return self.shown(form, title=_("Rename the backup"), status=status, backup=backup)
@@ -153,7 +154,7 @@ class BackupLockView(OrderPageView):
         locked = request.POST.get("locked") != "no"
         changed = backup_update(user=self.user, backup=found, locked=locked)
         said = _("“%(name)s” is locked: nobody can delete it.") if locked else _("“%(name)s” is unlocked.")
-        return self.done(said % {"name": changed.name}, to=came_from(self, found))
+        return self.done(names_isolated(said, name=changed.name), to=came_from(self, found))
 
 
 class BackupDeleteView(BackupFormView):
@@ -173,7 +174,7 @@ class BackupDeleteView(BackupFormView):
             backup_delete(user=self.user, backup=found)
         except ApplicationError as error:
             return self._ask(form, found, self.refused(form, error))
-        return self.done(_("“%(name)s” was deleted.") % {"name": found.name})
+        return self.done(names_isolated(_("“%(name)s” was deleted."), name=found.name))
 
     def _ask(self, form: forms.Form, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         form.is_valid()
@@ -189,7 +190,7 @@ class BackupRetryView(OrderPageView):
         """Begin it again."""
         found = order_backup_get(order=order, backup_id=backup)
         again = backup_retry(user=self.user, backup=found, idempotency=form_key(request, self.user))
-        return self.done(_started(again))
+        return self.done(_started(again), begun=again.operation_id)
 
 
 class BackupDownloadView(OrderPageView):
@@ -216,8 +217,9 @@ class OperationCancelPageView(OrderPageView):
         found = operation_get(user=self.user, operation_id=operation)
         if found.order_id != order.id:
             raise OperationNotFound
-        operation_cancel(user=self.user, operation=found)
-        return self.done(_("It is being stopped."))
+        asked = operation_cancel(user=self.user, operation=found)
+        # One that no worker had begun has ended already, which is told in place of this.
+        return self.done(_("It is being stopped.") if asked.is_live else "", begun=found.id)
 
 
 def form_key(request: HttpRequest, user: User) -> IdempotencyKey | None:
@@ -249,4 +251,4 @@ def _primary(order: Order) -> Provision:
 
 
 def _started(backup: Backup) -> str:
-    return _("“%(name)s” was started. You can leave this page, it goes on by itself.") % {"name": backup.name}
+    return names_isolated(_("“%(name)s” was started. You can leave this page, it goes on by itself."), name=backup.name)

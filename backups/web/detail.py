@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from accounts.models import User
 from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationRole, OperationState
 from backups.rules import Rules
 from backups.selectors import operations_of
+from backups.web.overview import live_of, poll_address
 from backups.web.rows import BackupRow, row_of
 from common.errors import error_detail
 
@@ -79,7 +81,7 @@ class Detail:
     events: tuple[Event, ...]
     warnings: tuple[tuple[str, str], ...]
     warnings_total: int
-    active: bool
+    live: tuple[UUID, ...]
     address: str
 
     @cached_property
@@ -88,9 +90,14 @@ class Detail:
         return blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     @property
+    def active(self) -> bool:
+        """Whether something goes on whose end is waited for."""
+        return bool(self.live)
+
+    @property
     def poll_address(self) -> str:
         """Where the part is asked for again, with the version that is shown."""
-        return f"{self.address}?version={self.version}"
+        return poll_address(self.address, version=self.version, live=self.live)
 
     @property
     def announcement(self) -> str:
@@ -113,7 +120,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         events=tuple(_event(operation, role) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
-        active=row.progress is not None or rules.active is not None,
+        live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
     )
 

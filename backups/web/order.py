@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from accounts.web.pages import PageView
 from backups.errors import BackupNotFound
 from backups.rules import Rules
+from backups.web.endings import WATCH, Ending, ending_await, endings_take
 from backups.web.overview import Overview, overview_of
 from backups.web.rows import why_not
 from common.errors import ApplicationError
@@ -46,14 +48,19 @@ class OrderPageView(PageView):
         """The order page, or the orders when there is none."""
         return order_address(self.order) if self.order else super().home()
 
-    def done(self, message: str = "", *, to: str | None = None) -> HttpResponseBase:
-        """As every page, but an order page that is open is not left: the part of it that is shown is sent anew."""
+    def done(self, message: str = "", *, to: str | None = None, begun: UUID | None = None) -> HttpResponseBase:
+        """As every page, but an order page that is open is not left: the part of it that is shown is sent anew.
+
+        begun: an operation whose end the caller is to be told.
+        """
+        if begun is not None:
+            ending_await(self.request.session, begun)
         if self.order is None or to is not None or self.open_page.path != self.home():
             return super().done(message, to=to)
         if message:
             messages.success(self.request, message)
         overview = self._overview(QueryDict(self.open_page.query))
-        context = overview_context(self.order, overview) | {"oob": True}
+        context = {"overview": overview, **self.page_context(overview.live), "oob": True}
         response = render(self.request, "backups/changed.html", context)
         return trigger_client_event(reswap(retarget(response, "#backups"), "outerHTML"), "dialog-close", after="swap")
 
@@ -74,8 +81,29 @@ class OrderPageView(PageView):
 
     def show(self, overview: Overview, *, status: int = HTTPStatus.OK) -> HttpResponseBase:
         """The whole order page."""
-        context = overview_context(self.found_order, overview)
+        context = {"overview": overview, **self.page_context(overview.live)}
         return render(self.request, "backups/order.html", context, status=status)
+
+    def page_context(self, live: Collection[UUID] = ()) -> dict[str, Any]:
+        """The order, and what ended since the caller last looked; `live` is what the page shows as going on."""
+        endings: tuple[Ending, ...] = ()
+        if self.request.method != "HEAD":
+            endings = endings_take(
+                user=self.user,
+                order=self.found_order,
+                session=self.request.session,
+                live=live,
+                asked=self.request.GET.getlist(WATCH),
+            )
+        return {"order": self.found_order, "endings": endings}
+
+    def part(self, template: str, context: dict[str, Any], *, version: str) -> HttpResponseBase:
+        """A polled part anew with the endings that are news, or 204 when the caller has seen all of it."""
+        if context["endings"]:
+            return render(self.request, "backups/changed.html", {**context, "part": template, "oob": True})
+        if self.request.GET.get("version") == version:
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return render(self.request, template, context)
 
     def _overview(self, query: QueryDict) -> Overview:
         return overview_of(
@@ -98,19 +126,13 @@ class OrderBackupsView(OrderPageView):
 
     http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:
+    def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # the base has used it
         """The part anew, or 204 when the version last seen is still what there is to see."""
         overview = self._overview(request.GET)
-        if request.GET.get("version") == overview.version:
-            return HttpResponse(status=HTTPStatus.NO_CONTENT)
-        return render(request, "backups/overview.html", overview_context(order, overview))
+        context = {"overview": overview, **self.page_context(overview.live)}
+        return self.part("backups/overview.html", context, version=overview.version)
 
 
 def order_address(order: Order) -> str:
     """The address of an order's page."""
     return reverse("page-order", kwargs={"order": order.id})
-
-
-def overview_context(order: Order, overview: Overview) -> dict[str, Any]:
-    """What the templates of the order page are given."""
-    return {"order": order, "overview": overview}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +19,7 @@ from accounts.models import User
 from backups.models import BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backups_of_order, orders_protection, storage_history, workers_alive
+from backups.web.endings import WATCH
 from backups.web.rows import BackupRow, row_of, why_not
 from common.paging import CURSOR, page_read
 from orders.models import Order
@@ -78,7 +81,7 @@ class Overview:
     create_shown: bool
     create_refused: str
     workers_away: bool
-    active: bool
+    live: tuple[UUID, ...]
     filters: tuple[Filter, ...]
     filtered: bool
     address: str
@@ -91,9 +94,14 @@ class Overview:
         return blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     @property
+    def active(self) -> bool:
+        """Whether something goes on whose end is waited for."""
+        return bool(self.live)
+
+    @property
     def poll_address(self) -> str:
         """Where the part is asked for again, with the version that is shown."""
-        return f"{self.address}{'&' if '?' in self.address else '?'}version={self.version}"
+        return poll_address(self.address, version=self.version, live=self.live)
 
     @property
     def announcement(self) -> str:
@@ -127,7 +135,7 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         workers_away=not workers_alive(),
-        active=rules.active is not None or any(row.progress for row in shown),
+        live=live_of(rules, shown),
         filters=tuple(
             Filter(label=str(label), address=_with_query(here, status=name), chosen=name == status)
             for name, (label, _statuses) in FILTERS.items()
@@ -137,6 +145,18 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
         older=_with_query(here, status=status, cursor=page.older) if page.older else "",
         newer=_with_query(here, status=status, cursor=page.newer) if page.newer else "",
     )
+
+
+def live_of(rules: Rules, rows: Sequence[BackupRow]) -> tuple[UUID, ...]:
+    """The operations that go on: those of the rows, and the one that excludes others."""
+    live = {row.operation_id for row in rows if row.progress and row.operation_id}
+    return tuple(sorted(live | ({rules.active.id} if rules.active else set())))
+
+
+def poll_address(address: str, *, version: str, live: tuple[UUID, ...]) -> str:
+    """Where a part is asked for again: with its version, and what it shows as live, so that its end is told."""
+    query = urlencode([("version", version), *((WATCH, operation) for operation in live)])
+    return f"{address}{'&' if '?' in address else '?'}{query}"
 
 
 def _with_query(path: str, *, status: str = "", cursor: str | None = None) -> str:

@@ -22,6 +22,7 @@ from backups.web.forms import RestoreForm, UndoForm
 from backups.web.order import OrderPageView
 from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound, PermissionDenied
+from common.names import names_isolated
 from common.paths import path_text
 from orders.models import Order
 from provisions.models import Provision
@@ -46,7 +47,7 @@ class BackupRestoreView(BackupFormView):
         if not form.is_valid():
             return self._ask(form, found, HTTPStatus.BAD_REQUEST)
         try:
-            backup_restore(
+            restored = backup_restore(
                 user=self.user,
                 order_id=order.id,
                 provision_id=found.provision_id,
@@ -61,10 +62,8 @@ class BackupRestoreView(BackupFormView):
             )
         except ApplicationError as error:
             return self._ask(form, found, self.refused(form, error))
-        return self.done(
-            _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
-            % {"name": found.name}
-        )
+        said = _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
+        return self.done(names_isolated(said, name=found.name), begun=restored.operation_id)
 
     def _ask(self, form: RestoreForm, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         context: dict[str, Any] = {
@@ -125,7 +124,7 @@ class BackupUndoView(BackupFormView):
         if not form.is_valid():
             return self._ask(form, found, undoable, HTTPStatus.BAD_REQUEST)
         try:
-            restore_undo(
+            undone = restore_undo(
                 user=self.user,
                 order_id=order.id,
                 provision_id=found.provision_id,
@@ -135,10 +134,8 @@ class BackupUndoView(BackupFormView):
             )
         except ApplicationError as error:
             return self._ask(form, found, undoable, self.refused(form, error))
-        return self.done(
-            _("The restore of “%(name)s” is being taken back. You can leave this page, it goes on by itself.")
-            % {"name": found.name}
-        )
+        said = _("The restore of “%(name)s” is being taken back. You can leave this page, it goes on by itself.")
+        return self.done(names_isolated(said, name=found.name), begun=undone.operation_id)
 
     def _undoable(self, backup: Backup) -> Undoable | None:
         undoable = Rules(user=self.user, order=self.found_order).undoable(backup.provision)

@@ -1,5 +1,5 @@
 /* Savepoint's pages work without scripts; this makes them nicer. htmx does the requests, this listens to its events.
-   Attributes: data-poll, data-announce, data-close, data-copy, data-copied, data-when-mode. */
+   Attributes: data-poll, data-announce, data-close, data-dismiss, data-copy, data-copied, data-when-mode. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -49,6 +49,7 @@
     all(".menu[open]").forEach((menu) => { if (!menu.contains(event.target) || at(".menu > div")) menu.open = false; });
     if (at("[aria-disabled=true]")) { event.preventDefault(); event.stopPropagation(); }
     else if (at("dialog [data-close]")) { event.preventDefault(); dialog.close(); }
+    else if (at("[data-dismiss]")) { at(".notice").remove(); focusOn(heading(byId("main"))); }
     else if (at("[data-copy]")) copy(at("[data-copy]"));
   }, true);
   async function copy(button) {
@@ -138,7 +139,9 @@
       focusOn(twin && [null, twin.className].includes(lost.name) ? twin : heading(target));
     }
     const news = polls(target) && target.dataset.announce;
-    if (news && news !== said) announce(said = news);
+    if (!news || news === said) return;
+    said = news;
+    if (!detail.xhr.responseText.includes('id="messages"')) announce(news); // those are announced by themselves
   });
 
   // Failures are said; the next answer takes the words back.

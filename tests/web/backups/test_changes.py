@@ -178,7 +178,8 @@ def test_a_failed_backup_that_cannot_be_tried_again_now_stays(site, owner):
 def test_what_waits_is_cancelled_at_once(site, owner):
     backup = site.begun(state=OperationState.QUEUED)
     form = read(owner.get(site.page)).one(id=f"cancel-{backup.id}").within()[0]
-    assert said(site, owner, owner.post(form["action"])) == ("ok", "It is being stopped.")
+    told = f"“{backup.name}” was cancelled. Your server was not changed."
+    assert said(site, owner, owner.post(form["action"])) == ("info", told)
     backup.refresh_from_db()
     assert (backup.status, backup.operation.state) == (BackupStatus.FAILED, OperationState.CANCELLED)
     row = read(owner.get(site.page)).one(id=f"backup-{backup.id}")

@@ -130,7 +130,7 @@ def test_buttons_of_the_order_page_change_it(site, owner):
     running = Backup.objects.get(status="creating")
     path = f"{site.page}operations/{running.operation_id}/cancel/"
     cancel = owner.post(path, headers=hx(target="backups", current=site.page))
-    assert_part(cancel, level="ok", words="It is being stopped.")
+    assert_part(cancel, level="info", words=f"“{running.name}” was cancelled. Your server was not changed.")
 
 
 @pytest.mark.parametrize("elsewhere", ["/", "", "/orders/"])

@@ -1,0 +1,119 @@
+"""The end of work, said once to whoever waited for it: in the page that is open, else on the next page of the order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import User
+from backups.models import Backup, Operation, OperationKind, OperationState
+from backups.rules import Rules, refusal
+from backups.selectors import operations_ended
+from common.errors import error_detail
+from common.names import names_isolated
+from orders.models import Order
+
+WATCH = "watch"
+"""The session's operations that are waited for; in the address of a poll, those that its page shows as live."""
+
+WATCHED_MOST = 50
+
+TONES = {
+    OperationState.SUCCEEDED: ("ok", "check"),
+    OperationState.FAILED: ("bad", "warning"),
+    OperationState.CANCELLED: ("info", "stop"),
+}
+TITLES = {
+    (OperationKind.CREATE, OperationState.SUCCEEDED): gettext_lazy("“%(name)s” is ready."),
+    (OperationKind.CREATE, OperationState.FAILED): gettext_lazy("“%(name)s” could not be created."),
+    (OperationKind.CREATE, OperationState.CANCELLED): gettext_lazy("“%(name)s” was cancelled."),
+    (OperationKind.RESTORE, OperationState.SUCCEEDED): gettext_lazy("“%(name)s” was restored."),
+    (OperationKind.RESTORE, OperationState.FAILED): gettext_lazy("“%(name)s” could not be restored."),
+    (OperationKind.RESTORE, OperationState.CANCELLED): gettext_lazy("The restore of “%(name)s” was cancelled."),
+    (OperationKind.UNDO, OperationState.SUCCEEDED): gettext_lazy("The restore of “%(name)s” was undone."),
+    (OperationKind.UNDO, OperationState.FAILED): gettext_lazy("The restore of “%(name)s” could not be undone."),
+    (OperationKind.UNDO, OperationState.CANCELLED): gettext_lazy(
+        "The undo of the restore of “%(name)s” was cancelled."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an operation ended. `undo` is the address of the way back, empty where there is none."""
+
+    key: str
+    tone: str
+    icon: str
+    title: str
+    detail: str
+    undo: str
+
+
+def ending_await(session: SessionBase, operation: UUID) -> None:
+    """Tell the end of an operation on the next page of its order, however soon it comes."""
+    session[WATCH] = [*session.get(WATCH, []), str(operation)][-WATCHED_MOST:]
+
+
+def endings_take(
+    *, user: User, order: Order, session: SessionBase, live: Collection[UUID], asked: Iterable[str]
+) -> tuple[Ending, ...]:
+    """Return the endings that are news to the caller, the oldest first, and watch what is shown as live from now on.
+
+    asked: operations that the open page still shows as live, so that each of several tabs is told.
+    """
+    watched = session.get(WATCH, [])
+    shown = {str(operation) for operation in live}
+    ended = operations_ended(order=order, ids=_ids({*watched, *asked} - shown))
+    told = {str(operation.id) for operation, _backup in ended}
+    left = [text for text in watched if text not in told]
+    if left != watched or shown - set(left):
+        session[WATCH] = [*left, *sorted(shown - set(left))][-WATCHED_MOST:]
+    rules = Rules(user=user, order=order)
+    found = (_ending(operation, backup, rules) for operation, backup in ended)
+    return tuple(ending for ending in found if ending is not None)
+
+
+def _ids(texts: Iterable[str]) -> list[UUID]:
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found[:WATCHED_MOST]
+
+
+def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending | None:
+    kind, state = OperationKind(operation.kind), OperationState(operation.state)
+    tone, icon = TONES[state]
+    undo = ""
+    if kind == OperationKind.REPROVISION:
+        title = _("The reinstallation has ended.")
+    elif backup is None:
+        # It was deleted since, by somebody who knows that.
+        return None
+    else:
+        sentence = TITLES.get((kind, state)) or f"{kind.label}, {state.label}: “%(name)s”"
+        title = names_isolated(str(sentence), name=backup.name)
+        if kind == OperationKind.RESTORE and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
+            undo = reverse("page-backup-undo", kwargs={"order": operation.order_id, "backup": backup.id})
+    return Ending(
+        key=str(operation.id), tone=tone, icon=icon, title=title, detail=_detail(operation, backup), undo=undo
+    )
+
+
+def _detail(operation: Operation, backup: Backup | None) -> str:
+    if operation.state == OperationState.CANCELLED:
+        return _("Your server was not changed.")
+    if operation.error_code:
+        return error_detail(code=operation.error_code, params=operation.error_params)
+    if operation.kind == OperationKind.CREATE and backup is not None and (count := backup.warnings_total):
+        return ngettext("It has %(count)s warning.", "It has %(count)s warnings.", count) % {"count": count}
+    return ""

@@ -1,0 +1,192 @@
+"""The end of work is told once: by the poll of an open page, else by the next page of the order."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from backups.errors import OperationCancelled, StorageUnavailableError
+from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationRole, OperationState
+from backups.services.backups import backup_delete
+from backups.services.operations import backups_give_back, operation_fail, operation_finish
+from backups.web.endings import TITLES
+from tests.factories import (
+    AssetFactory,
+    BackupFactory,
+    OperationBackupFactory,
+    OperationFactory,
+    OrderUserPermissionFactory,
+)
+from tests.web.backups.reading import hx, read
+from tests.web.conftest import browser_of
+
+STARTED = "You can leave this page, it goes on by itself."
+STOPPED = "Your server was not changed."
+ENDS = {
+    ("create", "succeeded"): ("ok", "“Nightly” is ready."),
+    ("create", "failed"): ("bad", "“Nightly” could not be created."),
+    ("create", "cancelled"): ("info", f"“Nightly” was cancelled. {STOPPED}"),
+    ("restore", "succeeded"): ("ok", "“Nightly” was restored. Undo"),
+    ("restore", "failed"): ("bad", "“Nightly” could not be restored."),
+    ("restore", "cancelled"): ("info", f"The restore of “Nightly” was cancelled. {STOPPED}"),
+    ("undo", "succeeded"): ("ok", "The restore of “Nightly” was undone."),
+    ("undo", "failed"): ("bad", "The restore of “Nightly” could not be undone."),
+    ("undo", "cancelled"): ("info", f"The undo of the restore of “Nightly” was cancelled. {STOPPED}"),
+    ("reprovision", "succeeded"): ("ok", "The reinstallation has ended."),
+    ("verify", "failed"): ("bad", "Verify, Failed: “Nightly”"),
+}
+
+
+def begun(site, kind: str) -> Backup:
+    """A backup with running work of a kind; a restore has kept its safety backup."""
+    status = {"create": "creating", "restore": "restoring", "undo": "restoring"}.get(kind)
+    backup = BackupFactory(provision=site.server, name="Nightly", **({status: True} if status else {}))
+    operation = OperationFactory(
+        order=site.order, kind=kind, state=OperationState.RUNNING,
+        subject=None if kind == OperationKind.REPROVISION else backup,
+    )  # fmt: skip
+    if kind == OperationKind.RESTORE:
+        safety = BackupFactory(provision=site.server, name="Kept", is_safety=True)
+        OperationBackupFactory(operation=operation, backup=safety, role=OperationRole.SAFETY)
+    return backup
+
+
+def end(backup: Backup, state: str) -> None:
+    """End the work as a worker does."""
+    operation = Operation.objects.get(order=backup.order, state=OperationState.RUNNING)
+    if state == OperationState.SUCCEEDED:
+        assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+        backups_give_back(operation)
+        if backup.status == BackupStatus.CREATING:
+            asset = AssetFactory(customer=backup.order.customer)
+            whole = {"status": BackupStatus.READY, "asset": asset, "size_bytes": 1, "completed_at": timezone.now()}
+            Backup.objects.filter(id=backup.id).update(**whole)
+    else:
+        error = OperationCancelled() if state == OperationState.CANCELLED else StorageUnavailableError()
+        assert operation_fail(operation=operation, error=error)
+
+
+def told(answer) -> list[tuple[str, str]]:
+    """The tone and the words of each notice above a page."""
+    notices = read(answer).one(id="messages").all(class_="notice")
+    return [(next(name for name in notice["class"].split() if name != "notice"), notice.text) for notice in notices]
+
+
+def poll(browser, page):
+    """Ask again as the open page does."""
+    node = next(node for node in read(page).walk() if "data-poll" in node)
+    return browser.get(node["hx-get"], headers=hx(target=node["id"]))
+
+
+def test_every_sentence_is_among_the_ends():
+    assert {(str(kind), str(state)) for kind, state in TITLES} <= set(ENDS)
+
+
+@pytest.mark.parametrize("ended", ENDS, ids=" ".join)
+@pytest.mark.parametrize("way", ["poll", "page"])
+def test_end_is_told_once(way, ended, site, owner):
+    kind, state = ended
+    backup = begun(site, kind)
+    page = owner.get(site.page)
+    assert told(page) == []
+    end(backup, state)
+    answer = poll(owner, page) if way == "poll" else owner.get(site.page)
+    ((tone, text),) = told(answer)
+    assert (
+        (tone, text) == ENDS[ended] if state != "failed" else (tone, text.startswith(ENDS[ended][1])) == ("bad", True)
+    )
+    if state == "failed":
+        assert len(text) > len(ENDS[ended][1]) + 20
+    if way == "poll":
+        assert read(answer).one(id="messages")["hx-swap-oob"] == "innerHTML"
+        assert poll(owner, answer).status_code == 204
+    assert told(owner.get(site.page)) == []
+
+
+@pytest.mark.parametrize("ended", [("create", "succeeded"), ("restore", "succeeded"), ("create", "failed")])
+@pytest.mark.parametrize("place", ["detail", "activity"])
+def test_end_is_told_on_the_other_pages_of_the_order(place, ended, site, owner):
+    backup = begun(site, ended[0])
+    page = owner.get(site.at(backup))
+    end(backup, ended[1])
+    answer = poll(owner, page) if place == "detail" else owner.get(f"{site.page}activity/")
+    assert [text.startswith(ENDS[ended][1]) for _tone, text in told(answer)] == [True]
+    assert told(owner.get(site.page)) == []
+
+
+def test_undo_stands_beside_a_restore_that_is_done(site, owner):
+    backup = begun(site, "restore")
+    page = owner.get(site.page)
+    end(backup, "succeeded")
+    undo = read(poll(owner, page)).one(id="messages").one("a")
+    assert (undo["href"], undo["hx-target"]) == (site.at(backup, "undo/"), "#dialog-body")
+    assert "Undo this restore?" in read(owner.get(undo["href"])).text
+
+
+def test_no_undo_for_who_may_not_restore(site):
+    member = browser_of(OrderUserPermissionFactory(content_object=site.order, right="view_order").user)
+    backup = begun(site, "restore")
+    page = member.get(site.page)
+    end(backup, "succeeded")
+    assert told(poll(member, page)) == [("ok", "“Nightly” was restored.")]
+
+
+def test_each_of_two_tabs_is_told(site, owner):
+    backup = begun(site, "create")
+    first, second = owner.get(site.page), owner.get(site.at(backup))
+    end(backup, "succeeded")
+    assert [told(poll(owner, page)) for page in (first, second)] == [[ENDS["create", "succeeded"]]] * 2
+    assert told(owner.get(site.page)) == []
+
+
+@pytest.mark.parametrize("what", ["create", "retry", "restore", "undo"])
+def test_work_that_ends_before_the_next_page_is_told(what, site, owner):
+    if what == "create":
+        path, body = site.create, {"name": "Nightly"}
+    elif what == "retry":
+        path, body = site.at(site.failed(name="Nightly"), "retry/"), {}
+    else:
+        backup = begun(site, "restore")
+        end(backup, "succeeded")
+        path, body = site.at(backup, f"{what}/"), {"mode": "overlay"}
+    assert owner.post(path, body).status_code == 302
+    kind = {"retry": "create"}.get(what, what)
+    queued = Operation.objects.filter(kind=kind, state=OperationState.QUEUED)
+    assert queued.update(state=OperationState.RUNNING, fence=1) == 1
+    end(Backup.objects.get(operation__state=OperationState.RUNNING), "failed")
+    started, ended = told(owner.get(site.page))
+    assert STARTED in started[1]
+    assert ended[1].startswith(ENDS[kind, "failed"][1])
+    assert told(owner.get(site.page)) == []
+
+
+def test_head_takes_nothing(site, owner):
+    backup = begun(site, "create")
+    owner.get(site.page)
+    end(backup, "succeeded")
+    assert owner.head(site.page).status_code == 200
+    assert told(owner.get(site.page)) == [ENDS["create", "succeeded"]]
+
+
+def test_warnings_of_a_backup_are_told_with_its_end(site, owner):
+    backup = begun(site, "create")
+    page = owner.get(site.page)
+    Backup.objects.filter(id=backup.id).update(warnings_total=2)
+    end(backup, "succeeded")
+    assert told(poll(owner, page)) == [("ok", "“Nightly” is ready. It has 2 warnings.")]
+
+
+def test_backup_deleted_since_is_not_told(site, owner):
+    backup = begun(site, "create")
+    owner.get(site.page)
+    end(backup, "succeeded")
+    backup_delete(user=site.owner, backup=backup)
+    assert told(owner.get(site.page)) == []
+
+
+@pytest.mark.parametrize("asked", ["not-an-id", "", "00000000-0000-4000-8000-000000000000", "another order's"])
+def test_operation_that_is_none_of_the_order_is_not_told(asked, site, owner):
+    elsewhere = OperationFactory()
+    watch = str(elsewhere.id) if asked == "another order's" else asked
+    answer = owner.get(site.region, {"watch": watch}, headers=hx(target="backups"))
+    assert not read(answer).has(id="messages")

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from config.connections import connection_abort
 from config.environ import HeadersAmbiguous, Scope, environ_build
 from config.streaming import Receive, Send, Stream, run_in
 
@@ -110,7 +111,8 @@ class Front:
             logger.exception("a request failed outside the application")
             await _refuse(send, HTTPStatus.INTERNAL_SERVER_ERROR)
         else:
-            await self._send(answer, receive, send, lane)
+            abort = partial(connection_abort, client=scope["client"], server=scope["server"])
+            await self._send(answer, receive, send, lane, abort)
 
     def _lane(self, path: str) -> Executor:
         return next(pool for pattern, pool in self._lanes if pattern.fullmatch(path))
@@ -164,13 +166,16 @@ class Front:
             self._bodies_bytes -= len(taken)
         return bytes(taken)
 
-    async def _send(self, answer: Answer, receive: Receive, send: Send, lane: Executor) -> None:
+    async def _send(
+        self, answer: Answer, receive: Receive, send: Send, lane: Executor, abort: Callable[[], None]
+    ) -> None:
         try:
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             if answer.stream is None:
                 await send({"type": "http.response.body", "body": answer.body, "more_body": False})
             else:
-                await Stream(answer.stream, pool=lane, checks=self._checks, send=send).run(receive)
+                stream = Stream(answer.stream, pool=lane, checks=self._checks, send=send, abort=abort)
+                await stream.run(receive)
         finally:
             if answer.stream is not None:
                 await run_in(lane, answer.stream.close)

@@ -46,25 +46,31 @@ async def run_in(pool: Executor, work: Callable[[], T]) -> T:
 class Stream:
     """The body of one answer on its way: read in a pool of threads, sent without one."""
 
-    def __init__(self, response: Iterable[bytes], *, pool: Executor, checks: Executor, send: Send) -> None:
+    def __init__(
+        self, response: Iterable[bytes], *, pool: Executor, checks: Executor, send: Send, abort: Callable[[], None]
+    ) -> None:
         self._pieces = iter(response)
         self._download = response.download if isinstance(response, DownloadResponse) else None
         self._pool = pool
         self._checks = checks
         self._send = send
+        self._abort = abort
         self._size = PIECE_BYTES
         self._offered_at: float | None = None
 
     async def run(self, receive: Receive) -> None:
         """Send all of it, or stop where the client goes, takes nothing, or may not have the rest any more.
 
-        A body that stops early ends its connection: its client sees that it is not whole.
+        A body that stops early ends its connection with it: its client sees that it is not whole.
         """
         sending, gone = asyncio.create_task(self._send_all()), asyncio.create_task(_disconnected(receive))
         try:
             while not sending.done():
                 await asyncio.wait({sending, gone}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done() or (not sending.done() and await self._must_end()):
+                if gone.done():
+                    return
+                if not sending.done() and await self._must_end():
+                    await run_in(self._checks, self._abort)
                     return
             sending.result()
         except Exception:

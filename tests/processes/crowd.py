@@ -22,6 +22,7 @@ def main() -> None:
     from backups.models import Asset, StorageTarget
     from backups.services.archives import archive_context, target_open
     from backups.services.keys import data_key_ensure
+    from orders.models import Plan
     from repository.sealed import seal_bytes
     from tests.factories import (
         AssetFactory,
@@ -34,6 +35,7 @@ def main() -> None:
     )
 
     target = StorageTarget.objects.get()
+    plan = Plan.objects.order_by("name")[0]
     storage, content = target_open(target), os.urandom(options["bytes"])
     crowd = []
     for _ in range(options["customers"]):
@@ -50,7 +52,7 @@ def main() -> None:
             writer.write(stored)
             writer.commit()
         Asset.objects.filter(id=asset.id).update(stored_bytes=len(stored), sealed=options["sealed"])
-        order = OrderFactory(customer=customer)
+        order = OrderFactory(customer=customer, plan=plan)
         BackupFactory(provision=ProvisionFactory(order=order), asset=asset)
         member = UserFactory(username=uuid4().hex, password=None)
         OrderUserPermissionFactory(content_object=order, user=member, right="download_backup")

@@ -66,13 +66,13 @@ def reader(place: Callable[[int], tuple[str, str]], *, every: float | None) -> M
     async def read(crowd: Crowd, number: int, host: str, port: int) -> None:
         asset, header = place(number)
         head = f"GET /api/v1/assets/{asset}/ HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
-        async with _connection(host, port, head) as (loop, connection):
-            start = await loop.sock_recv(connection, RECEIVE_BYTES)
+        async with _connection(host, port, head) as receive:
+            start = await receive()
             status = int(start.split(b" ", 2)[1])
             crowd.statuses[status] += 1
             if every is None and status == 200:
                 await asyncio.Event().wait()
-            while taken := await loop.sock_recv(connection, RECEIVE_BYTES):
+            while taken := await receive():
                 crowd.taken[number] += len(taken)
                 await asyncio.sleep(every or 0)
             crowd.ended += 1
@@ -84,11 +84,11 @@ def silent(head: str) -> Member:
     """Members that send this head and then nothing."""
 
     async def wait(crowd: Crowd, number: int, host: str, port: int) -> None:
-        async with _connection(host, port, head) as (loop, connection):
-            if start := await loop.sock_recv(connection, RECEIVE_BYTES):
+        async with _connection(host, port, head) as receive:
+            if start := await receive():
                 crowd.statuses[int(start.split(b" ", 2)[1])] += 1
             while start:
-                start = await loop.sock_recv(connection, RECEIVE_BYTES)
+                start = await receive()
             crowd.ended += 1
 
     return wait
@@ -98,14 +98,21 @@ class _connection:  # noqa: N801  # it reads like a function
     def __init__(self, host: str, port: int, head: str) -> None:
         self._address, self._head = (host, port), head
 
-    async def __aenter__(self) -> tuple[asyncio.AbstractEventLoop, socket.socket]:
+    async def __aenter__(self) -> Callable[[], Coroutine[Any, Any, bytes]]:
         loop = asyncio.get_running_loop()
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self._socket.setblocking(False)
         await loop.sock_connect(self._socket, self._address)
         await loop.sock_sendall(self._socket, self._head.encode())
-        return loop, self._socket
+        return self._receive
+
+    async def _receive(self) -> bytes:
+        """The next bytes; empty at the end, which may also be a reset."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._socket, RECEIVE_BYTES)
+        except ConnectionResetError:
+            return b""
 
     async def __aexit__(self, *_error: object) -> None:
         self._socket.close()

@@ -27,7 +27,7 @@ from backups.models import (
     Supervisor,
 )
 from orders.models import Order
-from orders.rights import OrderRight, orders_visible, right_require
+from orders.rights import OrderRight, order_rights, orders_visible, right_require
 from provisions.models import Provision
 from provisions.selectors import provision_get
 
@@ -123,6 +123,13 @@ def backup_last_good(backup: Backup) -> Backup | None:
     """The newest good backup of the same source of the same server, other than this one."""
     same = Backup.objects.filter(GOOD, provision=backup.provision_id, source=backup.source).exclude(id=backup.id)
     return same.order_by("-completed_at").first()
+
+
+def asset_readable(*, user: User, asset_id: UUID) -> bool:
+    """Whether the caller may go on with a download that began: deleting the backup meanwhile does not take it away."""
+    visible = Backup.objects.filter(asset_id=asset_id, order__in=orders_visible(user))
+    backup = visible.select_related("order__customer").first()
+    return backup is not None and OrderRight.DOWNLOAD in order_rights(user, backup.order)
 
 
 def backups_counted(provision: Provision) -> int:

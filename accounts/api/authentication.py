@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.utils import translation
@@ -10,7 +12,8 @@ from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from accounts.models import ApiToken, User
-from accounts.services.tokens import token_authenticate
+from accounts.services.sessions import session_user
+from accounts.services.tokens import token_authenticate, token_user
 from common.api.errors import CsrfFailed
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
@@ -44,10 +47,24 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
     def enforce_csrf(self, request: Any) -> None:
         """Raise CsrfFailed unless the request proves that it comes from our own pages."""
+        # Read here, the body is bounded: the check alone would parse a form with files of any size.
+        request.body  # noqa: B018  # reading it is the point
         try:
             super().enforce_csrf(request)
         except exceptions.PermissionDenied:
             raise CsrfFailed from None
+
+
+def caller_key(request: Request) -> tuple[str, object]:
+    """By which a caller is counted: the token, else the user."""
+    return ("token", request.auth.pk) if request.auth is not None else ("user", request.user.pk)
+
+
+def caller_look(request: Request) -> Callable[[], User | None]:
+    """A look-up of the caller of a request that is still being answered: None once token or session is not valid."""
+    if isinstance(request.auth, ApiToken):
+        return partial(token_user, token_id=request.auth.id, scopes=request.auth.scopes)
+    return partial(session_user, type(request.session), request.session.session_key)
 
 
 def caller_of(request: Request) -> User:

@@ -6,9 +6,10 @@ import hashlib
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.errors import RightsExceeded, ScopeUnknown
@@ -46,11 +47,16 @@ def token_create(
 def token_authenticate(secret: str) -> ApiToken | None:
     """Return the valid token with that secret, its user active, or None. Notes when it was used."""
     now = timezone.now()
-    valid = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-    token = ApiToken.objects.select_related("user").filter(valid, digest=_digest(secret), user__is_active=True).first()
+    token = _valid(now).filter(digest=_digest(secret)).first()
     if token and (token.last_used_at is None or now - token.last_used_at > LAST_USED_EVERY):
         ApiToken.objects.filter(id=token.id).update(last_used_at=now)
     return token
+
+
+def token_user(*, token_id: UUID, scopes: list[str]) -> User | None:
+    """The user of a token as they are now; None when it is no longer valid, or no longer has these scopes."""
+    token = _valid(timezone.now()).filter(id=token_id).first()
+    return token.user if token is not None and token.scopes == scopes else None
 
 
 def token_revoke(*, token: ApiToken, actor: User) -> None:
@@ -60,6 +66,11 @@ def token_revoke(*, token: ApiToken, actor: User) -> None:
     with transaction.atomic():
         if ApiToken.objects.filter(id=token.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
             audit_record(actor=actor, action="token.revoke", object_id=token.id)
+
+
+def _valid(now: datetime) -> QuerySet[ApiToken]:
+    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    return ApiToken.objects.select_related("user").filter(unexpired, revoked_at__isnull=True, user__is_active=True)
 
 
 def _digest(secret: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from http import HTTPStatus
 from itertools import chain
 from urllib.parse import quote
@@ -19,18 +19,17 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
-from accounts.api.authentication import caller_of
+from accounts.api.authentication import caller_key, caller_look, caller_of
 from accounts.scopes import Scope
 from backups.api.ranges import ByteRange, if_range_holds, range_of
 from backups.errors import ArchiveDamagedError, AssetNotFound, StorageUnavailableError
 from backups.models import Asset
 from backups.selectors import asset_get
-from backups.services.archives import AssetReader, asset_open
-from backups.services.downloads import asset_filename
+from backups.services.downloads import Download, asset_filename
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
-from common.errors import KeyUnavailable
+from common.errors import KeyUnavailable, Throttled
 
 _RANGE_PARAMETERS = [
     OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER) for name in ("Range", "If-Range", "If-None-Match")
@@ -49,6 +48,27 @@ class AnyAccept(BaseContentNegotiation):
         """The only renderer there is."""
         renderer = next(iter(renderers))
         return renderer, str(renderer.media_type)
+
+
+class DownloadResponse(StreamingHttpResponse):
+    """The bytes of a download, the first of them read at once: what cannot be opened is an error, not a broken file.
+
+    download: for the server, which asks while it sends whether the download may go on.
+    """
+
+    def __init__(self, download: Download, *, content_type: str) -> None:
+        self.download = download
+        try:
+            first = next(download, b"")
+        except BaseException:
+            download.close()
+            raise
+        super().__init__(chain([first], download), content_type=content_type)
+
+    def close(self) -> None:
+        """End the download with its response."""
+        super().close()
+        self.download.close()
 
 
 class AssetView(ApiView):
@@ -72,6 +92,7 @@ class AssetView(ApiView):
                 PreconditionFailed,
                 RangeNotSatisfiable,
                 StorageUnavailableError,
+                Throttled,
             ),
         },
     )
@@ -82,11 +103,18 @@ class AssetView(ApiView):
         if (unchanged := _unchanged(request, found, headers)) is not None:
             return unchanged
         if request.method == "HEAD":
-            return _bytes_response([], found, part=None, headers=headers)
+            return _headed(StreamingHttpResponse(content_type=found.content_type), found, part=None, headers=headers)
         part = None
         if if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at):
             part = range_of(request.headers.get("Range"), size=found.size_bytes)
-        return _bytes_response(_pieces(asset_open(found), part), found, part=part, headers=headers)
+        download = Download(
+            asset=found,
+            start=part.start if part else 0,
+            stop=part.stop if part else found.size_bytes,
+            caller=caller_key(request),
+            look=caller_look(request),
+        )
+        return _headed(DownloadResponse(download, content_type=found.content_type), found, part=part, headers=headers)
 
 
 def content_disposition(filename: str) -> str:
@@ -129,16 +157,12 @@ def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpR
     return response
 
 
-def _pieces(reader: AssetReader, part: ByteRange | None) -> Iterator[bytes]:
-    """The bytes, the first of them read at once: what cannot be opened is an error and not a broken download."""
-    pieces = reader.read(part.start, part.stop) if part else reader.read(0, reader.size)
-    return chain([next(pieces, b"")], pieces)
-
-
-def _bytes_response(
-    pieces: Iterable[bytes], asset: Asset, *, part: ByteRange | None, headers: dict[str, str]
+def _headed(
+    response: StreamingHttpResponse, asset: Asset, *, part: ByteRange | None, headers: dict[str, str]
 ) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(pieces, content_type=asset.content_type, headers=headers)
+    """The response with the headers of what it is: the asset, or a part of it."""
+    for name, value in headers.items():
+        response.headers[name] = value
     length = asset.size_bytes
     if part is not None:
         response.status_code = HTTPStatus.PARTIAL_CONTENT

@@ -82,6 +82,11 @@ class AssetReader:
         self._storage = storage
         self._sealed = sealed
 
+    @property
+    def resumable(self) -> bool:
+        """Whether each piece is verified by itself, so that a reading may stop and go on from another offset."""
+        return self._sealed is not None
+
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
 

@@ -1,8 +1,100 @@
-"""What a customer downloads."""
+"""Downloads on their way: how many run at once, and whether each of them still may."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from threading import Lock
+from uuid import UUID
+
+from accounts.models import User
 from backups.models import Asset
+from backups.selectors import asset_readable
+from backups.services.archives import AssetReader, asset_open
+from common.errors import Throttled
+
+Look = Callable[[], User | None]
+"""Looks up a caller again; None once they are nobody."""
+
+PER_CALLER = 16
+"""Downloads of one token, or of one person in the browser, that a process of the web server answers at once."""
+PER_CUSTOMER = 32
+PER_PROCESS = 1000
+"""A slow reader holds up to 2 MiB."""
+RETRY_SECONDS = 10
+
+
+class DownloadSlots:
+    """Counts the downloads that run in this process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: Counter[Hashable] = Counter()
+
+    def take(self, limits: dict[Hashable, int]) -> None:
+        """Count one more under each name. Raises Throttled, and counts nothing, where one has reached its limit."""
+        with self._lock:
+            if any(self._running[name] >= limit for name, limit in limits.items()):
+                raise Throttled(wait=RETRY_SECONDS)
+            self._running.update(limits.keys())
+
+    def give_back(self, limits: dict[Hashable, int]) -> None:
+        """Count one less under each name."""
+        with self._lock:
+            self._running.subtract(limits.keys())
+            for name in limits:
+                if not self._running[name]:
+                    del self._running[name]
+
+
+_slots = DownloadSlots()
+
+
+class Download(Iterator[bytes]):
+    """The bytes of an asset from `start` up to `stop`, for one reader; closing it gives its place to the next one."""
+
+    def __init__(self, *, asset: Asset, start: int, stop: int, caller: Hashable, look: Look) -> None:
+        self._asset_id: UUID = asset.id
+        self._position, self._stop = start, stop
+        self._look = look
+        self._limits: dict[Hashable, int] = {
+            "all": PER_PROCESS,
+            ("caller", caller): PER_CALLER,
+            ("customer", asset.customer_id): PER_CUSTOMER,
+        }
+        _slots.take(self._limits)
+        self._held = True
+        self._pieces: Iterator[bytes] | None = None
+        try:
+            self._reader: AssetReader = asset_open(asset)
+        except BaseException:
+            self.close()
+            raise
+
+    def __next__(self) -> bytes:
+        """The next piece of at most 4 MiB."""
+        if self._pieces is None:
+            self._pieces = self._reader.read(self._position, self._stop)
+        piece = next(self._pieces)
+        self._position += len(piece)
+        return piece
+
+    def still_allowed(self) -> bool:
+        """Whether the caller, as they are now, may still read this."""
+        user = self._look()
+        return user is not None and asset_readable(user=user, asset_id=self._asset_id)
+
+    def rest(self) -> None:
+        """Hold nothing open in the storage until the next piece is asked for, where pieces need not come in one go."""
+        if self._reader.resumable:
+            self._pieces = None
+
+    def close(self) -> None:
+        """End it. Closing twice is no error."""
+        self._pieces = None
+        if self._held:
+            self._held = False
+            _slots.give_back(self._limits)
 
 
 def asset_filename(asset: Asset) -> str:

@@ -30,14 +30,14 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Everything that comes before the method itself."""
-        # Read here, the body is bounded; the CSRF check alone would parse a form with files of any size.
-        request.body  # noqa: B018  # reading it is the point
         try:
             super().initial(request, *args, **kwargs)
         except (exceptions.NotAuthenticated, exceptions.AuthenticationFailed):
             # The framework counts only who got in: then guessing tokens would cost nothing.
             self.check_throttles(request)
             raise
+        # The body is waited for once the caller is known and counted. Read here, it is bounded.
+        request.body  # noqa: B018  # reading it is the point
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """The response with the headers that all have."""

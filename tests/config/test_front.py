@@ -1,0 +1,241 @@
+"""The front: deadlines of bodies and readers, one header behind each key, and threads that only work."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from django.http import StreamingHttpResponse
+
+from config import front as module
+from config import streaming
+from config.environ import HeadersAmbiguous, environ_build
+from config.front import Front
+
+BODY = b'{"name": "a"}'
+
+
+def scope_of(*headers: tuple[str, str], method: str = "GET", path: str = "/") -> dict[str, Any]:
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "server": ("127.0.0.1", "8000"),
+        "client": ("192.0.2.1", "1234"),
+    }
+
+
+class Client:
+    """The other end of one request: gives these messages, then waits, or goes."""
+
+    def __init__(self, *messages: dict[str, Any], takes: bool = True) -> None:
+        self._messages = [*messages]
+        self._takes = takes
+        self.sent: list[dict[str, Any]] = []
+
+    async def receive(self) -> dict[str, Any]:
+        if self._messages:
+            return self._messages.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+        if not self._takes and message.get("body"):
+            await asyncio.Event().wait()
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def whole(self) -> bool:
+        return self.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+def answered(application: Any, scope: dict[str, Any], client: Client) -> Client:
+    async def run() -> None:
+        await Front(application)(scope, client.receive, client.send)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    return client
+
+
+def part(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+class Whole(list[bytes]):
+    def close(self) -> None:
+        """Django's responses have one."""
+
+
+def application(*, wants_body: bool) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read() if wants_body else b"refused"
+        start("200 OK" if wants_body else "401 Unauthorized", [("X-Thread", threading.current_thread().name)])
+        return Whole([body])
+
+    return answer
+
+
+def posted(length: int = len(BODY)) -> dict[str, Any]:
+    return scope_of(("content-length", str(length)), method="POST", path="/api/v1/orders/")
+
+
+def test_a_body_in_parts_arrives_whole() -> None:
+    client = Client(part(BODY[:4], more=True), part(BODY[4:]))
+    assert answered(application(wants_body=True), posted(), client).sent[1]["body"] == BODY
+
+
+def test_a_body_that_never_comes_is_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BODY_STALLED_SECONDS", 0.3)
+    assert answered(application(wants_body=True), posted(), Client()).status == 408
+    assert answered(application(wants_body=True), posted(), Client(part(BODY[:4], more=True))).status == 408
+
+
+def test_a_body_that_drips_is_a_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BODY_STALLED_SECONDS", 0.4)
+    monkeypatch.setattr(module, "BODY_BYTES_A_SECOND", 1000)
+
+    class Dripping(Client):
+        async def receive(self) -> dict[str, Any]:
+            await asyncio.sleep(0.2)
+            return part(b"x", more=True)
+
+    assert answered(application(wants_body=True), posted(100), Dripping()).status == 408
+
+
+def test_a_refusal_needs_no_body() -> None:
+    client = answered(application(wants_body=False), posted(), Client())
+    assert client.status == 401
+
+
+def test_a_client_that_goes_with_its_body_gets_nothing() -> None:
+    client = Client(part(BODY[:4], more=True), {"type": "http.disconnect"})
+    assert answered(application(wants_body=True), posted(), client).sent == []
+
+
+def test_a_body_that_is_too_large_is_not_taken() -> None:
+    class Counting(Client):
+        async def receive(self) -> dict[str, Any]:
+            raise AssertionError("nothing of it is read")
+
+    assert answered(application(wants_body=True), posted(1 << 30), Counting()).status == 413
+
+
+def test_bodies_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BODIES_BYTES_MAX", 8)
+    client = answered(application(wants_body=True), posted(), Client(part(BODY)))
+    assert client.status == 503
+    assert (b"retry-after", b"10") in client.sent[0]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "lane"),
+    [
+        ("/livez", "alive"),
+        ("/readyz", "health"),
+        ("/metrics", "health"),
+        ("/api/v1/assets/7/", "storage"),
+        ("/orders/7/backups/8/download/", "storage"),
+        ("/orders/7/backups/8/restore/preview/", "sidecar"),
+        ("/api/v1/orders/7/provisions/8/backups/9/restore/preview/", "sidecar"),
+        ("/", "pages"),
+        ("/accounts/login/", "pages"),
+    ],
+)
+def test_each_kind_of_work_has_threads_of_its_own(path: str, lane: str) -> None:
+    client = answered(application(wants_body=True), scope_of(path=path), Client())
+    assert dict(client.sent[0]["headers"])[b"X-Thread"].startswith(f"{lane}_".encode())
+
+
+def streamed(pieces: Iterable[bytes]) -> Any:
+    def answer(_environ: dict[str, Any], start: Any) -> StreamingHttpResponse:
+        start("200 OK", [])
+        return StreamingHttpResponse(pieces)
+
+    return answer
+
+
+def test_a_stream_is_sent_to_its_end() -> None:
+    pieces = [bytes([number]) * 100_000 for number in range(5)]
+    client = answered(streamed(pieces), scope_of(), Client())
+    assert b"".join(message["body"] for message in client.sent[1:]) == b"".join(pieces)
+    assert client.whole
+
+
+def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    aborted: list[Any] = []
+    monkeypatch.setattr(module, "connection_abort", lambda **ends: aborted.append(ends))
+    monkeypatch.setattr(streaming, "STALLED_SECONDS", 0.3)
+    monkeypatch.setattr(streaming, "LOOK_SECONDS", 0.1)
+    client = answered(streamed([b"x" * 100_000]), scope_of(), Client(takes=False))
+    assert not client.whole
+    assert aborted == [{"client": ("192.0.2.1", "1234"), "server": ("127.0.0.1", "8000")}]
+
+
+def test_a_stream_stops_where_its_client_goes() -> None:
+    read = []
+
+    def endless() -> Iterable[bytes]:
+        while True:
+            read.append(1)
+            yield b"x" * 100_000
+
+    client = answered(streamed(endless()), scope_of(), Client({"type": "http.disconnect"}))
+    assert read
+    assert not client.whole
+
+
+@pytest.mark.parametrize(
+    "name", ["X_Forwarded_For", "X_FORWARDED_FOR", "x-forwarded_for", "X_Forwarded-For", "x_forwarded_for"]
+)
+def test_a_name_with_an_underscore_is_dropped(name: str) -> None:
+    for headers in ([(name, "1.2.3.4"), ("X-Forwarded-For", "9.9.9.9")], [("X-Forwarded-For", "9.9.9.9"), (name, "1")]):
+        assert environ_build(scope_of(*headers), proxies=1)["HTTP_X_FORWARDED_FOR"] == "9.9.9.9"
+    assert "HTTP_X_FORWARDED_FOR" not in environ_build(scope_of((name, "1.2.3.4")), proxies=1)
+
+
+@pytest.mark.parametrize("name", ["Content_Length", "Content_Type", "X_Forwarded_Proto", "X_Real_Ip", "Proxy"])
+def test_no_other_key_is_reached_by_a_second_name(name: str) -> None:
+    environ = environ_build(scope_of((name, "7")), proxies=1)
+    assert not {key for key, value in environ.items() if value == "7"}
+
+
+@pytest.mark.parametrize("name", ["Host", "Authorization", "Content-Type", "Content-Length"])
+def test_a_header_of_one_value_comes_once(name: str) -> None:
+    with pytest.raises(HeadersAmbiguous):
+        environ_build(scope_of((name, "a"), (name.lower(), "b")), proxies=0)
+    twice = scope_of((name, "1"), (name, "1"))
+    assert answered(application(wants_body=True), twice, Client()).status == 400
+
+
+def test_lines_of_a_list_are_one_list_in_their_order() -> None:
+    lines = scope_of(("X-Forwarded-For", "1.1.1.1, 2.2.2.2"), ("Via", "a"), ("X-Forwarded-For", "3.3.3.3"))
+    assert environ_build(lines, proxies=1)["HTTP_X_FORWARDED_FOR"] == "1.1.1.1, 2.2.2.2,3.3.3.3"
+    cookies = scope_of(("Cookie", "a=1"), ("Cookie", "b=2"))
+    assert environ_build(cookies, proxies=0)["HTTP_COOKIE"] == "a=1; b=2"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "lines", "scheme"),
+    [
+        (1, ["http"], "http"),
+        (1, ["https", "http"], "http"),
+        (1, ["https, http"], "http"),
+        (2, ["https", "http", "https"], "http"),
+        (2, ["https"], "https"),
+    ],
+)
+def test_the_scheme_is_the_one_that_a_trusted_proxy_told(proxies: int, lines: list[str], scheme: str) -> None:
+    headers = [("X-Forwarded-Proto", line) for line in lines]
+    assert environ_build(scope_of(*headers), proxies=proxies)["HTTP_X_FORWARDED_PROTO"] == scheme

@@ -138,6 +138,36 @@ class Throttled(ApplicationError):
     message = _("Too many requests. Try again in %(wait)s seconds.")
 
 
+class DatabaseUnavailable(ApplicationError):
+    """The database does not answer, or takes nothing."""
+
+    code, status, title = "database_unavailable", 503, _("Portal not available")
+    message = _(
+        "The portal's database does not answer at the moment. Your server and your backups are not affected. Your last "
+        "action may not have been carried out: look whether it was, and try again in a minute."
+    )
+
+
+class CacheUnavailable(ApplicationError):
+    """The cache that all processes share does not answer."""
+
+    code, status, title = "cache_unavailable", 503, _("Not possible right now")
+    message = _(
+        "One of the portal's services does not answer at the moment, so attempts cannot be counted. "
+        "Nothing was changed. Please try again in a minute."
+    )
+
+
+class PortalDiskUnwritable(ApplicationError):
+    """The portal's own disk is full, or may only be read."""
+
+    code, status, title = "portal_disk_unwritable", 503, _("Not possible right now")
+    message = _(
+        "The portal's disk takes nothing more. Your server and your backups are not affected. "
+        "Please tell support, and try again later."
+    )
+
+
 class IdempotencyKeyReused(ApplicationError):
     """The same Idempotency-Key came with another body."""
 

@@ -1,11 +1,15 @@
-"""Answers to requests that no view answered: below the API problems, elsewhere Django's own pages."""
+"""Answers to requests that no view answered: below the API problems, elsewhere pages that need no database."""
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 
 from common.api.problems import problem_response
+from common.dependencies import dependency_error
 from common.errors import ApplicationError, NotFound, PermissionDenied, ValidationError
 
 API = "/api/"
@@ -33,7 +37,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A failure outside of the views, which Django has logged."""
+    """A failure that no view has answered, on any route: Django calls this while it handles the exception."""
+    error = dependency_error(sys.exc_info()[1])
     if request.path.startswith(API):
-        return problem_response(ApplicationError(), request=request)
-    return defaults.server_error(request)
+        return problem_response(error or ApplicationError(), request=request)
+    if error is None:
+        return defaults.server_error(request)
+    return HttpResponse(render_to_string("503.html", {"error": error}), status=error.status)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Min
@@ -53,7 +53,7 @@ def _answer(reasons: list[str]) -> JsonResponse:
 def _not_ready() -> Iterator[str]:
     try:
         applied = set(MigrationRecorder(connection).applied_migrations())
-    except DatabaseError:
+    except Error:
         yield "The database does not answer."
         return
     if missing := _migrations_known() - applied:

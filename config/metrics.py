@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
@@ -16,8 +13,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from backups.metrics import PortalCollector
-
-log = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD"]
 FORWARDED = ("X-Forwarded-For", "X-Real-Ip")
@@ -34,12 +29,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if request.method not in METHODS:
         return HttpResponseNotAllowed(METHODS)
     registry = CollectorRegistry()
-    try:
-        registry.register(PortalCollector())
-        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-    except DatabaseError:
-        log.exception("metrics: the database does not answer")
-        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
+    registry.register(PortalCollector())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 def _token_is_right(request: HttpRequest) -> bool:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from common.api.problems import request_id_of
+from common.dependencies import RETRY_SECONDS
 from common.errors import ApplicationError
 from config.fallbacks import API
 
@@ -31,6 +32,20 @@ class RequestIdMiddleware:
         request.request_id = uuid4().hex  # type: ignore[attr-defined]  # read by common.api.problems
         response = self._get_response(request)
         response.headers[HEADER] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+
+class RetryMiddleware:
+    """Says in every answer 503 when to come back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self._get_response(request)
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers.setdefault("Retry-After", str(RETRY_SECONDS))
         return response
 
 

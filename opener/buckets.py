@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError
 
 from opener.errors import Cannot
 from repository.storage import Storage
-from targets.s3 import S3Settings, S3Storage
+from targets.s3 import S3Storage
+from targets.s3_client import S3Settings
 
 REGION = "us-east-1"
 

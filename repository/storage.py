@@ -34,6 +34,10 @@ class StorageDenied(StorageError):
     """The target refused the credentials, or the bucket or folder does not exist."""
 
 
+class StorageUnsupported(StorageError):
+    """The target cannot do this at all, by what it is; other calls go on."""
+
+
 class StorageUnavailable(StorageError):
     """The target could not be reached, or answered with a passing fault."""
 

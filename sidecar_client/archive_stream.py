@@ -35,7 +35,8 @@ class ArchiveStream:
 
     Iterating raises `Cancelled`, `SidecarUnavailable`, what the sidecar failed with, or `SourceFailed` when
     the bytes that came are not those that were packed. `on_progress` and `cancelled` are called by the
-    iterating thread. Once the iteration has ended, `result` describes the archive.
+    iterating thread. The total is reported before the first bytes are yielded. Once the iteration has ended,
+    `result` describes the archive.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ArchiveStream:
         self._patience = patience
         self._changed = threading.Condition()
         self._streams: list[Incoming[Any]] = []
+        self._planned = False
         self._size = 0
         self._crc32 = 0
         self._reported: wire.CompressResult | None = None
@@ -85,6 +87,10 @@ class ArchiveStream:
         # The output can be read from the first reply on.
         self._patience.wait(self._changed, packing.settled)
         self._follow(packing)
+        while not (self._planned or packing.exhausted):
+            self._patience.wait(self._changed, packing.settled)
+            self._patience.check_cancelled()
+            self._follow(packing)
         content = self._open(self._read())
         while not content.exhausted:
             self._patience.wait(self._changed, lambda: content.settled() or packing.news())
@@ -112,6 +118,7 @@ class ArchiveStream:
             if reply.HasField("result"):
                 self._reported = reply.result
         if newest is not None:
+            self._planned = newest.bytes_total > 0
             self._on_progress(
                 ArchiveProgress(bytes_read=newest.bytes_read, bytes_total=newest.bytes_total, files=newest.files)
             )

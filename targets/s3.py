@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3.session
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from repository.object_keys import key_checked, key_is_valid, prefix_checked
@@ -26,6 +21,7 @@ from repository.storage import (
     StorageError,
     StorageUnavailable,
 )
+from targets.s3_client import S3Settings, client_create
 from targets.s3_errors import s3_errors
 from targets.s3_upload import S3Writer
 
@@ -36,30 +32,6 @@ if TYPE_CHECKING:
 PIECE_SIZE = 1 << 20
 READ_TRIES = 5
 READ_PAUSE_SECONDS = 0.2
-CONNECT_TIMEOUT_SECONDS = 10
-READ_TIMEOUT_SECONDS = 30
-REQUEST_TRIES = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Settings:
-    """Where a bucket is and how to sign for it.
-
-    `endpoint_url` is None for AWS itself. `prefix` is a folder in the bucket, or empty. `path_style` puts the
-    bucket into the path instead of the host name. `conditional_writes` says that the service honours
-    If-None-Match: without it a taken key is looked for just before the commit, which two writers may both pass.
-    `session_token` belongs to credentials that were lent for a while.
-    """
-
-    endpoint_url: str | None
-    region: str
-    bucket: str
-    prefix: str
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    path_style: bool
-    conditional_writes: bool
 
 
 class S3Storage:
@@ -165,7 +137,7 @@ class S3Storage:
     @property
     def _client(self) -> S3Client:
         if self._client_of is None or self._client_of[0] != os.getpid():
-            self._client_of = (os.getpid(), _client_create(self._settings))
+            self._client_of = (os.getpid(), client_create(self._settings))
         return self._client_of[1]
 
     @contextmanager
@@ -218,36 +190,6 @@ class S3Storage:
 
     def _name(self, key: str) -> str:
         return self._prefix + key_checked(key)
-
-
-def _client_create(settings: S3Settings) -> S3Client:
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": "path" if settings.path_style else "virtual"},
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": REQUEST_TRIES},
-        # Newer checksum trailers are unknown to many services; the signature covers the bytes already.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    session, turn = _session(os.getpid())
-    with turn:
-        return session.client(
-            "s3",
-            endpoint_url=settings.endpoint_url,
-            region_name=settings.region,
-            aws_access_key_id=settings.access_key,
-            aws_secret_access_key=settings.secret_key,
-            aws_session_token=settings.session_token,
-            config=config,
-        )
-
-
-@cache
-def _session(process: int) -> tuple[boto3.session.Session, threading.Lock]:  # noqa: ARG001  # it is the cache's key
-    """One session for each process, since making one takes 0.1 s; it makes clients for one thread at a time."""
-    return boto3.session.Session(), threading.Lock()
 
 
 def _service_time(answer: Mapping[str, Any]) -> datetime:

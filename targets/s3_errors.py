@@ -1,10 +1,12 @@
-"""What an S3 service, or the way to it, answers: as the storage's own errors, free of secrets."""
+"""Answers of an S3 service, or of the way to it: as the storage's own errors, free of secrets."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
@@ -18,35 +20,137 @@ from repository.storage import (
     StorageError,
     StorageFull,
     StorageUnavailable,
+    StorageUnsupported,
 )
 
-# The quota has no status of its own (Ceph answers 403), so these codes are looked at before the status.
-_FULL = re.compile(r".*(Quota|StorageFull|InsufficientStorage).*")
-_BY_CODE: dict[str, type[StorageError]] = {
-    "NoSuchBucket": StorageDenied,
-    "InvalidBucketName": StorageDenied,
-    "PermanentRedirect": StorageDenied,
-    "AuthorizationHeaderMalformed": StorageDenied,
-    "ExpiredToken": StorageDenied,
-    "RequestTimeout": StorageUnavailable,
-    "Throttling": StorageUnavailable,
-    # The bytes were changed on their way: sent again, they may arrive.
-    "BadDigest": StorageUnavailable,
-    "IncompleteBody": StorageUnavailable,
-    "XAmzContentSHA256Mismatch": StorageUnavailable,
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A class of refusals: the error it becomes, and the advice for whoever runs the portal."""
+
+    name: str
+    error: type[StorageError]
+    advice: str = ""
+
+
+AGAIN: Final = Answer("again", StorageUnavailable)
+RENEW: Final = Answer("renew", StorageDenied, "the credentials have expired: renew them")
+CLOCK: Final = Answer("clock", StorageDenied, "this machine's clock and the service's differ")
+PLACE: Final = Answer("place", StorageDenied, "check the target's endpoint_url, region and bucket")
+LOCKED: Final = Answer("locked", StorageDenied, "a retention rule of the bucket keeps the object")
+DENIED: Final = Answer("denied", StorageDenied)
+FULL: Final = Answer("full", StorageFull)
+NOT_FOUND: Final = Answer("not found", ObjectNotFound)
+EXISTS: Final = Answer("exists", ObjectExists)
+UNSUPPORTED: Final = Answer("unsupported", StorageUnsupported, "the service cannot do this")
+FINAL: Final = Answer("final", StorageError)
+
+SOURCES: Final = {
+    "aws": "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+    "b2": "https://www.backblaze.com/docs/cloud-storage-rate-limits",
+    "boto": "https://github.com/boto/botocore/blob/develop/botocore/retries/standard.py",
+    "ceph": "https://github.com/ceph/ceph/blob/main/src/rgw/rgw_common.cc",
+    "minio": "https://github.com/minio/minio/blob/master/cmd/api-errors.go",
+    "r2": "https://developers.cloudflare.com/r2/api/error-codes/",
+    "seaweedfs": "https://github.com/seaweedfs/seaweedfs/blob/master/weed/s3api/s3err/s3api_errors.go",
+    "wasabi": "https://docs.wasabi.com/docs/rest-api-introduction",
 }
-_BY_STATUS: dict[int, type[StorageError]] = {
-    401: StorageDenied,
-    403: StorageDenied,
-    404: ObjectNotFound,
-    408: StorageUnavailable,
-    409: ObjectExists,
-    412: ObjectExists,
-    429: StorageUnavailable,
-    501: StorageError,
-    507: StorageFull,
+
+# The class of every code whose status alone would say something else, or says nothing, and who documents it.
+# A code that is not here has the class of its status. docs/storage.md shows the same table.
+CODES: Final[dict[str, tuple[Answer, str]]] = {
+    # Slow down, or come back.
+    "Busy": (AGAIN, "aws"),
+    "InternalError": (AGAIN, "aws ceph minio r2 seaweedfs wasabi"),
+    "ServiceUnavailable": (AGAIN, "aws ceph r2"),
+    "SlowDown": (AGAIN, "aws b2 ceph minio"),
+    "SlowDownRead": (AGAIN, "minio"),
+    "SlowDownWrite": (AGAIN, "minio"),
+    "ServerBusy": (AGAIN, "minio"),
+    "BandwidthLimitExceeded": (AGAIN, "boto"),
+    "PriorRequestNotComplete": (AGAIN, "boto"),
+    "RequestLimitExceeded": (AGAIN, "boto"),
+    "RequestRateLimitExceeded": (AGAIN, "wasabi"),
+    "RequestThrottled": (AGAIN, "boto"),
+    "RequestThrottledException": (AGAIN, "boto"),
+    "Throttling": (AGAIN, "boto"),
+    "ThrottlingException": (AGAIN, "boto"),
+    "ThrottledException": (AGAIN, "boto"),
+    "TooManyRequests": (AGAIN, "r2"),
+    "TooManyRequestsException": (AGAIN, "boto"),
+    "ErrTooManyRequest": (AGAIN, "seaweedfs"),
+    "ErrRequestBytesExceed": (AGAIN, "seaweedfs"),
+    "Unavailable": (AGAIN, "wasabi"),
+    "XMinioReadQuorum": (AGAIN, "minio"),
+    "XMinioServerNotInitialized": (AGAIN, "minio"),
+    "XMinioWriteQuorum": (AGAIN, "minio"),
+    # The request did not arrive as it was sent: sent again, it may.
+    "BadDigest": (AGAIN, "aws minio r2 wasabi"),
+    "ClientDisconnect": (AGAIN, "r2"),
+    "ClientDisconnected": (AGAIN, "minio"),
+    "ConnectionClosed": (AGAIN, "wasabi"),
+    "DisconnectError": (AGAIN, "wasabi"),
+    "IncompleteBody": (AGAIN, "aws minio r2"),
+    "RequestTimeout": (AGAIN, "aws ceph minio"),
+    "RequestTimeoutException": (AGAIN, "boto"),
+    "XAmzContentSHA256Mismatch": (AGAIN, "aws ceph minio seaweedfs wasabi"),
+    # Two requests met: one of them is over soon.
+    "ConditionalRequestConflict": (AGAIN, "aws"),
+    "Locked": (AGAIN, "ceph"),
+    "OperationAborted": (AGAIN, "aws ceph"),
+    # The bucket moves to another address, which is not known everywhere yet.
+    "TemporaryRedirect": (AGAIN, "aws"),
+    "ExpiredToken": (RENEW, "aws"),
+    "InvalidToken": (RENEW, "aws"),
+    "InvalidTokenId": (RENEW, "minio"),
+    "TokenRefreshRequired": (RENEW, "aws"),
+    "ExpiredRequest": (CLOCK, "r2"),
+    "RequestExpired": (CLOCK, "aws"),
+    "RequestTimeTooSkewed": (CLOCK, "aws ceph minio wasabi"),
+    "AuthorizationHeaderMalformed": (PLACE, "aws minio wasabi"),
+    "EndpointNotFound": (PLACE, "aws"),
+    "IllegalLocationConstraintException": (PLACE, "aws"),
+    "InvalidBucketName": (PLACE, "aws ceph minio r2 seaweedfs"),
+    "InvalidRegion": (PLACE, "minio"),
+    "NoSuchBucket": (PLACE, "aws ceph minio r2 seaweedfs"),
+    "PermanentRedirect": (PLACE, "aws"),
+    "ObjectLockedByBucketPolicy": (LOCKED, "r2"),
+    # Wrong keys too often; a further try would only prolong it.
+    "AuthenticationLockout": (DENIED, "wasabi"),
+    # Quotas have no status of their own: Ceph answers 403.
+    "InsufficientCapacity": (FULL, "aws"),
+    "QuotaExceeded": (FULL, "ceph"),
+    "XMinioAdminBucketQuotaExceeded": (FULL, "minio"),
+    "XMinioStorageFull": (FULL, "minio"),
+    "MethodNotAllowed": (UNSUPPORTED, "aws ceph minio seaweedfs"),
+    "NotImplemented": (UNSUPPORTED, "aws ceph minio seaweedfs wasabi"),
+    # Conflicts that no object under this key explains.
+    "BucketNotEmpty": (FINAL, "aws ceph minio r2 seaweedfs"),
+    "InvalidBucketState": (FINAL, "aws ceph seaweedfs"),
 }
-_PASSING = (BotoConnectionError, HTTPClientError, HTTPError, IncompleteReadError, OSError, ResponseParserError)
+
+STATUSES: Final[dict[int, Answer]] = {
+    301: PLACE,
+    307: AGAIN,
+    401: DENIED,
+    403: DENIED,
+    404: NOT_FOUND,
+    405: UNSUPPORTED,
+    408: AGAIN,
+    409: EXISTS,
+    410: AGAIN,
+    412: EXISTS,
+    423: AGAIN,
+    425: AGAIN,
+    429: AGAIN,
+    499: AGAIN,
+    501: UNSUPPORTED,
+    507: FULL,
+}
+"""The class of a refusal whose code is unknown, or has none: a HEAD has no body, a proxy knows no codes."""
+
+PASSING = (BotoConnectionError, HTTPClientError, HTTPError, IncompleteReadError, OSError, ResponseParserError)
+_FULL: Final = re.compile(r".*(Quota|StorageFull|InsufficientStorage).*")
 
 
 @contextmanager
@@ -59,16 +163,29 @@ def s3_errors(action: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _answered(action, error) from None
-    except _PASSING as error:
+    except PASSING as error:
         raise StorageUnavailable(f"{action}: {type(error).__name__}") from None
     except BotoCoreError as error:
         raise StorageError(f"{action}: {type(error).__name__}") from None
 
 
+def refusal_class(code: str, status: int) -> Answer:
+    """The class of a refusal: by its code where that is known, else by its status."""
+    if code in CODES:
+        return CODES[code][0]
+    if _FULL.fullmatch(code):
+        return FULL
+    return STATUSES.get(status) or (AGAIN if status >= 500 else FINAL)  # noqa: PLR2004  # HTTP's own border
+
+
+def refusal_read(response: dict[str, Any]) -> tuple[str, int]:
+    """Code and status of a parsed refusal; of the code only characters that a code may have."""
+    code = re.sub(r"[^A-Za-z0-9.]", "", str(response.get("Error", {}).get("Code", "")))[:64]
+    return code, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 def _answered(action: str, error: ClientError) -> StorageError:
-    code = re.sub(r"[^A-Za-z0-9.]", "", str(error.response.get("Error", {}).get("Code", "")))[:64]
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    kind = StorageFull if _FULL.fullmatch(code) else _BY_CODE.get(code) or _BY_STATUS.get(status)
-    if kind is None:
-        kind = StorageUnavailable if status >= 500 else StorageError  # noqa: PLR2004  # HTTP's own border
-    return kind(f"{action}: {code} (HTTP {status})")
+    code, status = refusal_read(error.response)
+    answer = refusal_class(code, status)
+    advice = f": {answer.advice}" if answer.advice else ""
+    return answer.error(f"{action}: {code} (HTTP {status}){advice}")

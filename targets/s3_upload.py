@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
+from base64 import b64encode
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -18,10 +20,11 @@ log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 PART_SIZE_MIN = 8 * MIB
-PART_SIZE_MAX = 128 * MIB
-# Some providers read no object of more than 1,000 parts back: 700 as planned leave room for a wrong expectation.
-PARTS_PLANNED = 700
-PARTS_GROWTH = 100
+# With it an object of 64 GiB still has few parts; from there on memory counts for more.
+PART_SIZE_PLANNED_MAX = 128 * MIB
+PARTS_PLANNED = 500
+PARTS_MAX = 10_000
+OBJECT_SIZE_MAX = 5 << 40
 THREADS = 2
 MEMORY = 96 * MIB
 # How long an abandoned upload waits for its last parts before it is aborted all the same.
@@ -29,17 +32,19 @@ ABANDON_SECONDS = 5
 _MARK = "savepoint-write"
 
 
-def part_size(*, expected_size: int, sent: int) -> int:
-    """The size of the next part in bytes, when `sent` bytes have gone.
+def part_size(expected_size: int) -> int:
+    """The length of every part but the last of an object of about `expected_size` bytes, 0 when that is unknown.
 
-    An object of the expected size takes up to 700 parts. Past it, every part adds a hundredth of what there is,
-    so that 200 more parts carry seven times as much. Parts end at 128 MiB: above 112 GiB memory comes first.
+    Some services refuse parts of different lengths when the upload is completed, some read no object of more than
+    1,000 parts back, and none takes more than 10,000. So the length is chosen once: for 500 parts, which leaves room
+    for twice the expectation; for an unknown size it is the longest of which two fit into memory. Past 64 GiB parts
+    stay at 128 MiB until nine tenths of 10,000 parts are needed, up to the 5 TiB that an object may have.
     """
-    size = expected_size // PARTS_PLANNED
-    if sent > expected_size:
-        size = max(size, sent // PARTS_GROWTH)
-    whole = -(-size // MIB) * MIB
-    return min(max(whole, PART_SIZE_MIN), PART_SIZE_MAX)
+    if expected_size <= 0:
+        return MEMORY // 2
+    expected_size = min(expected_size, OBJECT_SIZE_MAX)
+    size = max(min(expected_size // PARTS_PLANNED, PART_SIZE_PLANNED_MAX), expected_size // (PARTS_MAX * 9 // 10))
+    return max(-(-size // MIB) * MIB, PART_SIZE_MIN)
 
 
 class S3Writer:
@@ -49,11 +54,9 @@ class S3Writer:
         self._client = client
         self._place: dict[str, Any] = {"Bucket": bucket, "Key": name}
         self._condition: dict[str, Any] = {"IfNoneMatch": "*"} if conditional else {}
-        self._expected_size = expected_size
         self._mark = secrets.token_hex(16)
         self._held = bytearray()
-        self._part_size = part_size(expected_size=expected_size, sent=0)
-        self._sent = 0
+        self._part_size = part_size(expected_size)
         self._upload: dict[str, Any] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._parts: list[Future[str]] = []
@@ -102,6 +105,8 @@ class S3Writer:
             log.warning("an upload to S3 was left open: %s", error)
 
     def _part_send(self) -> None:
+        if len(self._parts) == PARTS_MAX:
+            raise StorageError(f"part: more than {PARTS_MAX} parts of {self._part_size} bytes; far less was expected")
         if self._pool is None:
             with s3_errors("begin"):
                 answer = self._client.create_multipart_upload(**self._place, Metadata={_MARK: self._mark})
@@ -111,8 +116,6 @@ class S3Writer:
         future = self._pool.submit(self._part_put, len(self._parts) + 1, part)
         self._parts.append(future)
         self._flying[future] = len(part)
-        self._sent += len(part)
-        self._part_size = part_size(expected_size=self._expected_size, sent=self._sent)
         self._wait(flying=THREADS)
 
     def _part_put(self, number: int, part: bytearray) -> str:
@@ -122,6 +125,7 @@ class S3Writer:
                     **self._place,
                     **self._upload,
                     PartNumber=number,
+                    ContentMD5=_md5(part),
                     Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray, the stubs do not know
                 )
         except ObjectNotFound as error:
@@ -142,6 +146,7 @@ class S3Writer:
                 self._client.put_object(
                     **self._place,
                     **self._condition,
+                    ContentMD5=_md5(self._held),
                     Body=self._held,  # type: ignore[arg-type]  # as in _part_put
                     Metadata={_MARK: self._mark},
                 )
@@ -170,3 +175,8 @@ class S3Writer:
                 return self._client.head_object(**self._place)["Metadata"].get(_MARK, "")
         except ObjectNotFound:
             return None
+
+
+def _md5(data: bytearray) -> str:
+    """The checksum that a bucket with object lock demands of each upload, and that every service knows."""
+    return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

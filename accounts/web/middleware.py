@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from allauth.usersessions.models import UserSession
 from django.core.cache import caches
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
@@ -81,7 +81,7 @@ class SeenMiddleware:
         if key and _reader(request) and caches["process"].add(f"session-seen:{key}", True, SEEN_EVERY_SECONDS):
             try:
                 UserSession.objects.create_from_request(request)
-            except DatabaseError:
+            except Error:
                 logger.warning("a session could not be noted as seen", exc_info=True)
         return self._get_response(request)
 
@@ -90,7 +90,7 @@ def _reader(request: HttpRequest) -> User | None:
     """Who is signed in; nobody as long as the database does not answer: what tells about that must be shown as well."""
     try:
         return request.user if isinstance(request.user, User) else None
-    except DatabaseError:
+    except Error:
         return None
 
 

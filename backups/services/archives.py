@@ -16,7 +16,8 @@ from repository.frames import SealContext, SealError, WrongKey
 from repository.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
 from targets.local import LocalStorage
-from targets.s3 import S3Settings, S3Storage
+from targets.s3 import S3Storage
+from targets.s3_client import S3Settings
 
 MANIFEST_SUFFIX = ".manifest"
 LISTING_SUFFIX = ".listing"

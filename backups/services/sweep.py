@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,13 +14,15 @@ from django.utils import timezone
 
 from backups.models import Asset, StorageTarget, StoredObject
 from backups.services.archives import LISTING_SUFFIX, MANIFEST_SUFFIX, target_open
-from repository.storage import Storage, StorageError
+from common.errors import ApplicationError
+from repository.storage import Storage, StorageError, StorageUnsupported
 
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(hours=24)
 """How long a write that was cut off may still land; its key is swept once more when that is over."""
 BATCH = 500
+SAID_SECONDS = 24 * 3600
 RUNNING = "storage-sweep"
 RUNNING_SECONDS = 3600
 """After so long a sweep whose worker died keeps no other from beginning."""
@@ -54,12 +57,14 @@ def storage_sweep() -> int:
 
 def _sweep() -> int:
     swept = 0
-    for target_id in StorageTarget.objects.values_list("id", flat=True):
+    for target in StorageTarget.objects.defer("secrets"):
         try:
-            swept += _target_sweep(target_id)
-        except Exception:
+            swept += _target_sweep(target.id)
+        except (StorageError, ApplicationError) as error:
             # One that is away, or whose secrets cannot be opened, keeps no other from being swept.
-            log.exception("sweep of target %s was broken off", target_id)
+            _say(target, f"the sweep was broken off: {error}")
+        except Exception:
+            log.exception("sweep of target %s was broken off", target.id)
     return swept
 
 
@@ -68,19 +73,36 @@ def _target_sweep(target_id: UUID) -> int:
 
     Raises StorageUnavailable at the first call that finds it away: each further one would wait just as long.
     """
-    swept = 0
-    storage = target_open(StorageTarget.objects.get(id=target_id))
-    for row in objects_due().filter(target=target_id)[:BATCH]:
+    swept, refused = 0, ""
+    target = StorageTarget.objects.get(id=target_id)
+    storage = target_open(target)
+    # Objects that a lock keeps stay due: the next sweep begins behind them, or nothing else would have its turn.
+    begin = f"storage-sweep-from:{target_id}"
+    rows = list(objects_due().filter(target=target_id, id__gt=cache.get(begin, 0))[:BATCH])
+    for row in rows:
         try:
             object_delete(row, storage)
         except StorageError as error:
             if error.retryable:
                 raise
-            log.warning("sweep of %s failed: %s", row.key, type(error).__name__)
+            refused = str(error)
             continue
         swept += 1
-    storage.partials_sweep(older_than_seconds=GRACE.total_seconds())
+    if refused:
+        _say(target, f"objects that are due were not deleted: {refused}")
+    cache.set(begin, rows[-1].id if len(rows) == BATCH else 0, timeout=SAID_SECONDS)
+    try:
+        storage.partials_sweep(older_than_seconds=GRACE.total_seconds())
+    except StorageUnsupported:
+        _say(target, "it cannot list uploads that were cut off: let a lifecycle rule of the bucket end them")
     return swept
+
+
+def _say(target: StorageTarget, words: str) -> None:
+    """Log something about a target as words, once a day."""
+    said = hashlib.sha256(words.encode()).hexdigest()
+    if cache.add(f"storage-sweep-said:{target.id}:{said}", "", timeout=SAID_SECONDS):
+        log.warning("target %s (%s): %s", target.name, target.id, words)
 
 
 def object_delete(row: StoredObject, storage: Storage) -> None:

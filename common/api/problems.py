@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from common.api.errors import RangeNotSatisfiable, RequestTooLarge
+from common.dependencies import dependency_error
 from common.errors import (
     ApplicationError,
     MethodNotAllowed,
@@ -67,8 +68,9 @@ def error_of(exc: Exception, *, request: HttpRequest | Request) -> ApplicationEr
     for theirs, ours in _OF_FRAMEWORKS:
         if isinstance(exc, theirs):
             return ours()
+    # The log's filter leaves of a dependency that is away the cause alone.
     logger.error("request %s failed", request_id_of(request), exc_info=exc)
-    return ApplicationError()
+    return dependency_error(exc) or ApplicationError()
 
 
 def problem_response(error: ApplicationError, *, request: HttpRequest | Request) -> JsonResponse:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, ClassVar
 
 from django.core.cache import cache
-from django.db import DatabaseError
+from django.db import Error
 from redis.exceptions import RedisError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -40,7 +40,7 @@ class WindowThrottle(SimpleRateThrottle):
         key = f"throttle:{self.scope}:{self._identity(request)}:{window:.0f}"
         try:
             return self._count(key) <= self.num_requests
-        except (RedisError, DatabaseError):
+        except (RedisError, Error):
             # Who cannot be counted is let in: a full disk or a lost cache keeps nobody from their data.
             logger.warning("a request could not be counted for its throttle", exc_info=True)
             return True

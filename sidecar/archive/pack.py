@@ -45,9 +45,9 @@ def tree_pack(
 
     Members are relative to the root, which is none itself. The reserved folder is left out, and so are devices,
     FIFOs and sockets. A file that changes while it is read keeps the size it began with and is warned of.
-    `on_progress` is called now and then and once at the end, `cancelled` is asked at every MiB; both in the
-    caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's listing
-    (sidecar_client/listing.py), and has it whole before the sink has the archive.
+    `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is asked at every
+    MiB; both in the caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's
+    listing (sidecar_client/listing.py), and has it whole before the sink has the archive.
 
     Raises SourceFailed, Cancelled, and ScratchFull when a sink's disk has no room; the sinks then hold part
     of an archive and of a listing.
@@ -60,6 +60,8 @@ def tree_pack(
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
         reader = TreeReader(ring, listed)
         progress = _Progress(reader, bytes_total, on_progress)
+        # Readers of the archive plan by the total, so it is told before the first byte.
+        progress.report()
         output = _Output(sink)
         thread = Thread(target=reader.run, args=(descriptor,), name="tree-reader")
         thread.start()

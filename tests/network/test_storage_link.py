@@ -15,6 +15,7 @@ from backups.models import Backup, BackupStatus, Operation, OperationState, Stor
 from backups.services.archives import asset_open
 from backups.services.sweep import storage_sweep
 from targets import s3
+from targets import s3_client as s3_requests
 from tests.network.conftest import Linked, Working, cancelled
 from tests.services.fault_proxy import FaultProxy, fault_proxy
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
@@ -60,9 +61,9 @@ def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3, "CONNECT_TIMEOUT_SECONDS", 1)
-    monkeypatch.setattr(s3, "READ_TIMEOUT_SECONDS", 1)
-    monkeypatch.setattr(s3, "REQUEST_TRIES", 2)
+    monkeypatch.setattr(s3_requests, "CONNECT_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(s3_requests, "READ_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(s3_requests, "REQUEST_TRIES", 2)
     monkeypatch.setattr(s3, "READ_PAUSE_SECONDS", 0.05)
 
 

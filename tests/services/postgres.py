@@ -8,9 +8,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ START_SECONDS = 30
 class PostgresServer:
     url: str
     """Of a database that its user may drop and make anew."""
+    stop: Callable[[], None]
+    """End it in the middle of whatever it does."""
+    start: Callable[[], None]
 
 
 @contextmanager
@@ -36,11 +40,13 @@ def postgres(root: Path) -> Iterator[PostgresServer]:
         _run(log, initdb, f"--pgdata={data}", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync")
         # Nothing of it is to survive a crash; durability costs most of a small test's time.
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
-        _run(log, pg_ctl, "start", "-w", f"-t{START_SECONDS}", f"-D{data}", f"-o{options}")
+        start = partial(_run, log, pg_ctl, "start", "-w", f"-t{START_SECONDS}", f"-D{data}", f"-o{options}")
+        stop = partial(_run, log, pg_ctl, "stop", "-w", "-mimmediate", f"-D{data}")
+        start()
         try:
-            yield PostgresServer(f"postgres://postgres@127.0.0.1:{port}/postgres")
+            yield PostgresServer(f"postgres://postgres@127.0.0.1:{port}/postgres", stop, start)
         finally:
-            _run(log, pg_ctl, "stop", "-w", "-mimmediate", f"-D{data}")
+            stop()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ import pytest
 from repository.retrying import RetryingStorage
 from repository.storage import Storage
 from targets.local import LocalStorage
-from targets.s3 import S3Settings, S3Storage
+from targets.s3 import S3Storage
+from targets.s3_client import S3Settings
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.storage.memory import FaultyStorage, MemoryStorage
+from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Target:
 
     storage: Storage
     leftovers: Callable[[], list[str]]
+    exclusive: bool = True
+    """Whether of two writers who commit at once one is refused."""
 
 
 @pytest.fixture(scope="session")
@@ -78,19 +82,63 @@ def memory_target() -> Target:
     return Target(MemoryStorage(), list)
 
 
+# Each has the rules of providers that keep each other company; between them they have all rules that can be kept.
+PROVIDERS = {
+    "strict": ("equal parts", "five MiB", "thousand parts", "slow down", "error in 200"),
+    "locking": ("checksum wanted", "five MiB", "reply lost", "error in 200, though done"),
+    "older": ("no newer checksums", "no conditions", "equal parts", "slow down"),
+}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are tried again as often as ever, only sooner."""
+    monkeypatch.setattr("targets.s3_client.PAUSE_SECONDS", 0.001)
+
+
+def double_settings(double: S3Double, **changed: Any) -> S3Settings:
+    """How the product reaches the double."""
+    settings = S3Settings(
+        endpoint_url=double.endpoint,
+        region=REGION,
+        bucket=BUCKET,
+        prefix="in/front",
+        access_key="an-access-key",
+        secret_key="a-secret-key",
+        path_style=True,
+        conditional_writes="no conditions" not in double.rules,
+    )
+    return replace(settings, **changed)
+
+
+@contextmanager
+def double_target(*rules: str) -> Iterator[tuple[Target, S3Double]]:
+    """A storage on a double with these rules."""
+    with s3_double(*rules) as double, closing(S3Storage(double_settings(double))) as storage:
+        exclusive = "no conditions" not in rules
+        yield Target(storage, lambda: [upload.key for upload in double.uploads.values()], exclusive), double
+
+
 PLAIN = ("memory", "local", "s3")
 FAULTY = [(at, fault) for at in range(1, 5) for fault in ("once", "reply_lost")]
 
 
-@pytest.fixture(params=[*PLAIN, *(f"retrying {kind}" for kind in PLAIN), *(f"{fault} {at}" for at, fault in FAULTY)])
-def target(request: pytest.FixtureRequest) -> Target:
+KINDS = (*PLAIN, *PROVIDERS, *(f"retrying {kind}" for kind in PLAIN), *(f"{fault} {at}" for at, fault in FAULTY))
+
+
+@pytest.fixture(params=KINDS)
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """Each kind of target in turn, then each below one that tries again, then one whose n-th call fails below it."""
     wrapper, _, name = request.param.rpartition(" ")
-    if name in PLAIN:
-        found: Target = request.getfixturevalue(f"{name}_target")
-        return replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
-    faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper)
-    return Target(RetryingStorage(faulty, sleep=lambda _: None), list)
+    if name in PROVIDERS:
+        with double_target(*PROVIDERS[name]) as (found, _):
+            yield found
+    elif name in PLAIN:
+        found = request.getfixturevalue(f"{name}_target")
+        yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
+    else:
+        faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper)
+        yield Target(RetryingStorage(faulty, sleep=lambda _: None), list)
 
 
 @pytest.fixture

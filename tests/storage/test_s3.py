@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from repository.storage import ObjectNotFound, StorageDenied
-from targets.s3 import S3Settings, S3Storage
-from targets.s3_upload import MEMORY, MIB, PART_SIZE_MAX, PART_SIZE_MIN, THREADS, part_size
+from targets.s3 import S3Storage
+from targets.s3_client import S3Settings
+from targets.s3_upload import MEMORY, MIB, THREADS, part_size
 from tests.storage.conftest import Target
 
 GIB = 1 << 30
@@ -93,36 +94,9 @@ def test_a_forked_process_makes_connections_of_its_own(s3_settings: S3Settings) 
         assert b"".join(storage.read("key")) == b"data"
 
 
-@pytest.mark.parametrize(
-    ("expected_size", "actual"),
-    [
-        *((0, 5 * GIB), (0, 50 * GIB), (100 * MIB, 5 * GIB), (6 * GIB, 3 * GIB), (6 * GIB, 6 * GIB)),
-        *(
-            (6 * GIB, 30 * GIB),
-            (20 * GIB, 20 * GIB),
-            (20 * GIB, 40 * GIB),
-            (85 * GIB, 85 * GIB),
-            (112 * GIB, 112 * GIB),
-        ),
-    ],
-)
-def test_parts_stay_few_even_when_more_comes_than_expected(expected_size: int, actual: int) -> None:
-    sent = parts = 0
-    while sent < actual:
-        sent += part_size(expected_size=expected_size, sent=sent)
-        parts += 1
-    assert parts <= 900
-
-
-@pytest.mark.parametrize("expected_size", [-1, 0, 10 * GIB, 10**15])
-@pytest.mark.parametrize("sent", [0, 10 * GIB, 10**14])
-def test_parts_are_never_smaller_than_s3_takes_nor_larger_than_memory(expected_size: int, sent: int) -> None:
-    assert PART_SIZE_MIN <= part_size(expected_size=expected_size, sent=sent) <= PART_SIZE_MAX
-
-
 def test_bytes_on_their_way_stay_within_memory(s3_target: Target) -> None:
     expected_size = 25 * GIB
-    size = part_size(expected_size=expected_size, sent=0)
+    size = part_size(expected_size)
     assert (THREADS + 1) * size > MEMORY
     with s3_target.storage.writer("key", expected_size=expected_size) as writer:
         for _ in range(4 * size // MIB):

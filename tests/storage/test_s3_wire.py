@@ -16,9 +16,11 @@ from repository.storage import (
     StorageError,
     StorageFull,
     StorageUnavailable,
+    StorageUnsupported,
 )
-from targets import s3, s3_upload
-from targets.s3 import S3Settings, S3Storage
+from targets import s3, s3_client, s3_upload
+from targets.s3 import S3Storage
+from targets.s3_client import S3Settings
 from tests.storage.scripted_s3 import Answer, ScriptedS3, Stall, page, refusal, scripted_s3
 
 SECRET = "a-secret-access-key"
@@ -29,7 +31,7 @@ MARK = "x-amz-meta-savepoint-write"
 @pytest.fixture(autouse=True)
 def without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """One try a request and no pauses, so that the script sees each request once."""
-    monkeypatch.setattr(s3, "REQUEST_TRIES", 1)
+    monkeypatch.setattr(s3_client, "REQUEST_TRIES", 1)
     monkeypatch.setattr(s3, "READ_PAUSE_SECONDS", 0)
 
 
@@ -79,7 +81,7 @@ def put(storage: S3Storage, data: bytes = b"data") -> None:
         (502, "", StorageUnavailable),
         (400, "RequestTimeout", StorageUnavailable),
         (400, "InvalidArgument", StorageError),
-        (501, "NotImplemented", StorageError),
+        (501, "NotImplemented", StorageUnsupported),
     ],
 )
 def test_each_refusal_is_answered_with_its_own_error(status: int, code: str, expected: type[StorageError]) -> None:
@@ -250,7 +252,7 @@ PART = bytes(8 << 20)
 
 
 def leave(storage: S3Storage, reason: Exception) -> None:
-    with storage.writer("key", expected_size=0) as writer:
+    with storage.writer("key", expected_size=len(PART)) as writer:
         writer.write(PART)
         raise reason
 
@@ -290,7 +292,7 @@ def test_a_completion_that_fails_is_aborted() -> None:
 
 def test_a_part_that_stalls_does_not_hold_the_caller_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def be_cancelled_while_it_stalls() -> None:
-        with storage.writer("key", expected_size=0) as writer:
+        with storage.writer("key", expected_size=len(PART)) as writer:
             writer.write(PART)
             assert stall.begun.wait(timeout=60)
             raise RuntimeError("cancelled")

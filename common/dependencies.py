@@ -1,0 +1,47 @@
+"""What the portal itself depends on, and the error that says which of it is away."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from typing import Final
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from common.errors import ApplicationError, CacheUnavailable, DatabaseUnavailable, PortalDiskUnwritable
+
+RETRY_SECONDS: Final = 10
+"""When an answer 503 asks its reader to come back."""
+
+_READ_ONLY: Final = "25006"
+"""PostgreSQL's word of a server that may only be read, such as a standby; its class is that of mistakes of ours."""
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def dependency_error(failure: BaseException | None) -> ApplicationError | None:
+    """The error of the dependency whose absence made this failure, or None when it has another cause."""
+    if isinstance(failure, OperationalError | InterfaceError) or _is_read_only(failure):
+        return DatabaseUnavailable()
+    if isinstance(failure, RedisError):
+        return CacheUnavailable()
+    if isinstance(failure, OSError) and failure.errno in _DISK:
+        return PortalDiskUnwritable()
+    return None
+
+
+class DependencyFilter(logging.Filter):
+    """Shortens the log of what failed because a dependency is away: the cause in a line, without a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the record, and keep it."""
+        failure = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if failure is not None and (error := dependency_error(failure)) is not None:
+            cause = next(iter(str(failure).splitlines()), type(failure).__name__)
+            record.msg, record.args = "%s: %s: %s", (record.getMessage(), error.code, cause)
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _is_read_only(failure: BaseException | None) -> bool:
+    return isinstance(failure, DatabaseError) and getattr(failure.__cause__, "sqlstate", None) == _READ_ONLY

@@ -78,6 +78,16 @@ class BackupLocked(ApplicationError):
     message = _("This backup is locked against deletion. Nothing was changed. Unlock it first.")
 
 
+class BackupCollapsed(ApplicationError):
+    """The backup is of a server that had lost most of its files, and nobody said that this is wanted."""
+
+    code, status, title = "backup_collapsed", 409, _("Backup of a collapsed server")
+    message = _(
+        "The server had lost most of its files when this backup was made, and a restore would bring that back. Nothing "
+        "was changed. Restore an earlier backup, or say with accept_collapsed that you want this one."
+    )
+
+
 class NothingToUndo(ApplicationError):
     """The newest restore of the server is not of this backup, was undone, or its safety backup is gone."""
 

@@ -37,6 +37,18 @@ SUPERVISOR_SILENT = timedelta(seconds=30)
 LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
 """What a customer sees of their backups: not what was deleted, nor a safety backup before it is whole."""
 
+GOOD = Q(
+    deleted_at__isnull=True,
+    status__in=[BackupStatus.READY, BackupStatus.RESTORING],
+    is_safety=False,
+    degraded=False,
+    collapsed=False,
+    provision__is_primary=True,
+)
+"""A good backup: its server can be brought back from it. Safety backups, failed and damaged ones, and those of a server
+that had lost its files are none. Only good ones make an order protected, and whatever deletes backups by age or number
+keeps the newest of them."""
+
 HISTORY_LENGTH = 500
 OPERATIONS_SHOWN = 50
 
@@ -104,6 +116,12 @@ def asset_get(*, user: User, asset_id: UUID) -> Asset:
         raise AssetNotFound
     right_require(user, backup.order, OrderRight.DOWNLOAD)
     return backup.asset
+
+
+def backup_last_good(backup: Backup) -> Backup | None:
+    """The newest good backup of the same source of the same server, other than this one."""
+    same = Backup.objects.filter(GOOD, provision=backup.provision_id, source=backup.source).exclude(id=backup.id)
+    return same.order_by("-completed_at").first()
 
 
 def backups_counted(provision: Provision) -> int:

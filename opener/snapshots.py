@@ -77,7 +77,9 @@ def _places(storage: Storage, tenant: UUID | None) -> Sequence[tuple[UUID, UUID]
 def _open(storage: Storage, keys: Keys, tenant: UUID, repository: UUID) -> Repository:
     for data_key in keys.of_tenant(tenant):
         try:
-            return repository_open(storage, tenant=tenant, repository=repository, keys=DataKey(data_key))
+            return repository_open(
+                storage, tenant=tenant, repository=repository, keys=DataKey(data_key), records_damage=False
+            )
         except KeyUnavailable:
             continue
     raise KeyUnavailable("none of the keys is the repository's")

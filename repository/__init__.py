@@ -29,5 +29,6 @@ parent       the snapshot that a new one is compared with
 restore      a snapshot, or some paths of it, back in a folder, which is called its target here (`restoring`)
 tombstone    says that a snapshot is deleted
 mark         says that somebody is writing, or pruning (`marks`)
+damaged      of a copy of a chunk: it did not open, which is recorded, and no new snapshot relies on it (`index`)
 condemned    of a pack: about to be deleted, and used by no new snapshot (`maintenance`)
 """

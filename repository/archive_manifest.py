@@ -15,7 +15,8 @@ KIND = "manifest"
 VERSION = 1
 FORMATS = ("tar.gz",)
 SOURCES = ("files",)
-CONSISTENCIES = ("quiesced", "stopped", "crash")
+# “crash” is the earlier name of “live”: manifests that have it stay readable, and none is written with it.
+CONSISTENCIES = ("quiesced", "stopped", "live", "crash")
 # Far above what a manifest takes: who can write into the bucket must not choose how much its reader takes in.
 SEALED_SIZE_MAX = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -42,6 +42,7 @@ INDEX = Folder("index", "repository-index")
 SNAPSHOTS = Folder("snapshots", "repository-snapshot")
 TOMBSTONES = Folder("tombstones", "repository-tombstone")
 CONDEMNED = Folder("condemned", "repository-condemned")
+DAMAGED = Folder("damaged", "repository-damaged")
 MARKS = Folder("marks", "repository-mark")
 
 

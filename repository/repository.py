@@ -11,6 +11,7 @@ from repository.chunks.chunk import ChunkCipher
 from repository.chunks.cipher import Suite
 from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryExists, RepositoryNotFound, RepositoryUnknown
 from repository.frames import Damaged, SealContext, SealError, UnknownFormat, WrongKey
+from repository.index.damaged import DamageLedger
 from repository.index.index import Index
 from repository.objects import KEYS, Objects, id_new
 from repository.packs.fetching import ChunkStore
@@ -32,17 +33,22 @@ def now() -> datetime:
 class Repository:
     """An open repository; the operations are functions that take one.
 
-    `clock` dates what is written; in the portal it is the database's.
+    `clock` dates what is written; in the portal it is the database's. `damage` records what does not open.
     """
 
     keys: RepositoryKeys
     objects: Objects
     cipher: ChunkCipher
     clock: Clock
+    damage: DamageLedger
 
     def chunks(self) -> ChunkStore:
         """The chunks as the index has them now."""
-        return ChunkStore(self.objects, self.cipher, Index.for_reading(self.objects))
+        return self.chunks_in(Index.for_reading(self.objects))
+
+    def chunks_in(self, index: Index) -> ChunkStore:
+        """The chunks as that index has them."""
+        return ChunkStore(self.objects, self.cipher, index, self.damage)
 
     def manifest(self, snapshot: bytes, chunks: ChunkStore | None = None) -> Manifest:
         """A snapshot's manifest; raises `SnapshotNotFound`, `Damage`, `StorageError`."""
@@ -82,14 +88,21 @@ def repository_create(
 
 
 def repository_open(
-    storage: Storage, *, tenant: UUID, repository: UUID, keys: KeyWrap, clock: Clock = now
+    storage: Storage,
+    *,
+    tenant: UUID,
+    repository: UUID,
+    keys: KeyWrap,
+    clock: Clock = now,
+    records_damage: bool = True,
 ) -> Repository:
-    """An existing repository.
+    """An existing repository; without `records_damage` reading it writes nothing.
 
     Raises `RepositoryNotFound`, `KeyUnavailable`, `ObjectDamaged`, `RepositoryUnknown`, `StorageError`.
     """
     retrying = _retrying(storage)
-    return _opened(retrying, _Plain(retrying, tenant=tenant, repository=repository).load(keys), clock)
+    found = _Plain(retrying, tenant=tenant, repository=repository).load(keys)
+    return _opened(retrying, found, clock, records_damage=records_damage)
 
 
 def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, old: KeyWrap, new: KeyWrap) -> None:
@@ -165,6 +178,6 @@ def _retrying(storage: Storage) -> RetryingStorage:
     return storage if isinstance(storage, RetryingStorage) else RetryingStorage(storage)
 
 
-def _opened(storage: RetryingStorage, keys: RepositoryKeys, clock: Clock) -> Repository:
+def _opened(storage: RetryingStorage, keys: RepositoryKeys, clock: Clock, *, records_damage: bool = True) -> Repository:
     objects = Objects(storage, tenant=keys.tenant, repository=keys.repository, object_key=keys.derive("objects"))
-    return Repository(keys, objects, ChunkCipher(keys), clock)
+    return Repository(keys, objects, ChunkCipher(keys), clock, DamageLedger(objects, is_kept=records_damage))

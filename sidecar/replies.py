@@ -30,7 +30,7 @@ CONTROLS: Final = {
     wire.SERVER_CONTROL_LEAVE: Control.LEAVE,
 }
 _CONSISTENCIES: Final = {
-    Consistency.CRASH: wire.CONSISTENCY_CRASH,
+    Consistency.LIVE: wire.CONSISTENCY_LIVE,
     Consistency.QUIESCED: wire.CONSISTENCY_QUIESCED,
     Consistency.STOPPED: wire.CONSISTENCY_STOPPED,
 }

@@ -129,7 +129,7 @@ class ArchiveStream:
             warnings_total=reported.warnings_total,
             warnings=tuple(_warning(warning) for warning in islice(reported.warnings, _WARNINGS_KEPT)),
             content_bytes=reported.content_bytes,
-            consistency=_CONSISTENCIES.get(reported.consistency, Consistency.CRASH),
+            consistency=_CONSISTENCIES.get(reported.consistency, Consistency.LIVE),
         )
 
 

@@ -10,7 +10,7 @@ stand as `%25`, `%20` and `%0A`, every other byte as itself; a name that is empt
 STARTED_NS   when the scan began, by the sidecar's clock, in nanoseconds since 1970
 KIND         `f` file, `d` folder, `l` symbolic link, `h` further name of a file that came before
 MODE         the permission bits, with setuid, setgid and sticky
-MTIME_NS     when it was changed last, in nanoseconds since 1970; may be negative
+MTIME_NS     when it was changed last, in nanoseconds since 1970; may be negative. Its seconds fit 64 bits, signed
 SIZE, CRC32  of the content as packed; 0 for folders and symbolic links. A further name has those of its file, as it
              has all but path and link: they are one file
 PATH         relative to the root, without `.`, `..`, and doubled slashes
@@ -40,7 +40,7 @@ _ENTRY_LINE: Final = b"%b %d %d %d %d %d %d %b %b\n"
 _END: Final = b"end "
 _HEAD: Final = re.compile(rb"savepoint-listing ([0-9]{1,9}) ([0-9]{1,19})")
 _ENTRY: Final = re.compile(
-    rb"([fdlh]) ([0-9]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (-?[0-9]{1,19}) ([0-9]{1,19}) ([0-9]{1,10}) ([^ ]+) ([^ ]+)"
+    rb"([fdlh]) ([0-9]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (-?[0-9]{1,28}) ([0-9]{1,19}) ([0-9]{1,10}) ([^ ]+) ([^ ]+)"
 )
 
 _LEVEL: Final = 1
@@ -52,6 +52,7 @@ _LINKS: Final = frozenset({SYMLINK, HARD_LINK})
 _LARGEST: Final = (1 << 63) - 1
 _LARGEST_32_BITS: Final = (1 << 32) - 1
 _LARGEST_MODE: Final = 0o7777
+_TIMES_NS: Final = range(-(10**9 << 63), 10**9 << 63)
 # A component that is empty, `.` or `..`; and no name has a NUL.
 _NOT_PLAIN: Final = re.compile(rb"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
 _RESERVED: Final = re.compile(rb"\.savepoint(?:/|\Z)")
@@ -175,7 +176,8 @@ def _entry(line: bytes) -> Entry:
     kind, *digits, path, link = found.groups()
     mode, uid, gid, mtime_ns, size, crc32 = map(int, digits)
     entry = Entry(kind, mode, uid, gid, mtime_ns, size, crc32, name_unescape(path), name_unescape(link))
-    if mode > _LARGEST_MODE or max(uid, gid, crc32) > _LARGEST_32_BITS or bool(entry.link) != (kind in _LINKS):
+    numbers_fit = mode <= _LARGEST_MODE and max(uid, gid, crc32) <= _LARGEST_32_BITS and mtime_ns in _TIMES_NS
+    if not numbers_fit or bool(entry.link) != (kind in _LINKS):
         raise ListingDamaged("An entry of the listing has a field that it cannot have.")
     if _NOT_PLAIN.search(entry.path) or _RESERVED.match(entry.path):
         raise ListingRefused("An entry of the listing lies where no archive may reach.")

@@ -92,8 +92,8 @@ class ArchiveWarning:
 class Consistency(enum.StrEnum):
     """In what state the data was when it was packed."""
 
-    CRASH = "crash"
-    """As a power cut would have left it."""
+    LIVE = "live"
+    """The game ran and wrote: files may be of different moments, and a database among them may not open."""
     QUIESCED = "quiesced"
     """The game had written everything, and held still from the first byte to the last."""
     STOPPED = "stopped"
@@ -112,7 +112,7 @@ class ArchiveResult:
     warnings_total: int
     warnings: tuple[ArchiveWarning, ...]
     content_bytes: int = 0
-    consistency: Consistency = Consistency.CRASH
+    consistency: Consistency = Consistency.LIVE
 
 
 class ExtractPhase(enum.StrEnum):

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
+from backups.caution import backup_caution
 from backups.models import Backup
 from backups.services.backups import backup_delete
 from common.admin import ReadOnlyAdmin, ServiceDeletes
@@ -16,11 +18,20 @@ from common.admin import ReadOnlyAdmin, ServiceDeletes
 class BackupAdmin(ServiceDeletes, ReadOnlyAdmin):
     """Backups: read, and deleted as their customers delete them, with the rights that staff have on the order."""
 
-    list_display = ["name", "order", "provision", "status", "size_bytes", "locked", "created_at", "deleted_at"]
+    list_display = [
+        "name", "order", "provision", "status", "is_safety", "degraded", "collapsed", "size_bytes", "locked",
+        "created_at", "deleted_at",
+    ]  # fmt: skip
     list_select_related = ["order", "provision"]
-    list_filter = ["status", "degraded"]
+    list_filter = ["status", "degraded", "collapsed", "is_safety"]
+    readonly_fields = ["caution"]
     search_fields = ["name", "=id", "=order__id"]
     ordering = ["-created_at", "-id"]
+
+    @admin.display(description=_("caution"))
+    def caution(self, backup: Backup) -> str:
+        """The reason against relying on it."""
+        return backup_caution(backup)
 
     def has_delete_permission(self, request: HttpRequest, obj: Backup | None = None) -> bool:
         """Who may delete backups, and one that is not being deleted already."""

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted
-from backups.api.serializers import BackupRestoreFields, BackupSerializer, NoFields, PreviewSerializer
+from backups.api.serializers import BackupRestoreFields, BackupSerializer, BackupUndoFields, PreviewSerializer
 from backups.errors import (
+    BackupCollapsed,
     NothingToUndo,
     PreviewUnavailable,
     SidecarUnavailableError,
@@ -49,7 +50,10 @@ class BackupRestoreView(ApiView):
         operation_id="backups_restore",
         parameters=[IDEMPOTENCY_PARAMETER],
         request=BackupRestoreFields,
-        responses={202: BackupSerializer, **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict)},
+        responses={
+            202: BackupSerializer,
+            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, BackupCollapsed),
+        },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
         """Begin bringing a backup back onto its server."""
@@ -61,7 +65,10 @@ class BackupRestoreView(ApiView):
             provision_id=provision,
             backup_id=backup,
             options=RestoreOptions(
-                mode=fields["mode"], safety=fields["safety_backup"], server=fields.get("server", "auto")
+                mode=fields["mode"],
+                safety=fields["safety_backup"],
+                server=fields.get("server", "auto"),
+                accept_collapsed=fields["accept_collapsed"],
             ),
             idempotency=idempotency_key(request, user_id=user.id),
         )
@@ -76,21 +83,22 @@ class BackupUndoView(ApiView):
     @extend_schema(
         operation_id="backups_undo",
         parameters=[IDEMPOTENCY_PARAMETER],
-        request=NoFields,
+        request=BackupUndoFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo),
+            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo, BackupCollapsed),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
         """Bring the server back to what it was before this backup was last restored."""
         user = caller_of(request)
-        body_read(request, NoFields)
+        fields = body_read(request, BackupUndoFields)
         restoring = restore_undo(
             user=user,
             order_id=order,
             provision_id=provision,
             backup_id=backup,
+            accept_collapsed=fields["accept_collapsed"],
             idempotency=idempotency_key(request, user_id=user.id),
         )
         return backup_accepted(request, restoring)

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.errors import error_detail
@@ -75,11 +76,28 @@ class BackupSerializer(serializers.Serializer[Any]):
     source = serializers.CharField(  # type: ignore[assignment]  # the name is the contract's
         help_text="What was read: `files`, or the kind of database."
     )
-    consistency = serializers.CharField(allow_null=True, help_text="`quiesced`, `stopped` or `crash`.")
-    warnings = serializers.IntegerField(source="warnings_total", help_text="Files that changed or could not be read.")
+    consistency = serializers.CharField(
+        allow_null=True,
+        help_text="`quiesced`, `stopped`, or `live`: copied while the game wrote, so a database in it may not open.",
+    )
+    warnings = serializers.SerializerMethodField(
+        help_text="Files that changed or could not be read, and one more when the server had lost most of its files."
+    )
     verified_at = UtcField(allow_null=True)
-    degraded = serializers.BooleanField(help_text="Whether a check found it damaged.")
+    degraded = serializers.BooleanField(help_text="Whether a restore, a download or a check found it damaged.")
+    collapsed = serializers.BooleanField(
+        help_text="Whether the server had lost most of its files, or had none. A restore needs `accept_collapsed`."
+    )
+    caution = serializers.SerializerMethodField(help_text="Why not to rely on it, in a sentence. Null for a good one.")
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
+
+    def get_warnings(self, backup: Backup) -> int:
+        """The files that are not in it as they were, and the collapse of all of them."""
+        return backup.warnings_total + backup.collapsed
+
+    def get_caution(self, backup: Backup) -> str | None:
+        """The reason against it, in the reader's language."""
+        return backup_caution(backup) or None
 
     @extend_schema_field(OperationSerializer(allow_null=True))
     def get_operation(self, backup: Backup) -> Any:
@@ -101,6 +119,15 @@ class BackupUpdateFields(StrictSerializer):
     locked = StrictBooleanField(required=False, help_text="Whether it is kept from deletion.")
 
 
+class AcceptCollapsedField(StrictBooleanField):
+    """The word of somebody who wants a backup of a server that had lost most of its files."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            default=False, help_text="Bring it back although the server had lost most of its files in it (`collapsed`)."
+        )
+
+
 class BackupRestoreFields(StrictSerializer):
     """How a backup is brought back."""
 
@@ -117,6 +144,13 @@ class BackupRestoreFields(StrictSerializer):
         required=False,
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
+    accept_collapsed = AcceptCollapsedField()
+
+
+class BackupUndoFields(StrictSerializer):
+    """How a restore is taken back."""
+
+    accept_collapsed = AcceptCollapsedField()
 
 
 class ChangeSerializer(serializers.Serializer[Any]):

@@ -28,8 +28,10 @@ class Backup(models.Model):
     size_bytes and sha256 are those of the bytes the customer downloads. deleted_at is a tombstone: the backup has left
     every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
     does not count towards the limit, and is deleted at expires_at unless it is locked. listing_bytes: stored size of
-    the listing beside the archive, null without one. content_bytes: of file content in it. operation: the newest one,
-    at hand so that one statement reads both as they were at one moment.
+    the listing beside the archive, null without one. entries, content_bytes: members of the archive, and bytes of file
+    content in them. collapsed: the server had lost most of what the last good backup held (`had_entries`, `had_bytes`;
+    null without an earlier one), or had no file content at all. operation: the newest one, at hand so that one
+    statement reads both as they were at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -49,7 +51,11 @@ class Backup(models.Model):
     is_safety = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True)
     listing_bytes = models.PositiveBigIntegerField(null=True)
+    entries = models.PositiveBigIntegerField(null=True)
     content_bytes = models.PositiveBigIntegerField(null=True)
+    collapsed = models.BooleanField(default=False)
+    had_entries = models.PositiveBigIntegerField(null=True)
+    had_bytes = models.PositiveBigIntegerField(null=True)
     degraded = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -82,7 +88,7 @@ class Backup(models.Model):
             ),
             models.CheckConstraint(
                 name="backup_consistency_known",
-                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "crash"]),
+                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "live"]),
             ),
             models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
             models.CheckConstraint(

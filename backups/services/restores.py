@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import BackupNotFound, StatusConflict
+from backups.errors import BackupCollapsed, BackupNotFound, StatusConflict
 from backups.models import Backup, BackupStatus, Operation, OperationBackup, OperationKind, OperationRole
 from backups.rules import Rules
 from backups.selectors import backup_get
@@ -33,12 +33,14 @@ class RestoreOptions:
 
     mode `replace`: afterwards the data is as in the backup; `overlay`: files the backup does not have stay. safety:
     what is there now becomes a backup first, which the plan keeps for a while. server: whether the game server is
-    stopped while files are exchanged; `auto`: where its profile can.
+    stopped while files are exchanged; `auto`: where its profile can. accept_collapsed: a backup of a server that
+    had lost most of its files is wanted all the same.
     """
 
     mode: Mode = "replace"
     safety: bool = True
     server: ServerChoice = "auto"
+    accept_collapsed: bool = False
 
     def params(self, order: Order) -> dict[str, Any]:
         """What the operation keeps of them; no safety backup is made where the plan keeps none."""
@@ -57,11 +59,12 @@ def backup_restore(
     """Begin bringing a backup back onto its server and return it as `restoring`.
 
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, StatusConflict when the backup is not ready.
+    NotAPrimaryDeployment, NoSidecar, OperationInProgress, StatusConflict when the backup is not ready, BackupCollapsed.
     """
 
     def begin(order: Order, backup: Backup) -> dict[str, Any]:
         Rules(user=user, order=order).restore_require(backup, backup.provision)
+        _collapse_accepted(backup, accepted=options.accept_collapsed)
         wanted = options.params(order)
         operation = _start(user=user, order=order, kind=OperationKind.RESTORE, backup=backup, **wanted)
         return {"action": "backup.restore", "operation": str(operation.id), **wanted}
@@ -77,7 +80,13 @@ def backup_restore(
 
 
 def restore_undo(
-    *, user: User, order_id: UUID, provision_id: UUID, backup_id: UUID, idempotency: IdempotencyKey | None
+    *,
+    user: User,
+    order_id: UUID,
+    provision_id: UUID,
+    backup_id: UUID,
+    accept_collapsed: bool = False,
+    idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin taking the last restore of a backup back, by its safety backup; return the backup as `restoring`.
 
@@ -87,6 +96,7 @@ def restore_undo(
 
     def begin(order: Order, backup: Backup) -> dict[str, Any]:
         source = Rules(user=user, order=order).undo_require(backup, backup.provision)
+        _collapse_accepted(source, accepted=accept_collapsed)
         wanted = RestoreOptions().params(order)
         operation = _start(user=user, order=order, kind=OperationKind.UNDO, backup=backup, **wanted)
         _hold(source)
@@ -135,6 +145,11 @@ def _requested(
         return Backup.objects.select_related("asset", "operation").get(id=backup.id)
 
     return idempotent(idempotency, find=find, make=make)
+
+
+def _collapse_accepted(source: Backup, *, accepted: bool) -> None:
+    if source.collapsed and not accepted:
+        raise BackupCollapsed
 
 
 def _start(*, user: User, order: Order, kind: OperationKind, backup: Backup, **wanted: object) -> Operation:

@@ -42,6 +42,14 @@ WARNINGS = {
     "skipped": gettext_lazy("Left out: not a file, a folder or a link"),
 }
 WARNINGS_SHOWN = 200
+CONSISTENCIES = {
+    "quiesced": gettext_lazy("The game had saved everything and held still while the files were copied."),
+    "stopped": gettext_lazy("The game server did not run while the files were copied."),
+    "live": gettext_lazy(
+        "The game server ran while the files were copied. Files that it wrote meanwhile may be of different moments, "
+        "and a database among them may not open."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Detail:
     server: str
     sha256: str
     format: str
+    consistency: str
     took: timedelta | None
     events: tuple[Event, ...]
     warnings: tuple[tuple[str, str], ...]
@@ -99,6 +108,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         server=backup.provision.name,
         sha256=backup.asset.sha256 if backup.asset else "",
         format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
+        consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),

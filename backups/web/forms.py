@@ -46,32 +46,45 @@ class NoFieldsForm(forms.Form):
     """A question that is answered by a button alone."""
 
 
-class RestoreForm(forms.Form):
-    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now.
+class UndoForm(forms.Form):
+    """A question that asks for the name of the server only when the backup brought back is of a collapsed one."""
 
-    The two boxes name what is less safe, so that a form without them is the safe one.
-    """
-
-    mode = forms.ChoiceField(choices=[("overlay", "overlay"), ("replace", "replace")])
     server = forms.CharField(
         label=gettext_lazy("Name of the server"),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
 
-    without_safety = forms.BooleanField(required=False)
-    leave_running = forms.BooleanField(required=False)
-
-    def __init__(self, *args: Any, server_name: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, server_name: str, collapsed: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.collapsed = collapsed
         self._server_name = server_name
+
+    def name_needed(self, values: dict[str, Any]) -> bool:  # noqa: ARG002  # a subclass looks at what was chosen
+        """Whether the name must be typed."""
+        return self.collapsed
 
     def clean(self) -> dict[str, Any]:
         """Compare the typed name; capitals and outer spaces are forgiven, so that no phone's keyboard is a lock."""
         values = super().clean() or {}
-        if values.get("mode") == "replace" and _plain(values.get("server", "")) != _plain(self._server_name):
+        if self.name_needed(values) and _plain(values.get("server", "")) != _plain(self._server_name):
             self.add_error("server", _("This is not the name of the server. Nothing was changed."))
         return values
+
+
+class RestoreForm(UndoForm):
+    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now.
+
+    The two boxes name what is less safe, so that a form without them is the safe one.
+    """
+
+    mode = forms.ChoiceField(choices=[("overlay", "overlay"), ("replace", "replace")])
+    without_safety = forms.BooleanField(required=False)
+    leave_running = forms.BooleanField(required=False)
+
+    def name_needed(self, values: dict[str, Any]) -> bool:
+        """Whether the name must be typed."""
+        return self.collapsed or values.get("mode") == "replace"
 
 
 def _plain(name: str) -> str:

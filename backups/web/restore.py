@@ -11,13 +11,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from backups.caution import backup_caution
 from backups.models import Backup
 from backups.rules import Rules, refusal
-from backups.selectors import order_backup_get
+from backups.selectors import Undoable, order_backup_get
 from backups.services.previews import backup_preview
 from backups.services.restores import Mode, RestoreOptions, backup_restore, restore_undo
 from backups.web.backups import BackupFormView, form_key
-from backups.web.forms import NoFieldsForm, RestoreForm
+from backups.web.forms import RestoreForm, UndoForm
 from backups.web.order import OrderPageView
 from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound, PermissionDenied
@@ -35,12 +36,13 @@ class BackupRestoreView(BackupFormView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Show what would happen, and ask."""
         found = order_backup_get(order=order, backup_id=backup)
-        return self._ask(RestoreForm(server_name=order.name, initial={"mode": "overlay"}), found)
+        form = RestoreForm(server_name=order.name, collapsed=found.collapsed, initial={"mode": "overlay"})
+        return self._ask(form, found)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Begin it."""
         found = order_backup_get(order=order, backup_id=backup)
-        form = RestoreForm(request.POST, server_name=order.name)
+        form = RestoreForm(request.POST, server_name=order.name, collapsed=found.collapsed)
         if not form.is_valid():
             return self._ask(form, found, HTTPStatus.BAD_REQUEST)
         try:
@@ -53,6 +55,7 @@ class BackupRestoreView(BackupFormView):
                     mode=form.cleaned_data["mode"],
                     safety=not form.cleaned_data["without_safety"],
                     server="leave" if form.cleaned_data["leave_running"] else "auto",
+                    accept_collapsed=form.collapsed,
                 ),
                 idempotency=form_key(request, self.user),
             )
@@ -66,6 +69,7 @@ class BackupRestoreView(BackupFormView):
     def _ask(self, form: RestoreForm, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
         context: dict[str, Any] = {
             "backup": backup,
+            "caution": backup_caution(backup),
             "refused": self._why_not(backup),
             "safety_hours": self.found_order.plan.safety_hours,
             "can_stop": _can_stop(backup.provision),
@@ -109,35 +113,52 @@ class BackupUndoView(BackupFormView):
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Ask first."""
-        return self._ask(NoFieldsForm(), order_backup_get(order=order, backup_id=backup))
+        found = order_backup_get(order=order, backup_id=backup)
+        undoable = self._undoable(found)
+        return self._ask(UndoForm(server_name=order.name, collapsed=_collapsed(undoable)), found, undoable)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Begin it."""
         found = order_backup_get(order=order, backup_id=backup)
-        form = NoFieldsForm(request.POST)
+        undoable = self._undoable(found)
+        form = UndoForm(request.POST, server_name=order.name, collapsed=_collapsed(undoable))
+        if not form.is_valid():
+            return self._ask(form, found, undoable, HTTPStatus.BAD_REQUEST)
         try:
             restore_undo(
                 user=self.user,
                 order_id=order.id,
                 provision_id=found.provision_id,
                 backup_id=found.id,
+                accept_collapsed=form.collapsed,
                 idempotency=form_key(request, self.user),
             )
         except ApplicationError as error:
-            return self._ask(form, found, self.refused(form, error))
+            return self._ask(form, found, undoable, self.refused(form, error))
         return self.done(
             _("The restore of “%(name)s” is being taken back. You can leave this page, it goes on by itself.")
             % {"name": found.name}
         )
 
-    def _ask(self, form: NoFieldsForm, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
-        form.is_valid()
+    def _undoable(self, backup: Backup) -> Undoable | None:
         undoable = Rules(user=self.user, order=self.found_order).undoable(backup.provision)
-        restored_at = undoable.finished_at if undoable and undoable.backup_id == backup.id else None
-        return self.shown(
-            form, title=_("Undo the restore"), status=status, backup=backup, restored_at=restored_at,
-            can_stop=_can_stop(backup.provision),
-        )  # fmt: skip
+        return undoable if undoable and undoable.backup_id == backup.id else None
+
+    def _ask(
+        self, form: UndoForm, backup: Backup, undoable: Undoable | None, status: int = HTTPStatus.OK
+    ) -> HttpResponseBase:
+        context: dict[str, Any] = {
+            "backup": backup,
+            "caution": backup_caution(undoable.source) if undoable else "",
+            "restored_at": undoable.finished_at if undoable else None,
+            "safety_hours": self.found_order.plan.safety_hours,
+            "can_stop": _can_stop(backup.provision),
+        }
+        return self.shown(form, title=_("Undo the restore"), status=status, **context)
+
+
+def _collapsed(undoable: Undoable | None) -> bool:
+    return undoable is not None and undoable.source.collapsed
 
 
 def _can_stop(provision: Provision) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from backups.caution import backup_caution
 from backups.models import EXCHANGE_KINDS, Backup, BackupStatus, Operation, OperationKind, OperationState
 from backups.rules import Rules, refusal
 from backups.web.progress import Progress, progress_of
@@ -27,7 +28,7 @@ LOOKS = {
 CONSISTENCIES = {
     "quiesced": gettext_lazy("Saved by the game first"),
     "stopped": gettext_lazy("Server was stopped"),
-    "crash": gettext_lazy("Taken while running"),
+    "live": gettext_lazy("Taken while running"),
 }
 SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
 
@@ -68,6 +69,7 @@ class BackupRow:
     marks: tuple[Mark, ...]
     problem_title: str
     problem: str
+    caution: str
     progress: Progress | None
     actions: dict[str, Action]
 
@@ -99,6 +101,7 @@ def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> Back
         marks=tuple(_marks(backup)),
         problem_title=problem_title,
         problem=problem,
+        caution=backup_caution(backup),
         progress=progress_of(backup.operation),
         actions=_actions(backup, rules=rules, provision=provision),
     )
@@ -137,11 +140,7 @@ def _problem(operation: Operation | None) -> tuple[str, str]:
 
 def _marks(backup: Backup) -> Iterator[Mark]:
     """The small facts, the gravest first."""
-    if backup.degraded:
-        yield Mark("warning", pgettext("state of a backup", "Damaged"))
-    if backup.warnings_total:
-        total = backup.warnings_total
-        yield Mark("warning", ngettext("%(count)d warning", "%(count)d warnings", total) % {"count": total})
+    yield from _against(backup)
     if backup.locked:
         yield Mark("lock", pgettext("state of a backup", "Locked"))
     if backup.is_safety:
@@ -155,6 +154,15 @@ def _marks(backup: Backup) -> Iterator[Mark]:
         yield Mark("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
     if operation and (operation.kind, operation.state) == (OperationKind.UNDO, OperationState.SUCCEEDED):
         yield Mark("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
+
+
+def _against(backup: Backup) -> Iterator[Mark]:
+    if backup.degraded:
+        yield Mark("warning", pgettext("state of a backup", "Damaged"))
+    if backup.collapsed:
+        yield Mark("warning", pgettext("state of a backup", "Server had lost its files"))
+    if total := backup.warnings_total:
+        yield Mark("warning", ngettext("%(count)d warning", "%(count)d warnings", total) % {"count": total})
 
 
 def _origin(backup: Backup) -> Iterator[Mark]:

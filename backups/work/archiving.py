@@ -21,6 +21,7 @@ from backups.services.archives import (
     target_default,
     target_open,
 )
+from backups.services.collapse import collapse_fields
 from backups.services.keys import data_key_ensure
 from backups.services.sidecars import DATA
 from backups.services.sweep import objects_doom
@@ -103,7 +104,14 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
         status=BackupStatus.READY,
         asset=asset,
         size_bytes=uploaded.size_bytes,
+        entries=packed.entries,
         content_bytes=packed.content_bytes,
+        **collapse_fields(
+            backup=backup,
+            percent=operation.order.plan.collapse_percent,
+            entries=packed.entries,
+            content_bytes=packed.content_bytes,
+        ),
         listing_bytes=made.listing_bytes,
         consistency=str(packed.consistency),
         warnings_total=packed.warnings_total,

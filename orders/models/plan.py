@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 class Plan(models.Model):
     """A product of the host: whether it has backups, how many of each provision are kept, and for how many hours the
     safety backup that a restore makes first (0: none is made, and no restore can be undone).
+
+    collapse_percent: a backup that lost more than this share of the last good one is marked as collapsed.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -21,6 +23,14 @@ class Plan(models.Model):
         default=48,
         help_text=_("How long the backup that every restore makes first is kept. 0: none is made."),
     )
+    collapse_percent = models.PositiveSmallIntegerField(
+        _("percent that may be lost"),
+        default=50,
+        help_text=_(
+            "A backup that lost more than this share of the files or bytes of the last good one, or has no file "
+            "content at all, is marked, and its restore asks again. 0: no backup is marked."
+        ),
+    )
 
     class Meta:
         verbose_name = _("plan")
@@ -28,6 +38,7 @@ class Plan(models.Model):
         constraints = [
             models.CheckConstraint(name="plan_backup_limit_sane", condition=models.Q(backup_limit__lte=10_000)),
             models.CheckConstraint(name="plan_safety_hours_sane", condition=models.Q(safety_hours__lte=24 * 366)),
+            models.CheckConstraint(name="plan_collapse_percent_sane", condition=models.Q(collapse_percent__lte=99)),
         ]
 
     def __str__(self) -> str:

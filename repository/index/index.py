@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from repository.chunks.chunk import Location
 from repository.errors import ChunkMissing, ObjectDamaged, RepositoryUnknown
+from repository.index.damaged import damaged_copies
 from repository.index.table import Table
 from repository.objects import CONDEMNED, ID_SIZE, INDEX, PACKS, Objects, id_new
 from repository.packs.layout import directory_read
@@ -21,10 +22,18 @@ _TRIES = 5
 class Index:
     """Where chunks are. Reading it is safe beside a prune that moves them; any thread may ask."""
 
-    def __init__(self, objects: Objects, *, tables: dict[bytes, Table], condemned: frozenset[bytes]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        *,
+        tables: dict[bytes, Table],
+        condemned: frozenset[bytes],
+        damaged: Iterable[bytes] = (),
+    ) -> None:
         self._objects = objects
         self.names = list(tables)
         self.condemned = condemned
+        self.damaged = set(damaged)
         self._tables = _few(list(tables.values()))
         self._added: dict[bytes, Location] = {}
         self._lock = threading.Lock()
@@ -33,13 +42,14 @@ class Index:
 
     @classmethod
     def load(cls, objects: Objects) -> Index:
-        """Read condemnations, then the index (the order matters: FORMAT.md).
+        """Read condemnations, then the index (the order matters: FORMAT.md), and which copies are damaged.
 
         An index object that is damaged is left out: whoever writes reads the directories of packs it does not know.
         Raises `ObjectDamaged` for a damaged condemnation, `StorageError`.
         """
         condemned = condemned_packs(objects)
-        return cls(objects, tables=tables_load(objects, skip_damaged=True), condemned=condemned)
+        tables = tables_load(objects, skip_damaged=True)
+        return cls(objects, tables=tables, condemned=condemned, damaged=damaged_copies(objects))
 
     @classmethod
     def for_reading(cls, objects: Objects) -> Index:
@@ -58,7 +68,7 @@ class Index:
         return index
 
     def find(self, chunk: bytes) -> Location:
-        """The best place of a chunk: one that is not condemned, if there is one.
+        """The best place of a chunk: one that is not known to be damaged, and not condemned, if there is one.
 
         Raises `ChunkMissing`; an index for reading may look at packs first, and raises `StorageError`.
         """
@@ -79,10 +89,15 @@ class Index:
             yield from table.find(chunk)
 
     def reusable(self, chunk: bytes) -> bool:
-        """Whether a new snapshot may name the chunk without storing it: it lies in a pack that is not condemned."""
-        if chunk in self._added:
-            return True
-        return any(at.pack not in self.condemned for table in self._tables for at in table.find(chunk))
+        """Whether a new snapshot may name the chunk without storing it.
+
+        It may when a copy lies in a pack that is not condemned, and nothing is known to be wrong with that copy.
+        """
+        return any(not any(self._doubts(chunk, at)) for at in self.places(chunk))
+
+    def spoil(self, chunk: bytes, place: Location) -> None:
+        """The copy at that place does not open: from now on no snapshot relies on it."""
+        self.damaged.add(place.pack + chunk)
 
     @property
     def tables(self) -> Sequence[Table]:
@@ -116,12 +131,12 @@ class Index:
             self._tables = _few([*self._tables, table])
 
     def _best(self, chunk: bytes) -> Location | None:
-        best = None
-        for location in self.places(chunk):
-            if location.pack not in self.condemned:
-                return location
-            best = location
-        return best
+        places = list(self.places(chunk))
+        return min(places, key=lambda at: self._doubts(chunk, at)) if len(places) > 1 else next(iter(places), None)
+
+    def _doubts(self, chunk: bytes, at: Location) -> tuple[bool, bool]:
+        """What is against a copy, the worse first: it is known to be damaged, its pack is condemned."""
+        return bool(self.damaged) and at.pack + chunk in self.damaged, at.pack in self.condemned
 
     def _packs_search(self) -> None:
         """Take in, once, what the packs that the index does not name say of themselves. Who comes meanwhile waits."""

@@ -28,6 +28,14 @@ class ChunkStates:
                 if table.at(position)[1] == place:
                     self._bad[number][position] = 1
 
+    def spoiled(self) -> Iterator[tuple[bytes, Location]]:
+        """Every copy that does not open."""
+        for table, flags in zip(self._tables, self._bad, strict=True):
+            position = flags.find(1)
+            while position >= 0:
+                yield table.at(position)
+                position = flags.find(1, position + 1)
+
     def names(self, chunk: bytes, place: Location) -> bool:
         """Whether the index names the chunk there."""
         return any(at == place for table in self._tables for at in table.find(chunk))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from repository.checkpoint import Checkpoint
 from repository.errors import Damage, ObjectDamaged, PruneRefused, RepositoryUnknown, SnapshotNotFound
+from repository.index.damaged import damaged_copies
 from repository.index.index import Index
 from repository.index.table import Table
 from repository.maintenance.consolidate import Part, index_load
@@ -133,10 +134,11 @@ def _open(repository: Repository, facts: Facts, parts: list[Part]) -> Loaded:
     facts.orphans = facts.orphans & facts.listed.keys()
     orphans = Table.build(entries, sizes)
     tables = {part.names[0]: part.table for part in parts}
-    index = Index(repository.objects, tables=tables, condemned=facts.condemned)
+    damaged = damaged_copies(repository.objects)
+    index = Index(repository.objects, tables=tables, condemned=facts.condemned, damaged=damaged)
     index.add((chunk, at) for chunk, at in entries if not any(len(table.positions(chunk)) for table in index.tables))
-    used = UsedChunks([*index.tables, orphans], avoided=facts.condemned)
-    return Loaded(parts, orphans, used, ChunkStore(repository.objects, repository.cipher, index))
+    used = UsedChunks([*index.tables, orphans], avoided=facts.condemned, damaged=damaged)
+    return Loaded(parts, orphans, used, repository.chunks_in(index))
 
 
 def _use(repository: Repository, facts: Facts, loaded: Loaded, checkpoint: Checkpoint) -> None:

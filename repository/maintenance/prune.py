@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from repository.checkpoint import Checkpoint, go_on
 from repository.errors import PruneRefused
+from repository.index.damaged import damage_consolidate
 from repository.index.table import Table
 from repository.maintenance.consolidate import index_replace
 from repository.maintenance.exclusive import alone
@@ -191,7 +193,7 @@ class _Prune:
             raise PruneRefused("a mark is dated in the future: clocks differ by more than 5 minutes")
 
     def _leftovers(self) -> None:
-        """Roots that a deletion left behind, tombstones past the grace, marks of writers that died."""
+        """Roots that a deletion left behind, tombstones past the grace, marks of writers that died, damage of old."""
         self._check()
         for snapshot in self._plan.deleted_snapshots:
             self._objects.delete(SNAPSHOTS, snapshot)
@@ -199,3 +201,6 @@ class _Prune:
             self._objects.delete(TOMBSTONES, snapshot)
         for name in self._plan.dead_marks:
             self._objects.delete(MARKS, name)
+        self._repository.damage.settle()
+        with suppress(StorageFull):
+            damage_consolidate(self._objects)

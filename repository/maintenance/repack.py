@@ -64,7 +64,7 @@ class PackCopier:
                 stored = memoryview(self._repository.objects.get_raw(PACKS, pack, span.start, span.stop))
                 for chunk, at in span.chunks:
                     bytes_ = stored[at.offset - span.start : at.offset - span.start + at.stored_size]
-                    self._repository.cipher.open(bytes_, chunk_id=chunk, location=at)
+                    self._check((chunk, at), bytes_)
                     self._add((chunk, at), bytes(bytes_))
         except (Damage, ObjectNotFound) as error:
             self.damaged[pack] = str(error)
@@ -73,6 +73,14 @@ class PackCopier:
         if sum(self._sizes.values()) >= SETTLE_BYTES:
             self._send()
             self._settle()
+
+    def _check(self, entry: Entry, stored: memoryview) -> None:
+        chunk, at = entry
+        try:
+            self._repository.cipher.open(stored, chunk_id=chunk, location=at)
+        except Damage:
+            self._repository.damage.note(chunk, at.pack)
+            raise
 
     def _live(self, pack: bytes) -> list[Entry]:
         """The live chunks of a pack by its own directory, which must say what the index said."""
@@ -139,5 +147,6 @@ def _needed(repository: Repository, loaded: Loaded, spares: list[tuple[bytes, by
             try:
                 repository.cipher.open(stored, chunk_id=chunk, location=at)
             except Damage:
+                repository.damage.note(chunk, at.pack)
                 broken.add(chunk)
     return {pack for chunk, pack in spares if chunk in broken}

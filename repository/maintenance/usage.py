@@ -9,7 +9,6 @@ from repository.errors import SnapshotNotFound
 from repository.index.index import Index
 from repository.maintenance.used import UsedChunks, snapshot_use
 from repository.objects import INDEX, PACKS, SNAPSHOTS
-from repository.packs.fetching import ChunkStore
 from repository.repository import Repository
 from repository.snapshots.root import root_load, roots_list
 
@@ -34,8 +33,8 @@ def repository_usage(repository: Repository, *, checkpoint: Checkpoint = go_on) 
     objects = repository.objects
     names = list(roots_list(objects))
     index = Index.load(objects)
-    used = UsedChunks(index.tables, avoided=index.condemned)
-    chunks = ChunkStore(objects, repository.cipher, index)
+    used = UsedChunks(index.tables, avoided=index.condemned, damaged=index.damaged)
+    chunks = repository.chunks_in(index)
     logical: dict[bytes, int] = {}
     for name in names:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from repository.checkpoint import Checkpoint
@@ -32,14 +33,22 @@ class PackUse:
 
 
 class UsedChunks:
-    """Flags for all chunks of some tables. Of several copies one is live, if possible one in no pack to be avoided.
+    """Flags for all chunks of some tables. Of several copies one is live: one that is not known to be damaged, if there
+    is one, and of these one in no pack to be avoided.
 
     `missing` counts how often a chunk was named that no table has, `plain_bytes` the plain bytes of all used chunks.
     """
 
-    def __init__(self, tables: Sequence[Table], *, avoided: frozenset[bytes] = frozenset()) -> None:
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        *,
+        avoided: frozenset[bytes] = frozenset(),
+        damaged: AbstractSet[bytes] = frozenset(),
+    ) -> None:
         self._tables = tables
         self._avoided = avoided
+        self._damaged = damaged
         self._flags = [bytearray(len(table)) for table in tables]
         self.missing = 0
         self.plain_bytes = 0
@@ -111,8 +120,10 @@ class UsedChunks:
         ]
         for number, position in places:
             self._flags[number][position] = SPARE
-        kept = (place for place in places if self._tables[place[0]].at(place[1])[1].pack not in self._avoided)
-        return next(kept, places[0])
+        return min(places, key=lambda place: self._doubts(chunk, self._tables[place[0]].at(place[1])[1].pack))
+
+    def _doubts(self, chunk: bytes, pack: bytes) -> tuple[bool, bool]:
+        return pack + chunk in self._damaged, pack in self._avoided
 
 
 def snapshot_use(root: Root, used: UsedChunks, chunks: ChunkStore, checkpoint: Checkpoint) -> None:

@@ -29,7 +29,9 @@ def repository_verify(
     progress: Callable[[VerifyProgress], None] | None = None,
     checkpoint: Checkpoint = go_on,
 ) -> VerifyReport:
-    """Look at everything, read what the coverage says, and report; nothing is changed, and damage raises nothing.
+    """Look at everything, read what the coverage says, and report; damage raises nothing.
+
+    Nothing is changed, but copies of chunks that do not open are recorded: the next snapshot stores such chunks anew.
 
     Structure is always whole: snapshots open; manifests decode, are in order and have their hash, as files have theirs;
     chunks are indexed; packs are there in their size and say of themselves what the index says. Data: each chunk of the
@@ -44,6 +46,7 @@ def repository_verify(
         report = verifying.run()
         if report.whole or attempt == TRIES or verifying.index_is_there():
             break
+    verifying.damage_record()
     left = set(roots_list(repository.objects))
     for gone in [found for found in report.snapshots if found.snapshot not in left]:
         report.snapshots.remove(gone)
@@ -67,6 +70,7 @@ class _Verifying:
         self._checkpoint = checkpoint
         self._report = VerifyReport()
         self._names: list[bytes] = []
+        self._states = ChunkStates(repository, [])
         self._snapshots = 0
 
     def run(self) -> VerifyReport:
@@ -77,7 +81,7 @@ class _Verifying:
         report.deleted_left = len(listed.difference(snapshots))
         self._snapshots = len(snapshots)
         tables = Index(objects, tables=self._tables(objects), condemned=frozenset()).tables
-        states = ChunkStates(self._repository, tables)
+        states = self._states = ChunkStates(self._repository, tables)
         packs_verify(self._repository, states, tables, coverage=self._coverage, report=report, step=self._packs_step)
         verifier = SnapshotVerifier(states, contents=self._coverage.contents, checkpoint=self._checkpoint)
         for number, snapshot in enumerate(snapshots):
@@ -85,6 +89,13 @@ class _Verifying:
             report.snapshots.append(self._snapshot(snapshot, verifier))
         self._tell(report.packs, report.packs, len(snapshots))
         return report
+
+    def damage_record(self) -> None:
+        """Let everybody know of the copies that do not open."""
+        damage = self._repository.damage
+        for chunk, at in self._states.spoiled():
+            damage.note(chunk, at.pack)
+        damage.settle()
 
     def index_is_there(self) -> bool:
         """Whether the index that was read is still that of the repository."""

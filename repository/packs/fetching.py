@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from repository.chunks.chunk import ChunkCipher, Location
 from repository.errors import ChunkMissing, Damage, ObjectDamaged
+from repository.index.damaged import DamageLedger
 from repository.index.index import Index
 from repository.objects import INDEX, PACKS, Objects
 from repository.storage import ObjectNotFound
@@ -70,12 +71,13 @@ def _stored(objects: Objects, at: Location) -> memoryview:
 
 
 class ChunkStore:
-    """The chunks of a repository, opened; any thread may read."""
+    """The chunks of a repository, opened; any thread may read. A copy that does not open goes into the ledger."""
 
-    def __init__(self, objects: Objects, cipher: ChunkCipher, index: Index) -> None:
+    def __init__(self, objects: Objects, cipher: ChunkCipher, index: Index, damage: DamageLedger) -> None:
         self.objects = objects
         self.cipher = cipher
         self.index = index
+        self.damage = damage
         self._newest: tuple[frozenset[bytes], Index] | None = None
         self._turn = threading.Lock()
 
@@ -94,14 +96,23 @@ class ChunkStore:
 
         Raises `ObjectDamaged`, `ChunkMissing`, `StorageError`.
         """
+        for chunk, plain in self.read_each(span):
+            if isinstance(plain, Damage):
+                raise plain
+            yield chunk, plain
+
+    def read_each(self, span: Span) -> Iterator[tuple[bytes, bytes | Damage]]:
+        """As `read_span`, with the error in the place of a chunk that no place has whole. Raises `StorageError`."""
         for (chunk, at), stored in zip(span.chunks, span_stored(self.objects, span), strict=True):
+            plain: bytes | Damage
             try:
                 plain = self.cipher.open(stored, chunk_id=chunk, location=at)
             except Damage as error:
+                self._spoil(chunk, at)
                 plain = self._elsewhere(chunk, at, error)
             yield chunk, plain
 
-    def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes:
+    def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes | Damage:
         """The chunk from another place, also from one that was made since the index was read."""
         places = dict.fromkeys([*self.index.places(chunk), *self._index_now().places(chunk)])
         for at in places:
@@ -110,10 +121,14 @@ class ChunkStore:
             try:
                 return self.cipher.open(_stored(self.objects, at), chunk_id=chunk, location=at)
             except Damage:
-                continue
+                self._spoil(chunk, at)
         if not places:
-            raise ChunkMissing("no pack holds a chunk of the backup")
-        raise type(error)(f"{PACKS.key(tried.pack)}: {error}")
+            return ChunkMissing("no pack holds a chunk of the backup")
+        return type(error)(f"{PACKS.key(tried.pack)}: {error}")
+
+    def _spoil(self, chunk: bytes, at: Location) -> None:
+        self.index.spoil(chunk, at)
+        self.damage.note(chunk, at.pack)
 
     def _index_now(self) -> Index:
         """The index as it is now. A lost pack is missed by all its chunks: what did not change is not read again."""

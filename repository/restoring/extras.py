@@ -40,8 +40,11 @@ def _names(path: bytes, target: Target) -> list[bytes]:
     if target.tally.has_failed(path):
         return []
     with target.tally.failing(path), os.scandir(target.folders.get(path).fd) as entries:
-        names = sorted((os.fsencode(entry.name) for entry in entries), reverse=True)
-        return [name for name in names if path or name != RESERVED_FOLDER]
+        # A folder that is changed while it is listed may show a name twice: the second would be taken for an extra.
+        names = {os.fsencode(entry.name) for entry in entries}
+        if not path:
+            names.discard(RESERVED_FOLDER)
+        return sorted(names, reverse=True)
     return []
 
 

@@ -14,6 +14,7 @@ _PERMISSIONS = 0o777
 _ALL_BITS = 0o7777
 _USER = b"user."
 _NOBODY = (1 << 32) - 1  # stands for no owner at all
+_TIMES_NS = range(-(10**9 << 63), 10**9 << 63)  # of seconds in 64 bits; a filesystem takes the nearest that it has
 
 
 class Metadata:
@@ -96,7 +97,11 @@ class Metadata:
 def stat_of(record: Record) -> Stat:
     """A record's metadata; raises `ManifestInvalid` unless it has some that can be set."""
     found = record.stat
-    if found is None or not (0 <= found.mode <= _ALL_BITS and 0 <= found.uid < _NOBODY and 0 <= found.gid < _NOBODY):
+    if (
+        found is None
+        or not (0 <= found.mode <= _ALL_BITS and 0 <= found.uid < _NOBODY and 0 <= found.gid < _NOBODY)
+        or found.mtime_ns not in _TIMES_NS
+    ):
         raise ManifestInvalid("the manifest holds metadata that cannot be")
     return found
 

@@ -89,7 +89,10 @@ class SnapshotFile(io.RawIOBase):
             return 0
         part = self._part_at(start)
         stop = min(start + len(view), part.part.stop)
-        part.read(start, stop, view[: stop - start], self._plain)
+        try:
+            part.read(start, stop, view[: stop - start], self._plain)
+        finally:
+            self._chunks.damage.settle()
         self._position = stop
         return stop - start
 

@@ -79,6 +79,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     pulse.tick(always=True)
     metadata = Metadata(tally, special_bits=special_bits)
     with contextlib.ExitStack() as stack, _failures_named():
+        stack.callback(repository.damage.settle)
         root, made = _root_opened(target)
         stack.callback(os.close, root)
         workers = Workers(threads, pulse)

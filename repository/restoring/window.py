@@ -144,28 +144,14 @@ class Window:
         self._workers.start(partial(self._take, span, needs, settle=settle) for span in spans)
 
     def _take(self, span: Span, needs: Needs, *, settle: bool) -> None:
-        for chunk, plain in self._opened(span):
+        for chunk, plain in self._chunks.read_each(span):
             self._workers.go_on()
-            if plain is None:
+            if isinstance(plain, Damage):
                 self._damaged(needs[chunk])
                 continue
             view = memoryview(plain)
             for file, runs in needs[chunk]:
                 self._files.write(file, view, runs, settle=settle)
-
-    def _opened(self, span: Span) -> Iterator[tuple[bytes, bytes | None]]:
-        """Each chunk with its plain bytes, None for one that is damaged everywhere."""
-        while span.chunks:
-            count = 0
-            try:
-                for chunk, plain in self._chunks.read_span(span):
-                    count += 1
-                    yield chunk, plain
-            except Damage:
-                yield span.chunks[count][0], None
-                count += 1
-            left = span.chunks[count:]
-            span = Span(span.pack, left[0][1].offset if left else span.stop, span.stop, left)
 
     def _located(self, needs: Needs) -> list[tuple[bytes, Location]]:
         """Where the chunks are; a prune may have moved one since the index was read, so it is read once more."""

@@ -15,7 +15,6 @@ from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
 from repository.index.index import Index
 from repository.marks import MarkKind, mark_set
 from repository.objects import PACKS, id_new
-from repository.packs.fetching import ChunkStore
 from repository.packs.layout import directory_read
 from repository.packs.writing import ChunkWriter
 from repository.repository import Repository
@@ -68,6 +67,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
             root = making.run(parent, labels or {}, trust_stat=trust_stat)
         finally:
             making.end()
+            repository.damage.settle()
         mark.check()
         root_store(repository.objects, root)
         with suppress(SourceGone, SourceFailed):  # the snapshot is there; the source only learns less of it
@@ -162,7 +162,7 @@ class _Making:
         """The parent's manifest, if it can be read from beginning to end."""
         if parent is None:
             return None
-        chunks = ChunkStore(self._repository.objects, self._repository.cipher, self._index)
+        chunks = self._repository.chunks_in(self._index)
         try:
             manifest = self._repository.manifest(parent, chunks)
             chunks.located(manifest.chunk_ids())

@@ -80,8 +80,9 @@ class _Walk:
         self._root = root
         self._levels: list[_Level] = []
         self._prefix = b""
-        # The first name of files with several, and how many of their names are still to come.
-        self._links: dict[tuple[int, int], tuple[bytes, int]] = {}
+        # The first name of files with several, and how many of their names are still to come. The number of a freed
+        # inode goes to the next new file; the change time, which nobody can set, tells the two apart.
+        self._links: dict[tuple[int, int, int], tuple[bytes, int]] = {}
 
     def entries(self) -> Iterator[SourceEntry]:
         try:
@@ -135,7 +136,7 @@ class _Walk:
         return SourceEntry(Kind.SKIPPED, path, None, 0, _REASONS.get(kind, b"no file, folder or link"))
 
     def _linked(self, path: bytes, status: os.stat_result) -> SourceEntry:
-        identity = _identity(status)
+        identity = (*_identity(status), status.st_ctime_ns)
         first, names = self._links.get(identity, (None, status.st_nlink))
         if names > 1:
             self._links[identity] = (first or path, names - 1)

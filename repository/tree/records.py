@@ -23,6 +23,10 @@ ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
 _BYTES = (bytes, type(None))
 _TEXT = (str, type(None))
 _INTEGERS = frozenset({int})
+# A file system counts a time's seconds in 64 bits: in nanoseconds that is more than an integer of MessagePack holds.
+_WIDE_CODE = 1
+_WIDE_SIZE = 16
+_NARROW = range(-(1 << 63), 1 << 64)
 
 Xattrs = dict[bytes, bytes] | None
 
@@ -139,8 +143,22 @@ def zero_hash(size: int) -> bytes:
 
 def record_pack(record: Record) -> bytes:
     """The bytes of a record in the manifest."""
-    packed: bytes = msgpack.packb(_array(record), use_bin_type=True)
+    packed: bytes = msgpack.packb(_array(record), use_bin_type=True, default=_wide_pack)
     return packed
+
+
+def _wide_pack(number: object) -> msgpack.ExtType:
+    """An integer that MessagePack has no type for."""
+    if type(number) is not int:
+        raise TypeError(f"a record holds no {type(number).__name__}")
+    return msgpack.ExtType(_WIDE_CODE, number.to_bytes(_WIDE_SIZE, "big", signed=True))
+
+
+def _wide_unpack(code: int, data: bytes) -> int:
+    number = int.from_bytes(data, "big", signed=True)
+    if code != _WIDE_CODE or len(data) != _WIDE_SIZE or number in _NARROW:
+        raise ManifestInvalid("the manifest holds what no writer writes")
+    return number
 
 
 def _array(record: Record) -> tuple[Any, ...]:
@@ -161,7 +179,9 @@ def _array(record: Record) -> tuple[Any, ...]:
 
 def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
     """The arrays in a manifest's chunk with their bytes, unchecked; raises `ManifestInvalid` for what is no array."""
-    unpacker = msgpack.Unpacker(None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1)
+    unpacker = msgpack.Unpacker(
+        None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1, ext_hook=_wide_unpack
+    )
     unpacker.feed(plain)
     begin = 0
     try:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from repository.chunks.chunk import ChunkType
-from repository.errors import ManifestInvalid
+from repository.errors import Damage, ManifestInvalid
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.snapshots.root import Root
 from repository.sources.protocol import Kind
@@ -113,10 +113,14 @@ class Manifest:
     def raw_entries(self) -> Iterator[RawEntry]:
         """Every record but parts, with its parts, not looked at any further.
 
-        Raises `ManifestInvalid`, `Damage`, `StorageError`.
+        A chunk that does not open costs the entries in it, and the one before it, of which it may hold parts.
+        Raises `ManifestInvalid`, `StorageError`.
         """
         now: RawEntry | None = None
-        for plain in self._plain(0):
+        for plain in self._opened(0):
+            if isinstance(plain, Damage):
+                now = None
+                continue
             for array, raw in arrays_unpack(plain):
                 if array[0] != Kind.PART:
                     if now is not None:
@@ -167,12 +171,22 @@ class Manifest:
         return max(0, position)
 
     def _plain(self, first: int) -> Iterator[bytes]:
+        for plain in self._opened(first):
+            if isinstance(plain, Damage):
+                raise plain
+            yield plain
+
+    def _opened(self, first: int) -> Iterator[bytes | Damage]:
+        """The chunks of the manifest, with the error in the place of one that does not open.
+
+        All that is wrong with those that are fetched together is known, and recorded, before the first is given.
+        """
         ids = list(self.chunk_ids())[first:]
         for at in range(0, len(ids), READ_AHEAD):
             window = ids[at : at + READ_AHEAD]
-            found: dict[bytes, bytes] = {}
+            found: dict[bytes, bytes | Damage] = {}
             for span in spans_of(self._chunks.located(dict.fromkeys(window))):
-                found.update(self._chunks.read_span(span))
+                found.update(self._chunks.read_each(span))
             for chunk in window:
                 yield found[chunk]
 

@@ -32,6 +32,7 @@ _NO_FILE: Final = frozenset({errno.ENXIO, errno.ENODEV})
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 Warn = Callable[[WarningKind, bytes], None]
+LinkIdentity = tuple[int, int, int]
 
 
 class Found(NamedTuple):
@@ -61,16 +62,18 @@ def tree_bytes(root: int, *, cancelled: Callable[[], bool]) -> int:
     Raises Cancelled and SourceFailed.
     """
     total = 0
-    linked: set[tuple[int, int]] = set()
+    linked: set[LinkIdentity] = set()
     for count, found in enumerate(tree_walk(root, warn=lambda _kind, _path: None)):
         if count % _ENTRIES_A_CHECK == 0 and cancelled():
             raise Cancelled("packing was cancelled")
         status = found.status
-        if not stat.S_ISREG(status.st_mode) or identity(status) in linked:
+        if not stat.S_ISREG(status.st_mode):
             continue
-        if status.st_nlink > 1:
-            linked.add(identity(status))
-        total += status.st_size
+        shared = link_identity(status)
+        if shared is None or shared not in linked:
+            total += status.st_size
+        if shared is not None:
+            linked.add(shared)
     return total
 
 
@@ -114,8 +117,16 @@ def warning_kind(error: OSError) -> WarningKind:
     raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
 
 
-def identity(status: os.stat_result) -> tuple[int, int]:
-    """What tells a file from all others, whatever its names."""
+def link_identity(status: os.stat_result) -> LinkIdentity | None:
+    """The key by which the names of one file find each other; None for a file with one name.
+
+    The number of a freed inode goes to the next new file. The change time tells the two apart: nobody can set it. A
+    file that changes between two of its names counts as two files, each with the bytes of its turn.
+    """
+    return None if status.st_nlink == 1 else (status.st_dev, status.st_ino, status.st_ctime_ns)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
@@ -163,7 +174,8 @@ class _Walk:
         descriptor = entry_open(name or b".", folder, os.O_DIRECTORY)
         try:
             status = os.fstat(descriptor)
-            names = sorted(map(os.fsencode, os.listdir(descriptor)), reverse=True)  # noqa: PTH208 - not a path
+            # A folder that is changed while it is listed may show a name twice.
+            names = sorted(set(map(os.fsencode, os.listdir(descriptor))), reverse=True)  # noqa: PTH208 - not a path
         except OSError:
             os.close(descriptor)
             raise
@@ -171,7 +183,7 @@ class _Walk:
             self._path += name + b"/"
         elif RESERVED_FOLDER in names:
             names.remove(RESERVED_FOLDER)
-        self._levels.append(_Level(descriptor, identity(status), names, len(self._path)))
+        self._levels.append(_Level(descriptor, _identity(status), names, len(self._path)))
         if len(self._levels) > FOLDERS_OPEN + 1:
             self._levels[-1 - FOLDERS_OPEN].close()
         return status
@@ -220,7 +232,7 @@ def _descend(folder: int, names: Iterable[bytes], expected: tuple[int, int]) -> 
         for name in names:
             above, descriptor = descriptor, entry_open(name, descriptor, os.O_DIRECTORY)
             os.close(above)
-        found = identity(os.fstat(descriptor)) == expected
+        found = _identity(os.fstat(descriptor)) == expected
     except OSError as error:
         os.close(descriptor)
         warning_kind(error)

@@ -9,7 +9,7 @@ from isal import isal_zlib
 
 from sidecar.archive.report import WarningKind, WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.scan import Found, entry_open, identity, tree_walk, warning_kind
+from sidecar.archive.scan import Found, LinkIdentity, entry_open, link_identity, tree_walk, warning_kind
 from sidecar.archive.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
@@ -40,7 +40,7 @@ class TreeReader:
         self.warnings = WarningLog()
         self._ring = ring
         self._listing = listing
-        self._linked: dict[tuple[int, int], Entry] = {}
+        self._linked: dict[LinkIdentity, Entry] = {}
 
     def run(self, root: int) -> None:
         """Write every entry below an open folder, then the archive's end; a failure goes through the ring."""
@@ -87,7 +87,8 @@ class TreeReader:
             self._list(_entry(SYMLINK, found.path, found.status, link=target))
 
     def _file(self, found: Found) -> None:
-        first = self._linked.get(identity(found.status))
+        shared = link_identity(found.status)
+        first = None if shared is None else self._linked.get(shared)
         if first is not None:
             self._header(found.path, HARD_LINK, found.status, link=first.path)
             self._list(first._replace(kind=FURTHER_NAME, path=found.path, link=first.path))
@@ -109,34 +110,35 @@ class TreeReader:
             self.warnings.add(WarningKind.VANISHED, path)
             return
         self._header(path, REGULAR, before, size=before.st_size)
-        crc32, unchanged = self._content(descriptor, before)
-        if not unchanged:
+        crc32, after = self._content(descriptor, before)
+        if after is None or _version(after) != _version(before):
             self.warnings.add(WarningKind.CHANGED, path)
         entry = _entry(FILE, path, before, size=before.st_size, crc32=crc32)
-        if before.st_nlink > 1:
-            self._linked[identity(before)] = entry
+        if after is not None and (shared := link_identity(after)) is not None:
+            self._linked[shared] = entry
         self._list(entry)
         self.files += 1
         self.content_bytes += before.st_size
 
-    def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, bool]:
-        """Write as much content as the header says. Returns its CRC-32, and whether it is one version of the file."""
+    def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, os.stat_result | None]:
+        """Write as much content as the header says. Returns its CRC-32, and the file's status after that, if it has
+        its size.
+        """
         if before.st_size > BUFFER_BYTES:
             os.posix_fadvise(descriptor, 0, before.st_size, os.POSIX_FADV_SEQUENTIAL)
-        missing, crc32 = before.st_size, 0
+        missing, crc32, after = before.st_size, 0, None
         try:
             while missing and (part := self._ring.read_from(descriptor, missing)):
                 self.bytes_read += len(part)
                 missing -= len(part)
                 crc32 = isal_zlib.crc32(part, crc32)
-            unchanged = not missing and _version(os.fstat(descriptor)) == _version(before)
+            after = None if missing else os.fstat(descriptor)
         except OSError as error:
             # A network file system's word for an open file that was removed.
             if error.errno != errno.ESTALE:
                 raise
-            unchanged = False
         self._ring.write_zeros(missing + padding_bytes(before.st_size))
-        return _crc32_of_zeros(missing, crc32), unchanged
+        return _crc32_of_zeros(missing, crc32), after
 
     def _list(self, entry: Entry) -> None:
         if self._listing is not None:

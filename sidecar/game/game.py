@@ -15,8 +15,8 @@ from sidecar.game.settings import GameSettings
 class Consistency(enum.Enum):
     """In what state the data was when it was packed."""
 
-    CRASH = "crash"
-    """As a power cut would have left it."""
+    LIVE = "live"
+    """The game ran and wrote: files may be of different moments, and a database among them may not open."""
     QUIESCED = "quiesced"
     """The game had written everything, and held still from the first byte to the last."""
     STOPPED = "stopped"
@@ -89,7 +89,7 @@ class Watch:
     def end(self) -> Consistency:
         """Let the game go on, and say what the data read since the beginning is worth; later calls only say it."""
         if self._ended is None:
-            self._ended = Consistency.CRASH
+            self._ended = Consistency.LIVE
             if self._hold is not None:
                 if self._game.let_go(self._hold):
                     self._ended = Consistency.QUIESCED

@@ -12,7 +12,7 @@ from sidecar.errors import ArchiveDamaged
 
 BLOCK = 512
 _CHECKSUM = slice(148, 156)
-_DECIMAL_TIME = re.compile(rb"(-?)(\d{1,18})(?:\.(\d*))?")
+_DECIMAL_TIME = re.compile(rb"(-?)(\d{1,19})(?:\.(\d*))?")
 _NS = 1_000_000_000
 _NUMBER_DIGITS = 20  # of the largest 64-bit number
 _POSITIVE, _NEGATIVE = 0x80, 0xFF  # first byte of a base-256 number

@@ -14,7 +14,7 @@ from sidecar.restore.tar_header import BLOCK, Header, header_parse, pax_number, 
 
 _END = bytes(BLOCK)
 _NO_ID = 0xFFFF_FFFF  # chown(2) takes it as "leave it as it is"
-_TIME_RANGE = range(-(10**9 << 62), 10**9 << 62)  # what a 64-bit time_t holds; the filesystem clamps to its own
+_TIME_RANGE = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; the filesystem clamps to its own
 _PADDING_BYTES = 16 << 20  # tar fills its last record, of some KiB, with zeros
 
 

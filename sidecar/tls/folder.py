@@ -36,7 +36,7 @@ _AUTHORITIES: Final = "authorities.pem"
 _ANYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 Stamp = tuple[tuple[int, int, int], ...]
-"""What changes when a file does: inode, time of change, size, of each."""
+"""Inode, change time and size of each file. A freed inode is handed out again and mtime can be set; ctime cannot."""
 
 
 class TlsFolder:
@@ -116,7 +116,7 @@ class TlsFolder:
             found = (self.path / name).stat()
         except OSError:
             return (0, 0, 0)
-        return (found.st_ino, found.st_mtime_ns, found.st_size)
+        return (found.st_ino, found.st_ctime_ns, found.st_size)
 
     def _read(self, name: str) -> bytes:
         path = self.path / name

@@ -50,6 +50,8 @@ def test_a_backup_is_shown_as_the_contract_says(house, client):
         "warnings": 2,
         "verified_at": "2026-11-21T10:20:30Z",
         "degraded": False,
+        "collapsed": False,
+        "caution": None,
         "operation": {
             "id": str(operation.id),
             "kind": "create",

@@ -147,7 +147,7 @@ def backup(
     size = int(mebibytes * MIB)
     began = timezone.now() - timedelta(hours=hours)
     ended = began + timedelta(seconds=4 + mebibytes / 20)
-    common = {"provision": rented.provisions.get(is_primary=True), "name": name, "consistency": "crash", **values}
+    common = {"provision": rented.provisions.get(is_primary=True), "name": name, "consistency": "live", **values}
     if verified is not None:
         common["verified_at"] = timezone.now() - timedelta(hours=verified)
     if status == "failed":

@@ -45,7 +45,7 @@ def restore(world: World, rng: Random) -> str:
     mode: Any = rng.choice(["replace", "replace", "overlay"])
     if backup is None:
         return "nothing to restore"
-    options = RestoreOptions(mode=mode, safety=safety)
+    options = RestoreOptions(mode=mode, safety=safety, accept_collapsed=True)
     return _asked(world, rng, lambda: restore_begin(world, backup, options)) + f" {options}"
 
 
@@ -55,7 +55,7 @@ def restore_begin(world: World, backup: Backup, options: RestoreOptions) -> None
 
 def restore_ask(world: World, backup: Backup) -> None:
     """Ask for a restore, and note what the tree must be afterwards."""
-    restore_begin(world, backup, RestoreOptions())
+    restore_begin(world, backup, RestoreOptions(accept_collapsed=True))
     _restore_note(world, Operation.objects.get(kind="restore", state="queued"))
 
 
@@ -65,7 +65,7 @@ def undo(world: World, rng: Random) -> str:
     backup = subject_of(last) if last is not None and rng.random() < 0.8 else _any(world, rng)
     if backup is None:
         return "nothing to undo"
-    return _asked(world, rng, lambda: restore_undo(**_named(world, backup)))
+    return _asked(world, rng, lambda: restore_undo(**_named(world, backup), accept_collapsed=True))
 
 
 def _named(world: World, backup: Backup) -> dict[str, Any]:

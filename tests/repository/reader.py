@@ -16,6 +16,7 @@ from pathlib import Path
 import msgpack
 import zstandard
 from blake3 import blake3
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, aead, algorithms
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -66,7 +67,7 @@ def open_chunk(suite, key, stored, associated):
 class Repository:
     def __init__(self, folder, tenant, repository, data_key):
         self.folder = Path(folder, "repositories", str(tenant), str(repository))
-        self.tenant, self.repository = tenant.bytes, repository.bytes
+        self.tenant, self.repository, self.places = tenant.bytes, repository.bytes, {}
         said = {}
         for key in self.folder.glob("keys/*"):
             with contextlib.suppress(Damaged):  # sealed with another data key: keys are being rotated
@@ -76,7 +77,6 @@ class Repository:
         infos = (b"savepoint/repository/1/%b\0" % name for name in (b"identity", b"chunks", b"objects"))
         keys = (HKDF(SHA256(), 32, self.repository, info).derive(key) for info in infos)
         self.identity, self.chunk_key, self.object_key = keys
-        self.places = {}
         for index in sorted(self.folder.glob("index/*")):
             self.read_index(self.object(f"index/{index.name}"))
 
@@ -103,12 +103,12 @@ class Repository:
         return list(struct.iter_unpack(">32sBBIII", self.object(key, sealed=sealed)))
 
     def chunk(self, kind, name):
-        """The plain bytes of a chunk, from any of the packs that hold it."""
+        """The plain bytes of a chunk, from any of the packs that hold it; a copy that does not open is passed over."""
         for pack, compression, offset, length, size in self.places.get((kind, name), ()):
             path = self.folder / "packs" / pack[:2] / pack
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as packed:
+            with contextlib.suppress(FileNotFoundError, InvalidTag, Damaged), path.open("rb") as packed:
                 return self.plain_chunk(kind, name, compression, size, os.pread(packed.fileno(), length, offset))
-        raise Damaged("a chunk is missing")
+        raise Damaged("no pack holds the chunk whole")
 
     def plain_chunk(self, kind, name, compression, size, stored):
         key = blake3(name + bytes([self.suite, compression]), key=self.chunk_key).digest()
@@ -131,10 +131,16 @@ class Repository:
         need(root["version"] == 1 and root["snapshot"].hex() == name, "snapshot")
         return root
 
+    def damaged(self):
+        """The copies that somebody could not open: pack and chunk."""
+        records = [msgpack.unpackb(self.object(f"damaged/{path.name}")) for path in self.folder.glob("damaged/*")]
+        return {(copy[:16].hex(), copy[16:]) for record in records for copy in split(record["copies"], 48)}
+
     def records(self, root):
         manifest = b"".join(self.chunk(2, name) for name in split(root["chunks"], 32))
         need(blake3(manifest).digest() == root["hash"], "manifest")
-        return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False)
+        wide = lambda _, number: int.from_bytes(number, "big", signed=True)  # noqa: E731
+        return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False, ext_hook=wide)
 
     def restore(self, name, target):
         """Writes the snapshot into a folder that is empty or not there. A file and its parts have one path."""

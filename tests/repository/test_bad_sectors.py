@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -36,9 +37,10 @@ LARGE = RANDOM.randbytes(6_000_000)
 class Disk:
     """A repository on a disk whose sectors can go bad: then reading any byte of them is an error."""
 
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, held: ExitStack) -> None:
         self.root = root
         self.gone = False
+        self._held = held
         self._bad: dict[int, range] = {}
         self._pread, self._preadv = os.pread, os.preadv
         monkeypatch.setattr(os, "pread", self._read)
@@ -52,7 +54,10 @@ class Disk:
 
     def spoil(self, key: str, at: int) -> None:
         """The sector with that byte of an object can be read no more."""
-        self._bad[(self.root / key).stat().st_ino] = range(at // 4096 * 4096, at // 4096 * 4096 + 4096)
+        # Held open, so that no later file gets its inode.
+        held = os.open(self.root / key, os.O_RDONLY)
+        self._held.callback(os.close, held)
+        self._bad[os.fstat(held).st_ino] = range(at // 4096 * 4096, at // 4096 * 4096 + 4096)
 
     def _read(self, fd: int, length: int, offset: int) -> bytes:
         self._fail(fd, length, offset)
@@ -69,8 +74,9 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(tmp_path / "storage", monkeypatch)
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    with ExitStack() as held:
+        yield Disk(tmp_path / "storage", monkeypatch, held)
 
 
 @pytest.fixture

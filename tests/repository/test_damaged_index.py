@@ -18,7 +18,6 @@ from repository.maintenance.prune import prune_execute, prune_plan
 from repository.maintenance.rebuild import index_rebuild
 from repository.maintenance.verify import repository_verify
 from repository.objects import INDEX, PACKS, id_new, prefix_of
-from repository.packs.fetching import ChunkStore
 from repository.packs.layout import HEADER_SIZE, header, tail
 from repository.repository import Repository
 from repository.repository_keys import DataKey
@@ -95,7 +94,7 @@ def written(root: Path) -> dict[bytes, bytes]:
 def by_the_index_alone(repository: Repository, snapshot: bytes) -> int:
     """How many chunks a snapshot names, all of which some index object names, and no pack had to be asked."""
     index = Index.load(repository.objects)
-    chunks = ChunkStore(repository.objects, repository.cipher, index)
+    chunks = repository.chunks_in(index)
     manifest = repository.manifest(snapshot, chunks)
     named = [*manifest.chunk_ids()]
     for record, _ in manifest.files():

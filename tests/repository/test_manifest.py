@@ -62,7 +62,7 @@ def test_a_manifest_comes_back_from_its_sealed_bytes() -> None:
     size=st.integers(0, 2**60),
     sealed=st.booleans(),
     at=st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # the strategy adds the zone
-    consistency=st.sampled_from([None, "quiesced", "stopped", "crash"]),
+    consistency=st.sampled_from([None, "quiesced", "stopped", "live", "crash"]),
 )
 def test_every_manifest_comes_back_from_its_bytes(
     *, text: str, name: str | None, size: int, sealed: bool, at: datetime, consistency: str | None

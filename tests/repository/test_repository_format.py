@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgpack
 import pytest
+from blake3 import blake3
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from repository.chunks.chunk import ChunkCipher, ChunkType, Compression, Location, block_hashes
 from repository.chunks.cipher import Suite, aead_open, hchacha20
+from repository.errors import ManifestInvalid
 from repository.index.table import Table
 from repository.objects import PACKS, Objects
 from repository.packs.layout import directory_read, header, tail
@@ -149,6 +152,31 @@ def test_the_records_of_a_manifest_have_the_same_bytes_as_ever(name: str) -> Non
     packed = record_pack(RECORDS[name])
     assert packed.hex() == GOLDEN["records"][name]
     assert list(records_unpack(packed)) == [RECORDS[name]._replace(raw=packed)]
+
+
+@pytest.mark.parametrize(
+    ("mtime", "packed"),
+    [
+        (2**64 - 1, "cfffffffffffffffff"),
+        (2**64, "d80100000000000000010000000000000000"),
+        (-(2**63), "d38000000000000000"),
+        (-(2**63) - 1, "d801ffffffffffffffff7fffffffffffffff"),
+    ],
+)
+def test_a_time_of_more_than_64_bits_is_an_extension(mtime: int, packed: str) -> None:
+    record = Record(Kind.FOLDER, b"a", STAT._replace(mtime_ns=mtime))
+    raw = record_pack(record)
+    assert bytes.fromhex(packed) in raw
+    assert list(records_unpack(raw)) == [record._replace(raw=raw)]
+    independent = reader_of(1)
+    independent.chunk = lambda _kind, _name: raw
+    assert next(independent.records({"chunks": bytes(32), "hash": blake3(raw).digest()}))[2][3] == mtime
+
+
+@pytest.mark.parametrize("wide", [msgpack.ExtType(1, bytes(16)), msgpack.ExtType(1, b"\1" * 8), msgpack.Timestamp(1)])
+def test_an_extension_that_no_writer_writes_is_refused(wide: object) -> None:
+    with pytest.raises(ManifestInvalid):
+        list(records_unpack(msgpack.packb([0, b"a", [0o755, 0, 0, wide, 0, 0, None]])))
 
 
 def test_xchacha20_is_that_of_the_draft() -> None:

@@ -51,14 +51,6 @@ def world() -> Iterator[Path]:
         subprocess.run(["rm", "-rf", root], check=True)
 
 
-@pytest.fixture(scope="session")
-def in_memory() -> Iterator[Path]:
-    """A folder that no busy disk slows down, where the machine allows."""
-    memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        yield Path(folder)
-
-
 @pytest.fixture
 def gnu_tar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """Runs the real GNU tar on an archive, and fails if it has anything to complain of."""

@@ -12,7 +12,7 @@ from sidecar.archive.ring import Ring
 from sidecar.archive.scan import root_open, tree_walk
 from sidecar.archive.tree_reader import TreeReader
 from tests.sidecar_archive.conftest import Archive, Extract
-from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, content, members, names, noise
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, content, inode_take, members, names, noise
 
 
 def append(path: Path) -> None:
@@ -107,6 +107,63 @@ def test_a_folder_that_becomes_a_link_out_of_the_tree_is_packed_as_the_link(
         ("big", False),
         ("folder", True),
     ]
+
+
+def plain(file: Path, _: os.stat_result) -> None:
+    """A file with one name."""
+
+
+def linked(file: Path, _: os.stat_result) -> None:
+    file.with_name("zz.dat").unlink()
+    os.link(file, file.with_name("zz.dat"))
+
+
+def linked_with_the_same_time(file: Path, before: os.stat_result) -> None:
+    linked(file, before)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("disguise", [plain, linked, linked_with_the_same_time])
+def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(
+    world: Path, archive: Archive, extract: Extract, disguise: Callable[[Path, os.stat_result], None]
+) -> None:
+    first, second = world / "a-one", world / "a-two"
+    first.write_bytes(b"first")
+    os.link(first, second)
+    (world / "b-big").write_bytes(noise(MORE_THAN_READ_AHEAD))
+    for name in ("z.dat", "zz.dat"):
+        (world / name).write_bytes(b"old")
+    before = first.stat()
+
+    def reuse() -> None:
+        first.unlink()
+        second.unlink()
+        file = inode_take(before.st_ino, world, b"other")
+        disguise(file.replace(world / "z.dat"), before)
+
+    archive.at_first_write = reuse
+    archive.pack(world)
+
+    assert (world / "z.dat").stat().st_ino == before.st_ino
+    extracted = extract(archive)
+    assert (extracted / "a-one").read_bytes() == (extracted / "a-two").read_bytes() == b"first"
+    assert (extracted / "z.dat").read_bytes() == b"other"
+    assert (extracted / "zz.dat").read_bytes() == (world / "zz.dat").read_bytes()
+    assert (extracted / "z.dat").samefile(extracted / "zz.dat") == (world / "z.dat").samefile(world / "zz.dat")
+
+
+def test_links_to_a_file_written_between_them_have_the_bytes_of_their_turn(
+    world: Path, archive: Archive, extract: Extract
+) -> None:
+    (world / "a").write_bytes(b"first")
+    (world / "b-big").write_bytes(noise(MORE_THAN_READ_AHEAD))
+    os.link(world / "a", world / "c")
+    os.link(world / "a", world / "d")
+    archive.at_first_write = lambda: (world / "a").write_bytes(b"second")
+    archive.pack(world)
+    extracted = extract(archive)
+    assert [(extracted / name).read_bytes() for name in "acd"] == [b"first", b"second", b"second"]
+    assert (extracted / "c").samefile(extracted / "d")
 
 
 def replace_by_link(path: Path) -> None:

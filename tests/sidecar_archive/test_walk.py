@@ -1,5 +1,6 @@
 import os
 import resource
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from sidecar.archive.pack import PackWarning, WarningKind
 from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, entry_open, root_open, tree_walk
 from sidecar.errors import SourceFailed
+from sidecar.restore.extraction import Mode, archive_extract
 from sidecar.restore.limits import DEFAULT_LIMITS
 from tests.sidecar_archive.conftest import Archive
-from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise
+from tests.sidecar_archive.listings import packed, preview
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise, snapshot
 
 # Sorts before the files `z` beside them, so that those come on the way back.
 DOWN = "down"
@@ -45,10 +48,10 @@ def test_a_path_longer_than_any_system_call_takes_is_packed(world: Path, archive
     os.close(bottom)
     result = archive.pack(world)
     assert result.warnings == ()
-    packed = names(archive.data)
-    assert "/".join([folder_name] * 30 + ["treasure"]) in packed
-    assert len(max(packed, key=len)) > 6000
-    assert len(packed) == 30 + 30 + 1
+    found = names(archive.data)
+    assert "/".join([folder_name] * 30 + ["treasure"]) in found
+    assert len(max(found, key=len)) > 6000
+    assert len(found) == 30 + 30 + 1
 
 
 def test_what_a_restore_would_refuse_for_its_depth_is_left_out_with_a_warning(world: Path, archive: Archive) -> None:
@@ -97,8 +100,8 @@ def test_folders_that_are_not_found_again_are_warned_of_and_the_rest_is_packed(
 
     archive.at_first_write = tear_apart
     result = archive.pack(world)
-    packed = {name for name in names(archive.data) if name.endswith("z")}
-    assert packed == files_z(0, *range(10, DEPTH))
+    files = {name for name in names(archive.data) if name.endswith("z")}
+    assert files == files_z(0, *range(10, DEPTH))
     assert result.warnings == tuple(
         PackWarning(WarningKind.VANISHED, f"{level(number)}/z".encode()) for number in range(9, 0, -1)
     )
@@ -113,6 +116,40 @@ def test_entries_come_in_the_order_of_their_bytes_a_folder_before_its_contents(w
     paths = [found.path for found in tree_walk(root, warn=lambda *_: None)]
     os.close(root)
     assert paths == [b"B", b"a", b"a/x", b"b", b"b/a", b"b/z", b"b.c"]
+
+
+@pytest.mark.parametrize("doubled", ["a", "f", "link", "z"])
+def test_a_name_listed_twice_is_packed_once(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubled: str
+) -> None:
+    (world / "f").write_bytes(b"file")
+    (world / "a" / "z").mkdir(parents=True)
+    (world / "a" / "f").write_bytes(b"file in a folder")
+    (world / "link").symlink_to("f")
+    (world / "z").hardlink_to(world / "f")
+    expected, listdir, struck = snapshot(world), os.listdir, []
+
+    def twice(folder: int) -> list[str]:
+        found = listdir(folder)
+        struck.extend(name for name in found if name == doubled)
+        return [*found, *(name for name in found if name == doubled)]
+
+    monkeypatch.setattr(os, "listdir", twice)
+    made = packed(world)
+    assert struck
+    monkeypatch.undo()
+    assert made.result.warnings == ()
+    assert preview(world, made.listing).changes == ()
+    (tmp_path / "archive").write_bytes(made.archive)
+    (tmp_path / "root").mkdir()
+    archive_extract(
+        archive=tmp_path / "archive", root=tmp_path / "root", operation=str(uuid.uuid4()), mode=Mode.REPLACE,
+        on_progress=lambda _: None, cancelled=lambda: False,
+    )  # fmt: skip
+    restored = snapshot(tmp_path / "root")
+    assert {path: entry[-1] for path, entry in restored.items() if not path.startswith(b".savepoint")} == {
+        path: entry[-1] for path, entry in expected.items()
+    }
 
 
 def test_no_link_is_followed_when_an_entry_is_opened(world: Path) -> None:

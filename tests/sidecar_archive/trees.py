@@ -7,6 +7,8 @@ import tarfile
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from sidecar.archive.ring import BUFFER_BYTES, BUFFERS
 
 # Twice of what the reader can have read when the first bytes reach the sink.
@@ -51,6 +53,20 @@ def content(data: bytes | bytearray, name: str) -> bytes:
 
 def names(data: bytes | bytearray) -> list[str]:
     return [member.name for member in members(data)]
+
+
+def inode_take(inode: int, folder: Path, data: bytes) -> Path:
+    """A new file with these bytes and the number of an inode that is free again."""
+    made: list[Path] = []
+    for number in range(1000):
+        file = folder / f"taking-{number}"
+        file.write_bytes(data)
+        if file.stat().st_ino == inode:
+            for other in made:
+                other.unlink()
+            return file
+        made.append(file)
+    pytest.skip("needs a file system that hands out inode numbers again, as ext4 does")
 
 
 def chain_make(root: Path, name: str, depth: int) -> int:

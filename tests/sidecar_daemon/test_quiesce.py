@@ -56,7 +56,7 @@ def test_nobody_who_does_not_ask_disturbs_the_game(idle_daemon: Daemon, rcon: Rc
     minecraft(idle_daemon, rcon)
     idle_daemon.start()
     result, _ = packed(idle_daemon, quiesce=False)
-    assert result.consistency is Consistency.CRASH
+    assert result.consistency is Consistency.LIVE
     assert rcon.told == []
 
 
@@ -77,7 +77,7 @@ def test_a_sidecar_tells_what_its_profile_can(idle_daemon: Daemon, rcon: RconSer
 def test_without_a_profile_a_backup_is_as_a_power_cut_would_leave_it(daemon: Daemon) -> None:
     world(daemon)
     result, _ = packed(daemon)
-    assert result.consistency is Consistency.CRASH
+    assert result.consistency is Consistency.LIVE
     with daemon.client() as client:
         told = client.describe()
     assert (told.profile, told.can_quiesce, told.can_stop) == ("none", False, False)
@@ -114,7 +114,7 @@ def test_a_command_that_fails_lowers_the_label_only(
     }
     idle_daemon.start()
     result, content = packed(idle_daemon)
-    assert result.consistency is Consistency.CRASH
+    assert result.consistency is Consistency.LIVE
     assert len(content) == 2
     assert game.logged() == ["resume"] * resumed
     assert not marked(idle_daemon)
@@ -151,7 +151,7 @@ def test_whatever_the_game_does_the_backup_is_made_and_says_what_it_is_worth(
     TROUBLES[trouble](rcon)
     idle_daemon.start()
     result, content = packed(idle_daemon)
-    assert result.consistency is Consistency.CRASH
+    assert result.consistency is Consistency.LIVE
     assert content == {FIRST: b"not written yet", LAST: b"not written yet"}
     assert eventually(lambda: goes_on(idle_daemon, rcon))
     # What was begun is taken back, and what was not is left alone.
@@ -175,7 +175,7 @@ def test_a_server_started_anew_meanwhile_was_not_still(idle_daemon: Daemon, rcon
     idle_daemon.start()
     result, _ = packed(idle_daemon)
     assert rcon.told == HELD_ONCE
-    assert result.consistency is Consistency.CRASH
+    assert result.consistency is Consistency.LIVE
     assert goes_on(idle_daemon, rcon)
 
 

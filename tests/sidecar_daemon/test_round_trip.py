@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sidecar_client.client import ArchiveProgress, ExtractPhase, ExtractProgress, OutcomeKind, SidecarClient
+from tests.sidecar_archive.trees import inode_take
 from tests.sidecar_daemon.daemon import Daemon, any_operation
 from tests.sidecar_daemon.worlds import contents, small_world
 
@@ -74,6 +75,44 @@ def test_an_overlay_leaves_files_that_the_archive_does_not_have(daemon: Daemon) 
             source="/tmp/in", destination="/data", mode="overlay", on_progress=lambda _: None, cancelled=never
         )
     assert (daemon.world / "extra").read_bytes() == b"extra"
+
+
+def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(daemon: Daemon) -> None:
+    world, size = daemon.world, 3 << 30
+    (world / "a-one").write_bytes(b"first")
+    (world / "a-two").hardlink_to(world / "a-one")
+    (world / "z.dat").write_bytes(b"old")
+    with (world / "b-big").open("wb") as big:
+        big.truncate(size)
+    freed = (world / "a-one").stat().st_ino
+    struck: list[int] = []
+
+    def reuse(progress: ArchiveProgress) -> None:
+        if 5 < progress.bytes_read < size and not struck:
+            (world / "a-one").unlink()
+            (world / "a-two").unlink()
+            inode_take(freed, world, b"other").replace(world / "z.dat")
+            struck.append(progress.bytes_read)
+
+    with (
+        daemon.client() as client,
+        client.archive_stream(source="/data", output=OUTPUT, on_progress=reuse, cancelled=never) as stream,
+    ):
+        packed = b"".join(stream)
+    assert len(struck) == 1
+    assert (world / "z.dat").stat().st_ino == freed
+    (world / "b-big").unlink()
+    (world / "z.dat").unlink()
+    with daemon.client() as client:
+        client.file_write(path="/tmp/in", size=len(packed), chunks=[packed])
+        client.archive_extract(
+            source="/tmp/in", destination="/data", mode="replace", on_progress=lambda _: None, cancelled=never
+        )
+    assert {name: (world / name).read_bytes() for name in ("a-one", "a-two", "z.dat")} == {
+        "a-one": b"first",
+        "a-two": b"first",
+        "z.dat": b"other",
+    }
 
 
 def test_a_folder_of_the_data_is_packed_without_its_own_name(daemon: Daemon, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,16 @@ def test_a_request_alone_changes_nothing(folder: TlsFolder) -> None:
     folder.request()
     assert folder.load() == before
     assert folder.stamp() == stamp
+
+
+def test_a_certificate_written_in_place_with_its_old_time_is_noticed(folder: TlsFolder) -> None:
+    stamp, certificate = folder.stamp(), folder.path / "certificate.pem"
+    before = certificate.stat()
+    certificate.write_bytes(certificate.read_bytes())
+    os.utime(certificate, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = certificate.stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
+    assert folder.stamp() != stamp
 
 
 def test_a_key_is_for_its_owner_only_from_the_first_moment(folder: TlsFolder, monkeypatch: pytest.MonkeyPatch) -> None:

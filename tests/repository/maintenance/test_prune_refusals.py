@@ -13,7 +13,7 @@ from repository.maintenance import repack
 from repository.maintenance.forget import snapshot_forget
 from repository.maintenance.prune import prune_execute, prune_plan
 from repository.marks import LIFE, MarkKind
-from repository.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder
+from repository.objects import CONDEMNED, DAMAGED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder
 from repository.storage import ObjectInfo, ObjectWriter, StorageUnavailable
 from tests.repository.maintenance.storages import Blind
 from tests.repository.maintenance.world import DAY, World, dead_pack, mark, stored
@@ -57,7 +57,7 @@ def test_a_list_that_lacks_a_snapshot_of_the_catalogue_deletes_nothing(world: Wo
         world.prune(hiding, expected=frozenset(world.content))
 
 
-@pytest.mark.parametrize("folder", [MARKS, CONDEMNED, SNAPSHOTS, TOMBSTONES, INDEX, PACKS])
+@pytest.mark.parametrize("folder", [MARKS, CONDEMNED, SNAPSHOTS, TOMBSTONES, INDEX, DAMAGED, PACKS])
 def test_a_list_that_fails_deletes_nothing(world: World, folder: Folder) -> None:
     dead_pack(world)
     ready = prune_plan(world.open(), grace=NOW)

@@ -21,7 +21,7 @@ from repository.snapshots.create import snapshot_create
 from repository.sources.local import LocalTree
 from repository.storage import StorageUnavailable
 from tests.repository.maintenance.storages import ScheduledStorage
-from tests.repository.maintenance.world import REPOSITORY, TENANT, World, files
+from tests.repository.maintenance.world import REPOSITORY, TENANT, World, files, stored
 from tests.storage.memory import FaultyStorage, MemoryStorage
 
 FULL, STRUCTURE = Coverage.full(), Coverage.structure()
@@ -75,14 +75,14 @@ def test_a_damaged_pack_is_named_with_the_files_it_costs(
     key = world.key(PACKS, pack)
     other = world.storage.objects[world.key(PACKS, world.pack_of(first, b"a"))]
     world.storage.objects[key] = how(world.storage.objects[key], other)
-    before = dict(world.storage.objects)
+    before = stored(world)
     report = verified(world)
     assert list(report.damaged) == [PACKS.key(pack)]
     assert lost(report, second) == [b"d"]
     assert of(report, first).whole
     assert of(report, third).whole
     assert not report.whole
-    assert world.storage.objects == before
+    assert stored(world) == before
     # And so it is: what is said to be lost cannot be read, everything else can.
     repository = world.open()
     assert dict(files(repository, first)) == world.content[first]

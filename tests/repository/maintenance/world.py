@@ -26,6 +26,7 @@ from repository.sources.local import LocalTree
 from repository.sources.protocol import Kind
 from repository.storage import Storage
 from repository.tree.records import placed
+from tests.repository.damaged import unrecorded
 from tests.storage.memory import MemoryStorage
 
 TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(bytes(range(32)))
@@ -156,5 +157,5 @@ def dead_pack(world: World) -> bytes:
 
 
 def stored(world: World) -> dict[str, bytes]:
-    """Everything but the tombstones, which tell nothing of what is used."""
-    return dict(world.storage.objects)
+    """Everything but the records of damage, which reading may add."""
+    return unrecorded(world.storage)

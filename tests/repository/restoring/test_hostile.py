@@ -57,6 +57,8 @@ def extents(*flat: int) -> Record:
         [ROOT, file(b"b", b"x"), file(b"a", b"x")],
         [ROOT, Record(Kind.FOLDER, b"a", meta(mode=0o20755))],
         [ROOT, Record(Kind.FOLDER, b"a", meta(mtime_ns="late"))],
+        [ROOT, Record(Kind.FOLDER, b"a", meta(mtime_ns=1 << 100))],
+        [ROOT, Record(Kind.FOLDER, b"a", meta(mtime_ns=-(1 << 100)))],
         [ROOT, extents(10, 1, 0)],
         [ROOT, extents(9, 0, 0)],
         [ROOT, extents(10, 0, -5)],

@@ -10,12 +10,16 @@ from random import Random
 import pytest
 
 from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, TargetFailed
-from repository.restoring import window
+from repository.restoring import extras, window
 from repository.restoring.outcome import RestoreProgress
 from repository.restoring.restore import snapshot_restore
+from repository.snapshots.create import snapshot_create
+from repository.sources.local import LocalTree
 from tests.repository.restoring.trees import Kept, picture, settle, write
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
+ODD_SECONDS = [15032385535, -11676096000, 2**34 - 1, 2**62, -(2**62), 2**63 - 1, -(2**63), -1]
+"""Dates of the years 2446 and 1600, what ext4, XFS and memory hold at most, and the last second before 1970."""
 LARGE = RANDOM.randbytes(3_000_000)
 
 
@@ -98,6 +102,56 @@ def test_chosen_paths_come_with_the_folders_that_lead_there(kept: Kept, world: P
     expected = {path: told for path, told in picture(world).items() if path in (b"region", b"region/r.0.0.mca")}
     expected |= {path: told for path, told in picture(world).items() if path.startswith(b"closed")}
     assert picture(target) == expected
+
+
+@pytest.mark.parametrize("seconds", ODD_SECONDS)
+def test_a_time_that_a_file_system_holds_comes_back(kept: Kept, source: Path, target: Path, seconds: int) -> None:
+    write(source / "folder" / "file", b"content")
+    (source / "link").symlink_to("folder")
+    write(source / "other", b"other")
+    if os.geteuid() == 0:
+        os.chown(source / "folder" / "file", 2**32 - 2, 2**32 - 2)
+    for name in ("folder/file", "link", "folder"):
+        os.utime(source / name, ns=(0, seconds * 10**9 + 7), follow_symlinks=False)
+
+    first = kept.keep(source)
+    (source / "other").write_bytes(b"changed")
+    second = snapshot_create(kept.opened(), source=LocalTree(source), parent=first).snapshot
+
+    for snapshot in (second, first, second):
+        kept.restore(snapshot, target)
+        (target / "other").unlink()
+    (source / "other").unlink()
+    assert picture(target) == picture(source)
+
+
+@pytest.mark.parametrize("doubled", ["level.dat", "region", "1", "extra", "extra folder"])
+def test_a_name_listed_twice_neither_costs_a_restored_file_nor_fails(
+    kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, doubled: str
+) -> None:
+    scandir, struck = os.scandir, []
+
+    class Twice:
+        def __init__(self, folder: int | Path) -> None:
+            self._entries = scandir(folder)
+
+        def __enter__(self) -> list[os.DirEntry[str]]:
+            found = list(self._entries)
+            struck.extend(entry.name for entry in found if entry.name == doubled)
+            return [*found, *(entry for entry in found if entry.name == doubled)]
+
+        def __exit__(self, *_: object) -> None:
+            self._entries.close()
+
+    write(target / "extra", b"x")
+    write(target / "extra folder" / "in it", b"x")
+    snapshot = kept.keep(world)
+    monkeypatch.setattr(extras.os, "scandir", Twice)
+    report = kept.restore(snapshot, target, delete=True)
+    monkeypatch.undo()
+    assert struck
+    assert (report.failed, report.removed) == ([], 2)
+    assert picture(target).keys() == picture(world).keys()
 
 
 def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target: Path) -> None:

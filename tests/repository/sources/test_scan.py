@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 import tracemalloc
@@ -14,6 +15,7 @@ from repository.sources import walk
 from repository.sources.local import LocalTree
 from repository.sources.protocol import Kind, SourceFailed, SourceGone
 from tests.repository.sources.reading import descriptors, found, kinds, read
+from tests.sidecar_archive.trees import inode_take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +156,35 @@ def test_hard_links_are_forgotten_when_all_were_seen(root: Path) -> None:
     assert sum(1 for _ in state.entries()) == 5
     assert [path for path, _ in state._links.values()] == [b"b"]
     opened.close()
+
+
+@pytest.mark.parametrize("names", [("z",), ("z", "zz"), ("z", "zz", "outside")])
+def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(
+    root: Path, tree: LocalTree, names: tuple[str, ...]
+) -> None:
+    (root / "a").write_bytes(b"first")
+    (root / "x").hardlink_to(root / "a")
+    for name in ("n", "z", "zz"):
+        (root / name).touch()
+    before = (root / "a").stat()
+    scan = tree.scan()
+    entries = {entry.path: entry for entry in itertools.takewhile(lambda entry: entry.path != b"n", scan)}
+    (root / "a").unlink()
+    (root / "x").unlink()
+    file = inode_take(before.st_ino, root, b"other")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for name in names:
+        where = root.parent / name if name == "outside" else root / name
+        where.unlink(missing_ok=True)
+        where.hardlink_to(file)
+    file.unlink()
+
+    entries |= {entry.path: entry for entry in scan}
+    assert entries[b"z"].stat is not None
+    assert entries[b"z"].stat.inode == before.st_ino
+    assert (entries[b"a"].kind, b"x" in entries) == (Kind.FILE, False)
+    assert (entries[b"z"].kind, entries[b"z"].target) == (Kind.FILE, None)
+    assert entries[b"zz"].target == (b"z" if "zz" in names else None)
 
 
 def test_what_is_no_file_is_skipped_with_a_reason(root: Path, tree: LocalTree) -> None:

@@ -38,7 +38,7 @@ def test_the_page_and_the_part_that_is_asked_for_again_are_the_same(site, owner)
 
 
 def test_the_backups_are_listed_newest_first_with_what_there_is_to_know(site, owner):
-    old, new = site.stored(name="old", locked=True), site.stored(name="new", consistency="crash", warnings_total=2)
+    old, new = site.stored(name="old", locked=True), site.stored(name="new", consistency="live", warnings_total=2)
     Backup.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=1))
     page = read(owner.get(site.page))
     assert names(owner.get(site.page)) == ["new", "old"]

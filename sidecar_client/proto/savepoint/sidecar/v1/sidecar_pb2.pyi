@@ -21,7 +21,7 @@ class ExtractMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 class Consistency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONSISTENCY_UNSPECIFIED: _ClassVar[Consistency]
-    CONSISTENCY_CRASH: _ClassVar[Consistency]
+    CONSISTENCY_LIVE: _ClassVar[Consistency]
     CONSISTENCY_QUIESCED: _ClassVar[Consistency]
     CONSISTENCY_STOPPED: _ClassVar[Consistency]
 
@@ -36,7 +36,7 @@ EXTRACT_MODE_UNSPECIFIED: ExtractMode
 EXTRACT_MODE_REPLACE: ExtractMode
 EXTRACT_MODE_OVERLAY: ExtractMode
 CONSISTENCY_UNSPECIFIED: Consistency
-CONSISTENCY_CRASH: Consistency
+CONSISTENCY_LIVE: Consistency
 CONSISTENCY_QUIESCED: Consistency
 CONSISTENCY_STOPPED: Consistency
 SERVER_CONTROL_UNSPECIFIED: ServerControl

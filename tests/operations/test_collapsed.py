@@ -1,0 +1,226 @@
+"""A server that lost most of its files: the backup is marked, warned of, no good one, and its restore asks again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backups.models import Backup, Operation
+from backups.selectors import backup_last_good
+from orders.models import Plan
+from provisions.models import Provision, ProvisionKind
+from tests.api.conftest import client_of
+from tests.api.problems import assert_problem
+from tests.operations.conftest import shop_open
+from tests.reconcile.conftest import World
+from tests.sidecar_daemon.daemon import Daemon
+from tests.web.backups.reading import read, words
+from tests.web.conftest import browser_of
+
+FILES = 331
+
+
+class Server(World):
+    """The shop with a sidecar of its own, whose data anything may happen to."""
+
+    data: Path
+
+    @property
+    def page(self) -> str:
+        return f"/orders/{self.shop.order.id}/"
+
+    def url(self, backup: Backup, rest: str = "") -> str:
+        order, provision = self.shop.order.id, self.shop.server.id
+        return f"/api/v1/orders/{order}/provisions/{provision}/backups/{backup.id}/{rest}"
+
+    def shown(self, backup: Backup) -> dict[str, object]:
+        return client_of(self.shop.owner).get(self.url(backup)).json()
+
+
+@pytest.fixture
+def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
+    daemon = Daemon(tmp_path / "sidecar")
+    daemon.world.mkdir(parents=True)
+    for number in range(FILES - 1):
+        (daemon.world / f"{number:03}.dat").write_bytes(b"%03d" % number * 100)
+    (daemon.world / "region.mca").write_bytes(bytes(range(256)) * 4000)
+    daemon.start()
+    shop = shop_open(tmp_path)
+    Plan.objects.update(backup_limit=10)
+    agent = Provision.objects.get(kind=ProvisionKind.SIDECAR)
+    agent.address, agent.token = daemon.address, daemon.token
+    agent.save()
+    (tmp_path / "storage" / ".partial").mkdir(parents=True)
+    found = Server(shop, tmp_path / "storage")
+    found.data = daemon.world
+    yield found
+    daemon.close()
+
+
+def emptied(data: Path) -> None:
+    for path in data.iterdir():
+        path.unlink()
+
+
+def fresh_volume(data: Path) -> None:
+    """The folder as a new ext4 volume has it."""
+    emptied(data)
+    (data / "lost+found").mkdir(mode=0o700)
+
+
+def unmounted(data: Path) -> None:
+    """The volume is away, and the bare folder below it is there."""
+    data.rename(data.with_name("away"))
+    data.mkdir()
+
+
+def most_files_gone(data: Path) -> None:
+    for path in sorted(data.glob("*.dat"))[: FILES * 2 // 3]:
+        path.unlink()
+
+
+def most_bytes_gone(data: Path) -> None:
+    (data / "region.mca").write_bytes(b"")
+
+
+def replaced_by_one_folder(data: Path) -> None:
+    """As many bytes as before, in hardly any entry."""
+    emptied(data)
+    (data / "region.mca").write_bytes(bytes(range(256)) * 4500)
+
+
+COLLAPSES = [emptied, fresh_volume, unmounted, most_files_gone, most_bytes_gone, replaced_by_one_folder]
+
+
+@pytest.mark.parametrize("collapse", COLLAPSES)
+def test_collapsed_source_is_marked_and_warned_of(collapse, server):
+    good = server.backup(name="good")
+    collapse(server.data)
+    backup = server.backup(name="after")
+    shown = server.shown(backup)
+    assert (shown["status"], shown["collapsed"], shown["warnings"]) == ("ready", True, 1)
+    assert "had lost most of its files" in shown["caution"]
+    assert f"{FILES} files and folders" in shown["caution"]
+    assert backup_last_good(backup) == good
+    owner = browser_of(server.shop.owner)
+    assert read(owner.get(f"{server.page}backups/{backup.id}/")).one(id="caution").text == words(str(shown["caution"]))
+    row = read(owner.get(server.page)).one("tr", id=f"backup-{backup.id}")
+    assert "Server had lost its files" in [mark.text for mark in row.all("li", class_="mark")]
+
+
+@pytest.mark.parametrize("share", [0, 40])
+def test_server_that_kept_most_is_not_marked(share, server):
+    server.backup()
+    for path in sorted(server.data.glob("*.dat"))[: FILES * share // 100]:
+        path.unlink()
+    shown = server.shown(server.backup())
+    assert (shown["collapsed"], shown["warnings"], shown["caution"]) == (False, 0, None)
+
+
+def test_first_backup_of_an_empty_server_is_marked(server):
+    emptied(server.data)
+    backup = server.backup()
+    shown = server.shown(backup)
+    assert (shown["collapsed"], shown["warnings"]) == (True, 1)
+    assert "had no file content" in shown["caution"]
+    assert backup_last_good(server.backup()) is None
+
+
+def test_absent_data_folder_fails_and_leaves_the_good_backup(server):
+    good = server.backup()
+    server.data.rename(server.data.with_name("away"))
+    failed = server.shop.create()
+    server.answer()
+    failed.refresh_from_db()
+    assert (failed.status, failed.operation.error_code) == ("failed", "source_failed")
+    assert backup_last_good(failed) == good
+
+
+def test_collapsed_backup_is_compared_with_the_good_one_not_the_last(server):
+    server.backup()
+    emptied(server.data)
+    server.backup()
+    (server.data / "one.dat").write_bytes(b"still next to nothing")
+    assert server.shown(server.backup())["collapsed"]
+
+
+@pytest.mark.parametrize(("percent", "collapsed"), [(0, False), (50, True), (90, False)])
+def test_threshold_is_the_plans(percent, collapsed, server):
+    Plan.objects.update(collapse_percent=percent)
+    server.backup()
+    most_files_gone(server.data)
+    assert server.shown(server.backup())["collapsed"] is collapsed
+
+
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_api_restore_of_a_collapsed_backup_asks_for_a_word(mode, server):
+    server.backup()
+    emptied(server.data)
+    collapsed = server.backup()
+    client = client_of(server.shop.owner)
+    for body in ({"mode": mode}, {"mode": mode, "accept_collapsed": False}):
+        assert_problem(client.post(server.url(collapsed, "restore/"), body, format="json"), 409, "backup_collapsed")
+    assert not Operation.objects.filter(kind="restore").exists()
+    body = {"mode": mode, "accept_collapsed": "yes"}
+    assert_problem(client.post(server.url(collapsed, "restore/"), body, format="json"), 400, "validation_error")
+    body["accept_collapsed"] = True
+    assert client.post(server.url(collapsed, "restore/"), body, format="json").status_code == 202
+    server.answer()
+    assert Operation.objects.get(kind="restore").state == "succeeded"
+
+
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_page_restore_of_a_collapsed_backup_takes_the_typed_name(mode, server):
+    server.backup()
+    emptied(server.data)
+    path = f"{server.page}backups/{server.backup().id}/restore/"
+    owner = browser_of(server.shop.owner)
+    form = read(owner.get(path))
+    assert "had lost most of its files" in form.one(id="caution").text
+    assert not [node for node in form.one("input", name="server").within() if "data-when-mode" in node]
+    assert owner.post(path, {"mode": mode}).status_code == 400
+    assert not Operation.objects.filter(kind="restore").exists()
+    assert owner.post(path, {"mode": mode, "server": server.shop.order.name}).status_code == 302
+    assert Operation.objects.filter(kind="restore").exists()
+
+
+def test_undo_that_brings_a_collapsed_state_back_asks_too(server):
+    good = server.backup()
+    whole = sorted(path.name for path in server.data.iterdir())
+    emptied(server.data)
+    server.restore(good)
+    assert sorted(path.name for path in server.data.iterdir()) == whole
+    assert Backup.objects.get(is_safety=True).collapsed
+    client, owner = client_of(server.shop.owner), browser_of(server.shop.owner)
+    assert_problem(client.post(server.url(good, "undo/"), {}, format="json"), 409, "backup_collapsed")
+    path = f"{server.page}backups/{good.id}/undo/"
+    assert "had lost most of its files" in read(owner.get(path)).one(id="caution").text
+    assert owner.post(path).status_code == 400
+    assert not Operation.objects.filter(kind="undo").exists()
+    assert owner.post(path, {"server": server.shop.order.name}).status_code == 302
+    server.answer()
+    assert Operation.objects.get(kind="undo").state == "succeeded"
+    assert not list(server.data.iterdir())
+
+
+def test_undo_to_a_whole_state_asks_for_no_name(server):
+    good = server.backup()
+    server.restore(good)
+    owner = browser_of(server.shop.owner)
+    form = read(owner.get(f"{server.page}backups/{good.id}/undo/"))
+    assert not form.has("input", name="server")
+    assert owner.post(f"{server.page}backups/{good.id}/undo/").status_code == 302
+
+
+def test_volume_that_came_back_makes_a_good_backup_again(server):
+    server.backup()
+    unmounted(server.data)
+    server.backup()
+    shutil.rmtree(server.data)
+    server.data.with_name("away").rename(server.data)
+    back = server.backup()
+    assert not back.collapsed
+    assert backup_last_good(server.backup()) == back

@@ -1,13 +1,22 @@
-"""What a data volume and a storage may be like: entries that cannot be changed, archives that were damaged."""
+"""Conditions of data volume and storage: entries that cannot be changed, a volume that is away, damaged archives."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random
 
-from backups.models import Asset
+from backups.errors import BackupCollapsed
+from backups.models import Asset, Backup, BackupStatus
+from backups.services.backups import backup_create
+from backups.services.restores import RestoreOptions, backup_restore
+from common.errors import ApplicationError
+from tests.chaos.invariants import Violated
 from tests.chaos.trees import paths_of
 from tests.chaos.volume import immutable_set
+from tests.chaos.working import work
 from tests.chaos.world import World
 
 
@@ -31,6 +40,57 @@ def immutable_lift(world: World) -> str:
     lifted = len(world.immutable)
     world.immutable.clear()
     return f"lifted {lifted}"
+
+
+def collapse(world: World, rng: Random) -> str:
+    """A backup is made while the data volume is away: it is marked, and its restore asks again."""
+    if world.restores or world.live() or world.immutable:
+        return "nothing, the tree is needed"
+    before = world.usable()
+    aside = world.folder / "aside"
+    aside.mkdir()
+    with _moved(world.root, aside):
+        with suppress(ApplicationError):
+            backup_create(
+                user=world.user, order_id=world.order.id, provision_id=world.server.id, name=None, idempotency=None
+            )
+        world.sidecar_ensure()
+        for operation in world.live():
+            work(world, operation.id)
+    aside.rmdir()
+    for backup in Backup.objects.filter(id__in=world.usable() - before):
+        _asks_again(world, backup)
+        world.happened["data volume: away"] += 1
+    return "and back"
+
+
+@contextmanager
+def _moved(root: Path, aside: Path) -> Iterator[None]:
+    """Everything that is in a folder, in another one for the block."""
+    for path in list(root.iterdir()):
+        path.rename(aside / path.name)
+    try:
+        yield
+    finally:
+        for path in list(aside.iterdir()):
+            path.rename(root / path.name)
+
+
+def _asks_again(world: World, backup: Backup) -> None:
+    if not backup.collapsed:
+        raise Violated(f"backup {backup.id} of an empty server is not marked")
+    try:
+        backup_restore(
+            user=world.user, order_id=world.order.id, provision_id=world.server.id, backup_id=backup.id,
+            options=RestoreOptions(), idempotency=None,
+        )  # fmt: skip
+    except BackupCollapsed:
+        return
+    except ApplicationError as refusal:
+        if world.live() or backup.status != BackupStatus.READY:
+            return
+        raise Violated(f"the restore of a collapsed backup was refused as {refusal.code}") from None
+    raise Violated(f"the restore of collapsed backup {backup.id} did not ask again")
 
 
 def damage(world: World, rng: Random) -> str:

@@ -16,7 +16,7 @@ from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.services.upkeep import upkeep_run
 from common.errors import ApplicationError
-from tests.chaos.conditions import damage, immutable
+from tests.chaos.conditions import collapse, damage, immutable
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import StepFault
@@ -157,7 +157,7 @@ def bell(world: World, rng: Random) -> str:
 
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
-    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage),
+    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage), (1, collapse),
 ]  # fmt: skip
 
 

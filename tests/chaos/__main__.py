@@ -34,13 +34,14 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     from tests.chaos.processes import patience_shorten
+    from tests.chaos.volume import volume
     from tests.chaos.world import database_make
 
     patience_shorten()
     happened: Counter[str] = Counter()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="chaos", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as name:
-        folder = Path(name)
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="chaos", dir=memory) as name, volume(Path(name)) as folder:
         database = database_make(folder / "template.sqlite3")
         if arguments[:1] == ["sweep"]:
             done, failed = _sweep(folder, database, happened, short=arguments[1:] == ["short"])

@@ -8,6 +8,7 @@ from random import Random
 from backups.models import Backup, BackupStatus, Operation
 from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.upkeep import upkeep_run
+from tests.chaos.conditions import immutable_lift
 from tests.chaos.invariants import (
     Violated,
     backups_check,
@@ -60,6 +61,7 @@ def come_to_rest(world: World, *, restart: bool = True) -> None:
     """Heal everything, and let workers and time do the rest. Raises Violated when something stays on its way."""
     world.steps.append("everything is back")
     if restart:
+        immutable_lift(world)
         world.sidecar.stop()
     world.sidecar_ensure()
     for _ in range(ROUNDS):

@@ -21,10 +21,12 @@ from django.db import connections
 from backups.services import sidecars
 from backups.work import lease, restore
 from backups.work import run as work_run
+from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
 from tests.chaos.faults import Fault, Injection
+from tests.chaos.trees import inode_pass_on
 from tests.processes.waiting import wait_until
 
 FIRED = "scripted at a step of the data volume: "
@@ -40,7 +42,10 @@ class Hangs(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class StepFault:
-    """What happens at one step of the daemon's changes to the data volume: `die`, `full` or `error`."""
+    """What happens at one step of the daemon's changes to the data volume: `die`, `full` or `error`.
+
+    `inodes` happens when it opens a file to pack it: files that share an inode go, and another gets their number.
+    """
 
     kind: str
     at: int
@@ -150,7 +155,9 @@ class Sidecar:
             os.dup2(announce, 1)
             signals_hold()
             logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
-            if fault is not None:
+            if fault is not None and fault.kind == "inodes":
+                _inodes_reuse(self.root, fault.at)
+            elif fault is not None:
                 _filesystem_break(fault)
             serve(config_read(self._config))
 
@@ -173,6 +180,22 @@ class Sidecar:
         assert self._pid is not None
         os.kill(self._pid, number)
         wait_until(lambda: not self.alive, seconds=HANGS_SECONDS, what="the sidecar's end")
+
+
+def _inodes_reuse(root: Path, at: int) -> None:
+    """At one file that this process opens to pack it, replace one file by a new one with a number that got free."""
+    opened = 0
+    entry_open = tree_reader.entry_open
+
+    def opening(*args: Any) -> int:
+        nonlocal opened
+        opened += 1
+        if opened == at and inode_pass_on(root):
+            sys.stderr.write(f"{FIRED}inodes\n")
+            sys.stderr.flush()
+        return entry_open(*args)
+
+    _replace(tree_reader, "entry_open", opening)
 
 
 def _filesystem_break(fault: StepFault) -> None:

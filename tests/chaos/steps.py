@@ -16,10 +16,11 @@ from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.services.upkeep import upkeep_run
 from common.errors import ApplicationError
+from tests.chaos.conditions import collapse, damage, immutable
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import StepFault
-from tests.chaos.trees import tree_edit, tree_overlay, tree_read
+from tests.chaos.trees import NEVER, tree_edit, tree_overlay, tree_read
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
 
@@ -120,7 +121,7 @@ def sidecar_restart(world: World, rng: Random) -> str:
 
 
 def _sidecar_break(world: World, rng: Random, kind: str) -> str:
-    fault = StepFault(kind, rng.randint(1, rng.randint(5, 100)))
+    fault = StepFault(kind, rng.randint(1, 4 if kind == "inodes" else rng.randint(5, 100)))
     world.sidecar.kill()
     world.sidecar.start(fault)
     return str(fault)
@@ -156,7 +157,7 @@ def bell(world: World, rng: Random) -> str:
 
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
-    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell),
+    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage), (1, collapse),
 ]  # fmt: skip
 
 
@@ -168,7 +169,8 @@ def step_take(world: World, rng: Random) -> None:
         world.sidecar_ensure()
     for operation in world.live():
         if operation.kind != "delete" and rng.random() < 0.3:
-            _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(["die", "full", "error"])))
+            kinds = ["die", "full", "error", *(["inodes"] * 3 if operation.kind == "create" else [])]
+            _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(kinds)))  # noqa: B023
         if rng.random() < 0.8:
             fault = fault_draw(rng) if rng.random() < 0.55 else None
             _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
@@ -215,9 +217,12 @@ def _restore_note(world: World, operation: Operation) -> None:
     # An earlier one may have ended while the sidecar was away: what it left is to be judged before this one begins.
     world.sidecar_ensure()
     restores_settle(world)
-    live, archive = tree_read(world.root), world.trees[source_of(operation).id]
+    source = source_of(operation).id
+    live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
     after = tree_overlay(live, archive) if overlay else archive
+    if source in world.damaged:
+        after = NEVER
     world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay)
 
 

@@ -39,11 +39,14 @@ class Entry:
 
 Tree = dict[bytes, Entry]
 
+NEVER: Tree = {b"": Entry("nothing", 0, 0)}
+"""What no folder is like: a restore that must not succeed comes to this."""
+
 
 def tree_read(root: Path) -> Tree:
     """Everything below `root` but the sidecar's own folder."""
     found: Tree = {}
-    inodes: dict[int, bytes] = {}
+    inodes: dict[tuple[int, int], bytes] = {}
     for path in sorted(_walk(os.fsencode(root))):
         name = path[len(os.fsencode(root)) + 1 :]
         status = os.lstat(path)
@@ -52,10 +55,26 @@ def tree_read(root: Path) -> Tree:
             entry = replace(entry, kind="link", content=os.readlink(path))
         elif stat.S_ISREG(status.st_mode):
             with open(path, "rb") as file:
-                twin = inodes.setdefault(status.st_ino, name)
+                twin = inodes.setdefault((status.st_dev, status.st_ino), name)
                 entry = replace(entry, kind="file", content=file.read(), twin=twin)
         found[name] = entry
     return found
+
+
+def paths_of(root: Path) -> list[bytes]:
+    """Every path below a folder, in order."""
+    return sorted(_walk(os.fsencode(root)))
+
+
+def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
+    """The first path that is neither as it was before nor as it was after, for a person; empty when there is none.
+
+    So is a backup of a tree that changed meanwhile. Times of folders and who shares an inode may be of neither.
+    """
+    for path, entry in _compared(found, overlay=True).items():
+        if entry not in [_compared(tree, overlay=True).get(path) for tree in (before, after)]:
+            return f"{path[-40:]!r}: {_told(entry)} / {_told(before.get(path))} / {_told(after.get(path))}"
+    return ""
 
 
 def _walk(folder: bytes, *, top: bool = True) -> Iterable[bytes]:
@@ -143,7 +162,7 @@ def _twins_named(tree: Tree) -> Tree:
 def tree_edit(root: Path, rng: Random) -> str:
     """Change one thing as a game or a customer would; return what."""
     top = os.fsencode(root)
-    paths = sorted(_walk(top))
+    paths = paths_of(root)
     folders = [top, *(path for path in paths if os.path.isdir(path) and not os.path.islink(path))]
     files = [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
     what = rng.choice([*ON_NEW, *ON_FILES, *ON_FILES, "delete", "rename"])
@@ -151,19 +170,41 @@ def tree_edit(root: Path, rng: Random) -> str:
     path = rng.choice(paths or [b""])
     if os.path.lexists(new) or len(new) - len(top) > 2000:
         return "nothing"
-    if what in ON_FILES and files:
-        path = rng.choice(files)
-        ON_FILES[what](path, rng)
-    elif what in ON_NEW:
-        path = new
-        ON_NEW[what](new, rng.choice(files or [b""]), rng)
-    elif what == "rename" and path and not new.startswith(path + b"/"):
-        os.rename(path, new)
-    elif what == "delete" and path:
-        _remove(path)
-    else:
-        return "nothing"
+    try:
+        if what in ON_FILES and files:
+            path = rng.choice(files)
+            ON_FILES[what](path, rng)
+        elif what in ON_NEW:
+            path = new
+            ON_NEW[what](new, rng.choice(files or [b""]), rng)
+        elif what == "rename" and path and not new.startswith(path + b"/"):
+            os.rename(path, new)
+        elif what == "delete" and path:
+            _remove(path)
+        else:
+            return "nothing"
+    except PermissionError:
+        return "nothing, it is immutable"
     return f"{what} {path[len(top) + 1 :][-40:]!r}"
+
+
+def inode_pass_on(root: Path) -> bool:
+    """Remove a file that has several names, and replace another one by a new file; return whether it has its inode."""
+    files = [path for path in paths_of(root) if stat.S_ISREG(os.lstat(path).st_mode)]
+    linked = [path for path in files if os.lstat(path).st_nlink > 1]
+    others = [path for path in files if os.lstat(path).st_nlink == 1]
+    if not linked or not others:
+        return False
+    number = os.lstat(linked[0]).st_ino
+    for path in linked:
+        if os.lstat(path).st_ino == number:
+            os.unlink(path)
+    fresh = others[-1] + b"~"
+    with open(fresh, "xb") as file:
+        file.write(b"new bytes under an old number")
+        passed = os.fstat(file.fileno()).st_ino == number
+    os.rename(fresh, others[-1])
+    return passed
 
 
 def _write(path: bytes, _file: bytes, rng: Random) -> None:

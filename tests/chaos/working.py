@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
-from backups.models import Backup, Operation, OperationBackup, OperationRole, OperationState
+from backups.models import Asset, Backup, Operation, OperationBackup, OperationKind, OperationRole, OperationState
+from backups.services.archives import asset_open
 from backups.services.operations import operation_cancel
 from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from backups.work.run import operation_claim
@@ -13,7 +14,7 @@ from common.errors import ApplicationError
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import Tree, tree_read
+from tests.chaos.trees import Tree, mixture_check, tree_read, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 
@@ -54,7 +55,18 @@ def backups_note(world: World, operation: UUID, captured: Tree) -> None:
     for backup in world.usable() - world.trees.keys():
         if not OperationBackup.objects.filter(operation=operation, backup=backup).exists():
             raise Violated(f"I3: backup {backup} became ready while {operation} was worked on")
-        world.trees[backup] = captured
+        world.trees[backup] = _captured(world, operation, backup, captured)
+
+
+def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree:
+    """What a backup holds: the live tree, or, where that changed while it was read, what was either before or after."""
+    after = tree_read(world.root)
+    if after == before or Operation.objects.get(id=operation).kind != OperationKind.CREATE:
+        return before
+    found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
+    if wrong := mixture_check(found, before, after):
+        raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
+    return found
 
 
 def lost_notice(operation: UUID) -> None:

@@ -30,6 +30,7 @@ from provisions.services.provisions import provision_create
 from targets import local
 from tests.chaos.processes import FIRED, Sidecar
 from tests.chaos.trees import Tree, tree_edit
+from tests.chaos.volume import immutable_set
 
 LIMIT = 4
 CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"
@@ -97,12 +98,18 @@ class World:
         (self.root / "level.dat").write_bytes(CONTENT_CANARY)
         for _ in range(rng.randint(3, 12)):
             tree_edit(self.root, rng)
+        # Two names of one file before others: a number that gets free has a file to go to.
+        for name in ("a-one", "y.dat", "z.dat"):
+            (self.root / name).write_bytes(rng.randbytes(10))
+        (self.root / "a-two").hardlink_to(self.root / "a-one")
         self._rows_make()
         self.trees: dict[UUID, Tree] = {}
         self.removed: set[UUID] = set()
         self.overtaken: dict[UUID, int] = {}
         self.steps: list[str] = []
         self.restores: dict[UUID, Restoring] = {}
+        self.immutable: set[bytes] = set()
+        self.damaged: set[UUID] = set()
         self.sidecar.start()
 
     def _rows_make(self) -> None:
@@ -122,6 +129,8 @@ class World:
     def close(self) -> None:
         """End its processes, count what happened in the sidecar, and remove it all."""
         self.sidecar.kill()
+        for path in self.immutable:
+            immutable_set(path, on=False)
         for line in self.log.read_text(errors="replace").splitlines():
             if line.startswith(FIRED):
                 self.happened[f"data volume: {line.removeprefix(FIRED)}"] += 1

@@ -1,0 +1,55 @@
+"""The file system that runs lie on: an ext4 of their own, where inode numbers are handed out again and flags exist."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MEBIBYTES = 512
+FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
+FS_IMMUTABLE_FL = 0x10
+"""The numbers of Linux's `linux/fs.h` on machines of 64 bits."""
+
+
+@contextmanager
+def volume(folder: Path) -> Iterator[Path]:
+    """An empty ext4 in a file of `folder`, mounted for the block; the folder itself where that may not be mounted."""
+    image, mounted = folder / "image", folder / "volume"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(MEBIBYTES << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True, check=False)
+    if (
+        made.returncode
+        or subprocess.run(["mount", "-o", "loop", image, mounted], capture_output=True, check=False).returncode
+    ):
+        image.unlink()
+        yield mounted
+        return
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "--lazy", mounted], check=True)
+        image.unlink()
+
+
+def immutable_set(path: bytes, *, on: bool) -> bool:
+    """Set or clear the flag that forbids every change of a file or folder; return whether it can be set here."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, struct.pack("l", 0)))
+        flags = flags | FS_IMMUTABLE_FL if on else flags & ~FS_IMMUTABLE_FL
+        fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("l", flags))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

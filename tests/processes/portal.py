@@ -132,7 +132,7 @@ def portal(
 ) -> Iterator[Portal]:
     """A portal in `home`, answering when this enters: SQLite and a local folder, unless told otherwise."""
     port = port_free()
-    environ = _environ(home, port=port, workers=workers) | settings
+    environ = {**_environ(home, port=port, workers=workers), **settings}
     environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
     seeded = seed_run(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
     place = seeded["places"]["customer"]

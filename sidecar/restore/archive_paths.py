@@ -40,7 +40,8 @@ class ArchivePaths:
     def add(self, member: Member, file_kind: PathKind) -> None:
         """Take in one member; a file counts as `file_kind`.
 
-        Raise ArchiveRefused when it clashes with an earlier one, lies below one that is no folder, or links to none.
+        Of several of one name the last counts. Raise ArchiveRefused when a folder and something else have one name, or
+        when it lies below what is no folder, or links to no file.
         """
         if not member.path:
             return
@@ -55,15 +56,18 @@ class ArchivePaths:
             self._table.set(member.link, PathKind.LINKED)
         kind = _KINDS.get(member.kind, file_kind)
         known = self.kind(member.path)
-        if known and not known == kind == PathKind.FOLDER:
+        if known and known != kind and PathKind.FOLDER in (known, kind):
             raise ArchiveRefused(f"a member clashes with another: {shown(member.path)}")
+        if known and kind is PathKind.SAME:
+            kind = PathKind.DIFFERS  # of several members of one name the last one counts: it is staged over the others
         self._table.set(member.path, kind)
 
     def _imply(self, parent: bytes, path: bytes) -> None:
-        folder = parent
-        while folder and (known := self.kind(folder)) is not PathKind.FOLDER:
-            if known or len(folder.rpartition(b"/")[2]) > self._name_bytes:
-                raise ArchiveRefused(f"a member cannot lie where it says: {shown(path)}")
-            self._table.set(folder, PathKind.FOLDER)
-            folder = folder.rpartition(b"/")[0]
+        if parent and self.kind(parent) is not PathKind.FOLDER:
+            for way in self._table.ways(parent):
+                if way.number == PathKind.FOLDER:
+                    continue
+                if way.number or len(way.name) > self._name_bytes:
+                    raise ArchiveRefused(f"a member cannot lie where it says: {shown(path)}")
+                way.set(PathKind.FOLDER)
         self._parent = parent

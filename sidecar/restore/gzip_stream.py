@@ -10,6 +10,9 @@ from sidecar.errors import ArchiveDamaged, ArchiveRefused, SourceFailed
 from sidecar.restore.read_ahead import ReadAhead
 
 _INPUT_BYTES = 256 << 10
+# Fed at once at a member's beginning: few enough that what is left of them costs little when the member was a short
+# one, and enough for any header: ISA-L misreads some optional fields when they arrive in two pieces.
+_BEGIN_BYTES = 16 << 10
 _OUTPUT_BYTES = 1 << 20
 
 
@@ -17,7 +20,7 @@ class GzipStream:
     """The decompressed bytes of `source` (RFC 1952), read forward only.
 
     Every member's CRC-32 and length are checked before the stream says it has ended; a truncated member, or anything
-    but a further member behind the last one, is `ArchiveDamaged`. More than `total_bytes` is `ArchiveRefused`.
+    but a further member or zeros behind the last one, is `ArchiveDamaged`. More than `total_bytes` is `ArchiveRefused`.
     Decompressing happens in a thread, some MiB ahead, until `close`.
     """
 
@@ -25,6 +28,9 @@ class GzipStream:
         self._source = source
         self._total_bytes = total_bytes
         self._inflate = _decompressor()
+        self._input = b""
+        self._fed = 0
+        self._at_begin = True
         self._piece = memoryview(b"")
         self._ahead = ReadAhead(self._next_piece)
         self.bytes_read = 0
@@ -72,17 +78,41 @@ class GzipStream:
     def _next_input(self) -> bytes | None:
         """What to feed next; none at the end. Nothing to feed while the decompressor has not given all it holds."""
         if self._inflate.eof:
-            # A member's header is fed whole: ISA-L misreads some optional fields when they arrive in two pieces.
-            data: bytes = self._inflate.unused_data + self._read()
-            if not data:
+            self._fed -= len(self._inflate.unused_data)
+            if not self._find_member():
                 return None
-            self._inflate = _decompressor()
-            return data
-        if not self._inflate.needs_input:
+            self._inflate, self._at_begin = _decompressor(), True
+        elif not self._inflate.needs_input:
             return b""
-        data = self._read()
+        if self._at_begin:
+            self._at_begin = False
+            self._fill(_BEGIN_BYTES)
+            data = self._feed(_BEGIN_BYTES)
+        else:
+            self._fill(1)
+            data = self._feed(_INPUT_BYTES)
         if not data:
             raise ArchiveDamaged("the archive is truncated")
+        return data
+
+    def _find_member(self) -> bool:
+        """Pass over zeros behind a member, with which some devices and tools fill up; False when nothing follows."""
+        while True:
+            self._fill(1)
+            if self._fed == len(self._input):
+                return False
+            if self._input[self._fed]:
+                return True
+            self._input, self._fed = self._input[self._fed :].lstrip(b"\0"), 0
+
+    def _fill(self, wanted: int) -> None:
+        """Have so many bytes to feed, fewer only at the file's end."""
+        while len(self._input) - self._fed < wanted and (more := self._read()):
+            self._input, self._fed = self._input[self._fed :] + more, 0
+
+    def _feed(self, most: int) -> bytes:
+        data = self._input[self._fed : self._fed + most]
+        self._fed += len(data)
         return data
 
     def _read(self) -> bytes:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.gzip_stream import GzipStream
 from sidecar.restore.limits import Limits
+from sidecar.restore.sparse_map import ZEROS
 from sidecar.restore.tar_reader import TarReader
 
 
@@ -44,6 +45,8 @@ class Density:
         Raise ArchiveRefused when it is too much for what was read of the archive.
         """
         # Comparing is cheap where it fails, and it mostly fails at an end.
+        if piece.obj is ZEROS:
+            return 0
         if not piece[0] and not piece[-1] and bytes(piece) == bytes(len(piece)):
             return 0
         self._dense += len(piece)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import blake2b
+from itertools import chain, repeat
+from typing import NamedTuple
 
+_HASH_BYTES = 8
 _NOTE_BITS = 3
 _NOTES = (1 << _NOTE_BITS) - 1
 _FIRST_CELLS = 1 << 10
+
+
+class Way(NamedTuple):
+    """A path on the way down to another: its last name, its number, and what gives it another."""
+
+    name: bytes
+    number: int
+    set: Callable[[int], None]
 
 
 class PathTable:
@@ -29,7 +42,17 @@ class PathTable:
 
     def set(self, path: bytes, number: int) -> None:
         """Give a path its number, or another."""
-        hashed = self._hash(path)
+        self._set(self._hash(path), number)
+
+    def ways(self, path: bytes) -> Iterator[Way]:
+        """Every folder on the way down to a path, and the path itself, in time that is linear in its length."""
+        state = blake2b(digest_size=_HASH_BYTES, key=self._key)
+        for separator, name in zip(chain([b""], repeat(b"/")), path.split(b"/")):  # noqa: B905 - one is endless
+            state.update(separator + name)
+            hashed = int.from_bytes(state.digest(), "little") & ~_NOTES
+            yield Way(name, self._cells[self._place(hashed)] & _NOTES, partial(self._set, hashed))
+
+    def _set(self, hashed: int, number: int) -> None:
         place = self._place(hashed)
         if not self._cells[place]:
             self._used += 1
@@ -38,7 +61,7 @@ class PathTable:
             self._grow()
 
     def _hash(self, path: bytes) -> int:
-        return int.from_bytes(blake2b(path, digest_size=8, key=self._key).digest(), "little") & ~_NOTES
+        return int.from_bytes(blake2b(path, digest_size=_HASH_BYTES, key=self._key).digest(), "little") & ~_NOTES
 
     def _place(self, hashed: int) -> int:
         cells, last = self._cells, len(self._cells) - 1

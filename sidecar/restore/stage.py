@@ -22,6 +22,7 @@ from sidecar.restore.tree import Tree, is_folder, status_at
 from sidecar.restore.workspace import Workspace
 
 _IMPLIED_MODE = 0o755
+_IMPLIED_MAX = 1_000_000
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
     | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
@@ -49,6 +50,7 @@ class Staging:
         self._progress = progress
         self._room = room
         self._owner = os.fstat(root_fd)
+        self._implied = 0
         self._tree = Tree(workspace.staged())
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
@@ -98,6 +100,7 @@ class Staging:
             case Kind.HARDLINK:
                 self._make_link(member)
             case Kind.SYMLINK:
+                self._make_way(member.path)
                 meta = member.metadata
                 self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
 
@@ -108,7 +111,12 @@ class Staging:
                 metadata = Metadata(0o777, int(uid), int(gid), int(mtime_ns))
                 with _impossible_refused(path):
                     at, name = self._parent(path)
-                    self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
+                    status = status_at(name, at=at)
+                    if status is not None and stat.S_ISLNK(status.st_mode):
+                        self._filesystem.remove_file(name, at=at)
+                    # A file of its name came later in the archive.
+                    if status is None or not stat.S_ISREG(status.st_mode):
+                        self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
                 self._progress.advance()
 
     def _make_folder(self, member: Member) -> None:
@@ -125,7 +133,7 @@ class Staging:
         self._folders.add(meta.mode, meta.uid, meta.gid, meta.mtime_ns, member.path)
 
     def _make_file(self, member: Member, reader: TarReader, density: Density, *, counted: bool = False) -> None:
-        at, name = self._parent(member.path)
+        at, name = self._make_way(member.path)
         fd = self._filesystem.make_file(name, at=at)
         try:
             dense = 0
@@ -147,13 +155,23 @@ class Staging:
         """One more name for a file that was staged before; symlinks are not there yet, and so cannot be linked to."""
         if not self._is_staged_file(member.link):
             raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
+        if member.link == member.path:
+            return
         source_at, source_name = self._tree.parent(member.link)
         held = os.dup(source_at)
         try:
-            at, name = self._parent(member.path)
+            at, name = self._make_way(member.path)
             self._filesystem.make_link(source_name, source_at=held, name=name, at=at)
         finally:
             os.close(held)
+
+    def _make_way(self, path: bytes) -> tuple[int, bytes]:
+        """The folder that holds `path`, without the file of an earlier member of that name: the last one counts."""
+        at, name = self._parent(path)
+        status = status_at(name, at=at)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            self._filesystem.remove_file(name, at=at)
+        return at, name
 
     def _is_staged_file(self, path: bytes) -> bool:
         try:
@@ -171,11 +189,21 @@ class Staging:
             return self._tree.parent(path)
 
     def _make_implied(self, parts: list[bytes]) -> None:
-        for depth in range(1, len(parts) + 1):
-            at, name = self._tree.parent(b"/".join(parts[:depth]))
-            if status_at(name, at=at) is None:
-                self._filesystem.make_folder(name, at=at, mode=_IMPLIED_MODE)
-                self._filesystem.set_owner(name, at=at, uid=self._owner.st_uid, gid=self._owner.st_gid)
+        """Make the folders that are missing on a way, going down it once."""
+        held = os.dup(self._tree.parent(parts[0])[0])
+        try:
+            for name in parts:
+                if status_at(name, at=held) is None:
+                    self._implied += 1
+                    if self._implied > _IMPLIED_MAX:
+                        raise ArchiveRefused("the archive implies more folders than allowed")
+                    self._filesystem.make_folder(name, at=held, mode=_IMPLIED_MODE)
+                    self._filesystem.set_owner(name, at=held, uid=self._owner.st_uid, gid=self._owner.st_gid)
+                below = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)
+                os.close(held)
+                held = below
+        finally:
+            os.close(held)
 
 
 @contextlib.contextmanager

@@ -1,20 +1,17 @@
-"""One 512-byte tar header and the extended records that may stand before it, parsed strictly.
+"""One 512-byte tar header, parsed strictly.
 
-Formats: POSIX.1-2017 "pax Interchange Format" (ustar headers, pax records) and GNU tar's base-256 numbers.
+Formats: POSIX.1-2017 "pax Interchange Format" (ustar headers) and GNU tar's base-256 numbers.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from sidecar.errors import ArchiveDamaged
 
 BLOCK = 512
 _CHECKSUM = slice(148, 156)
-_DECIMAL_TIME = re.compile(rb"(-?)(\d{1,19})(?:\.(\d*))?")
 _NS = 1_000_000_000
-_NUMBER_DIGITS = 20  # of the largest 64-bit number
 _POSITIVE, _NEGATIVE = 0x80, 0xFF  # first byte of a base-256 number
 
 
@@ -41,55 +38,19 @@ def header_parse(block: bytes) -> Header:
         name = _text(block[345:500]) + b"/" + name
     return Header(
         name=name,
-        mode=_number(block[100:108]),
-        uid=_number(block[108:116]),
-        gid=_number(block[116:124]),
-        size=_number(block[124:136]),
-        mtime_ns=_number(block[136:148]) * _NS,
+        mode=number_parse(block[100:108]),
+        uid=number_parse(block[108:116]),
+        gid=number_parse(block[116:124]),
+        size=number_parse(block[124:136]),
+        mtime_ns=number_parse(block[136:148]) * _NS,
         kind=block[156:157],
         link=_text(block[157:257]),
     )
 
 
-def pax_parse(data: bytes) -> dict[bytes, bytes]:
-    """Given the payload of an extended header, return its records. Raise ArchiveDamaged when it is malformed."""
-    records = {}
-    at = 0
-    while at < len(data):
-        digits, _, _ = data[at : at + 12].partition(b" ")
-        if not digits.isdigit():
-            raise ArchiveDamaged("an extended header is malformed")
-        end = at + int(digits)
-        key, equals, value = data[at + len(digits) + 1 : end].partition(b"=")
-        if end > len(data) or not key or not equals or not value.endswith(b"\n"):
-            raise ArchiveDamaged("an extended header is malformed")
-        records[key] = value[:-1]
-        at = end
-    return records
-
-
-def pax_number(value: bytes) -> int:
-    """A pax record's decimal number. Raise ArchiveDamaged when it is none."""
-    if not value.isdigit() or len(value) > _NUMBER_DIGITS:
-        raise ArchiveDamaged("an extended header holds a malformed number")
-    return int(value)
-
-
-def pax_time(value: bytes) -> int:
-    """A pax record's time in nanoseconds since 1970, finer digits dropped towards the past."""
-    match = _DECIMAL_TIME.fullmatch(value)
-    if match is None:
-        raise ArchiveDamaged("an extended header holds a malformed time")
-    sign, seconds, digits = match.groups(default=b"")
-    nanoseconds = int(seconds) * _NS + int(digits[:9].ljust(9, b"0"))
-    if not sign:
-        return nanoseconds
-    return -nanoseconds - bool(digits[9:].strip(b"0"))
-
-
 def _checksum_check(block: bytes) -> None:
     """The sum of all bytes, its own field taken as spaces; some old tars summed signed bytes."""
-    stored = _number(block[_CHECKSUM])
+    stored = number_parse(block[_CHECKSUM])
     rest = block[:148] + block[156:]
     unsigned = sum(rest) + 8 * ord(" ")
     if stored != unsigned and stored != unsigned - 256 * sum(byte >> 7 for byte in rest):
@@ -100,7 +61,7 @@ def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
-def _number(field: bytes) -> int:
+def number_parse(field: bytes) -> int:
     """Octal digits between blanks, or base-256 when the first bit is set (GNU tar, for what octal cannot hold)."""
     if field[0] == _POSITIVE:
         return int.from_bytes(field[1:], "big")

@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.restore.extended import EXTENDED, ExtendedHeaders, Records, pax_number, pax_time
 from sidecar.restore.gzip_stream import GzipStream
 from sidecar.restore.limits import Limits
 from sidecar.restore.member_paths import member_path, shown
-from sidecar.restore.tar_header import BLOCK, Header, header_parse, pax_number, pax_parse, pax_time
+from sidecar.restore.sparse_map import ZEROS, SparseMap, map_of_content, map_of_header, map_of_records
+from sidecar.restore.tar_header import BLOCK, Header, header_parse
 
 _END = bytes(BLOCK)
 _NO_ID = 0xFFFF_FFFF  # chown(2) takes it as "leave it as it is"
 _TIME_RANGE = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; the filesystem clamps to its own
-_PADDING_BYTES = 16 << 20  # tar fills its last record, of some KiB, with zeros
+_SPARSE, _DUMPED_FOLDER, _LABEL = b"S", b"D", b"V"
+_SPARSE_VERSIONS = ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
 
 
 class Kind(enum.Enum):
-    """What a member may be. Devices, FIFOs, sockets, sparse files and multi-volume pieces are not on the list."""
+    """What a member may be. Devices, FIFOs, sockets and pieces of a file on several volumes are not on the list."""
 
     FILE = enum.auto()
     DIRECTORY = enum.auto()
@@ -34,6 +37,8 @@ _KINDS = {
     b"1": Kind.HARDLINK,
     b"2": Kind.SYMLINK,
     b"5": Kind.DIRECTORY,
+    _SPARSE: Kind.FILE,
+    _DUMPED_FOLDER: Kind.DIRECTORY,
 }
 
 
@@ -50,7 +55,7 @@ class Metadata:
 @dataclass(frozen=True, slots=True)
 class Member:
     """One entry: `path` is checked and relative to the data root; `link` is a symlink's target as it stands in the
-    archive, or a hard link's checked path; `size` is that of the content of a FILE.
+    archive, or a hard link's checked path; `size` is that of a FILE, its holes included.
     """
 
     kind: Kind
@@ -63,95 +68,144 @@ class Member:
 class TarReader:
     """The members of a tar stream in their order; the content of the one last given is read with `content`.
 
-    Understands ustar, pax (global and per member) and GNU long names. Raises ArchiveDamaged when a checksum is wrong
-    or the end-of-archive blocks are missing, ArchiveRefused for what is well formed but not acceptable.
+    Understands ustar, pax (global and per member), GNU long names, sparse files, volume labels and incremental dumps.
+    One of the two blocks of zeros is end enough, as for GNU tar; without any, nothing tells the archive from a cut one.
+    Behind the end it reads on, where another archive may have been appended.
+
+    Raises ArchiveDamaged when a checksum is wrong, a member is cut or the end is missing, ArchiveRefused for what is
+    well formed but not acceptable.
     """
 
     def __init__(self, stream: GzipStream, limits: Limits) -> None:
         self._stream = stream
         self._limits = limits
-        self._shared: dict[bytes, bytes] = {}
-        self._content_left = 0
+        self._extended = ExtendedHeaders(limits)
+        self._pieces: Iterator[memoryview] = iter(())
         self._padding = 0
+        self._file_bytes = 0
 
     def members(self) -> Iterator[Member]:
-        """Yield every member up to the end of the archive, then make sure that nothing but zeros follows it."""
-        count = 0
-        own: dict[bytes, bytes] = {}
-        while (block := self._stream.exactly(BLOCK)) != _END:
-            header = header_parse(block)
+        """Yield every member up to the end of the stream, in which nothing but archives and zeros may be."""
+        for block, header in self._headers():
+            if header.kind in EXTENDED:
+                self._extended.take(header, self._stream.exactly)
+                continue
+            member = self._member(block, header, self._extended.end())
+            if member is not None:
+                yield member
+            for _ in self._pieces:
+                pass
+            self._stream.exactly(self._padding)
+        if self._extended.pending:
+            raise ArchiveDamaged("the archive ends after an extended header")
+
+    def content(self) -> Iterator[memoryview]:
+        """The current member's content in pieces, each valid until the next is asked for; a hole's are of `ZEROS`."""
+        return self._pieces
+
+    def _headers(self) -> Iterator[tuple[bytes, Header]]:
+        """Every header. Blocks of zeros mark an end, or fill the last record up."""
+        count, ended, has_end = 0, False, False
+        while block := self._block():
+            ended = block == _END[: len(block)]
+            if ended:
+                has_end = True
+                continue
             count += 1
             if count > self._limits.entries:
                 raise ArchiveRefused(f"the archive has more than {self._limits.entries} entries")
-            if self._extended(header, own):
-                continue
-            member = self._member(header, {**self._shared, **own})
-            own.clear()
-            yield member
-            for _ in self.content():
-                pass
-            self._stream.exactly(self._padding)
-        if own:
-            raise ArchiveDamaged("the archive ends after an extended header")
-        self._end_check()
+            if len(block) < BLOCK:
+                raise ArchiveDamaged("the archive ends too early")
+            try:
+                header = header_parse(block)
+            except ArchiveDamaged:
+                if has_end:
+                    raise ArchiveDamaged("something that is no archive follows the archive's end") from None
+                raise
+            yield block, header
+        if not ended:
+            raise ArchiveDamaged("the archive's end is missing: it may have been cut")
 
-    def content(self) -> Iterator[memoryview]:
-        """Yield the current member's content in pieces, each valid until the next is asked for."""
-        while self._content_left:
-            piece = self._stream.take(self._content_left)
-            if not piece:
-                raise ArchiveDamaged("the archive ends inside a member")
-            self._content_left -= len(piece)
-            yield piece
+    def _block(self) -> bytes:
+        """The next block, shorter at the end of the stream, where there is none at last."""
+        block = bytes(self._stream.take(BLOCK))
+        while len(block) < BLOCK and (more := self._stream.take(BLOCK - len(block))):
+            block += more
+        return block
 
-    def _extended(self, header: Header, own: dict[bytes, bytes]) -> bool:
-        """Take in a header that describes later ones; False when it is a member's own."""
-        if header.kind not in (b"x", b"g", b"L", b"K"):
-            return False
-        if not 0 <= header.size <= self._limits.header_bytes:
-            raise ArchiveRefused("an extended header is larger than allowed")
-        data = self._stream.exactly(header.size)
-        self._stream.exactly(-header.size % BLOCK)
-        match header.kind:
-            case b"x":
-                own.update(pax_parse(data))
-            case b"g":
-                self._shared.update(pax_parse(data))
-            case b"L":
-                own.setdefault(b"path", data.partition(b"\0")[0])
-            case _:
-                own.setdefault(b"linkpath", data.partition(b"\0")[0])
-        if sum(map(len, [*own, *own.values(), *self._shared, *self._shared.values()])) > self._limits.header_bytes:
-            raise ArchiveRefused("extended headers are larger than allowed")
-        return True
+    def _next_block(self) -> bytes:
+        return self._stream.exactly(BLOCK)
 
-    def _member(self, header: Header, records: dict[bytes, bytes]) -> Member:
-        """Combine a header with its extended records. A record without a value does not count (POSIX)."""
-        records = {key: value for key, value in records.items() if value}
-        name = records.get(b"path", header.name)
-        if any(key.startswith(b"GNU.sparse") for key in records):
-            raise ArchiveRefused(f"a member is stored sparse: {shown(name)}")
-        size = pax_number(records[b"size"]) if b"size" in records else header.size
-        kind = _kind_of(header, name, size)
+    def _member(self, block: bytes, header: Header, records: Records) -> Member | None:
+        """Combine a header with its extended records; None for a volume's label."""
+        name = records.values.get(b"path", header.name)
+        stored = pax_number(records.values[b"size"]) if b"size" in records.values else header.size
+        self._pieces, self._padding = self._stored(stored), -stored % BLOCK
+        if header.kind == _LABEL and not stored:
+            return None
+        kind = _kind_of(header, name, stored)
+        sparse = self._sparse_map(block, header, records)
+        size = stored
+        if sparse is not None:
+            if kind is not Kind.FILE:
+                raise ArchiveRefused(f"a member is stored sparse that is no file: {shown(name)}")
+            sparse.check(stored)
+            name, size = records.values.get(b"GNU.sparse.name", name), sparse.size
+            self._pieces = self._with_holes(sparse)
         path = member_path(name, self._limits)
-        link = records.get(b"linkpath", header.link)
+        link = records.values.get(b"linkpath", header.link)
         if not path and kind is not Kind.DIRECTORY:
             raise ArchiveRefused("a member that is no folder takes the place of the data root")
         if kind is Kind.HARDLINK:
             link = member_path(link, self._limits)
         elif kind is Kind.SYMLINK and (not link or b"\0" in link):
             raise ArchiveRefused(f"a symlink points to an impossible name: {shown(path)}")
-        self._content_left, self._padding = size, -size % BLOCK
+        size = size if kind is Kind.FILE else 0
+        self._file_bytes += size
+        if self._file_bytes > self._limits.total_bytes:
+            raise ArchiveRefused(f"the archive's files have more than {self._limits.total_bytes} bytes")
         return Member(kind, path, link, size, _metadata(header, records, name))
 
-    def _end_check(self) -> None:
-        if self._stream.exactly(BLOCK) != _END:
-            raise ArchiveDamaged("the archive's end is not marked by two blocks of zeros")
-        padding = 0
-        while piece := self._stream.take(1 << 20):
-            padding += len(piece)
-            if padding > _PADDING_BYTES or bytes(piece).strip(b"\0"):
-                raise ArchiveDamaged("something follows the archive's end")
+    def _sparse_map(self, block: bytes, header: Header, records: Records) -> SparseMap | None:
+        """The map of a sparse file, read from the stream where it is there; None for any other member."""
+        said = records.values
+        if header.kind == _SPARSE:
+            return map_of_header(block, self._next_block)
+        if not records.sparse:
+            return None
+        version = said.get(b"GNU.sparse.major", b"0"), said.get(b"GNU.sparse.minor", b"0")
+        whole = said.get(b"GNU.sparse.realsize") or said.get(b"GNU.sparse.size")
+        if whole is None or version not in _SPARSE_VERSIONS:
+            raise ArchiveRefused("a member is stored sparse in a form that is not restored")
+        size = pax_number(whole)
+        if version == (b"1", b"0"):
+            return map_of_content(self._next_block, size)
+        return map_of_records(records.pairs or said.get(b"GNU.sparse.map", b"0,0").split(b","), size)
+
+    def _stored(self, size: int) -> Iterator[memoryview]:
+        """The next bytes of the stream."""
+        while size:
+            piece = self._stream.take(size)
+            if not piece:
+                raise ArchiveDamaged("the archive ends inside a member")
+            size -= len(piece)
+            yield piece
+
+    def _with_holes(self, sparse: SparseMap) -> Iterator[memoryview]:
+        at = 0
+        for offset, length in sparse.runs():
+            yield from _hole(offset - at)
+            yield from self._stored(length)
+            at = offset + length
+        yield from _hole(sparse.size - at)
+
+
+def _hole(size: int) -> Iterator[memoryview]:
+    zeros = memoryview(ZEROS)
+    while size:
+        count = min(size, len(zeros))
+        yield zeros[:count]
+        size -= count
 
 
 def _kind_of(header: Header, name: bytes, size: int) -> Kind:
@@ -163,16 +217,17 @@ def _kind_of(header: Header, name: bytes, size: int) -> Kind:
     if kind is Kind.FILE and name.endswith(b"/"):
         raise ArchiveRefused(f"a file is named like a folder: {shown(name)}")
     # Tars disagree on whether content follows such a header: read one way it would hide members from the other.
-    if size < 0 or (size and kind is not Kind.FILE):
+    if size < 0 or (size and kind is not Kind.FILE and header.kind != _DUMPED_FOLDER):
         raise ArchiveRefused(f"a member has a size that it cannot have: {shown(name)}")
     return kind
 
 
-def _metadata(header: Header, records: dict[bytes, bytes], name: bytes) -> Metadata:
+def _metadata(header: Header, records: Records, name: bytes) -> Metadata:
     """Numeric owners only; setuid, setgid and sticky are dropped: no game's data needs them."""
-    uid = pax_number(records[b"uid"]) if b"uid" in records else header.uid
-    gid = pax_number(records[b"gid"]) if b"gid" in records else header.gid
-    mtime_ns = pax_time(records[b"mtime"]) if b"mtime" in records else header.mtime_ns
+    said = records.values
+    uid = pax_number(said[b"uid"]) if b"uid" in said else header.uid
+    gid = pax_number(said[b"gid"]) if b"gid" in said else header.gid
+    mtime_ns = pax_time(said[b"mtime"]) if b"mtime" in said else header.mtime_ns
     if not (0 <= uid < _NO_ID and 0 <= gid < _NO_ID and mtime_ns in _TIME_RANGE):
         raise ArchiveRefused(f"a member's owner or time is out of range: {shown(name)}")
     return Metadata(header.mode & 0o777, uid, gid, mtime_ns)

@@ -49,6 +49,10 @@ BOMBS = {
     "a bomb of entries": packed(*(member(b"f%d" % n) for n in range(2100))),
     "a bomb of extended headers": packed(*([pax({b"a": b"b"}, b"g")] * 2100)),
     "a bomb of depth": packed(member(b"/".join([b"d"] * 45), b"x")),
+    "a bomb of holes": packed(
+        pax({b"GNU.sparse.size": b"%d" % (30 << 20), b"GNU.sparse.map": b"0,1"}), member(b"a", b"x")
+    ),
+    "a bomb of records": packed(*[pax({b"k%d" % n: b"" for n in range(60_000)})] * 3, member(b"a")),
     "a bomb by ratio": packed(member(b"a", b"b" * (8 << 20))),
 }
 
@@ -61,8 +65,8 @@ DAMAGES = {
     "a flipped bit in the data": flipped(WHOLE, len(WHOLE) // 2),
     "a flipped bit in the checksum": flipped(WHOLE, -6),
     "garbage behind the end": WHOLE + b"garbage",
-    "zeros behind the end": WHOLE + bytes(512),
-    "a second archive behind the first": WHOLE + packed(member(b"evil", b"x")),
+    "an evil archive's beginning behind the first": WHOLE + packed(member(b"evil", b"x"))[:-20],
+    "no end": packed(end=b""),
     "a tar that ends too early": gzip.compress(FIRST + header(b"a", size=99)),
     "a checksum that is wrong": packed(flipped(member(b"a", b"x"), 3)),
     "a size by pax that is not there": packed(pax({b"size": b"9999999"}), member(b"a", b"x")),

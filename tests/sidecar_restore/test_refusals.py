@@ -6,15 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.errors import ArchiveRefused
 from sidecar.restore.extraction import Mode, Outcome, OutcomeKind, outcome_read
 from sidecar.restore.limits import Limits
-from tests.sidecar_restore.archives import compressed, gnu_pack, header, member, pax
+from tests.sidecar_restore.archives import compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import live, settle, snapshot, write
 
 SYMLINK_OUT = member(b"way", kind=b"2", link=b"../outside")
+
+
+def sparse_0_1(numbers: bytes) -> list[bytes]:
+    """A sparse file of 10 bytes, of which one is there."""
+    return [pax({b"GNU.sparse.size": b"10", b"GNU.sparse.map": numbers}), member(b"s", b"x")]
+
+
+def sparse_1_0(lines: bytes, *, major: bytes = b"1") -> list[bytes]:
+    records = {b"GNU.sparse.major": major, b"GNU.sparse.minor": b"0", b"GNU.sparse.realsize": b"10"}
+    return [pax(records), member(b"s", lines.ljust(512, b"\0") + b"x")]
+
 
 HOSTILE = {
     "an absolute name": [member(b"/outside/evil", b"x")],
@@ -33,15 +44,51 @@ HOSTILE = {
     "a block device": [member(b"disk", kind=b"4")],
     "a FIFO": [member(b"pipe", kind=b"6")],
     "an unknown kind": [member(b"what", kind=b"Z")],
-    "a volume label": [member(b"label", kind=b"V")],
     "a continued volume": [member(b"rest", b"x", b"M")],
-    "a GNU sparse file": [member(b"sparse", b"x", b"S")],
-    "a pax sparse file": [pax({b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0"}), member(b"sparse", b"x")],
+    "a volume label with content": [member(b"label", b"hidden", b"V")],
+    "a piece of a file by pax": [pax({b"GNU.volume.offset": b"5"}), member(b"rest", b"x")],
+    "a GNU sparse file without a map": [member(b"sparse", b"x", b"S")],
+    "a pax sparse file without a size": [
+        pax({b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0"}),
+        member(b"s", b"x"),
+    ],
+    "a sparse file of a later version": sparse_1_0(b"0\n", major=b"2"),
+    "a sparse file in star's form": [pax({b"SCHILY.realsize": b"99"}), member(b"s", b"x")],
+    "a sparse symlink": [
+        pax({b"GNU.sparse.size": b"9", b"GNU.sparse.map": b"0,0"}),
+        member(b"s", kind=b"2", link=b"x"),
+    ],
+    "a sparse name that climbs": [
+        pax({b"GNU.sparse.size": b"9", b"GNU.sparse.map": b"0,1", b"GNU.sparse.name": b"../outside/evil"}),
+        member(b"s", b"x"),
+    ],
+    **{
+        f"a sparse map of {numbers.decode()}": sparse_0_1(numbers)
+        for numbers in (
+            b"0,2",
+            b"5,1,4,0",
+            b"0,1,0,0,9,1",
+            b"10,1",
+            b"0",
+            b"0,1,",
+            b"-1,1",
+            b"0,x",
+            b"9223372036854775808,1",
+        )
+    },
+    "a sparse map with more lines than content": sparse_1_0(b"9\n0\n1\n"),
+    "a sparse map without lines": sparse_1_0(b"1" * 1024),
+    "a sparse map without end": sparse_1_0(b"9999999\n"),
+    "a sparse file larger than any volume": [
+        pax({b"GNU.sparse.size": b"9223372036854775807", b"GNU.sparse.map": b"0,1"}),
+        member(b"s", b"x"),
+    ],
+    "a path in a global header": [pax({b"path": b"a"}, b"g"), member(b"a", b"x")],
+    "a sparse map in a global header": [pax({b"GNU.sparse.map": b"0,1"}, b"g"), member(b"a", b"x")],
     "a file through a symlink": [SYMLINK_OUT, member(b"way/evil", b"x")],
     "a symlink laid over what a file made": [member(b"way/evil", b"x"), SYMLINK_OUT],
     "a folder through a symlink": [SYMLINK_OUT, member(b"way/evil", kind=b"5")],
     "a symlink through a symlink": [SYMLINK_OUT, member(b"way/evil", kind=b"2", link=b"x")],
-    "a file over a symlink": [SYMLINK_OUT, member(b"way", b"x")],
     "a folder over a symlink": [SYMLINK_OUT, member(b"way", kind=b"5")],
     "a hard link to a symlink": [SYMLINK_OUT, member(b"hard", kind=b"1", link=b"way")],
     "a hard link through a symlink": [SYMLINK_OUT, member(b"hard", kind=b"1", link=b"way/precious")],
@@ -51,16 +98,25 @@ HOSTILE = {
     "a hard link to a folder": [member(b"folder", kind=b"5"), member(b"hard", kind=b"1", link=b"folder")],
     "a hard link to the root": [member(b"hard", kind=b"1", link=b".")],
     "a hard link to itself": [member(b"hard", kind=b"1", link=b"hard")],
-    "a hard link over a file": [member(b"a"), member(b"b"), member(b"b", kind=b"1", link=b"a")],
     "a hard link that brings content": [member(b"a"), member(b"b", b"hidden", b"1", link=b"a")],
     "a folder that brings content": [member(b"folder", b"hidden", b"5")],
     "a symlink that brings content": [member(b"link", b"hidden", b"2", link=b"a")],
     "a symlink to nowhere": [member(b"link", kind=b"2")],
     "a symlink with a NUL": [pax({b"linkpath": b"a\0b"}), member(b"link", kind=b"2")],
-    "two files of one name": [member(b"a", b"1"), member(b"./a", b"2")],
+    "a folder over a file and then a file": [member(b"a", b"1"), member(b"a", kind=b"5"), member(b"a", b"2")],
+    "a file over a folder": [member(b"a", kind=b"5"), member(b"a", b"2")],
+    "a file below a symlink that a file took the place of": [
+        SYMLINK_OUT,
+        member(b"way", b"x"),
+        member(b"way/evil", b"x"),
+    ],
+    "a hard link to a symlink that took a file's place": [
+        member(b"a", b"1"),
+        member(b"a", kind=b"2", link=b"x"),
+        member(b"b", kind=b"1", link=b"a"),
+    ],
     "a file and a folder of one name": [member(b"a", b"1"), member(b"a", kind=b"5")],
     "a file below a file": [member(b"a", b"1"), member(b"a/b", b"2")],
-    "two symlinks of one name": [SYMLINK_OUT, SYMLINK_OUT],
     "a file named like a folder": [member(b"folder/", b"x")],
     "a name too long for a file": [pax({b"path": b"n" * 256}), member(b"a")],
     "an owner that means nobody": [pax({b"uid": b"4294967295"}), member(b"a")],
@@ -123,9 +179,10 @@ def test_a_bomb_is_stopped_at_the_limit_by_what_really_comes_out(
 
 def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root: Path, extract: Extract) -> None:
     before = live(root)
+    archive = compressed(precious / "a.tar.gz", member(b"a"), end=bytes(40 << 20))
 
-    with pytest.raises(ArchiveDamaged):
-        extract(compressed(precious / "a.tar.gz", member(b"a"), end=bytes(40 << 20)))
+    with pytest.raises(ArchiveRefused):
+        extract(archive, limits=Limits(total_bytes=32 << 20))
 
     assert live(root) == before
 
@@ -150,20 +207,6 @@ def test_a_staged_folder_swapped_for_a_symlink_lets_nothing_out(precious: Path, 
         extract(archive, filesystem=Stepping(after=swap))
 
     assert without_times(snapshot(precious), b"root") == without_times(before, b"root")
-
-
-@pytest.mark.parametrize("tar_format", ["gnu", "posix"])
-def test_what_gnu_tar_stores_sparse_is_refused(precious: Path, root: Path, extract: Extract, tar_format: str) -> None:
-    sparse = write(precious / "world" / "sparse")
-    with sparse.open("wb") as file:
-        file.truncate(8 << 20)
-    archive = gnu_pack(sparse.parent, precious / "a.tar.gz", tar_format, "--sparse")
-    before = live(root)
-
-    with pytest.raises(ArchiveRefused):
-        extract(archive)
-
-    assert live(root) == before
 
 
 def test_a_refusal_shows_the_name_without_letting_it_speak(precious: Path, extract: Extract) -> None:

@@ -90,13 +90,17 @@ class Workspace:
         folder_clear(old, self.filesystem)
         self.filesystem.remove_folder(_OLD, at=self.fd)
 
-    def discard(self) -> None:
-        """Remove the whole folder, the journal durably before anything else: a commit record whose writing failed
-        must not be found later beside half a staged tree.
-        """
+    def forget(self) -> None:
+        """Remove the journal, durably."""
         if status_at(JOURNAL, at=self.fd) is not None:
             self.filesystem.remove_file(JOURNAL, at=self.fd)
             self.filesystem.sync(self.fd)
+
+    def discard(self) -> None:
+        """Remove the whole folder, the journal before anything else: a commit record whose writing failed must not be
+        found later beside half a staged tree.
+        """
+        self.forget()
         self.sweep()
         self.filesystem.remove_folder(self._name, at=self._reserved_fd)
 

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sidecar.restore.aside import PIECEWISE, Aside
 from sidecar.restore.comparison import metadata_live, metadata_settable
 from sidecar.restore.failures import at_entry
 from sidecar.restore.plan import PUT
@@ -38,7 +39,7 @@ class Exchange:
         self._progress = progress
         self._live = Tree(root_fd)
         self._staged = Tree(workspace.staged())
-        self._aside = workspace.aside()
+        self._aside = Aside(self._live, workspace)
 
     def forward(self) -> None:
         """Make the live data wholly new, and durable."""
@@ -49,7 +50,7 @@ class Exchange:
                     if word == PUT:
                         self._put(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
                     else:
-                        self._take(path, b"%d" % number)
+                        self._take(path, int(inodes[0]), b"%d" % number)
                 self._progress.advance()
         errors: list[OSError] = []
         self._set_kept(errors, forward=True)
@@ -89,8 +90,9 @@ class Exchange:
     def _give_back_metadata(self) -> OSError | None:
         errors: list[OSError] = []
         self._set_kept(errors, forward=False)
-        for listed in (b"merged", b"barred"):
-            for path, metadata in self._listed(listed):
+        listed = [PIECEWISE] if self._workspace.has_list(PIECEWISE) else []
+        for name in [*listed, b"merged", b"barred"]:
+            for path, metadata in self._listed(name):
                 with _collected(errors), at_entry(path):
                     self._set_folder(path, metadata, keep_special=False)
         for error in errors:
@@ -114,13 +116,14 @@ class Exchange:
         if now and now == live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
             return
         if now:
-            self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
+            self._aside.take(path, number)
         self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
 
     def _put_back(self, path: bytes, staged: int, live: int, number: bytes) -> None:
         """The inverse of `_put`, whichever of its two ways it went, and however far."""
         now = self._inode(self._live, path)
         if live and now == live:
+            self._aside.give_back(path, number)
             return
         displaced = self._staged_inode(path, staged, live)
         live_at, name = self._live.parent(path)
@@ -134,23 +137,26 @@ class Exchange:
         if now and not displaced:
             self._filesystem.move(name, at=live_at, to=name, to_at=staged_at)
             now = 0
-        if not now and status_at(number, at=self._aside) is not None:
-            self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
+        if not now and status_at(number, at=self._aside.fd) is not None:
+            self._filesystem.move(number, at=self._aside.fd, to=name, to_at=live_at)
 
-    def _take(self, path: bytes, number: bytes) -> None:
+    def _take(self, path: bytes, live: int, number: bytes) -> None:
         """Set a live name aside. One that somebody made anew after it was taken is not the one that was planned."""
-        live_at, name = self._live.parent(path)
-        if status_at(number, at=self._aside) is None and status_at(name, at=live_at) is not None:
-            self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
+        now = self._inode(self._live, path)
+        if now and (now == live or status_at(number, at=self._aside.fd) is None):
+            self._aside.take(path, number)
 
     def _take_back(self, path: bytes, live: int, number: bytes) -> None:
         live_at, name = self._live.parent(path)
         now = self._inode(self._live, path)
-        if now == live or status_at(number, at=self._aside) is None:
+        if now == live:
+            self._aside.give_back(path, number)
+            return
+        if status_at(number, at=self._aside.fd) is None:
             return
         if not now:
-            self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
-        elif not self._filesystem.exchange(number, at=self._aside, other=name, other_at=live_at):
+            self._filesystem.move(number, at=self._aside.fd, to=name, to_at=live_at)
+        elif not self._filesystem.exchange(number, at=self._aside.fd, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _set_kept(self, errors: list[OSError], *, forward: bool) -> None:

@@ -95,8 +95,13 @@ class Filesystem:
             os.rename(name, to, src_dir_fd=at, dst_dir_fd=to_at)
 
     def exchange(self, name: bytes, *, at: int, other: bytes, other_at: int) -> bool:
-        """Swap two names in one step, whatever they are; False when this filesystem cannot."""
-        return _renameat2(at, name, other_at, other, _RENAME_EXCHANGE)
+        """Swap two names in one step, whatever they are; False when this filesystem cannot, or not these two."""
+        try:
+            return _renameat2(at, name, other_at, other, _RENAME_EXCHANGE)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
 
     def remove_file(self, name: bytes, *, at: int) -> None:
         """Take away a name that is no folder."""

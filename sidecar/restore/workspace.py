@@ -25,7 +25,7 @@ class Workspace:
     what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
     folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps), `kept` (live files that
-    stay, with their metadata).
+    stay, with their metadata), `piecewise` (live folders whose content was moved name by name, as they were).
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:
@@ -66,6 +66,18 @@ class Workspace:
         fd = self.filesystem.make_file(name, at=self.fd)
         self._opened.callback(os.close, fd)
         return fd
+
+    def list_continued(self, name: bytes) -> int:
+        """As `list_made`, but what the list holds already stays."""
+        if status_at(name, at=self.fd) is None:
+            return self.list_made(name)
+        fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        self._opened.callback(os.close, fd)
+        return fd
+
+    def has_list(self, name: bytes) -> bool:
+        """Whether one of the lists was begun."""
+        return status_at(name, at=self.fd) is not None
 
     def list_read(self, name: bytes) -> BinaryIO:
         """Open one of the lists for reading, once more on each call; the caller closes it."""

@@ -6,7 +6,7 @@ something other than a folder, one step moves everything below the name too. `ba
 among them that lack their owner's permissions, and in which a name changes or which move.
 
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
-    take LIVE PATH          a live name that the archive does not have goes away (replace only)
+    take LIVE PATH          a live name that the archive does not have goes away (in overlay: a companion, see there)
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 
+from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import RESERVED
@@ -22,7 +24,7 @@ from sidecar.restore.mounts import Mounts
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
-from sidecar.restore.tree import Tree, folder_scan, frozen_refused, status_at
+from sidecar.restore.tree import Tree, file_head, folder_scan, frozen_refused, status_at
 from sidecar.restore.workspace import Workspace
 
 PUT = b"put"
@@ -112,8 +114,7 @@ class _Planning:
         live_fd = self._live.open_folder(path)
         try:
             self._compare_staged(path, staged_fd, live_fd)
-            if self._mode is Mode.REPLACE or self._kept.files:
-                self._find_extras(path, staged_fd, live_fd)
+            self._find_extras(path, staged_fd, live_fd)
             if self._steps != steps:
                 frozen_refused(live_fd)
                 self._note_barred(path, os.fstat(live_fd))
@@ -138,13 +139,15 @@ class _Planning:
             self._progress.advance()
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
-        """Count what stays, and take away what the archive does not have."""
+        """Count what stays, and take away what the archive does not have: all of it, or what belongs to what it has."""
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
             if self._kept.has(path):
                 self.kept += 1
                 continue
-            if self._mode is not Mode.REPLACE or path == RESERVED or status_at(name, at=staged_fd) is not None:
+            if path == RESERVED or status_at(name, at=staged_fd) is not None:
+                continue
+            if self._mode is not Mode.REPLACE and not self._is_companion(folder, name, staged_fd, live_fd):
                 continue
             live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
             self._refuse_or_queue(path, live)
@@ -152,6 +155,14 @@ class _Planning:
             self._move(TAKE, live.st_ino, path)
             self.removed += 1
             self._progress.advance()
+
+    def _is_companion(self, folder: bytes, name: bytes, staged_fd: int, live_fd: int) -> bool:
+        def archived(other: bytes) -> bytes | None:
+            path = folder + b"/" + other if folder else other
+            return file_head(other, at=live_fd if self._kept.has(path) else staged_fd)
+
+        head = partial(file_head, name, at=live_fd)
+        return is_companion(name, backup=archived, live=lambda _: head() or b"") and head() is not None
 
     def _merge(self, path: bytes, live: os.stat_result) -> None:
         self._merged.add(*_described(live), path)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _GET_FLAGS = 0x8008_6601  # FS_IOC_GETFLAGS, see ioctl_iflags(2)
+_HEAD_BYTES = 64
 _FROZEN = 0x10 | 0x20  # immutable, append-only
 
 
@@ -90,6 +91,21 @@ def frozen_refused(fd: int) -> None:
         return  # a filesystem without such flags
     if int.from_bytes(flags[:4], sys.byteorder) & _FROZEN:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def file_head(name: bytes, *, at: int) -> bytes | None:
+    """The first bytes of a file in an open folder, None when it is none; of one that cannot be read, none."""
+    status = status_at(name, at=at)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return None
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+    except PermissionError:
+        return b""
+    try:
+        return os.read(fd, _HEAD_BYTES)
+    finally:
+        os.close(fd)
 
 
 def folder_scan(fd: int) -> Iterator[bytes]:

@@ -12,8 +12,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from common.sizes import size_text
+from common.system_errors import system_error_text
 
 Params = dict[str, str | int]
+CAUSE = ("path", "errno")
+"""The params of any error that the operating system caused: the path, and the error's name as in errno(3)."""
 
 
 class ApplicationError(Exception):
@@ -59,10 +62,14 @@ def error_detail(*, code: str, params: Params) -> str:
     error = ApplicationError.by_code.get(code, ApplicationError)
     try:
         # On the lazy text itself: a sentence with a plural chooses it by its number.
-        return str(error.message % _readable(params))
+        sentence = str(error.message % _readable(params))
     except (KeyError, ValueError):
         # Parameters that nobody knew, or that were stored by another version: the title is still true.
-        return str(error.bare or error.title)
+        sentence = str(error.bare or error.title)
+    if not all(params.get(name) for name in CAUSE):
+        return sentence
+    reason = system_error_text(str(params["errno"]))
+    return " ".join([sentence, _("At “%(path)s”: %(reason)s") % {"path": params["path"], "reason": reason}])
 
 
 def _readable(params: Params) -> Params:

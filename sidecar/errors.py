@@ -2,14 +2,17 @@
 
 
 class SidecarError(Exception):
-    """Base of every expected failure; `detail` never holds a secret, nor a path outside the virtual roots."""
+    """Base of every expected failure; `detail` never holds a secret, nor a path outside the virtual roots.
+
+    `params` are what the code's sentence may need: numbers, `path` (relative to the data) and `errno` (its name).
+    """
 
     code = "internal"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.params: dict[str, int] = {}
+        self.params: dict[str, int | str] = {}
 
 
 class Refused(SidecarError):

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from sidecar.calls import Call, ShuttingDown
-from sidecar.errors import Cancelled, Refused, SidecarError
+from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import Control, GameServer
 from sidecar.jobs import Job
 from sidecar.restore.extraction import (
@@ -26,6 +27,7 @@ from sidecar.restore.extraction import (
 Told = tuple[ExtractProgress, ExtractSummary | None]
 ExtractJob = Job[ExtractProgress, ExtractSummary]
 
+_NOT_ENDED: Final = "The extraction could not be brought to its end."
 _NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0)
 
 
@@ -68,11 +70,18 @@ class Extractions:
                 return
 
     def outcome(self, *, operation: str) -> Outcome:
-        """What became of the operation's extraction."""
+        """What became of the operation's extraction. One that nobody is at, as it could not be ended, has an error."""
         with self._lock:
             if self._runs(operation):
                 return Outcome(OutcomeKind.RUNNING)
-            return outcome_read(root=self._root, operation=operation)
+            outcome = outcome_read(root=self._root, operation=operation)
+            if outcome.kind is not OutcomeKind.RUNNING:
+                return outcome
+            error = self._job.error() if self._job is not None and self._operation == operation else None
+            if error is None:
+                code, detail = outcome.error_code or SourceFailed.code, outcome.error_detail or _NOT_ENDED
+                return replace(outcome, error_code=code, error_detail=detail)
+            return Outcome(OutcomeKind.RUNNING, None, error.code, error.detail, error.params)
 
     def release(self, *, operation: str) -> None:
         """Forget the operation's extraction. Raises `Refused` while it runs."""
@@ -80,6 +89,14 @@ class Extractions:
             if self._runs(operation):
                 raise Refused("The extraction is still running.")
             outcome_release(root=self._root, operation=operation)
+
+    def settled(self) -> bool:
+        """Whether the data is wholly old or wholly new, whosever extraction it was; what can be mended is."""
+        try:
+            outcomes = extractions_recover(root=self._root)
+        except SidecarError:
+            return False
+        return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
 
     def finish(self) -> None:
         """Start nothing more, give up what is being staged, wait for the end of what is being exchanged."""
@@ -107,7 +124,7 @@ class Extractions:
         self._operation, self._job, self._followers = operation, job, 1
 
         def extract() -> ExtractSummary:
-            with self._server.exchange(server, cancelled=job.cancelled, settled=self._settled) as stop:
+            with self._server.exchange(server, cancelled=job.cancelled, settled=self.settled) as stop:
                 return archive_extract(
                     archive=archive,
                     root=self._root,
@@ -120,14 +137,6 @@ class Extractions:
 
         job.start(extract)
         return job
-
-    def _settled(self) -> bool:
-        """Whether the data is wholly old or wholly new, whosever extraction it was; what can be mended is."""
-        try:
-            outcomes = extractions_recover(root=self._root)
-        except SidecarError:
-            return False
-        return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
 
     def _leave(self, call: Call, job: ExtractJob) -> None:
         with self._lock:

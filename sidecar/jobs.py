@@ -76,6 +76,11 @@ class Job(Generic[P, R]):
         """What the work ended with, waiting for it; raises what it failed with."""
         return self._future.result()
 
+    def error(self) -> SidecarError | None:
+        """What the work failed with, if it has ended so."""
+        error = self._future.exception() if self.done() else None
+        return error if isinstance(error, SidecarError) else None
+
     def _run(self, work: Callable[[], R]) -> None:
         try:
             self._future.set_result(work())

@@ -1,5 +1,6 @@
 """What the daemon's work tells, as messages of the wire."""
 
+import json
 from typing import Final
 
 from sidecar.archive.pack import PackProgress, WarningKind
@@ -87,6 +88,7 @@ def outcome_reply(outcome: Outcome) -> wire.GetExtractOutcomeReply:
         result=None if outcome.summary is None else _extract_result(outcome.summary),
         error_code=outcome.error_code,
         error_detail=outcome.error_detail,
+        error_params=json.dumps(dict(outcome.error_params)) if outcome.error_params else "",
     )
 
 

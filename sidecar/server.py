@@ -18,7 +18,7 @@ from sidecar.errors import SidecarError
 from sidecar.extracting import Extractions
 from sidecar.fences import Fences
 from sidecar.game.game import Game
-from sidecar.restore.extraction import OutcomeKind, extractions_recover
+from sidecar.restore.extraction import extractions_recover
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
 from sidecar.starting import StartError
@@ -59,7 +59,7 @@ def signals_hold() -> None:
 def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises `StartError` when it cannot start."""
     scratch = Scratch(config.scratch)
-    settled = _recover(config)
+    _recover(config)
     scratch.sweep()
     calls = Calls(Fences(scratch.fences))
     game = Game(config.game, folder=scratch.folder)
@@ -71,7 +71,7 @@ def serve(config: Config) -> None:
     certificates = Certificates(folder=tls, calls=calls)
     server = _server(config, service.handlers() | certificates.handlers(), healths)
     address = _listen(server, config, tls)
-    game.recover(settled=settled)
+    game.recover(settled=extractions.settled)
     server.start()
     sys.stdout.write(f"listening on {address}\n")
     sys.stdout.flush()
@@ -86,15 +86,15 @@ def serve(config: Config) -> None:
     game.finish()
 
 
-def _recover(config: Config) -> bool:
-    """Bring extractions to their end; returns whether that could be done with all of them."""
+def _recover(config: Config) -> None:
+    """Bring extractions to their end."""
     try:
         outcomes = extractions_recover(root=config.data_root)
     except SidecarError as error:
         raise StartError(f"{config.data_root}: {error.detail}") from error
     for operation, outcome in outcomes:
-        _log.warning("extraction of operation=%r was interrupted: now %s", operation, outcome.kind.name.lower())
-    return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
+        ending = outcome.kind.name.lower() + (f" ({outcome.error_detail!r})" if outcome.error_detail else "")
+        _log.warning("extraction of operation=%r was interrupted: now %s", operation, ending)
 
 
 def _server(config: Config, handlers: Handlers, healths: health.HealthServicer) -> grpc.Server:

@@ -3,14 +3,14 @@
 
 class SidecarClientError(Exception):
     """Base of all. `code` is one of the stable error codes of operations, `detail` is fit for a customer; `params` are
-    the numbers that the code's sentence may need.
+    what the code's sentence may need: numbers, the `path` that it is about, the `errno` by its name.
     """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
-        self.params: dict[str, int] = {}
+        self.params: dict[str, int | str] = {}
 
 
 class SidecarUnavailable(SidecarClientError):

@@ -60,13 +60,14 @@ def outcome_from_wire(reply: wire.GetExtractOutcomeReply) -> ExtractOutcome:
     kind = _OUTCOMES.get(reply.outcome)
     if kind is None or (kind is OutcomeKind.COMPLETED) != reply.HasField("result"):
         raise SidecarFailed("internal", "The sidecar reported an outcome that the portal does not know.")
-    failure = error_from_wire(code=reply.error_code, detail=reply.error_detail)
-    rolled_back = kind is OutcomeKind.ROLLED_BACK
+    failure = error_from_wire(code=reply.error_code, detail=reply.error_detail, params=reply.error_params)
+    failed = kind is OutcomeKind.ROLLED_BACK or (kind is OutcomeKind.RUNNING and reply.error_code != "")
     return ExtractOutcome(
         kind=kind,
         result=_result(reply.result) if kind is OutcomeKind.COMPLETED else None,
-        error_code=failure.code if rolled_back else "",
-        error_detail=failure.detail if rolled_back else "",
+        error_code=failure.code if failed else "",
+        error_detail=failure.detail if failed else "",
+        error_params=failure.params if failed else {},
     )
 
 

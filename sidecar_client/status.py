@@ -1,6 +1,7 @@
 """How the end of a call becomes one of the client's errors."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,7 +12,9 @@ from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
 from sidecar_client.errors import Refused, SidecarClientError, SidecarFailed, SidecarUnavailable, SourceFailed
 
 _DETAIL_CHARACTERS: Final = 500
-_PARAMS_CHARACTERS: Final = 1000
+_PARAMS_CHARACTERS: Final = 4000
+_PATH_CHARACTERS: Final = 1000
+_ERRNO: Final = re.compile(r"E[A-Z0-9]{1,20}")
 _NUMBER_MAX: Final = 2**63 - 1
 
 _WITH_THEIR_OWN_CLASS: Final[dict[str, Callable[[str], SidecarClientError]]] = {
@@ -52,14 +55,17 @@ _ABSENCES: Final = frozenset(
 )
 
 
-def error_from_wire(*, code: str, detail: str) -> SidecarClientError:
+def error_from_wire(*, code: str, detail: str, params: str = "") -> SidecarClientError:
     """The error for a code that a sidecar sent; one that is not in the contract becomes `internal`."""
-    shown = "".join(character for character in detail[:_DETAIL_CHARACTERS] if character.isprintable())
+    shown = _printable(detail, _DETAIL_CHARACTERS)
     if code in _WITH_THEIR_OWN_CLASS:
-        return _WITH_THEIR_OWN_CLASS[code](shown)
-    if code in _OTHERS:
-        return SidecarFailed(code, shown)
-    return SidecarFailed("internal", "The sidecar reported a failure that the portal does not know.")
+        error = _WITH_THEIR_OWN_CLASS[code](shown)
+    elif code in _OTHERS:
+        error = SidecarFailed(code, shown)
+    else:
+        return SidecarFailed("internal", "The sidecar reported a failure that the portal does not know.")
+    error.params = _params(params)
+    return error
 
 
 def error_from_status(error: grpc.RpcError) -> SidecarClientError:
@@ -68,9 +74,9 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
         return SidecarUnavailable("The sidecar does not answer.")
     told = {key: str(value) for key, value in error.trailing_metadata() or ()}
     if CODE_METADATA in told:
-        failure = error_from_wire(code=told[CODE_METADATA], detail=error.details() or "")
-        failure.params = _params(told.get(PARAMS_METADATA, "{}"))
-        return failure
+        return error_from_wire(
+            code=told[CODE_METADATA], detail=error.details() or "", params=told.get(PARAMS_METADATA, "")
+        )
     status = error.code()
     if any(words in (error.details() or "") for words in _NOT_BELIEVED):
         return Refused("The sidecar could not prove that it is the one that was meant.")
@@ -81,14 +87,28 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
     return SidecarFailed("internal", "The sidecar failed in a way it could not explain.")
 
 
-def _params(text: str) -> dict[str, int]:
-    """The numbers of a sentence. Whatever else a sidecar sent is dropped: it is not trusted with words."""
+def _params(text: str) -> dict[str, int | str]:
+    """The numbers of a sentence, its path and its error's name. Whatever else a sidecar sent is dropped: it is not
+    trusted with words.
+    """
     try:
         values = json.loads(text) if len(text) <= _PARAMS_CHARACTERS else {}
     except ValueError:
         return {}
     pairs = values.items() if isinstance(values, dict) else ()
-    return {name: value for name, value in pairs if type(value) is int and 0 <= value <= _NUMBER_MAX}
+    known: dict[str, int | str] = {}
+    for name, value in pairs:
+        if type(value) is int and 0 <= value <= _NUMBER_MAX:
+            known[name] = value
+        elif name == "path" and isinstance(value, str):
+            known[name] = _printable(value, _PATH_CHARACTERS)
+        elif name == "errno" and isinstance(value, str) and _ERRNO.fullmatch(value):
+            known[name] = value
+    return known
+
+
+def _printable(text: str, characters: int) -> str:
+    return "".join(character for character in text[:characters] if character.isprintable())
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What goes to a sidecar and comes back, in the portal's own types."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -158,12 +159,16 @@ class OutcomeKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExtractOutcome:
-    """The journal's word: `result` comes with `COMPLETED`, the error's code and detail with `ROLLED_BACK`."""
+    """The journal's word: `result` comes with `COMPLETED`, the error's code, detail and params with `ROLLED_BACK`.
+
+    `RUNNING` with an error could not be brought to its end, and nobody is at it.
+    """
 
     kind: OutcomeKind
     result: ExtractResult | None
     error_code: str
     error_detail: str
+    error_params: Mapping[str, int | str] = field(default_factory=dict)
 
 
 class ServerControl(enum.StrEnum):

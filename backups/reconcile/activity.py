@@ -139,8 +139,9 @@ def outcomes_look(look: Look) -> Iterator[Seen | Blind]:
         state=OperationState.SUCCEEDED,
         finished_at__gt=OuterRef("finished_at"),
     )
-    over = Operation.objects.filter(kind__in=EXCHANGE_KINDS, params__exchange="begun").exclude(state__in=LIVE_STATES)
-    ended = over.filter(Q(error_code__in=unspoken) | given_up, ~Exists(later), **look.of("operation"))
+    begun = Q(params__exchange="begun") & (Q(error_code__in=unspoken) | given_up)
+    over = Operation.objects.filter(kind__in=EXCHANGE_KINDS).exclude(state__in=LIVE_STATES)
+    ended = over.filter(begun | Q(params__exchange="unended"), ~Exists(later), **look.of("operation"))
     for operation in rows_of(ended):
         yield Seen(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
 from backups.errors import SidecarUnavailableError
-from common.errors import ApplicationError
+from common.errors import CAUSE, ApplicationError
 from provisions.models import Provision
 from provisions.services.provisions import sidecar_seen
 from provisions.services.sidecar_address import sidecar_address
@@ -86,10 +86,10 @@ def sidecar_errors(checkpoint: Callable[[], None]) -> Iterator[None]:
         raise sidecar_error(error.code, error.params) from error
 
 
-def sidecar_error(code: str, params: dict[str, int] | None = None) -> ApplicationError:
-    """The product's error for a code that came from a sidecar, with the numbers of its sentence."""
+def sidecar_error(code: str, params: Mapping[str, int | str] | None = None) -> ApplicationError:
+    """The product's error for a code that came from a sidecar, with the numbers and the path of its sentence."""
     if code in FROM_SIDECAR:
-        # Its sentences tell of bytes only; what else a sidecar names is not for them.
-        numbers = {name: value for name, value in (params or {}).items() if name.endswith("_bytes")}
-        return ApplicationError.by_code[code](**numbers)
+        # Whatever else a sidecar names is not for its sentences.
+        known = {name: value for name, value in (params or {}).items() if name.endswith("_bytes") or name in CAUSE}
+        return ApplicationError.by_code[code](**known)
     return SidecarUnavailableError() if code == "cancelled" else ApplicationError()

@@ -15,15 +15,13 @@ from backups.errors import OperationCancelled, WorkerLost
 from backups.models import EXCHANGE_KINDS, Operation, OperationKind, OperationState
 from backups.services.operations import operation_fail, operation_finish, operation_requeue
 from backups.work.lease import LEASE_SECONDS
-from backups.work.retry import LAST_RESORT, backoff_seconds
+from backups.work.retry import ATTEMPTS, LAST_RESORT, backoff_seconds
 from common.locks import row_lock
 
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 3.0
 """How long a cancelled operation has to reach a checkpoint; with the time between two looks it is over in ten."""
-ATTEMPTS = 3
-"""After so many lost workers an operation is ended: it may be what kills them. A delete is tried without end."""
 
 
 class LeaseJudge:

@@ -21,7 +21,7 @@ from backups.services.operations import backups_give_back, operation_finish, ope
 from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
 from backups.work.hashing import HashThread
 from backups.work.lease import FenceLost, Lease
-from backups.work.retry import LAST_RESORT, Postponed
+from backups.work.retry import ATTEMPTS, LAST_RESORT, Postponed
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
 from common.states import compare_and_set
@@ -63,11 +63,7 @@ def restore_run(operation: Operation, lease: Lease) -> None:
             _exchange(client=client, info=info, operation=operation, lease=lease)
         # Released before the row says so: who sees `ready` finds nothing of ours beside their files. When the sidecar
         # never lets that be done, the data is new all the same, and the operation has succeeded.
-        try:
-            client.extract_release()
-        except SidecarClientError as error:
-            if not _is_overdue(operation):
-                raise Postponed(seconds=30, counts=False) from error
+        _release(client, operation)
     _commit(operation)
 
 
@@ -82,15 +78,41 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
         if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
             _exchange_note(operation, "begun")
             outcome = _extract(client=client, info=info, operation=operation, lease=lease)
+        if outcome.kind is OutcomeKind.RUNNING:
+            raise _unended(operation, outcome)
     if outcome.kind is OutcomeKind.NONE:
         raise SidecarUnavailableError
     with contextlib.suppress(SidecarClientError):
         client.file_delete(path=_archive_path(operation))
     if outcome.kind is OutcomeKind.ROLLED_BACK:
-        with _awaited(operation):
-            client.extract_release()
-        raise sidecar_error(outcome.error_code)
+        _release(client, operation)
+        raise sidecar_error(outcome.error_code, outcome.error_params)
     _exchange_note(operation, "done")
+
+
+def _unended(operation: Operation, outcome: ExtractOutcome) -> Exception:
+    """The sidecar could not bring the exchange to its end: raise this to try again, a few times, or to say why.
+
+    All of old and new is kept beside the server, and its sidecar goes on trying; the order is not held for it.
+    """
+    if operation.attempts < ATTEMPTS and operation.cancel_requested_at is None:
+        return Postponed(seconds=20, counts=True)
+    _exchange_note(operation, "unended")
+    return sidecar_error(outcome.error_code, outcome.error_params)
+
+
+def _release(client: SidecarClient, operation: Operation) -> None:
+    """Have the sidecar forget the exchange. One that cannot, a few times, leaves something beside the data; one that is
+    away is waited for.
+    """
+    try:
+        client.extract_release()
+    except SidecarFailed as error:
+        if operation.attempts < ATTEMPTS:
+            raise Postponed(seconds=20, counts=True) from error
+    except SidecarClientError as error:
+        if not _is_overdue(operation):
+            raise Postponed(seconds=30, counts=False) from error
 
 
 def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
@@ -219,7 +241,7 @@ def _journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) -
     while time.monotonic() < deadline:
         with contextlib.suppress(SidecarClientError):
             outcome = client.extract_outcome()
-            if outcome.kind is not OutcomeKind.RUNNING:
+            if outcome.kind is not OutcomeKind.RUNNING or outcome.error_code:
                 return outcome
         if lease.interrupted():
             # The exchange goes on without us; whoever claims the operation next asks again.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from itertools import islice
+from pathlib import Path
 
 from repository.restoring.folders import folder_open, is_folder
 
@@ -54,8 +56,72 @@ def _emptied(name: bytes, *, at: int, top: int) -> bytes | None:
         finally:
             os.close(held)
     lifted = b"inode-%d" % status.st_ino
-    os.rename(name, lifted, src_dir_fd=at, dst_dir_fd=top)
-    return lifted
+    return lifted if folder_lift(name, at=at, to=lifted, top=top) else None
+
+
+def folder_lift(name: bytes, *, at: int, to: bytes, top: int) -> bool:
+    """Move a folder into `top`. False when its filesystem renames no such folder, and it was removed where it is.
+
+    That is an overlay's folder of a lower layer; a folder made above one may be in it, and is lifted.
+    """
+    try:
+        os.rename(name, to, src_dir_fd=at, dst_dir_fd=top)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _remove_in_place(name, at=at)
+        return False
+    return True
+
+
+def _remove_in_place(name: bytes, *, at: int) -> None:
+    """Remove a folder from its deepest one upwards, each opened by its path below `at`. Raise EBUSY for a mount."""
+    path, mount = [name], _mount_of(at)
+    while path:
+        inner = _open_below(path, at=at)
+        try:
+            if _mount_of(inner) != mount:
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+            deeper = _unlink_files(inner)
+        finally:
+            os.close(inner)
+        if deeper is not None:
+            path.append(deeper)
+            continue
+        above = _open_below(path[:-1], at=at)
+        try:
+            os.rmdir(path.pop(), dir_fd=above)
+        finally:
+            os.close(above)
+
+
+def _unlink_files(fd: int) -> bytes | None:
+    """Remove what is no folder until there is nothing, or return the first folder."""
+    if os.fstat(fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.fchmod(fd, stat.S_IRWXU)
+    while names := _names(fd):
+        for name in names:
+            if is_folder(name, at=fd):
+                return name
+            os.unlink(name, dir_fd=fd)
+    return None
+
+
+def _mount_of(fd: int) -> str:
+    """The id of the mount that an open folder is on: a bind mount of the same device has one of its own."""
+    (line,) = (line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if line.startswith("mnt_id"))
+    return line
+
+
+def _open_below(path: list[bytes], *, at: int) -> int:
+    fd = os.dup(at)
+    for part in path:
+        try:
+            deeper = folder_open(part, at=fd)
+        finally:
+            os.close(fd)
+        fd = deeper
+    return fd
 
 
 def _names(fd: int) -> list[bytes]:

@@ -11,7 +11,7 @@ from itertools import count
 
 from repository.errors import TargetBusy, TargetFailed
 from repository.restoring.folders import Folder
-from repository.restoring.removal import folder_clear, folder_remove
+from repository.restoring.removal import folder_clear, folder_lift, folder_remove
 from repository.sources.walk import RESERVED_FOLDER
 
 _OURS = b"restoring"
@@ -60,8 +60,8 @@ class Reserved:
     def take(self, name: bytes, *, at: int) -> None:
         """Move a folder away, and remove it with all it holds."""
         moved = b"%d" % next(self._numbers)
-        os.rename(name, moved, src_dir_fd=at, dst_dir_fd=self.fd)
-        folder_remove(moved, top=self.fd)
+        if folder_lift(name, at=at, to=moved, top=self.fd):
+            folder_remove(moved, top=self.fd)
 
     def close(self) -> None:
         """Remove what is left, and the folder itself unless others use it; once is enough."""

@@ -1,7 +1,7 @@
 """The game server of one daemon."""
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,8 +47,8 @@ class Game:
         """Whether the game server can be stopped and started."""
         return self._profile.can_stop
 
-    def recover(self, *, settled: bool) -> None:
-        """Take back, in the background, what an earlier daemon left; `settled`: no extraction is half done."""
+    def recover(self, *, settled: Callable[[], bool]) -> None:
+        """Take back, in the background, what an earlier daemon left; `settled`: whether no extraction is half done."""
         self._quiescence.recover()
         self.server.recover(settled=settled)
 

@@ -43,18 +43,17 @@ class GameServer:
         self._exchanging = False
         # Until then a server that was told to stop, and still runs, may be on its way down.
         self._stopping_until = 0.0
+        self._settled: Callable[[], bool] = lambda: True
         self._retry = Retry(name="starting the game", attempt=self._start_left)
 
-    def recover(self, *, settled: bool) -> None:
-        """Start the server if an earlier daemon died having stopped it, and its data is `settled`: whole."""
+    def recover(self, *, settled: Callable[[], bool]) -> None:
+        """Start the server if an earlier daemon died having stopped it, as soon as its data is `settled`: whole."""
         if not self._mark.present():
             return
         if not self._profile.can_stop:
             _log.error("the game server was left stopped, and the configuration does not say any more how it starts")
             return
-        if not settled:
-            _log.error("the game server stays stopped: an extraction could not be brought to its end")
-            return
+        self._settled = settled
         _log.warning("the game server was left stopped: it is started")
         self._stopping_until = time.monotonic() + self._profile.settings.stop_seconds
         self._retry.begin()
@@ -71,7 +70,7 @@ class GameServer:
         """Give a function that stops the server; at the end it is started again if it ran before.
 
         The function raises ServerNotStopped, or Cancelled as soon as `cancelled` says so. `settled` tells at the end
-        whether the data is whole: on any other the server is not started.
+        whether the data is whole: on any other the server is not started until it is, which is tried again and again.
         """
 
         def stop() -> None:
@@ -85,8 +84,9 @@ class GameServer:
         finally:
             with self._lock:
                 self._exchanging = False
-            if self._mark.present():
-                self._start_again(settled)
+            self._settled = settled
+            if self._mark.present() and not self._start_left():
+                self._retry.begin()
 
     def finish(self) -> None:
         """Try no more to start the server; that is for the next daemon."""
@@ -113,18 +113,15 @@ class GameServer:
             pause.wait(_LOOK_SECONDS)
         self._stopping_until = 0.0
 
-    def _start_again(self, settled: Callable[[], bool]) -> None:
-        if not settled():
-            _log.error("the game server stays stopped: the extraction could not be brought to its end")
-        elif not self._start_left():
-            self._retry.begin()
-
     def _start_left(self) -> bool:
         """Start the server if that is still to be done; returns whether nothing is left to do."""
         with self._lock:
             if self._exchanging or not self._mark.present():
                 # The exchange starts it at its own end.
                 return True
+            if not self._settled():
+                _log.error("the game server stays stopped: the extraction could not be brought to its end")
+                return False
             running = self._profile.running()
             if running is None or (running and time.monotonic() < self._stopping_until):
                 return False

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
+from sidecar.restore.failures import at_entry
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
@@ -51,15 +52,15 @@ def archive_compare(*, archive: Archive, root_fd: int, progress: Progress) -> Co
     try:
         with archive.read() as (reader, density):
             for member in reader.members():
-                comparing.take(member, reader, density)
+                with at_entry(member.path):
+                    comparing.take(member, reader, density)
     finally:
         comparing.close()
     return comparing.found
 
 
-def metadata_wanted(member: Member, live: os.stat_result) -> Metadata:
-    """What a live file's metadata should be: the archive's, but only root gives owners."""
-    meta = member.metadata
+def metadata_settable(meta: Metadata, live: os.stat_result) -> Metadata:
+    """The metadata that a live file or folder can be given of some: only root gives owners."""
     return meta if os.geteuid() == 0 else Metadata(meta.mode, live.st_uid, live.st_gid, meta.mtime_ns)
 
 
@@ -148,7 +149,7 @@ def _can_be_set(member: Member, live: os.stat_result) -> bool:
     """Whether a live file has the archive's metadata, or can be given it: without being root only its owner may, and
     must be able to open it once more afterwards.
     """
-    if metadata_wanted(member, live) == metadata_live(live) or os.geteuid() == 0:
+    if metadata_settable(member.metadata, live) == metadata_live(live) or os.geteuid() == 0:
         return True
     return live.st_uid == os.geteuid() and bool(member.metadata.mode & stat.S_IRUSR)
 

@@ -2,6 +2,7 @@
 
 The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
 name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
+Nothing is touched that is right already, in neither direction: it may be refused, and then nothing could ever end.
 Files that stay are given their metadata behind the names, in both directions, while their inode is the planned one. A
 game that runs on may change live names meanwhile: what it made instead is set aside like what was planned.
 """
@@ -15,6 +16,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sidecar.restore.aside import PIECEWISE, Aside
+from sidecar.restore.comparison import metadata_live, metadata_settable
+from sidecar.restore.failures import at_entry
 from sidecar.restore.plan import PUT
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import records_read
@@ -22,6 +26,7 @@ from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.tree import Tree, status_at
 from sidecar.restore.workspace import KEPT, Workspace
 
+_FINAL = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP})
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
@@ -34,47 +39,66 @@ class Exchange:
         self._progress = progress
         self._live = Tree(root_fd)
         self._staged = Tree(workspace.staged())
-        self._aside = workspace.aside()
+        self._aside = Aside(self._live, workspace)
 
     def forward(self) -> None:
         """Make the live data wholly new, and durable."""
         self._set_barred(b"barred", opened=True)
         with self._workspace.list_read(b"moves") as moves:
             for number, (word, *inodes, path) in enumerate(records_read(moves)):
-                if word == PUT:
-                    self._put(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
-                else:
-                    self._take(path, b"%d" % number)
+                with at_entry(path):
+                    if word == PUT:
+                        self._put(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
+                    else:
+                        self._take(path, int(inodes[0]), b"%d" % number)
                 self._progress.advance()
-        self._set_kept(forward=True)
+        errors: list[OSError] = []
+        self._set_kept(errors, forward=True)
+        if errors:
+            raise errors[0]
         self._set_barred(b"barred", opened=False)
         for path, metadata in self._listed(b"folders"):
-            self._set_folder(path, metadata, keep_special=True)
+            with at_entry(path):
+                self._set_folder(path, metadata, keep_special=True)
         self._workspace.sync()
 
-    def backward(self) -> None:
-        """Make the live data wholly old again, and durable. Every step is tried; the first error is raised after."""
-        errors: list[OSError] = []
+    def backward(self) -> OSError | None:
+        """Make the live data wholly old again, and durable. Every step is tried; the first error is raised after.
+
+        Metadata that is refused its way back for good does not keep the rest from its end: the first such refusal is
+        returned. All content is old again then.
+        """
         for listed in (b"barred", b"folders"):
-            with _collected([]):  # if that is in the way, the steps that need it will say so
-                self._set_barred(listed, opened=True)
+            self._set_barred(listed, opened=True, errors=[])  # if that is in the way, the steps that need it will say
+        stuck: list[OSError] = []
+        refused: OSError | None = None
         with self._workspace.list_read(b"moves") as moves:
             for number, (word, *inodes, path) in enumerate(records_read(moves)):
-                with _collected(errors):
+                with _collected(stuck), at_entry(path):
                     if word == PUT:
                         self._put_back(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
                     else:
                         self._take_back(path, int(inodes[0]), b"%d" % number)
                 self._progress.advance()
-        with _collected(errors):
-            self._set_kept(forward=False)
-        for listed in (b"merged", b"barred"):
-            for path, metadata in self._listed(listed):
-                with _collected(errors):
-                    self._set_folder(path, metadata, keep_special=False)
-        if errors:
-            raise errors[0]
+        with _collected(stuck):
+            refused = self._give_back_metadata()
+        if stuck:
+            raise stuck[0]
         self._workspace.sync()
+        return refused
+
+    def _give_back_metadata(self) -> OSError | None:
+        errors: list[OSError] = []
+        self._set_kept(errors, forward=False)
+        listed = [PIECEWISE] if self._workspace.has_list(PIECEWISE) else []
+        for name in [*listed, b"merged", b"barred"]:
+            for path, metadata in self._listed(name):
+                with _collected(errors), at_entry(path):
+                    self._set_folder(path, metadata, keep_special=False)
+        for error in errors:
+            if error.errno not in _FINAL:
+                raise error
+        return errors[0] if errors else None
 
     def close(self) -> None:
         """Give back the descriptors."""
@@ -92,13 +116,14 @@ class Exchange:
         if now and now == live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
             return
         if now:
-            self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
+            self._aside.take(path, number)
         self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
 
     def _put_back(self, path: bytes, staged: int, live: int, number: bytes) -> None:
         """The inverse of `_put`, whichever of its two ways it went, and however far."""
         now = self._inode(self._live, path)
         if live and now == live:
+            self._aside.give_back(path, number)
             return
         displaced = self._staged_inode(path, staged, live)
         live_at, name = self._live.parent(path)
@@ -112,43 +137,44 @@ class Exchange:
         if now and not displaced:
             self._filesystem.move(name, at=live_at, to=name, to_at=staged_at)
             now = 0
-        if not now and status_at(number, at=self._aside) is not None:
-            self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
+        if not now and status_at(number, at=self._aside.fd) is not None:
+            self._filesystem.move(number, at=self._aside.fd, to=name, to_at=live_at)
 
-    def _take(self, path: bytes, number: bytes) -> None:
+    def _take(self, path: bytes, live: int, number: bytes) -> None:
         """Set a live name aside. One that somebody made anew after it was taken is not the one that was planned."""
-        live_at, name = self._live.parent(path)
-        if status_at(number, at=self._aside) is None and status_at(name, at=live_at) is not None:
-            self._filesystem.move(name, at=live_at, to=number, to_at=self._aside)
+        now = self._inode(self._live, path)
+        if now and (now == live or status_at(number, at=self._aside.fd) is None):
+            self._aside.take(path, number)
 
     def _take_back(self, path: bytes, live: int, number: bytes) -> None:
         live_at, name = self._live.parent(path)
         now = self._inode(self._live, path)
-        if now == live or status_at(number, at=self._aside) is None:
+        if now == live:
+            self._aside.give_back(path, number)
+            return
+        if status_at(number, at=self._aside.fd) is None:
             return
         if not now:
-            self._filesystem.move(number, at=self._aside, to=name, to_at=live_at)
-        elif not self._filesystem.exchange(number, at=self._aside, other=name, other_at=live_at):
+            self._filesystem.move(number, at=self._aside.fd, to=name, to_at=live_at)
+        elif not self._filesystem.exchange(number, at=self._aside.fd, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    def _set_kept(self, *, forward: bool) -> None:
+    def _set_kept(self, errors: list[OSError], *, forward: bool) -> None:
         """Give the files that stay the archive's metadata, or what they had. One that has another inode by now, or on
         the way forward another time, was written after the commit record: it is the game's.
         """
-        errors: list[OSError] = []
         with contextlib.suppress(FileNotFoundError), self._workspace.list_read(KEPT) as kept:
             for _, inode, *fields, path in records_read(kept):
                 if fields[3:7] == fields[7:11]:
                     continue
                 wanted, had = (Metadata(*map(int, group)) for group in (fields[3:7], fields[7:11]))
-                with _collected(errors):
+                with _collected(errors), at_entry(path):
                     self._set_file(path, int(inode), wanted if forward else had, (wanted, had) if forward else ())
                 self._progress.advance()
-        if errors:
-            raise errors[0]
 
     def _set_file(self, path: bytes, inode: int, metadata: Metadata, expected: tuple[Metadata, ...]) -> None:
-        if self._inode(self._live, path) != inode:
+        live = self._live.status(path)
+        if live is None or live.st_ino != inode or metadata_live(live) == metadata:
             return
         at, name = self._live.parent(path)
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
@@ -168,28 +194,34 @@ class Exchange:
 
     def _set_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
         """Set a live folder's metadata. With `keep_special` its own setuid, setgid and sticky bits stay: an archive
-        never brings any, and a shared group must not be lost to a restore.
+        never brings any, and a shared group must not be lost to a restore. One that is right already is not opened.
         """
+        live = self._live.status(path) if path else None
+        if live is not None and metadata_live(live) == _wanted(metadata, live, keep_special=keep_special):
+            return
         fd = self._live.open_folder(path)
         try:
-            special = os.fstat(fd).st_mode & _SPECIAL if keep_special else 0
-            self._filesystem.set_metadata(fd, replace(metadata, mode=metadata.mode | special))
+            self._filesystem.set_metadata(fd, _wanted(metadata, os.fstat(fd), keep_special=keep_special))
         finally:
             os.close(fd)
 
-    def _set_barred(self, listed: bytes, *, opened: bool) -> None:
+    def _set_barred(self, listed: bytes, *, opened: bool, errors: list[OSError] | None = None) -> None:
         """Give those live folders of a list that lack their owner's permissions these, or take them away again. One
-        that is no folder any more has been exchanged already.
+        that is no folder any more has been exchanged already. With `errors` the first one is kept instead of raised.
         """
         for path, metadata in self._listed(listed):
             if metadata.mode & stat.S_IRWXU == stat.S_IRWXU:
                 continue
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                fd = self._live.open_folder(path)
-                try:
-                    self._filesystem.set_mode(fd, metadata.mode | (stat.S_IRWXU if opened else 0))
-                finally:
-                    os.close(fd)
+            with _collected(errors), at_entry(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                self._set_mode(path, metadata.mode, opened=opened)
+
+    def _set_mode(self, path: bytes, mode: int, *, opened: bool) -> None:
+        fd = self._live.open_folder(path)
+        try:
+            had = stat.S_IMODE(os.fstat(fd).st_mode)
+            self._filesystem.set_mode(fd, had | stat.S_IRWXU if opened else mode)
+        finally:
+            os.close(fd)
 
     def _staged_inode(self, path: bytes, staged: int, live: int) -> int:
         """What is at a staged place: the staged inode, the one it displaced, or nothing. Raise ESTALE for any other,
@@ -207,10 +239,20 @@ class Exchange:
         return status.st_ino if status else 0
 
 
+def _wanted(metadata: Metadata, live: os.stat_result, *, keep_special: bool) -> Metadata:
+    special = live.st_mode & _SPECIAL if keep_special else 0
+    return metadata_settable(replace(metadata, mode=metadata.mode | special), live)
+
+
 @contextlib.contextmanager
-def _collected(errors: list[OSError]) -> Iterator[None]:
-    """Keep an error instead of letting it end the work; only the first, for there may be as many as steps."""
+def _collected(errors: list[OSError] | None) -> Iterator[None]:
+    """Keep an error instead of letting it end the work, where there is a list; only the first that may pass and the
+    first that is final, for there may be as many as steps.
+    """
     try:
         yield
     except OSError as error:
-        errors[:] = errors[:1] or [error]
+        if errors is None:
+            raise
+        if not any((known.errno in _FINAL) == (error.errno in _FINAL) for known in errors):
+            errors.append(error)

@@ -124,7 +124,9 @@ def outcome_release(*, root: Path, operation: str) -> None:
             if reserved_fd is None or status_at(name, at=reserved_fd) is None:
                 return
             with contextlib.closing(Workspace(reserved_fd, name, volume)) as workspace:
-                workspace.discard()
+                workspace.forget()
+                with contextlib.suppress(OSError):  # an immutable file that was taken away, say: the next recovery's
+                    workspace.discard()
         reserved_remove(root_fd, volume)
 
 
@@ -162,8 +164,8 @@ def _conclude(root_fd: int, workspace: Workspace, journal: Journal, progress: Pr
                 cause = error
                 journal.roll_back(failure_named(error, root_fd))
         if journal.state is State.ROLLING_BACK:
-            exchange.backward()
-            journal.rolled_back()
+            refused = exchange.backward()
+            journal.rolled_back(failure_named(refused, root_fd) if refused else None)
     with contextlib.suppress(OSError):  # what cannot be removed now is removed by the release
         workspace.sweep()
     if journal.state is State.ROLLED_BACK:
@@ -190,7 +192,8 @@ def _recover_one(root_fd: int, workspace: Workspace) -> Outcome | None:
         try:
             journal = Journal.open(at=workspace.fd, filesystem=workspace.filesystem)
             if journal is None or journal.state is State.STAGING:
-                workspace.discard()
+                with contextlib.suppress(OSError):  # it keeps nobody from anything
+                    workspace.discard()
                 return Outcome(OutcomeKind.NONE)
             if journal.outcome.kind is not OutcomeKind.RUNNING:
                 with contextlib.suppress(OSError):

@@ -10,11 +10,31 @@ from pathlib import Path
 
 from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
 from sidecar.restore.limits import DEFAULT_LIMITS
+from sidecar.restore.member_paths import shown
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BY_CODE: dict[str, type[SidecarError]] = {
     error.code: error for error in (ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SourceFailed)
 }
+
+
+class EntryFailed(OSError):
+    """The operating system refused something at one path of the data, relative to its root."""
+
+    def __init__(self, error: OSError, path: bytes) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.path = path
+
+
+@contextlib.contextmanager
+def at_entry(path: bytes) -> Iterator[None]:
+    """Raise EntryFailed for an OSError that leaves the block; the innermost path counts."""
+    try:
+        yield
+    except EntryFailed:
+        raise
+    except OSError as error:
+        raise EntryFailed(error, path) from error
 
 
 def failure_named(error: BaseException, root: int | Path) -> SidecarError:
@@ -26,9 +46,18 @@ def failure_named(error: BaseException, root: int | Path) -> SidecarError:
     if isinstance(error, OSError):
         if error.errno in NO_ROOM:
             return no_room(root, DEFAULT_LIMITS.reserve_bytes)  # beside staging nothing takes more
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        return SourceFailed(f"the data volume failed: {reason}")
+        return _source_failed(error)
     return SidecarError(f"unexpected {type(error).__name__}")
+
+
+def _source_failed(error: OSError) -> SourceFailed:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    if not isinstance(error, EntryFailed):
+        return SourceFailed(f"the data volume failed: {reason}")
+    path = shown(error.path or b".")
+    failure = SourceFailed(f"the data volume failed at {path}: {reason}")
+    failure.params = {"path": path, "errno": errno.errorcode.get(error.errno or 0, "")}
+    return failure
 
 
 def no_room(root: int | Path, needed_bytes: int) -> NotEnoughSpace:
@@ -40,8 +69,8 @@ def no_room(root: int | Path, needed_bytes: int) -> NotEnoughSpace:
     return NotEnoughSpace("the data volume has no room left", needed_bytes=needed_bytes, free_bytes=free_bytes)
 
 
-def failure_recalled(code: str, detail: str, params: Mapping[str, int]) -> SidecarError:
-    """Given a code, a detail and numbers from a journal, return the error they were written from."""
+def failure_recalled(code: str, detail: str, params: Mapping[str, int | str]) -> SidecarError:
+    """Given a code, a detail and params from a journal, return the error they were written from."""
     error = _BY_CODE.get(code, SidecarError)(detail)
     error.params.update(params)
     return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 
 from sidecar.restore.tar_reader import Metadata
 
@@ -63,15 +64,25 @@ class Filesystem:
         os.ftruncate(fd, size)
 
     def set_metadata(self, fd: int, metadata: Metadata) -> None:
-        """Set owner (as root only), permission bits and time of an open file or folder; the order keeps all three."""
-        if self._is_root:
+        """Set owner (as root only), permission bits and time of an open file or folder; the order keeps all three.
+
+        Whatever is right already is not touched: it may not be ours to set. Nor may the time of a folder that belongs
+        to somebody else, which changes with every name in it: it is left.
+        """
+        had = os.fstat(fd)
+        if self._is_root and (had.st_uid, had.st_gid) != (metadata.uid, metadata.gid):
             os.fchown(fd, metadata.uid, metadata.gid)
-        os.fchmod(fd, metadata.mode)
-        os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
+            had = os.fstat(fd)  # a new owner takes setuid and setgid away
+        if stat.S_IMODE(had.st_mode) != metadata.mode:
+            os.fchmod(fd, metadata.mode)
+        foreign = stat.S_ISDIR(had.st_mode) and had.st_uid != os.geteuid() and not self._is_root
+        if had.st_mtime_ns != metadata.mtime_ns and not foreign:
+            os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
 
     def set_mode(self, fd: int, mode: int) -> None:
-        """Set all twelve mode bits of an open file or folder."""
-        os.fchmod(fd, mode)
+        """Set all twelve mode bits of an open file or folder, unless it has them."""
+        if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+            os.fchmod(fd, mode)
 
     def set_owner(self, name: bytes, *, at: int, uid: int, gid: int) -> None:
         """Set the owner of a name, as root only."""
@@ -84,8 +95,13 @@ class Filesystem:
             os.rename(name, to, src_dir_fd=at, dst_dir_fd=to_at)
 
     def exchange(self, name: bytes, *, at: int, other: bytes, other_at: int) -> bool:
-        """Swap two names in one step, whatever they are; False when this filesystem cannot."""
-        return _renameat2(at, name, other_at, other, _RENAME_EXCHANGE)
+        """Swap two names in one step, whatever they are; False when this filesystem cannot, or not these two."""
+        try:
+            return _renameat2(at, name, other_at, other, _RENAME_EXCHANGE)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
 
     def remove_file(self, name: bytes, *, at: int) -> None:
         """Take away a name that is no folder."""

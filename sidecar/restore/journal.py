@@ -2,28 +2,28 @@
 
     savepoint-extraction 1            the staging folder is being filled; nothing live was touched
     commit FILES BYTES REMOVED        all of it, and the plan, is on the disk: from here on it goes forward
-    rollback CODE DETAIL [NEEDED FREE]  a step failed: from here on it goes back; bytes, where room was lacking
-    completed | rolled_back           the end
+    rollback CODE DETAIL [PARAMS]     a step failed: from here on it goes back; the error's params as JSON
+    completed | rolled_back [DETAIL]  the end; what the way back was refused, where no content hangs on it
 
-The file is 4096 bytes long from the start, so that the end can be written on a full disk; a line counts once its
+The file has its full length from the start, so that the end can be written on a full disk; a line counts once its
 newline is there, and the last line decides.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 import os
 from typing import Self
 
-from sidecar.errors import NotEnoughSpace, SidecarError, SourceFailed
+from sidecar.errors import SidecarError, SourceFailed
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.outcomes import ExtractSummary, Outcome, OutcomeKind
 from sidecar.restore.records import record_fields, record_line
 
 JOURNAL = b"journal"
-_SIZE = 4096
+_SIZE = 16_384
 _DETAIL_BYTES = 500
-_NUMBERS = ("needed_bytes", "free_bytes")
 _HEAD = record_line(b"savepoint-extraction", 1)
 
 
@@ -48,7 +48,7 @@ class Journal:
         self.summary: ExtractSummary | None = None
         self.error_code = ""
         self.error_detail = ""
-        self.error_params: dict[str, int] = {}
+        self.error_params: dict[str, int | str] = {}
 
     @classmethod
     def create(cls, *, at: int, filesystem: Filesystem) -> Self:
@@ -87,7 +87,7 @@ class Journal:
             case State.ROLLED_BACK:
                 return Outcome(OutcomeKind.ROLLED_BACK, None, self.error_code, self.error_detail, self.error_params)
             case _:
-                return Outcome(OutcomeKind.RUNNING)
+                return Outcome(OutcomeKind.RUNNING, None, self.error_code, self.error_detail, self.error_params)
 
     def commit(self, summary: ExtractSummary) -> None:
         """Staging and plan are on the disk."""
@@ -95,17 +95,16 @@ class Journal:
 
     def roll_back(self, error: SidecarError) -> None:
         """A step failed with this error."""
-        detail = error.detail.encode("utf-8", "backslashreplace")[:_DETAIL_BYTES]
-        numbers = [error.params[name] for name in _NUMBERS] if isinstance(error, NotEnoughSpace) else []
-        self._append(record_line(State.ROLLING_BACK.value, error.code.encode(), detail, *numbers))
+        params = [json.dumps(error.params).encode()] if error.params else []
+        self._append(record_line(State.ROLLING_BACK.value, error.code.encode(), _cut(error.detail), *params))
 
     def complete(self) -> None:
         """The live data is wholly new."""
         self._append(record_line(State.COMPLETED.value))
 
-    def rolled_back(self) -> None:
-        """The live data is wholly old again."""
-        self._append(record_line(State.ROLLED_BACK.value))
+    def rolled_back(self, refused: SidecarError | None) -> None:
+        """The live data is wholly old again; some metadata may be `refused` its way back."""
+        self._append(record_line(State.ROLLED_BACK.value, *([_cut(refused.detail)] if refused else [])))
 
     def close(self) -> None:
         """Give back the descriptor."""
@@ -133,11 +132,17 @@ class Journal:
         match state, fields:
             case State.COMMITTED, [files, size, removed]:
                 self.summary = ExtractSummary(int(files), int(size), int(removed))
-            case State.ROLLING_BACK, [code, detail, *numbers]:
+            case State.ROLLING_BACK, [code, detail, *params] if len(params) <= 1:
                 self.error_code, self.error_detail = code.decode(), detail.decode("utf-8", "ignore")
-                self.error_params = dict(zip(_NUMBERS, map(int, numbers), strict=bool(numbers)))
+                self.error_params = json.loads(params[0]) if params else {}
             case ((State.COMPLETED | State.ROLLED_BACK), []):
                 pass
+            case State.ROLLED_BACK, [refused]:
+                self.error_detail += f"; not given back: {refused.decode('utf-8', 'ignore')}"
             case _:
                 raise ValueError(line)
         self.state = state
+
+
+def _cut(detail: str) -> bytes:
+    return detail.encode("utf-8", "backslashreplace")[:_DETAIL_BYTES]

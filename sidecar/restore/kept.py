@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from sidecar.restore.comparison import Comparison, metadata_live, metadata_wanted
+from sidecar.restore.comparison import Comparison, metadata_live, metadata_settable
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
@@ -33,7 +33,7 @@ class KeptFiles:
         live = self._status(member.path)
         if live is None or self._comparison is None or not self._comparison.same(number, member.path, live):
             return False
-        wanted, had = metadata_wanted(member, live), metadata_live(live)
+        wanted, had = metadata_settable(member.metadata, live), metadata_live(live)
         self._add(member.path, number, *_identity(live), *_numbers(wanted), *_numbers(had))
         return True
 

@@ -63,10 +63,10 @@ class OutcomeKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an extraction ended. `summary` comes with COMPLETED; the error's code, detail and numbers with a failure."""
+    """How an extraction ended. `summary` comes with COMPLETED; the error's code, detail and params with a failure."""
 
     kind: OutcomeKind
     summary: ExtractSummary | None = None
     error_code: str = ""
     error_detail: str = ""
-    error_params: Mapping[str, int] = field(default_factory=dict, compare=False)
+    error_params: Mapping[str, int | str] = field(default_factory=dict, compare=False)

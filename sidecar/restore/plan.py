@@ -2,11 +2,11 @@
 
 The steps are lines of the list `moves`; the folders that both sides have are lines of `merged`, with their live
 metadata for the way back. Files that stay have no step here. Where the live side lacks a name, or either side has
-something other than a folder, one step moves everything below the name too. `barred` are those live folders among them
-that lack their owner's permissions.
+something other than a folder, one step moves everything below the name too. `barred` are those live folders
+among them that lack their owner's permissions, and in which a name changes or which move.
 
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
-    take LIVE PATH          a live name that the archive does not have goes away (replace only)
+    take LIVE PATH          a live name that the archive does not have goes away (in overlay: a companion, see there)
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 
+from sidecar.restore.companions import is_companion
+from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
-from sidecar.restore.tree import Tree, folder_scan, status_at
+from sidecar.restore.tree import Tree, file_head, folder_scan, frozen_refused, status_at
 from sidecar.restore.workspace import Workspace
 
 PUT = b"put"
@@ -68,6 +71,7 @@ class _Planning:
         )
         self._barred = RecordWriter(workspace.list_made(b"barred"), workspace.filesystem)
         self._merge(b"", os.fstat(root_fd))
+        self._steps = 0
         self.removed = 0
         self.kept = 0
 
@@ -75,15 +79,8 @@ class _Planning:
         """Write the steps for everything below every folder that both sides have."""
         with self._workspace.list_read(b"merged") as merged:
             for *_, path in records_read(merged, self._merged):
-                staged_fd = self._staged.open_folder(path)
-                live_fd = self._live.open_folder(path)
-                try:
-                    self._compare_staged(path, staged_fd, live_fd)
-                    if self._mode is Mode.REPLACE or self._kept.files:
-                        self._find_extras(path, staged_fd, live_fd)
-                finally:
-                    os.close(staged_fd)
-                    os.close(live_fd)
+                with at_entry(path):
+                    self._compare_folder(path)
         self._moves.flush()
         self._barred.flush()
 
@@ -92,18 +89,38 @@ class _Planning:
         count = 0
         with self._workspace.list_read(b"extras") as extras:
             for (folder,) in records_read(extras, self._extras):
-                fd = self._live.open_folder(folder)
-                try:
-                    for name in folder_scan(fd):
-                        count += 1
-                        self._refuse_or_queue(folder + b"/" + name, os.stat(name, dir_fd=fd, follow_symlinks=False))
-                finally:
-                    os.close(fd)
+                with at_entry(folder):
+                    count += self._count_extra(folder)
+        return count
+
+    def _count_extra(self, folder: bytes) -> int:
+        count = 0
+        fd = self._live.open_folder(folder)
+        try:
+            for count, name in enumerate(folder_scan(fd), 1):  # noqa: B007 - how many there were
+                self._refuse_or_queue(folder + b"/" + name, os.stat(name, dir_fd=fd, follow_symlinks=False))
+        finally:
+            os.close(fd)
         return count
 
     def close(self) -> None:
         self._live.close()
         self._staged.close()
+
+    def _compare_folder(self, path: bytes) -> None:
+        """A folder in which no name changes is not touched, so that nothing is asked of it."""
+        steps = self._steps
+        staged_fd = self._staged.open_folder(path)
+        live_fd = self._live.open_folder(path)
+        try:
+            self._compare_staged(path, staged_fd, live_fd)
+            self._find_extras(path, staged_fd, live_fd)
+            if self._steps != steps:
+                frozen_refused(live_fd)
+                self._note_barred(path, os.fstat(live_fd))
+        finally:
+            os.close(staged_fd)
+            os.close(live_fd)
 
     def _compare_staged(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
         for name in folder_scan(staged_fd):
@@ -111,35 +128,48 @@ class _Planning:
             ours = os.stat(name, dir_fd=staged_fd, follow_symlinks=False)
             live = status_at(name, at=live_fd)
             if live is None:
-                self._moves.add(PUT, ours.st_ino, 0, path)
+                self._move(PUT, ours.st_ino, 0, path)
             elif stat.S_ISDIR(ours.st_mode) and stat.S_ISDIR(live.st_mode):
                 self._mounts.refuse_entry(path, live)
                 self._merge(path, live)
             else:
                 self._refuse_or_queue(path, live)
                 self._note_barred(path, live)
-                self._moves.add(PUT, ours.st_ino, live.st_ino, path)
+                self._move(PUT, ours.st_ino, live.st_ino, path)
             self._progress.advance()
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
-        """Count what stays, and take away what the archive does not have."""
+        """Count what stays, and take away what the archive does not have: all of it, or what belongs to what it has."""
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
             if self._kept.has(path):
                 self.kept += 1
                 continue
-            if self._mode is not Mode.REPLACE or path == RESERVED or status_at(name, at=staged_fd) is not None:
+            if path == RESERVED or status_at(name, at=staged_fd) is not None:
+                continue
+            if self._mode is not Mode.REPLACE and not self._is_companion(folder, name, staged_fd, live_fd):
                 continue
             live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
             self._refuse_or_queue(path, live)
             self._note_barred(path, live)
-            self._moves.add(TAKE, live.st_ino, path)
+            self._move(TAKE, live.st_ino, path)
             self.removed += 1
             self._progress.advance()
 
+    def _is_companion(self, folder: bytes, name: bytes, staged_fd: int, live_fd: int) -> bool:
+        def archived(other: bytes) -> bytes | None:
+            path = folder + b"/" + other if folder else other
+            return file_head(other, at=live_fd if self._kept.has(path) else staged_fd)
+
+        head = partial(file_head, name, at=live_fd)
+        return is_companion(name, backup=archived, live=lambda _: head() or b"") and head() is not None
+
     def _merge(self, path: bytes, live: os.stat_result) -> None:
         self._merged.add(*_described(live), path)
-        self._note_barred(path, live)
+
+    def _move(self, word: bytes, *fields: int | bytes) -> None:
+        self._moves.add(word, *fields)
+        self._steps += 1
 
     def _note_barred(self, path: bytes, live: os.stat_result) -> None:
         """Without being root, a folder can only be filled, emptied or moved with its owner's permissions."""

@@ -9,9 +9,10 @@ from itertools import count
 
 from sidecar.errors import NotEnoughSpace
 from sidecar.restore.comparison import Comparison, archive_compare
-from sidecar.restore.failures import NO_ROOM
+from sidecar.restore.failures import NO_ROOM, at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal
+from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.outcomes import ExtractSummary, Mode, Phase
 from sidecar.restore.passes import Archive
 from sidecar.restore.plan import plan_write
@@ -64,8 +65,9 @@ class Preparation:
 
     def _commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
         comparison = self._compare_and_weigh()
-        reserved_fd = opened.enter_context(reserved_made(self.root_fd, self.filesystem))
-        workspace = Workspace.make(reserved_fd, name, self.filesystem)
+        with at_entry(RESERVED):
+            reserved_fd = opened.enter_context(reserved_made(self.root_fd, self.filesystem))
+            workspace = Workspace.make(reserved_fd, name, self.filesystem)
         opened.callback(workspace.close)
         try:
             self.progress.recount()

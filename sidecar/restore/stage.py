@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.comparison import Comparison
+from sidecar.restore.failures import at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import shown
@@ -209,10 +210,11 @@ class Staging:
 @contextlib.contextmanager
 def _impossible_refused(path: bytes) -> Iterator[None]:
     """Raise ArchiveRefused for an error that comes of the member itself: two of one name, one below a file or link, or
-    a name that the volume cannot hold.
+    a name that the volume cannot hold; EntryFailed for another one.
     """
     try:
-        yield
+        with at_entry(path):
+            yield
     except OSError as error:
         if error.errno in _IMPOSSIBLE:
             raise ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}") from error

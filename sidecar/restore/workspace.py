@@ -25,7 +25,7 @@ class Workspace:
     what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
     folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps), `kept` (live files that
-    stay, with their metadata).
+    stay, with their metadata), `piecewise` (live folders whose content was moved name by name, as they were).
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:
@@ -67,6 +67,18 @@ class Workspace:
         self._opened.callback(os.close, fd)
         return fd
 
+    def list_continued(self, name: bytes) -> int:
+        """As `list_made`, but what the list holds already stays."""
+        if status_at(name, at=self.fd) is None:
+            return self.list_made(name)
+        fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        self._opened.callback(os.close, fd)
+        return fd
+
+    def has_list(self, name: bytes) -> bool:
+        """Whether one of the lists was begun."""
+        return status_at(name, at=self.fd) is not None
+
     def list_read(self, name: bytes) -> BinaryIO:
         """Open one of the lists for reading, once more on each call; the caller closes it."""
         return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd), "rb")
@@ -90,13 +102,17 @@ class Workspace:
         folder_clear(old, self.filesystem)
         self.filesystem.remove_folder(_OLD, at=self.fd)
 
-    def discard(self) -> None:
-        """Remove the whole folder, the journal durably before anything else: a commit record whose writing failed
-        must not be found later beside half a staged tree.
-        """
+    def forget(self) -> None:
+        """Remove the journal, durably."""
         if status_at(JOURNAL, at=self.fd) is not None:
             self.filesystem.remove_file(JOURNAL, at=self.fd)
             self.filesystem.sync(self.fd)
+
+    def discard(self) -> None:
+        """Remove the whole folder, the journal before anything else: a commit record whose writing failed must not be
+        found later beside half a staged tree.
+        """
+        self.forget()
         self.sweep()
         self.filesystem.remove_folder(self._name, at=self._reserved_fd)
 

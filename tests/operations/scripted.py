@@ -14,9 +14,9 @@ def away(*_: object) -> Any:
     raise SidecarUnavailable("gone")
 
 
-def says(kind: OutcomeKind, code: str = "") -> Callable[[], ExtractOutcome]:
-    """The journal's word; `code` is why it was rolled back."""
-    return lambda: ExtractOutcome(kind=kind, result=None, error_code=code, error_detail="")
+def says(kind: OutcomeKind, code: str = "", **params: int | str) -> Callable[[], ExtractOutcome]:
+    """The journal's word; `code` is why it was rolled back, or why it cannot be ended."""
+    return lambda: ExtractOutcome(kind=kind, result=None, error_code=code, error_detail="", error_params=params)
 
 
 class ScriptedSidecar:

@@ -7,7 +7,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.models import Operation, OperationState
+from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.reconcile.activity import outcomes_look
+from backups.reconcile.checks import Look
+from backups.services.operations import operation_cancel
+from backups.work.retry import ATTEMPTS
+from common.errors import error_detail
 from sidecar_client.client import OutcomeKind
 from sidecar_client.errors import SidecarFailed
 from tests.operations.scripted import ScriptedSidecar, away, says
@@ -48,3 +53,50 @@ def test_an_exchange_taken_back_whose_release_fails_ends_with_its_own_reason(res
     assert restoring(ScriptedSidecar(outcomes=[NONE, back], release=full)).state == OperationState.QUEUED
     operation = restoring(ScriptedSidecar(outcomes=[back]))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "source_failed")
+
+
+UNENDED = says(OutcomeKind.RUNNING, "source_failed", path="world/map", errno="EPERM")
+
+
+def test_exchange_that_cannot_end_fails_with_the_path_in_minutes(restoring):  # noqa: F811
+    for _ in range(ATTEMPTS - 1):
+        operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
+        assert operation.state == OperationState.QUEUED
+        assert operation.not_before < timezone.now() + timedelta(minutes=1)
+    operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "source_failed")
+    sentence = error_detail(code=operation.error_code, params=operation.error_params)
+    assert "“world/map”" in sentence
+    assert "immutable" in sentence
+    assert Backup.objects.get().status == BackupStatus.READY
+
+
+def test_exchange_that_ends_at_a_later_attempt_succeeds(restoring):  # noqa: F811
+    assert restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[UNENDED, COMPLETED])).state == OperationState.SUCCEEDED
+
+
+def test_cancel_ends_a_restore_whose_exchange_cannot_end(restoring, shop):  # noqa: F811
+    operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
+    operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "source_failed")
+
+
+def test_exchange_that_never_ended_is_a_finding(restoring, shop):  # noqa: F811
+    operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
+    operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
+    assert operation.params["exchange"] == "unended"
+    assert [seen.object_id for seen in outcomes_look(Look(now=timezone.now()))] == [operation.id]
+
+
+def test_release_that_always_fails_does_not_hold_the_order(restoring):  # noqa: F811
+    assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=full)).state == OperationState.QUEUED
+    for _ in range(ATTEMPTS - 2):
+        assert restoring(ScriptedSidecar(outcomes=[], release=full)).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[], release=full)).state == OperationState.SUCCEEDED
+
+
+def test_rolled_back_exchange_names_its_path(restoring):  # noqa: F811
+    back = says(OutcomeKind.ROLLED_BACK, "source_failed", path="world/map", errno="EROFS")
+    operation = restoring(ScriptedSidecar(outcomes=[NONE, back]))
+    assert operation.error_params == {"path": "world/map", "errno": "EROFS"}

@@ -12,9 +12,10 @@ from backups.errors import SidecarUnavailableError, StatusConflict
 from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
 from backups.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
 from backups.services.reprovision import order_reprovision
-from backups.supervision.leases import ATTEMPTS, CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire
+from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire
 from backups.work import lease as lease_module
 from backups.work.lease import LEASE_SECONDS, Lease
+from backups.work.retry import ATTEMPTS
 from backups.work.run import operation_answer, operation_claim
 from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
 from orders.services.orders import order_suspend

@@ -8,7 +8,7 @@ from django_q.models import OrmQ
 from backups.models import Backup, BackupStatus, Operation, OperationState
 from backups.supervision import supervisor
 from backups.supervision.activity import Activity
-from backups.supervision.leases import ATTEMPTS
+from backups.work.retry import ATTEMPTS
 from backups.work.run import operation_claim
 
 pytestmark = pytest.mark.django_db

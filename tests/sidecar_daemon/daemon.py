@@ -23,6 +23,17 @@ from sidecar_client.methods import Methods
 
 PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).parents[2]
+# Everything is imported first: the interpreter may lie where only root can read.
+_AS_USER = """
+import encodings.ascii, encodings.idna, os, sys, sidecar.__main__
+user = int(sys.argv.pop(1))
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+if not os.access(sys.executable, os.X_OK):
+    sys.executable = "/usr/bin/python3"
+sys.exit(sidecar.__main__.main())
+"""
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
@@ -48,6 +59,7 @@ class Daemon:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     address: str = ""
     game: dict[str, object] = field(default_factory=dict)
+    user: int | None = None
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
     _logging: threading.Thread = field(default_factory=threading.Thread)
@@ -77,7 +89,8 @@ class Daemon:
         return config
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "sidecar", "--config", str(self.folder / "sidecar.toml")]
+        program = ["-m", "sidecar"] if self.user is None else ["-c", _AS_USER, str(self.user)]
+        return [sys.executable, *program, "--config", str(self.folder / "sidecar.toml")]
 
     def start(self) -> None:
         self.write_config()

@@ -64,6 +64,8 @@ def trying() -> bool:
 def exchange(server: GameServer, *, settled: bool = True) -> None:
     with server.exchange(Control.AUTO, cancelled=lambda: False, settled=lambda: settled) as stop:
         stop()
+    if not settled:
+        server.finish()  # the daemon dies
 
 
 def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(game: ScriptedGame, mark: Mark) -> None:
@@ -71,11 +73,19 @@ def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(g
     exchange(server, settled=False)
     assert not game.runs
     assert mark.present()
+    whole, asked = threading.Event(), threading.Event()
+
+    def settled() -> bool:
+        asked.set()
+        return whole.is_set()
+
     later = GameServer(game, mark)
-    later.recover(settled=False)
-    assert not trying()
-    exchange(later)
-    assert game.runs
+    later.recover(settled=settled)
+    assert asked.wait(PATIENCE_SECONDS)
+    assert not game.runs
+    whole.set()
+    assert game.started.wait(PATIENCE_SECONDS)
+    later.finish()
     assert not mark.present()
 
 
@@ -89,19 +99,21 @@ def test_half_exchanged_is_the_data_by_whichever_extraction(
 
     monkeypatch.setattr(extracting, "archive_extract", failing)
     monkeypatch.setattr(extracting, "extractions_recover", lambda *, root: [("another", Outcome(kind))])
-    extractions = Extractions(root=tmp_path, server=GameServer(game, mark))
+    server = GameServer(game, mark)
+    extractions = Extractions(root=tmp_path, server=server)
     told = extractions.run(
         Call(operation="one", fence=1), archive=tmp_path / "archive", mode=Mode.REPLACE, server=Control.AUTO
     )
     with pytest.raises(SourceFailed):
         list(told)
+    server.finish()
     assert game.runs is (kind is not OutcomeKind.RUNNING)
     assert mark.present() is (kind is OutcomeKind.RUNNING)
 
 
 def test_what_an_earlier_daemon_stopped_is_started(game: ScriptedGame, mark: Mark) -> None:
     exchange(GameServer(game, mark), settled=False)
-    GameServer(game, mark).recover(settled=True)
+    GameServer(game, mark).recover(settled=lambda: True)
     assert game.started.wait(PATIENCE_SECONDS)
 
 
@@ -129,6 +141,6 @@ def test_a_mark_that_cannot_be_written_stops_nothing(game: ScriptedGame, tmp_pat
 def test_one_whose_start_is_no_longer_configured_is_left(game: ScriptedGame, mark: Mark) -> None:
     exchange(GameServer(game, mark), settled=False)
     game.can_stop = False
-    GameServer(game, mark).recover(settled=True)
+    GameServer(game, mark).recover(settled=lambda: True)
     assert not trying()
     assert mark.present()

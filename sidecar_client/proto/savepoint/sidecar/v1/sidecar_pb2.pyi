@@ -331,7 +331,7 @@ class GetExtractOutcomeRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
 
 class GetExtractOutcomeReply(_message.Message):
-    __slots__ = ("outcome", "result", "error_code", "error_detail")
+    __slots__ = ("outcome", "result", "error_code", "error_detail", "error_params")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[GetExtractOutcomeReply.Outcome]
@@ -348,11 +348,13 @@ class GetExtractOutcomeReply(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
     ERROR_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    ERROR_PARAMS_FIELD_NUMBER: _ClassVar[int]
     outcome: GetExtractOutcomeReply.Outcome
     result: ExtractResult
     error_code: str
     error_detail: str
-    def __init__(self, outcome: _Optional[_Union[GetExtractOutcomeReply.Outcome, str]] = ..., result: _Optional[_Union[ExtractResult, _Mapping]] = ..., error_code: _Optional[str] = ..., error_detail: _Optional[str] = ...) -> None: ...
+    error_params: str
+    def __init__(self, outcome: _Optional[_Union[GetExtractOutcomeReply.Outcome, str]] = ..., result: _Optional[_Union[ExtractResult, _Mapping]] = ..., error_code: _Optional[str] = ..., error_detail: _Optional[str] = ..., error_params: _Optional[str] = ...) -> None: ...
 
 class ReleaseExtractRequest(_message.Message):
     __slots__ = ("ticket",)

@@ -1,0 +1,57 @@
+"""A restore onto an overlay filesystem, where a folder of the lower layer cannot be renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repository.restoring.trees import Kept, picture, settle, write
+
+
+@pytest.fixture
+def overlay(place: Path, target: Path) -> Iterator[Path]:
+    """A target whose folders are all in the lower layer."""
+    for name in ("lower", "upper", "work", "target"):
+        (place / name).mkdir()
+    lower = place / "lower"
+    write(lower / "level.dat" / "sub" / "file", b"a folder that becomes a file")
+    write(lower / "extra" / "sub" / "deeper" / "file", b"old")
+    write(lower / "extra" / "file", b"old")
+    (lower / "extra" / "empty").mkdir()
+    (lower / "extra" / "sub").chmod(0o555)
+    write(lower / "region" / "extra" / "file", b"old")
+    options = f"redirect_dir=off,lowerdir={lower},upperdir={place / 'upper'},workdir={place / 'work'}"
+    made = subprocess.run(["mount", "-t", "overlay", "-o", options, "none", target], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"mounting an overlay is not possible here: {made.stderr.decode().strip()}")
+    with pytest.raises(OSError, match="cross-device") as refusal:
+        (target / "extra").rename(target / "renamed")
+    assert refusal.value.errno == errno.EXDEV, "else nothing is tried here"
+    yield target
+    subprocess.run(["umount", target], check=True)
+
+
+def test_folders_of_the_lower_layer_give_way(kept: Kept, world: Path, overlay: Path) -> None:
+    report = kept.restore(kept.keep(world), overlay, delete=True)
+
+    assert report.failed == []
+    assert picture(overlay) == picture(world)
+
+
+def test_mount_below_a_folder_that_goes_is_not_emptied(kept: Kept, world: Path, place: Path, overlay: Path) -> None:
+    """A bind mount of the same volume, which no device number tells."""
+    write(place / "elsewhere" / "file", b"another server's")
+    settle(world)
+    mount = overlay / "extra" / "sub" / "deeper"
+    subprocess.run(["mount", "--bind", place / "elsewhere", mount], check=True)
+    try:
+        report = kept.restore(kept.keep(world), overlay, delete=True)
+        assert [os.fsdecode(failure.path) for failure in report.failed] == ["extra"]
+        assert (mount / "file").read_bytes() == b"another server's"
+    finally:
+        subprocess.run(["umount", mount], check=True)

@@ -1,0 +1,152 @@
+"""Files that belong together come back together, also where newer files stay."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sidecar.restore.extraction import Mode, outcome_release
+from tests.sidecar_restore.archives import pack
+from tests.sidecar_restore.conftest import OPERATION, Extract
+from tests.sidecar_restore.trees import write
+
+KILLED = """
+import os, sqlite3, sys
+path, mode = sys.argv[1:]
+db = sqlite3.connect(path, isolation_level=None)
+db.execute(f"PRAGMA journal_mode={mode}")
+db.execute("PRAGMA cache_size=5")
+db.execute("PRAGMA wal_autocheckpoint=0")
+db.execute("BEGIN")
+for n in range(400):
+    db.execute("UPDATE t SET v = ? WHERE id = ?", (os.urandom(900), n))
+    db.execute("INSERT INTO t VALUES (?, ?)", (1000 + n, os.urandom(900)))
+if mode == "wal":
+    db.execute("COMMIT")
+os.kill(os.getpid(), 9)
+"""
+
+
+def database(path: Path) -> list[tuple[object, ...]]:
+    """Make one, closed cleanly, and return its content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)")
+        db.executemany("INSERT INTO t VALUES (?, ?)", ((n, os.urandom(700)) for n in range(400)))
+    db.close()
+    return content(path)
+
+
+def content(path: Path) -> list[tuple[object, ...]]:
+    db = sqlite3.connect(path)
+    try:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return db.execute("SELECT * FROM t ORDER BY id").fetchall()
+    finally:
+        db.close()
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("journal", "suffix"), [("delete", "-journal"), ("persist", "-journal"), ("wal", "-wal")])
+@pytest.mark.parametrize("other_main", [False, True], ids=["killed", "main written too"])
+def test_killed_database_opens_as_in_the_backup(
+    place: Path, root: Path, extract: Extract, mode: Mode, journal: str, suffix: str, *, other_main: bool
+) -> None:
+    path = root / "plugins" / "data.db"
+    wanted = database(path)
+    archive = pack(root, place / "a.tar.gz")
+    subprocess.run([sys.executable, "-c", KILLED, path, journal], check=False)
+    left = path.with_name(path.name + suffix)
+    assert left.stat().st_size, "the game was killed with its journal in place"
+    if other_main:
+        path.write_bytes(path.read_bytes()[:-4096])
+
+    extract(archive, mode)
+
+    assert not left.exists()
+    assert content(path) == wanted
+
+
+def test_database_whose_main_file_is_as_in_the_backup_loses_its_log(place: Path, root: Path, extract: Extract) -> None:
+    """Everything newer is in the log: the main file stays in place, byte for byte."""
+    path = root / "data.db"
+    wanted = database(path)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA journal_mode=wal")
+    db.close()
+    archive = pack(root, place / "a.tar.gz")
+    inode = path.stat().st_ino
+    subprocess.run([sys.executable, "-c", KILLED, path, "wal"], check=False)
+    assert (root / "data.db-wal").stat().st_size
+
+    extract(archive, Mode.OVERLAY)
+
+    assert path.stat().st_ino == inode
+    assert content(path) == wanted
+
+
+STORE = {"CURRENT": b"MANIFEST-000004\n", "MANIFEST-000004": b"m", "000005.ldb": b"t", "000006.log": b""}
+GOING = {
+    "level's copy": ({"level.dat": b"l"}, ["level.dat_old", "session.lock"]),
+    "store": (
+        STORE,
+        ["CURRENT.x/file", "MANIFEST-000009", "000010.log", "000011.sst", "LOCK", "LOG", "OPTIONS-000012"],
+    ),
+    "empty database": ({"a.db": b""}, ["a.db-journal"]),
+    "no database": ({"notes": b"text"}, ["notes-journal", "notes-wal"]),
+    "no store": ({"CURRENT": b"of the air"}, ["000010.log"]),
+    "store without its manifest": ({"CURRENT": b"MANIFEST-000004\n"}, ["MANIFEST-000009"]),
+    "names alone": ({"other": b"x"}, ["000010.log", "level.dat_old", "session.lock", "a.db-wal", "-wal"]),
+}
+STAYING = {
+    "store": ["CURRENT.x/file"], "no database": ["notes-journal", "notes-wal"], "no store": ["000010.log"],
+    "store without its manifest": ["MANIFEST-000009"],
+    "names alone": ["000010.log", "level.dat_old", "session.lock", "a.db-wal", "-wal"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as in the backup", "changed"])
+@pytest.mark.parametrize("folder", ["", "world/db"])
+@pytest.mark.parametrize("kind", GOING)
+def test_newer_companions_go_and_other_newer_files_stay(
+    place: Path, root: Path, extract: Extract, kind: str, folder: str, *, changed: bool
+) -> None:
+    backup, newer = GOING[kind]
+    for name, data in backup.items():
+        write(root / folder / name, data)
+    archive = pack(root, place / "a.tar.gz")
+    for name in newer:
+        write(root / folder / name, b"newer")
+    if changed:
+        for name in backup:
+            write(root / folder / name, b"other")
+
+    summary = extract(archive, Mode.OVERLAY)
+
+    files = {str(path.relative_to(root / folder)) for path in (root / folder).rglob("*") if path.is_file()}
+    outcome_release(root=root, operation=OPERATION)
+    staying = STAYING.get(kind, [])
+    assert files - {f".savepoint/{OPERATION}/journal"} == {*backup, *staying}
+    assert all((root / folder / name).read_bytes() == data for name, data in backup.items())
+    assert summary.removed == len(newer) - len(staying)
+
+
+def test_companions_in_the_backup_come_back_with_it(place: Path, root: Path, extract: Extract) -> None:
+    """A backup beside a running game has the log; it belongs to the main file of that moment."""
+    path = root / "data.db"
+    database(path)
+    subprocess.run([sys.executable, "-c", KILLED, path, "wal"], check=False)
+    archive = pack(root, place / "a.tar.gz")
+    shutil.copytree(root, place / "copy")
+    wanted = content(place / "copy" / "data.db")
+    content(path)  # opening it plays the log in
+
+    extract(archive, Mode.OVERLAY)
+
+    assert content(path) == wanted

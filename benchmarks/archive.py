@@ -7,6 +7,7 @@ wall time from the request to the end of the operation; its storage is synced to
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.figures import MB, MEDIA, US, Figures, folder_made
@@ -18,25 +19,23 @@ from tests.processes.portal import portal
 FULL = {"tmpfs": "full", "disk": "full_disk"}
 
 
-def run(report: Report, megabytes: int, runs: int) -> None:
+def run(report: Report, megabytes: int, runs: int, *, media: Sequence[str] = tuple(MEDIA)) -> None:
     """Measure on each medium, product and peers in turn, `runs` times; medians go into the report."""
     peers, report.missing = peers_installed()
-    figures = Figures()
-    for medium, folder in MEDIA.items():
-        with folder_made(folder) as root, portal(root / "home", workers=1, megabytes=megabytes) as running:
-            print(f"{medium}: a world of {megabytes} MB, {runs} runs each of {US}, {', '.join(p.name for p in peers)}")
+    figures = Figures(report)
+    for medium in media:
+        with folder_made(MEDIA[medium]) as root, portal(root / "home", workers=1, megabytes=megabytes) as running:
+            names = ", ".join(peer.name for peer in peers)
+            report.tell(f"{medium}: a world of {megabytes} MB, {runs} runs each of {US}, {names}")
             product = Product(running)
             figures.note(f"{US} worker", "idle_rss", product.rss_mib("worker"), "MiB")
-            for _ in range(runs):
+            for number in range(runs):
+                report.tell(f"{medium}: run {number + 1} of {runs}")
                 _run_product(figures, medium, product)
                 for peer in peers:
                     _run_peer(figures, medium, peer, product.world, root)
-    for tool, metric, unit in figures.runs:
-        report.add(tool, metric, figures.median(tool, metric, unit), unit)
-    for tool, mib in figures.peak_rss_mib.items():
-        report.add(tool, "peak_rss", mib, "MiB")
     for peer in peers:
-        for metric in (*FULL.values(), *(f"restore_{medium}" for medium in MEDIA)):
+        for metric in (*(FULL[medium] for medium in media), *(f"restore_{medium}" for medium in media)):
             report.ratios[f"{metric}.{peer.name}"] = figures.median(peer.name, metric) / figures.median(US, metric)
         stored = [figures.median(tool, "stored", "MB") for tool in (peer.name, US)]
         report.ratios[f"stored.{peer.name}"] = stored[0] / stored[1]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.report import Report
+
 MEDIA = {"tmpfs": Path("/dev/shm"), "disk": Path("/var/tmp")}  # noqa: S108  # a folder of their own is made there
 US = "savepoint"
 MB = 1_000_000
@@ -18,18 +20,25 @@ MB = 1_000_000
 
 @dataclass
 class Figures:
-    """What was measured: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool."""
+    """What was measured: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool.
 
+    The median so far, and the peak, are in the report at any moment.
+    """
+
+    report: Report
     runs: dict[tuple[str, str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     peak_rss_mib: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def note(self, tool: str, metric: str, value: float, unit: str = "s") -> None:
         """Note one run."""
         self.runs[tool, metric, unit].append(value)
+        self.report.add(tool, metric, self.median(tool, metric, unit), unit)
 
     def peak(self, tool: str, mib: float) -> None:
         """Note a peak; the highest counts."""
-        self.peak_rss_mib[tool] = max(mib, self.peak_rss_mib[tool])
+        if mib > self.peak_rss_mib[tool]:
+            self.peak_rss_mib[tool] = mib
+            self.report.add(tool, "peak_rss", mib, "MiB")
 
     def median(self, tool: str, metric: str, unit: str = "s") -> float:
         """The run in the middle."""

@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,9 +37,6 @@ DATABASE_ROWS = 2_000_000
 JOURNAL_MODES = "delete", "wal"
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 SUFFIX = {"tmpfs": "", "disk": "_disk"}
-TICK_SECONDS = 1.5
-AT_REST_SECONDS = 61
-BY_TIMES = "_by_times"
 SHARE_BASE, DAY_SHARE, DELTA_SHARE = 0.1, 0.1, 0.4
 """What a run writes, as a share of the world's size: any, one after a day, and a restore onto a live tree."""
 TOUCHED_TIMES = 3
@@ -83,7 +79,8 @@ class Bench:
 
     def calm(self, share: float = 1.0) -> None:
         """What was written before is on the disk, and memory for that share of the world is there for whoever comes."""
-        os.sync()
+        if self.medium == "disk":
+            os.sync()
         memory_touch(int(self.megabytes * MB * (share + SHARE_BASE)) * TOUCHED_TIMES)
 
     def note(self, tool: Tool, metric: str, cost: Cost) -> None:
@@ -127,26 +124,29 @@ def run(
     peers = [peer for peer in peers if only is None or peer.name in only]
     programs = [SAVEPOINT, *peers]
     report.versions = {program.name: program.version() for program in peers}
-    figures = Figures()
+    figures = Figures(report)
     compare(figures, programs, megabytes, runs, media)
     if "disk" in media:
+        report.tell("disk: the memory of ours on large trees")
         memory_measure(figures, megabytes / WHOLE_MEGABYTES)
-    report_fill(report, figures)
 
 
 def compare(figures: Figures, programs: Sequence[Program], megabytes: int, runs: int, media: Sequence[str]) -> None:
-    """Measure the programs beside each other."""
+    """Measure the programs beside each other; the ratios of each round that is done are in the report."""
+    report = figures.report
     for medium in media:
         with folder_made(MEDIA[medium]) as root:
-            print(f"{medium}: {megabytes} MB, {runs} rounds of {', '.join(program.name for program in programs)}")
+            report.tell(f"{medium}: {megabytes} MB, {runs} rounds of {', '.join(program.name for program in programs)}")
             bench = Bench(figures, programs, medium, root, megabytes)
             world_generate(root / "origin", seed=SEED, megabytes=megabytes)
-            for _ in range(runs):
+            for number in range(runs):
+                report.tell(f"{medium}: round {number + 1} of {runs}")
                 _round_week(bench)
                 if medium == "disk":
                     _round_cold(bench)
                 else:
                     _round_database(bench, megabytes)
+                ratios_fill(figures)
             shutil.rmtree(root / "origin")
             if medium == "tmpfs":
                 small_files(
@@ -155,20 +155,20 @@ def compare(figures: Figures, programs: Sequence[Program], megabytes: int, runs:
                     count=SMALL_FILES * megabytes // WHOLE_MEGABYTES,
                     typical_bytes=SMALL_BYTES,
                 )
-                for _ in range(runs):
+                for number in range(runs):
+                    report.tell(f"{medium}: small files, round {number + 1} of {runs}")
                     _round_small(bench)
+                    ratios_fill(figures)
 
 
-def report_fill(report: Report, figures: Figures) -> None:
-    """Medians, peaks and ratios."""
-    for tool, metric, unit in figures.runs:
-        report.add(tool, metric, figures.median(tool, metric, unit), unit)
+def ratios_fill(figures: Figures) -> None:
+    """Ours beside each peer's, of the rounds that are done."""
+    report = figures.report
+    for tool, metric, unit in list(figures.runs):
         if not tool.startswith(US) and not metric.endswith(("_cpu", "_intact")) and (US, metric, unit) in figures.runs:
             report.ratios[f"{metric}.{tool}"] = figures.ratio(tool, metric, unit)
             if (US, metric + RESIDENT, unit) in figures.runs:
                 report.ratios[f"{metric}{RESIDENT}.{tool}"] = figures.ratio(tool, metric, unit, ours=metric + RESIDENT)
-    for tool, mib in figures.peak_rss_mib.items():
-        report.add(tool, "peak_rss", mib, "MiB")
 
 
 def _round_week(bench: Bench) -> None:
@@ -207,11 +207,7 @@ def _round_delta(bench: Bench, tools: Sequence[Tool], world: Path, suffix: str) 
     copies = [bench.root / f"copy{number}" for number in range(len(runs))]
     for copy in copies:
         _copy(kept, copy)
-    at_rest = time.monotonic() + AT_REST_SECONDS
-    for tool, metric in sorted(bench.random.sample(runs, len(runs)), key=lambda run: run[1].endswith(BY_TIMES)):
-        if metric.endswith(BY_TIMES):
-            # Files that changed within the minute before a snapshot are no example of those that did not.
-            time.sleep(max(0.0, at_rest - time.monotonic()))
+    for tool, metric in bench.random.sample(runs, len(runs)):
         copies.pop().rename(world)
         tool.snapshot(world)
         world_evolve(world, seed=SEED, day=DAYS + 1)
@@ -260,7 +256,7 @@ def _round_database(bench: Bench, megabytes: int) -> None:
             target.mkdir()
             tool.restore(target)
             found = database_check(target / "database.db")
-            print(f"  {tool.name} restored a database written to in mode {mode}: {found}")
+            bench.figures.report.tell(f"{tool.name} restored a database written to in mode {mode}: {found}")
             bench.figures.note(tool.name, f"database_{mode}_intact", found == "ok", "share")
             shutil.rmtree(target)
         shutil.rmtree(bench.root / f"database_{mode}")
@@ -268,6 +264,4 @@ def _round_database(bench: Bench, megabytes: int) -> None:
 
 
 def _copy(origin: Path, world: Path) -> None:
-    """A copy that is older than a clock's tick, as a server's files are: what is younger is read twice."""
     subprocess.run(["cp", "-a", origin, world], check=True)
-    time.sleep(TICK_SECONDS)

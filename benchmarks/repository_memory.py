@@ -25,7 +25,7 @@ def memory_measure(figures: Figures, scale: float) -> None:
         _measure(figures, root / "tiny", "1,000,000 files")
     for tool, mib in figures.peak_rss_mib.items():
         if tool.startswith(US) and mib > LIMIT_MIB:
-            print(f"  {tool} takes {mib:.0f} MiB, more than {LIMIT_MIB}")
+            figures.report.tell(f"{tool} takes {mib:.0f} MiB, more than {LIMIT_MIB}")
 
 
 def _measure(figures: Figures, tree: Path, name: str) -> None:

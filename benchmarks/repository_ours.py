@@ -27,6 +27,7 @@ from targets.local import LocalStorage
 
 TENANT, REPOSITORY = UUID(int=1), UUID(int=2)
 KEY = DataKey(bytes(range(32)))
+SECOND_NS = 1_000_000_000
 JOURNAL = b"-journal"
 """What a database's writer takes away while it is read; nothing else may be left out."""
 
@@ -42,10 +43,17 @@ def snapshot(place: str, cache: str, source: str) -> None:
     from repository.sources.local import LocalTree
     from repository.sources.protocol import Kind
     from repository.sources.sector_map import SectorMap
+    from repository.tree.trust import WRITTEN_BACK_NS
+
+    class AtRest(LocalTree):
+        """Files that nobody wrote to in the last minute: between two of these snapshots lies a day."""
+
+        def begin(self, parent: bytes | None) -> int:
+            return super().begin(parent) + WRITTEN_BACK_NS + SECOND_NS
 
     with _timed(cache):
         repository = _open(place)
-        tree = LocalTree(Path(source), sector_map=SectorMap(Path(cache, "sectors")))
+        tree = AtRest(Path(source), sector_map=SectorMap(Path(cache, "sectors")))
         root = snapshot_create(repository, source=tree, parent=_last(repository))
     if root.skipped:
         records = repository.manifest(root.snapshot).records()

@@ -11,12 +11,10 @@ import os
 import shutil
 import subprocess
 import time
-from collections import defaultdict
 from pathlib import Path
 from random import Random
-from statistics import median
 
-from benchmarks.figures import MEDIA, US, folder_made
+from benchmarks.figures import MEDIA, US, Figures, folder_made
 from benchmarks.proc import peak_begin, status_mib
 from benchmarks.report import Report
 from config.demo.comparison import archive_compare
@@ -25,6 +23,7 @@ from sidecar.archive.pack import tree_pack
 from sidecar.restore.extraction import Mode, archive_extract, outcome_release
 
 PEER = "tar_gzip"
+FULL = "restore_full"
 OPERATION = "5f3e8c1a-7d42-4b60-9a1e-000000000001"
 DIFFERING = {"restore_unchanged": 0.0, "restore_changed": 0.02, "restore_all_changed": 1.0}
 """The share of the live data's bytes that lies in files of which one byte differs."""
@@ -32,26 +31,24 @@ DIFFERING = {"restore_unchanged": 0.0, "restore_changed": 0.02, "restore_all_cha
 
 def run(report: Report, megabytes: int, runs: int) -> None:
     """Measure tar and every case in turn, `runs` times; medians go into the report."""
-    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    figures = Figures(report)
     with folder_made(MEDIA["tmpfs"]) as place:
         world, archive, empty = place / "world", place / "world.tar.gz", place / "empty"
         world_generate(world, seed=1, megabytes=megabytes)
         with archive.open("wb") as sink:
             tree_pack(root=world, sink=sink, on_progress=lambda _: None, cancelled=lambda: False)
-        print(f"a world of {megabytes} MB, {runs} runs each of {PEER} and {US}")
+        report.tell(f"a world of {megabytes} MB, {runs} runs each of {PEER} and {US}")
         peak_begin(os.getpid())
         for number in range(runs):
-            seconds[PEER, "restore_full"].append(_tar(archive, empty))
-            seconds[US, "restore_full"].append(_restore(archive, empty))
+            report.tell(f"run {number + 1} of {runs}")
+            figures.note(PEER, FULL, _tar(archive, empty))
+            figures.note(US, FULL, _restore(archive, empty))
             for metric, share in DIFFERING.items():
                 _change(world, share, Random(number))  # noqa: S311  # what is measured, no secret
-                seconds[US, metric].append(_restore(archive, world))
-        report.add(US, "peak_rss", status_mib(os.getpid(), "VmHWM"), "MiB")
-    for (tool, metric), found in seconds.items():
-        report.add(tool, metric, median(found), "s")
-        if tool == US:
-            pairs = zip(seconds[PEER, "restore_full"], found, strict=True)
-            report.ratios[f"{metric}.{PEER}"] = median(theirs / ours for theirs, ours in pairs)
+                figures.note(US, metric, _restore(archive, world))
+        figures.peak(US, status_mib(os.getpid(), "VmHWM"))
+    for metric in (FULL, *DIFFERING):
+        report.ratios[f"{metric}.{PEER}"] = figures.ratio(PEER, FULL, ours=metric)
 
 
 def _tar(archive: Path, root: Path) -> float:

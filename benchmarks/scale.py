@@ -47,13 +47,13 @@ def run(report: Report, scale: float) -> None:
         with tempfile.TemporaryDirectory(prefix="savepoint-bench-") as folder, postgres(Path(folder)) as server:
             home = Path(folder) / "home"
             environ = _environ(home, port=port_free(), database_url=server.url)
-            print(f"{orders} orders are made")
+            report.tell(f"{orders} orders are made")
             seeded = seed_run(
                 environ, {"orders": orders, "sample": min(SAMPLE, orders // 4)}, module="benchmarks.scale_seed"
             )
             _report_seed(report, seeded)
             with _web(home, environ) as (browser, processes):
-                print("pages are fetched")
+                report.tell("pages are fetched")
                 _measure(Pages(browser, report, processes), browser, seeded)
     except ProgramMissing as missing:
         sys.exit(f"the benchmark scale {missing.msg}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -14,10 +15,14 @@ from typing import IO
 
 from opener.errors import Cannot
 from repository.frames import SealError
+from targets.local_files import unlink_unless_locked
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _TICK_SECONDS = 0.5
 _STEP = 1000
+_PARTIAL = ".partial"
+# Between being made and being locked, a file is not to be taken for a leftover.
+_GRACE_SECONDS = 60
 
 
 def say(text: str = "") -> None:
@@ -100,9 +105,12 @@ def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> I
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise Cannot(f"no room in {path.parent}: it needs {size_shown(size)}, {size_shown(free)} are free")
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=".partial", dir=path.parent)
+    prefix = f".{path.name[:200]}."
+    _leftovers_remove(path.parent, prefix)
+    descriptor, partial = tempfile.mkstemp(prefix=prefix, suffix=_PARTIAL, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield file
             file.flush()
             os.fsync(descriptor)
@@ -114,6 +122,16 @@ def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> I
     finally:
         with suppress(FileNotFoundError):
             Path(partial).unlink()
+
+
+def _leftovers_remove(folder: Path, prefix: str) -> None:
+    """Remove what was written of the same file by commands that were killed; a living one holds a lock on its own."""
+    for left in folder.iterdir():
+        if not (left.name.startswith(prefix) and left.name.endswith(_PARTIAL)):
+            continue
+        with suppress(OSError):  # another command's, or another user's
+            if time.time() - left.lstat().st_mtime >= _GRACE_SECONDS:
+                unlink_unless_locked(left)
 
 
 def _rename(partial: Path, path: Path, *, force: bool) -> None:

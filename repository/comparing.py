@@ -12,6 +12,7 @@ from repository.repository import Repository
 from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone, Stat
 from repository.tree.paired import PairedManifests
 from repository.tree.records import Content, Record, Xattrs, blocks_in, parts_of, sort_key, zero_hash
+from repository.tree.trust import Trust
 
 
 class Change(StrEnum):
@@ -58,12 +59,13 @@ def tree_diff(
     """What changed from a snapshot to what the source has now; nothing of the repository's files is opened.
 
     Each file is read and held against the snapshot's hashes of its blocks, up to the first that differs. With
-    `trust_stat` one whose size, times and inode are those of the snapshot is taken for the same. What cannot be read is
-    of the kind SKIPPED. Raises `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
+    `trust_stat` one whose stat is as it was is not read (`tree.trust` has the rule). What cannot be read is of the kind
+    SKIPPED. Raises `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
     """
     manifest = repository.manifest(snapshot)
     source.begin(None)
-    compared = _Compared(source, trust_stat=trust_stat)
+    trusted = manifest.root.scan_started_ns if trust_stat else None
+    compared = _Compared(source, Trust(trusted, machine_started_ns=source.started()))
     for record, entry in _joined(manifest.files(), source.scan()):
         after = None if entry is None else compared.side(entry)
         before = None if record is None else _of_record(record)
@@ -143,9 +145,9 @@ def _file_hash(side: _Side) -> bytes | None:
 class _Compared:
     """A source's entries, as far as they have to be looked at."""
 
-    def __init__(self, source: Source, *, trust_stat: bool) -> None:
+    def __init__(self, source: Source, trust: Trust) -> None:
         self._source = source
-        self._trust_stat = trust_stat
+        self._trust = trust
 
     def side(self, entry: SourceEntry) -> _Side:
         """The entry with its attributes; what cannot be read is skipped."""
@@ -161,7 +163,9 @@ class _Compared:
         """Whether a file holds what the snapshot holds of it; None when it cannot be read."""
         if before.size != after.size or before.record is None or after.entry is None:
             return False
-        if self._trust_stat and before.stat == after.stat:
+        if after.stat is not None and self._trust.holds_file(
+            before.record, before.parts, found=after.stat, size=after.size
+        ):
             return True
         try:
             return self._blocks_same(before.record, before.parts, after.entry)

@@ -15,10 +15,10 @@ from repository.maintenance.exclusive import alone
 from repository.maintenance.facts import Facts, Loaded, facts_load
 from repository.maintenance.plan import CLOCK_TOLERANCE, MIB, Policy, PrunePlan, plan_make
 from repository.maintenance.repack import PackCopier, spares_check
-from repository.marks import Mark, marks_list
+from repository.marks import WRITER_SECONDS_MAX, Mark, marks_list
 from repository.objects import CONDEMNED, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, id_new
 from repository.repository import Repository, time_text
-from repository.storage import StorageFull
+from repository.storage import StorageError, StorageFull
 
 GRACE = timedelta(hours=24)
 # The mark is looked at again after so many deletions.
@@ -29,13 +29,14 @@ CHECK_EVERY = 64
 class PruneResult:
     """What a prune did. `deleted` and `condemned` count packs, `freed` and `copied` bytes in storage.
 
-    `rescued`: packs that were condemned and are used. `damaged`: packs left alone, and why. `notes`: what could not be
-    done.
+    `rescued`: packs that were condemned and are used. `partials`: half-written objects of dead writers that were
+    removed. `damaged`: packs left alone, and why. `notes`: what could not be done.
     """
 
     deleted: int = 0
     freed: int = 0
     rescued: int = 0
+    partials: int = 0
     condemned: int = 0
     copied: int = 0
     indexes_written: int = 0
@@ -69,14 +70,25 @@ def prune_plan(
 def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkpoint = go_on) -> PruneResult:
     """Carry out what of the plan is still right by a second look, under a mark; a plan serves once.
 
+    Half-written objects of writers that died more than a day ago are removed first, also when the plan is refused.
     Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `StorageError`. After any of them
     everything that is listed is readable, and another prune finishes what this one began.
     """
+    result = PruneResult()
+    _partials_sweep(repository, result)
     plan.take()
     with alone(repository) as mark:
         facts, loaded = facts_load(repository, checkpoint)
         agreed = plan.agreed(plan_make(facts, plan.policy))
-        return _Prune(repository, facts, loaded, agreed, mark, checkpoint).run()
+        return _Prune(repository, facts, loaded, agreed, mark, checkpoint, result).run()
+
+
+def _partials_sweep(repository: Repository, result: PruneResult) -> None:
+    """A writer gives up after a day: what is older is a dead one's. No snapshot needs it."""
+    try:
+        result.partials = repository.objects.storage.partials_sweep(older_than_seconds=WRITER_SECONDS_MAX)
+    except StorageError as error:
+        result.notes.append(f"half-written objects of dead writers could not be removed: {error}")
 
 
 class _Prune:
@@ -90,6 +102,7 @@ class _Prune:
         plan: PrunePlan,
         mark: Mark,
         checkpoint: Checkpoint,
+        result: PruneResult,
     ) -> None:
         self._repository = repository
         self._objects = repository.objects
@@ -98,7 +111,7 @@ class _Prune:
         self._plan = plan
         self._mark = mark
         self._checkpoint = checkpoint
-        self._result = PruneResult()
+        self._result = result
 
     def run(self) -> PruneResult:
         """Delete first: that makes room for what is copied."""

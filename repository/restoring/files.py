@@ -15,8 +15,8 @@ from repository.restoring.folders import Folder, name_of
 from repository.restoring.outcome import Reason, reason_of
 from repository.restoring.parts import Part, Run, file_parts, write_at
 from repository.restoring.target import Place, Target
-from repository.restoring.untouched import is_untouched
 from repository.restoring.workers import Task, Workers
+from repository.sources.walk import stat_from
 from repository.tree.records import CHUNK_ID_SIZE, Record
 
 # A file of no more that differs is written anew: to compare and copy it would cost more.
@@ -148,10 +148,11 @@ class Files:
             return None  # what cannot be looked at is replaced
 
     def _is_untouched(self, file: File, found: os.stat_result) -> bool:
-        before, mode = self._target.trusted_before, self._target.metadata.mode_of(file.record)
-        if before is None or stat.S_IMODE(found.st_mode) != mode or found.st_nlink != 1 + file.links:
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 + file.links:
             return False
-        return is_untouched(file.record, file.others, found, before)
+        if stat.S_IMODE(found.st_mode) != self._target.metadata.mode_of(file.record):
+            return False
+        return self._target.trust.holds_file(file.record, file.others, found=stat_from(found), size=found.st_size)
 
     def _opened(self, file: File, found: os.stat_result) -> tuple[int, os.stat_result] | None:
         """The live file, open, if its content is of use."""

@@ -27,12 +27,13 @@ from repository.restoring.outcome import Reason, RestoreLimits, RestoreProgress,
 from repository.restoring.selection import Entry, Selection, Totals, is_reserved, selection_check
 from repository.restoring.spool import Spool
 from repository.restoring.target import Target
-from repository.restoring.untouched import trusted_before
 from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
+from repository.sources.local import machine_started_ns
 from repository.sources.protocol import Kind
 from repository.sources.walk import RESERVED_FOLDER
 from repository.tree.records import Record
+from repository.tree.trust import Trust
 
 __all__ = ["Reason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
 
@@ -91,7 +92,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
             fresh=_is_empty(root),
             delete=delete,
             durable=durable,
-            trusted_before=trusted_before(manifest.root) if trust_stat else None,
+            trust=Trust(manifest.root.scan_started_ns if trust_stat else None, machine_started_ns=machine_started_ns()),
         )
         stack.callback(place.folders.close)
         stack.callback(place.close)

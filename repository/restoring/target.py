@@ -12,6 +12,7 @@ from repository.restoring.folders import Folder, Folders, name_of, parent_of
 from repository.restoring.metadata import Metadata
 from repository.restoring.outcome import Tally
 from repository.restoring.reserved import Reserved
+from repository.tree.trust import Trust
 
 MIB = 1 << 20
 COMMIT_FILES = 16_384
@@ -33,8 +34,8 @@ class Target:
 
     In an empty one (`fresh`) files are made under their own names. In any other they are made in the reserved folder,
     and renamed, many at once, after what they hold is on the disk: so each is wholly old or wholly new.
-    A rename gives a name another inode: who has the old file open goes on with the old file. `trusted_before`: up to
-    when a live file's change time is believed, None for never.
+    A rename gives a name another inode: who has the old file open goes on with the old file. `trust` says which live
+    files need not be read.
     """
 
     def __init__(
@@ -46,14 +47,14 @@ class Target:
         fresh: bool,
         delete: bool,
         durable: bool,
-        trusted_before: int | None,
+        trust: Trust,
     ) -> None:
         self.folders = Folders(root)
         self.reserved = Reserved(root)
         self.metadata = metadata
         self.tally = tally
         self.fresh = fresh
-        self.trusted_before = trusted_before
+        self.trust = trust
         self._delete = delete
         self._durable = durable
         self._waiting: list[tuple[bytes, Place]] = []

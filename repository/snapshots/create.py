@@ -25,6 +25,7 @@ from repository.snapshots.root import Root, root_store
 from repository.sources.protocol import Source, SourceFailed, SourceGone
 from repository.storage import ObjectNotFound
 from repository.tree.stream import Manifest, ManifestWriter
+from repository.tree.trust import Trust
 
 PROGRESS_SECONDS = 0.2
 MANIFEST_LEVEL = 3
@@ -52,10 +53,10 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
 ) -> Root:
     """Keep everything that the source has; returns the snapshot, which exists from then on.
 
-    With a `parent`, files whose stat is as it was are not read again (unless `trust_stat` is off), and files that are
-    rewritten in place are stored by their changed sectors. A parent that is gone or damaged only makes it slower.
-    `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which nothing is listed
-    then, and whose stored packs the next one uses.
+    With a `parent`, files whose stat is as it was are not read again (`tree.trust` has the rule, `trust_stat` turns it
+    off), and files that are rewritten in place are stored by their changed sectors. A parent that is gone or damaged
+    only makes it slower. `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which
+    nothing is listed then, and whose stored packs the next one uses.
 
     Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, and
     `SourceGone` when the source's root cannot be read, `SourceFailed` when it cannot go on.
@@ -108,7 +109,9 @@ class _Making:
         began = self._source.begin(known_parent)
         manifest = ManifestWriter(self._manifest_store)
         contents = Contents(self._source, self._writer, self._repository.keys, checkpoint=self._check)
-        beside = Parent(before, self._writer, trust_stat=trust_stat)
+        trusted = before.root.scan_started_ns if before is not None and trust_stat else None
+        trust = Trust(trusted, machine_started_ns=self._source.started())
+        beside = Parent(before, self._writer, trust)
         assembly = Assembly(self._source, contents, beside, pool=self._pool, emit=manifest.add)
         for entry in self._source.scan():
             assembly.add(entry)

@@ -7,10 +7,7 @@ from repository.packs.writing import ChunkWriter
 from repository.sources.protocol import Kind, SourceEntry
 from repository.tree.records import CHUNK_ID_SIZE, Record, sort_key
 from repository.tree.stream import Manifest, RawEntry
-
-# File systems date changes by a clock that ticks every few ms: what changed shortly before a scan may change again
-# without another date.
-TICK_NS = 1_000_000_000
+from repository.tree.trust import Trust
 
 
 class Parent:
@@ -19,10 +16,10 @@ class Parent:
     Most of what it is asked for did not change, and is copied as it stands: only what is built upon is checked.
     """
 
-    def __init__(self, manifest: Manifest | None, writer: ChunkWriter, *, trust_stat: bool) -> None:
+    def __init__(self, manifest: Manifest | None, writer: ChunkWriter, trust: Trust) -> None:
         self._entries = manifest.raw_entries() if manifest is not None else iter(())
         self._writer = writer
-        self._trusted_before = manifest.root.scan_started_ns - TICK_NS if manifest and trust_stat else None
+        self._trust = trust
         self._now = self._next()
 
     def known(self, path: bytes) -> RawEntry | None:
@@ -36,19 +33,15 @@ class Parent:
         return now if now is not None and now.array[1] == path else None
 
     def is_unchanged(self, entry: SourceEntry, known: RawEntry) -> bool:
-        """Whether the entry is what the parent holds, as far as its stat can say, and all of that is still there.
-
-        What was changed shortly before, or during, the parent's scan is read again.
-        """
+        """Whether the entry is what the parent holds, as far as its stat can say, and all of that is still there."""
         array, stat = known.array, entry.stat
-        if self._trusted_before is None or stat is None or array[0] != entry.kind:
+        if array[0] != entry.kind:
             return False
         try:
-            if array[2][:6] != stat or stat.ctime_ns >= self._trusted_before:
-                return False
             if entry.kind is Kind.FILE:
-                return bool(array[3] == entry.size) and self._is_whole(known)
-            return entry.kind is Kind.FOLDER or bool(array[3] == entry.target)
+                return self._trust.holds_raw_file(known, found=stat, size=entry.size) and self._is_there(known)
+            is_same = entry.kind is Kind.FOLDER or bool(array[3] == entry.target)
+            return is_same and self._trust.holds(array[2][:6], stat)
         except (TypeError, IndexError):
             return False
 
@@ -58,10 +51,6 @@ class Parent:
             return known.checked() if known.array[0] == Kind.FILE and self._is_there(known) else None
         except (Damage, TypeError, IndexError):
             return None
-
-    def _is_whole(self, known: RawEntry) -> bool:
-        """Whether the file was read without a warning, and may be named again."""
-        return known.array[6] is None and all(part[4] is None for part, _ in known.parts) and self._is_there(known)
 
     def _is_there(self, known: RawEntry) -> bool:
         """Whether every chunk may be named by a new snapshot."""

@@ -40,6 +40,10 @@ class LocalTree:
             self._sector_map.begin(parent)
         return now
 
+    def started(self) -> int:
+        """The time at which this machine started, in ns since 1970."""
+        return machine_started_ns()
+
     def scan(self) -> Iterator[SourceEntry]:
         """Everything there is, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
         entries = tree_walk(self._open_root())
@@ -72,6 +76,11 @@ class LocalTree:
         if root is None:
             root = self._root = _root_open(self._path)
         return root
+
+
+def machine_started_ns() -> int:
+    """The time at which this machine started, in ns since 1970."""
+    return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def _root_open(path: Path) -> Root:

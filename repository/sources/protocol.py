@@ -97,6 +97,9 @@ class Source(Protocol):
     def begin(self, parent: bytes | None) -> int:
         """A snapshot begins, with that parent; returns the source's time now, in ns since 1970."""
 
+    def started(self) -> int:
+        """The time at which the source's machine started, in ns since 1970 by the same clock."""
+
     def scan(self) -> Iterator[SourceEntry]:
         """Everything there is, in the manifest's order, the root folder first."""
 

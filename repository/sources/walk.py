@@ -110,7 +110,7 @@ class _Walk:
             try:
                 status = status_of(name, dir_fd=folder, follow_symlinks=False)
                 if is_file(status.st_mode) and status.st_nlink == 1:
-                    yield SourceEntry(Kind.FILE, path, _stat(status), status.st_size, None)
+                    yield SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)
                     continue
                 entry = self._look(name, path, status, level)
             except FileNotFoundError:
@@ -130,7 +130,7 @@ class _Walk:
             return self._enter(name, level.descriptor, path)
         if kind == stat.S_IFLNK:
             target = os.readlink(name, dir_fd=level.descriptor)
-            return SourceEntry(Kind.SYMLINK, path, _stat(status), 0, target)
+            return SourceEntry(Kind.SYMLINK, path, stat_from(status), 0, target)
         if kind == stat.S_IFREG:
             return self._linked(path, status)
         return SourceEntry(Kind.SKIPPED, path, None, 0, _REASONS.get(kind, b"no file, folder or link"))
@@ -144,8 +144,8 @@ class _Walk:
             # A file may get further names while the walk goes on: whoever comes then is a file of its own.
             self._links.pop(identity, None)
         if first is None:
-            return SourceEntry(Kind.FILE, path, _stat(status), status.st_size, None)
-        return SourceEntry(Kind.HARDLINK, path, _stat(status), 0, first)
+            return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)
+        return SourceEntry(Kind.HARDLINK, path, stat_from(status), 0, first)
 
     def _enter(self, name: bytes, folder: int | None, path: bytes) -> SourceEntry:
         """Go down into a folder within an open one. Raises OSError."""
@@ -163,7 +163,7 @@ class _Walk:
         self._prefix = path + b"/" if path else b""
         if len(self._levels) > FOLDERS_OPEN + 1:
             self._levels[-1 - FOLDERS_OPEN].close()
-        return SourceEntry(Kind.FOLDER, path, _stat(status), 0, None)
+        return SourceEntry(Kind.FOLDER, path, stat_from(status), 0, None)
 
     def _leave(self) -> None:
         below = self._levels.pop()
@@ -193,7 +193,8 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _stat(status: os.stat_result) -> Stat:
+def stat_from(status: os.stat_result) -> Stat:
+    """The part of a status that tells whether a file is the same."""
     return Stat(
         status.st_mode & _MODE_BITS,
         status.st_uid,

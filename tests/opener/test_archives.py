@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,42 @@ def test_an_archive_comes_out_as_it_was_made(place: Place, tmp_path: Path, *, se
     assert "size and SHA-256 are right" in extracted.out
     assert (tmp_path / "world.tar.gz").read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
+def test_leftovers_of_killed_commands_go_with_the_next(folder: Place, tmp_path: Path) -> None:
+    tenant = folder.tenant()
+    tenant.keys_copy()
+    name, to = name_of(tenant.archive(CONTENT)), tmp_path / "to"
+    to.mkdir()
+    paths = [to / f".world.tar.gz.{word}.partial" for word in ("dead", "living", "young")]
+    other = to / ".another.tar.gz.dead.partial"
+    for path in (*paths, other):
+        path.write_bytes(b"what a killed command wrote")
+    for path in (*paths[:2], other):
+        os.utime(path, (0, 0))
+    with paths[1].open() as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        assert folder.run("extract", name[:8], "--to", to / "world.tar.gz").code == 0
+    assert set(to.iterdir()) == {to / "world.tar.gz", *paths[1:], other}
+
+
+def test_killed_extraction_leaves_a_file_that_the_next_removes(folder: Place, tmp_path: Path) -> None:
+    tenant = folder.tenant()
+    tenant.keys_copy()
+    name, to = name_of(tenant.archive(CONTENT)), tmp_path / "to"
+    to.mkdir()
+    words = ["extract", *folder.words, "--master-keys", folder.keys, name[:8], "--to", to / "world.tar.gz"]
+    killing = (
+        "import os, signal, sys; from opener import output; from opener.__main__ import main; "
+        "output._rename = lambda *args, **options: os.kill(os.getpid(), signal.SIGKILL); sys.exit(main(sys.argv[1:]))"
+    )
+    ended = subprocess.run([sys.executable, "-c", killing, *map(str, words)], check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    (left,) = to.iterdir()
+    assert left.stat().st_size == len(CONTENT)
+    os.utime(left, (0, 0))
+    assert folder.run("extract", name[:8], "--to", to / "world.tar.gz").code == 0
+    assert list(to.iterdir()) == [to / "world.tar.gz"]
 
 
 def test_programs_get_json(folder: Place) -> None:

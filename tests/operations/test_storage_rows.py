@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -44,6 +49,28 @@ def test_a_target_that_is_away_keeps_no_other_from_being_swept(shop, root, monke
     (root / row.key).write_bytes(b"x")
     sweep.storage_sweep()
     assert not (root / row.key).exists()
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from targets.local import LocalStorage
+with LocalStorage(pathlib.Path(sys.argv[1])).writer("backups/killed", expected_size=4) as writer:
+    writer.write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_worker_left_half_written_is_swept_after_the_grace(shop, root):
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", KILLED, str(root)], check=False)
+        assert ended.returncode == -signal.SIGKILL
+    left = list((root / ".partial").iterdir())
+    assert len(left) == 3
+    old = time.time() - sweep.GRACE.total_seconds() - 60
+    for path in left[:2]:
+        os.utime(path, (old, old))
+    sweep.storage_sweep()
+    assert list((root / ".partial").iterdir()) == left[2:]
 
 
 def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept(keks, shop, root):  # noqa: F811

@@ -140,7 +140,8 @@ def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
     assert found == Difference(b"folder-and-more", Change.KIND, Kind.FILE, Kind.FOLDER, 200_000, None)
 
 
-def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path) -> None:
+def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", -1_000_000_000)  # also what was made just now
     snapshot = kept(repository, tree)
 
     class Counting(LocalTree):
@@ -170,7 +171,7 @@ def test_what_two_snapshots_share_is_not_read(
 ) -> None:
     many(tmp_path, 4000)
     # What is written right before a snapshot is read again by the next; after that one its stat is trusted.
-    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", 0)
+    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", 0)
     first = kept(repository, tmp_path, kept(repository, tmp_path))
     (tmp_path / "f02000-and-more").write_bytes(bytes(300_000))
     touched(tmp_path)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from repository.restoring import untouched
 from repository.sources.local_file import LocalFile
+from repository.tree import trust
 from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
 
 COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
@@ -32,7 +32,7 @@ class Reads:
 @pytest.fixture
 def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The world that is kept is the one that is restored onto, and a clock's tick is over when it is kept."""
-    monkeypatch.setattr(untouched, "WRITTEN_BACK_NS", 0)
+    monkeypatch.setattr(trust, "WRITTEN_BACK_NS", 0)
     newest = max(path.stat(follow_symlinks=False).st_ctime_ns for path in world.rglob("*"))
     while time.clock_gettime_ns(COARSE) <= newest:
         pass

@@ -11,8 +11,8 @@ import pytest
 from repository import repository_keys
 from repository.packs import writing
 from repository.repository_keys import ChunkerSizes
-from repository.snapshots import assembly, bundling, parent
-from repository.tree import records, stream
+from repository.snapshots import assembly, bundling
+from repository.tree import records, stream, trust
 from tests.repository.snapshots.kept import Kept
 
 KIB = 1 << 10
@@ -26,7 +26,7 @@ def kept(tmp_path: Path) -> Kept:
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[None]:
-    """All borders at a few KiB that are at MiB in the product, and no second in which a file may change unseen."""
+    """All borders at a few KiB that are at MiB in the product, and no minute in which a file may change unseen."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (records, stream, assembly):
             patch.setattr(module, "PART_SIZE", 256 * KIB)
@@ -36,7 +36,7 @@ def small() -> Iterator[None]:
         patch.setattr(bundling, "BUNDLE_SIZE", 64 * KIB)
         patch.setattr(stream, "CUT_LEAST", 512)
         patch.setattr(stream, "CUT_AVERAGE", KIB)
-        patch.setattr(parent, "TICK_NS", 0)
+        patch.setattr(trust, "WRITTEN_BACK_NS", 0)
         patch.setattr(repository_keys, "ChunkerSizes", small_sizes)
         yield
 

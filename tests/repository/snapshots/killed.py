@@ -1,4 +1,7 @@
-"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th call to storage."""
+"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th call to storage.
+
+It has a sector map beside the tree. One that is not killed prints the names of its calls.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from repository.packs import writing
 from repository.repository import repository_open
 from repository.snapshots.create import snapshot_create
 from repository.sources.local import LocalTree
+from repository.sources.sector_map import SectorMap
 from targets.local import LocalStorage
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
 from tests.storage.memory import FaultyStorage
@@ -34,8 +38,9 @@ def main(store: Path, tree: Path, at: int) -> None:
     writing.PACK_SIZE = PACK_SIZE
     storage = KillingStorage(LocalStorage(store), at=at)
     repository = repository_open(storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
-    snapshot_create(repository, source=LocalTree(tree), threads=1)
-    print(len(storage.calls))  # noqa: T201
+    source = LocalTree(tree, sector_map=SectorMap(tree.with_name("map")))
+    snapshot_create(repository, source=source, threads=1)
+    print(*storage.calls)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ class MadeUp:
     def begin(self, parent: bytes | None) -> int:
         return LONG_AGO * 2
 
+    def started(self) -> int:
+        return 0
+
     def scan(self) -> Iterator[SourceEntry]:
         yield SourceEntry(Kind.FOLDER, b"", self.stat(0), 0, None)
         yield SourceEntry(Kind.FOLDER, b"all", self.stat(0), 0, None)

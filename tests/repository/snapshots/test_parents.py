@@ -15,6 +15,7 @@ from repository.snapshots.root import Root
 from repository.sources.local import LocalTree
 from repository.sources.sector_map import SectorMap
 from repository.tree.records import Record
+from repository.tree.trust import WRITTEN_BACK_NS
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region, region_head
 
@@ -168,11 +169,11 @@ STORED_ALREADY = [root_gone, root_damaged, manifest_damaged, manifest_lost, inde
 
 
 @pytest.mark.parametrize("harm", STORED_AGAIN + STORED_ALREADY)
-@pytest.mark.parametrize("tick", [0, 1_000_000_000])
+@pytest.mark.parametrize("margin", [0, WRITTEN_BACK_NS])
 def test_a_parent_that_is_harmed_is_no_harm(
-    parented: tuple[Kept, Root], harm: Callable[[Kept, Root], None], tick: int, monkeypatch: pytest.MonkeyPatch
+    parented: tuple[Kept, Root], harm: Callable[[Kept, Root], None], margin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", tick)
+    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", margin)
     kept, first = parented
     harm(kept, first)
     edit(kept.root / "r.mca", 100_000, b"edited")

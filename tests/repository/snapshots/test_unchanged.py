@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from repository.snapshots import assembly, bundling
-from repository.snapshots.parent import TICK_NS
 from repository.sources.local import LocalTree
 from repository.sources.local_file import LocalFile
 from repository.sources.protocol import SourceEntry, SourceGone
+from repository.tree.trust import WRITTEN_BACK_NS
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 
 
 def test_same_size_and_date_but_new_content_is_captured(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", 0)
+    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", 0)
     sizes = {"small": 100, "x.zip": 300_000, "r.mca": 300_000}
     for name, size in sizes.items():
         (kept.root / name).write_bytes(region(300_000, Random(1))[-size:])  # noqa: S311
@@ -46,6 +46,9 @@ class Dated(LocalTree):
         super().begin(parent)
         return self.began
 
+    def started(self) -> int:
+        return 0
+
     def scan(self) -> Any:
         for entry in super().scan():
             assert entry.stat is not None
@@ -56,9 +59,11 @@ class Dated(LocalTree):
         return super().open(self.found[entry.path], in_place=in_place)
 
 
-@pytest.mark.parametrize(("ago", "is_read"), [(TICK_NS + 1, False), (TICK_NS, True), (0, True), (-TICK_NS, True)])
+@pytest.mark.parametrize(
+    ("ago", "is_read"), [(WRITTEN_BACK_NS + 1, False), (WRITTEN_BACK_NS, True), (0, True), (-WRITTEN_BACK_NS, True)]
+)
 @pytest.mark.parametrize("trust", [True, False])
-def test_what_changed_within_a_second_before_the_scan_is_read_again(
+def test_what_changed_within_a_minute_before_the_scan_is_read_again(
     kept: Kept,
     ago: int,
     is_read: bool,  # noqa: FBT001
@@ -75,7 +80,7 @@ def test_what_changed_within_a_second_before_the_scan_is_read_again(
 
 
 def test_unchanged_files_are_not_opened(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.snapshots.parent.TICK_NS", -1)  # also what changed in this very tick
+    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", -1)  # also what changed in this very tick
     (kept.root / "d").mkdir()
     for name, size in {"small": 10, "d/x.zip": 300_000, "r.mca": 300_000}.items():
         (kept.root / name).write_bytes(region(300_000, Random(1))[:size])  # noqa: S311

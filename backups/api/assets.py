@@ -25,8 +25,7 @@ from backups.api.ranges import ByteRange, if_range_holds, range_of
 from backups.errors import ArchiveDamagedError, AssetNotFound, StorageUnavailableError
 from backups.models import Asset
 from backups.selectors import asset_get
-from backups.services.archives import AssetReader, asset_open
-from backups.services.downloads import asset_filename
+from backups.services.downloads import asset_bytes, asset_filename
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
@@ -86,7 +85,7 @@ class AssetView(ApiView):
         part = None
         if if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at):
             part = range_of(request.headers.get("Range"), size=found.size_bytes)
-        return _bytes_response(_pieces(asset_open(found), part), found, part=part, headers=headers)
+        return _bytes_response(_pieces(found, part), found, part=part, headers=headers)
 
 
 def content_disposition(filename: str) -> str:
@@ -129,9 +128,9 @@ def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpR
     return response
 
 
-def _pieces(reader: AssetReader, part: ByteRange | None) -> Iterator[bytes]:
+def _pieces(asset: Asset, part: ByteRange | None) -> Iterator[bytes]:
     """The bytes, the first of them read at once: what cannot be opened is an error and not a broken download."""
-    pieces = reader.read(part.start, part.stop) if part else reader.read(0, reader.size)
+    pieces = asset_bytes(asset, start=part.start if part else 0, stop=part.stop if part else asset.size_bytes)
     return chain([next(pieces, b"")], pieces)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import OperationCancelled
+from backups.errors import ArchiveDamagedError, OperationCancelled
 from backups.models import (
     EXCHANGE_KINDS,
     LIVE_STATES,
@@ -26,6 +26,7 @@ from backups.models import (
     OperationState,
 )
 from backups.rules import Rules
+from backups.services.damage import damage_note
 from backups.services.sweep import objects_doom
 from common.errors import ApplicationError, Params
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
@@ -110,6 +111,8 @@ def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
             objects_doom(backup_ids=list(subject.values_list("id", flat=True)))
         elif operation.kind in EXCHANGE_KINDS:
             backups_give_back(operation)
+            if isinstance(error, ArchiveDamagedError):
+                damage_note(operation_source(operation))
             # A safety backup that was not finished is of no use to anybody: it was never listed.
             unfinished = Backup.objects.filter(
                 roles__operation=operation, roles__role=OperationRole.SAFETY, status=BackupStatus.CREATING

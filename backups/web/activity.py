@@ -40,6 +40,7 @@ WORDS = {
     "safety.succeeded": gettext_lazy("Safety backup ready"),
     "backup.expire": gettext_lazy("Safety backup deleted when its time was over"),
     "backup.update": gettext_lazy("Backup changed"),
+    "backup.degrade": gettext_lazy("Backup found damaged"),
     "backup.delete": gettext_lazy("Backup deleted"),
     "order.create": gettext_lazy("Server ordered"),
     "order.suspend": gettext_lazy("Order suspended"),

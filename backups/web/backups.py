@@ -20,8 +20,8 @@ from backups.errors import BackupNotFound, OperationNotFound
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import asset_get, operation_get, order_backup_get
-from backups.services.archives import asset_open
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
+from backups.services.downloads import asset_check
 from backups.services.operations import operation_cancel
 from backups.web.detail import detail_of
 from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
@@ -202,7 +202,7 @@ class BackupDownloadView(OrderPageView):
         found = order_backup_get(order=order, backup_id=backup)
         Rules(user=self.user, order=order).download_require(found)
         asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
-        asset_open(asset)
+        asset_check(asset)
         return redirect("asset", asset=asset.id)
 
 

@@ -94,6 +94,16 @@ def operation_finish(
     )
 
 
+def hold_end(*, operation: Operation, actor: User | None) -> bool:
+    """End the hold of a reprovision, by somebody or because its time is over. Return whether it was still live."""
+    with transaction.atomic():
+        done = operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+        if done:
+            action = "reprovision.cancel" if actor else "reprovision.expire"
+            audit_record(actor=actor, action=action, order_id=operation.order_id, object_id=operation.id)
+    return done
+
+
 def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
     """End an operation without success and put its backup right: a create leaves *failed*, a restore *ready*.
 
@@ -173,7 +183,8 @@ def operation_cancel(*, user: User, operation: Operation, idempotency: Idempoten
 
 def _cancel(*, user: User, operation: Operation) -> None:
     if operation.kind == OperationKind.REPROVISION:
-        operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+        hold_end(operation=operation, actor=user)
+        return
     live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
     if compare_and_set(live, cancel_requested_at=timezone.now()):
         audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)

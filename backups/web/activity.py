@@ -47,6 +47,7 @@ WORDS = {
     "order.unsuspend": gettext_lazy("Suspension lifted"),
     "order.reprovision": gettext_lazy("Reinstallation started"),
     "reprovision.cancel": gettext_lazy("Reinstallation ended"),
+    "reprovision.expire": gettext_lazy("Reinstallation ended when its time was over"),
     "member.grant": gettext_lazy("Right given to a member"),
     "member.withdraw": gettext_lazy("Right taken from a member"),
 }

@@ -17,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import User
 from backups.errors import BackupNotFound, OperationNotFound
-from backups.models import Backup
+from backups.models import Backup, OperationKind
 from backups.rules import Rules
 from backups.selectors import asset_get, operation_get, order_backup_get
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
@@ -217,6 +217,8 @@ class OperationCancelPageView(OrderPageView):
         if found.order_id != order.id:
             raise OperationNotFound
         operation_cancel(user=self.user, operation=found)
+        if found.kind == OperationKind.REPROVISION:
+            return self.done(_("The reinstallation was ended. Backups and restores are possible again."))
         return self.done(_("It is being stopped."))
 
 

@@ -127,11 +127,15 @@ class Rules:
             raise StatusConflict(status=backup.get_status_display())
 
     def cancel_require(self, operation: Operation) -> None:
-        """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended."""
+        """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended.
+
+        Whoever took a hold on the order may end it, also when the right to take one was withdrawn since.
+        """
         right = CANCEL_RIGHT.get(OperationKind(operation.kind))
         if right is None or operation.state not in LIVE_STATES:
             raise StatusConflict(status=operation.get_state_display())
-        self._right_require(right)
+        if operation.kind != OperationKind.REPROVISION or operation.requested_by_id != self._user.id:
+            self._right_require(right)
         order_change_require(self._user, self._order)
 
     def _right_require(self, right: OrderRight) -> None:

@@ -78,7 +78,8 @@ def operation_get(*, user: User, operation_id: UUID) -> Operation:
 
 def operation_active(order: Order) -> Operation | None:
     """The operation that excludes others on this order right now."""
-    return Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES).first()
+    active = Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES)
+    return active.select_related("requested_by").first()
 
 
 @dataclass(frozen=True, slots=True)

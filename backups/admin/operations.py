@@ -38,7 +38,9 @@ class RoleInline(Inline):
 class OperationAdmin(ReadOnlyAdmin):
     """Long work: what runs, what failed and why."""
 
-    list_display = ["kind", "state", "phase", "order", "requested_by", "attempts", "error_code", "created_at"]
+    list_display = [
+        "kind", "state", "phase", "order", "requested_by", "attempts", "error_code", "created_at", "expires_at",
+    ]  # fmt: skip
     list_select_related = ["order", "requested_by"]
     list_filter = ["state", "kind"]
     search_fields = ["=id", "=order__id", "error_code"]

@@ -24,7 +24,7 @@ from backups.models import (
 from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
 from backups.reconcile.heartbeats import Beat, heartbeats_now
 from backups.reconcile.wording import Code
-from backups.services.operations import operation_fail, operation_finish
+from backups.services.operations import hold_end, operation_fail
 from backups.supervision.leases import operation_lost
 from backups.work.retry import LAST_RESORT
 from common.clock import database_now
@@ -123,7 +123,7 @@ def _holds(now: datetime) -> QuerySet[Operation]:
 def hold_release(finding: Finding) -> bool:
     """End a hold that has run out. Return whether it had."""
     operation = _holds(database_now()).filter(id=finding.object_id).first()
-    return operation is not None and operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+    return operation is not None and hold_end(operation=operation, actor=None)
 
 
 def outcomes_look(look: Look) -> Iterator[Seen | Blind]:

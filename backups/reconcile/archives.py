@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.core.cache import cache
@@ -19,7 +20,7 @@ from common.errors import ApplicationError
 from common.states import compare_and_set
 from repository.storage import Storage, StorageError
 
-DEGRADING = frozenset({Code.ARCHIVE_MISSING, Code.ARCHIVE_SIZE, Code.ARCHIVE_DAMAGED})
+DEGRADING = frozenset({Code.ARCHIVE_MISSING, Code.ARCHIVE_SIZE, Code.ARCHIVE_DAMAGED, Code.ARCHIVE_READ_DAMAGED})
 REACHED = "reconcile-archives-reached"
 """Where a look that ran out of time goes on."""
 SAMPLE = 24
@@ -29,13 +30,15 @@ SAMPLE = 24
 def archives_look(look: Look) -> Iterator[Seen | Blind]:
     """I1. Asks the storage about every usable backup, or about as many as there is time for."""
     storages = Storages()
+    known = _known_damaged()
     for backup in _backups(look):
         asset = _asset(backup)
         try:
             storage = storages.open(asset.target_id)
             if storage is None:
                 continue
-            differences = list(_differences(backup, asset, storage, opens=_opens(look, backup)))
+            depth = _depth(look, backup, known=backup.id in known)
+            differences = list(_differences(backup, asset, storage, depth))
         except (StorageError, ApplicationError) as error:
             yield storages.failed(asset.target_id, error)
             continue
@@ -68,20 +71,45 @@ def _backups(look: Look) -> Iterator[Backup]:
     cache.delete(REACHED)
 
 
-def _opens(look: Look, backup: Backup) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Depth:
+    """How closely an archive is looked at. known: an open finding says that its bytes were read and are damaged."""
+
+    ends: bool = False
+    whole: bool = False
+    known: bool = False
+
+
+def _known_damaged() -> set[UUID]:
+    noted = Finding.objects.filter(code=Code.ARCHIVE_READ_DAMAGED, gone_at__isnull=True)
+    return set(noted.values_list("object_id", flat=True))
+
+
+def _depth(look: Look, backup: Backup, *, known: bool) -> _Depth:
     if look.only is not None:
-        return look.only.code == Code.ARCHIVE_DAMAGED
-    return look.deep or (look.until is not None and backup.id.int % SAMPLE == look.now.hour)
+        return _depth_of(look.only)
+    ends = look.deep or (look.until is not None and backup.id.int % SAMPLE == look.now.hour)
+    # Nothing but its hash vouches for a plain archive, and nothing but all of it for one that was found damaged.
+    plain = backup.asset is not None and not backup.asset.sealed
+    return _Depth(ends=ends, whole=look.deep and (plain or known), known=known)
 
 
-def _differences(backup: Backup, asset: Asset, storage: Storage, *, opens: bool) -> Iterator[Seen]:
+def _depth_of(finding: Finding) -> _Depth:
+    """As closely as it takes to see the same again."""
+    read = finding.code == Code.ARCHIVE_READ_DAMAGED
+    return _Depth(ends=finding.code == Code.ARCHIVE_DAMAGED, whole=read, known=read)
+
+
+def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) -> Iterator[Seen]:
     size = object_size(storage, asset.key)
     if size is None:
         yield _seen(backup, Code.ARCHIVE_MISSING)
     elif size != asset.stored_bytes:
         yield _seen(backup, Code.ARCHIVE_SIZE, found=size, expected=asset.stored_bytes)
-    elif opens and _damaged(asset):
+    elif depth.ends and _damaged(asset, (0, 1), (max(0, asset.size_bytes - 1), None)):
         yield _seen(backup, Code.ARCHIVE_DAMAGED)
+    if _damaged(asset, (0, None)) if depth.whole and size == asset.stored_bytes else depth.known:
+        yield _seen(backup, Code.ARCHIVE_READ_DAMAGED)
     if object_size(storage, asset.key + MANIFEST_SUFFIX) is None:
         yield _seen(backup, Code.MANIFEST_MISSING)
     listing = backup.listing_bytes
@@ -89,11 +117,11 @@ def _differences(backup: Backup, asset: Asset, storage: Storage, *, opens: bool)
         yield _seen(backup, Code.LISTING_MISSING)
 
 
-def _damaged(asset: Asset) -> bool:
-    """Whether the first or the last frame does not open. Raises KeyUnavailable, which says nothing of the bytes."""
+def _damaged(asset: Asset, *parts: tuple[int, int | None]) -> bool:
+    """Whether any of these parts does not open. Raises KeyUnavailable, which says nothing of the bytes."""
     try:
         reader = asset_open(asset)
-        for start, stop in ((0, 1), (max(0, reader.size - 1), None)):
+        for start, stop in parts:
             for _ in reader.read(start, stop):
                 pass
     except ArchiveDamagedError:
@@ -115,7 +143,12 @@ def _seen(backup: Backup, code: Code, **params: int) -> Seen:
 def archive_degrade(finding: Finding) -> bool:
     """Mark the backup as degraded, after asking its storage once more. Return whether the mark is ours."""
     backup = usable(finding.object_id).select_related("asset").first()
-    if finding.code not in DEGRADING or backup is None or not _still(backup, finding):
+    if finding.code not in DEGRADING or backup is None:
+        return False
+    if finding.code == Code.ARCHIVE_READ_DAMAGED and finding.repaired_at is not None and backup.degraded:
+        # Read to its end for each look, an archive would be read for ever.
+        return False
+    if not _still(backup, finding):
         return False
     unmarked = usable(backup.id).filter(asset=backup.asset, degraded=False)
     if compare_and_set(unmarked, degraded=True):
@@ -134,9 +167,8 @@ def _still(backup: Backup, finding: Finding) -> bool:
     asset = _asset(backup)
     try:
         storage = Storages().open(asset.target_id)
-        opens = finding.code == Code.ARCHIVE_DAMAGED
         return storage is not None and any(
-            seen.same_as(finding) for seen in _differences(backup, asset, storage, opens=opens)
+            seen.same_as(finding) for seen in _differences(backup, asset, storage, _depth_of(finding))
         )
     except (StorageError, ApplicationError):
         return False

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from backups.models import Finding
+from backups.services.damage import READ_DAMAGED
 
 
 class Code(TextChoices):
@@ -20,6 +21,10 @@ class Code(TextChoices):
         _("The archive of this backup has %(found)s bytes in its storage, and should have %(expected)s."),
     )
     ARCHIVE_DAMAGED = "archive_damaged", _("The archive of this backup cannot be opened: its bytes were changed.")
+    ARCHIVE_READ_DAMAGED = (
+        READ_DAMAGED,
+        _("The archive of this backup was read, and it is missing or its bytes are not those that were stored."),
+    )
     MANIFEST_MISSING = (
         "manifest_missing",
         _("The manifest beside the archive is missing. The backup restores, but no rebuild from the storage finds it."),
@@ -80,6 +85,9 @@ REMEDIES: Mapping[str, str | Promise] = {
     Code.ARCHIVE_MISSING: _("The backup is marked as degraded until its archive is found right again."),
     Code.ARCHIVE_SIZE: _("The backup is marked as degraded until its archive is found right again."),
     Code.ARCHIVE_DAMAGED: _("The backup is marked as degraded until its archive is found right again."),
+    Code.ARCHIVE_READ_DAMAGED: _(
+        "The backup is marked as degraded until a restore or reconcile --deep has read all of it and it is right."
+    ),
     Code.CREATING_ALONE: _("The backup becomes “Failed”; what was stored of it is deleted."),
     Code.RESTORING_ALONE: _("The backup becomes “Ready” again."),
     Code.DELETE_LOST: _("A new operation removes it."),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from backups.errors import ArchiveDamagedError, PreviewUnavailable, StorageFullError, StorageUnavailableError
@@ -74,6 +76,16 @@ def storage_errors() -> Iterator[None]:
         raise ArchiveDamagedError from error
 
 
+class Digest(Protocol):
+    """A SHA-256 on its way, as hashlib's."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take the next bytes."""
+
+    def hexdigest(self) -> str:
+        """The hash of all bytes so far."""
+
+
 class AssetReader:
     """The bytes a customer gets, from any offset, in bounded memory; `size` is how many there are."""
 
@@ -88,16 +100,31 @@ class AssetReader:
         """Whether each piece is verified by itself, so that a reading may stop and go on from another offset."""
         return self._sealed is not None
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(self, start: int = 0, stop: int | None = None, *, digest: Digest | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
 
-        Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
+        The last piece of all bytes is handed out only when their hash is that of what was stored; a part of a plain
+        archive is not checked. digest: computes that hash, in the caller's thread unless it says otherwise. Raises
+        ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
         """
+        whole = start == 0 and (stop is None or stop >= self.size)
         with storage_errors():
             if self._sealed is not None:
-                yield from self._sealed.read(start, stop)
+                pieces = self._sealed.read(start, stop)
             else:
-                yield from self._storage.read(self._asset.key, start=start, stop=stop)
+                pieces = self._storage.read(self._asset.key, start=start, stop=stop)
+            yield from self._verified(pieces, digest or hashlib.sha256()) if whole else pieces
+
+    def _verified(self, pieces: Iterator[bytes], digest: Digest) -> Iterator[bytes]:
+        left = self.size
+        for piece in pieces:
+            digest.update(piece)
+            left -= len(piece)
+            if left < 0 or (not left and digest.hexdigest() != self._asset.sha256):
+                raise ArchiveDamagedError
+            yield piece
+        if left:
+            raise ArchiveDamagedError
 
 
 def listing_read(backup: Backup) -> Iterator[bytes]:

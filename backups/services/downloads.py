@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from threading import Lock
-from uuid import UUID
 
 from accounts.models import User
+from backups.errors import ArchiveDamagedError
 from backups.models import Asset
 from backups.selectors import asset_readable
 from backups.services.archives import AssetReader, asset_open
+from backups.services.damage import damage_noted
 from common.errors import Throttled
 
 Look = Callable[[], User | None]
@@ -54,7 +55,7 @@ class Download(Iterator[bytes]):
     """The bytes of an asset from `start` up to `stop`, for one reader; closing it gives its place to the next one."""
 
     def __init__(self, *, asset: Asset, start: int, stop: int, caller: Hashable, look: Look) -> None:
-        self._asset_id: UUID = asset.id
+        self._asset = asset
         self._position, self._stop = start, stop
         self._look = look
         self._limits: dict[Hashable, int] = {
@@ -66,23 +67,30 @@ class Download(Iterator[bytes]):
         self._held = True
         self._pieces: Iterator[bytes] | None = None
         try:
-            self._reader: AssetReader = asset_open(asset)
+            with damage_noted(asset.backup):
+                if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
+                    # Nothing else would tell whoever puts the parts of a damaged plain archive together.
+                    raise ArchiveDamagedError
+                self._reader: AssetReader = asset_open(asset)
         except BaseException:
             self.close()
             raise
 
     def __next__(self) -> bytes:
-        """The next piece of at most 4 MiB."""
+        """The next piece of at most 4 MiB. Damage that is met is noted on the backup."""
         if self._pieces is None:
             self._pieces = self._reader.read(self._position, self._stop)
-        piece = next(self._pieces)
+        with damage_noted(self._asset.backup):
+            piece = next(self._pieces, None)
+        if piece is None:
+            raise StopIteration
         self._position += len(piece)
         return piece
 
     def still_allowed(self) -> bool:
         """Whether the caller, as they are now, may still read this."""
         user = self._look()
-        return user is not None and asset_readable(user=user, asset_id=self._asset_id)
+        return user is not None and asset_readable(user=user, asset_id=self._asset.id)
 
     def rest(self) -> None:
         """Hold nothing open in the storage until the next piece is asked for, where pieces need not come in one go."""
@@ -102,3 +110,9 @@ def asset_filename(asset: Asset) -> str:
     name = asset.backup.name if hasattr(asset, "backup") else str(asset.id)
     kept = "".join("_" if letter in '/\\:*?"<>|' else letter for letter in name).strip(". ")
     return f"{kept or asset.id}.tar.gz"
+
+
+def asset_check(asset: Asset) -> None:
+    """Raise what keeps an asset from being read, as far as that shows before the first byte."""
+    with damage_noted(asset.backup):
+        asset_open(asset)

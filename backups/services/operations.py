@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import OperationCancelled
+from backups.errors import ArchiveDamagedError, OperationCancelled
 from backups.models import (
     EXCHANGE_KINDS,
     LIVE_STATES,
@@ -26,6 +26,7 @@ from backups.models import (
     OperationState,
 )
 from backups.rules import Rules
+from backups.services.damage import damage_note
 from backups.services.sweep import objects_doom
 from common.errors import ApplicationError, Params
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
@@ -93,6 +94,16 @@ def operation_finish(
     )
 
 
+def hold_end(*, operation: Operation, actor: User | None) -> bool:
+    """End the hold of a reprovision, by somebody or because its time is over. Return whether it was still live."""
+    with transaction.atomic():
+        done = operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+        if done:
+            action = "reprovision.cancel" if actor else "reprovision.expire"
+            audit_record(actor=actor, action=action, order_id=operation.order_id, object_id=operation.id)
+    return done
+
+
 def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
     """End an operation without success and put its backup right: a create leaves *failed*, a restore *ready*.
 
@@ -110,6 +121,8 @@ def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
             objects_doom(backup_ids=list(subject.values_list("id", flat=True)))
         elif operation.kind in EXCHANGE_KINDS:
             backups_give_back(operation)
+            if isinstance(error, ArchiveDamagedError):
+                damage_note(operation_source(operation))
             # A safety backup that was not finished is of no use to anybody: it was never listed.
             unfinished = Backup.objects.filter(
                 roles__operation=operation, roles__role=OperationRole.SAFETY, status=BackupStatus.CREATING
@@ -170,7 +183,8 @@ def operation_cancel(*, user: User, operation: Operation, idempotency: Idempoten
 
 def _cancel(*, user: User, operation: Operation) -> None:
     if operation.kind == OperationKind.REPROVISION:
-        operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+        hold_end(operation=operation, actor=user)
+        return
     live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
     if compare_and_set(live, cancel_requested_at=timezone.now()):
         audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from backups.errors import OperationCancelled, WorkerLost
 from backups.models import EXCHANGE_KINDS, Operation, OperationKind, OperationState
-from backups.services.operations import operation_fail, operation_finish, operation_requeue
+from backups.services.operations import hold_end, operation_fail, operation_requeue
 from backups.work.lease import LEASE_SECONDS
 from backups.work.retry import ATTEMPTS, LAST_RESORT, backoff_seconds
 from common.locks import row_lock
@@ -112,4 +112,4 @@ def holds_expire() -> int:
     expired = Operation.objects.filter(
         kind=OperationKind.REPROVISION, state=OperationState.RUNNING, expires_at__lte=timezone.now()
     )
-    return sum(operation_finish(operation=operation, state=OperationState.SUCCEEDED) for operation in expired)
+    return sum(hold_end(operation=operation, actor=None) for operation in expired)

@@ -17,11 +17,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import User
 from backups.errors import BackupNotFound, OperationNotFound
-from backups.models import Backup
+from backups.models import Backup, OperationKind
 from backups.rules import Rules
 from backups.selectors import asset_get, operation_get, order_backup_get
-from backups.services.archives import asset_open
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
+from backups.services.downloads import asset_check
 from backups.services.operations import operation_cancel
 from backups.web.detail import detail_of
 from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
@@ -203,7 +203,7 @@ class BackupDownloadView(OrderPageView):
         found = order_backup_get(order=order, backup_id=backup)
         Rules(user=self.user, order=order).download_require(found)
         asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
-        asset_open(asset)
+        asset_check(asset)
         return redirect("asset", asset=asset.id)
 
 
@@ -218,6 +218,8 @@ class OperationCancelPageView(OrderPageView):
         if found.order_id != order.id:
             raise OperationNotFound
         asked = operation_cancel(user=self.user, operation=found)
+        if found.kind == OperationKind.REPROVISION:
+            return self.done(_("The reinstallation was ended. Backups and restores are possible again."))
         # One that no worker had begun has ended already, which is told in place of this.
         return self.done(_("It is being stopped.") if asked.is_live else "", begun=found.id)
 

@@ -20,6 +20,7 @@ from backups.models import BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backups_of_order, orders_protection, storage_history, workers_alive
 from backups.web.endings import WATCH
+from backups.web.held import Held, held_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.paging import CURSOR, page_read
 from orders.models import Order
@@ -81,6 +82,7 @@ class Overview:
     create_shown: bool
     create_refused: str
     workers_away: bool
+    held: Held | None
     live: tuple[UUID, ...]
     filters: tuple[Filter, ...]
     filtered: bool
@@ -135,6 +137,7 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         workers_away=not workers_alive(),
+        held=held_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=tuple(
             Filter(label=str(label), address=_with_query(here, status=name), chosen=name == status)

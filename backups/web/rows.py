@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
@@ -30,6 +31,16 @@ CONSISTENCIES = {
     "stopped": gettext_lazy("Server was stopped"),
     "live": gettext_lazy("Taken while running"),
 }
+WAITS = {
+    OperationKind.CREATE: gettext_lazy("A backup is being created. This is possible again when it has ended."),
+    OperationKind.RESTORE: gettext_lazy("A backup is being restored. This is possible again when it has ended."),
+    OperationKind.UNDO: gettext_lazy("A restore is being taken back. This is possible again when it has ended."),
+    OperationKind.REPROVISION: gettext_lazy(
+        "The server is being reinstalled. This is possible again when it has ended."
+    ),
+    None: gettext_lazy("Other work is going on. This is possible again when it has ended."),
+}
+"""Why something waits for an operation of each kind; None stands for any other."""
 SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
 
 
@@ -121,18 +132,13 @@ def why_not(error: ApplicationError, active: Operation | None) -> str:
     """A refusal in words for a page: of an operation in progress, what it is instead of its id."""
     if error.code != "operation_in_progress":
         return error.detail
+    if active and active.expires_at:
+        until = formats.time_format(timezone.localtime(active.expires_at))
+        return _("The server is being reinstalled, until %(time)s at the latest. Backups and restores wait for it.") % {
+            "time": until
+        }
     # It may have ended since the refusal.
-    match OperationKind(active.kind) if active else None:
-        case OperationKind.CREATE:
-            return _("A backup is being created. This is possible again when it has ended.")
-        case OperationKind.RESTORE:
-            return _("A backup is being restored. This is possible again when it has ended.")
-        case OperationKind.UNDO:
-            return _("A restore is being taken back. This is possible again when it has ended.")
-        case OperationKind.REPROVISION:
-            return _("The server is being reinstalled. This is possible again when it has ended.")
-        case _:
-            return _("Other work is going on. This is possible again when it has ended.")
+    return str(WAITS.get(OperationKind(active.kind), WAITS[None]) if active else WAITS[None])
 
 
 def _problem(operation: Operation | None) -> tuple[str, str]:

@@ -13,10 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.services.audit import audit_record
-from backups.errors import ArchiveDamagedError, ScratchFullError, ServerNotStopped, SidecarUnavailableError
+from backups.errors import ScratchFullError, ServerNotStopped, SidecarUnavailableError
 from backups.models import Asset, Operation, OperationState
 from backups.rules import order_allows_backups
 from backups.services.archives import asset_open
+from backups.services.damage import damage_over
 from backups.services.operations import backups_give_back, operation_finish, operation_source, operation_subject
 from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
 from backups.work.hashing import HashThread
@@ -180,26 +181,18 @@ def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, le
     asset = Asset.objects.select_related("target", "customer").get(backup=operation_source(operation))
     if info.scratch_free_bytes < asset.size_bytes:
         raise ScratchFullError
-    client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_verified(asset=asset, lease=lease))
+    client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_followed(asset=asset, lease=lease))
 
 
-def _verified(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
-    """The archive's bytes; the last one is handed out only when all of them are what was stored."""
-    held: bytes | None = None
+def _followed(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
+    """The archive's bytes, with progress; the last ones come only when all of them are what was stored."""
     done = 0
     with HashThread() as digest:
-        for piece in asset_open(asset).read():
+        for piece in asset_open(asset).read(digest=digest):
             lease.checkpoint()
-            digest.update(piece)
-            if held is not None:
-                yield held
-            held = piece
             done += len(piece)
             lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
-        if digest.hexdigest() != asset.sha256:
-            raise ArchiveDamagedError
-    if held is not None:
-        yield held
+            yield piece
 
 
 def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> ExtractOutcome:
@@ -256,6 +249,7 @@ def _commit(operation: Operation) -> None:
             raise FenceLost
         if not backups_give_back(operation):
             raise FenceLost
+        damage_over(operation_source(operation))
         audit_record(
             actor=operation.requested_by,
             action=f"{operation.kind}.succeeded",

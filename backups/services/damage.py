@@ -1,0 +1,59 @@
+"""Damage that a restore or a download meets in a stored archive: it stands on the backup, and staff find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from accounts.services.audit import audit_record
+from backups.errors import ArchiveDamagedError
+from backups.models import Backup, Finding, Invariant
+from common.clock import database_now
+from common.states import compare_and_set
+
+READ_DAMAGED = "archive_read_damaged"
+"""The finding that holds the mark, until somebody has read the whole archive and it was right."""
+
+
+@contextmanager
+def damage_noted(backup: Backup) -> Iterator[None]:
+    """Note on the backup that its archive is damaged, when that is what ends the block."""
+    try:
+        yield
+    except ArchiveDamagedError:
+        damage_note(backup)
+        raise
+
+
+def damage_note(backup: Backup) -> None:
+    """Mark a backup as degraded after its archive was read and found damaged."""
+    with transaction.atomic():
+        same = Backup.objects.filter(id=backup.id, asset=backup.asset_id, deleted_at__isnull=True)
+        if not same.exists():
+            return
+        now = database_now()
+        _, new = Finding.objects.get_or_create(
+            code=READ_DAMAGED,
+            object_type="backup",
+            object_id=backup.id,
+            key="",
+            gone_at=None,
+            defaults={
+                "invariant": Invariant.I1, "first_seen_at": now, "last_seen_at": now, "confirmed_at": now,
+                "repaired_at": now,
+            },
+        )  # fmt: skip
+        compare_and_set(same.filter(degraded=False), degraded=True)
+        if new:
+            audit_record(actor=None, action="backup.degrade", order_id=backup.order_id, object_id=backup.id)
+
+
+def damage_over(backup: Backup) -> None:
+    """Take the mark back after the whole archive was read and was right, unless another finding holds it."""
+    with transaction.atomic():
+        marks = Finding.objects.filter(object_type="backup", object_id=backup.id, gone_at=None)
+        noted = compare_and_set(marks.filter(code=READ_DAMAGED), gone_at=database_now())
+        if noted and not marks.filter(repaired_at__isnull=False).exists():
+            compare_and_set(Backup.objects.filter(id=backup.id, degraded=True), degraded=False)

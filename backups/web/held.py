@@ -1,0 +1,47 @@
+"""What holds an order while no row of its page shows it: since when, by whom, until when, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from backups.models import Operation, OperationKind
+from backups.rules import Rules, refusal
+from backups.web.progress import KINDS_RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An operation that keeps others from beginning. until: it ends then by itself; None for one that works."""
+
+    operation_id: UUID
+    title: str
+    since: datetime
+    who: str
+    until: datetime | None
+    reprovision: bool
+    may_end: bool
+
+
+def held_of(rules: Rules, *, shown: Collection[UUID | None]) -> Held | None:
+    """What holds the order, unless it is one of the operations that are shown with their backups."""
+    operation = rules.active
+    if operation is None or operation.id in shown:
+        return None
+    return Held(
+        operation_id=operation.id,
+        title=str(KINDS_RUNNING.get(OperationKind(operation.kind)) or _("Working")),
+        since=operation.created_at,
+        who=_who(operation),
+        until=operation.expires_at,
+        reprovision=operation.kind == OperationKind.REPROVISION,
+        may_end=operation.cancel_requested_at is None and refusal(lambda: rules.cancel_require(operation)) is None,
+    )
+
+
+def _who(operation: Operation) -> str:
+    return operation.requested_by.get_full_name() if operation.requested_by else ""

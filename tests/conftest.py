@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.conf import settings
+
+from tests.faults import faults_missed
 
 WITH_PROCESSES = {"browser", "processes"}
 """Folders whose tests start the product's own processes."""
@@ -19,3 +23,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elsewhere = [item for item in items if item.get_closest_marker("postgres")]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
+
+
+@pytest.fixture(autouse=True)
+def every_fault_strikes() -> Iterator[None]:
+    """What a test scripts to fail has failed when it is over, whatever the test itself looks at."""
+    faults_missed()
+    yield
+    missed = faults_missed()
+    assert not missed, f"never struck: {', '.join(missed)}"

@@ -1,13 +1,14 @@
 """Who may call: over TLS the portal's workers, on this machine whoever knows the secret shared with the portal.
 
-Health is open to all who can connect.
+Every method of every service is behind the same guard. Anybody who can connect may ask whether the daemon serves.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NoReturn, TypeAlias
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 import grpc
 
@@ -20,76 +21,84 @@ _WORKER: Final = [WORKER_NAME.encode()]
 # Generic in the stubs only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Handler | None]"
+Known: TypeAlias = "Callable[[grpc.ServicerContext], bool]"
+Open: TypeAlias = "Callable[[grpc.ServicerContext], Any]"
 
 
-class WorkerRequired(grpc.ServerInterceptor):  # type: ignore[type-arg] # generic in the stubs only
-    """Refuses calls of one service unless the caller's certificate is a worker's, before anything of them is read.
+class CallersKnown(grpc.ServerInterceptor):  # type: ignore[type-arg] # generic in the stubs only
+    """Lets in callers that are known, so many calls of theirs at once.
+
+    Any other caller is refused before anything of the call is read, or gets the same answer as everybody where the
+    method is `open_to_all`: it can hold neither a thread nor one of the calls.
+    """
+
+    def __init__(self, *, known: Known, refusal: str, calls: int, open_to_all: Mapping[str, Open]) -> None:
+        self._known = known
+        self._refusal = refusal
+        self._calls = threading.Semaphore(calls)
+        self._open_to_all = open_to_all
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """The call's own handler, behind the check. It takes a stream whatever the method takes: one does not wait."""
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+        behaviour: Any = next(
+            found
+            for found in (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
+            if found
+        )
+        open_to_all = self._open_to_all.get(handler_call_details.method)
+
+        def guarded(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+            if not self._known(context):
+                if open_to_all is not None:
+                    return open_to_all(context)
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, self._refusal)
+            self._count(context)
+            return behaviour(requests if handler.request_streaming else _only(requests, context), context)
+
+        make: Any = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        guard: Handler = make(guarded, handler.request_deserializer, handler.response_serializer)
+        return guard
+
+    def _count(self, context: grpc.ServicerContext) -> None:
+        if not self._calls.acquire(blocking=False):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.")
+        if not context.add_callback(self._calls.release):
+            # It ended already.
+            self._calls.release()
+            context.abort(grpc.StatusCode.CANCELLED, "The caller is gone.")
+
+
+def token_known(token: str) -> Known:
+    """Knows callers by a token in their metadata."""
+    secret = token.encode()
+
+    def known(context: grpc.ServicerContext) -> bool:
+        for key, value in context.invocation_metadata():
+            if key == "authorization" and isinstance(value, str) and value.startswith(_PREFIX):
+                return hmac.compare_digest(value.removeprefix(_PREFIX).encode(), secret)
+        return False
+
+    return known
+
+
+def worker_known(context: grpc.ServicerContext) -> bool:
+    """Whether the caller's certificate is a worker's.
 
     That an authority of the portal signed it the handshake has seen to. The certificate of another sidecar, which it
     signed as well, opens nothing.
     """
-
-    def __init__(self, *, service: str) -> None:
-        self._service = f"/{service}/"
-
-    def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        """The call's own handler, behind the check."""
-        handler = continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(self._service):
-            return handler
-        return _guarded(handler)
-
-
-class TokenRequired(grpc.ServerInterceptor):  # type: ignore[type-arg] # generic in the stubs only
-    """Refuses calls of one service that do not carry the token, before anything of them is read."""
-
-    def __init__(self, *, service: str, token: str) -> None:
-        self._service = f"/{service}/"
-        self._token = token.encode()
-        # A handler for a stream of requests does not wait for one, so an uninvited caller holds no thread.
-        self._refusal = grpc.stream_unary_rpc_method_handler(_refuse)
-
-    def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        """The call's own handler, or one that refuses."""
-        if handler_call_details.method.startswith(self._service) and not self._known(handler_call_details):
-            return self._refusal
-        return continuation(handler_call_details)
-
-    def _known(self, details: grpc.HandlerCallDetails) -> bool:
-        for key, value in details.invocation_metadata:
-            if key == "authorization" and isinstance(value, str) and value.startswith(_PREFIX):
-                return hmac.compare_digest(value.removeprefix(_PREFIX).encode(), self._token)
-        return False
-
-
-def _refuse(_requests: Iterator[bytes], context: grpc.ServicerContext) -> NoReturn:
-    context.abort(grpc.StatusCode.UNAUTHENTICATED, "The token is missing or wrong.")
-
-
-def _guarded(handler: Handler) -> Handler:
-    """The handler for a worker. It takes a stream whatever the method takes, so that it is asked before reading."""
-    behaviour: Any = next(
-        found
-        for found in (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
-        if found
-    )
-
-    def guarded(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
-        # The stubs have one value where there is a list of them.
-        names: Any = context.auth_context().get(_NAMES)
-        if names != _WORKER:
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "The certificate is not a worker's.")
-        return behaviour(requests if handler.request_streaming else _only(requests, context), context)
-
-    make: Any = (
-        grpc.stream_stream_rpc_method_handler if handler.response_streaming else grpc.stream_unary_rpc_method_handler
-    )
-    guard: Handler = make(guarded, handler.request_deserializer, handler.response_serializer)
-    return guard
+    # The stubs have one value where there is a list of them.
+    names: Any = context.auth_context().get(_NAMES)
+    return bool(names == _WORKER)
 
 
 def _only(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from sidecar.auth import TokenRequired, WorkerRequired
+from sidecar.auth import CallersKnown, token_known, worker_known
 from sidecar.calls import Calls
 from sidecar.config import Config
 from sidecar.errors import SidecarError
@@ -36,6 +36,9 @@ Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
 END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Each call has a thread; a backup has two calls. More than this is nobody's honest need on one server.
 _CALLS_AT_ONCE: Final = 32
+# Refusals and health are answered whatever else is going on.
+_THREADS_SPARE: Final = 4
+_HEALTH_CHECK: Final = f"/{health.SERVICE_NAME}/Check"
 # The last replies leave in this time, or their callers are gone.
 _GOODBYE_SECONDS: Final = 2.0
 _OPTIONS: Final = (
@@ -48,6 +51,9 @@ _OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # A connection that does not say what it wants in this time ends; its calls wait for one another beyond this number.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_concurrent_streams", 64),
 )
 
 
@@ -98,17 +104,16 @@ def _recover(config: Config) -> None:
 
 
 def _server(config: Config, handlers: Handlers, healths: health.HealthServicer) -> grpc.Server:
-    known: grpc.ServerInterceptor[Any, Any] = (
-        TokenRequired(service=SERVICE, token=config.token)
-        if config.tls_folder is None
-        else WorkerRequired(service=SERVICE)
+    by_token = config.tls_folder is None
+    guard = CallersKnown(
+        known=token_known(config.token) if by_token else worker_known,
+        refusal="The token is missing or wrong." if by_token else "The certificate is not a worker's.",
+        calls=_CALLS_AT_ONCE,
+        open_to_all={_HEALTH_CHECK: lambda context: healths.Check(health_pb2.HealthCheckRequest(), context)},
     )
-    server = grpc.server(
-        ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="call"),
-        interceptors=[known],
-        options=_OPTIONS,
-        maximum_concurrent_rpcs=_CALLS_AT_ONCE,
-    )
+    # gRPC's own bound on calls would count those of callers that nobody knows.
+    threads = ThreadPoolExecutor(_CALLS_AT_ONCE + _THREADS_SPARE, thread_name_prefix="call")
+    server = grpc.server(threads, interceptors=[guard], options=_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     return server

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.faults import faults_missed
+
 WITH_PROCESSES = {"browser", "processes"}
 """Folders whose tests start the product's own processes."""
 
@@ -32,3 +34,12 @@ def in_memory() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def every_fault_strikes() -> Iterator[None]:
+    """What a test scripts to fail has failed when it is over, whatever the test itself looks at."""
+    faults_missed()
+    yield
+    missed = faults_missed()
+    assert not missed, f"never struck: {', '.join(missed)}"

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 BOUND_SECONDS = 20
 AT = [0, 5_000, WORLD_BYTES // 2]
 """After how many bytes; a create or a restore takes the whole world over."""
+AT_OF_ANSWERS = [0, 200, 500]
+"""A sidecar answers a restore with some eight hundred bytes in all."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +55,7 @@ def test_a_create_whose_sidecar_is_cut_off_ends_with_its_reason(
     assert not succeeded or at >= WORLD_BYTES
 
 
-@pytest.mark.parametrize("at", AT)
-@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize(("direction", "at"), [*(("up", at) for at in AT), *(("down", at) for at in AT_OF_ANSWERS)])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
 def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
     linked: Linked, little_patience: None, trouble: str, direction: str, at: int
@@ -64,6 +65,7 @@ def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
     (linked.daemon.world / "level.dat").write_bytes(old)
     linked.restore_ask(backup)
     getattr(linked.proxy, trouble)(at, direction)
+    struck = linked.proxy.struck
 
     operation = linked.work()
     if operation.is_live:
@@ -72,6 +74,7 @@ def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
         linked.proxy.heal()
         operation = linked.work()
 
+    assert struck.is_set()
     assert not operation.is_live
     assert linked.level() == (new if operation.state == OperationState.SUCCEEDED else old)
     assert operation.error_code in ("", "sidecar_unavailable")

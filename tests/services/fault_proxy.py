@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.faults import Fault, fault_script
+
 PIECE_BYTES = 16 << 10
 Direction = Literal["up", "down"]
 """`up`: what the client sends. `down`: what the server answers."""
@@ -20,6 +22,7 @@ class _Trouble:
     kind: Literal["cut", "stall", "throttle"]
     direction: Direction | None  # None: both
     left: int  # bytes that still pass; of a throttle, how many pass in a second
+    fault: Fault
 
 
 class FaultProxy:
@@ -43,19 +46,19 @@ class FaultProxy:
 
     def cut_after(self, count: int, direction: Direction) -> None:
         """Let so many bytes pass, then break every connection with a reset, and each new one at once."""
-        self._set(_Trouble("cut", direction, count))
+        self._script("cut", direction, count)
 
     def stall_after(self, count: int, direction: Direction | None = None) -> None:
         """Let so many bytes pass, then nothing more; connections stay open. At 0 both ways it is a black hole."""
-        self._set(_Trouble("stall", direction, count))
+        self._script("stall", direction, count)
 
     def throttle(self, bytes_a_second: int) -> None:
         """Let no more than so many bytes pass in a second, both ways together."""
-        self._set(_Trouble("throttle", None, bytes_a_second))
+        self._script("throttle", None, bytes_a_second)
 
     def heal(self) -> None:
         """From now on everything passes, what was held back too."""
-        self._set(None)
+        self._set(None, threading.Event())
 
     def close(self) -> None:
         """End it with every connection."""
@@ -65,11 +68,15 @@ class FaultProxy:
         self._listener.close()
         self._break_all()
 
-    def _set(self, trouble: _Trouble | None) -> None:
+    def _script(self, kind: Literal["cut", "stall", "throttle"], direction: Direction | None, count: int) -> None:
+        fault = fault_script(f"{kind} after {count} bytes {direction or 'either way'}")
+        self._set(_Trouble(kind, direction, count, fault), fault.struck)
+
+    def _set(self, trouble: _Trouble | None, struck: threading.Event) -> None:
         with self._changed:
             self._trouble = trouble
             self.passed = {"up": 0, "down": 0}
-            self.struck = threading.Event()
+            self.struck = struck
             self._changed.notify_all()
 
     def _accept(self) -> None:
@@ -121,13 +128,13 @@ class FaultProxy:
                     count = min(wanted, trouble.left)
                     trouble.left -= count
                     return self._counted(count, direction)
-                self.struck.set()
+                trouble.fault.strike()
                 if trouble.kind == "cut":
                     raise OSError("scripted: cut")
                 self._changed.wait()
             if self._closed:
                 raise OSError("the proxy was closed")
-            self.struck.set()
+            trouble.fault.strike()
             # While it sleeps it keeps the lock: both directions share what may pass.
             count = min(wanted, PIECE_BYTES)
             time.sleep(count / trouble.left)  # what a slow line is

@@ -157,7 +157,9 @@ def test_a_long_call_is_cut_when_the_time_to_finish_is_over(busy_daemon: Daemon)
     with busy_daemon.client() as client, busy_daemon.client() as late, packing(client) as stream:
         next(iter(stream))
         with busy_daemon.channel() as channel:
-            states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            states = health_pb2_grpc.HealthStub(channel).Watch(
+                health_pb2.HealthCheckRequest(), metadata=busy_daemon.metadata
+            )
             assert next(states).status == health_pb2.HealthCheckResponse.SERVING
             busy_daemon.signal(signal.SIGTERM)
             assert next(states).status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -220,7 +222,7 @@ def test_an_upload_that_was_overtaken_does_not_appear(daemon: Daemon) -> None:
 def test_an_unfinished_answer_does_not_keep_the_daemon(daemon: Daemon) -> None:
     began = time.monotonic()
     with daemon.channel() as channel:
-        states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), metadata=daemon.metadata)
         next(states)
         assert daemon.stop() == 0
         with pytest.raises(grpc.RpcError):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sidecar.restore.filesystem import Filesystem
+from tests.faults import fault_script
 
 
 class Stepping(Filesystem):
@@ -47,9 +48,11 @@ class Stepping(Filesystem):
 
 def fails_at(wanted: int, *, number: int = errno.EIO) -> Callable[[int, str], None]:
     """An error, once, at one step."""
+    fault = fault_script(f"an error at step {wanted}")
 
     def act(step: int, _name: str) -> None:
         if step == wanted:
+            fault.strike()
             raise OSError(number, os.strerror(number))
 
     return act

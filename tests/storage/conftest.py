@@ -137,7 +137,8 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         found = request.getfixturevalue(f"{name}_target")
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
-        faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper)
+        # Every test of the suite runs below each of these, also those that make fewer calls.
+        faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
         yield Target(RetryingStorage(faulty, sleep=lambda _: None), list)
 
 

@@ -16,6 +16,8 @@ from repository.storage import (
     Storage,
     StorageUnavailable,
 )
+from tests.faults import Fault as ScriptedFault
+from tests.faults import fault_script
 
 PIECE_SIZE = 1 << 20
 Result = TypeVar("Result")
@@ -93,11 +95,20 @@ class FaultyStorage:
 
     `reply_lost` carries the call out, and fails it then. `calls` names every call so far: `writer`, `write`, `commit`,
     `read`, `piece` (each one that a read yields, and its end), `size`, `delete`, `list`, `entry` (likewise), `sweep`.
+    must_strike: the test fails when it never came to that call.
     """
 
     def __init__(
-        self, inner: Storage, *, at: int, fault: Fault = "once", error: type[BaseException] = StorageUnavailable
+        self,
+        inner: Storage,
+        *,
+        at: int,
+        fault: Fault = "once",
+        error: type[BaseException] = StorageUnavailable,
+        must_strike: bool = True,
     ) -> None:
+        scripted = fault_script if must_strike else ScriptedFault
+        self._scripted = scripted(f"{fault} at call {at} of a storage") if at else None
         self.calls: list[str] = []
         self._inner = inner
         self._at = at
@@ -136,6 +147,8 @@ class FaultyStorage:
             self.calls.append(name)
             number = len(self.calls)
         hit = number == self._at or (self._fault == "forever" and 0 < self._at <= number)
+        if hit and self._scripted is not None:
+            self._scripted.strike()
         if hit and self._fault != "reply_lost":
             raise self._error(f"scripted: call {number}, {name}")
         result = action()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from repository.objects import Folder, prefix_of
 from repository.storage import ObjectInfo, Storage, StorageFull
+from tests.faults import fault_script
 from tests.repository.maintenance.world import REPOSITORY, TENANT
 from tests.storage.memory import FaultyStorage, MemoryStorage, Result
 
@@ -16,14 +17,16 @@ class ScheduledStorage(FaultyStorage):
 
     def __init__(self, inner: Storage, before: dict[int, Callable[[], None]]) -> None:
         super().__init__(inner, at=0)
-        self._before = before
+        self._before = {at: (due, fault_script(f"what comes before call {at}")) for at, due in before.items()}
         self._turn = threading.RLock()
 
     def call(self, name: str, action: Callable[[], Result]) -> Result:
         with self._turn:
             due = self._before.pop(len(self.calls) + 1, None)
             if due is not None:
-                due()
+                act, fault = due
+                fault.strike()
+                act()
             return super().call(name, action)
 
 

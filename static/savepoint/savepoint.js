@@ -32,9 +32,12 @@
     root.classList.remove("no-tips");
     const tip = target.closest?.(".moment")?.querySelector(".tip");
     if (!tip) return;
-    tip.style.translate = "";
+    tip.style.left = tip.style.right = "";
     const { left, right } = tip.getBoundingClientRect();
-    tip.style.translate = `${Math.max(8 - left, 0) - Math.max(right + 8 - root.clientWidth, 0)}px`;
+    const shift = Math.max(8 - left, 0) - Math.max(right + 8 - root.clientWidth, 0);
+    if (!shift) return; // moved by its place and not by a transform, which leaves the page as wide as before
+    tip.style.left = `${left + shift - tip.parentElement.getBoundingClientRect().left}px`;
+    tip.style.right = "auto";
   });
   on("keydown", ({ key, target }) => {
     if (key !== "Escape") return;

@@ -106,6 +106,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "backup, ready": full.backup(rows["ready"]),
         "backup, failed": full.backup(rows["failed"]),
         "backup, in progress": full.backup(rows["held"]),
+        "backup, restore undone": full.backup(rows["undone"]),
         "create": f"{empty.path}backups/create/",
         "rename": full.backup(rows["ready"], "rename/"),
         "delete": full.backup(rows["ready"], "delete/"),
@@ -135,8 +136,12 @@ def _with_every_row(house: House, owner: Person) -> tuple[Rented, dict[str, str]
         "locked": house.backup(order, "Season 1, final", hours=24 * 70, mebibytes=812, locked=True),
         "failed": house.backup(order, "Nightly", status="failed", hours=20),
         "safety": house.backup(order, "Safety backup", hours=49, is_safety=True),
-        "held": house.hold(order, "Nightly, second try", **HELD),
+        "undone": house.backup(
+            order, "Before_the_update_of_all_mods_of_the_spring", hours=30, verified=3, degraded=True
+        ),
     }
+    house.finish(house.hold(order, "Before_the_update_of_all_mods_of_the_spring", kind="undo"))
+    rows["held"] = house.hold(order, "Nightly, second try", **HELD)
     return order, rows
 
 

@@ -1,9 +1,8 @@
-"""The pages in other languages: chosen by the user or the browser, from either side, and nowhere too wide."""
+"""The pages in other languages: chosen by the user or the browser, from either side."""
 
 from __future__ import annotations
 
 import pytest
-from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext, pgettext
 from playwright.sync_api import Page, expect
@@ -11,16 +10,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.pages import row
 
 DIRECTIONS = {"de": "ltr", "ja": "ltr", "ar": "rtl"}
-TOO_WIDE = """() => {
-  const root = document.documentElement;
-  if (root.scrollWidth <= innerWidth) return [];
-  const wide = [...document.body.querySelectorAll("*")].filter(element => {
-    const {left, right, width} = element.getBoundingClientRect();
-    return width > 1 && (right > innerWidth + 1 || left < -1);
-  });
-  return [`${root.scrollWidth} of ${innerWidth}`, ...wide.map(({localName, id, className}) =>
-    `${localName}#${id}.${className}`)];
-}"""
 
 
 def said(language: str, text: str, *, context: str = "") -> str:
@@ -32,42 +21,6 @@ def said(language: str, text: str, *, context: str = "") -> str:
 def assert_in(page: Page, language: str) -> None:
     expect(page.locator("html")).to_have_attribute("lang", language)
     expect(page.locator("html")).to_have_attribute("dir", DIRECTIONS.get(language, "ltr"))
-
-
-def too_wide(page: Page, path: str) -> dict[int, list[str]]:
-    """What sticks out of a page, by the width of the window; it is loaded in the wide one, and stays there."""
-    found = {}
-    for width, height in ((1200, 800), (360, 740)):
-        page.set_viewport_size({"width": width, "height": height})
-        if width == 1200:
-            page.goto(path)
-        if wide := page.evaluate(TOO_WIDE):
-            found[width] = wide
-    return found
-
-
-@pytest.mark.parametrize("language", DIRECTIONS)
-def test_every_page_is_in_the_readers_language_and_fits_every_screen(language, furnished, visit):
-    visit.expects("status of 404")
-    people = (None, furnished.person, furnished.newcomer)
-    pages = {person: visit(person, locale=language) for person in people}
-    found = {}
-    for name, person, path in furnished.all:
-        found[name] = too_wide(pages[person], path)
-        assert_in(pages[person], language)
-    assert {name: wide for name, wide in found.items() if wide} == {}
-
-
-def test_the_widest_pages_fit_in_every_other_language(furnished, visit):
-    found = {}
-    for language in sorted({code for code, _ in settings.LANGUAGES} - set(DIRECTIONS)):
-        page = visit(furnished.person, locale=language)
-        for name in ("order", "backup, failed", "restore, not now", "tokens", "second factor, on"):
-            if wide := too_wide(page, furnished.places[name]):
-                found[f"{name} in {language}"] = wide
-        assert_in(page, language)
-        page.context.close()
-    assert found == {}
 
 
 @pytest.mark.parametrize("language", DIRECTIONS)

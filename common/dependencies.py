@@ -16,12 +16,14 @@ RETRY_SECONDS: Final = 10
 
 _READ_ONLY: Final = "25006"
 """PostgreSQL's word of a server that may only be read, such as a standby; its class is that of mistakes of ours."""
+_SQLITE_MISTAKE: Final = "SQLITE_ERROR"
+"""SQLite's word of a statement that is wrong, such as one that names no table; its class is that of a full disk."""
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def dependency_error(failure: BaseException | None) -> ApplicationError | None:
     """The error of the dependency whose absence made this failure, or None when it has another cause."""
-    if isinstance(failure, OperationalError | InterfaceError) or _is_read_only(failure):
+    if isinstance(failure, DatabaseError | InterfaceError) and _database_is_away(failure):
         return DatabaseUnavailable()
     if isinstance(failure, RedisError):
         return CacheUnavailable()
@@ -43,5 +45,8 @@ class DependencyFilter(logging.Filter):
         return True
 
 
-def _is_read_only(failure: BaseException | None) -> bool:
-    return isinstance(failure, DatabaseError) and getattr(failure.__cause__, "sqlstate", None) == _READ_ONLY
+def _database_is_away(failure: DatabaseError | InterfaceError) -> bool:
+    cause = failure.__cause__
+    if getattr(cause, "sqlite_errorname", "") == _SQLITE_MISTAKE:
+        return False
+    return isinstance(failure, OperationalError | InterfaceError) or getattr(cause, "sqlstate", "") == _READ_ONLY

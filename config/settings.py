@@ -148,7 +148,7 @@ Q_CLUSTER = {
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
-    "accounts.web.adapters.PasswordBackend",
+    "accounts.web.sign_in_backend.SignInBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 ANONYMOUS_USER_NAME = None

@@ -10,7 +10,6 @@ from typing import Any
 
 import qrcode  # type: ignore[import-untyped]  # nobody has written its types
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.auth_backends import AuthenticationBackend
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -133,19 +132,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
             except MailNotSent:
                 # What it tells about is done already.
                 logger.warning("user %s was not told by mail: %s", user.pk, template_prefix)
-
-
-class PasswordBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no types
-    """One login means one account, whose password is checked once.
-
-    allauth tries an address as address and as name, each with a check of the password: the time of a refusal then tells
-    whether the address has an account.
-    """
-
-    def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> AbstractBaseUser | None:  # noqa: ARG002  # allauth's signature
-        user = user_by_login(credentials.get("email") or credentials.get("username") or "")
-        found: AbstractBaseUser | None = self._check_password(user, credentials["password"])
-        return found
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types

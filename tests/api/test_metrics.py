@@ -119,8 +119,9 @@ def test_a_scrape_costs_the_same_however_much_there_is(client, django_assert_num
 
 
 def test_a_database_that_does_not_answer_is_said(client, monkeypatch):
+    client.raise_request_exception = False
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/nothing")
     # A thread has a connection of its own, which it must open.
     with ThreadPoolExecutor(1) as pool:
         response = pool.submit(client.get, "/metrics").result()
-    assert (response.status_code, response.content) == (503, b"")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "10")

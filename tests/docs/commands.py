@@ -1,0 +1,90 @@
+"""Commands as the documentation writes them, checked against the parsers that will read them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+
+from django.core.management import get_commands, load_command_class
+
+from opener.arguments import arguments_parse
+from opener.errors import Cannot
+from tests.docs.pages import ROOT
+
+COMMANDS = ("make", "python", "manage.py", "savepoint-open", "savepoint-sidecar", "curl", "pip")
+MODULES = ("opener", "sidecar", "tests.chaos")
+
+
+def command_check(line: str) -> None:
+    """Assert that the program, its command and each of its options exist."""
+    words = shlex.split(line)
+    if words[0] == "python" and words[1] == "manage.py":
+        words = words[1:]
+    if words[0] == "make":
+        _make(words[1:])
+    elif words[0] == "manage.py":
+        _manage(words[1], words[2:])
+    elif words[0] in ("savepoint-open", "savepoint-sidecar"):
+        _program({"savepoint-open": "opener", "savepoint-sidecar": "sidecar"}[words[0]], words[1:])
+    elif words[:2] == ["python", "-m"]:
+        assert words[2] in MODULES, line
+        _program(words[2], words[3:])
+    elif words[:2] == ["pip", "install"]:
+        assert (ROOT / "pyproject.toml").exists()
+    else:
+        raise AssertionError(f"nothing runs {line!r}")
+
+
+def _make(words: list[str]) -> None:
+    text = (ROOT / "Makefile").read_text()
+    target, *variables = words
+    assert re.search(rf"^{re.escape(target)}:", text, re.MULTILINE), f"make {target}"
+    for variable in variables:
+        name, _, value = variable.partition("=")
+        assert f"$({name})" in text or f"[{name}" in text, variable
+        if name == "NAME":
+            assert (ROOT / "benchmarks" / f"{value}.py").exists(), variable
+
+
+def _manage(name: str, words: list[str]) -> None:
+    app = get_commands().get(name)
+    assert app is not None, f"manage.py {name}"
+    command = load_command_class(app, name) if isinstance(app, str) else app
+    help_text = command.create_parser("manage.py", name).format_help()
+    for word in words:
+        if word.startswith("-"):
+            assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", help_text), f"manage.py {name} {word}"
+        elif word.islower():
+            assert word in help_text, f"manage.py {name} {word}"
+
+
+def _program(module: str, words: list[str]) -> None:
+    if module == "opener":
+        options = [word for word in words if not word.startswith("<")]
+        if options and options[0] != "--help":
+            try:
+                # With a place and keys, which the prose leaves out.
+                arguments_parse([*options, "--folder", "/backups", "--master-keys", "-"])
+            except Cannot as error:
+                raise AssertionError(str(error)) from error
+        return
+    if module == "tests.chaos":
+        # It knows no --help: its first line says what it takes.
+        usage = (ROOT / "tests/chaos/__main__.py").read_text().partition("\n\n")[0]
+        assert all(word in usage for word in words), f"python -m {module}"
+        return
+    text = _help(module, tuple(word for word in words[:1] if word.islower() and not word.startswith("-")))
+    for word in words:
+        assert not word.startswith("--") or word in text, f"python -m {module} {word}"
+
+
+@cache
+def _help(module: str, words: tuple[str, ...]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words, "--help"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -47,7 +47,8 @@ class NoFieldsForm(forms.Form):
 
 
 class RestoreForm(forms.Form):
-    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now.
+    """How a backup is brought back. `server`: the name of the server, typed by who removes files of which nothing
+    keeps a copy; a restore with a safety backup can be taken back, and needs no name.
 
     The two boxes name what is less safe, so that a form without them is the safe one.
     """
@@ -62,14 +63,16 @@ class RestoreForm(forms.Form):
     without_safety = forms.BooleanField(required=False)
     leave_running = forms.BooleanField(required=False)
 
-    def __init__(self, *args: Any, server_name: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, server_name: str, has_safety: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._server_name = server_name
+        self._has_safety = has_safety
 
     def clean(self) -> dict[str, Any]:
         """Compare the typed name; capitals and outer spaces are forgiven, so that no phone's keyboard is a lock."""
         values = super().clean() or {}
-        if values.get("mode") == "replace" and _plain(values.get("server", "")) != _plain(self._server_name):
+        for_good = values.get("mode") == "replace" and not (self._has_safety and not values.get("without_safety"))
+        if for_good and _plain(values.get("server", "")) != _plain(self._server_name):
             self.add_error("server", _("This is not the name of the server. Nothing was changed."))
         return values
 

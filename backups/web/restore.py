@@ -35,12 +35,12 @@ class BackupRestoreView(BackupFormView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Show what would happen, and ask."""
         found = order_backup_get(order=order, backup_id=backup)
-        return self._ask(RestoreForm(server_name=order.name, initial={"mode": "overlay"}), found)
+        return self._ask(_form(order, initial={"mode": "replace"}), found)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Begin it."""
         found = order_backup_get(order=order, backup_id=backup)
-        form = RestoreForm(request.POST, server_name=order.name)
+        form = _form(order, request.POST)
         if not form.is_valid():
             return self._ask(form, found, HTTPStatus.BAD_REQUEST)
         try:
@@ -86,7 +86,7 @@ class BackupPreviewView(OrderPageView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Compare the backup with what the server has now."""
         found = order_backup_get(order=order, backup_id=backup)
-        mode: Mode = "replace" if request.GET.get("mode") == "replace" else "overlay"
+        mode: Mode = "overlay" if request.GET.get("mode") == "overlay" else "replace"
         context: dict[str, Any] = {"order": order, "backup": found, "mode": mode}
         try:
             preview, named = backup_preview(user=self.user, backup=found, mode=mode)
@@ -138,6 +138,10 @@ class BackupUndoView(BackupFormView):
             form, title=_("Undo the restore"), status=status, backup=backup, restored_at=restored_at,
             can_stop=_can_stop(backup.provision),
         )  # fmt: skip
+
+
+def _form(order: Order, *arguments: Any, **options: Any) -> RestoreForm:
+    return RestoreForm(*arguments, server_name=order.name, has_safety=order.plan.safety_hours > 0, **options)
 
 
 def _can_stop(provision: Provision) -> bool:

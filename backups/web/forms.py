@@ -73,7 +73,7 @@ class UndoForm(forms.Form):
 
 
 class RestoreForm(UndoForm):
-    """How a backup is brought back. `server`: the name of the server, typed by who will lose what is there now.
+    """How a backup is brought back; the name is also typed by who removes files of which nothing keeps a copy.
 
     The two boxes name what is less safe, so that a form without them is the safe one.
     """
@@ -82,9 +82,14 @@ class RestoreForm(UndoForm):
     without_safety = forms.BooleanField(required=False)
     leave_running = forms.BooleanField(required=False)
 
+    def __init__(self, *args: Any, has_safety: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._has_safety = has_safety
+
     def name_needed(self, values: dict[str, Any]) -> bool:
         """Whether the name must be typed."""
-        return self.collapsed or values.get("mode") == "replace"
+        kept = self._has_safety and not values.get("without_safety")
+        return self.collapsed or (values.get("mode") == "replace" and not kept)
 
 
 def _plain(name: str) -> str:

@@ -37,13 +37,12 @@ class BackupRestoreView(BackupFormView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Show what would happen, and ask."""
         found = order_backup_get(order=order, backup_id=backup)
-        form = RestoreForm(server_name=order.name, collapsed=found.collapsed, initial={"mode": "overlay"})
-        return self._ask(form, found)
+        return self._ask(_form(order, found, initial={"mode": "replace"}), found)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Begin it."""
         found = order_backup_get(order=order, backup_id=backup)
-        form = RestoreForm(request.POST, server_name=order.name, collapsed=found.collapsed)
+        form = _form(order, found, request.POST)
         if not form.is_valid():
             return self._ask(form, found, HTTPStatus.BAD_REQUEST)
         try:
@@ -89,7 +88,7 @@ class BackupPreviewView(OrderPageView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Compare the backup with what the server has now."""
         found = order_backup_get(order=order, backup_id=backup)
-        mode: Mode = "replace" if request.GET.get("mode") == "replace" else "overlay"
+        mode: Mode = "overlay" if request.GET.get("mode") == "overlay" else "replace"
         context: dict[str, Any] = {"order": order, "backup": found, "mode": mode}
         try:
             preview, named = backup_preview(user=self.user, backup=found, mode=mode)
@@ -156,6 +155,11 @@ class BackupUndoView(BackupFormView):
 
 def _collapsed(undoable: Undoable | None) -> bool:
     return undoable is not None and undoable.source.collapsed
+
+
+def _form(order: Order, backup: Backup, *arguments: Any, **options: Any) -> RestoreForm:
+    has_safety = order.plan.safety_hours > 0
+    return RestoreForm(*arguments, server_name=order.name, collapsed=backup.collapsed, has_safety=has_safety, **options)
 
 
 def _can_stop(provision: Provision) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from repository.chunks.chunk import HASH_SIZE
-from repository.errors import ManifestInvalid, ObjectDamaged, PathNotFound
+from repository.errors import Damage, ManifestInvalid, ObjectDamaged, PathNotFound
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.repository import Repository
 from repository.restoring.parts import Part, Run, file_parts
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HELD_MAX = 32 << 20
 READ_SIZE = 4 << 20
+HEAD_BYTES = 64
 
 Fetch = Callable[[list[bytes]], Iterable[tuple[bytes, bytes]]]
 
@@ -37,7 +38,19 @@ def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.Raw
     Raises `SnapshotNotFound`, `PathNotFound` for what is no file; reads raise `Damage`, `StorageError`.
     """
     chunks = repository.chunks()
-    manifest = repository.manifest(snapshot, chunks)
+    return _opened(repository.manifest(snapshot, chunks), chunks, path)
+
+
+def snapshot_file_head(manifest: Manifest, chunks: ChunkStore, path: bytes) -> bytes | None:
+    """The first bytes of a file of a snapshot; None for what is none, or is damaged."""
+    try:
+        with _opened(manifest, chunks, path) as file:
+            return file.read(HEAD_BYTES)
+    except (PathNotFound, Damage):
+        return None
+
+
+def _opened(manifest: Manifest, chunks: ChunkStore, path: bytes) -> SnapshotFile:
     record, parts = _file(manifest, path)
     if record.kind is Kind.HARDLINK:
         record, parts = _file(manifest, record.target or b"")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from repository.errors import TargetFailed
 from repository.repository import Repository
+from repository.restoring.companions import companions_chosen, companions_remove
 from repository.restoring.extras import extras_remove
 from repository.restoring.files import File
 from repository.restoring.folders import parent_of
@@ -60,7 +61,8 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
 
     The folder is made when it is missing. One that holds something is changed only where it differs, and each file is
     wholly old or wholly new at any moment: a file that changes gets a new inode, so that who has it open goes on with
-    the old one. `delete` also removes what the snapshot does not have, below what was chosen. `special_bits` brings
+    the old one. Files that belong together (a database and its journal) come back together, and newer ones of them
+    go. `delete` also removes what the snapshot does not have, below what was chosen. `special_bits` brings
     setuid, setgid and sticky back. `durable`: all is on the disk before this returns, and each new file before it
     takes its name. `trust_stat`: a live file with the size, owner, mode, inode and times that the snapshot found is
     taken for right without being read, unless it had changed shortly before, or the machine was started since: what a
@@ -74,7 +76,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     pulse = Pulse(tally, progress=progress, checkpoint=checkpoint)
     chunks = repository.chunks()
     manifest = repository.manifest(snapshot, chunks)
-    selection = Selection(manifest, paths)
+    selection = Selection(manifest, None if paths is None else companions_chosen(manifest, chunks, paths))
     totals = selection_check(selection, limits=limits, pulse=pulse)
     pulse.bytes_total, pulse.files_total = totals.data, totals.files
     pulse.tick(always=True)
@@ -104,6 +106,8 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         run.links()
         if delete:
             extras_remove(selection, place, pulse)
+        if not place.fresh and not (delete and selection.paths is None):
+            companions_remove(selection, place, pulse)
         place.close()  # before the folders get their times
         run.folders(root_too=made)
         place.sync()

@@ -1,5 +1,6 @@
 /* Savepoint's pages work without scripts; this makes them nicer. htmx does the requests, this listens to its events.
-   Attributes: data-poll, data-announce, data-close, data-dismiss, data-copy, data-copied, data-when-mode. */
+   Attributes: data-poll, data-announce, data-close, data-dismiss, data-copy, data-copied, data-when-mode,
+   data-when-checked. */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -78,12 +79,14 @@
   }, true);
   addEventListener("pageshow", () => [...sending.keys()].forEach(release));
 
-  // Parts of the restore form that only one mode needs.
+  // Parts of the restore form that only one mode needs, or that only while a box is ticked.
   const showModes = () => all("[data-when-mode]").forEach((part) => {
-    part.hidden = part.closest("form").querySelector("[name=mode]:checked")?.value !== part.dataset.whenMode;
+    const form = part.closest("form"), box = part.dataset.whenChecked;
+    part.hidden = form.querySelector("[name=mode]:checked")?.value !== part.dataset.whenMode
+      || Boolean(box && !form.elements[box].checked);
     all("input, select", part).forEach((input) => { input.disabled = part.hidden; });
   });
-  on("change", ({ target }) => { if (target.name === "mode") showModes(); });
+  on("change", showModes);
 
   const FOCUSABLE = "a[href], button, summary, input, select, textarea, [tabindex]";
   const heading = (part) => part.querySelector("h1, h2, h3");

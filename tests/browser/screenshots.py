@@ -97,8 +97,6 @@ def brought_back(studio: Studio, person: Person) -> None:
     expect(backup.get_by_text("Ready", exact=True)).to_be_visible(timeout=SECONDS)
     break_the_world(studio.house.portal.world)
     backup.get_by_role("link", name="Restore").click()
-    page.get_by_role("radio", name="Remove them").check()
-    page.get_by_role("textbox", name="type the name of the server").fill(rented.name)
     expect(page.get_by_text("Files and folders that are removed")).to_be_visible(timeout=SECONDS)
     studio.shoot("restore", page)
     page.get_by_role("button", name="Restore backup").click()

@@ -32,7 +32,7 @@ def test_the_page_says_what_comes_back_and_onto_which_server(server, owner):
     form = page.one("form", class_="form")
     assert (form["method"], form["action"]) == ("post", server.at(backup, "restore/"))
     chosen = [radio["value"] for radio in form.all("input", type="radio") if "checked" in radio]
-    assert chosen == ["overlay"]
+    assert chosen == ["replace"]
     assert "disabled" not in form.one("button")
     assert not form.has(class_="why")
 
@@ -51,17 +51,43 @@ def test_keeping_what_is_there_needs_no_name(server, owner):
 @pytest.mark.parametrize(
     "typed", ["Größe  Nord", "größe nord", "GRÖSSE NORD", " Größe Nord ", "Gro\u0308ße\u00a0Nord"], ids=ascii
 )
-def test_removing_needs_the_name_of_the_server_however_it_is_written(typed, server, owner):
+def test_removing_for_good_takes_the_name_however_it_is_written(typed, server, owner):
     backup = server.stored()
-    answer = owner.post(server.at(backup, "restore/"), {"mode": "replace", "server": typed})
+    asked = {"mode": "replace", "server": typed, "without_safety": "on"}
+    answer = owner.post(server.at(backup, "restore/"), asked)
     assert answer.status_code == 302
     assert Operation.objects.get().params["mode"] == "replace"
+
+
+def test_restore_that_can_be_taken_back_needs_no_name(server, owner):
+    page = read(owner.get(server.at(server.stored(), "restore/")))
+    assert "details" in [node.tag for node in page.one("input", name="server").within()]
+    answer = owner.post(server.at(server.stored(), "restore/"), {"mode": "replace"})
+    assert answer.status_code == 302
+    params = Operation.objects.get().params
+    assert (params["mode"], params["safety"]) == ("replace", True)
+
+
+def test_plan_without_safety_backups_always_asks_for_the_name(server, owner):
+    server.order.plan.safety_hours = 0
+    server.order.plan.save()
+    backup = server.stored()
+    form = form_of(owner.get(server.at(backup, "restore/")))
+    assert "type the name of the server" in form.text
+    assert not form.has("input", name="without_safety")
+    answer = owner.post(server.at(backup, "restore/"), {"mode": "replace"})
+    assert answer.status_code == 400
+    assert not Operation.objects.exists()
+    answer = owner.post(server.at(backup, "restore/"), {"mode": "replace", "server": "größe nord"})
+    assert answer.status_code == 302
 
 
 @pytest.mark.parametrize("typed", ["", "Größe", "Größe Nord 2", "GrößeNord", "World", "\x00"], ids=ascii)
 def test_another_name_changes_nothing_and_is_said(typed, server, owner):
     backup = server.stored()
-    answer = owner.post(server.at(backup, "restore/"), {"mode": "replace", "server": typed, "key": "k"})
+    answer = owner.post(
+        server.at(backup, "restore/"), {"mode": "replace", "server": typed, "key": "k", "without_safety": "on"}
+    )
     assert answer.status_code == 400
     form = form_of(answer)
     field = form.one("input", name="server")

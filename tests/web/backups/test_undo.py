@@ -89,7 +89,7 @@ def test_a_preview_says_what_comes_back_what_changes_and_what_goes(site, owner, 
 @pytest.mark.parametrize("removed", [0, 3])
 def test_overlay_says_what_goes_with_a_folder_that_gives_way(removed, site, owner, listed, monkeypatch):
     Answers(replace(SOMETHING, removed=removed), monkeypatch)
-    page = read(owner.get(site.at(listed, "restore/preview/"), headers=HTMX))
+    page = read(owner.get(site.at(listed, "restore/preview/?mode=overlay"), headers=HTMX))
     assert ("Files and folders that are removed" in page.text) == bool(removed)
 
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from sidecar.restore.plan import PUT
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import records_read
+from sidecar.restore.staying import StayingPaths
 from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.tree import Tree, status_at
 from sidecar.restore.workspace import KEPT, Workspace
@@ -35,6 +36,7 @@ class Exchange:
         self._live = Tree(root_fd)
         self._staged = Tree(workspace.staged())
         self._aside = workspace.aside()
+        self._staying = StayingPaths(workspace)
 
     def forward(self) -> None:
         """Make the live data wholly new, and durable."""
@@ -49,7 +51,8 @@ class Exchange:
         self._set_kept(forward=True)
         self._set_barred(b"barred", opened=False)
         for path, metadata in self._listed(b"folders"):
-            self._set_folder(path, metadata, keep_special=True)
+            if not self._staying.cover(path):
+                self._set_folder(path, metadata, keep_special=True)
         self._workspace.sync()
 
     def backward(self) -> None:

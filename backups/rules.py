@@ -104,6 +104,11 @@ class Rules:
     def preview_require(self) -> bool:
         """Raise PermissionDenied when the caller may not restore. Return whether files may be named to them too."""
         self._right_require(OrderRight.RESTORE)
+        return self.may_read
+
+    @property
+    def may_read(self) -> bool:
+        """Whether the caller may see what is in the data, the names of its files among it."""
         return OrderRight.DOWNLOAD in self.rights
 
     def update_require(self) -> None:

@@ -47,14 +47,14 @@ class Extractions:
         self._followers = 0
         self._finished = False
 
-    def run(self, call: Call, *, archive: Path, mode: Mode, server: Control) -> Iterator[Told]:
+    def run(self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: Control) -> Iterator[Told]:
         """Follow the operation's extraction, starting it unless it runs; its summary comes last.
 
         One that has ended is not done again: its summary comes at once, or what it failed with is raised.
         `server`: what becomes of the game server while names are exchanged. Raises `SidecarError`s.
         """
         while True:
-            job = self._join_or_start(call, archive=archive, mode=mode, server=server)
+            job = self._join_or_start(call, archive=archive, listing=listing, mode=mode, server=server)
             call.on_stop(partial(self._leave, call, job))
             for progress in job.follow(call):
                 yield progress, None
@@ -107,16 +107,18 @@ class Extractions:
             job.cancel()
             job.join()
 
-    def _join_or_start(self, call: Call, *, archive: Path, mode: Mode, server: Control) -> ExtractJob:
+    def _join_or_start(
+        self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: Control
+    ) -> ExtractJob:
         with self._lock:
             if self._job is not None and not self._job.done():
                 if self._operation != call.operation:
                     raise Refused("Another extraction is running.")
                 self._followers += 1
                 return self._job
-            return self._start(call.operation, archive=archive, mode=mode, server=server)
+            return self._start(call.operation, archive=archive, listing=listing, mode=mode, server=server)
 
-    def _start(self, operation: str, *, archive: Path, mode: Mode, server: Control) -> ExtractJob:
+    def _start(self, operation: str, *, archive: Path, listing: Path | None, mode: Mode, server: Control) -> ExtractJob:
         if self._finished:
             raise ShuttingDown("The sidecar is shutting down.")
         self._server.require(server)
@@ -127,6 +129,7 @@ class Extractions:
             with self._server.exchange(server, cancelled=job.cancelled, settled=self.settled) as stop:
                 return archive_extract(
                     archive=archive,
+                    listing=listing,
                     root=self._root,
                     operation=operation,
                     mode=mode,

@@ -19,9 +19,11 @@ from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found, entry_open, root_open, tree_walk, warning_kind
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.restore.outcomes import Mode
+from sidecar.restore.staying import Stay, Staying
 from sidecar_client.listing import (
     FILE,
     FOLDER,
+    LEFT_OUT,
     SYMLINK,
     Entry,
     Listing,
@@ -45,6 +47,8 @@ class ChangeKind(enum.Enum):
     ADDED = enum.auto()
     CHANGED = enum.auto()
     REMOVED = enum.auto()
+    STAYS = enum.auto()
+    """It would be removed or replaced, if a backup could bring it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Change:
 class Preview:
     """Paths that would be added, changed and removed, bytes of content to be written, and some changes by name.
 
-    `more`: there are changes after the last one named.
+    `stays`: paths that would be removed or replaced, if a backup could bring them back. `more`: there are changes after
+    the last one named.
     """
 
     added: int
@@ -69,6 +74,7 @@ class Preview:
     bytes: int
     changes: tuple[Change, ...]
     more: bool
+    stays: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +91,17 @@ def restore_preview(
     """Compare the live tree with the listing of an archive, given in parts of any size.
 
     A live path that the archive lacks is removed in the mode `REPLACE` only, save below a folder that gives way to
-    something else: what is in it goes in either. `check` is called at every step, and ends the work by raising.
+    something else: what is in it goes in either. What no backup could bring back stays, as the restore decides it
+    (`sidecar.restore.staying`). `check` is called at every step, and ends the work by raising.
     Raises ArchiveDamaged and ArchiveRefused for what is wrong with the listing, and SourceFailed.
     """
     descriptor = root_open(root)
     try:
         told = Listing(listing)
         with closing(_live_paths(descriptor)) as live:
-            comparison = _Comparison(live, _Contents(scanned_ns=told.started_ns, check=check), mode, page)
+            contents = _Contents(scanned_ns=told.started_ns, check=check)
+            staying = Staying(descriptor, tell=lambda _kind, _path: None)
+            comparison = _Comparison(live, contents, staying, mode, page)
             for entry in told.entries():
                 check()
                 comparison.step(entry)
@@ -132,15 +141,18 @@ def _live_paths(root: int) -> Generator[_Live, None, None]:
 class _Comparison:
     """Goes through the live paths beside the entries that it is given, and counts."""
 
-    def __init__(self, live: Iterator[_Live], contents: "_Contents", mode: Mode, page: Page) -> None:
+    def __init__(self, live: Iterator[_Live], contents: "_Contents", staying: Staying, mode: Mode, page: Page) -> None:
         self._rest = live
         self._live = next(live, None)
         self._contents = contents
+        self._staying = staying
         self._mode = mode
         self._page = page
         self._after = walk_order(page.after)
         self._room = _PATHS_BYTES
         self._replaced = b""
+        self._looked = b""
+        self._left = b""
         self._counts = dict.fromkeys(ChangeKind, 0)
         self._bytes = 0
         self._changes: list[Change] = []
@@ -152,12 +164,10 @@ class _Comparison:
         while self._live is not None and walk_order(self._live.path) < order:
             self._live_only(self._live)
         if self._live is None or self._live.path != entry.path:
-            self._writes(ChangeKind.ADDED, entry)
+            if entry.kind != LEFT_OUT and not self._is_left(entry.path):
+                self._writes(ChangeKind.ADDED, entry)
             return
-        if entry.kind != FOLDER:
-            self._replaced = entry.path + b"/"
-        if not self._contents.same(entry, self._live.found):
-            self._writes(ChangeKind.CHANGED, entry)
+        self._both(entry, self._live)
         self._live = next(self._rest, None)
 
     def finish(self) -> None:
@@ -174,14 +184,57 @@ class _Comparison:
             bytes=self._bytes,
             changes=tuple(self._changes),
             more=self._more,
+            stays=self._counts[ChangeKind.STAYS],
         )
+
+    def _both(self, entry: Entry, live: _Live) -> None:
+        """A path that the archive has, or left out, and that is live."""
+        if self._is_left(entry.path):
+            return
+        if entry.kind == LEFT_OUT:
+            if self._mode is Mode.REPLACE:
+                self._leave(live.path)
+        elif not self._contents.same(entry, live.found):
+            if not self._may_go(live, whole=entry.kind != FOLDER or not _is_folder(live)):
+                self._leave(live.path)
+                return
+            self._writes(ChangeKind.CHANGED, entry)
+            if entry.kind != FOLDER:
+                self._replaced = entry.path + b"/"
 
     def _live_only(self, live: _Live) -> None:
         self._contents.check()
-        if self._mode is Mode.REPLACE or (self._replaced and live.path.startswith(self._replaced)):
-            file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
-            self._count(Change(ChangeKind.REMOVED, live.path, live.found.status.st_size if live.found and file else 0))
+        if not self._is_left(live.path) and (self._mode is Mode.REPLACE or _is_below(live.path, self._replaced)):
+            if self._may_go(live, whole=True):
+                is_file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
+                size = live.found.status.st_size if live.found and is_file else 0
+                self._count(Change(ChangeKind.REMOVED, live.path, size))
+            else:
+                self._leave(live.path, whole=self._staying.known(live.path) is not Stay.HOLDS)
         self._live = next(self._rest, None)
+
+    def _may_go(self, live: _Live, *, whole: bool) -> bool:
+        """Whether a restore may remove or replace a live path; with `whole`, all that is below it too."""
+        if live.found is None:
+            return False
+        if not whole:
+            return not self._staying.look_here(live.found)
+        if self._staying.known(live.path) is not Stay.GOES:
+            return False
+        if _is_below(live.path, self._looked):
+            return True
+        goes = self._staying.look(live.found, check=self._contents.check)
+        self._looked = live.path + b"/"
+        return goes is not None
+
+    def _leave(self, path: bytes, *, whole: bool = True) -> None:
+        """A live path stays; `whole`: with everything below it."""
+        self._count(Change(ChangeKind.STAYS, path, 0))
+        if whole:
+            self._left = path + b"/"
+
+    def _is_left(self, path: bytes) -> bool:
+        return _is_below(path, self._left)
 
     def _writes(self, kind: ChangeKind, entry: Entry) -> None:
         # A further name of a file costs no content of its own.
@@ -198,6 +251,15 @@ class _Comparison:
             self._more = True
         else:
             self._changes.append(change)
+
+
+def _is_folder(live: _Live) -> bool:
+    return live.found is not None and stat.S_ISDIR(live.found.status.st_mode)
+
+
+def _is_below(path: bytes, folder: bytes) -> bool:
+    """Whether a path lies below a folder, which ends in a slash; an empty one is none."""
+    return bool(folder) and path.startswith(folder)
 
 
 class _Contents:

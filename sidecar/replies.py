@@ -1,9 +1,10 @@
 """What the daemon's work tells, as messages of the wire."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sidecar.archive.pack import PackProgress, WarningKind
+from sidecar.archive.pack import PackProgress, PackWarning, WarningKind
 from sidecar.compressing import Packed
 from sidecar.game.game import Consistency
 from sidecar.game.server import Control
@@ -40,6 +41,8 @@ _WARNING_KINDS: Final = {
     WarningKind.VANISHED: wire.Warning.KIND_VANISHED,
     WarningKind.UNREADABLE: wire.Warning.KIND_UNREADABLE,
     WarningKind.SKIPPED: wire.Warning.KIND_SKIPPED,
+    WarningKind.LEFT_OUT: wire.Warning.KIND_LEFT_OUT,
+    WarningKind.HOLDS: wire.Warning.KIND_HOLDS,
 }
 _PHASES: Final = {
     Phase.COMPARING: wire.ExtractToReply.PHASE_COMPARING,
@@ -52,6 +55,7 @@ _CHANGE_KINDS: Final = {
     ChangeKind.ADDED: wire.PreviewRestoreReply.Change.KIND_ADDED,
     ChangeKind.CHANGED: wire.PreviewRestoreReply.Change.KIND_CHANGED,
     ChangeKind.REMOVED: wire.PreviewRestoreReply.Change.KIND_REMOVED,
+    ChangeKind.STAYS: wire.PreviewRestoreReply.Change.KIND_STAYS,
 }
 _OUTCOMES: Final = {
     OutcomeKind.NONE: wire.GetExtractOutcomeReply.OUTCOME_NONE,
@@ -100,6 +104,7 @@ def preview_reply(preview: Preview) -> wire.PreviewRestoreReply:
         removed=preview.removed,
         bytes=preview.bytes,
         more=preview.more,
+        stays=preview.stays,
     )
     for change in preview.changes:
         message.changes.add(kind=_CHANGE_KINDS[change.kind], path=change.path, size_bytes=change.size_bytes)
@@ -108,22 +113,31 @@ def preview_reply(preview: Preview) -> wire.PreviewRestoreReply:
 
 def _compress_result(packed: Packed) -> wire.CompressResult:
     result = packed.archive
-    message = wire.CompressResult(
+    return wire.CompressResult(
         size_bytes=result.size_bytes,
         crc32=result.crc32,
         entries=result.entries,
         content_bytes=result.content_bytes,
         warnings_total=result.warnings_total,
+        warnings=_warnings(result.warnings),
         consistency=_CONSISTENCIES[packed.consistency],
     )
-    room = _WARNING_BYTES
-    for warning in result.warnings:
-        room -= len(warning.path)
-        if room < 0:
-            break
-        message.warnings.add(kind=_WARNING_KINDS[warning.kind], path=warning.path)
-    return message
 
 
 def _extract_result(summary: ExtractSummary) -> wire.ExtractResult:
-    return wire.ExtractResult(files=summary.files, bytes=summary.bytes, removed=summary.removed)
+    return wire.ExtractResult(
+        files=summary.files,
+        bytes=summary.bytes,
+        removed=summary.removed,
+        staying_total=summary.staying.total,
+        staying=_warnings(summary.staying.kept),
+    )
+
+
+def _warnings(warnings: Iterable[PackWarning]) -> Iterator[wire.Warning]:
+    room = _WARNING_BYTES
+    for warning in warnings:
+        room -= len(warning.path)
+        if room < 0:
+            return
+        yield wire.Warning(kind=_WARNING_KINDS[warning.kind], path=warning.path)

@@ -102,11 +102,12 @@ class FileIO:
         with self._calls.running("ExtractTo", request.ticket, context) as call:
             require_data_root(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
+            listing = self._scratch.files / scratch_name(request.listing) if request.listing else None
             mode = _mode(request.mode)
             server = CONTROLS.get(request.server)
             if server is None:
                 raise Refused("What becomes of the game server is not one of this sidecar's ways.")
-            for told in self._extractions.run(call, archive=archive, mode=mode, server=server):
+            for told in self._extractions.run(call, archive=archive, listing=listing, mode=mode, server=server):
                 yield extract_reply(*told)
 
     def get_extract_outcome(

@@ -1,7 +1,7 @@
 """The bytes of an archive while the sidecar is still packing it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -22,6 +22,8 @@ _WARNING_KINDS: Final = {
     wire.Warning.KIND_VANISHED: WarningKind.VANISHED,
     wire.Warning.KIND_UNREADABLE: WarningKind.UNREADABLE,
     wire.Warning.KIND_SKIPPED: WarningKind.SKIPPED,
+    wire.Warning.KIND_LEFT_OUT: WarningKind.LEFT_OUT,
+    wire.Warning.KIND_HOLDS: WarningKind.HOLDS,
 }
 # What is not said, or not known, is the least that can be promised.
 _CONSISTENCIES: Final = {
@@ -134,10 +136,15 @@ class ArchiveStream:
             crc32=self._crc32,
             entries=reported.entries,
             warnings_total=reported.warnings_total,
-            warnings=tuple(_warning(warning) for warning in islice(reported.warnings, _WARNINGS_KEPT)),
+            warnings=warnings_from_wire(reported.warnings),
             content_bytes=reported.content_bytes,
             consistency=_CONSISTENCIES.get(reported.consistency, Consistency.LIVE),
         )
+
+
+def warnings_from_wire(warnings: Iterable[wire.Warning]) -> tuple[ArchiveWarning, ...]:
+    """The first 1000 warnings; raises `SourceFailed` for one that this portal does not know."""
+    return tuple(_warning(warning) for warning in islice(warnings, _WARNINGS_KEPT))
 
 
 def _warning(warning: wire.Warning) -> ArchiveWarning:

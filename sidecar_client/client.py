@@ -186,6 +186,7 @@ class SidecarClient:
         self,
         *,
         source: str,
+        listing: str = "",
         destination: str,
         mode: Literal["replace", "overlay"],
         server: ServerControl = ServerControl.AUTO,
@@ -194,12 +195,15 @@ class SidecarClient:
     ) -> ExtractResult:
         """Bring the scratch file `source` into `destination`; joins the operation's extraction if it runs.
 
+        `listing`: the archive's own, in scratch too; it tells what the backup left out.
+
         A cancel takes effect only before the exchange. Whoever gets an error from here, `Cancelled` included,
         learns from `extract_outcome` what became of the data.
         """
         request = wire.ExtractToRequest(
             ticket=self._ticket,
             source=source,
+            listing=listing,
             destination=destination,
             mode=_MODES[mode],
             server=_SERVER_CONTROLS[server],

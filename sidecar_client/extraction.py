@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from sidecar_client.archive_stream import warnings_from_wire
 from sidecar_client.errors import SidecarFailed, SidecarUnavailable
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import error_from_wire
@@ -79,4 +80,10 @@ def _progress(reply: wire.ExtractToReply) -> ExtractProgress:
 
 
 def _result(result: wire.ExtractResult) -> ExtractResult:
-    return ExtractResult(files=result.files, bytes=result.bytes, removed=result.removed)
+    return ExtractResult(
+        files=result.files,
+        bytes=result.bytes,
+        removed=result.removed,
+        staying_total=result.staying_total,
+        staying=warnings_from_wire(result.staying),
+    )

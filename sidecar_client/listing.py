@@ -4,17 +4,19 @@ A listing is one gzip member (RFC 1952) of lines, each of fields between single 
 stand as `%25`, `%20` and `%0A`, every other byte as itself; a name that is empty is `%`. Numbers are decimal.
 
     savepoint-listing 1 STARTED_NS
-    KIND MODE UID GID MTIME_NS SIZE CRC32 PATH LINK        for every entry
+    KIND MODE UID GID MTIME_NS SIZE CRC32 PATH LINK        for every entry, and every path that was left out
     end ENTRIES
 
 STARTED_NS   when the scan began, by the sidecar's clock, in nanoseconds since 1970
-KIND         `f` file, `d` folder, `l` symbolic link, `h` further name of a file that came before
+KIND         `f` file, `d` folder, `l` symbolic link, `h` further name of a file that came before; `x` a path that was
+             there and is not in the archive, nor is anything below it: its other numbers are 0
 MODE         the permission bits, with setuid, setgid and sticky
 MTIME_NS     when it was changed last, in nanoseconds since 1970; may be negative. Its seconds fit 64 bits, signed
 SIZE, CRC32  of the content as packed; 0 for folders and symbolic links. A further name has those of its file, as it
              has all but path and link: they are one file
 PATH         relative to the root, without `.`, `..`, and doubled slashes
-LINK         the target of a symbolic link, or the path of the file that this is a further name of; else empty
+LINK         the target of a symbolic link, or the path of the file that this is a further name of, or the reason why
+             the path was left out (a kind of warning, such as `unreadable`); else empty
 
 Entries come in the order of a walk: a folder before what is in it, the names of a folder in the order of their bytes.
 The last line tells a listing that was cut from a whole one.
@@ -33,6 +35,7 @@ FILE: Final = b"f"
 FOLDER: Final = b"d"
 SYMLINK: Final = b"l"
 HARD_LINK: Final = b"h"
+LEFT_OUT: Final = b"x"
 
 _VERSION: Final = 1
 _HEAD_LINE: Final = b"savepoint-listing %d %d\n"
@@ -40,7 +43,7 @@ _ENTRY_LINE: Final = b"%b %d %d %d %d %d %d %b %b\n"
 _END: Final = b"end "
 _HEAD: Final = re.compile(rb"savepoint-listing ([0-9]{1,9}) ([0-9]{1,19})")
 _ENTRY: Final = re.compile(
-    rb"([fdlh]) ([0-9]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (-?[0-9]{1,28}) ([0-9]{1,19}) ([0-9]{1,10}) ([^ ]+) ([^ ]+)"
+    rb"([fdlhx]) ([0-9]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (-?[0-9]{1,28}) ([0-9]{1,19}) ([0-9]{1,10}) ([^ ]+) ([^ ]+)"
 )
 
 _LEVEL: Final = 1
@@ -48,7 +51,7 @@ _GZIP: Final = 31
 _BUFFER_BYTES: Final = 128 << 10
 _PIECE_BYTES: Final = 256 << 10
 
-_LINKS: Final = frozenset({SYMLINK, HARD_LINK})
+_WITH_LINK: Final = frozenset({SYMLINK, HARD_LINK, LEFT_OUT})
 _LARGEST: Final = (1 << 63) - 1
 _LARGEST_32_BITS: Final = (1 << 32) - 1
 _LARGEST_MODE: Final = 0o7777
@@ -154,6 +157,16 @@ class Listing:
             yield entry
         raise ListingDamaged("The listing is cut.")
 
+    def left_out(self) -> Iterator[bytes]:
+        """The paths of the entries of kind `LEFT_OUT` alone: most lines need no parsing for that."""
+        for count, line in enumerate(self._lines):
+            if line.startswith(_END):
+                self._end_check(line, count)
+                return
+            if line.startswith(LEFT_OUT):
+                yield _entry(line).path
+        raise ListingDamaged("The listing is cut.")
+
     def _end_check(self, line: bytes, count: int) -> None:
         if line != b"%b%d" % (_END, count) or next(self._lines, None) is not None:
             raise ListingDamaged("The listing does not end where it says.")
@@ -177,7 +190,7 @@ def _entry(line: bytes) -> Entry:
     mode, uid, gid, mtime_ns, size, crc32 = map(int, digits)
     entry = Entry(kind, mode, uid, gid, mtime_ns, size, crc32, name_unescape(path), name_unescape(link))
     numbers_fit = mode <= _LARGEST_MODE and max(uid, gid, crc32) <= _LARGEST_32_BITS and mtime_ns in _TIMES_NS
-    if not numbers_fit or bool(entry.link) != (kind in _LINKS):
+    if not numbers_fit or bool(entry.link) != (kind in _WITH_LINK):
         raise ListingDamaged("An entry of the listing has a field that it cannot have.")
     if _NOT_PLAIN.search(entry.path) or _RESERVED.match(entry.path):
         raise ListingRefused("An entry of the listing lies where no archive may reach.")

@@ -19,6 +19,7 @@ _KINDS: Final = {
     wire.PreviewRestoreReply.Change.KIND_ADDED: ChangeKind.ADDED,
     wire.PreviewRestoreReply.Change.KIND_CHANGED: ChangeKind.CHANGED,
     wire.PreviewRestoreReply.Change.KIND_REMOVED: ChangeKind.REMOVED,
+    wire.PreviewRestoreReply.Change.KIND_STAYS: ChangeKind.STAYS,
 }
 
 
@@ -49,6 +50,7 @@ def preview_ask(
         bytes=reply.bytes,
         changes=tuple(_change(change) for change in islice(reply.changes, header.paths_limit)),
         more=reply.more,
+        stays=reply.stays,
     )
 
 

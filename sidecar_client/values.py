@@ -80,6 +80,8 @@ class WarningKind(enum.StrEnum):
     VANISHED = "vanished"
     UNREADABLE = "unreadable"
     SKIPPED = "skipped"
+    LEFT_OUT = "left_out"
+    HOLDS = "holds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,16 @@ class ExtractProgress:
 
 @dataclass(frozen=True, slots=True)
 class ExtractResult:
-    """What an extraction left: files and bytes of the archive, and live paths that it took away."""
+    """What an extraction left: files and bytes of the archive, and live paths that it took away.
+
+    `staying`: the first 1000 live paths that were neither removed nor replaced, of `staying_total`.
+    """
 
     files: int
     bytes: int
     removed: int
+    staying_total: int = 0
+    staying: tuple[ArchiveWarning, ...] = ()
 
 
 class OutcomeKind(enum.StrEnum):
@@ -187,6 +194,8 @@ class ChangeKind(enum.StrEnum):
     ADDED = "added"
     CHANGED = "changed"
     REMOVED = "removed"
+    STAYS = "stays"
+    """It would be removed or replaced, if a backup could bring it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +211,8 @@ class Change:
 class RestorePreview:
     """What a restore would add, change and remove (paths), and write (bytes of content); some of it by name.
 
-    `more`: there are changes after the last one named, to be asked for with its path.
+    `stays`: paths that would be removed or replaced, if a backup could bring them back. `more`: there are changes after
+    the last one named, to be asked for with its path.
     """
 
     added: int
@@ -211,3 +221,4 @@ class RestorePreview:
     bytes: int
     changes: tuple[Change, ...]
     more: bool
+    stays: int = 0

@@ -15,6 +15,7 @@ from accounts.scopes import Scope
 from backups.api.serializers import NoFields, OperationDetailSerializer
 from backups.errors import OperationNotFound, StatusConflict
 from backups.models import OperationKind
+from backups.rules import Rules
 from backups.selectors import operation_get
 from backups.services.operations import operation_cancel
 from backups.services.reprovision import order_reprovision
@@ -36,8 +37,10 @@ class OperationView(ApiView):
     )
     def get(self, request: Request, operation: UUID) -> Response:
         """Show how far an operation is."""
-        found = operation_get(user=caller_of(request), operation_id=operation)
-        return Response(OperationDetailSerializer(found).data)
+        user = caller_of(request)
+        found = operation_get(user=user, operation_id=operation)
+        named = Rules(user=user, order=found.order).may_read
+        return Response(OperationDetailSerializer(found, context={"named": named}).data)
 
 
 class OperationCancelView(ApiView):

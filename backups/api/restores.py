@@ -152,6 +152,7 @@ def preview_shown(preview: RestorePreview, *, named: bool) -> dict[str, Any]:
         "added": preview.added,
         "changed": preview.changed,
         "removed": preview.removed,
+        "stays": preview.stays,
         "bytes": preview.bytes,
         "paths": paths if named else None,
         "next": paths[-1]["path"] if named and preview.more and paths else None,

@@ -31,6 +31,9 @@ class OperationSerializer(serializers.Serializer[Any]):
     rate = serializers.IntegerField(help_text="Bytes a second.")
     eta_seconds = serializers.SerializerMethodField(help_text="Seconds that are left, as far as one can tell.")
     error = serializers.SerializerMethodField(help_text="Null unless it failed or was cancelled.")
+    warnings = serializers.IntegerField(
+        source="warnings_total", help_text="Files that a restore left as they were: no backup could bring them back."
+    )
 
     def get_eta_seconds(self, operation: Operation) -> int | None:
         """What is left at the present rate, while there is one."""
@@ -45,15 +48,32 @@ class OperationSerializer(serializers.Serializer[Any]):
         return {"code": operation.error_code, "detail": detail}
 
 
+class StaysSerializer(serializers.Serializer[Any]):
+    """One path that a restore left as it was."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    reason = serializers.ChoiceField(choices=["unreadable", "skipped", "left_out", "holds"])
+
+
 class OperationDetailSerializer(OperationSerializer):
     """Long work on an order."""
 
     order = serializers.UUIDField(source="order_id")
+    stays = serializers.SerializerMethodField(
+        help_text="The first of the files that a restore left as they were. Null without the right to read the data."
+    )
     phase = serializers.CharField(help_text="What it is doing, while it runs.")
     created_at = UtcField()
     started_at = UtcField(allow_null=True)
     finished_at = UtcField(allow_null=True)
     expires_at = UtcField(allow_null=True, help_text="When it ends by itself: a reprovision's hold on the order.")
+
+    @extend_schema_field(StaysSerializer(many=True, allow_null=True))
+    def get_stays(self, operation: Operation) -> list[dict[str, str]] | None:
+        """Their names, where the context says that the caller may see them."""
+        if not self.context.get("named"):
+            return None
+        return [{"path": item["path"], "reason": item["kind"]} for item in operation.warnings]
 
 
 class BackupSerializer(serializers.Serializer[Any]):
@@ -157,7 +177,10 @@ class ChangeSerializer(serializers.Serializer[Any]):
     """One path that a restore would change."""
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
-    change = serializers.ChoiceField(choices=["added", "changed", "removed"])
+    change = serializers.ChoiceField(
+        choices=["added", "changed", "removed", "stays"],
+        help_text="`stays`: it would be removed or replaced, but no backup could bring it back.",
+    )
     size_bytes = serializers.IntegerField(help_text="Bytes of content that would be written, or would go.")
 
 
@@ -167,6 +190,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField()
     changed = serializers.IntegerField()
     removed = serializers.IntegerField()
+    stays = serializers.IntegerField(help_text="Would be removed or replaced, but no backup could bring them back.")
     bytes = serializers.IntegerField(help_text="Bytes of content that would be written.")
     paths = ChangeSerializer(many=True, allow_null=True, help_text="Null without the right to read the data.")
     next = serializers.CharField(allow_null=True, help_text="What to send as `after` for the next paths.")

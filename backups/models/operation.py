@@ -63,6 +63,7 @@ class Operation(models.Model):
 
     fence: grows with every claim; whatever carries an older one changes nothing. heartbeat: a counter, not a time,
     so that no clock decides who is alive. attempts: claims that count. not_before: nobody claims it earlier.
+    warnings: live paths that a restore left as they were, the first of warnings_total.
     worker: who claimed it, `{supervisor}:{pid}`. expires_at: an exclusive hold (reprovision) ends then by itself.
     """
 
@@ -83,6 +84,8 @@ class Operation(models.Model):
     rate = models.PositiveBigIntegerField(default=0)
     error_code = models.CharField(max_length=64, blank=True)
     error_params = models.JSONField(default=dict)
+    warnings = models.JSONField(default=list)
+    warnings_total = models.PositiveIntegerField(default=0)
     cancel_requested_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)

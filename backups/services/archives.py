@@ -87,11 +87,14 @@ class Digest(Protocol):
 
 
 class AssetReader:
-    """The bytes a customer gets, from any offset, in bounded memory; `size` is how many there are."""
+    """The unsealed bytes of an archive or a listing, from any offset, in bounded memory; `size` is their number."""
 
-    def __init__(self, *, asset: Asset, storage: Storage, sealed: SealReader | None) -> None:
-        self.size = asset.size_bytes
-        self._asset = asset
+    def __init__(
+        self, *, key: str, size: int, storage: Storage, sealed: SealReader | None, sha256: str | None = None
+    ) -> None:
+        self.size = size
+        self._key = key
+        self._sha256 = sha256
         self._storage = storage
         self._sealed = sealed
 
@@ -112,34 +115,30 @@ class AssetReader:
             if self._sealed is not None:
                 pieces = self._sealed.read(start, stop)
             else:
-                pieces = self._storage.read(self._asset.key, start=start, stop=stop)
-            yield from self._verified(pieces, digest or hashlib.sha256()) if whole else pieces
+                pieces = self._storage.read(self._key, start=start, stop=stop)
+            yield from self._verified(pieces, digest or hashlib.sha256()) if whole and self._sha256 else pieces
 
     def _verified(self, pieces: Iterator[bytes], digest: Digest) -> Iterator[bytes]:
         left = self.size
         for piece in pieces:
             digest.update(piece)
             left -= len(piece)
-            if left < 0 or (not left and digest.hexdigest() != self._asset.sha256):
+            if left < 0 or (not left and digest.hexdigest() != self._sha256):
                 raise ArchiveDamagedError
             yield piece
         if left:
             raise ArchiveDamagedError
 
 
-def listing_read(backup: Backup) -> Iterator[bytes]:
-    """The listing of a usable backup, in pieces. Raises PreviewUnavailable, and what `AssetReader.read` does."""
-    if backup.asset is None or backup.listing_bytes is None:
+def listing_open(backup: Backup) -> AssetReader:
+    """The listing of a usable backup. Raises PreviewUnavailable without one, and what `asset_open` does."""
+    asset, stored_bytes = backup.asset, backup.listing_bytes
+    if asset is None or stored_bytes is None:
         raise PreviewUnavailable
-    return _listing_read(backup.asset, stored_bytes=backup.listing_bytes)
-
-
-def _listing_read(asset: Asset, *, stored_bytes: int) -> Iterator[bytes]:
     storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
+    if not asset.sealed:
+        return AssetReader(key=key, size=stored_bytes, storage=storage, sealed=None)
     with storage_errors():
-        if not asset.sealed:
-            yield from storage.read(key, start=0, stop=None)
-            return
         reader = SealReader(
             data_key=data_key_get(customer=asset.customer, target=asset.target),
             context=listing_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),
@@ -147,7 +146,7 @@ def _listing_read(asset: Asset, *, stored_bytes: int) -> Iterator[bytes]:
             key=key,
             sealed_size=stored_bytes,
         )
-        yield from reader.read()
+    return AssetReader(key=key, size=reader.size, storage=storage, sealed=reader)
 
 
 def asset_open(asset: Asset) -> AssetReader:
@@ -160,7 +159,7 @@ def asset_open(asset: Asset) -> AssetReader:
         if storage.size(asset.key) != asset.stored_bytes:
             raise ArchiveDamagedError
         if not asset.sealed:
-            return AssetReader(asset=asset, storage=storage, sealed=None)
+            return AssetReader(key=asset.key, size=asset.size_bytes, storage=storage, sealed=None, sha256=asset.sha256)
         reader = SealReader(
             data_key=data_key_get(customer=asset.customer, target=asset.target),
             context=archive_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),
@@ -170,4 +169,4 @@ def asset_open(asset: Asset) -> AssetReader:
         )
         if reader.size != asset.size_bytes:
             raise ArchiveDamagedError
-    return AssetReader(asset=asset, storage=storage, sealed=reader)
+    return AssetReader(key=asset.key, size=reader.size, storage=storage, sealed=reader, sha256=asset.sha256)

@@ -9,7 +9,7 @@ from backups.errors import ArchiveDamagedError, ArchiveRefusedError, PreviewUnav
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
-from backups.services.archives import listing_read
+from backups.services.archives import listing_open
 from backups.services.restores import Mode
 from backups.services.sidecars import sidecar_open
 from provisions.selectors import provision_sidecar
@@ -46,8 +46,8 @@ def backup_preview(
     if backup.asset is None:
         raise StatusConflict(status=backup.get_status_display())
     sidecar = provision_sidecar(backup.provision)
-    listing = listing_read(backup)
     try:
+        listing = listing_open(backup).read()
         # No operation stands behind a question: the fence 0 is remembered nowhere.
         with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
             preview = client.restore_preview(

@@ -43,6 +43,12 @@ WARNINGS = {
     "unreadable": gettext_lazy("Could not be read"),
     "skipped": gettext_lazy("Left out: not a file, a folder or a link"),
 }
+STAYS = {
+    "unreadable": gettext_lazy("It cannot be read"),
+    "skipped": gettext_lazy("It is not a file, a folder or a link"),
+    "left_out": gettext_lazy("The backup did not take it"),
+    "holds": gettext_lazy("It holds a file that stays"),
+}
 WARNINGS_SHOWN = 200
 CONSISTENCIES = {
     "quiesced": gettext_lazy("The game had saved everything and held still while the files were copied."),
@@ -66,6 +72,8 @@ class Event:
     began_at: datetime
     took: timedelta | None
     note: str
+    stays: int
+    stays_named: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +125,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
-        events=tuple(_event(operation, role) for operation, role in operations_of(backup)),
+        events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
         live=live_of(rules, [row]),
@@ -125,7 +133,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     )
 
 
-def _event(operation: Operation, role: str) -> Event:
+def _event(operation: Operation, role: str, *, named: bool) -> Event:
     tone, icon = LOOKS[OperationState(operation.state)]
     kind, state = OperationKind(operation.kind), str(OperationState(operation.state).label)
     title, note = str(KINDS.get(kind, kind.label)), ""
@@ -141,6 +149,7 @@ def _event(operation: Operation, role: str) -> Event:
         note = error_detail(code=operation.error_code, params=operation.error_params)
     elif operation.kind == OperationKind.RESTORE and operation.state == OperationState.SUCCEEDED:
         note = str(MODES.get(operation.params.get("mode", ""), ""))
+    is_subject = role != OperationRole.SAFETY
     ended, began = operation.finished_at, operation.started_at or operation.created_at
     return Event(
         tone=tone,
@@ -151,7 +160,13 @@ def _event(operation: Operation, role: str) -> Event:
         began_at=operation.created_at,
         took=ended - began if ended else None,
         note=note,
+        stays=operation.warnings_total if is_subject else 0,
+        stays_named=tuple(map(_stay, operation.warnings[:WARNINGS_SHOWN])) if named and is_subject else (),
     )
+
+
+def _stay(item: dict[str, str]) -> tuple[str, str]:
+    return str(STAYS.get(item.get("kind", ""), "")), item.get("path", "")
 
 
 def _warning(item: dict[str, str]) -> tuple[str, str]:

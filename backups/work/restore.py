@@ -13,10 +13,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.services.audit import audit_record
-from backups.errors import ScratchFullError, ServerNotStopped, SidecarUnavailableError
+from backups.errors import (
+    ArchiveDamagedError,
+    PreviewUnavailable,
+    ScratchFullError,
+    ServerNotStopped,
+    SidecarUnavailableError,
+)
 from backups.models import Asset, Operation, OperationState
 from backups.rules import order_allows_backups
-from backups.services.archives import asset_open
+from backups.services.archives import asset_open, listing_open
 from backups.services.damage import damage_over
 from backups.services.operations import backups_give_back, operation_finish, operation_source, operation_subject
 from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
@@ -25,12 +31,14 @@ from backups.work.lease import FenceLost, Lease
 from backups.work.retry import ATTEMPTS, LAST_RESORT, Postponed
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
+from common.paths import path_text
 from common.states import compare_and_set
 from provisions.selectors import provision_sidecar
 from sidecar_client.client import (
     ExtractOutcome,
     ExtractPhase,
     ExtractProgress,
+    ExtractResult,
     OutcomeKind,
     ServerControl,
     SidecarClient,
@@ -83,12 +91,11 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
             raise _unended(operation, outcome)
     if outcome.kind is OutcomeKind.NONE:
         raise SidecarUnavailableError
-    with contextlib.suppress(SidecarClientError):
-        client.file_delete(path=_archive_path(operation))
+    _scratch_clear(client, operation)
     if outcome.kind is OutcomeKind.ROLLED_BACK:
         _release(client, operation)
         raise sidecar_error(outcome.error_code, outcome.error_params)
-    _exchange_note(operation, "done")
+    _exchange_note(operation, "done", result=outcome.result)
 
 
 def _unended(operation: Operation, outcome: ExtractOutcome) -> Exception:
@@ -127,14 +134,21 @@ def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
         safety_make(operation=operation, client=client, lease=lease)
 
 
-def _exchange_note(operation: Operation, word: str | None) -> None:
-    """How far the exchange may have got from here on; None: the journal said that there was none."""
+def _exchange_note(operation: Operation, word: str | None, *, result: ExtractResult | None = None) -> None:
+    """How far the exchange may have got from here on; None: the journal said that there was none.
+
+    `result`: of an exchange that is done. Live paths that it left as they were become warnings of the operation.
+    """
     if word is None and "exchange" not in operation.params:
         return
     params = {name: value for name, value in operation.params.items() if name != "exchange"}
     operation.params = params if word is None else {**params, "exchange": word}
     mine = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
-    if not compare_and_set(mine, params=operation.params):
+    if result is not None:
+        operation.warnings_total = result.staying_total
+        operation.warnings = [{"kind": item.kind, "path": path_text(item.path)} for item in result.staying]
+    changes = {name: getattr(operation, name) for name in ("params", "warnings", "warnings_total")}
+    if not compare_and_set(mine, **changes):
         raise FenceLost
 
 
@@ -144,9 +158,14 @@ def _nothing_left(client: SidecarClient, operation: Operation) -> Iterator[None]
     try:
         yield
     except (ApplicationError, SidecarFailed):
-        with contextlib.suppress(SidecarClientError):
-            client.file_delete(path=_archive_path(operation))
+        _scratch_clear(client, operation)
         raise
+
+
+def _scratch_clear(client: SidecarClient, operation: Operation) -> None:
+    for path in (_archive_path(operation), _listing_path(operation)):
+        with contextlib.suppress(SidecarClientError):
+            client.file_delete(path=path)
 
 
 @contextlib.contextmanager
@@ -176,20 +195,34 @@ def _archive_path(operation: Operation) -> str:
     return f"/tmp/restore-{operation.id}.tar.gz"  # noqa: S108  # a path of the sidecar
 
 
+def _listing_path(operation: Operation) -> str:
+    return f"/tmp/restore-{operation.id}.listing"  # noqa: S108  # a path of the sidecar
+
+
 def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
     """Bring the archive into the sidecar's scratch folder, whole and as it was made; nothing live is touched yet."""
-    asset = Asset.objects.select_related("target", "customer").get(backup=operation_source(operation))
-    if info.scratch_free_bytes < asset.size_bytes:
+    source = operation_source(operation)
+    asset = Asset.objects.select_related("target", "customer").get(backup=source)
+    if info.scratch_free_bytes < asset.size_bytes + (source.listing_bytes or 0):
         raise ScratchFullError
     client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_followed(asset=asset, lease=lease))
+    # Without a listing, as of a backup of an earlier release, the live files alone say what is to stay.
+    with contextlib.suppress(PreviewUnavailable, ArchiveDamagedError):
+        listing = listing_open(source)
+        client.file_write(path=_listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
+
+
+def _checked(pieces: Iterator[bytes], lease: Lease) -> Iterator[bytes]:
+    for piece in pieces:
+        lease.checkpoint()
+        yield piece
 
 
 def _followed(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
     """The archive's bytes, with progress; the last ones come only when all of them are what was stored."""
     done = 0
     with HashThread() as digest:
-        for piece in asset_open(asset).read(digest=digest):
-            lease.checkpoint()
+        for piece in _checked(asset_open(asset).read(digest=digest), lease):
             done += len(piece)
             lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
             yield piece
@@ -207,6 +240,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
     try:
         client.archive_extract(
             source=_archive_path(operation),
+            listing=_listing_path(operation),
             destination=DATA,
             mode=operation.params["mode"],
             server=server,

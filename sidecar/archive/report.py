@@ -18,6 +18,10 @@ class WarningKind(enum.Enum):
     """Forbidden to this process: the archive does not have it."""
     SKIPPED = "skipped"
     """A device, FIFO or socket: the archive does not have it."""
+    LEFT_OUT = "left_out"
+    """Of a restore: a path that the backup did not take, for whatever reason."""
+    HOLDS = "holds"
+    """Of a restore: a folder that stays because of something in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,14 +77,15 @@ def tree_bytes(root: int, *, cancelled: Callable[[], bool]) -> int:
     return total
 
 
-def tree_walk(root: int, *, warn: Warn) -> Generator[Found, None, None]:
+def tree_walk(root: int, *, warn: Warn, below: bytes = b"") -> Generator[Found, None, None]:
     """Every entry below an open folder: a folder before what is in it, names in the order of their bytes.
 
-    The reserved folder directly below the root is left out. What cannot be looked at is warned of. Memory is
-    that of the names in the folders on the way down, whatever the size of the tree. Raises SourceFailed for an
-    error that is not about one entry alone.
+    `below` is the path of that folder when it is not the root itself; every path told begins with it. The reserved
+    folder directly below the root is left out. What cannot be looked at is warned of. Memory is that of the names in
+    the folders on the way down, whatever the size of the tree. Raises SourceFailed for an error that is not about one
+    entry alone.
     """
-    walk = _Walk(warn)
+    walk = _Walk(warn, below + b"/" if below else b"")
     try:
         walk.enter(b"", root)
         yield from walk
@@ -152,10 +153,12 @@ class _Level:
 class _Walk:
     """The state of a walk: an explicit stack, since trees may be deeper than a recursion or a path can be."""
 
-    def __init__(self, warn: Warn) -> None:
+    def __init__(self, warn: Warn, prefix: bytes) -> None:
         self._warn = warn
         self._levels: list[_Level] = []
-        self._path = bytearray()
+        self._prefix = prefix
+        self._path = bytearray(prefix)
+        self._depth = prefix.count(b"/")
 
     def __iter__(self) -> Iterator[Found]:
         while self._levels:
@@ -181,7 +184,7 @@ class _Walk:
             raise
         if name:
             self._path += name + b"/"
-        elif RESERVED_FOLDER in names:
+        elif not self._prefix and RESERVED_FOLDER in names:
             names.remove(RESERVED_FOLDER)
         self._levels.append(_Level(descriptor, _identity(status), names, len(self._path)))
         if len(self._levels) > FOLDERS_OPEN + 1:
@@ -194,7 +197,7 @@ class _Walk:
         if level.descriptor is None:
             self._warn(WarningKind.VANISHED, path)
             return None
-        if len(self._levels) > DEPTH_MAX or len(path) > PATH_BYTES_MAX:
+        if self._depth + len(self._levels) > DEPTH_MAX or len(path) > PATH_BYTES_MAX:
             self._warn(WarningKind.UNREADABLE, path)
             return None
         try:
@@ -221,7 +224,7 @@ class _Walk:
         if below.descriptor is not None:
             found = _descend(below.descriptor, [b".."], level.identity)
         if found is None and (root := self._levels[0].descriptor) is not None:
-            found = _descend(root, bytes(self._path[:-1]).split(b"/"), level.identity)
+            found = _descend(root, bytes(self._path[len(self._prefix) : -1]).split(b"/"), level.identity)
         return found
 
 

@@ -21,7 +21,7 @@ from sidecar.archive.tar_format import (
     padding_bytes,
 )
 from sidecar.errors import SourceFailed
-from sidecar_client.listing import FILE, FOLDER, SYMLINK, Entry, ListingWriter
+from sidecar_client.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
 from sidecar_client.listing import HARD_LINK as FURTHER_NAME
 
 
@@ -56,7 +56,7 @@ class TreeReader:
             self._ring.close()
 
     def _tree(self, root: int) -> None:
-        with closing(tree_walk(root, warn=self.warnings.add)) as walk:
+        with closing(tree_walk(root, warn=self._leave_out)) as walk:
             for found in walk:
                 self._ring.check()
                 self._entry(found)
@@ -75,13 +75,13 @@ class TreeReader:
         elif kind == stat.S_IFLNK:
             self._symbolic_link(found)
         else:
-            self.warnings.add(WarningKind.SKIPPED, found.path)
+            self._leave_out(WarningKind.SKIPPED, found.path)
 
     def _symbolic_link(self, found: Found) -> None:
         try:
             target = os.readlink(found.name, dir_fd=found.folder)
         except OSError as error:
-            self.warnings.add(warning_kind(error), found.path)
+            self._leave_out(warning_kind(error), found.path)
         else:
             self._header(found.path, SYMBOLIC_LINK, found.status, link=target)
             self._list(_entry(SYMLINK, found.path, found.status, link=target))
@@ -97,7 +97,7 @@ class TreeReader:
         try:
             descriptor = entry_open(found.name, found.folder)
         except OSError as error:
-            self.warnings.add(warning_kind(error), found.path)
+            self._leave_out(warning_kind(error), found.path)
             return
         try:
             self._opened_file(found.path, descriptor)
@@ -107,7 +107,7 @@ class TreeReader:
     def _opened_file(self, path: bytes, descriptor: int) -> None:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            self.warnings.add(WarningKind.VANISHED, path)
+            self._leave_out(WarningKind.VANISHED, path)
             return
         self._header(path, REGULAR, before, size=before.st_size)
         crc32, after = self._content(descriptor, before)
@@ -139,6 +139,10 @@ class TreeReader:
                 raise
         self._ring.write_zeros(missing + padding_bytes(before.st_size))
         return _crc32_of_zeros(missing, crc32), after
+
+    def _leave_out(self, kind: WarningKind, path: bytes) -> None:
+        self.warnings.add(kind, path)
+        self._list(Entry(LEFT_OUT, 0, 0, 0, 0, 0, 0, path, kind.value.encode()))
 
     def _list(self, entry: Entry) -> None:
         if self._listing is not None:

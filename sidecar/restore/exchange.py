@@ -22,6 +22,7 @@ from sidecar.restore.failures import at_entry
 from sidecar.restore.plan import PUT
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import records_read
+from sidecar.restore.staying import StayingPaths
 from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.tree import Tree, status_at
 from sidecar.restore.workspace import KEPT, Workspace
@@ -40,6 +41,7 @@ class Exchange:
         self._live = Tree(root_fd)
         self._staged = Tree(workspace.staged())
         self._aside = Aside(self._live, workspace)
+        self._staying = StayingPaths(workspace)
 
     def forward(self) -> None:
         """Make the live data wholly new, and durable."""
@@ -58,6 +60,8 @@ class Exchange:
             raise errors[0]
         self._set_barred(b"barred", opened=False)
         for path, metadata in self._listed(b"folders"):
+            if self._staying.cover(path):
+                continue
             with at_entry(path):
                 self._set_folder(path, metadata, keep_special=True)
         self._workspace.sync()

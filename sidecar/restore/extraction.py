@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +37,7 @@ from sidecar.restore.reserved import (
     root_opened,
 )
 from sidecar.restore.room import Room
+from sidecar.restore.staying import left_out_read, staying_read
 from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import Workspace
 
@@ -56,6 +58,7 @@ __all__ = [
 def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived from another
     *,
     archive: Path,
+    listing: Path | None = None,
     root: Path,
     operation: str,
     mode: Mode,
@@ -69,6 +72,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
 
     Owners come back when running as root; permission bits and times always; setuid, setgid, sticky, access lists and
     extended attributes never. A finished operation is not done again: its summary is returned, or its error raised.
+    Live paths that no backup could bring back stay, and so do those that the backup left out, as its `listing` says.
     `cancelled` is asked until the exchange begins. `before_exchange` is called once when all is staged: what it raises
     ends the extraction there.
     Files that have the archive's content already are not written: they keep their inode, access lists and attributes.
@@ -98,6 +102,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
                     room=Room(root_fd, limits),
                     progress=Progress(on_progress, cancelled),
                     before_exchange=before_exchange,
+                    left_out=left_out_read(listing),
                 )
                 return _extract(preparation, name)
         finally:
@@ -222,7 +227,10 @@ def _outcome(root_fd: int, name: bytes) -> Outcome:
         if journal is None:
             return Outcome(OutcomeKind.NONE)
         opened.callback(journal.close)
-        return journal.outcome
+        outcome = journal.outcome
+        if outcome.summary is None:
+            return outcome
+        return replace(outcome, summary=replace(outcome.summary, staying=staying_read(workspace)))
 
 
 @contextlib.contextmanager

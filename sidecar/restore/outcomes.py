@@ -6,6 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sidecar.archive.report import WarningLog
+
 
 class Mode(enum.Enum):
     """What becomes of live paths that the archive does not have: `REPLACE` takes them away, `OVERLAY` lets them be."""
@@ -44,12 +46,14 @@ class ExtractSummary:
     """What a finished extraction did.
 
     `files` are files, hard links and symlinks of the archive; `bytes` is their content; `removed` counts every live
-    path, folders included, that is gone because the archive does not have it.
+    path, folders included, that is gone because the archive does not have it. `staying`: live paths that were neither
+    removed nor replaced, because no backup could bring them back.
     """
 
     files: int
     bytes: int
     removed: int
+    staying: WarningLog = field(default_factory=WarningLog)
 
 
 class OutcomeKind(enum.Enum):

@@ -1,9 +1,10 @@
 """Compares the staged tree with the live one and writes down, before anything live is touched, what will be exchanged.
 
 The steps are lines of the list `moves`; the folders that both sides have are lines of `merged`, with their live
-metadata for the way back. Files that stay have no step here. Where the live side lacks a name, or either side has
-something other than a folder, one step moves everything below the name too. `barred` are those live folders
-among them that lack their owner's permissions, and in which a name changes or which move.
+metadata for the way back. Files that are kept have no step here, nor have live paths that stay, which are lines of
+`staying`. Where the live side lacks a name, or either side has something other than a folder, one step moves everything
+below the name too. `extras` are live folders that the archive does not have and that stay because of something in them.
+`barred` are those live folders that lack their owner's permissions, and in which a name changes or which move.
 
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
     take LIVE PATH          a live name that the archive does not have goes away (in overlay: a companion, see there)
@@ -16,16 +17,20 @@ import stat
 from dataclasses import dataclass
 from functools import partial
 
+from sidecar.archive.report import WarningKind
+from sidecar.archive.scan import Found
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.outcomes import Mode
+from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
+from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import Tree, file_head, folder_scan, frozen_refused, status_at
-from sidecar.restore.workspace import Workspace
+from sidecar.restore.workspace import STAYING, Workspace
 
 PUT = b"put"
 TAKE = b"take"
@@ -39,26 +44,37 @@ class Plan:
     kept_all: bool
 
 
-def plan_write(*, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, progress: Progress) -> Plan:
-    """Given a staged tree and the live files that stay, write the plan, anew if there is one.
+def plan_write(
+    *, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, left_out: PathTable, progress: Progress
+) -> Plan:
+    """Given a staged tree, the live files that are kept and the paths that the backup left out, write the plan, anew if
+    there is one.
 
     Raise Refused when it would touch another volume mounted inside the root, Cancelled, or OSError.
     """
-    planning = _Planning(root_fd, workspace, mode, kept, progress)
+    planning = _Planning(root_fd, workspace, mode, kept, left_out, progress)
     try:
         planning.compare()
-        removed = planning.removed + planning.count_extras()
-        # What stays would be lost below a folder that was away for a moment, and so is to be put; or as an extra, on a
-        # volume that takes two spellings for one name.
-        return Plan(removed, kept_all=planning.kept == kept.files)
+        planning.thin_out()
+        # What is kept would be lost below a folder that was away for a moment, and so is to be put; or as an extra, on
+        # a volume that takes two spellings for one name.
+        return Plan(planning.removed, kept_all=planning.kept == kept.files)
     finally:
         planning.close()
 
 
 class _Planning:
-    """Folders wait in a list on the disk, not in memory, for their turn to be compared or counted."""
+    """Folders wait in a list on the disk, not in memory, for their turn to be compared or thinned out."""
 
-    def __init__(self, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, progress: Progress) -> None:
+    def __init__(
+        self,
+        root_fd: int,
+        workspace: Workspace,
+        mode: Mode,
+        kept: KeptFiles,
+        left_out: PathTable,
+        progress: Progress,
+    ) -> None:
         self._workspace = workspace
         self._kept = kept
         self._mode = mode
@@ -69,7 +85,10 @@ class _Planning:
         self._moves, self._merged, self._extras = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
         )
-        self._barred = RecordWriter(workspace.list_made(b"barred"), workspace.filesystem)
+        self._told, self._barred = (
+            RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, b"barred")
+        )
+        self._staying = Staying(root_fd, tell=self._tell, left_out=left_out)
         self._merge(b"", os.fstat(root_fd))
         self._steps = 0
         self.removed = 0
@@ -81,27 +100,26 @@ class _Planning:
             for *_, path in records_read(merged, self._merged):
                 with at_entry(path):
                     self._compare_folder(path)
-        self._moves.flush()
-        self._barred.flush()
 
-    def count_extras(self) -> int:
-        """Return how many paths there are below the live folders that go away."""
-        count = 0
+    def thin_out(self) -> None:
+        """Write the steps for the live folders that stay while some of what is in them goes."""
         with self._workspace.list_read(b"extras") as extras:
             for (folder,) in records_read(extras, self._extras):
                 with at_entry(folder):
-                    count += self._count_extra(folder)
-        return count
+                    self._thin_folder(folder)
+        for written in (self._moves, self._barred, self._told):
+            written.flush()
 
-    def _count_extra(self, folder: bytes) -> int:
-        count = 0
+    def _thin_folder(self, folder: bytes) -> None:
+        steps = self._steps
         fd = self._live.open_folder(folder)
         try:
-            for count, name in enumerate(folder_scan(fd), 1):  # noqa: B007 - how many there were
-                self._refuse_or_queue(folder + b"/" + name, os.stat(name, dir_fd=fd, follow_symlinks=False))
+            for name in folder_scan(fd):
+                self._take(folder + b"/" + name, name, fd)
+            if self._steps != steps:
+                frozen_refused(fd)
         finally:
             os.close(fd)
-        return count
 
     def close(self) -> None:
         self._live.close()
@@ -131,9 +149,10 @@ class _Planning:
                 self._move(PUT, ours.st_ino, 0, path)
             elif stat.S_ISDIR(ours.st_mode) and stat.S_ISDIR(live.st_mode):
                 self._mounts.refuse_entry(path, live)
-                self._merge(path, live)
-            else:
-                self._refuse_or_queue(path, live)
+                if not self._staying.look_here(Found(path, name, live_fd, live)):
+                    self._merge(path, live)
+            elif goes := self._staying.look(Found(path, name, live_fd, live), check=self._progress.advance):
+                self.removed += goes - 1
                 self._note_barred(path, live)
                 self._move(PUT, ours.st_ino, live.st_ino, path)
             self._progress.advance()
@@ -149,12 +168,22 @@ class _Planning:
                 continue
             if self._mode is not Mode.REPLACE and not self._is_companion(folder, name, staged_fd, live_fd):
                 continue
-            live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
-            self._refuse_or_queue(path, live)
+            self._take(path, name, live_fd)
+
+    def _take(self, path: bytes, name: bytes, live_fd: int) -> None:
+        """Take a live name away unless it stays; of a folder that holds what stays, the rest has its turn later."""
+        live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
+        goes = None
+        if self._staying.known(path) is Stay.GOES:
+            goes = self._staying.look(Found(path, name, live_fd, live), check=self._progress.advance)
+        if goes:
             self._note_barred(path, live)
             self._move(TAKE, live.st_ino, path)
-            self.removed += 1
-            self._progress.advance()
+            self.removed += goes
+        elif self._staying.known(path) is Stay.HOLDS:
+            self._note_barred(path, live)
+            self._extras.add(path)
+        self._progress.advance()
 
     def _is_companion(self, folder: bytes, name: bytes, staged_fd: int, live_fd: int) -> bool:
         def archived(other: bytes) -> bytes | None:
@@ -176,11 +205,8 @@ class _Planning:
         if stat.S_ISDIR(live.st_mode) and ~live.st_mode & stat.S_IRWXU:
             self._barred.add(*_described(live), path)
 
-    def _refuse_or_queue(self, path: bytes, live: os.stat_result) -> None:
-        """A live path goes away: it must lie on this volume, and what is below it is counted."""
-        self._mounts.refuse(path, live)
-        if stat.S_ISDIR(live.st_mode):
-            self._extras.add(path)
+    def _tell(self, kind: WarningKind, path: bytes) -> None:
+        self._told.add(kind.value.encode(), path)
 
 
 def _described(live: os.stat_result) -> tuple[int, int, int, int]:

@@ -15,11 +15,13 @@ from sidecar.restore.journal import Journal
 from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.outcomes import ExtractSummary, Mode, Phase
 from sidecar.restore.passes import Archive
+from sidecar.restore.path_table import PathTable
 from sidecar.restore.plan import plan_write
 from sidecar.restore.progress import Progress
 from sidecar.restore.reserved import reserved_made, root_is_empty
 from sidecar.restore.room import Room
 from sidecar.restore.stage import Staging
+from sidecar.restore.staying import staying_read
 from sidecar.restore.workspace import Workspace
 
 _ROUNDS = 3
@@ -45,6 +47,7 @@ class Preparation:
     room: Room
     progress: Progress
     before_exchange: Callable[[], None]
+    left_out: PathTable
 
     def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
         """Bring staged tree, plan and commit record to the disk. What is open then, `opened` closes.
@@ -115,7 +118,12 @@ class Preparation:
             self.progress.enter(Phase.STAGING)
             for done in count(1):
                 plan = plan_write(
-                    root_fd=self.root_fd, workspace=workspace, mode=self.mode, kept=staging.kept, progress=self.progress
+                    root_fd=self.root_fd,
+                    workspace=workspace,
+                    mode=self.mode,
+                    kept=staging.kept,
+                    left_out=self.left_out,
+                    progress=self.progress,
                 )
                 workspace.sync()
                 moved = staging.kept.look_again(give_up=done > _ROUNDS)
@@ -125,4 +133,4 @@ class Preparation:
                     break
                 staging.stage_moved(self.archive, moved)
         self.progress.check()
-        return replace(staged, removed=plan.removed)
+        return replace(staged, removed=plan.removed, staying=staying_read(workspace))

@@ -16,6 +16,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = b"new"
 _OLD = b"old"
 KEPT = b"kept"
+STAYING = b"staying"
 
 
 class Workspace:
@@ -25,7 +26,8 @@ class Workspace:
     what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
     folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps), `kept` (live files that
-    stay, with their metadata), `piecewise` (live folders whose content was moved name by name, as they were).
+    stay, with their metadata), `staying` (live paths that are neither removed nor replaced; it stays with the journal),
+    `piecewise` (live folders whose content was moved name by name, as they were).
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:
@@ -88,12 +90,15 @@ class Workspace:
         self.filesystem.sync_volume(self.fd)
 
     def sweep(self) -> None:
-        """Remove everything but the journal. An interrupted sweep is simply begun again."""
+        """Remove everything but the journal and the list of what stayed, which belongs to its outcome.
+
+        An interrupted sweep is simply begun again.
+        """
         if not is_folder(_OLD, at=self.fd):
             return  # it is made first and removed last
         old = self.aside()
         for name in list(folder_scan(self.fd)):
-            if name in (JOURNAL, _OLD):
+            if name in (JOURNAL, _OLD) or (name == STAYING and os.stat(name, dir_fd=self.fd).st_size):
                 continue
             if is_folder(name, at=self.fd):
                 lift(name, at=self.fd, top=old, filesystem=self.filesystem)
@@ -114,6 +119,8 @@ class Workspace:
         """
         self.forget()
         self.sweep()
+        if status_at(STAYING, at=self.fd) is not None:
+            self.filesystem.remove_file(STAYING, at=self.fd)
         self.filesystem.remove_folder(self._name, at=self._reserved_fd)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from sidecar_client.listing import FILE, Entry, ListingWriter
 from tests.sidecar_archive.listings import HEAD, as_nobody, file_line, listing_of, packed, preview, traces
 from tests.sidecar_archive.trees import chain_make, file_make, noise
 
-ADDED, CHANGED, REMOVED = ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED
+ADDED, CHANGED, REMOVED, STAYS = ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.STAYS
 # The kernel's high-water mark of this program alone.
 PREVIEW_AND_TELL_PEAK = """
 import sys
@@ -83,17 +83,18 @@ def test_every_kind_of_change_is_told_in_the_order_of_the_walk(world: Path, mode
     (world / "new" / "file").write_bytes(b"1234")
     os.mkfifo(world / "new" / "pipe")
     found = preview(world, listing, mode)
-    removed = [(REMOVED, b"new", 0), (REMOVED, b"new/file", 4), (REMOVED, b"new/pipe", 0)]
+    extra = [(STAYS, b"new", 0), (REMOVED, b"new/file", 4), (STAYS, b"new/pipe", 0)]
     assert told(found) == [
         (CHANGED, b"empty", 0),
         (CHANGED, b"latest", 0),
         (ADDED, b"level.dat_second", 0),
-        *(removed if mode is Mode.REPLACE else []),
+        *(extra if mode is Mode.REPLACE else []),
         (ADDED, b"region/r.0.0.mca", 3 << 20),
         (CHANGED, b"region/r.0.1.mca", 6),
         (CHANGED, b"run.sh", 2),
     ]
-    assert counts(found) == (2, 4, 3 if mode is Mode.REPLACE else 0, (3 << 20) + 8)
+    assert counts(found) == (2, 4, 1 if mode is Mode.REPLACE else 0, (3 << 20) + 8)
+    assert found.stays == (2 if mode is Mode.REPLACE else 0)
     assert not found.more
 
 
@@ -211,7 +212,7 @@ def test_a_live_folder_swapped_for_a_link_is_not_walked_through(world: Path) -> 
     assert told(preview(world, listing)) == [(CHANGED, b"plugins", 0), (ADDED, b"plugins/config", 6)]
 
 
-@pytest.mark.parametrize("replacement", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("replacement", ["link", "folder"])
 def test_a_file_swapped_for_something_else_is_changed_and_neither_followed_nor_waited_for(
     world: Path, replacement: str
 ) -> None:
@@ -219,13 +220,41 @@ def test_a_file_swapped_for_something_else_is_changed_and_neither_followed_nor_w
     file.write_bytes(b"content")
     listing = packed(world).listing
     file.rename(world.parent / "moved")
-    {"link": lambda: file.symlink_to(world.parent / "moved"), "pipe": lambda: os.mkfifo(file), "folder": file.mkdir}[
-        replacement
-    ]()
+    {"link": lambda: file.symlink_to(world.parent / "moved"), "folder": file.mkdir}[replacement]()
     assert told(preview(world, listing)) == [(CHANGED, b"file", 7)]
 
 
-def test_what_this_user_cannot_look_into_is_changed_or_goes(world: Path) -> None:
+@BOTH_MODES
+def test_file_swapped_for_a_pipe_stays_and_is_not_waited_for(world: Path, mode: Mode) -> None:
+    (world / "file").write_bytes(b"content")
+    listing = packed(world).listing
+    (world / "file").unlink()
+    os.mkfifo(world / "file")
+    assert told(preview(world, listing, mode)) == [(STAYS, b"file", 0)]
+
+
+@BOTH_MODES
+def test_file_does_not_replace_a_folder_that_holds_a_pipe(world: Path, mode: Mode) -> None:
+    (world / "file").write_bytes(b"content")
+    listing = packed(world).listing
+    (world / "file").unlink()
+    (world / "file" / "deep").mkdir(parents=True)
+    os.mkfifo(world / "file" / "deep" / "pipe")
+    assert told(preview(world, listing, mode)) == [(STAYS, b"file", 0)]
+
+
+def test_path_that_the_backup_left_out_stays(world: Path) -> None:
+    (world / "folder").mkdir()
+    os.mkfifo(world / "folder" / "pipe")
+    listing = packed(world).listing
+    (world / "folder" / "pipe").unlink()
+    (world / "folder" / "pipe").mkdir()
+    (world / "folder" / "pipe" / "file").write_bytes(b"1")
+    assert told(preview(world, listing)) == [(STAYS, b"folder/pipe", 0)]
+    assert told(preview(world, listing, Mode.OVERLAY)) == []
+
+
+def test_path_that_this_user_cannot_look_into_stays(world: Path) -> None:
     (world / "folder").mkdir()
     (world / "folder" / "x").touch()
     (world / "file").write_bytes(b"1")
@@ -238,10 +267,9 @@ def test_what_this_user_cannot_look_into_is_changed_or_goes(world: Path) -> None
     for path in (world / "folder", world / "other"):
         path.chmod(0o700)
     assert told(found) == [
-        (CHANGED, b"file", 1),
-        (CHANGED, b"folder", 0),
-        (ADDED, b"folder/x", 0),
-        (REMOVED, b"other", 0),
+        (STAYS, b"file", 0),
+        (STAYS, b"folder", 0),
+        (STAYS, b"other", 0),
     ]
 
 

@@ -82,11 +82,15 @@ class Warning(_message.Message):
         KIND_VANISHED: _ClassVar[Warning.Kind]
         KIND_UNREADABLE: _ClassVar[Warning.Kind]
         KIND_SKIPPED: _ClassVar[Warning.Kind]
+        KIND_LEFT_OUT: _ClassVar[Warning.Kind]
+        KIND_HOLDS: _ClassVar[Warning.Kind]
     KIND_UNSPECIFIED: Warning.Kind
     KIND_CHANGED: Warning.Kind
     KIND_VANISHED: Warning.Kind
     KIND_UNREADABLE: Warning.Kind
     KIND_SKIPPED: Warning.Kind
+    KIND_LEFT_OUT: Warning.Kind
+    KIND_HOLDS: Warning.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     kind: Warning.Kind
@@ -195,18 +199,20 @@ class DeleteFileReply(_message.Message):
     def __init__(self) -> None: ...
 
 class ExtractToRequest(_message.Message):
-    __slots__ = ("ticket", "source", "destination", "mode", "server")
+    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     source: str
     destination: str
     mode: ExtractMode
     server: ServerControl
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ...) -> None: ...
+    listing: str
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ...) -> None: ...
 
 class ExtractToReply(_message.Message):
     __slots__ = ("phase", "bytes_done", "files", "result")
@@ -235,14 +241,18 @@ class ExtractToReply(_message.Message):
     def __init__(self, phase: _Optional[_Union[ExtractToReply.Phase, str]] = ..., bytes_done: _Optional[int] = ..., files: _Optional[int] = ..., result: _Optional[_Union[ExtractResult, _Mapping]] = ...) -> None: ...
 
 class ExtractResult(_message.Message):
-    __slots__ = ("files", "bytes", "removed")
+    __slots__ = ("files", "bytes", "removed", "staying_total", "staying")
     FILES_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
+    STAYING_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    STAYING_FIELD_NUMBER: _ClassVar[int]
     files: int
     bytes: int
     removed: int
-    def __init__(self, files: _Optional[int] = ..., bytes: _Optional[int] = ..., removed: _Optional[int] = ...) -> None: ...
+    staying_total: int
+    staying: _containers.RepeatedCompositeFieldContainer[Warning]
+    def __init__(self, files: _Optional[int] = ..., bytes: _Optional[int] = ..., removed: _Optional[int] = ..., staying_total: _Optional[int] = ..., staying: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
 
 class PreviewRestoreRequest(_message.Message):
     __slots__ = ("header", "listing")
@@ -264,7 +274,7 @@ class PreviewRestoreRequest(_message.Message):
     def __init__(self, header: _Optional[_Union[PreviewRestoreRequest.Header, _Mapping]] = ..., listing: _Optional[bytes] = ...) -> None: ...
 
 class PreviewRestoreReply(_message.Message):
-    __slots__ = ("added", "changed", "removed", "bytes", "changes", "more")
+    __slots__ = ("added", "changed", "removed", "bytes", "changes", "more", "stays")
     class Change(_message.Message):
         __slots__ = ("kind", "path", "size_bytes")
         class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -273,10 +283,12 @@ class PreviewRestoreReply(_message.Message):
             KIND_ADDED: _ClassVar[PreviewRestoreReply.Change.Kind]
             KIND_CHANGED: _ClassVar[PreviewRestoreReply.Change.Kind]
             KIND_REMOVED: _ClassVar[PreviewRestoreReply.Change.Kind]
+            KIND_STAYS: _ClassVar[PreviewRestoreReply.Change.Kind]
         KIND_UNSPECIFIED: PreviewRestoreReply.Change.Kind
         KIND_ADDED: PreviewRestoreReply.Change.Kind
         KIND_CHANGED: PreviewRestoreReply.Change.Kind
         KIND_REMOVED: PreviewRestoreReply.Change.Kind
+        KIND_STAYS: PreviewRestoreReply.Change.Kind
         KIND_FIELD_NUMBER: _ClassVar[int]
         PATH_FIELD_NUMBER: _ClassVar[int]
         SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -290,13 +302,15 @@ class PreviewRestoreReply(_message.Message):
     BYTES_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    STAYS_FIELD_NUMBER: _ClassVar[int]
     added: int
     changed: int
     removed: int
     bytes: int
     changes: _containers.RepeatedCompositeFieldContainer[PreviewRestoreReply.Change]
     more: bool
-    def __init__(self, added: _Optional[int] = ..., changed: _Optional[int] = ..., removed: _Optional[int] = ..., bytes: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[PreviewRestoreReply.Change, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    stays: int
+    def __init__(self, added: _Optional[int] = ..., changed: _Optional[int] = ..., removed: _Optional[int] = ..., bytes: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[PreviewRestoreReply.Change, _Mapping]]] = ..., more: _Optional[bool] = ..., stays: _Optional[int] = ...) -> None: ...
 
 class RequestCertificateRequest(_message.Message):
     __slots__ = ("ticket",)

@@ -1,0 +1,337 @@
+"""Files that no backup can bring back stay through every restore: real daemon, real worker, pages and API."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.services.previews import restore_preview
+from backups.services.restores import RestoreOptions, backup_restore, restore_undo
+from backups.work.run import operation_answer
+from provisions.models import Provision, ProvisionKind
+from sidecar_client.values import ChangeKind
+from tests.operations.conftest import Shop
+from tests.services.require import unavailable
+from tests.sidecar_daemon.daemon import Daemon
+from tests.sidecar_daemon.unprivileged import NOBODY
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+
+class Unprivileged(Daemon):
+    """A daemon whose user is not root; the tests' user is, so that files of others can be made."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.sidecar_daemon.unprivileged", *super().command()[-2:]]
+
+    def write_config(self, **changes: object) -> Path:
+        config = super().write_config(**changes)
+        self.scratch.mkdir(exist_ok=True)
+        for path in (self.folder, self.world, self.scratch, config, self.folder / "token"):
+            os.chown(path, NOBODY, NOBODY)
+        return config
+
+
+@dataclass
+class Place:
+    """A customer's server with its sidecar, and a worker that answers at once."""
+
+    shop: Shop
+    daemon: Daemon
+
+    @property
+    def world(self) -> Path:
+        return self.daemon.world
+
+    def file(self, name: str, content: bytes = b"content", *, owner: int = NOBODY, mode: int = 0o644) -> Path:
+        path = self.world / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
+        for made in (path, *path.parents):
+            if made == self.world:
+                break
+            os.chown(made, owner if made == path else NOBODY, -1)
+        return path
+
+    def create(self) -> Backup:
+        backup = self.shop.create()
+        self.work()
+        backup.refresh_from_db()
+        assert backup.status == BackupStatus.READY
+        return backup
+
+    def work(self) -> Operation:
+        operation = Operation.objects.order_by("created_at").last()
+        assert operation is not None
+        operation_answer(operation.id)
+        operation.refresh_from_db()
+        return operation
+
+    def restore(self, backup: Backup, mode: str = "replace", *, safety: bool = True) -> Operation:
+        backup_restore(
+            user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
+            options=RestoreOptions(mode=mode, safety=safety), idempotency=None,
+        )  # fmt: skip
+        operation = self.work()
+        assert operation.state == OperationState.SUCCEEDED, operation.error_code
+        return operation
+
+    def undo(self, backup: Backup) -> Operation:
+        restore_undo(
+            user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
+            idempotency=None,
+        )  # fmt: skip
+        operation = self.work()
+        assert operation.state == OperationState.SUCCEEDED, operation.error_code
+        return operation
+
+    def stays(self, backup: Backup, mode: str = "replace") -> list[str]:
+        """The paths that the preview says stay."""
+        found, named = restore_preview(
+            user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
+            mode=mode,
+        )  # fmt: skip
+        assert named
+        paths = [os.fsdecode(change.path) for change in found.changes if change.kind is ChangeKind.STAYS]
+        assert found.stays == len(paths)
+        return paths
+
+
+def told(operation: Operation) -> dict[str, str]:
+    """The paths that an operation left as they were, with the reasons."""
+    assert operation.warnings_total == len(operation.warnings)
+    return {item["path"]: item["kind"] for item in operation.warnings}
+
+
+def trace(path: Path) -> tuple[int, int, int]:
+    status = path.lstat()
+    return status.st_ino, status.st_mode, status.st_uid
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, shop: Shop) -> Iterator[Place]:
+    if os.geteuid() != 0:
+        unavailable("the right to make files of other users")
+    folder = Path(tempfile.mkdtemp(prefix="savepoint-"))
+    daemon = (Daemon if getattr(request, "param", "nobody") == "root" else Unprivileged)(folder)
+    daemon.start()
+    try:
+        sidecar = Provision.objects.get(kind=ProvisionKind.SIDECAR)
+        sidecar.address, sidecar.token = daemon.address, daemon.token
+        sidecar.save()
+        found = Place(shop, daemon)
+        found.file("level.dat", b"as it was")
+        found.file("plugins/readable", b"as it was")
+        yield found
+    finally:
+        daemon.close()
+        shutil.rmtree(folder)
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def bound_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def device(path: Path) -> None:
+    os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+
+
+BOTH_USERS = pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
+SPECIAL = pytest.mark.parametrize("make", [fifo, bound_socket, device])
+
+
+@BOTH_USERS
+@SPECIAL
+@pytest.mark.parametrize("folder", ["", "plugins/", "plugins/new/deep/"])
+def test_special_file_stays_and_is_named(place: Place, make: Callable[[Path], None], folder: str) -> None:
+    path = place.world / folder / "special"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make(path)
+    backup = place.create()
+    before = trace(path)
+    place.file("level.dat", b"ruined")
+    place.file("plugins/new/deep/extra")
+    assert place.stays(backup) == [f"{folder}special"]
+
+    operation = place.restore(backup)
+
+    assert trace(path) == before
+    assert told(operation) == {f"{folder}special": "left_out"}
+    assert (place.world / "level.dat").read_bytes() == b"as it was"
+    assert not (place.world / "plugins/new/deep/extra").exists()
+
+
+@BOTH_USERS
+@SPECIAL
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_special_file_in_the_place_of_a_backed_up_one_stays(
+    place: Place, make: Callable[[Path], None], mode: str
+) -> None:
+    backup = place.create()
+    (place.world / "plugins/readable").unlink()
+    make(place.world / "plugins/readable")
+    before = trace(place.world / "plugins/readable")
+    assert place.stays(backup, mode) == ["plugins/readable"]
+
+    operation = place.restore(backup, mode)
+
+    assert trace(place.world / "plugins/readable") == before
+    assert told(operation) == {"plugins/readable": "skipped"}
+
+
+def test_unreadable_file_survives_restore_and_undo(place: Place) -> None:
+    secret = place.file("plugins/secret", b"of somebody else", owner=0, mode=0o600)
+    before = trace(secret)
+    backup = place.create()
+    assert backup.warnings == [{"kind": "unreadable", "path": "plugins/secret"}]
+    assert place.stays(backup) == ["plugins/secret"]
+
+    assert told(place.restore(backup)) == {"plugins/secret": "left_out"}
+    place.file("level.dat", b"played on")
+    assert told(place.undo(backup)) == {"plugins/secret": "left_out"}
+
+    assert trace(secret) == before
+    assert secret.read_bytes() == b"of somebody else"
+
+
+def test_file_that_became_readable_after_the_backup_stays(place: Place) -> None:
+    """Only the backup's listing still says that it was there."""
+    secret = place.file("secret", b"of somebody else", owner=0, mode=0o600)
+    backup = place.create()
+    secret.chmod(0o644)
+
+    assert place.stays(backup) == ["secret"]
+    assert told(place.restore(backup)) == {"secret": "left_out"}
+    assert secret.read_bytes() == b"of somebody else"
+
+
+def test_live_tree_decides_where_a_backup_has_no_listing(place: Place) -> None:
+    backup = place.create()
+    Backup.objects.filter(id=backup.id).update(listing_bytes=None)
+    secret = place.file("secret", b"of somebody else", owner=0, mode=0o600)
+    extra = place.file("extra")
+
+    assert told(place.restore(backup, safety=False)) == {"secret": "unreadable"}
+    assert secret.read_bytes() == b"of somebody else"
+    assert not extra.exists()
+
+
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_backed_up_file_that_became_unreadable_stays(place: Place, mode: str) -> None:
+    backup = place.create()
+    mine = place.file("plugins/readable", b"changed by somebody else", owner=0, mode=0o600)
+    before = trace(mine)
+
+    assert place.stays(backup, mode) == ["plugins/readable"]
+    assert told(place.restore(backup, mode)) == {"plugins/readable": "unreadable"}
+    assert trace(mine) == before
+    assert mine.read_bytes() == b"changed by somebody else"
+
+
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_unreadable_folder_stays_and_its_siblings_are_restored(place: Place, mode: str) -> None:
+    place.file("plugins/closed/file", b"as it was")
+    backup = place.create()
+    closed = place.world / "plugins/closed"
+    (closed / "file").write_bytes(b"changed")
+    os.chown(closed, 0, 0)
+    closed.chmod(0o700)
+    place.file("plugins/readable", b"ruined")
+
+    assert place.stays(backup, mode) == ["plugins/closed"]
+    assert told(place.restore(backup, mode)) == {"plugins/closed": "unreadable"}
+    assert (closed / "file").read_bytes() == b"changed"
+    assert trace(closed)[1:] == (stat.S_IFDIR | 0o700, 0)
+    assert (place.world / "plugins/readable").read_bytes() == b"as it was"
+
+
+def test_new_folder_keeps_only_what_cannot_be_brought_back(place: Place) -> None:
+    backup = place.create()
+    place.file("new/deep/secret", b"of somebody else", owner=0, mode=0o600)
+    place.file("new/deep/extra")
+    place.file("new/other/extra")
+    os.mkfifo(place.world / "new/pipe")
+
+    assert place.stays(backup) == ["new", "new/deep", "new/deep/secret", "new/pipe"]
+    operation = place.restore(backup)
+
+    assert told(operation) == {
+        "new": "holds", "new/deep": "holds", "new/deep/secret": "unreadable", "new/pipe": "skipped",
+    }  # fmt: skip
+    left = sorted(str(path.relative_to(place.world)) for path in (place.world / "new").rglob("*"))
+    assert left == ["new/deep", "new/deep/secret", "new/pipe"]
+
+
+def test_file_does_not_replace_a_folder_that_holds_an_unreadable_one(place: Place) -> None:
+    place.file("thing")
+    backup = place.create()
+    (place.world / "thing").unlink()
+    secret = place.file("thing/secret", b"of somebody else", owner=0, mode=0o600)
+    place.file("thing/extra")
+
+    assert place.stays(backup) == ["thing"]
+    assert told(place.restore(backup)) == {"thing": "holds", "thing/secret": "unreadable"}
+    assert secret.read_bytes() == b"of somebody else"
+    assert (place.world / "thing/extra").exists()
+
+
+def test_reserved_folder_stays(place: Place) -> None:
+    backup = place.create()
+    place.file(".savepoint/notes")
+
+    assert place.stays(backup) == []
+    assert (place.world / ".savepoint/notes").exists()
+
+
+def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
+    place.file("plugins/<secret>", owner=0, mode=0o600)
+    backup = place.create()
+    owner, order = place.shop.owner, place.shop.order
+    client.force_login(owner)
+    api = APIClient()
+    api.force_authenticate(owner)
+    address = f"/api/v1/orders/{order.id}/provisions/{place.shop.server.id}/backups/{backup.id}/restore/preview/"
+    found = api.get(address).json()
+    assert found["stays"] == 1
+    assert found["paths"] == [{"path": "plugins/<secret>", "change": "stays", "size_bytes": 0}]
+    page = client.get(f"/orders/{order.id}/backups/{backup.id}/restore/preview/?mode=replace").content.decode()
+    assert "plugins/&lt;secret&gt;" in page
+    assert "stay as they are" in page
+
+    operation = place.restore(backup)
+
+    shown = api.get(f"/api/v1/operations/{operation.id}/").json()
+    assert shown["warnings"] == 1
+    assert shown["stays"] == [{"path": "plugins/<secret>", "reason": "left_out"}]
+    page = client.get(f"/orders/{order.id}/backups/{backup.id}/").content.decode()
+    assert "no backup could bring it back" in page
+    assert page.count("plugins/&lt;secret&gt;") == 2
+
+
+def test_listing_that_is_lost_costs_no_restore(place: Place) -> None:
+    backup = place.create()
+    listing = Path(place.shop.target.options["root"], f"{backup.asset.key}.listing")
+    listing.write_bytes(listing.read_bytes()[:-1])
+    os.mkfifo(place.world / "pipe")
+    place.file("extra")
+
+    assert told(place.restore(backup, safety=False)) == {"pipe": "skipped"}
+    assert not (place.world / "extra").exists()

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("backups", "0004_findings"),
+        ("backups", "0006_live"),
     ]
 
     operations = [

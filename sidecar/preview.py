@@ -18,6 +18,7 @@ from isal import isal_zlib
 from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found, entry_open, root_open, tree_walk, warning_kind
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.restore.companions import Passed
 from sidecar.restore.outcomes import Mode
 from sidecar_client.listing import (
     FILE,
@@ -85,7 +86,8 @@ def restore_preview(
     """Compare the live tree with the listing of an archive, given in parts of any size.
 
     A live path that the archive lacks is removed in the mode `REPLACE` only, save below a folder that gives way to
-    something else: what is in it goes in either. `check` is called at every step, and ends the work by raising.
+    something else, and the companion of a file: these go in either. `check` is called at every step, and ends the work
+    by raising.
     Raises ArchiveDamaged and ArchiveRefused for what is wrong with the listing, and SourceFailed.
     """
     descriptor = root_open(root)
@@ -141,6 +143,7 @@ class _Comparison:
         self._after = walk_order(page.after)
         self._room = _PATHS_BYTES
         self._replaced = b""
+        self._passed = Passed()
         self._counts = dict.fromkeys(ChangeKind, 0)
         self._bytes = 0
         self._changes: list[Change] = []
@@ -151,6 +154,7 @@ class _Comparison:
         order = walk_order(entry.path)
         while self._live is not None and walk_order(self._live.path) < order:
             self._live_only(self._live)
+        self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
         if self._live is None or self._live.path != entry.path:
             self._writes(ChangeKind.ADDED, entry)
             return
@@ -178,10 +182,15 @@ class _Comparison:
 
     def _live_only(self, live: _Live) -> None:
         self._contents.check()
-        if self._mode is Mode.REPLACE or (self._replaced and live.path.startswith(self._replaced)):
-            file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
+        file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
+        if self._goes(live, is_file=file):
             self._count(Change(ChangeKind.REMOVED, live.path, live.found.status.st_size if live.found and file else 0))
         self._live = next(self._rest, None)
+
+    def _goes(self, live: _Live, *, is_file: bool) -> bool:
+        if self._mode is Mode.REPLACE or (self._replaced and live.path.startswith(self._replaced)):
+            return True
+        return is_file and live.found is not None and self._passed.take_along(live.path, at=live.found.folder)
 
     def _writes(self, kind: ChangeKind, entry: Entry) -> None:
         # A further name of a file costs no content of its own.

@@ -70,7 +70,8 @@ class Scratch:
 
     def remove(self, name: str) -> None:
         """Remove a whole file; one that is not there is no error."""
-        (self.files / name).unlink(missing_ok=True)
+        with _room_needed():
+            (self.files / name).unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         """The room that is left."""

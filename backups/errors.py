@@ -186,6 +186,12 @@ class NotEnoughSpaceError(ApplicationError):
         "Your server's disk has too little free space for the restore: it needs %(needed_bytes)s and %(free_bytes)s "
         "are free. Nothing was changed. Free some space first."
     )
+    instead = {
+        "needed_files": _(
+            "Your server's disk cannot hold as many files as the restore needs: %(needed_files)s, where %(free_files)s "
+            "more can be made. Nothing was changed. Remove some files first, or ask your host."
+        )
+    }
     bare = _(
         "Your server's disk has too little free space for the restore. Nothing was changed. Free some space first."
     )

@@ -6,6 +6,7 @@ reader's language.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
@@ -24,7 +25,7 @@ class ApplicationError(Exception):
 
     code: stable name, part of the API. status: HTTP status when a request meets it. title: what happened, in
     a few words. message: what happened, what is safe, what to do next; filled with `params`. bare: the same where the
-    params are not known.
+    params are not known. instead: the sentence to say where a param of this name is known.
     """
 
     code: ClassVar[str] = "internal"
@@ -35,6 +36,7 @@ class ApplicationError(Exception):
         "Please try again; if it happens again, tell support the request id."
     )
     bare: ClassVar[str | Promise] = ""
+    instead: ClassVar[Mapping[str, str | Promise]] = {}
     by_code: ClassVar[dict[str, type[ApplicationError]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -62,7 +64,8 @@ def error_detail(*, code: str, params: Params) -> str:
     error = ApplicationError.by_code.get(code, ApplicationError)
     try:
         # On the lazy text itself: a sentence with a plural chooses it by its number.
-        sentence = str(error.message % _readable(params))
+        message = next((text for name, text in error.instead.items() if name in params), error.message)
+        sentence = str(message % _readable(params))
     except (KeyError, ValueError):
         # Parameters that nobody knew, or that were stored by another version: the title is still true.
         sentence = str(error.bare or error.title)

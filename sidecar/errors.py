@@ -1,5 +1,7 @@
 """What the sidecar refuses or fails at, each with the stable code that travels on the wire."""
 
+import errno
+
 
 class SidecarError(Exception):
     """Base of every expected failure; `detail` never holds a secret, nor a path outside the virtual roots.
@@ -13,6 +15,11 @@ class SidecarError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.params: dict[str, int | str] = {}
+
+
+def cause_of(error: OSError, path: str) -> dict[str, int | str]:
+    """The params of an error that the operating system caused at one path."""
+    return {"path": path, "errno": errno.errorcode.get(error.errno or 0, "")}
 
 
 class Refused(SidecarError):
@@ -40,13 +47,13 @@ class ScratchFull(SidecarError):
 
 
 class NotEnoughSpace(SidecarError):
-    """The data volume has no room for staging; nothing live was touched. Both numbers are bytes."""
+    """The data volume has no room for staging; nothing live was touched.
+
+    `params` have how much is needed and free, in bytes, or in files and folders that can be made; or, where neither is
+    short, what the operating system refused: a quota, say.
+    """
 
     code = "not_enough_space"
-
-    def __init__(self, detail: str, *, needed_bytes: int = 0, free_bytes: int = 0) -> None:
-        super().__init__(detail)
-        self.params = {"needed_bytes": needed_bytes, "free_bytes": free_bytes}
 
 
 class ArchiveDamaged(SidecarError):

@@ -7,6 +7,7 @@ calls refused, also when the sidecar was restarted in between.
 import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,8 @@ class Fences:
         except OSError as error:
             # A full disk must not keep a call from deleting; until the next write only a restart forgets.
             _log.warning("fences could not be written: %s", error.strerror)
-            written.unlink(missing_ok=True)
+            with suppress(OSError):  # a read-only one keeps what there is
+                written.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -18,6 +18,7 @@ from isal import isal_zlib
 from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found, entry_open, root_open, tree_walk, warning_kind
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.restore.companions import Passed
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.staying import Stay, Staying
 from sidecar_client.listing import (
@@ -91,8 +92,8 @@ def restore_preview(
     """Compare the live tree with the listing of an archive, given in parts of any size.
 
     A live path that the archive lacks is removed in the mode `REPLACE` only, save below a folder that gives way to
-    something else: what is in it goes in either. What no backup could bring back stays, as the restore decides it
-    (`sidecar.restore.staying`). `check` is called at every step, and ends the work by raising.
+    something else, and the companion of a file: these go in either. What no backup could bring back stays, as the
+    restore decides it (`sidecar.restore.staying`). `check` is called at every step, and ends the work by raising.
     Raises ArchiveDamaged and ArchiveRefused for what is wrong with the listing, and SourceFailed.
     """
     descriptor = root_open(root)
@@ -153,6 +154,7 @@ class _Comparison:
         self._replaced = b""
         self._looked = b""
         self._left = b""
+        self._passed = Passed()
         self._counts = dict.fromkeys(ChangeKind, 0)
         self._bytes = 0
         self._changes: list[Change] = []
@@ -163,6 +165,7 @@ class _Comparison:
         order = walk_order(entry.path)
         while self._live is not None and walk_order(self._live.path) < order:
             self._live_only(self._live)
+        self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
         if self._live is None or self._live.path != entry.path:
             if entry.kind != LEFT_OUT and not self._is_left(entry.path):
                 self._writes(ChangeKind.ADDED, entry)
@@ -204,14 +207,20 @@ class _Comparison:
 
     def _live_only(self, live: _Live) -> None:
         self._contents.check()
-        if not self._is_left(live.path) and (self._mode is Mode.REPLACE or _is_below(live.path, self._replaced)):
+        is_file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
+        if not self._is_left(live.path) and self._goes(live, is_file=is_file):
             if self._may_go(live, whole=True):
-                is_file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
                 size = live.found.status.st_size if live.found and is_file else 0
                 self._count(Change(ChangeKind.REMOVED, live.path, size))
             else:
                 self._leave(live.path, whole=self._staying.known(live.path) is not Stay.HOLDS)
         self._live = next(self._rest, None)
+
+    def _goes(self, live: _Live, *, is_file: bool) -> bool:
+        """Whether the archive has no place for a live path that it lacks."""
+        if self._mode is Mode.REPLACE or _is_below(live.path, self._replaced):
+            return True
+        return is_file and live.found is not None and self._passed.take_along(live.path, at=live.found.folder)
 
     def _may_go(self, live: _Live, *, whole: bool) -> bool:
         """Whether a restore may remove or replace a live path; with `whole`, all that is below it too."""

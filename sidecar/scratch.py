@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from sidecar.errors import ScratchFull, SourceFailed
+from sidecar.errors import ScratchFull, SidecarError, SourceFailed, cause_of
 from sidecar.starting import StartError
 
 _OWNER_ONLY: Final = 0o700
@@ -26,6 +26,7 @@ _FILE_MODE: Final = 0o600
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # No operation lives longer: what is older was left behind by a worker that never came back.
+_ON_THE_WIRE: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
 _KEPT_SECONDS: Final = 24 * 3600
 
 
@@ -69,7 +70,8 @@ class Scratch:
 
     def remove(self, name: str) -> None:
         """Remove a whole file; one that is not there is no error."""
-        (self.files / name).unlink(missing_ok=True)
+        with _room_needed():
+            (self.files / name).unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         """The room that is left."""
@@ -133,9 +135,11 @@ def _room_needed() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        failure: SidecarError = SourceFailed(f"The scratch folder's disk fails: {error.strerror}.")
         if error.errno in _NO_ROOM:
-            raise ScratchFull("The scratch folder's disk is full.") from error
-        raise
+            failure = ScratchFull("The scratch folder's disk is full.")
+        failure.params = cause_of(error, _ON_THE_WIRE)
+        raise failure from error
 
 
 def _locked(folder: Path) -> int:

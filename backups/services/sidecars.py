@@ -24,6 +24,7 @@ REACH_SECONDS = 15.0
 """How long a sidecar that is being restarted is waited for before the work counts as failed."""
 REACH_PAUSE_SECONDS = 0.5
 
+_COUNTED = ("_bytes", "_files")
 FROM_SIDECAR = frozenset(
     {
         "sidecar_unavailable",
@@ -90,6 +91,6 @@ def sidecar_error(code: str, params: Mapping[str, int | str] | None = None) -> A
     """The product's error for a code that came from a sidecar, with the numbers and the path of its sentence."""
     if code in FROM_SIDECAR:
         # Whatever else a sidecar names is not for its sentences.
-        known = {name: value for name, value in (params or {}).items() if name.endswith("_bytes") or name in CAUSE}
+        known = {name: value for name, value in (params or {}).items() if name.endswith(_COUNTED) or name in CAUSE}
         return ApplicationError.by_code[code](**known)
     return SidecarUnavailableError() if code == "cancelled" else ApplicationError()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from sidecar.restore.tree import file_head
+
 _SQLITE = b"SQLite format 3\0"
 _SQLITE_SUFFIXES = (b"-wal", b"-shm", b"-journal")
 _SQLITE_LOGS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
@@ -36,3 +38,42 @@ def is_companion(name: bytes, *, backup: Callable[[bytes], bytes | None], live: 
         return False
     manifest = (backup(_CURRENT) or b"").strip()
     return _MANIFEST.fullmatch(manifest) is not None and backup(manifest) is not None
+
+
+class Passed:
+    """Entries of an archive that passed by in the order of a walk, as far as a live file that follows may belong to one
+    of them.
+
+    Names that begin with another follow it in a row, so that a chain of such names is all there is to keep. What the
+    files hold is told from the live ones, as a listing has no content.
+    """
+
+    def __init__(self) -> None:
+        self._files: list[bytes] = []
+        self._folders: list[bytes] = [b""]
+        self._levels: list[bytes] = []
+
+    def note(self, path: bytes, *, is_folder: bool) -> None:
+        """An entry passes by."""
+        for kept in (self._files, self._folders, self._levels):
+            while kept and not path.startswith(kept[-1]):
+                kept.pop()
+        folder, _, name = path.rpartition(b"/")
+        if is_folder:
+            self._folders.append(path + b"/")
+        elif name == _LEVEL:
+            self._levels.append(folder + b"/" if folder else b"")
+        if not is_folder:
+            self._files.append(path)
+
+    def take_along(self, path: bytes, *, at: int) -> bool:
+        """Whether a live file that the archive does not have goes with one that it has; `at` is its folder."""
+        name = path.rpartition(b"/")[2]
+        within = path[: len(path) - len(name)]
+
+        def archived(other: bytes) -> bytes | None:
+            is_there = within + other in self._files or (other == _LEVEL and within in self._levels)
+            of_store = _OF_STORE.fullmatch(other) and within in self._folders
+            return file_head(other, at=at) if of_store else (file_head(other, at=at) or b"") if is_there else None
+
+        return is_companion(name, backup=archived, live=lambda _: file_head(name, at=at) or b"")

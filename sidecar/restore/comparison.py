@@ -25,7 +25,8 @@ _BLOCK = 512  # the unit of st_blocks
 
 
 class Comparison:
-    """What was found: `needed_bytes` of content are to be staged, and these files of the archive are live already.
+    """What was found: `needed_bytes` of content are to be staged, as `needed_files` files and folders, and these
+    files of the archive are live already.
 
     `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are
     the same a hard link of the archive refers to: such a group is only ever staged as a whole.
@@ -35,6 +36,7 @@ class Comparison:
         self.paths = paths
         self.marks = array("Q")
         self.needed_bytes = 0
+        self.needed_files = 0
 
     def same(self, number: int, path: bytes, live: os.stat_result) -> bool:
         """Whether the archive's file of this number and path was found live, and nobody touched it since."""
@@ -80,6 +82,7 @@ class _Comparing:
             kind = self._compare(member, reader, density)
         elif member.kind is Kind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
             self.found.needed_bytes += self._taken(member.link)
+        self.found.needed_files += member.kind is not Kind.HARDLINK and kind is not PathKind.SAME
         self.found.paths.add(member, kind)
         self._progress.advance(files=member.kind is not Kind.DIRECTORY)
 

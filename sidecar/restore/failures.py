@@ -6,9 +6,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
+from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed, cause_of
 from sidecar.restore.limits import DEFAULT_LIMITS
 from sidecar.restore.member_paths import shown
 
@@ -45,7 +46,7 @@ def failure_named(error: BaseException, root: int | Path) -> SidecarError:
         return error
     if isinstance(error, OSError):
         if error.errno in NO_ROOM:
-            return no_room(root, DEFAULT_LIMITS.reserve_bytes)  # beside staging nothing takes more
+            return no_room(root, Need(DEFAULT_LIMITS.reserve_bytes), error)  # beside staging nothing takes more
         return _source_failed(error)
     return SidecarError(f"unexpected {type(error).__name__}")
 
@@ -56,17 +57,33 @@ def _source_failed(error: OSError) -> SourceFailed:
         return SourceFailed(f"the data volume failed: {reason}")
     path = shown(error.path or b".")
     failure = SourceFailed(f"the data volume failed at {path}: {reason}")
-    failure.params = {"path": path, "errno": errno.errorcode.get(error.errno or 0, "")}
+    failure.params = cause_of(error, path)
     return failure
 
 
-def no_room(root: int | Path, needed_bytes: int) -> NotEnoughSpace:
-    """The data root's volume is full: it needs so many free bytes, and has what is asked here and now."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is to be made: bytes of content, the reserve counted in, and files and folders."""
+
+    bytes: int
+    files: int = 0
+
+
+def no_room(root: int | Path, need: Need, error: OSError | None = None) -> NotEnoughSpace:
+    """The data root's volume is full, for what is needed or by the system's word; it is asked now what is free."""
+    failure = NotEnoughSpace("the data volume has no room left")
     free_bytes = 0
     with contextlib.suppress(OSError):
         volume = os.statvfs(root)
         free_bytes = volume.f_bavail * volume.f_frsize
-    return NotEnoughSpace("the data volume has no room left", needed_bytes=needed_bytes, free_bytes=free_bytes)
+        if volume.f_files and volume.f_favail < max(need.files, 1):
+            failure.params = {"needed_files": max(need.files, 1), "free_files": volume.f_favail}
+            return failure
+    if error is not None and error.errno in NO_ROOM and free_bytes >= need.bytes:
+        failure.params = cause_of(error, shown(getattr(error, "path", b"") or b"."))
+    else:
+        failure.params = {"needed_bytes": need.bytes, "free_bytes": free_bytes}
+    return failure
 
 
 def failure_recalled(code: str, detail: str, params: Mapping[str, int | str]) -> SidecarError:

@@ -25,6 +25,8 @@ from sidecar.restore.staying import staying_read
 from sidecar.restore.workspace import Workspace
 
 _ROUNDS = 3
+_OWN_FILES = 16
+"""Journal, lists and folders of the extraction itself, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,10 @@ class Preparation:
             if isinstance(error, OSError) and error.errno not in NO_ROOM:
                 raise
             opened.close()
-            if not self.room.needed_bytes:
+            if not self.room.needed_files:
                 self.progress.enter(Phase.COMPARING)
-                self.room.needed_bytes = self._compare().needed_bytes
-            raise self.room.lack() from error
+                self._need(self._compare())
+            raise self.room.lack(error if isinstance(error, OSError) else None) from error
 
     def _commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
         comparison = self._compare_and_weigh()
@@ -96,9 +98,13 @@ class Preparation:
         # What a game writes through a mapping shows in a file's times only if the page was clean before.
         self.filesystem.sync_volume(self.root_fd)
         comparison = self._compare()
-        self.room.needed_bytes = comparison.needed_bytes
+        self._need(comparison)
         self.room.check(comparison.needed_bytes)
         return comparison
+
+    def _need(self, comparison: Comparison) -> None:
+        self.room.needed_bytes = comparison.needed_bytes
+        self.room.needed_files = comparison.needed_files + _OWN_FILES
 
     def _compare(self) -> Comparison:
         return archive_compare(archive=self.archive, root_fd=self.root_fd, progress=self.progress)

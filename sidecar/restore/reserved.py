@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from sidecar.errors import Refused, SourceFailed
+from sidecar.errors import Refused, SourceFailed, cause_of
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.tree import folder_scan
@@ -37,7 +37,9 @@ def root_opened(root: Path) -> Iterator[int]:
     try:
         fd = os.open(root, _FOLDER)
     except OSError as error:
-        raise SourceFailed("the data root is missing or is no folder") from error
+        failure = SourceFailed("the data root is missing or is no folder")
+        failure.params = cause_of(error, ".")
+        raise failure from error
     try:
         yield fd
     finally:

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from sidecar.errors import ArchiveRefused
+from sidecar.errors import ArchiveRefused, cause_of
 from sidecar.restore.comparison import Comparison
 from sidecar.restore.failures import at_entry
 from sidecar.restore.filesystem import Filesystem
@@ -217,5 +217,7 @@ def _impossible_refused(path: bytes) -> Iterator[None]:
             yield
     except OSError as error:
         if error.errno in _IMPOSSIBLE:
-            raise ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}") from error
+            refused = ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}")
+            refused.params = cause_of(error, shown(path))
+            raise refused from error
         raise

@@ -84,3 +84,20 @@ def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(c
     with cramped_daemon.client() as another:
         another.file_delete(path="/tmp/first")
     assert cramped_daemon.left_in_scratch() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "number"),
+    [("remount,ro", "source_failed", "EROFS"), ("remount,nr_inodes=1", "scratch_full", "ENOSPC")],
+)
+def test_scratch_that_takes_no_file_says_why(cramped_daemon: Daemon, options: str, code: str, number: str) -> None:
+    if "inodes" in options:
+        # No fewer than there are: those few are used up first.
+        for name in range(64):
+            (cramped_daemon.scratch / f"{name}").touch()
+        used = os.statvfs(cramped_daemon.scratch)
+        options = f"remount,nr_inodes={used.f_files - used.f_ffree}"
+    subprocess.run(["mount", "-o", options, cramped_daemon.scratch], check=True)
+    with cramped_daemon.client() as client, pytest.raises(SidecarFailed) as failure:
+        client.file_write(path="/tmp/upload", size=4, chunks=iter([b"data"]))
+    assert (failure.value.code, failure.value.params) == (code, {"path": "/tmp", "errno": number})

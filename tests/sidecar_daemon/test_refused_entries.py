@@ -16,6 +16,7 @@ import pytest
 from sidecar.restore.comparison import TICK_NS
 from sidecar_client.client import OutcomeKind
 from sidecar_client.errors import SidecarFailed
+from tests.services.require import program_require
 from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
 from tests.sidecar_daemon.games import OUTPUT, ScriptedServer, stream
 
@@ -43,10 +44,9 @@ def flagged(flag: str, *names: str, then: Callable[[Path], object] = lambda _: N
 
     def act(world: Path) -> None:
         then(world)
-        if shutil.which("chattr") is None:
-            pytest.skip("chattr is not installed")
+        chattr = program_require("chattr", package="e2fsprogs")
         for name in names:
-            subprocess.run(["chattr", flag, world / name], check=True)
+            subprocess.run([chattr, flag, world / name], check=True)
 
     return act
 

@@ -17,6 +17,7 @@ import pytest
 
 from sidecar.errors import SidecarError
 from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read, outcome_release
+from tests.services.require import unavailable
 from tests.sidecar_restore.archives import gnu_pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
@@ -44,7 +45,7 @@ class Overlay:
             ["mount", "-t", "overlay", "-o", options, "none", self.root], capture_output=True, check=False
         )
         if made.returncode != 0:
-            pytest.skip(f"mounting an overlay is not possible here: {made.stderr.decode().strip()}")
+            unavailable("the right to mount an overlay")
 
     @property
     def archive(self) -> Path:

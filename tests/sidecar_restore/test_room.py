@@ -37,7 +37,7 @@ NEEDED = 2 * len(OTHER) + len(NEW) + RESERVE
 
 
 def volume_has(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
-    volume = SimpleNamespace(f_bavail=free_bytes, f_frsize=1)
+    volume = SimpleNamespace(f_bavail=free_bytes, f_frsize=1, f_files=0, f_favail=0)
     monkeypatch.setattr(os, "statvfs", lambda _at: volume)
     monkeypatch.setattr(os, "fstatvfs", lambda _at: volume)
 

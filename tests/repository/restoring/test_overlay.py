@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository.restoring.trees import Kept, picture, settle, write
+from tests.services.require import unavailable
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def overlay(place: Path, target: Path) -> Iterator[Path]:
     options = f"redirect_dir=off,lowerdir={lower},upperdir={place / 'upper'},workdir={place / 'work'}"
     made = subprocess.run(["mount", "-t", "overlay", "-o", options, "none", target], capture_output=True, check=False)
     if made.returncode != 0:
-        pytest.skip(f"mounting an overlay is not possible here: {made.stderr.decode().strip()}")
+        unavailable("the right to mount an overlay")
     with pytest.raises(OSError, match="cross-device") as refusal:
         (target / "extra").rename(target / "renamed")
     assert refusal.value.errno == errno.EXDEV, "else nothing is tried here"

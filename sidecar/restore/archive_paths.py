@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from sidecar.errors import ArchiveRefused
+from sidecar.restore.limits import ImpliedFolders
 from sidecar.restore.member_paths import shown
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.tar_reader import Kind, Member
@@ -31,6 +32,7 @@ class ArchivePaths:
     def __init__(self, *, name_bytes: int) -> None:
         self._name_bytes = name_bytes
         self._table = PathTable()
+        self._implied = ImpliedFolders()
         self._parent = b""
 
     def kind(self, path: bytes) -> PathKind:
@@ -45,6 +47,7 @@ class ArchivePaths:
         """
         if not member.path:
             return
+        self._implied.member()
         parent, _, name = member.path.rpartition(b"/")
         if len(name) > self._name_bytes:
             raise ArchiveRefused(f"a member has a name that the volume cannot hold: {shown(member.path)}")
@@ -69,5 +72,6 @@ class ArchivePaths:
                     continue
                 if way.number or len(way.name) > self._name_bytes:
                     raise ArchiveRefused(f"a member cannot lie where it says: {shown(path)}")
+                self._implied.folder()
                 way.set(PathKind.FOLDER)
         self._parent = parent

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sidecar.errors import ArchiveRefused
+
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -28,3 +30,23 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+_IMPLIED_FOLDERS = 10_000
+_IMPLIED_FOLDERS_A_MEMBER = 64
+
+
+class ImpliedFolders:
+    """Bounds the folders that paths imply without a member of their own: a short path can imply thousands."""
+
+    def __init__(self) -> None:
+        self._left = _IMPLIED_FOLDERS
+
+    def member(self) -> None:
+        """One more member came."""
+        self._left += _IMPLIED_FOLDERS_A_MEMBER
+
+    def folder(self) -> None:
+        """One more folder is implied. Raise ArchiveRefused when honest archives of so many members imply fewer."""
+        self._left -= 1
+        if self._left < 0:
+            raise ArchiveRefused("the archive implies more folders than allowed")

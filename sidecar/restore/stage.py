@@ -13,6 +13,7 @@ from sidecar.restore.comparison import Comparison
 from sidecar.restore.failures import at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.kept import KeptFiles
+from sidecar.restore.limits import ImpliedFolders
 from sidecar.restore.member_paths import shown
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
@@ -23,7 +24,6 @@ from sidecar.restore.tree import Tree, is_folder, status_at
 from sidecar.restore.workspace import Workspace
 
 _IMPLIED_MODE = 0o755
-_IMPLIED_MAX = 1_000_000
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
     | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
@@ -51,7 +51,7 @@ class Staging:
         self._progress = progress
         self._room = room
         self._owner = os.fstat(root_fd)
-        self._implied = 0
+        self._implied = ImpliedFolders()
         self._tree = Tree(workspace.staged())
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
@@ -89,6 +89,7 @@ class Staging:
         self.kept.close()
 
     def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
+        self._implied.member()
         match member.kind:
             case Kind.DIRECTORY if member.path:
                 self._make_folder(member)
@@ -195,9 +196,7 @@ class Staging:
         try:
             for name in parts:
                 if status_at(name, at=held) is None:
-                    self._implied += 1
-                    if self._implied > _IMPLIED_MAX:
-                        raise ArchiveRefused("the archive implies more folders than allowed")
+                    self._implied.folder()
                     self._filesystem.make_folder(name, at=held, mode=_IMPLIED_MODE)
                     self._filesystem.set_owner(name, at=held, uid=self._owner.st_uid, gid=self._owner.st_gid)
                 below = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)

@@ -11,7 +11,7 @@ from sidecar.restore.extended import EXTENDED, ExtendedHeaders, Records, pax_num
 from sidecar.restore.gzip_stream import GzipStream
 from sidecar.restore.limits import Limits
 from sidecar.restore.member_paths import member_path, shown
-from sidecar.restore.sparse_map import ZEROS, SparseMap, map_of_content, map_of_header, map_of_records
+from sidecar.restore.sparse_map import RUNS_MAX, ZEROS, SparseMap, map_of_content, map_of_header, map_of_records
 from sidecar.restore.tar_header import BLOCK, Header, header_parse
 
 _END = bytes(BLOCK)
@@ -83,6 +83,7 @@ class TarReader:
         self._pieces: Iterator[memoryview] = iter(())
         self._padding = 0
         self._file_bytes = 0
+        self._runs = 0
 
     def members(self) -> Iterator[Member]:
         """Yield every member up to the end of the stream, in which nothing but archives and zeros may be."""
@@ -144,27 +145,37 @@ class TarReader:
         if header.kind == _LABEL and not stored:
             return None
         kind = _kind_of(header, name, stored)
-        sparse = self._sparse_map(block, header, records)
         size = stored
+        sparse = self._sparse_map(block, header, records)
         if sparse is not None:
             if kind is not Kind.FILE:
                 raise ArchiveRefused(f"a member is stored sparse that is no file: {shown(name)}")
-            sparse.check(stored)
+            self._sparse_begin(sparse, stored)
             name, size = records.values.get(b"GNU.sparse.name", name), sparse.size
-            self._pieces = self._with_holes(sparse)
         path = member_path(name, self._limits)
-        link = records.values.get(b"linkpath", header.link)
-        if not path and kind is not Kind.DIRECTORY:
-            raise ArchiveRefused("a member that is no folder takes the place of the data root")
-        if kind is Kind.HARDLINK:
-            link = member_path(link, self._limits)
-        elif kind is Kind.SYMLINK and (not link or b"\0" in link):
-            raise ArchiveRefused(f"a symlink points to an impossible name: {shown(path)}")
+        link = self._link(kind, path, records.values.get(b"linkpath", header.link))
         size = size if kind is Kind.FILE else 0
         self._file_bytes += size
         if self._file_bytes > self._limits.total_bytes:
             raise ArchiveRefused(f"the archive's files have more than {self._limits.total_bytes} bytes")
         return Member(kind, path, link, size, _metadata(header, records, name))
+
+    def _link(self, kind: Kind, path: bytes, link: bytes) -> bytes:
+        """A member's link, checked."""
+        if not path and kind is not Kind.DIRECTORY:
+            raise ArchiveRefused("a member that is no folder takes the place of the data root")
+        if kind is Kind.HARDLINK:
+            return member_path(link, self._limits)
+        if kind is Kind.SYMLINK and (not link or b"\0" in link):
+            raise ArchiveRefused(f"a symlink points to an impossible name: {shown(path)}")
+        return link
+
+    def _sparse_begin(self, sparse: SparseMap, stored: int) -> None:
+        sparse.check(stored)
+        self._runs += len(sparse.numbers) // 2
+        if self._runs > RUNS_MAX:
+            raise ArchiveRefused(f"the archive's sparse files have more than {RUNS_MAX} runs of data")
+        self._pieces = self._with_holes(sparse)
 
     def _sparse_map(self, block: bytes, header: Header, records: Records) -> SparseMap | None:
         """The map of a sparse file, read from the stream where it is there; None for any other member."""

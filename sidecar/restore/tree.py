@@ -1,22 +1,36 @@
-"""Names below one folder, reached component by component so that no symlink is ever followed."""
+"""Names below one folder, reached so that no symlink is ever followed."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _GET_FLAGS = 0x8008_6601  # FS_IOC_GETFLAGS, see ioctl_iflags(2)
 _HEAD_BYTES = 64
 _FROZEN = 0x10 | 0x20  # immutable, append-only
+_CALL_BYTES = 4000  # of a path in one call; Linux takes 4095
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_OPENAT2 = 437  # the same on every architecture but Alpha
+_BENEATH_WITHOUT_SYMLINKS = 0x08 | 0x04
+
+
+class _How(ctypes.Structure):
+    """The kernel's `struct open_how`."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_HOW = _How(os.O_PATH | _FOLDER, 0, _BENEATH_WITHOUT_SYMLINKS)
 
 
 class Tree:
-    """Resolves relative paths below an open folder with `openat` and `O_NOFOLLOW`.
+    """Resolves relative paths below an open folder with `openat2`, and with `openat` and `O_NOFOLLOW` where that fails.
 
     A component that is a symlink, or was swapped for one, ends in ENOTDIR; the descriptor that was opened before it was
     swapped still is the old folder's. Only one descriptor is kept, the last parent's: depth costs none.
@@ -55,17 +69,49 @@ class Tree:
     def _enter(self, head: bytes) -> None:
         inside = bool(self._parent_path) and head.startswith(self._parent_path + b"/")
         rest = head[len(self._parent_path) + 1 :] if inside else head
-        fd = os.dup(self._parent if inside else self._root)
+        above = self._parent if inside else self._root
         try:
-            for part in rest.split(b"/") if rest else ():
-                deeper = os.open(part, os.O_PATH | _FOLDER, dir_fd=fd)
-                os.close(fd)
-                fd = deeper
-        except BaseException:
-            os.close(fd)
-            raise
+            fd = _descend(above, _pieces(rest), _open_beneath)
+        except OSError:  # a kernel or container without the call; or the steps say what is wrong with which of them
+            fd = _descend(above, rest.split(b"/") if rest else [], _open_step)
         self.close()
         self._parent, self._parent_path = fd, head
+
+
+def _descend(above: int, parts: Iterable[bytes], step: Callable[[bytes, int], int]) -> int:
+    """A descriptor of the folder that the parts of a path lead to from an open one."""
+    fd = os.dup(above)
+    try:
+        for part in parts:
+            deeper = step(part, fd)
+            os.close(fd)
+            fd = deeper
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _open_step(name: bytes, at: int) -> int:
+    return os.open(name, os.O_PATH | _FOLDER, dir_fd=at)
+
+
+def _open_beneath(path: bytes, at: int) -> int:
+    """One call for very many components: an archive may have very many long paths."""
+    fd: int = _LIBC.syscall(_OPENAT2, at, path, ctypes.byref(_HOW), ctypes.sizeof(_HOW))
+    if fd < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return fd
+
+
+def _pieces(path: bytes) -> Iterator[bytes]:
+    """A path in pieces that a call takes."""
+    while len(path) > _CALL_BYTES and (cut := path.rfind(b"/", 0, _CALL_BYTES)) > 0:
+        yield path[:cut]
+        path = path[cut + 1 :]
+    if path:
+        yield path
 
 
 def status_at(name: bytes, *, at: int) -> os.stat_result | None:

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import grpc
 import pytest
@@ -24,7 +22,6 @@ from sidecar_client.errors import Cancelled, Refused, SidecarFailed, SidecarUnav
 from sidecar_client.listing import Listing
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.values import Change, ChangeKind
-from tests.repository.restoring.test_whole import ODD_SECONDS
 from tests.sidecar_archive.listings import HEAD, file_line, listing_of, traces
 from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
 from tests.sidecar_daemon.scripted_sidecar import ScriptedSidecar, serving
@@ -62,47 +59,6 @@ def preview(
 def asked(daemon: Daemon, listing: bytes | Iterable[bytes], **changes: object) -> RestorePreview:
     with daemon.client() as client:
         return preview(client, listing, **changes)
-
-
-@pytest.mark.parametrize("seconds", ODD_SECONDS)
-def test_a_time_that_a_file_system_holds_is_previewed_and_restored(in_memory: Path, seconds: int) -> None:
-    with TemporaryDirectory(dir=in_memory) as folder:
-        daemon = Daemon(Path(folder))
-        daemon.world.mkdir()
-        names = ("odd", "odd folder", "odd link")
-        (daemon.world / "odd").write_bytes(b"odd")
-        (daemon.world / "odd folder").mkdir()
-        (daemon.world / "odd link").symlink_to("odd")
-        (daemon.world / "plain").write_bytes(b"plain")
-        if os.geteuid() == 0:
-            os.chown(daemon.world / "odd", 2**32 - 2, 2**32 - 2)
-        for name in names:
-            os.utime(daemon.world / name, ns=(0, seconds * 10**9 + 7), follow_symlinks=False)
-        before = {name: (daemon.world / name).lstat() for name in names}
-        daemon.start()
-        try:
-            packed, listing = back_up(daemon)
-            assert {entry.path.decode(): entry.mtime_ns for entry in Listing([listing]).entries()} == {
-                **{name: status.st_mtime_ns for name, status in before.items()},
-                "plain": (daemon.world / "plain").stat().st_mtime_ns,
-            }
-            assert asked(daemon, listing) == NO_CHANGE
-            (daemon.world / "plain").write_bytes(b"other")
-            assert [change.path for change in asked(daemon, listing).changes] == [b"plain"]
-            for name in ("odd", "odd link"):
-                (daemon.world / name).unlink()
-            (daemon.world / "odd folder").rmdir()
-            with daemon.client() as client:
-                client.file_write(path="/tmp/in", size=len(packed), chunks=[packed])
-                client.archive_extract(
-                    source="/tmp/in", destination="/data", mode="replace", on_progress=lambda _: None, cancelled=never
-                )
-        finally:
-            daemon.close()
-        assert (daemon.world / "plain").read_bytes() == b"plain"
-        for name, status in before.items():
-            after = (daemon.world / name).lstat()
-            assert (after.st_mtime_ns, after.st_uid) == (status.st_mtime_ns, status.st_uid)
 
 
 def test_a_listing_appears_with_its_archive_and_tells_of_all_of_it(daemon: Daemon) -> None:

@@ -69,12 +69,12 @@ def member(name: bytes, content: bytes = b"", kind: bytes = b"0", **fields: obje
 
 def pax(records: dict[bytes, bytes], kind: bytes = b"x") -> bytes:
     """An extended header with these records."""
-    data = b""
+    lines = []
     for key, value in records.items():
         size = len(key) + len(value) + 3
         size += len(str(size + len(str(size))))
-        data += b"%d %s=%s\n" % (size, key, value)
-    return member(b"pax", data, kind)
+        lines.append(b"%d %s=%s\n" % (size, key, value))
+    return member(b"pax", b"".join(lines), kind)
 
 
 def compressed(target: Path, *parts: bytes, end: bytes = END) -> Path:

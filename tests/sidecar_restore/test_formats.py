@@ -239,3 +239,13 @@ def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple
         path: (mode, uid, gid, int(str(time)) // unit, content)
         for path, (mode, uid, gid, time, content) in tree.items()
     }
+
+
+@pytest.mark.parametrize("contents", [(b"1", b"live"), (b"live", b"1"), (b"live", b"live"), (b"1", b"live", b"2")])
+def test_the_last_of_several_members_counts_whichever_is_live(
+    place: Path, root: Path, extract: Extract, contents: tuple[bytes, ...]
+) -> None:
+    write(root / "file", b"live")
+    settle(root)
+    extract(compressed(place / "a.tar.gz", *(member(b"file", content) for content in contents)))
+    assert (root / "file").read_bytes() == contents[-1]

@@ -38,9 +38,12 @@ def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.Raw
     """
     chunks = repository.chunks()
     manifest = repository.manifest(snapshot, chunks)
-    record, parts = _file(manifest, path)
-    if record.kind is Kind.HARDLINK:
-        record, parts = _file(manifest, record.target or b"")
+    try:
+        record, parts = _file(manifest, path)
+        if record.kind is Kind.HARDLINK:
+            record, parts = _file(manifest, record.target or b"")
+    finally:
+        repository.damage.settle()
     if record.kind is not Kind.FILE:
         raise PathNotFound("the snapshot holds no file under that path")
     return SnapshotFile(record.size, file_parts(record, parts), chunks)

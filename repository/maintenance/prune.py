@@ -55,7 +55,9 @@ def prune_plan(
     expected: frozenset[bytes] = frozenset(),
     checkpoint: Checkpoint = go_on,
 ) -> PrunePlan:
-    """What a prune would do now; writes and deletes nothing. The arguments are those of `Policy`.
+    """What a prune would do now; deletes nothing, and writes nothing but records of damage.
+
+    The arguments are those of `Policy`.
 
     A plan that has `refusals` will not be carried out. Raises `PruneRefused` when the storage does not answer, and what
     `checkpoint` raises.

@@ -38,7 +38,10 @@ def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.Raw
     Raises `SnapshotNotFound`, `PathNotFound` for what is no file; reads raise `Damage`, `StorageError`.
     """
     chunks = repository.chunks()
-    return _opened(repository.manifest(snapshot, chunks), chunks, path)
+    try:
+        return _opened(repository.manifest(snapshot, chunks), chunks, path)
+    finally:
+        repository.damage.settle()
 
 
 def snapshot_file_head(manifest: Manifest, chunks: ChunkStore, path: bytes) -> bytes | None:

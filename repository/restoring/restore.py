@@ -76,8 +76,11 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     pulse = Pulse(tally, progress=progress, checkpoint=checkpoint)
     chunks = repository.chunks()
     manifest = repository.manifest(snapshot, chunks)
-    selection = Selection(manifest, None if paths is None else companions_chosen(manifest, chunks, paths))
-    totals = selection_check(selection, limits=limits, pulse=pulse)
+    try:
+        selection = Selection(manifest, None if paths is None else companions_chosen(manifest, chunks, paths))
+        totals = selection_check(selection, limits=limits, pulse=pulse)
+    finally:
+        repository.damage.settle()
     pulse.bytes_total, pulse.files_total = totals.data, totals.files
     pulse.tick(always=True)
     metadata = Metadata(tally, special_bits=special_bits)

@@ -80,8 +80,7 @@ class _Walk:
         self._root = root
         self._levels: list[_Level] = []
         self._prefix = b""
-        # The first name of files with several, and how many of their names are still to come. The number of a freed
-        # inode goes to the next new file; the change time, which nobody can set, tells the two apart.
+        # The first name of files with several, and how many of their names are still to come.
         self._links: dict[tuple[int, int, int], tuple[bytes, int]] = {}
 
     def entries(self) -> Iterator[SourceEntry]:
@@ -136,12 +135,17 @@ class _Walk:
         return SourceEntry(Kind.SKIPPED, path, None, 0, _REASONS.get(kind, b"no file, folder or link"))
 
     def _linked(self, path: bytes, status: os.stat_result) -> SourceEntry:
+        """A file with several names: a link to the first of them, or a file of its own where that is not certain.
+
+        An inode's number is handed out again as soon as its last name is gone. A new file changes after the old one was
+        seen, so a number with another change time is taken for another file: at worst a link is stored twice.
+        """
         identity = (*_identity(status), status.st_ctime_ns)
         first, names = self._links.get(identity, (None, status.st_nlink))
         if names > 1:
             self._links[identity] = (first or path, names - 1)
         else:
-            # A file may get further names while the walk goes on: whoever comes then is a file of its own.
+            # A file may get further names while the walk goes on: one that is found then is a file of its own.
             self._links.pop(identity, None)
         if first is None:
             return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)

@@ -60,7 +60,7 @@ with LocalStorage(pathlib.Path(sys.argv[1])).writer("backups/killed", expected_s
 """
 
 
-def test_what_a_killed_worker_left_half_written_is_swept_after_the_grace(shop, root):
+def test_half_written_object_of_a_killed_worker_is_swept_after_grace(shop, root):
     for _ in range(3):
         ended = subprocess.run([sys.executable, "-c", KILLED, str(root)], check=False)
         assert ended.returncode == -signal.SIGKILL

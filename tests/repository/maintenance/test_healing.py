@@ -22,6 +22,7 @@ from repository.maintenance.rebuild import index_rebuild
 from repository.maintenance.used import UsedChunks
 from repository.maintenance.verify import repository_verify
 from repository.objects import DAMAGED, ID_SIZE, PACKS, id_new
+from repository.packs.layout import directory_read
 from repository.repository import repository_open
 from repository.restoring.reading import file_open
 from repository.restoring.restore import snapshot_restore
@@ -317,3 +318,22 @@ def test_prune_relies_on_the_copy_that_is_whole(*, damaged_first: bool) -> None:
     used = UsedChunks(tables, avoided={good}, damaged={bad + chunk})
     assert used.use(chunk)
     assert used.live_place(chunk).pack == good
+
+
+@pytest.mark.parametrize("found", [by_verify, by_restore])
+def test_all_damage_in_a_manifest_is_recorded_at_once(
+    kept: World, found: Callable[[Harmed, Path], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each chunk that is left unknown would be named by the next snapshot."""
+    monkeypatch.setattr(stream, "CUT_LEAST", 100)
+    monkeypatch.setattr(stream, "CUT_AVERAGE", 100)
+    for number in range(20):
+        kept.write(**{f"more {number}": 100 + number})
+    harmed = harm(kept, "manifest", flipped)
+    pack = kept.key(PACKS, harmed.at.pack)
+    entries = directory_read(kept.open().objects, harmed.at.pack, len(kept.storage.objects[pack]))
+    assert len(entries) > 7
+    kept.storage.objects[pack] = bytes(len(kept.storage.objects[pack]))
+    found(harmed, tmp_path / "target")
+    made = taken(kept, None)
+    assert dict(files(kept.open(), made)) == kept.content[made]

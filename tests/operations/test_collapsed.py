@@ -106,9 +106,8 @@ def test_collapsed_source_is_marked_and_warned_of(collapse, server):
     assert f"{FILES} files and folders" in shown["caution"]
     assert backup_last_good(backup) == good
     owner = browser_of(server.shop.owner)
-    assert read(owner.get(f"{server.page}backups/{backup.id}/")).one(id="caution").one("p").text == words(
-        str(shown["caution"])
-    )
+    page = read(owner.get(f"{server.page}backups/{backup.id}/"))
+    assert page.one(id="caution").one("p").text == words(str(shown["caution"]))
     row = read(owner.get(server.page)).one("tr", id=f"backup-{backup.id}")
     assert "Server had lost its files" in [mark.text for mark in row.all("li", class_="mark")]
 

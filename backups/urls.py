@@ -11,6 +11,7 @@ from backups.api.operations import OperationCancelView, OperationView, OrderRepr
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.web.activity import ActivityView
 from backups.web.backups import (
+    BackupAcceptView,
     BackupCreateView,
     BackupDeleteView,
     BackupDetailView,
@@ -41,6 +42,7 @@ web = [
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
     path(f"{_BACKUP}rename/", BackupRenameView.as_view(), name="page-backup-rename"),
+    path(f"{_BACKUP}accept/", BackupAcceptView.as_view(), name="page-backup-accept"),
     path(f"{_BACKUP}lock/", BackupLockView.as_view(), name="page-backup-lock"),
     path(f"{_BACKUP}download/", BackupDownloadView.as_view(), name="page-backup-download"),
     path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),

@@ -88,11 +88,15 @@ class BackupView(ApiView):
         responses={200: BackupSerializer, **problems(ValidationError, *NOT_FOUND)},
     )
     def patch(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Rename a backup, or lock it against deletion and unlock it."""
+        """Rename a backup, lock it against deletion and unlock it, or accept one of a server that lost its files."""
         fields = body_read(request, BackupUpdateFields)
         found = _backup(request, order, provision, backup)
         changed = backup_update(
-            user=caller_of(request), backup=found, name=fields.get("name"), locked=fields.get("locked")
+            user=caller_of(request),
+            backup=found,
+            name=fields.get("name"),
+            locked=fields.get("locked"),
+            collapsed=fields.get("collapsed"),
         )
         return Response(backup_shown(changed))
 

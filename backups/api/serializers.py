@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -137,6 +138,15 @@ class BackupUpdateFields(StrictSerializer):
 
     name = NameField(required=False)
     locked = StrictBooleanField(required=False, help_text="Whether it is kept from deletion.")
+    collapsed = StrictBooleanField(
+        required=False, help_text="`false`: the server was meant to be so small, and this is a good backup of it."
+    )
+
+    def validate_collapsed(self, collapsed: bool) -> bool:  # noqa: FBT001  # the framework's signature
+        """The mark is taken back by people, and set by the product alone."""
+        if collapsed:
+            raise serializers.ValidationError(gettext("Only false can be sent here."))
+        return collapsed
 
 
 class AcceptCollapsedField(StrictBooleanField):

@@ -109,10 +109,15 @@ def _zone_of(user: User) -> tzinfo:
         return ZoneInfo("UTC")
 
 
-def backup_update(*, user: User, backup: Backup, name: str | None = None, locked: bool | None = None) -> Backup:
-    """Rename a backup, or lock it against deletion; None changes nothing. Raises PermissionDenied, BackupNotFound."""
+def backup_update(
+    *, user: User, backup: Backup, name: str | None = None, locked: bool | None = None, collapsed: bool | None = None
+) -> Backup:
+    """Rename a backup, lock it against deletion, or say that its server was meant to be so small (`collapsed=False`).
+
+    None changes nothing. Raises PermissionDenied, BackupNotFound.
+    """
     Rules(user=user, order=backup.order).update_require()
-    wanted = {"name": name, "locked": locked}
+    wanted = {"name": name, "locked": locked, "collapsed": collapsed}
     values = {field: value for field, value in wanted.items() if value is not None}
     if values:
         with transaction.atomic():

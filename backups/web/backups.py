@@ -157,6 +157,19 @@ class BackupLockView(OrderPageView):
         return self.done(names_isolated(said, name=changed.name), to=came_from(self, found))
 
 
+class BackupAcceptView(OrderPageView):
+    """The word that a server was meant to be as small as in a backup."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+        """Take the mark of a collapsed server back."""
+        found = order_backup_get(order=order, backup_id=backup)
+        changed = backup_update(user=self.user, backup=found, collapsed=False)
+        said = _("“%(name)s” counts as a good backup of your server.") % {"name": changed.name}
+        return self.done(said, to=came_from(self, found))
+
+
 class BackupDeleteView(BackupFormView):
     """The end of a backup."""
 

@@ -81,8 +81,14 @@ class BackupRow:
     problem_title: str
     problem: str
     caution: str
+    collapsed: bool
     progress: Progress | None
     actions: dict[str, Action]
+
+    @property
+    def may_accept(self) -> bool:
+        """Whether the caller may say that the server was meant to be so small."""
+        return self.collapsed and "rename" in self.actions and not self.actions["rename"].refused
 
     @property
     def key(self) -> str:
@@ -112,6 +118,7 @@ def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> Back
         problem_title=problem_title,
         problem=problem,
         caution=backup_caution(backup),
+        collapsed=backup.collapsed,
         progress=progress_of(backup.operation),
         actions=_actions(backup, rules=rules, provision=provision),
     )

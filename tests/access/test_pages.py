@@ -83,6 +83,10 @@ def fails(world: World) -> None:
     Backup.objects.filter(id=world.backup.id).update(status=BackupStatus.FAILED, asset=None)
 
 
+def collapses(world: World) -> None:
+    Backup.objects.filter(id=world.backup.id).update(collapsed=True)
+
+
 R = OrderRight
 BACKUP = "orders/{order}/backups/{backup}/"
 TABLE: dict[str, dict[str, list[Case]]] = {
@@ -94,6 +98,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     BACKUP: reading(),
     f"{BACKUP}detail/": reading(),
     f"{BACKUP}rename/": asking(R.DELETE, body={"name": "x"}, staff_go_on=True),
+    f"{BACKUP}accept/": button((R.DELETE, collapses), staff_go_on=True),
     f"{BACKUP}lock/": button((R.DELETE, None), staff_go_on=True),
     f"{BACKUP}download/": reading(right=R.DOWNLOAD, status=302),
     f"{BACKUP}restore/": asking(R.RESTORE, body={"mode": "overlay"}),

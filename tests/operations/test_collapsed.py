@@ -106,7 +106,8 @@ def test_collapsed_source_is_marked_and_warned_of(collapse, server):
     assert f"{FILES} files and folders" in shown["caution"]
     assert backup_last_good(backup) == good
     owner = browser_of(server.shop.owner)
-    assert read(owner.get(f"{server.page}backups/{backup.id}/")).one(id="caution").text == words(str(shown["caution"]))
+    page = read(owner.get(f"{server.page}backups/{backup.id}/"))
+    assert page.one(id="caution").one("p").text == words(str(shown["caution"]))
     row = read(owner.get(server.page)).one("tr", id=f"backup-{backup.id}")
     assert "Server had lost its files" in [mark.text for mark in row.all("li", class_="mark")]
 
@@ -224,3 +225,27 @@ def test_volume_that_came_back_makes_a_good_backup_again(server):
     back = server.backup()
     assert not back.collapsed
     assert backup_last_good(server.backup()) == back
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_server_that_was_made_small_on_purpose_is_accepted(way, server):
+    server.backup()
+    most_files_gone(server.data)
+    small = server.backup()
+    client, owner = client_of(server.shop.owner), browser_of(server.shop.owner)
+    if way == "api":
+        refused = client.patch(server.url(small), {"collapsed": True}, format="json")
+        assert_problem(refused, 400, "validation_error")
+        assert client.patch(server.url(small), {"collapsed": False}, format="json").json()["caution"] is None
+    else:
+        path = f"{server.page}backups/{small.id}/"
+        form = read(owner.get(path)).one(id="caution").one("form")
+        assert form["action"] == f"{path}accept/"
+        assert owner.post(form["action"]).status_code == 302
+        assert not read(owner.get(path)).has(id="caution")
+    assert (server.shown(small)["collapsed"], server.shown(small)["warnings"]) == (False, 0)
+    assert client.post(server.url(small, "restore/"), {}, format="json").status_code == 202
+    server.answer()
+    after = server.backup()
+    assert not after.collapsed
+    assert backup_last_good(after) == small

@@ -20,7 +20,7 @@ from accounts.models import ApiToken, AuditEvent, Customer, User
 from accounts.services.customers import customer_create
 from accounts.services.second_factor import second_factor_remove
 from accounts.services.tokens import token_revoke
-from common.admin import FleetAdmin, ReadOnlyAdmin, each_by_service
+from common.admin import FleetAdmin, NamesChecked, ReadOnlyAdmin, each_by_service
 
 WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -31,7 +31,7 @@ for _model in (EmailAddress, Authenticator, UserSession):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
+class UserAdmin(NamesChecked, DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
     """People and bots that sign in."""
 
     list_display = ["username", "email", "name", "is_staff", "is_active"]

@@ -50,6 +50,14 @@ def name_isolated(text: str) -> str:
     return f"{_ISOLATE}{shown}{_POP}" if turns else shown
 
 
+def name_cut(name: str, *, bytes_max: int) -> str:
+    """As many whole characters of a name as fit into so many bytes of UTF-8, for who counts bytes."""
+    encoded = name.encode()
+    if len(encoded) <= bytes_max:
+        return name
+    return encoded[:bytes_max].decode(errors="ignore").rstrip("".join(_JOINERS))
+
+
 def letter_is_plain(letter: str) -> bool:
     """Whether a character may stand in a name."""
     if letter in _JOINERS or letter in _SEEN_FORMATS:

@@ -24,7 +24,7 @@ from accounts.selectors import user_within_reach
 from accounts.services.customers import customer_create, customer_update
 from accounts.services.second_factor import second_factor_remove
 from accounts.services.tokens import token_revoke
-from common.admin import FleetAdmin, ListedLookups, ReadOnlyAdmin, each_by_service
+from common.admin import FleetAdmin, ListedLookups, NamesChecked, ReadOnlyAdmin, each_by_service
 
 WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
 WAYS_IN = ("username", "email", "password")
@@ -37,7 +37,7 @@ for _model in (EmailAddress, Authenticator, UserSession, Group):
 
 
 @admin.register(User)
-class UserAdmin(ListedLookups, DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
+class UserAdmin(ListedLookups, NamesChecked, DjangoUserAdmin):  # type: ignore[type-arg]  # not a generic when it runs
     """People and bots that sign in."""
 
     list_display = ["username", "email", "name", "is_staff", "is_active"]

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from common.errors import ApplicationError
 from common.models import IdempotencyRecord
+from common.names import name_validate
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
@@ -49,7 +50,18 @@ class ListedLookups(Base):
         )
 
 
-class FleetAdmin(ListedLookups):
+class NamesChecked(Base):
+    """Whatever staff give a name to follows the rule of all names."""
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """As Django's, with the rule."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "name" and field is not None:
+            field.validators = [*field.validators, name_validate]
+        return field
+
+
+class FleetAdmin(ListedLookups, NamesChecked):
     """The base of all: made for very long lists."""
 
     list_per_page = 50

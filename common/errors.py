@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from common.names import name_isolated
 from common.sizes import size_text
 from common.system_errors import system_error_text
 
@@ -76,11 +77,14 @@ def error_detail(*, code: str, params: Params) -> str:
 
 
 def _readable(params: Params) -> Params:
-    """Parameters as a sentence wants them: numbers of bytes, which are named so, in units."""
-    return {
-        name: size_text(value) if isinstance(value, int) and name.endswith("_bytes") else value
-        for name, value in params.items()
-    }
+    """Parameters as a sentence wants them: numbers of bytes, which are named so, in units; names and paths isolated."""
+    return {name: _in_words(name, value) for name, value in params.items()}
+
+
+def _in_words(name: str, value: str | int) -> str | int:
+    if isinstance(value, str):
+        return name_isolated(value)
+    return size_text(value) if name.endswith("_bytes") else value
 
 
 def error_title(code: str) -> str:

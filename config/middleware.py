@@ -49,6 +49,21 @@ class RetryMiddleware:
         return response
 
 
+class EmptyMiddleware:
+    """Takes the headers of a body off what has none: Django gives the length 0 to a 204 and a 304 (RFC 9110, 8.6)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request."""
+        response = self._get_response(request)
+        if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            for name in ("Content-Length", "Content-Type"):
+                response.headers.pop(name, None)
+        return response
+
+
 class BodyMiddleware:
     """Refuses a form that is too large before anything reads it.
 

@@ -62,10 +62,11 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "config.middleware.RetryMiddleware",
+    "config.middleware.EmptyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # Pages and polls shrink to a tenth; archives say themselves that there is nothing left to compress.
+    # Pages and polls shrink to a tenth; archives see to it that they are left as they are.
     "django.middleware.gzip.GZipMiddleware",
     "config.middleware.BodyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -18,6 +18,8 @@ from repository.frames import SealError
 from targets.local_files import unlink_unless_locked
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+DAMAGED = ".damaged"
+_NAME_BYTES_MAX = 255
 _TICK_SECONDS = 0.5
 _STEP = 1000
 _PARTIAL = ".partial"
@@ -91,6 +93,12 @@ class Progress(Status):
         self.tell(f"{size_shown(done)}{whole}, {size_shown(rate)}/s")
 
 
+def _cut(name: str, bytes_max: int) -> str:
+    """As many whole characters of a file's name as fit: file systems count bytes."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= bytes_max else encoded[:bytes_max].decode(errors="ignore")
+
+
 @contextmanager
 def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> Iterator[IO[bytes]]:
     """A new file that is there under its name when the block ends, whole and on disk; before that it has another one.
@@ -105,7 +113,7 @@ def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> I
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise Cannot(f"no room in {path.parent}: it needs {size_shown(size)}, {size_shown(free)} are free")
-    prefix = f".{path.name[:200]}."
+    prefix = f".{_cut(path.name, 200)}."
     _leftovers_remove(path.parent, prefix)
     descriptor, partial = tempfile.mkstemp(prefix=prefix, suffix=_PARTIAL, dir=path.parent)
     try:
@@ -117,7 +125,9 @@ def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> I
         _rename(Path(partial), path, force=force)
     except SealError:
         if keep_damaged:
-            _rename(Path(partial), path.with_name(f"{path.name}.damaged"), force=True)
+            _rename(
+                Path(partial), path.with_name(f"{_cut(path.name, _NAME_BYTES_MAX - len(DAMAGED))}{DAMAGED}"), force=True
+            )
         raise
     finally:
         with suppress(FileNotFoundError):

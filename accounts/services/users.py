@@ -11,7 +11,7 @@ from accounts.models.user import NAME_LENGTH_MAX
 from accounts.preferences import time_zones
 from accounts.services.audit import audit_record
 from common.errors import ValidationError
-from common.names import name_on_one_line
+from common.names import NAME_REFUSED, name_allowed
 
 
 def user_update(*, user: User, name: str, language: str, time_zone: str, theme: str) -> User:
@@ -37,8 +37,8 @@ def _mistakes(wanted: dict[str, str]) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     if len(wanted["name"]) > NAME_LENGTH_MAX:
         errors["name"] = [_("A name has at most %(number)s characters.") % {"number": NAME_LENGTH_MAX}]
-    elif not name_on_one_line(wanted["name"]):
-        errors["name"] = [_("A name has no control characters and no line breaks.")]
+    elif not name_allowed(wanted["name"]):
+        errors["name"] = [str(NAME_REFUSED)]
     if wanted["language"] not in {"", *dict(settings.LANGUAGES)}:
         errors["language"] = [_("Pages are not offered in this language.")]
     if wanted["time_zone"] not in {"", *time_zones()}:

@@ -17,7 +17,7 @@ from accounts.models.user import NAME_LENGTH_MAX
 from accounts.preferences import time_zones
 from accounts.scopes import Scope
 from common.names import NAME_LENGTH_MAX as TOKEN_NAME_LENGTH_MAX
-from common.names import name_on_one_line
+from common.names import name_validate
 
 _REGIONS = (
     "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific",
@@ -101,10 +101,9 @@ class TokenForm(forms.Form):
     )
 
     def clean_name(self) -> str:
-        """The name, on one line."""
+        """The name, by the rule of all names."""
         name = str(self.cleaned_data["name"])
-        if not name_on_one_line(name):
-            raise forms.ValidationError(_("A name has no control characters and no line breaks."))
+        name_validate(name)
         return name
 
     def expiry(self) -> datetime | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from common.names import name_isolated
+
 RAW_LENGTH_MAX = 60
 
 # Order matters: nearly all call themselves Mozilla, Safari or Chrome as well, and Android calls itself Linux.
@@ -36,7 +38,7 @@ def device_name(user_agent: str) -> str:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     if browser or system:
         return browser or system
-    return user_agent[:RAW_LENGTH_MAX] or _("Unknown device")
+    return name_isolated(user_agent[:RAW_LENGTH_MAX]) or _("Unknown device")
 
 
 def device_icon(user_agent: str) -> str:

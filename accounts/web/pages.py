@@ -21,6 +21,9 @@ from accounts.models import User
 from common.api.problems import request_id_of
 from common.errors import ApplicationError
 
+SIGN_IN = 'Cookie realm="Savepoint"'
+"""What a 401 has to name: no browser asks for a password because of it."""
+
 DIALOG = "dialog-body"
 """The element into which forms are loaded, so that they open as a dialog over the page."""
 
@@ -40,7 +43,7 @@ class PageView(View):
         if not isinstance(request.user, User):
             # A part of a page that is loaded later must not become the sign-in form: the script says what happened.
             if self.htmx:
-                return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+                return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": SIGN_IN})
             return redirect_to_login(request.get_full_path())
         self.user = request.user
         try:

@@ -13,6 +13,11 @@ from backups.selectors import asset_readable
 from backups.services.archives import AssetReader, asset_open
 from backups.services.damage import damage_noted
 from common.errors import Throttled
+from common.names import name_cut
+
+ENDING = ".tar.gz"
+FILENAME_BYTES_MAX = 240
+"""File systems take 255; what download managers append while they load has to fit as well."""
 
 Look = Callable[[], User | None]
 """Looks up a caller again; None once they are nobody."""
@@ -106,10 +111,11 @@ class Download(Iterator[bytes]):
 
 
 def asset_filename(asset: Asset) -> str:
-    """The name to save a download under: the backup's own, without what no file system takes."""
+    """The name to save a download under: the backup's own, without what no file system takes, and no longer."""
     name = asset.backup.name if hasattr(asset, "backup") else str(asset.id)
     kept = "".join("_" if letter in '/\\:*?"<>|' else letter for letter in name).strip(". ")
-    return f"{kept or asset.id}.tar.gz"
+    kept = name_cut(kept, bytes_max=FILENAME_BYTES_MAX - len(ENDING)).rstrip(". ")
+    return f"{kept or asset.id}{ENDING}"
 
 
 def asset_check(asset: Asset) -> None:

@@ -16,6 +16,7 @@ from accounts.selectors import audit_of_order
 from backups.selectors import backup_names
 from backups.web.order import OrderPageView
 from common.errors import error_title
+from common.names import name_isolated
 from orders.models import Order
 
 PAGE_SIZE = 50
@@ -93,7 +94,11 @@ def _entry(row: AuditEvent, name: str | None) -> Entry:
     if row.action.startswith("member."):
         about = ""
     if code := row.data.get("code"):
-        about = _("%(name)s: %(reason)s") % {"name": about, "reason": error_title(code)} if about else error_title(code)
+        about = (
+            _("%(name)s: %(reason)s") % {"name": name_isolated(about), "reason": error_title(code)}
+            if about
+            else error_title(code)
+        )
     return Entry(
         at=row.at, who=row.actor.get_full_name() if row.actor else "", what=str(WORDS[row.action]), about=about
     )

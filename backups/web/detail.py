@@ -19,6 +19,7 @@ from backups.selectors import operations_of
 from backups.web.overview import live_of, poll_address
 from backups.web.rows import BackupRow, row_of
 from common.errors import error_detail
+from common.names import name_isolated
 
 KINDS = {
     OperationKind.CREATE: pgettext_lazy("work on a backup", "Create"),
@@ -111,7 +112,7 @@ class Detail:
     def announcement(self) -> str:
         """What has changed, in a sentence for who listens instead of looking."""
         phase = self.row.progress.phase if self.row.progress else self.row.label
-        return _("“%(name)s”: %(phase)s") % {"name": self.row.name, "phase": phase}
+        return _("“%(name)s”: %(phase)s") % {"name": name_isolated(self.row.name), "phase": phase}
 
 
 def detail_of(*, user: User, backup: Backup) -> Detail:

@@ -9,13 +9,11 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from common.names import NAME_LENGTH_MAX, name_on_one_line
+from common.names import NAME_LENGTH_MAX, name_validate
 
 
 class NameField(forms.CharField):
     """The name of a backup, by the same rule as over the API; spaces around it are a slip of the hand."""
-
-    default_error_messages = {"control": gettext_lazy("A name has no control characters and no line breaks.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(label=gettext_lazy("Name"), max_length=NAME_LENGTH_MAX, **kwargs)
@@ -24,8 +22,7 @@ class NameField(forms.CharField):
     def validate(self, value: str) -> None:
         """Raise Django's ValidationError for what is no name."""
         super().validate(value)
-        if not name_on_one_line(value):
-            raise forms.ValidationError(self.error_messages["control"], code="control")
+        name_validate(value)
 
 
 class BackupCreateForm(forms.Form):

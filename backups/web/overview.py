@@ -22,6 +22,7 @@ from backups.selectors import backups_of_order, orders_protection, storage_histo
 from backups.web.endings import WATCH
 from backups.web.held import Held, held_of
 from backups.web.rows import BackupRow, row_of, why_not
+from common.names import name_isolated
 from common.paging import CURSOR, page_read
 from orders.models import Order
 from orders.rights import OrderRight
@@ -210,9 +211,10 @@ def _points(history: list[tuple[datetime, int]]) -> str:
 
 
 def _announced(row: BackupRow) -> str:
+    name = name_isolated(row.name)
     if row.progress is None:
-        return _("“%(name)s”: %(status)s") % {"name": row.name, "status": row.label}
+        return _("“%(name)s”: %(status)s") % {"name": name, "status": row.label}
     if row.progress.percent is None:
-        return _("“%(name)s”: %(phase)s") % {"name": row.name, "phase": row.progress.phase}
-    values = {"name": row.name, "phase": row.progress.phase, "percent": row.progress.percent}
+        return _("“%(name)s”: %(phase)s") % {"name": name, "phase": row.progress.phase}
+    values = {"name": name, "phase": row.progress.phase, "percent": row.progress.percent}
     return _("“%(name)s”: %(phase)s, %(percent)s %%") % values

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from common.names import NAME_LENGTH_MAX, name_on_one_line
+from common.names import NAME_LENGTH_MAX, NAME_REFUSED, name_allowed
 
 
 class NameField(serializers.CharField):
@@ -19,7 +19,7 @@ class NameField(serializers.CharField):
     nothing but white space is refused, because nobody could see it.
     """
 
-    default_error_messages = {"control": _("A name has no control characters and no line breaks.")}
+    default_error_messages = {"control": NAME_REFUSED}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=NAME_LENGTH_MAX, trim_whitespace=False, **kwargs)
@@ -28,7 +28,7 @@ class NameField(serializers.CharField):
         """The name itself, if it is one."""
         if not isinstance(data, str):
             self.fail("invalid")
-        if not name_on_one_line(data):
+        if not name_allowed(data):
             self.fail("control")
         if not data.strip():
             self.fail("blank")

@@ -14,6 +14,7 @@ from django.utils.html import avoid_wrapping, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, get_language_bidi, gettext, ngettext, to_locale
 
+from common.names import name_isolated, names_isolated
 from common.sizes import number_text, size_text
 
 register = template.Library()
@@ -27,6 +28,18 @@ MINUTES_ALONE, DAYS_ALONE = 10, 10
 MIRRORED = frozenset({"chevron", "sign-out"})
 TURNING = "spinner"
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+
+
+@register.filter
+def bdi(name: object) -> SafeString:
+    """A name within a sentence of a page."""
+    return names_isolated("%(name)s", name=str(name))
+
+
+@register.filter
+def isolated(name: object) -> str:
+    """A name where no element can stand: in an attribute, a title, a mail."""
+    return name_isolated(str(name))
 
 
 @register.simple_tag

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
 from opener import output
-from opener.output import Progress, shown, size_shown
+from opener.output import Progress, file_appears, shown, size_shown
+from repository.frames import SealError
 
 
 class Terminal(io.StringIO):
@@ -49,3 +51,16 @@ def test_without_a_terminal_there_is_no_progress(monkeypatch: pytest.MonkeyPatch
     progress.add(1000)
     progress.close()
     assert pipe.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", ["界" * 84, "x" * 251, "🗺" * 62])
+def test_a_file_whose_name_is_as_long_as_may_be_is_written(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with file_appears(path, force=False, size=0, keep_damaged=True) as file:
+        file.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    with pytest.raises(SealError), file_appears(path, force=True, size=0, keep_damaged=True):
+        raise SealError("damaged")
+    (damaged,) = (other.name for other in tmp_path.iterdir() if other != path)
+    assert damaged.endswith(".damaged")
+    assert name.startswith(damaged.removesuffix(".damaged"))

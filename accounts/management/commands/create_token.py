@@ -13,6 +13,7 @@ from accounts.scopes import Scope
 from accounts.selectors import user_by_name
 from accounts.services.tokens import token_create
 from common.errors import ApplicationError
+from common.names import name_allowed
 
 NAME_LENGTH_MAX = 100
 DAYS_MAX = 36_500
@@ -32,6 +33,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not 0 < len(options["name"]) <= NAME_LENGTH_MAX:
             raise CommandError(f"--name must have 1 to {NAME_LENGTH_MAX} characters.")
+        if not name_allowed(options["name"]):
+            raise CommandError("--name has characters that nobody sees, or that turn text around.")
         scopes = {scope for word in options["scopes"] for scope in word.split(",") if scope}
         try:
             _, secret = token_create(

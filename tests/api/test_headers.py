@@ -1,0 +1,112 @@
+"""Each kind of answer of pages, API and downloads, header by header against its RFC; HEAD answers as GET does."""
+
+from __future__ import annotations
+
+import pytest
+from django.http import HttpResponse
+
+from tests.api.header_rules import mistakes
+from tests.web.conftest import browser_of
+
+NASTY = ["界" * 100, "🗺" * 100, "ä" * 100, "x" * 100, 'a"b\\c;d%', "ليل" * 33, "e\u0301" * 50, "👩\u200d🚀" * 33]
+GZIP = {"HTTP_ACCEPT_ENCODING": "gzip, br"}
+
+
+@pytest.fixture
+def asset(house):
+    return house.stored(bytes(range(256)) * 12, name="界" * 100).asset
+
+
+@pytest.fixture
+def answers(house, client, asset):
+    """Every kind of answer there is, by name."""
+    file, order = f"/api/v1/assets/{asset.id}/", f"/api/v1/orders/{house.order.id}/"
+    browser, nobody = browser_of(house.owner), type(client)()
+    page = f"/orders/{house.order.id}/"
+    shown = browser.get(page)
+    version = shown.context["overview"].version
+    return {
+        "file": client.get(file, **GZIP),
+        "file, head": client.head(file),
+        "file, part": client.get(file, HTTP_RANGE="bytes=1-9"),
+        "file, unchanged": client.get(file, HTTP_IF_NONE_MATCH=f'"{asset.sha256}"'),
+        "file, other": client.get(file, HTTP_IF_MATCH='"x"'),
+        "file, beyond": client.get(file, HTTP_RANGE="bytes=9999-"),
+        "file, wrong method": client.post(file),
+        "file, nobody": nobody.get(file),
+        "list": client.get(house.backups, **GZIP),
+        "created": client.post(house.backups, {"name": "Nightly"}),
+        "conflict": client.post(house.backups, {"name": "Again"}),
+        "not understood": client.post(house.backups, {"name": 5}),
+        "wrong method": client.put(order),
+        "nobody": nobody.get(order),
+        "wrong token": nobody.get(order, HTTP_AUTHORIZATION="Bearer x"),
+        "not there": client.get("/api/v1/orders/00000000-0000-4000-8000-000000000000/"),
+        "page": browser.get(page, **GZIP),
+        "page, head": browser.head(page),
+        "page, wrong method": browser.put(page),
+        "page, not there": browser.get("/nothing/here/"),
+        "page, nobody": nobody.get(page),
+        "part, unchanged": browser.get(f"{page}backups/?version={version}", HTTP_HX_REQUEST="true"),
+        "part, nobody": nobody.get(f"{page}backups/", HTTP_HX_REQUEST="true"),
+        "sign in": nobody.get("/accounts/login/", **GZIP),
+        "lives": nobody.get("/livez"),
+        "ready": nobody.get("/readyz"),
+    }
+
+
+STATUSES = {
+    "file": 200, "file, part": 206, "file, unchanged": 304, "file, other": 412, "file, beyond": 416, "created": 202,
+    "file, wrong method": 405, "nobody": 401, "conflict": 409, "page": 200, "page, wrong method": 405,
+    "page, nobody": 302, "not there": 404, "lives": 200,
+}  # fmt: skip
+
+
+def test_each_header_is_as_its_rfc_asks(answers):
+    assert {name: answers[name].status_code for name in STATUSES} == STATUSES
+    assert {name: found for name, answer in answers.items() if (found := mistakes(answer))} == {}
+
+
+def test_an_archive_arrives_as_it_is_and_a_page_is_compressed(answers):
+    assert "Content-Encoding" not in answers["file"].headers
+    assert int(answers["file"]["Content-Length"]) == 256 * 12
+    assert answers["page"]["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("name", NASTY, ids=ascii)
+def test_the_proposed_name_fits_where_bytes_are_counted(name, house, client):
+    backup = house.stored(b"x", name=name)
+    answer = client.get(f"/api/v1/assets/{backup.asset_id}/")
+    assert mistakes(answer) == []
+    assert ".tar.gz" in answer["Content-Disposition"][-12:]
+
+
+@pytest.mark.parametrize(
+    ("path", "volatile"), [("/livez", set()), ("/accounts/login/", {"Content-Security-Policy"}), ("/nothing/", set())]
+)
+def test_head_has_the_headers_of_get(path, volatile, house):
+    browser = browser_of(house.owner)
+    whole, head = browser.get(path), browser.head(path)
+    assert head.content == b""
+    apart = {"X-Request-ID", "Content-Length", *volatile}
+    kept = [{name: value for name, value in answer.items() if name not in apart} for answer in (whole, head)]
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, {"Content-Encoding": "identity"}),
+        (200, {"ETag": "abc"}),
+        (206, {}),
+        (204, {"Content-Length": "0"}),
+        (405, {}),
+        (401, {}),
+        (200, {"Content-Disposition": f"attachment; filename*=UTF-8''{'%E7%95%8C' * 100}.tar.gz"}),
+        (200, {"Content-Disposition": "attachment; filename=\"a\"; filename*=UTF-8''%E7%95"}),
+        (200, {"Cache-Control": "no-store, max-age=60"}),
+        (503, {"Retry-After": "soon"}),
+    ],
+)
+def test_a_mistake_is_found(status, headers):
+    assert mistakes(HttpResponse(status=status, headers=headers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from threading import Lock
@@ -28,6 +29,8 @@ PER_CUSTOMER = 32
 PER_PROCESS = 1000
 """A slow reader holds up to 2 MiB."""
 RETRY_SECONDS = 10
+SHARED_SECONDS = 3
+"""A download manager opens many connections for one file: one look is for all of them."""
 
 
 class DownloadSlots:
@@ -54,6 +57,8 @@ class DownloadSlots:
 
 
 _slots = DownloadSlots()
+_looks: dict[tuple[Hashable, UUID], tuple[float, bool]] = {}
+"""When rights were last looked at, and what was found, for downloads of one thing by one caller."""
 
 
 class Download(Iterator[bytes]):
@@ -62,7 +67,7 @@ class Download(Iterator[bytes]):
     def __init__(self, *, asset: Asset, start: int, stop: int, caller: Hashable, look: Look) -> None:
         self._asset = asset
         self._position, self._stop = start, stop
-        self._look = look
+        self._look, self._looked = look, (caller, asset.id)
         self._limits: dict[Hashable, int] = {
             "all": PER_PROCESS,
             ("caller", caller): PER_CALLER,
@@ -93,9 +98,14 @@ class Download(Iterator[bytes]):
         return piece
 
     def still_allowed(self) -> bool:
-        """Whether the caller, as they are now, may still read this."""
-        user = self._look()
-        return user is not None and asset_readable(user=user, asset_id=self._asset.id)
+        """Whether the caller, as they are now or were a moment ago, may still read this."""
+        now = time.monotonic()
+        looked_at, allowed = _looks.get(self._looked, (now - SHARED_SECONDS, False))
+        if now - looked_at >= SHARED_SECONDS:
+            user = self._look()
+            allowed = user is not None and asset_readable(user=user, asset_id=self._asset.id)
+            _looks[self._looked] = now, allowed
+        return allowed
 
     def rest(self) -> None:
         """Hold nothing open in the storage until the next piece is asked for, where pieces need not come in one go."""
@@ -108,6 +118,7 @@ class Download(Iterator[bytes]):
         if self._held:
             self._held = False
             _slots.give_back(self._limits)
+            _looks.pop(self._looked, None)
 
 
 def asset_filename(asset: Asset) -> str:

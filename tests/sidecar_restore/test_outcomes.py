@@ -352,7 +352,9 @@ def test_no_descriptor_is_left_open_whichever_way_it_ends(
 
     for step in range(1, 80):
         with contextlib.suppress(SidecarError):
-            extract(archive, operation=str(uuid.uuid4()), filesystem=Stepping(before=fails_at(step)))
+            # The later ones of so many extractions have fewer steps.
+            fails = fails_at(step, must_strike=False)
+            extract(archive, operation=str(uuid.uuid4()), filesystem=Stepping(before=fails))
     with pytest.raises(ArchiveRefused):
         extract(refused)
     extract(archive)

@@ -112,4 +112,3 @@ def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert not state.script, f"never asked for: {state.script}"

@@ -36,7 +36,7 @@ class RightsExceeded(ApplicationError):
 
 
 class MailNotSent(ApplicationError):
-    """The mail server did not take a mail."""
+    """Too many mails wait for a mail server that does not take them."""
 
     code, status, title = "mail_not_sent", 503, _("Mail not sent")
     message = _(

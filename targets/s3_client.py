@@ -69,7 +69,8 @@ def client_create(settings: S3Settings) -> S3Client:
             aws_session_token=settings.session_token,
             config=config,
         )
-    client.meta.events.register("needs-retry.s3", _retry_pause)
+    retry_pause: Any = _retry_pause  # the stubs know no handler that answers
+    client.meta.events.register("needs-retry.s3", retry_pause)
     return client
 
 
@@ -94,7 +95,7 @@ def _retry_pause(
         after = http.headers.get("Retry-After", "")
         asked = float(after) if after.isdecimal() else 0.0
     # Half shorter to half longer, so that many who failed together do not come back together.
-    pause = PAUSE_SECONDS * 2 ** (attempts - 1) * (0.5 + random.random())  # noqa: S311  # nothing is secret here
+    pause: float = PAUSE_SECONDS * 2 ** (attempts - 1) * (0.5 + random.random())  # noqa: S311  # nothing is secret here
     return min(max(pause, asked), PAUSE_MAX_SECONDS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -178,14 +178,15 @@ def refusal_class(code: str, status: int) -> Answer:
     return STATUSES.get(status) or (AGAIN if status >= 500 else FINAL)  # noqa: PLR2004  # HTTP's own border
 
 
-def refusal_read(response: dict[str, Any]) -> tuple[str, int]:
+def refusal_read(response: Mapping[str, Any]) -> tuple[str, int]:
     """Code and status of a parsed refusal; of the code only characters that a code may have."""
     code = re.sub(r"[^A-Za-z0-9.]", "", str(response.get("Error", {}).get("Code", "")))[:64]
     return code, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _answered(action: str, error: ClientError) -> StorageError:
-    code, status = refusal_read(error.response)
+    response: Any = error.response
+    code, status = refusal_read(response)
     answer = refusal_class(code, status)
     advice = f": {answer.advice}" if answer.advice else ""
     return answer.error(f"{action}: {code} (HTTP {status}){advice}")

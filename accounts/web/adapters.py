@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from smtplib import SMTPException
 from typing import Any
 
 import qrcode  # type: ignore[import-untyped]  # nobody has written its types
@@ -27,6 +26,7 @@ from accounts.selectors import user_by_login
 from accounts.services.second_factor import secret_unwrap, secret_wrap
 from accounts.web.addresses import client_address
 from accounts.web.devices import device_name
+from accounts.web.mailing import mail_hand_over
 
 logger = logging.getLogger(__name__)
 
@@ -107,12 +107,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return f"user:{user.pk}" if user else f"nobody:{login.lower()}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail in the active language. Raises MailNotSent."""
-        try:
-            super().send_mail(template_prefix, email, {"portal_url": settings.SAVEPOINT_URL, **context})
-        except (SMTPException, OSError) as error:
-            logger.warning("a mail (%s) could not be sent: %s", template_prefix, error)
-            raise MailNotSent from error
+        """Write a mail in the active language, and leave sending it to others. Raises MailNotSent."""
+        told = {"request": self.request, "email": email, "portal_url": settings.SAVEPOINT_URL, **context}
+        mail_hand_over(self.render_mail(template_prefix, email, told), about=template_prefix)
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
         """Send the link that sets a new password, in its reader's language. Raises MailNotSent."""

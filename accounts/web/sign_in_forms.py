@@ -45,7 +45,7 @@ class ReauthenticateForm(account.ReauthenticateForm):  # type: ignore[misc]  # a
 class ResetPasswordForm(account.ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
     """The address a link is sent to. Whoever owns it gets a mail either way, so that nothing tells who has an account.
 
-    A mail to nobody's address fails and takes its time just as one to a customer's does.
+    Both are only handed over here; how long the mail server takes, and whether it answers, shows nobody anything.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -11,6 +12,7 @@ from babel.messages.mofile import write_mo
 from django.test import Client
 
 from accounts.models import User
+from accounts.web import mailing
 from tests.factories import UserFactory
 
 
@@ -48,3 +50,23 @@ def german(tmp_path, settings) -> Callable[..., None]:
         settings.LOCALE_PATHS = [tmp_path / "locale"]
 
     return said
+
+
+class _AtOnce:
+    """Sends a mail in the request, so that a test finds it when the answer is there."""
+
+    def submit(self, send, *arguments):
+        send(*arguments)
+
+
+@pytest.fixture(autouse=True)
+def mails_at_once(request, monkeypatch):
+    """No thread of its own for mails, but for tests that ask for `mails_beside`."""
+    if "mails_beside" not in request.fixturenames:
+        room = BoundedSemaphore(mailing.WAITING_MAX)
+        monkeypatch.setattr(mailing, "_senders", lambda _process: (_AtOnce(), room))
+
+
+@pytest.fixture
+def mails_beside():
+    """Mails are sent by threads, as in production."""

@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core.cache import cache
 from django.db import connection
@@ -14,8 +18,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.services.tokens import token_create, token_revoke
-from tests.factories import UserFactory
-from tests.web.accounts.pages import LOGIN, sign_in
+from accounts.web import adapters
+from common.errors import NotAuthenticated
+from provisions.services.sidecar_authority import authority_create
+from provisions.services.sidecar_enrolment import enrolment_create, enrolments_end, sidecar_enrol
+from tests.factories import ProvisionFactory, UserFactory
+from tests.web.accounts.pages import LOGIN, RESET, sign_in
 
 PRESENT = ["Maria", "maria@example.com", "MARIA@example.com"]
 ABSENT = ["nobody", "nobody@example.com", "", "x" * 200]
@@ -75,6 +83,36 @@ def test_failed_sign_in_asks_the_database_the_same(present, absent, user, counte
         assert work.shape[1]
         shapes.append(work.shape)
     assert shapes[0] == shapes[1]
+
+
+def test_password_reset_asks_and_sends_the_same(user, counted, monkeypatch):
+    handed = []
+    monkeypatch.setattr(adapters, "mail_hand_over", lambda message, **_: handed.append(message))
+    shapes = []
+    for address in ("maria@example.com", "nobody@example.com"):
+        with counted() as work:
+            assert Client().post(RESET, {"email": address}).status_code == 302
+        shapes.append(work.shape)
+    assert [message.to for message in handed] == [["maria@example.com"], ["nobody@example.com"]]
+    assert shapes[0] == shapes[1]
+    assert shapes[0][0] == 0
+
+
+def test_enrolment_token_costs_the_same_unknown_or_used(db, counted):
+    authority_create()
+    sidecar = ProvisionFactory(sidecar=True)
+    token = enrolment_create(sidecar=sidecar, hours=1)
+    enrolments_end(sidecar=sidecar)
+    key = ec.generate_private_key(ec.SECP256R1())
+    unsigned = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = unsigned.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+    counts = []
+    for sent in (token, "x" * len(token)):
+        with CaptureQueriesContext(connection) as captured, pytest.raises(NotAuthenticated):
+            sidecar_enrol(token=sent, request=request)
+        counts.append([query["sql"].split(" WHERE ")[0] for query in captured if "SELECT" in query["sql"]])
+    assert counts[0] == counts[1]
+    assert len(counts[0]) == 1
 
 
 def test_name_that_is_somebodys_address_still_proves_itself_again(user):

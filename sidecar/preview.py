@@ -194,7 +194,9 @@ class _Comparison:
         """A path that the archive has, or left out, and that is live."""
         if self._is_left(entry.path):
             return
-        if entry.kind == LEFT_OUT:
+        if live.found is not None and self._staying.is_mounted(live.found):
+            self._leave(live.path)
+        elif entry.kind == LEFT_OUT:
             if self._mode is Mode.REPLACE:
                 self._leave(live.path)
         elif not self._contents.same(entry, live.found):

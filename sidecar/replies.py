@@ -43,6 +43,8 @@ _WARNING_KINDS: Final = {
     WarningKind.SKIPPED: wire.Warning.KIND_SKIPPED,
     WarningKind.LEFT_OUT: wire.Warning.KIND_LEFT_OUT,
     WarningKind.HOLDS: wire.Warning.KIND_HOLDS,
+    WarningKind.MOUNTED: wire.Warning.KIND_MOUNTED,
+    WarningKind.LINKED_OUT: wire.Warning.KIND_LINKED_OUT,
 }
 _PHASES: Final = {
     Phase.COMPARING: wire.ExtractToReply.PHASE_COMPARING,

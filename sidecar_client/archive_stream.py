@@ -24,6 +24,8 @@ _WARNING_KINDS: Final = {
     wire.Warning.KIND_SKIPPED: WarningKind.SKIPPED,
     wire.Warning.KIND_LEFT_OUT: WarningKind.LEFT_OUT,
     wire.Warning.KIND_HOLDS: WarningKind.HOLDS,
+    wire.Warning.KIND_MOUNTED: WarningKind.MOUNTED,
+    wire.Warning.KIND_LINKED_OUT: WarningKind.LINKED_OUT,
 }
 # What is not said, or not known, is the least that can be promised.
 _CONSISTENCIES: Final = {

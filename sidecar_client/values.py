@@ -82,6 +82,8 @@ class WarningKind(enum.StrEnum):
     SKIPPED = "skipped"
     LEFT_OUT = "left_out"
     HOLDS = "holds"
+    MOUNTED = "mounted"
+    LINKED_OUT = "linked_out"
 
 
 @dataclass(frozen=True, slots=True)

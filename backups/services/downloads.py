@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from threading import Lock
+from uuid import UUID
 
 from accounts.models import User
 from backups.errors import ArchiveDamagedError

@@ -43,12 +43,15 @@ WARNINGS = {
     "vanished": gettext_lazy("Gone before it was read"),
     "unreadable": gettext_lazy("Could not be read"),
     "skipped": gettext_lazy("Left out: not a file, a folder or a link"),
+    "mounted": gettext_lazy("In the backup, but mounted from another volume: a restore leaves it as it is"),
+    "linked_out": gettext_lazy("The link is in the backup, the files outside that it leads to are not"),
 }
 STAYS = {
     "unreadable": gettext_lazy("It cannot be read"),
     "skipped": gettext_lazy("It is not a file, a folder or a link"),
     "left_out": gettext_lazy("The backup did not take it"),
     "holds": gettext_lazy("It holds a file that stays"),
+    "mounted": gettext_lazy("It is mounted from another volume"),
 }
 WARNINGS_SHOWN = 200
 CONSISTENCIES = {

@@ -44,7 +44,8 @@ def tree_pack(
     """Write everything below `root` to the sink as a gzip'd tar.
 
     Members are relative to the root, which is none itself. The reserved folder is left out, and so are devices,
-    FIFOs and sockets. A file that changes while it is read keeps the size it began with and is warned of.
+    FIFOs and sockets; the listing names all that was left out. A file that changes while it is read keeps the size it
+    began with and is warned of.
     `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is asked at every
     MiB; both in the caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's
     listing (sidecar_client/listing.py), and has it whole before the sink has the archive.

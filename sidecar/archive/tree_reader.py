@@ -21,6 +21,7 @@ from sidecar.archive.tar_format import (
     padding_bytes,
 )
 from sidecar.errors import SourceFailed
+from sidecar.restore.mounts import Mounts
 from sidecar_client.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
 from sidecar_client.listing import HARD_LINK as FURTHER_NAME
 
@@ -56,6 +57,7 @@ class TreeReader:
             self._ring.close()
 
     def _tree(self, root: int) -> None:
+        self._root, self._mounts = os.path.realpath(os.fsencode(f"/proc/self/fd/{root}")), Mounts(root)
         with closing(tree_walk(root, warn=self._leave_out)) as walk:
             for found in walk:
                 self._ring.check()
@@ -66,6 +68,8 @@ class TreeReader:
         self._ring.write(END_OF_ARCHIVE)
 
     def _entry(self, found: Found) -> None:
+        if self._mounts.is_point(found.path, found.status, folder=found.folder):
+            self.warnings.add(WarningKind.MOUNTED, found.path)
         kind = stat.S_IFMT(found.status.st_mode)
         if kind == stat.S_IFREG:
             self._file(found)
@@ -83,8 +87,16 @@ class TreeReader:
         except OSError as error:
             self._leave_out(warning_kind(error), found.path)
         else:
+            if self._leads_out(found):
+                self.warnings.add(WarningKind.LINKED_OUT, found.path)
             self._header(found.path, SYMBOLIC_LINK, found.status, link=target)
             self._list(_entry(SYMLINK, found.path, found.status, link=target))
+
+    def _leads_out(self, found: Found) -> bool:
+        """Whether a symbolic link leads to something outside the tree. One that leads nowhere hides nothing."""
+        target = os.path.realpath(os.fsencode(f"/proc/self/fd/{found.folder}/") + found.name)
+        inside = target == self._root or target.startswith(self._root.rstrip(b"/") + b"/")
+        return not inside and os.path.exists(target)  # noqa: PTH110 - bytes
 
     def _file(self, found: Found) -> None:
         shared = link_identity(found.status)

@@ -104,7 +104,7 @@ class _Comparing:
             if fd is not None:
                 os.close(fd)
         self.found.marks.append(mark if same else 0)
-        self.found.needed_bytes += 0 if same else dense
+        self.found.needed_bytes += 0 if same or self._mounts.is_elsewhere(member.path) else dense
         return PathKind.SAME if same else PathKind.DIFFERS
 
     def _open(self, member: Member) -> tuple[int | None, int]:
@@ -112,7 +112,7 @@ class _Comparing:
         try:
             at, name = self._live.parent(member.path)
             status = os.stat(name, dir_fd=at, follow_symlinks=False)
-            if not self._may_be_same(member, status) or self._mounts.is_mounted(member.path):
+            if not self._may_be_same(member, status) or self._mounts.cover(member.path):
                 return None, 0
             fd = os.open(name, _READABLE, dir_fd=at)
         except OSError:

@@ -77,8 +77,8 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
     ends the extraction there.
     Files that have the archive's content already are not written: they keep their inode, access lists and attributes.
     Raise, with the live data as it was: ArchiveDamaged, ArchiveRefused, NotEnoughSpace, Cancelled, SourceFailed (the
-    volume failed), or Refused (another extraction is at work or could not be ended, a volume is mounted where the
-    archive would write). Only when taking back fails as well is the journal left unfinished, for `extractions_recover`.
+    volume failed), or Refused (another extraction is at work or could not be ended). Only when taking back fails as
+    well is the journal left unfinished, for `extractions_recover`.
     """
     name = operation_name(operation)
     volume = filesystem or Filesystem()

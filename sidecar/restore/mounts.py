@@ -7,9 +7,6 @@ import re
 import stat
 from pathlib import Path
 
-from sidecar.errors import Refused
-from sidecar.restore.member_paths import shown
-
 _MOUNT_TABLE = Path("/proc/self/mountinfo")
 _MOUNT_POINT_FIELD = 4
 _OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -25,22 +22,29 @@ class Mounts:
     def __init__(self, root_fd: int) -> None:
         self._device = os.fstat(root_fd).st_dev
         root = os.fsencode(Path(f"/proc/self/fd/{root_fd}").readlink()).rstrip(b"/") + b"/"
-        self._points = [point[len(root) :] for point in _mount_points() if point.startswith(root) and point != root]
+        self._points = {
+            point[len(root) :]: _device(point) for point in _mount_points() if point.startswith(root) and point != root
+        }
 
-    def is_mounted(self, path: bytes) -> bool:
-        """Whether something is mounted right at a path, be it a single file."""
-        return path in self._points
+    def is_point(self, path: bytes, status: os.stat_result, *, folder: int) -> bool:
+        """Whether something is mounted right at a path in an open folder, be it a single file."""
+        foreign = stat.S_ISDIR(status.st_mode) and status.st_dev != os.fstat(folder).st_dev
+        return foreign or path in self._points
 
-    def refuse(self, path: bytes, status: os.stat_result) -> None:
-        """Raise Refused when the live `path` is, or holds, something mounted."""
-        foreign = stat.S_ISDIR(status.st_mode) and status.st_dev != self._device
-        if foreign or any(point == path or point.startswith(path + b"/") for point in self._points):
-            raise Refused(f"another volume is mounted at or below {shown(path)}: it cannot be restored in place")
+    def cover(self, path: bytes) -> bool:
+        """Whether a path is a mount point, or lies below one."""
+        return any(path == point or path.startswith(point + b"/") for point in self._points)
 
-    def refuse_entry(self, path: bytes, status: os.stat_result) -> None:
-        """Raise Refused when the live folder at `path` is itself a mount point; what is mounted deeper may stay."""
-        if status.st_dev != self._device or path in self._points:
-            raise Refused(f"another volume is mounted at {shown(path)}: it cannot be restored in place")
+    def is_elsewhere(self, path: bytes) -> bool:
+        """Whether a path lies below a mount point of another device: no hard link leads there."""
+        return any(device != self._device and path.startswith(point + b"/") for point, device in self._points.items())
+
+
+def _device(point: bytes) -> int:
+    try:
+        return os.lstat(point).st_dev
+    except OSError:
+        return -1
 
 
 def _mount_points() -> list[bytes]:

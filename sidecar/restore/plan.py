@@ -23,7 +23,6 @@ from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import RESERVED
-from sidecar.restore.mounts import Mounts
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
@@ -50,7 +49,7 @@ def plan_write(
     """Given a staged tree, the live files that are kept and the paths that the backup left out, write the plan, anew if
     there is one.
 
-    Raise Refused when it would touch another volume mounted inside the root, Cancelled, or OSError.
+    Raise Cancelled or OSError.
     """
     planning = _Planning(root_fd, workspace, mode, kept, left_out, progress)
     try:
@@ -81,7 +80,6 @@ class _Planning:
         self._progress = progress
         self._live = Tree(root_fd)
         self._staged = Tree(workspace.staged())
-        self._mounts = Mounts(root_fd)
         self._moves, self._merged, self._extras = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
         )
@@ -148,7 +146,6 @@ class _Planning:
             if live is None:
                 self._move(PUT, ours.st_ino, 0, path)
             elif stat.S_ISDIR(ours.st_mode) and stat.S_ISDIR(live.st_mode):
-                self._mounts.refuse_entry(path, live)
                 if not self._staying.look_here(Found(path, name, live_fd, live)):
                     self._merge(path, live)
             elif goes := self._staying.look(Found(path, name, live_fd, live), check=self._progress.advance):

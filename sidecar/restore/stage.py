@@ -15,6 +15,7 @@ from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.limits import ImpliedFolders
 from sidecar.restore.member_paths import shown
+from sidecar.restore.mounts import Mounts
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
@@ -55,6 +56,7 @@ class Staging:
         self._tree = Tree(workspace.staged())
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
+        self._mounts = Mounts(root_fd)
         self.kept = KeptFiles(root_fd, workspace, comparison, progress)
 
     def stage(self, archive: Archive) -> None:
@@ -91,6 +93,8 @@ class Staging:
     def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
         self._implied.member()
         match member.kind:
+            case _ if self._mounts.is_elsewhere(member.path):
+                self._parent(member.path)  # it stays as it is, and its content may be more than this volume can hold
             case Kind.DIRECTORY if member.path:
                 self._make_folder(member)
             case Kind.FILE:

@@ -2,7 +2,8 @@
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
 backup, so not in the safety backup either. A path that the backup left out for any other reason is not in it, though
-it was there. A folder that holds one of these stays with it.
+it was there. A mount point can be neither renamed nor written across, so all that is mounted stays. A folder that holds
+one of these stays with it.
 """
 
 from __future__ import annotations
@@ -52,14 +53,16 @@ class Staying:
     def look(self, found: Found, *, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `check` is called for each of them. Raise Refused when something is mounted there, SourceFailed when the disk
-        fails.
+        `check` is called for each of them. Raise SourceFailed when the disk fails.
         """
-        self._mounts.refuse(found.path, found.status)
         if kind := self._reason(found):
             self._stay(kind, found.path)
             return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
+
+    def is_mounted(self, found: Found) -> bool:
+        """Whether something is mounted right at a live path: it stays, even if it is as the backup has it."""
+        return self._mounts.is_point(found.path, found.status, folder=found.folder)
 
     def look_here(self, found: Found) -> bool:
         """Whether a live path stays for what it is itself; nothing below it is looked at."""
@@ -108,6 +111,8 @@ class Staying:
     def _reason(self, found: Found) -> WarningKind | None:
         if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
+        if self.is_mounted(found):
+            return WarningKind.MOUNTED
         kind = stat.S_IFMT(found.status.st_mode)
         if kind == stat.S_IFLNK:
             return None

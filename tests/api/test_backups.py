@@ -60,6 +60,7 @@ def test_a_backup_is_shown_as_the_contract_says(house, client):
             "bytes_total": 23,
             "rate": 0,
             "eta_seconds": None,
+            "warnings": 0,
             "error": None,
         },
     }

@@ -23,8 +23,8 @@ def test_an_operation_shows_how_far_it_is(house, client):
     )
     body = client.get(url(running)).json()
     assert set(body) == {
-        *("id", "kind", "state", "bytes_done", "bytes_total", "rate", "eta_seconds", "error"),
-        *("order", "phase", "created_at", "started_at", "finished_at", "expires_at"),
+        *("id", "kind", "state", "bytes_done", "bytes_total", "rate", "eta_seconds", "error", "warnings"),
+        *("order", "phase", "created_at", "started_at", "finished_at", "expires_at", "stays"),
     }
     assert (body["bytes_done"], body["rate"], body["eta_seconds"], body["phase"]) == (250, 100, 8, "upload")
     assert (body["order"], body["error"], body["finished_at"]) == (str(house.order.id), None, None)

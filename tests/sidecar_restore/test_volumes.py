@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.errors import NotEnoughSpace, Refused
+from sidecar.errors import NotEnoughSpace
 from sidecar.restore.extraction import Mode, Outcome, OutcomeKind, outcome_read
 from sidecar.restore.limits import Limits
 from tests.sidecar_restore.archives import compressed, header, member
@@ -122,27 +122,63 @@ def nested(request: pytest.FixtureRequest, place: Path, root: Path) -> Iterator[
         yield maps
 
 
+@pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize(
-    ("mode", "parts"),
+    ("parts", "stays"),
     [
-        pytest.param(Mode.OVERLAY, [member(b"world/maps/map", b"new")], id="it would write there"),
-        pytest.param(Mode.OVERLAY, [member(b"world/maps", b"new")], id="a file would take its place"),
-        pytest.param(Mode.OVERLAY, [member(b"world", kind=b"2", link=b"x")], id="a link would take its parent's place"),
-        pytest.param(Mode.REPLACE, [member(b"world/other", b"new")], id="it would be taken away"),
-        pytest.param(Mode.REPLACE, [member(b"other", b"new")], id="its parent would be taken away"),
+        pytest.param([member(b"world/maps/map", b"new")], [b"world/maps"], id="it would write there"),
+        pytest.param([member(b"world/maps", b"new")], [b"world/maps"], id="a file would take its place"),
+        pytest.param(
+            [member(b"world", kind=b"2", link=b"x")],
+            [b"world", b"world/maps"],
+            id="a link would replace its parent",
+        ),
     ],
 )
-def test_a_volume_mounted_inside_the_root_is_refused_before_anything_is_touched(
-    place: Path, root: Path, extract: Extract, nested: Path, mode: Mode, parts: list[bytes]
+def test_mounted_volume_stays_and_the_rest_is_restored(
+    place: Path, root: Path, extract: Extract, nested: Path, mode: Mode, parts: list[bytes], stays: list[bytes]
 ) -> None:
     archive = compressed(place / "a.tar.gz", member(b"server.properties", b"new"), *parts)
-    before = live(root)
+    before = snapshot(nested)
 
-    with pytest.raises(Refused, match="mounted"):
-        extract(archive, mode)
+    summary = extract(archive, mode)
 
-    assert live(root) == before
-    assert not (root / ".savepoint").exists()
+    assert snapshot(nested) == before
+    assert (root / "server.properties").read_bytes() == b"new"
+    assert sorted(warning.path for warning in summary.staying.kept) == stays
+    assert outcome_read(root=root, operation=OPERATION).summary == summary
+
+
+@pytest.mark.parametrize(
+    ("parts", "stays"),
+    [
+        pytest.param([member(b"world/other", b"new")], [b"world/maps"], id="it would be taken away"),
+        pytest.param([member(b"other", b"new")], [b"world", b"world/maps"], id="its parent would be taken away"),
+    ],
+)
+def test_mounted_volume_that_the_archive_lacks_stays(
+    place: Path, root: Path, extract: Extract, nested: Path, parts: list[bytes], stays: list[bytes]
+) -> None:
+    write(root / "world" / "extra")
+    before = snapshot(nested)
+
+    summary = extract(compressed(place / "a.tar.gz", *parts))
+
+    assert snapshot(nested) == before
+    assert sorted(warning.path for warning in summary.staying.kept) == stays
+    assert not (root / "world" / "extra").exists()
+
+
+def test_mounted_content_needs_no_room_on_the_root_volume(place: Path, small: Path, extract: Extract) -> None:
+    (small / "maps").mkdir()
+    archive = compressed(place / "a.tar.gz", member(b"a", b"new"), member(b"maps/map", os.urandom(8 << 20)))
+    with mounted("-t", "tmpfs", "none", at=small / "maps"):
+        write(small / "maps" / "map", b"live")
+
+        extract(archive, root=small, limits=NO_RESERVE)
+
+        assert (small / "maps" / "map").read_bytes() == b"live"
+        assert (small / "a").read_bytes() == b"new"
 
 
 def test_a_volume_mounted_inside_the_root_that_is_not_concerned_may_stay(
@@ -156,15 +192,18 @@ def test_a_volume_mounted_inside_the_root_that_is_not_concerned_may_stay(
     assert (root / "world" / "other").read_bytes() == b"new"
 
 
-def test_a_single_file_mounted_inside_the_root_is_refused_too(place: Path, root: Path, extract: Extract) -> None:
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("content", [b"new", b"mounted"])
+def test_single_mounted_file_stays(place: Path, root: Path, extract: Extract, mode: Mode, content: bytes) -> None:
     source = write(place / "mounted.properties", b"mounted")
     target = write(root / "server.properties")
+    archive = compressed(place / "a.tar.gz", member(b"other", b"new"), member(b"server.properties", content))
     with mounted("--bind", source, at=target):
-        with pytest.raises(Refused, match=r"mounted at or below server\.properties"):
-            extract(compressed(place / "a.tar.gz", member(b"server.properties", b"new")), Mode.OVERLAY)
-        with pytest.raises(Refused, match=r"mounted at or below server\.properties"):
-            extract(compressed(place / "a.tar.gz", member(b"server.properties", b"mounted")), Mode.OVERLAY)
+        summary = extract(archive, mode)
+
         assert target.read_bytes() == b"mounted"
+    assert [warning.path for warning in summary.staying.kept] == [b"server.properties"]
+    assert (root / "other").read_bytes() == b"new"
 
 
 def test_memory_does_not_grow_with_the_number_of_files(place: Path, root: Path, extract: Extract) -> None:

@@ -84,6 +84,8 @@ class Warning(_message.Message):
         KIND_SKIPPED: _ClassVar[Warning.Kind]
         KIND_LEFT_OUT: _ClassVar[Warning.Kind]
         KIND_HOLDS: _ClassVar[Warning.Kind]
+        KIND_MOUNTED: _ClassVar[Warning.Kind]
+        KIND_LINKED_OUT: _ClassVar[Warning.Kind]
     KIND_UNSPECIFIED: Warning.Kind
     KIND_CHANGED: Warning.Kind
     KIND_VANISHED: Warning.Kind
@@ -91,6 +93,8 @@ class Warning(_message.Message):
     KIND_SKIPPED: Warning.Kind
     KIND_LEFT_OUT: Warning.Kind
     KIND_HOLDS: Warning.Kind
+    KIND_MOUNTED: Warning.Kind
+    KIND_LINKED_OUT: Warning.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     kind: Warning.Kind

@@ -124,7 +124,8 @@ def target_options() -> list[Any]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("text", target_options())
-def test_target_example_is_taken_by_the_admin(text: str) -> None:
+def test_target_example_is_taken_by_the_admin(text: str, settings: Any) -> None:
+    settings.SAVEPOINT_STORAGE_ROOTS = (Path("/backups"),)
     options = json.loads(text)
     kind = "local" if "root" in options else "s3"
     keys = {"access_key": "a", "secret_key": "b"} if kind == "s3" else {}

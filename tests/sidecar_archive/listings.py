@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
-from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
+from sidecar.preview import PATHS_MAX, ChangeKind, Page, Preview, restore_preview
 from sidecar.restore.outcomes import Mode
 from sidecar_client.listing import Entry, Listing
 
@@ -96,3 +96,8 @@ def traces(root: Path) -> dict[bytes, tuple[int, ...]]:
         read = status.st_atime_ns if stat.S_ISREG(status.st_mode) else 0
         found[path] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, read)
     return found
+
+
+def told(found: Preview) -> list[tuple[ChangeKind, bytes, int]]:
+    """The changes of a page, without their names."""
+    return [(change.kind, change.path, change.size_bytes) for change in found.changes]

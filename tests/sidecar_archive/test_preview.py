@@ -14,7 +14,7 @@ from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SourceFail
 from sidecar.preview import PATHS_MAX, Change, ChangeKind, Page, Preview, restore_preview
 from sidecar.restore.outcomes import Mode
 from sidecar_client.listing import FILE, Entry, ListingWriter
-from tests.sidecar_archive.listings import HEAD, as_nobody, file_line, listing_of, packed, preview, traces
+from tests.sidecar_archive.listings import HEAD, as_nobody, file_line, listing_of, packed, preview, told, traces
 from tests.sidecar_archive.trees import chain_make, file_make, noise
 
 ADDED, CHANGED, REMOVED, STAYS = ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.STAYS
@@ -35,10 +35,6 @@ with listing.open("rb") as file:
 print(found.added, found.removed, len(found.changes), before, peak())
 """
 BOTH_MODES = pytest.mark.parametrize("mode", list(Mode))
-
-
-def told(found: Preview) -> list[tuple[ChangeKind, bytes, int]]:
-    return [(change.kind, change.path, change.size_bytes) for change in found.changes]
 
 
 def counts(found: Preview) -> tuple[int, int, int, int]:
@@ -222,55 +218,6 @@ def test_a_file_swapped_for_something_else_is_changed_and_neither_followed_nor_w
     file.rename(world.parent / "moved")
     {"link": lambda: file.symlink_to(world.parent / "moved"), "folder": file.mkdir}[replacement]()
     assert told(preview(world, listing)) == [(CHANGED, b"file", 7)]
-
-
-@BOTH_MODES
-def test_file_swapped_for_a_pipe_stays_and_is_not_waited_for(world: Path, mode: Mode) -> None:
-    (world / "file").write_bytes(b"content")
-    listing = packed(world).listing
-    (world / "file").unlink()
-    os.mkfifo(world / "file")
-    assert told(preview(world, listing, mode)) == [(STAYS, b"file", 0)]
-
-
-@BOTH_MODES
-def test_file_does_not_replace_a_folder_that_holds_a_pipe(world: Path, mode: Mode) -> None:
-    (world / "file").write_bytes(b"content")
-    listing = packed(world).listing
-    (world / "file").unlink()
-    (world / "file" / "deep").mkdir(parents=True)
-    os.mkfifo(world / "file" / "deep" / "pipe")
-    assert told(preview(world, listing, mode)) == [(STAYS, b"file", 0)]
-
-
-def test_path_that_the_backup_left_out_stays(world: Path) -> None:
-    (world / "folder").mkdir()
-    os.mkfifo(world / "folder" / "pipe")
-    listing = packed(world).listing
-    (world / "folder" / "pipe").unlink()
-    (world / "folder" / "pipe").mkdir()
-    (world / "folder" / "pipe" / "file").write_bytes(b"1")
-    assert told(preview(world, listing)) == [(STAYS, b"folder/pipe", 0)]
-    assert told(preview(world, listing, Mode.OVERLAY)) == []
-
-
-def test_path_that_this_user_cannot_look_into_stays(world: Path) -> None:
-    (world / "folder").mkdir()
-    (world / "folder" / "x").touch()
-    (world / "file").write_bytes(b"1")
-    listing = packed(world).listing
-    (world / "other").mkdir()
-    for path in (world / "file", world / "folder", world / "other"):
-        path.chmod(0)
-    with as_nobody():
-        found = preview(world, listing)
-    for path in (world / "folder", world / "other"):
-        path.chmod(0o700)
-    assert told(found) == [
-        (STAYS, b"file", 0),
-        (STAYS, b"folder", 0),
-        (STAYS, b"other", 0),
-    ]
 
 
 @BOTH_MODES

@@ -25,8 +25,8 @@ from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
+from tests.chaos.edits import inode_pass_on
 from tests.chaos.faults import Fault, Injection
-from tests.chaos.trees import inode_pass_on
 from tests.processes.waiting import wait_until
 
 FIRED = "scripted at a step of the data volume: "

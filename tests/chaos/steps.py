@@ -17,10 +17,11 @@ from backups.services.restores import RestoreOptions, backup_restore, restore_un
 from backups.services.upkeep import upkeep_run
 from common.errors import ApplicationError
 from tests.chaos.conditions import collapse, damage, immutable
+from tests.chaos.edits import tree_edit
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import StepFault
-from tests.chaos.trees import NEVER, tree_edit, tree_overlay, tree_read
+from tests.chaos.trees import NEVER, tree_read, tree_restored
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
 
@@ -220,10 +221,12 @@ def _restore_note(world: World, operation: Operation) -> None:
     source = source_of(operation).id
     live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
-    after = tree_overlay(live, archive) if overlay else archive
+    after, stays = tree_restored(live, archive, overlay=overlay)
+    if stays:
+        world.happened["restore: something stays"] += 1
     if source in world.damaged:
         after = NEVER
-    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay)
+    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay or stays)
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from random import Random
 
 from backups.models import Operation
 from backups.services.backups import backup_create, backup_delete
+from tests.chaos.edits import tree_edit
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, backups_check, check, secrets_check
 from tests.chaos.playing import come_to_rest, storage_settle
 from tests.chaos.steps import restore_ask
-from tests.chaos.trees import tree_edit
 from tests.chaos.working import work
 from tests.chaos.world import World
 

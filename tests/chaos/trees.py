@@ -1,29 +1,23 @@
-"""Trees as plain bytes: what a folder holds, what an archive holds, what a restore must make of both; and edits."""
+"""Trees as plain bytes: what a folder holds, what an archive holds, what a restore must make of both."""
 
 # Names are bytes here, which pathlib does not take:
-# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH112, PTH113, PTH114, PTH115, PTH116, PTH123, PTH211
+# ruff: noqa: PTH115, PTH123
 
 from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 
 RESERVED = b".savepoint"
+SPECIAL = "special"
+"""The kind of an entry that is in no backup: a FIFO or a socket."""
 NANOSECONDS = 1_000_000_000
-NAMES = [
-    b"level.dat", b"server.properties", b"region", b"plugins", b"r.0.0.mca", b"-rf", b"a b", b"line\nbreak",
-    b"not \xff UTF-8", "caf\u00e9".encode(), "cafe\u0301".encode(), "\u202egpj.exe".encode(), b"%41", b"\\", b"'\"",
-    b"n" * 255, b" ", b"...", b"\x01",
-]  # fmt: skip
-"""What files are called; the canary of I8 is what some of them hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,8 @@ def tree_read(root: Path) -> Tree:
         entry = Entry("folder", stat.S_IMODE(status.st_mode), status.st_mtime_ns)
         if stat.S_ISLNK(status.st_mode):
             entry = replace(entry, kind="link", content=os.readlink(path))
+        elif stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+            entry = replace(entry, kind=SPECIAL)
         elif stat.S_ISREG(status.st_mode):
             with open(path, "rb") as file:
                 twin = inodes.setdefault((status.st_dev, status.st_ino), name)
@@ -111,16 +107,71 @@ def _mtime_ns(member: tarfile.TarInfo) -> int:
     return int(Decimal(told) * NANOSECONDS) if told else int(member.mtime) * NANOSECONDS
 
 
-def tree_overlay(before: Tree, archive: Tree) -> Tree:
-    """What an overlay makes of a live tree: everything of the archive, and what is in nobody's way."""
-    after = dict(before)
-    for path, entry in sorted(archive.items()):
-        old = after.get(path)
-        if entry.kind != "folder" or (old is not None and old.kind != "folder"):
-            for below in [name for name in after if name.startswith(path + b"/")]:
-                del after[below]
-        after[path] = entry
-    return after
+def tree_stored(tree: Tree) -> Tree:
+    """The entries of a live tree that a backup can hold."""
+    return {path: entry for path, entry in tree.items() if entry.kind != SPECIAL}
+
+
+def tree_restored(live: Tree, backup: Tree, *, overlay: bool) -> tuple[Tree, bool]:
+    """What a restore makes of a live tree, and whether something stays that the backup does not have in its place.
+
+    Special files stay, and so does a live path where the backup had left one out; a folder stays with what it holds.
+    """
+    restoring = _Restored(live, backup, overlay=overlay)
+    restoring.merge(b"")
+    return restoring.after, restoring.stays
+
+
+class _Restored:
+    def __init__(self, live: Tree, backup: Tree, *, overlay: bool) -> None:
+        self._live, self._backup, self._overlay = live, tree_stored(backup), overlay
+        self._left_out = backup.keys() - self._backup.keys()
+        self.after: Tree = {}
+        self.stays = False
+
+    def merge(self, folder: bytes) -> None:
+        """A folder that both sides have."""
+        for path in _children(self._backup, folder):
+            ours, live = self._backup[path], self._live.get(path)
+            if live is not None and ours.kind == live.kind == "folder" and path not in self._left_out:
+                self.after[path] = ours
+                self.merge(path)
+            elif live is not None and (self._stays(path) or self._holds(path)):
+                self._keep(path)
+            else:
+                self.after |= _subtree(self._backup, path)
+        for path in _children(self._live, folder):
+            if path not in self._backup:
+                self._extra(path)
+
+    def _extra(self, path: bytes) -> None:
+        if self._overlay:
+            self.after |= _subtree(self._live, path)
+        elif self._stays(path):
+            self._keep(path)
+        elif self._holds(path):
+            self.stays = True
+            self.after[path] = self._live[path]
+            for child in _children(self._live, path):
+                self._extra(child)
+
+    def _keep(self, path: bytes) -> None:
+        self.stays = True
+        self.after |= _subtree(self._live, path)
+
+    def _stays(self, path: bytes) -> bool:
+        return self._live[path].kind == SPECIAL or path in self._left_out
+
+    def _holds(self, path: bytes) -> bool:
+        return any(self._stays(name) for name in _subtree(self._live, path))
+
+
+def _children(tree: Tree, folder: bytes) -> list[bytes]:
+    return sorted(path for path in tree if path.rpartition(b"/")[0] == folder)
+
+
+def _subtree(tree: Tree, top: bytes) -> Tree:
+    return {path: entry for path, entry in tree.items() if path == top or path.startswith(top + b"/")}
 
 
 def alike(one: Tree, other: Tree, *, overlay: bool = False) -> bool:
@@ -157,107 +208,3 @@ def _twins_named(tree: Tree) -> Tree:
         if entry.kind == "file":
             groups.setdefault(entry.twin, path)
     return {path: replace(entry, twin=groups.get(entry.twin, b"")) for path, entry in tree.items()}
-
-
-def tree_edit(root: Path, rng: Random) -> str:
-    """Change one thing as a game or a customer would; return what."""
-    top = os.fsencode(root)
-    paths = paths_of(root)
-    folders = [top, *(path for path in paths if os.path.isdir(path) and not os.path.islink(path))]
-    files = [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
-    what = rng.choice([*ON_NEW, *ON_FILES, *ON_FILES, "delete", "rename"])
-    new = rng.choice(folders) + b"/" + rng.choice(NAMES)
-    path = rng.choice(paths or [b""])
-    if os.path.lexists(new) or len(new) - len(top) > 2000:
-        return "nothing"
-    try:
-        if what in ON_FILES and files:
-            path = rng.choice(files)
-            ON_FILES[what](path, rng)
-        elif what in ON_NEW:
-            path = new
-            ON_NEW[what](new, rng.choice(files or [b""]), rng)
-        elif what == "rename" and path and not new.startswith(path + b"/"):
-            os.rename(path, new)
-        elif what == "delete" and path:
-            _remove(path)
-        else:
-            return "nothing"
-    except PermissionError:
-        return "nothing, it is immutable"
-    return f"{what} {path[len(top) + 1 :][-40:]!r}"
-
-
-def inode_pass_on(root: Path) -> bool:
-    """Remove a file that has several names, and replace another one by a new file; return whether it has its inode."""
-    files = [path for path in paths_of(root) if stat.S_ISREG(os.lstat(path).st_mode)]
-    linked = [path for path in files if os.lstat(path).st_nlink > 1]
-    others = [path for path in files if os.lstat(path).st_nlink == 1]
-    if not linked or not others:
-        return False
-    number = os.lstat(linked[0]).st_ino
-    for path in linked:
-        if os.lstat(path).st_ino == number:
-            os.unlink(path)
-    fresh = others[-1] + b"~"
-    with open(fresh, "xb") as file:
-        file.write(b"new bytes under an old number")
-        passed = os.fstat(file.fileno()).st_ino == number
-    os.rename(fresh, others[-1])
-    return passed
-
-
-def _write(path: bytes, _file: bytes, rng: Random) -> None:
-    with open(path, "wb") as file:
-        file.write(rng.randbytes(rng.choice([0, 1, 100, 4096, 70_000])))
-
-
-def _append(path: bytes, rng: Random) -> None:
-    with open(path, "ab") as file:
-        file.write(rng.randbytes(10))
-
-
-def _same_size(path: bytes, rng: Random) -> None:
-    """Other bytes, the same size, and now and then the same time too: only the change time tells."""
-    before = os.stat(path)
-    with open(path, "r+b") as file:
-        file.write(rng.randbytes(before.st_size))
-    if rng.random() < 0.5:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def _mode(path: bytes, rng: Random) -> None:
-    os.chmod(path, rng.choice([0o600, 0o644, 0o755]))
-
-
-def _swap_kind(path: bytes, _rng: Random) -> None:
-    os.unlink(path)
-    os.mkdir(path)
-
-
-def _link(path: bytes, file: bytes, _rng: Random) -> None:
-    if file:
-        os.link(file, path)
-
-
-def _symlink(path: bytes, _file: bytes, _rng: Random) -> None:
-    os.symlink(b"../outside", path)
-
-
-def _folder(path: bytes, _file: bytes, _rng: Random) -> None:
-    os.mkdir(path)
-
-
-def _remove(path: bytes) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-
-
-ON_FILES: dict[str, Callable[[bytes, Random], None]] = {
-    "append": _append, "same size": _same_size, "mode": _mode, "swap kind": _swap_kind,
-}  # fmt: skip
-ON_NEW: dict[str, Callable[[bytes, bytes, Random], None]] = {
-    "write": _write, "link": _link, "symlink": _symlink, "folder": _folder,
-}  # fmt: skip

@@ -14,7 +14,7 @@ from common.errors import ApplicationError
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import Tree, mixture_check, tree_read, tree_unpack
+from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 
@@ -66,7 +66,7 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    return found
+    return {path: entry for path, entry in before.items() if entry.kind == SPECIAL} | found
 
 
 def lost_notice(operation: UUID) -> None:

@@ -28,8 +28,9 @@ from orders.services.orders import order_create
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
 from targets import local
+from tests.chaos.edits import tree_edit
 from tests.chaos.processes import FIRED, Sidecar
-from tests.chaos.trees import Tree, tree_edit
+from tests.chaos.trees import Tree
 from tests.chaos.volume import immutable_set
 
 LIMIT = 4

@@ -1,0 +1,130 @@
+"""Changes to a tree, as a game, a customer or an administrator makes them."""
+
+# Names are bytes here, which pathlib does not take:
+# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH112, PTH113, PTH114, PTH116, PTH123, PTH211
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from tests.chaos.trees import paths_of
+
+NAMES = [
+    b"level.dat", b"server.properties", b"region", b"plugins", b"r.0.0.mca", b"-rf", b"a b", b"line\nbreak",
+    b"not \xff UTF-8", "caf\u00e9".encode(), "cafe\u0301".encode(), "\u202egpj.exe".encode(), b"%41", b"\\", b"'\"",
+    b"n" * 255, b" ", b"...", b"\x01",
+]  # fmt: skip
+"""What files are called; the canary of I8 is what some of them hold."""
+
+
+def tree_edit(root: Path, rng: Random) -> str:
+    """Change one thing as a game or a customer would; return what."""
+    top = os.fsencode(root)
+    paths = paths_of(root)
+    folders = [top, *(path for path in paths if os.path.isdir(path) and not os.path.islink(path))]
+    files = [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
+    what = rng.choice([*ON_NEW, *ON_FILES, *ON_FILES, "delete", "rename"])
+    new = rng.choice(folders) + b"/" + rng.choice(NAMES)
+    path = rng.choice(paths or [b""])
+    if os.path.lexists(new) or len(new) - len(top) > 2000:
+        return "nothing"
+    try:
+        if what in ON_FILES and files:
+            path = rng.choice(files)
+            ON_FILES[what](path, rng)
+        elif what in ON_NEW:
+            path = new
+            ON_NEW[what](new, rng.choice(files or [b""]), rng)
+        elif what == "rename" and path and not new.startswith(path + b"/"):
+            os.rename(path, new)
+        elif what == "delete" and path:
+            _remove(path)
+        else:
+            return "nothing"
+    except PermissionError:
+        return "nothing, it is immutable"
+    return f"{what} {path[len(top) + 1 :][-40:]!r}"
+
+
+def inode_pass_on(root: Path) -> bool:
+    """Remove a file that has several names, and replace another one by a new file; return whether it has its inode."""
+    files = [path for path in paths_of(root) if stat.S_ISREG(os.lstat(path).st_mode)]
+    linked = [path for path in files if os.lstat(path).st_nlink > 1]
+    others = [path for path in files if os.lstat(path).st_nlink == 1]
+    if not linked or not others:
+        return False
+    number = os.lstat(linked[0]).st_ino
+    for path in linked:
+        if os.lstat(path).st_ino == number:
+            os.unlink(path)
+    fresh = others[-1] + b"~"
+    with open(fresh, "xb") as file:
+        file.write(b"new bytes under an old number")
+        passed = os.fstat(file.fileno()).st_ino == number
+    os.rename(fresh, others[-1])
+    return passed
+
+
+def _write(path: bytes, _file: bytes, rng: Random) -> None:
+    with open(path, "wb") as file:
+        file.write(rng.randbytes(rng.choice([0, 1, 100, 4096, 70_000])))
+
+
+def _append(path: bytes, rng: Random) -> None:
+    with open(path, "ab") as file:
+        file.write(rng.randbytes(10))
+
+
+def _same_size(path: bytes, rng: Random) -> None:
+    """Other bytes, the same size, and now and then the same time too: only the change time tells."""
+    before = os.stat(path)
+    with open(path, "r+b") as file:
+        file.write(rng.randbytes(before.st_size))
+    if rng.random() < 0.5:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _mode(path: bytes, rng: Random) -> None:
+    os.chmod(path, rng.choice([0o600, 0o644, 0o755]))
+
+
+def _swap_kind(path: bytes, _rng: Random) -> None:
+    os.unlink(path)
+    os.mkdir(path)
+
+
+def _link(path: bytes, file: bytes, _rng: Random) -> None:
+    if file:
+        os.link(file, path)
+
+
+def _symlink(path: bytes, _file: bytes, _rng: Random) -> None:
+    os.symlink(b"../outside", path)
+
+
+def _folder(path: bytes, _file: bytes, _rng: Random) -> None:
+    os.mkdir(path)
+
+
+def _special(path: bytes, _file: bytes, rng: Random) -> None:
+    os.mknod(path, rng.choice([stat.S_IFIFO, stat.S_IFSOCK]) | 0o600)
+
+
+def _remove(path: bytes) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+ON_FILES: dict[str, Callable[[bytes, Random], None]] = {
+    "append": _append, "same size": _same_size, "mode": _mode, "swap kind": _swap_kind,
+}  # fmt: skip
+ON_NEW: dict[str, Callable[[bytes, bytes, Random], None]] = {
+    "write": _write, "link": _link, "symlink": _symlink, "folder": _folder, "special": _special,
+}  # fmt: skip

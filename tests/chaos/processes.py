@@ -138,7 +138,7 @@ class Sidecar:
         }  # fmt: skip
         self._config.write_text("".join(f'{key} = "{value}"\n' for key, value in values.items()))
         self._pid: int | None = None
-        self.fault_fired = False
+        self.fault: StepFault | None = None
 
     @property
     def alive(self) -> bool:
@@ -150,6 +150,7 @@ class Sidecar:
     def start(self, fault: StepFault | None = None) -> bool:
         """Start it, with a fault in it if any; return whether it answers: a fault may end it while it recovers."""
         ready, announce = os.pipe()
+        self.fault = fault
 
         def work() -> None:
             os.dup2(announce, 1)

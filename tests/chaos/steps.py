@@ -175,6 +175,10 @@ def step_take(world: World, rng: Random) -> None:
         if rng.random() < 0.8:
             fault = fault_draw(rng) if rng.random() < 0.55 else None
             _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
+        if world.sidecar.fault is not None and world.sidecar.fault.kind == "inodes":
+            # Only a create may see the tree change: what a restore begins with must be known.
+            world.sidecar.kill()
+            world.sidecar.start()
 
 
 def _worked(world: World, operation: Operation, fault: Any) -> str:

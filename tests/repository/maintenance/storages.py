@@ -13,20 +13,25 @@ from tests.storage.memory import FaultyStorage, MemoryStorage, Result
 
 
 class ScheduledStorage(FaultyStorage):
-    """Runs `before[n]` wholly before call n (from 1), while every other call waits."""
+    """Runs `before[n]` wholly before call n (from 1), while every other call waits, and takes it out of `before`.
 
-    def __init__(self, inner: Storage, before: dict[int, Callable[[], None]]) -> None:
+    must_strike: the test fails when a call does not come; otherwise the caller looks at what is left.
+    """
+
+    def __init__(self, inner: Storage, before: dict[int, Callable[[], None]], *, must_strike: bool = True) -> None:
         super().__init__(inner, at=0)
-        self._before = {at: (due, fault_script(f"what comes before call {at}")) for at, due in before.items()}
+        self._before = before
+        self._faults = {at: fault_script(f"what comes before call {at}") for at in before} if must_strike else {}
         self._turn = threading.RLock()
 
     def call(self, name: str, action: Callable[[], Result]) -> Result:
         with self._turn:
-            due = self._before.pop(len(self.calls) + 1, None)
+            number = len(self.calls) + 1
+            due = self._before.pop(number, None)
             if due is not None:
-                act, fault = due
-                fault.strike()
-                act()
+                if number in self._faults:
+                    self._faults[number].strike()
+                due()
             return super().call(name, action)
 
 

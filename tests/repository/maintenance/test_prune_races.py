@@ -80,7 +80,7 @@ def interleaved(
         for second in places[number:]:
             world.storage.objects, world.clock.now = dict(base), began
             phases = {first: phase, second: phase} if first != second else {first: lambda: (phase(), phase())}
-            storage = ScheduledStorage(world.storage, phases)
+            storage = ScheduledStorage(world.storage, phases, must_strike=False)
             if 0 in phases:
                 phases.pop(0)()
             with suppress(*may_fail):

@@ -61,7 +61,10 @@ class OperationDetailSerializer(OperationSerializer):
 
     order = serializers.UUIDField(source="order_id")
     stays = serializers.SerializerMethodField(
-        help_text="The first of the files that a restore left as they were. Null without the right to read the data."
+        help_text=(
+            "The first of the files that a restore left as they were. "
+            "Null where there are some and the caller may not read the data."
+        )
     )
     phase = serializers.CharField(help_text="What it is doing, while it runs.")
     created_at = UtcField()
@@ -72,7 +75,7 @@ class OperationDetailSerializer(OperationSerializer):
     @extend_schema_field(StaysSerializer(many=True, allow_null=True))
     def get_stays(self, operation: Operation) -> list[dict[str, str]] | None:
         """Their names, where the context says that the caller may see them."""
-        if not self.context.get("named"):
+        if operation.warnings and not self.context.get("named"):
             return None
         return [{"path": item["path"], "reason": item["kind"]} for item in operation.warnings]
 

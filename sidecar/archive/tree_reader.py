@@ -57,7 +57,7 @@ class TreeReader:
             self._ring.close()
 
     def _tree(self, root: int) -> None:
-        self._root, self._mounts = os.path.realpath(os.fsencode(f"/proc/self/fd/{root}")), Mounts(root)
+        self._begin(root)
         with closing(tree_walk(root, warn=self._leave_out)) as walk:
             for found in walk:
                 self._ring.check()
@@ -66,6 +66,9 @@ class TreeReader:
         if self._listing is not None:
             self._listing.finish()
         self._ring.write(END_OF_ARCHIVE)
+
+    def _begin(self, root: int) -> None:
+        self._root, self._mounts = os.path.realpath(os.fsencode(f"/proc/self/fd/{root}")), Mounts(root)
 
     def _entry(self, found: Found) -> None:
         if self._mounts.is_point(found.path, found.status, folder=found.folder):

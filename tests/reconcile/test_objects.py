@@ -102,7 +102,12 @@ def test_where_a_list_fails_nothing_is_deleted_and_nothing_is_gone(at, world, ba
     world.look("I6")
     assert len(world.codes()) == 3
     real = storages.target_open
-    monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(real(target), at=at, fault="forever"))
+
+    def opened(target):
+        # It is opened more than once; that one of them failed is what the report says.
+        return FaultyStorage(real(target), at=at, fault="forever", must_strike=False)
+
+    monkeypatch.setattr(storages, "target_open", opened)
     report = world.look("I6", repair=True)
     assert [blind.where for blind in report.blind] == [world.shop.target.id]
     assert len(world.codes()) == 3

@@ -190,6 +190,7 @@ def test_what_is_replaced_between_being_looked_at_and_opened_is_neither_followed
         entry.symlink_to("before")
     root = root_open(world)
     reader = TreeReader(Ring())
+    reader._begin(root)
     with closing(tree_walk(root, warn=reader.warnings.add)) as walk:
         found = next(walk)
         assert stat.S_IFMT(found.status.st_mode) == file_type

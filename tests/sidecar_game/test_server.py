@@ -102,7 +102,11 @@ def test_half_exchanged_is_the_data_by_whichever_extraction(
     server = GameServer(game, mark)
     extractions = Extractions(root=tmp_path, server=server)
     told = extractions.run(
-        Call(operation="one", fence=1), archive=tmp_path / "archive", mode=Mode.REPLACE, server=Control.AUTO
+        Call(operation="one", fence=1),
+        listing=None,
+        archive=tmp_path / "archive",
+        mode=Mode.REPLACE,
+        server=Control.AUTO,
     )
     with pytest.raises(SourceFailed):
         list(told)

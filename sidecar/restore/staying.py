@@ -2,8 +2,9 @@
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
 backup, so not in the safety backup either. A path that the backup left out for any other reason is not in it, though
-it was there. A mount point can be neither renamed nor written across, so all that is mounted stays. A folder that holds
-one of these stays with it.
+it was there; it goes all the same when it is a companion of a file that comes back, which it would corrupt. A mount
+point can be neither renamed nor written across, so all that is mounted stays. A folder that holds one of these stays
+with it.
 """
 
 from __future__ import annotations
@@ -50,12 +51,13 @@ class Staying:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
 
-    def look(self, found: Found, *, check: Callable[[], None] = lambda: None) -> int | None:
+    def look(self, found: Found, *, companion: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `check` is called for each of them. Raise SourceFailed when the disk fails.
+        `companion`: it belongs to a file that comes back. `check` is called for each of them. Raise SourceFailed when
+        the disk fails.
         """
-        if kind := self._reason(found):
+        if kind := self._reason(found, companion=companion):
             self._stay(kind, found.path)
             return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
@@ -109,8 +111,8 @@ class Staying:
             self._stays.set(folder, Stay.HOLDS)
             self._tell(WarningKind.HOLDS, folder)
 
-    def _reason(self, found: Found) -> WarningKind | None:
-        if self._left_out.get(found.path):
+    def _reason(self, found: Found, *, companion: bool = False) -> WarningKind | None:
+        if not companion and self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
         if self.is_mounted(found):
             return WarningKind.MOUNTED

@@ -60,8 +60,6 @@ class Exchange:
             raise errors[0]
         self._set_barred(b"barred", opened=False)
         for path, metadata in self._listed(b"folders"):
-            if self._staying.cover(path):
-                continue
             with at_entry(path):
                 self._set_folder(path, metadata, keep_special=True)
         self._workspace.sync()
@@ -193,8 +191,10 @@ class Exchange:
     def _listed(self, listed: bytes) -> Iterator[tuple[bytes, Metadata]]:
         with self._workspace.list_read(listed) as folders:
             for mode, uid, gid, mtime_ns, path in records_read(folders):
-                yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
                 self._progress.advance()
+                # What the archive says of a folder that stays is not for it, on neither way.
+                if listed != b"folders" or not self._staying.cover(path):
+                    yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
 
     def _set_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
         """Set a live folder's metadata. With `keep_special` its own setuid, setgid and sticky bits stay: an archive

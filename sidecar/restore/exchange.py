@@ -3,7 +3,7 @@
 The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
 name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
 Nothing is touched that is right already, in neither direction: it may be refused, and then nothing could ever end.
-Files that stay are given their metadata behind the names, in both directions, while their inode is the planned one. A
+Kept files are given their metadata behind the names, in both directions, while their inode is the planned one. A
 game that runs on may change live names meanwhile: what it made instead is set aside like what was planned.
 """
 
@@ -162,7 +162,7 @@ class Exchange:
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _set_kept(self, errors: list[OSError], *, forward: bool) -> None:
-        """Give the files that stay the archive's metadata, or what they had. One that has another inode by now, or on
+        """Give kept files the archive's metadata, or what they had. One that has another inode by now, or on
         the way forward another time, was written after the commit record: it is the game's.
         """
         with contextlib.suppress(FileNotFoundError), self._workspace.list_read(KEPT) as kept:

@@ -37,7 +37,7 @@ TAKE = b"take"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many live paths are taken away, and whether every file that stays was seen where it should be."""
+    """How many live paths are taken away, and whether every file that is kept was seen where it should be."""
 
     removed: int
     kept_all: bool

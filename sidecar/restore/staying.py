@@ -21,7 +21,6 @@ from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
-from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import STAYING, Workspace
 from sidecar_client.listing import Listing, ListingDamaged, ListingRefused
 
@@ -177,7 +176,7 @@ def staying_read(workspace: Workspace) -> WarningLog:
 
 def staying_listed(workspace: Workspace) -> Iterator[tuple[WarningKind, bytes]]:
     """Each path that stays, with its reason."""
-    if status_at(STAYING, at=workspace.fd) is None:
+    if not workspace.has_list(STAYING):
         return
     with workspace.list_read(STAYING) as staying:
         for kind, path in records_read(staying):

@@ -260,7 +260,7 @@ def test_folder_that_stays_is_not_touched_on_the_way_back(place: Path, root: Pat
     fault = fault_script("the sync behind the exchange fails")
 
     def fails(_step: int, name: str) -> None:
-        if name == "sync_volume" and volume.steps.count(name) == 3:  # noqa: PLR2004 - the exchange's
+        if name == "sync_volume" and volume.steps.count(name) == 3:
             fault.strike()
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 

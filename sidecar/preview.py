@@ -24,6 +24,7 @@ from sidecar.restore.staying import Stay, Staying
 from sidecar_client.listing import (
     FILE,
     FOLDER,
+    HARD_LINK,
     LEFT_OUT,
     SYMLINK,
     Entry,
@@ -165,7 +166,8 @@ class _Comparison:
         order = walk_order(entry.path)
         while self._live is not None and walk_order(self._live.path) < order:
             self._live_only(self._live)
-        self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
+        if entry.kind in (FILE, HARD_LINK, FOLDER):
+            self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
         if self._live is None or self._live.path != entry.path:
             if entry.kind != LEFT_OUT and not self._is_left(entry.path):
                 self._writes(ChangeKind.ADDED, entry)
@@ -194,11 +196,10 @@ class _Comparison:
         """A path that the archive has, or left out, and that is live."""
         if self._is_left(entry.path):
             return
-        if live.found is not None and self._staying.is_mounted(live.found):
+        if entry.kind == LEFT_OUT:
+            self._left_out(live)
+        elif live.found is not None and self._staying.is_mounted(live.found):
             self._leave(live.path)
-        elif entry.kind == LEFT_OUT:
-            if self._mode is Mode.REPLACE:
-                self._leave(live.path)
         elif not self._contents.same(entry, live.found):
             if not self._may_go(live, whole=entry.kind != FOLDER or not _is_folder(live)):
                 self._leave(live.path)
@@ -207,22 +208,36 @@ class _Comparison:
             if entry.kind != FOLDER:
                 self._replaced = entry.path + b"/"
 
+    def _left_out(self, live: _Live) -> None:
+        if self._is_companion(live):
+            self._takes(live)
+        elif self._mode is Mode.REPLACE:
+            self._leave(live.path)
+
     def _live_only(self, live: _Live) -> None:
         self._contents.check()
-        is_file = live.found is not None and stat.S_ISREG(live.found.status.st_mode)
-        if not self._is_left(live.path) and self._goes(live, is_file=is_file):
-            if self._may_go(live, whole=True):
-                size = live.found.status.st_size if live.found and is_file else 0
-                self._count(Change(ChangeKind.REMOVED, live.path, size))
-            else:
-                self._leave(live.path, whole=self._staying.known(live.path) is not Stay.HOLDS)
+        if not self._is_left(live.path) and self._goes(live):
+            self._takes(live)
         self._live = next(self._rest, None)
 
-    def _goes(self, live: _Live, *, is_file: bool) -> bool:
+    def _goes(self, live: _Live) -> bool:
         """Whether the archive has no place for a live path that it lacks."""
-        if self._mode is Mode.REPLACE or _is_below(live.path, self._replaced):
-            return True
-        return is_file and live.found is not None and self._passed.take_along(live.path, at=live.found.folder)
+        return self._mode is Mode.REPLACE or _is_below(live.path, self._replaced) or self._is_companion(live)
+
+    def _is_companion(self, live: _Live) -> bool:
+        found = live.found
+        if found is None or not stat.S_ISREG(found.status.st_mode):
+            return False
+        return self._passed.take_along(live.path, at=found.folder)
+
+    def _takes(self, live: _Live) -> None:
+        """A live path goes, unless it stays."""
+        if live.found is not None and self._may_go(live, whole=True):
+            status = live.found.status
+            size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+            self._count(Change(ChangeKind.REMOVED, live.path, size))
+        else:
+            self._leave(live.path, whole=self._staying.known(live.path) is not Stay.HOLDS)
 
     def _may_go(self, live: _Live, *, whole: bool) -> bool:
         """Whether a restore may remove or replace a live path; with `whole`, all that is below it too."""

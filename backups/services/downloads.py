@@ -78,10 +78,11 @@ class Download(Iterator[bytes]):
         self._held = True
         self._pieces: Iterator[bytes] | None = None
         try:
+            if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
+                # Nothing else would tell whoever puts the parts of a damaged plain archive together. Nothing was read,
+                # so there is nothing to note.
+                raise ArchiveDamagedError
             with damage_noted(asset.backup):
-                if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
-                    # Nothing else would tell whoever puts the parts of a damaged plain archive together.
-                    raise ArchiveDamagedError
                 self._reader: AssetReader = asset_open(asset)
         except BaseException:
             self.close()

@@ -114,6 +114,12 @@ def _detail(operation: Operation, backup: Backup | None) -> str:
         return _("Your server was not changed.")
     if operation.error_code:
         return error_detail(code=operation.error_code, params=operation.error_params)
+    if stays := operation.warnings_total:
+        return ngettext(
+            "%(total)s file or folder stays as it was, because no backup could bring it back.",
+            "%(total)s files and folders stay as they were, because no backup could bring them back.",
+            stays,
+        ) % {"total": stays}
     if operation.kind == OperationKind.CREATE and backup is not None and (count := backup.warnings_total):
         return ngettext("It has %(count)s warning.", "It has %(count)s warnings.", count) % {"count": count}
     return ""

@@ -3,7 +3,7 @@
 The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
 name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
 Nothing is touched that is right already, in neither direction: it may be refused, and then nothing could ever end.
-Files that stay are given their metadata behind the names, in both directions, while their inode is the planned one. A
+Kept files are given their metadata behind the names, in both directions, while their inode is the planned one. A
 game that runs on may change live names meanwhile: what it made instead is set aside like what was planned.
 """
 
@@ -60,8 +60,6 @@ class Exchange:
             raise errors[0]
         self._set_barred(b"barred", opened=False)
         for path, metadata in self._listed(b"folders"):
-            if self._staying.cover(path):
-                continue
             with at_entry(path):
                 self._set_folder(path, metadata, keep_special=True)
         self._workspace.sync()
@@ -164,7 +162,7 @@ class Exchange:
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _set_kept(self, errors: list[OSError], *, forward: bool) -> None:
-        """Give the files that stay the archive's metadata, or what they had. One that has another inode by now, or on
+        """Give kept files the archive's metadata, or what they had. One that has another inode by now, or on
         the way forward another time, was written after the commit record: it is the game's.
         """
         with contextlib.suppress(FileNotFoundError), self._workspace.list_read(KEPT) as kept:
@@ -193,8 +191,10 @@ class Exchange:
     def _listed(self, listed: bytes) -> Iterator[tuple[bytes, Metadata]]:
         with self._workspace.list_read(listed) as folders:
             for mode, uid, gid, mtime_ns, path in records_read(folders):
-                yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
                 self._progress.advance()
+                # What the archive says of a folder that stays is not for it, on neither way.
+                if listed != b"folders" or not self._staying.cover(path):
+                    yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
 
     def _set_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
         """Set a live folder's metadata. With `keep_special` its own setuid, setgid and sticky bits stay: an archive

@@ -1,4 +1,4 @@
-"""The live files that stay: they have the archive's content, and are watched until the plan is sure of them.
+"""The live files that are kept: they have the archive's content, and are watched until the plan is sure of them.
 
 A line of the list `kept` is one of them: its number among the archive's files; its inode, size, mtime and ctime as they
 were compared; the metadata that it should have and the one that it had, mode, owner, group and mtime each; its path.
@@ -43,12 +43,12 @@ class KeptFiles:
         self._comparison = None
 
     def has(self, path: bytes) -> bool:
-        """Whether a live path is one that stays."""
+        """Whether a live path is one of them."""
         return bool(self._table.get(path))
 
     def look_again(self, *, give_up: bool) -> bytearray | None:
         """Keep no longer what was touched meanwhile, or with `give_up` nothing at all. Return a byte for each of the
-        archive's files, 1 for those that are to be staged instead; None when all stay.
+        archive's files, 1 for those that are to be staged instead; None when all are kept.
         """
         moved = bytearray(self._total)
         with self._workspace.list_read(KEPT) as kept:

@@ -37,7 +37,7 @@ TAKE = b"take"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many live paths are taken away, and whether every file that stays was seen where it should be."""
+    """How many live paths are taken away, and whether every file that is kept was seen where it should be."""
 
     removed: int
     kept_all: bool
@@ -163,16 +163,17 @@ class _Planning:
                 continue
             if path == RESERVED or status_at(name, at=staged_fd) is not None:
                 continue
-            if self._mode is not Mode.REPLACE and not self._is_companion(folder, name, staged_fd, live_fd):
-                continue
-            self._take(path, name, live_fd)
+            companion = self._is_companion(folder, name, staged_fd, live_fd)
+            if companion or self._mode is Mode.REPLACE:
+                self._take(path, name, live_fd, companion=companion)
 
-    def _take(self, path: bytes, name: bytes, live_fd: int) -> None:
+    def _take(self, path: bytes, name: bytes, live_fd: int, *, companion: bool = False) -> None:
         """Take a live name away unless it stays; of a folder that holds what stays, the rest has its turn later."""
         live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
         goes = None
         if self._staying.known(path) is Stay.GOES:
-            goes = self._staying.look(Found(path, name, live_fd, live), check=self._progress.advance)
+            found = Found(path, name, live_fd, live)
+            goes = self._staying.look(found, companion=companion, check=self._progress.advance)
         if goes:
             self._note_barred(path, live)
             self._move(TAKE, live.st_ino, path)

@@ -112,7 +112,7 @@ class Preparation:
     def _stage_and_plan(self, workspace: Workspace, comparison: Comparison | None) -> ExtractSummary:
         """Stage what differs and write the plan.
 
-        A file that stays but was touched since it was compared is staged after all, and the plan made anew, until none
+        A kept file that was touched since it was compared is staged after all, and the plan made anew, until none
         is found: that look is the last thing before the commit record. Under a game that keeps on touching them all
         files are staged.
         """

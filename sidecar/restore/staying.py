@@ -2,8 +2,9 @@
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
 backup, so not in the safety backup either. A path that the backup left out for any other reason is not in it, though
-it was there. A mount point can be neither renamed nor written across, so all that is mounted stays. A folder that holds
-one of these stays with it.
+it was there; it goes all the same when it is a companion of a file that comes back, which it would corrupt. A mount
+point can be neither renamed nor written across, so all that is mounted stays. A folder that holds one of these stays
+with it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
-from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import STAYING, Workspace
 from sidecar_client.listing import Listing, ListingDamaged, ListingRefused
 
@@ -50,12 +50,13 @@ class Staying:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
 
-    def look(self, found: Found, *, check: Callable[[], None] = lambda: None) -> int | None:
+    def look(self, found: Found, *, companion: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `check` is called for each of them. Raise SourceFailed when the disk fails.
+        `companion`: it belongs to a file that comes back. `check` is called for each of them. Raise SourceFailed when
+        the disk fails.
         """
-        if kind := self._reason(found):
+        if kind := self._reason(found, companion=companion):
             self._stay(kind, found.path)
             return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
@@ -77,7 +78,8 @@ class Staying:
 
         def stay(kind: WarningKind, path: bytes) -> None:
             nonlocal holds
-            if kind is not WarningKind.VANISHED:
+            # What lies below a path that stays wholly stays with it, and takes nothing of it back.
+            if kind is not WarningKind.VANISHED and not (inside and path.startswith(inside)):
                 holds = True
                 self._stay(kind, path, top=top.path)
 
@@ -108,8 +110,8 @@ class Staying:
             self._stays.set(folder, Stay.HOLDS)
             self._tell(WarningKind.HOLDS, folder)
 
-    def _reason(self, found: Found) -> WarningKind | None:
-        if self._left_out.get(found.path):
+    def _reason(self, found: Found, *, companion: bool = False) -> WarningKind | None:
+        if not companion and self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
         if self.is_mounted(found):
             return WarningKind.MOUNTED
@@ -174,7 +176,7 @@ def staying_read(workspace: Workspace) -> WarningLog:
 
 def staying_listed(workspace: Workspace) -> Iterator[tuple[WarningKind, bytes]]:
     """Each path that stays, with its reason."""
-    if status_at(STAYING, at=workspace.fd) is None:
+    if not workspace.has_list(STAYING):
         return
     with workspace.list_read(STAYING) as staying:
         for kind, path in records_read(staying):

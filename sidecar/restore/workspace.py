@@ -25,8 +25,9 @@ class Workspace:
     Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
     what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
-    folders to be counted), `barred` (live folders to be opened up for it), `moves` (the steps), `kept` (live files that
-    stay, with their metadata), `staying` (live paths that are neither removed nor replaced; it stays with the journal),
+    folders that lose some of what is in them), `barred` (live folders to be opened up for it), `moves` (the steps),
+    `kept` (live files that have the archive's content, with their metadata), `staying` (live paths that no backup could
+    bring back and that are neither removed nor replaced; the list lasts as long as the journal),
     `piecewise` (live folders whose content was moved name by name, as they were).
     """
 

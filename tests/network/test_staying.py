@@ -378,6 +378,24 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
     assert (place.world / "level.dat").read_bytes() == b"as it was"
 
 
+def test_new_folder_keeps_all_of_a_mounted_volume_and_what_is_locked_in_it(place: Place) -> None:
+    """A fresh ext4 volume has root's `lost+found`, which stays for a reason of its own."""
+    backup = place.create()
+    place.file("new/gone")
+    volume = place.file("new/deep/volume/hidden").parent
+    with mounted("-t", "tmpfs", "-o", "mode=755", "none", at=volume):
+        (volume / "lost+found").mkdir(mode=0o700)
+        for name in ("a", "z"):
+            place.file(f"new/deep/volume/{name}")
+        assert place.stays(backup) == ["new", "new/deep", "new/deep/volume"]
+
+        operation = place.restore(backup)
+
+        assert told(operation) == {"new": "holds", "new/deep": "holds", "new/deep/volume": "mounted"}
+        assert sorted(path.name for path in volume.iterdir()) == ["a", "lost+found", "z"]
+        assert not (place.world / "new/gone").exists()
+
+
 @pytest.mark.parametrize("form", ["absolute", "relative", "through another link"])
 def test_link_that_leads_out_is_said(place: Place, client: Client, form: str) -> None:
     outside = place.daemon.folder / "outside"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from sidecar.preview import ChangeKind
 from sidecar.restore.outcomes import Mode
-from tests.sidecar_archive.listings import packed, preview
+from tests.sidecar_archive.listings import file_line, listing_of, packed, preview, told
 
 
 def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:
@@ -32,3 +34,23 @@ def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:
     found = preview(world, listing, Mode.OVERLAY)
     removed = [change.path for change in found.changes if change.kind is ChangeKind.REMOVED]
     assert sorted(map(os.fsdecode, removed)) == going
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_companion_that_the_backup_left_out_is_told_to_go(world: Path, mode: Mode) -> None:
+    """As a restore has it; what else the backup left out stays."""
+    head = b"SQLite format 3\0"
+    for name in ("a.db", "a.db-wal", "b"):
+        (world / name).write_bytes(head)
+    (world / "a.db").chmod(0o644)
+    left_out = (b"x 0 0 0 0 0 0 %b vanished" % name for name in (b"a.db-wal", b"b"))
+    found = preview(world, listing_of(file_line(b"a.db", content=head), *left_out), mode)
+    stays = [(ChangeKind.STAYS, b"b", 0)] if mode is Mode.REPLACE else []
+    assert told(found) == [(ChangeKind.REMOVED, b"a.db-wal", len(head)), *stays]
+
+
+@pytest.mark.parametrize("line", [b"x 0 0 0 0 0 0 a.db vanished", b"l 511 0 0 0 0 0 a.db elsewhere"])
+def test_nothing_belongs_to_a_file_that_the_backup_does_not_have(world: Path, line: bytes) -> None:
+    (world / "a.db-wal").write_bytes(b"1")
+    found = preview(world, listing_of(line), Mode.OVERLAY)
+    assert all(change.kind is not ChangeKind.REMOVED for change in found.changes)

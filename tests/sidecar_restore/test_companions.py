@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.restore.extraction import Mode, outcome_release
+from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.trees import write
@@ -135,6 +136,28 @@ def test_newer_companions_go_and_other_newer_files_stay(
     assert files - {f".savepoint/{OPERATION}/journal"} == {*backup, *staying}
     assert all((root / folder / name).read_bytes() == data for name, data in backup.items())
     assert summary.removed == len(newer) - len(staying)
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", ["a.db-wal", "a.db-journal", "level.dat_old", "000010.log"])
+def test_companion_goes_though_the_backup_left_an_earlier_one_out(
+    place: Path, root: Path, extract: Extract, mode: Mode, name: str
+) -> None:
+    """A log often vanishes while it is packed; the live one is of a later state, and can be read and kept."""
+    backup = {"a.db": b"SQLite format 3\0", "level.dat": b"1", "CURRENT": b"MANIFEST-000004\n", "MANIFEST-000004": b"1"}
+    for other, data in backup.items():
+        write(root / "world" / other, data)
+    archive = pack(root, place / "a.tar.gz")
+    left_out = [b"x 0 0 0 0 0 0 world/%b vanished" % each for each in sorted([name.encode(), b"notes"])]
+    listing = write(place / "a.listing", listing_of(*left_out))
+    for newer in (name, "notes"):
+        write(root / "world" / newer, b"newer")
+
+    summary = extract(archive, mode, listing=listing)
+
+    assert sorted(path.name for path in (root / "world").iterdir()) == sorted([*backup, "notes"])
+    told = [warning.path for warning in summary.staying.kept]
+    assert (summary.removed, told) == (1, [b"world/notes"] if mode is Mode.REPLACE else [])
 
 
 def test_companions_in_the_backup_come_back_with_it(place: Path, root: Path, extract: Extract) -> None:

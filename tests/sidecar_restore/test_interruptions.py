@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.errors import SidecarError
+from sidecar.errors import SidecarError, SourceFailed
 from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read, outcome_release
-from tests.sidecar_restore.archives import gnu_pack
+from tests.faults import fault_script
+from tests.sidecar_archive.listings import listing_of
+from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.trees import live, settle, write
@@ -245,6 +247,29 @@ def test_failing_at_any_step_it_is_wholly_old_and_says_so_or_wholly_new(case: Ca
         assert ends[-1] is kind
 
     assert [kind for kind, _ in groupby(ends)] == [OutcomeKind.NONE, OutcomeKind.ROLLED_BACK, OutcomeKind.COMPLETED]
+
+
+def test_folder_that_stays_is_not_touched_on_the_way_back(place: Path, root: Path, extract: Extract) -> None:
+    write(root / "a", b"old")
+    (root / "stays").mkdir(mode=0o511)
+    parts = member(b"a", b"new"), member(b"stays", kind=b"5", mode=0o555), member(b"stays/file", b"new")
+    archive = compressed(place / "a.tar.gz", *parts)
+    listing = write(place / "a.listing", listing_of(b"x 0 0 0 0 0 0 stays unreadable"))
+    before = live(root)
+    volume = Stepping()
+    fault = fault_script("the sync behind the exchange fails")
+
+    def fails(_step: int, name: str) -> None:
+        if name == "sync_volume" and volume.steps.count(name) == 3:
+            fault.strike()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    volume.before = fails
+    with pytest.raises(SourceFailed):
+        extract(archive, listing=listing, filesystem=volume)
+
+    assert outcome_read(root=root, operation=OPERATION).kind is OutcomeKind.ROLLED_BACK
+    assert live(root) == before
 
 
 def failure_of(work: Callable[[], object]) -> str:

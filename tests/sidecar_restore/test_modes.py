@@ -69,14 +69,12 @@ def test_a_name_of_one_kind_gives_way_to_another(
     write(root / "file to link", b"old")
     (root / "link to file").symlink_to("file to link")
     (root / "folder to link" / "empty").mkdir(parents=True)
-    os.mkfifo(root / "pipe to file")
     world = place / "world"
     write(world / "folder to file", b"new")
     write(world / "file to folder" / "x" / "y", b"new")
     (world / "file to link").symlink_to("nowhere")
     write(world / "link to file", b"new")
     (world / "folder to link").symlink_to("/")
-    write(world / "pipe to file", b"new")
     settle(world)
 
     summary = extract(gnu_pack(world, place / "a.tar.gz", "pax"), mode, filesystem=volume)
@@ -119,15 +117,19 @@ def test_live_folders_keep_their_inodes_and_files_that_are_open_their_content(
     assert (root / "world" / "region" / "r.mca").read_bytes() == b"new"
 
 
-def test_what_is_no_file_goes_away_with_the_rest(place: Path, root: Path, extract: Extract) -> None:
+def test_what_no_backup_takes_stays_and_is_named(place: Path, root: Path, extract: Extract) -> None:
     os.mkfifo(root / "pipe")
+    os.mkfifo(root / "b")
+    write(root / "c")
     server = socket.socket(socket.AF_UNIX)
     with server:
         server.bind(str(root / "socket"))
-        summary = extract(compressed(place / "a.tar.gz", member(b"a")))
+        summary = extract(compressed(place / "a.tar.gz", member(b"a"), member(b"b", b"new")))
 
-    assert list(live(root)) == [b"a"]
-    assert summary.removed == 2
+    assert sorted(live(root)) == [b"a", b"b", b"pipe", b"socket"]
+    assert (root / "b").is_fifo()
+    assert sorted(warning.path for warning in summary.staying.kept) == [b"b", b"pipe", b"socket"]
+    assert summary.removed == 1
 
 
 def test_a_tree_of_any_depth_is_taken_away(place: Path, root: Path, extract: Extract) -> None:

@@ -176,6 +176,17 @@ def test_warnings_of_a_backup_are_told_with_its_end(site, owner):
     assert told(poll(owner, page)) == [("ok", "“Nightly” is ready. It has 2 warnings.")]
 
 
+@pytest.mark.parametrize("kind", ["restore", "undo"])
+def test_what_a_restore_left_as_it_was_is_told_with_its_end(kind, site, owner):
+    backup = begun(site, kind)
+    page = owner.get(site.page)
+    Operation.objects.update(warnings_total=2)
+    end(backup, "succeeded")
+    ((tone, text),) = told(poll(owner, page))
+    assert tone == "ok"
+    assert "2 files and folders stay as they were" in text
+
+
 def test_backup_deleted_since_is_not_told(site, owner):
     backup = begun(site, "create")
     owner.get(site.page)

@@ -235,7 +235,7 @@ def test_failing_at_any_step_it_is_wholly_old_and_says_so_or_wholly_new(case: Ca
     """`after`: the step was done, and an error reported all the same."""
     ends = []
     for step in range(1, case.steps + 1):
-        said = failure_of(lambda: case.run(**{when: fails_at(step)}))  # noqa: B023 - it is over before the loop goes on
+        said = failure_of(lambda: case.run(**{when: fails_at(step, must_strike=when == "before")}))  # noqa: B023 - over by then
         kind = outcome_read(root=case.root, operation=OPERATION).kind
         assert (said, kind) in {
             ("source_failed", OutcomeKind.NONE),

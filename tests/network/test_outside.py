@@ -1,5 +1,7 @@
 """Parts of a data root that lie outside it: mounted volumes, and links that lead out."""
 
+# ruff: noqa: F811 - a fixture is found by its name
+
 from __future__ import annotations
 
 import subprocess

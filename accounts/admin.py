@@ -82,7 +82,7 @@ class UserAdmin(ListedLookups, NamesChecked, DjangoUserAdmin):  # type: ignore[t
 
 
 @admin.register(Group)
-class GroupAdmin(ListedLookups, DjangoGroupAdmin):
+class GroupAdmin(ListedLookups, NamesChecked, DjangoGroupAdmin):
     """Groups of staff. Only superusers write them: a permission that a group has, each of its members has."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

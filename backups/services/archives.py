@@ -136,9 +136,11 @@ def listing_open(backup: Backup) -> AssetReader:
     if asset is None or stored_bytes is None:
         raise PreviewUnavailable
     storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
-    if not asset.sealed:
-        return AssetReader(key=key, size=stored_bytes, storage=storage, sealed=None)
     with storage_errors():
+        if storage.size(key) != stored_bytes:
+            raise ArchiveDamagedError
+        if not asset.sealed:
+            return AssetReader(key=key, size=stored_bytes, storage=storage, sealed=None)
         reader = SealReader(
             data_key=data_key_get(customer=asset.customer, target=asset.target),
             context=listing_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
@@ -118,3 +118,11 @@ def test_staff_without_permissions_have_their_own_pages_and_no_others(pages):
             continue
         for method in ("get", "post"):
             assert getattr(client, method)(path).status_code in (403, 404, 405), (method, name, path)
+
+
+@pytest.mark.parametrize(("name", "made"), [("Night shift", True), ("Night\u202eshift", False), ("a\u200bb", False)])
+def test_names_of_groups_follow_the_rule_of_all_names(name, made, db):
+    client = Client()
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    assert client.post("/admin/auth/group/add/", {"name": name}).status_code == (302 if made else 200)
+    assert Group.objects.filter(name=name).exists() is made

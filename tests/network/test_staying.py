@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
 from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.work.run import operation_answer
@@ -326,10 +326,16 @@ def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
     assert page.count("plugins/&lt;secret&gt;") == 2
 
 
-def test_listing_that_is_lost_costs_no_restore(place: Place) -> None:
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "plain"])
+@pytest.mark.parametrize("loss", ["cut", "longer", "gone"])
+def test_listing_that_is_lost_costs_no_restore(place: Place, loss: str, *, sealed: bool) -> None:
+    StorageTarget.objects.update(sealed=sealed)
     backup = place.create()
     listing = Path(place.shop.target.options["root"], f"{backup.asset.key}.listing")
-    listing.write_bytes(listing.read_bytes()[:-1])
+    content = listing.read_bytes()
+    listing.unlink()
+    if loss != "gone":
+        listing.write_bytes(content[:-1] if loss == "cut" else content + b"x")
     os.mkfifo(place.world / "pipe")
     place.file("extra")
 

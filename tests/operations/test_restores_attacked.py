@@ -12,6 +12,7 @@ from backups.errors import NothingToUndo, PreviewUnavailable
 from backups.models import Backup, BackupStatus, Operation, OperationState
 from backups.selectors import restore_undoable
 from backups.services import sidecars
+from backups.services.archives import target_open
 from backups.services.operations import operation_cancel
 from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore
@@ -141,6 +142,9 @@ def test_one_that_an_earlier_attempt_finished_is_let_go_unless_it_was_locked(sho
 def test_a_lost_listing_is_not_called_a_damaged_backup(lost, shop, monkeypatch):
     root = Path(shop.target.options["root"])
     (root / "backups").mkdir(parents=True)
+    with target_open(shop.target).writer("other", expected_size=1) as writer:
+        writer.write(b"1")
+        writer.commit()
     backup = BackupFactory(
         provision=shop.server, listing_bytes=1, asset__customer=shop.order.customer, asset__target=shop.target
     )

@@ -48,6 +48,7 @@ NO_PAGES = {
     "page-order-backups",
     "page-backup-detail",
     "page-backup-lock",
+    "page-backup-accept",
     "page-backup-download",
     "page-backup-retry",
     "page-operation-cancel",

@@ -99,7 +99,8 @@ def test_a_name_is_text_wherever_it_is_shown(name, house, visit):
     page.keyboard.press("Escape")
 
     row(page, name).get_by_role("link", name="Restore").click()
-    page.get_by_role("radio", name="Remove them").check()
+    page.get_by_text("More choices").click()
+    page.get_by_role("checkbox", name="Keep no copy of what is there now").check()
     expect(page.get_by_role("textbox", name=name)).to_be_visible()
     page.get_by_role("definition").get_by_role("link", name=name).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)

@@ -43,6 +43,8 @@ BODY_BYTES_A_SECOND: Final = 16 << 10
 BODIES_BYTES_MAX: Final = 128 << 20
 """What all bodies take together while they arrive."""
 RETRY_SECONDS: Final = 10
+REFUSED_SECONDS: Final = 1
+"""A refused client has so long to read why before its connection ends."""
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +109,9 @@ class Front:
             await _refuse(send, HTTPStatus.BAD_REQUEST)
         except BodyRefused as refused:
             await _refuse(send, refused.status)
+            # The server goes on waiting for the rest of a body, even after its answer.
+            await asyncio.sleep(REFUSED_SECONDS)
+            connection_abort(client=scope["client"], server=scope["server"])
         except Exception:
             logger.exception("a request failed outside the application")
             await _refuse(send, HTTPStatus.INTERNAL_SERVER_ERROR)

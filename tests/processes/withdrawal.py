@@ -14,6 +14,7 @@ def main() -> None:
 
     django.setup()
 
+    from django.contrib.auth import SESSION_KEY
     from django.contrib.sessions.models import Session
     from django.utils import timezone
 
@@ -31,7 +32,11 @@ def main() -> None:
         "token expired": lambda: tokens.update(expires_at=timezone.now()),
         "token narrowed": lambda: tokens.update(scopes=["backups:read"]),
         "right withdrawn": lambda: OrderUserPermission.objects.filter(content_object=order).delete(),
-        "session ended": lambda: Session.objects.all().delete(),
+        "session ended": lambda: [
+            session.delete()
+            for session in Session.objects.all()
+            if session.get_decoded().get(SESSION_KEY) == str(owner.pk)
+        ],
         "password changed": lambda: User.objects.filter(id=owner.id).update(password="!another"),
         "account disabled": lambda: User.objects.filter(id=owner.id).update(is_active=False),
         "order transferred": lambda: Order.objects.filter(id=order.id).update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,9 @@ class Work:
     @property
     def shape(self) -> tuple[int, list[str]]:
         """The hashes, and the statements of the queries of tables that know accounts."""
-        kinds = [sql.split(" WHERE ")[0] for sql in self.queries if "accounts_" in sql or "mfa_" in sql]
+        # PostgreSQL's cursors are numbered.
+        named = (re.sub(r'"_django_curs_[^"]*"', "cursor", sql) for sql in self.queries)
+        kinds = [sql.split(" WHERE ")[0] for sql in named if "accounts_" in sql or "mfa_" in sql]
         return self.hashes, kinds
 
 

@@ -1,6 +1,5 @@
 /* Savepoint's pages work without scripts; this makes them nicer. htmx does the requests, this listens to its events.
-   Attributes: data-poll, data-announce, data-close, data-dismiss, data-copy, data-copied, data-when-mode,
-   data-when-checked. */
+   Attributes: data-poll, -announce, -close, -dismiss, -copy, -copied, -when-mode, -when-checked. */
 (() => {
   "use strict";
   const root = document.documentElement;

@@ -170,7 +170,12 @@ def step_take(world: World, rng: Random) -> None:
         world.sidecar_ensure()
     for operation in world.live():
         if operation.kind != "delete" and rng.random() < 0.3:
-            kinds = ["die", "full", "error", *(["inodes"] * 3 if operation.kind == "create" else [])]
+            kinds = [
+                "die",
+                "full",
+                "error",
+                *(["inodes"] * 3 if operation.kind == "create" and not world.restores else []),
+            ]
             _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(kinds)))  # noqa: B023
         if rng.random() < 0.8:
             fault = fault_draw(rng) if rng.random() < 0.55 else None

@@ -28,7 +28,7 @@ from common.admin import FleetAdmin, ListedLookups, NamesChecked, ReadOnlyAdmin,
 
 WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
 WAYS_IN = ("username", "email", "password")
-"""Who sets one of these of somebody else signs in as them: an address is where the mail for a new password goes."""
+"""Setting one of these of another user lets one sign in as them: the mail for a new password goes to the address."""
 
 # Addresses live on the user, sessions are each user's own business; a second factor has a page without its secrets.
 for _model in (EmailAddress, Authenticator, UserSession, Group):

@@ -22,7 +22,7 @@ def user_by_name(username: str) -> User:
 
 
 def user_by_login(login: str) -> User | None:
-    """Who signs in with this: their e-mail address goes before somebody's user name, upper and lower case are one.
+    """The user who signs in with this: an e-mail address goes before a user name, upper and lower case are one.
 
     Both are always looked up: the time that it takes does not tell which of them exists.
     """

@@ -1,4 +1,4 @@
-"""What the portal itself depends on, and the error that says which of it is away."""
+"""The services that the portal depends on, and the error that says which of them is away."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ BODY_STALLED_SECONDS: Final = 30
 BODY_BYTES_A_SECOND: Final = 16 << 10
 """A body that arrives more slowly than this is not waited for."""
 BODIES_BYTES_MAX: Final = 128 << 20
-"""What all bodies take together while they arrive."""
+"""The memory that all bodies take together while they arrive."""
 RETRY_SECONDS: Final = 10
 REFUSED_SECONDS: Final = 1
 """A refused client has so long to read why before its connection ends."""

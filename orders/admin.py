@@ -63,7 +63,7 @@ class MemberForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic wh
 
     right = forms.ChoiceField(label=_("right"), choices=[(right.value, right.value) for right in OrderRight])
     granted_by: User
-    """Who fills the form in; set by the page."""
+    """The user who fills the form in; set by the page."""
 
     class Meta:
         model = OrderUserPermission

@@ -70,7 +70,7 @@ class Extractions:
                 return
 
     def outcome(self, *, operation: str) -> Outcome:
-        """What became of the operation's extraction. One that nobody is at, as it could not be ended, has an error."""
+        """The outcome of the operation's extraction. One that could not be ended, and is left, has an error."""
         with self._lock:
             if self._runs(operation):
                 return Outcome(OutcomeKind.RUNNING)

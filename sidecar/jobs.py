@@ -77,7 +77,7 @@ class Job(Generic[P, R]):
         return self._future.result()
 
     def error(self) -> SidecarError | None:
-        """What the work failed with, if it has ended so."""
+        """The error that the work failed with, if it has ended so."""
         error = self._future.exception() if self.done() else None
         return error if isinstance(error, SidecarError) else None
 

@@ -142,7 +142,7 @@ class ExtractProgress:
 
 @dataclass(frozen=True, slots=True)
 class ExtractResult:
-    """What an extraction left: files and bytes of the archive, and live paths that it took away.
+    """The result of an extraction: files and bytes of the archive, and live paths that it took away.
 
     `staying`: the first 1000 live paths that were neither removed nor replaced, of `staying_total`.
     """

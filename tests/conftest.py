@@ -38,7 +38,7 @@ def in_memory() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def every_fault_strikes() -> Iterator[None]:
-    """What a test scripts to fail has failed when it is over, whatever the test itself looks at."""
+    """Each fault that a test scripts has struck when the test is over."""
     faults_missed()
     yield
     missed = faults_missed()

@@ -26,7 +26,7 @@ def fault_script(what: str) -> Fault:
 
 
 def faults_missed() -> list[str]:
-    """What was scripted since the last look and never struck."""
+    """The faults scripted since the last look that never struck."""
     missed = [fault.what for fault in _scripted if not fault.struck.is_set()]
     _scripted.clear()
     return missed

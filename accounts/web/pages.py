@@ -22,7 +22,7 @@ from common.api.problems import request_id_of
 from common.errors import ApplicationError
 
 SIGN_IN = 'Cookie realm="Savepoint"'
-"""What a 401 has to name: no browser asks for a password because of it."""
+"""The scheme that a 401 names: no browser asks for a password because of it."""
 
 DIALOG = "dialog-body"
 """The element into which forms are loaded, so that they open as a dialog over the page."""

@@ -1,4 +1,4 @@
-"""Who a name and a password belong to, found with the same work whether there is such an account or not."""
+"""The user of a name and a password, found with the same work whether there is such an account or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds an order while no row of its page shows it: since when, by whom, until when, and the way out."""
+"""The operation that holds an order while no row shows it: since when, by whom, until when, and the way out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Held:
 
 
 def held_of(rules: Rules, *, shown: Collection[UUID | None]) -> Held | None:
-    """What holds the order, unless it is one of the operations that are shown with their backups."""
+    """The operation that holds the order, unless it is shown with its backup."""
     operation = rules.active
     if operation is None or operation.id in shown:
         return None

@@ -135,7 +135,7 @@ class Index:
         return min(places, key=lambda at: self._doubts(chunk, at)) if len(places) > 1 else next(iter(places), None)
 
     def _doubts(self, chunk: bytes, at: Location) -> tuple[bool, bool]:
-        """What is against a copy, the worse first: it is known to be damaged, its pack is condemned."""
+        """Reasons against a copy, the worse first: it is known to be damaged, its pack is condemned."""
         return bool(self.damaged) and at.pack + chunk in self.damaged, at.pack in self.condemned
 
     def _packs_search(self) -> None:

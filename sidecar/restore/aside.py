@@ -24,7 +24,7 @@ _BATCH = 10_000
 
 
 class Aside:
-    """What was taken away from a live tree. All methods raise OSError."""
+    """The names taken away from a live tree. All methods raise OSError."""
 
     def __init__(self, live: Tree, workspace: Workspace) -> None:
         self.fd = workspace.aside()

@@ -192,7 +192,7 @@ class Exchange:
         with self._workspace.list_read(listed) as folders:
             for mode, uid, gid, mtime_ns, path in records_read(folders):
                 self._progress.advance()
-                # What the archive says of a folder that stays is not for it, on neither way.
+                # A folder that stays is given no metadata of the archive, in either direction.
                 if listed != b"folders" or not self._staying.cover(path):
                     yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
 

@@ -63,7 +63,7 @@ def _source_failed(error: OSError) -> SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What is to be made: bytes of content, the reserve counted in, and files and folders."""
+    """The room that is needed: bytes of content, the reserve counted in, and files and folders."""
 
     bytes: int
     files: int = 0

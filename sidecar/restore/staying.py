@@ -78,7 +78,7 @@ class Staying:
 
         def stay(kind: WarningKind, path: bytes) -> None:
             nonlocal holds
-            # What lies below a path that stays wholly stays with it, and takes nothing of it back.
+            # A path below one that stays wholly stays with it, and takes nothing of it back.
             if kind is not WarningKind.VANISHED and not (inside and path.startswith(inside)):
                 holds = True
                 self._stay(kind, path, top=top.path)

@@ -1,4 +1,4 @@
-"""What the RFCs ask of each header of an answer, as one list of mistakes."""
+"""Rules of the RFCs for each header of an answer, as one list of mistakes."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Entry:
 Tree = dict[bytes, Entry]
 
 NEVER: Tree = {b"": Entry("nothing", 0, 0)}
-"""What no folder is like: a restore that must not succeed comes to this."""
+"""A tree that no folder has: a restore that must not succeed comes to this."""
 
 
 def tree_read(root: Path) -> Tree:
@@ -113,7 +113,7 @@ def tree_stored(tree: Tree) -> Tree:
 
 
 def tree_restored(live: Tree, backup: Tree, *, overlay: bool) -> tuple[Tree, bool]:
-    """What a restore makes of a live tree, and whether something stays that the backup does not have in its place.
+    """The tree after a restore, and whether something stays that the backup does not have in its place.
 
     Special files stay, and so does a live path where the backup had left one out; a folder stays with what it holds.
     """

@@ -59,7 +59,7 @@ def backups_note(world: World, operation: UUID, captured: Tree) -> None:
 
 
 def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree:
-    """What a backup holds: the live tree, or, where that changed while it was read, what was either before or after."""
+    """The tree that a backup holds: the live one, or, where that changed meanwhile, entries of before and after."""
     after = tree_read(world.root)
     if after == before or Operation.objects.get(id=operation).kind != OperationKind.CREATE:
         return before

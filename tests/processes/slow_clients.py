@@ -18,7 +18,7 @@ RECEIVE_BYTES = 4096
 
 @dataclass
 class Crowd:
-    """What its members have seen so far."""
+    """The answers that its members have seen so far."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     taken: Counter[int] = field(default_factory=Counter)

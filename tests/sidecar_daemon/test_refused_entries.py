@@ -154,7 +154,7 @@ def settled(world: Path) -> bool:
 
 
 def restored(daemon: Daemon, operation: str) -> SidecarFailed | None:
-    """What a restore fails with, and that it left nothing of itself behind."""
+    """The error that a restore fails with; it left nothing of itself behind."""
     with daemon.client(operation) as client:
         failure = None
         try:

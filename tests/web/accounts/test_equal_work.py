@@ -32,7 +32,7 @@ ABSENT = ["nobody", "nobody@example.com", "", "x" * 200]
 
 @dataclass
 class Work:
-    """What one request has cost."""
+    """The cost of one request."""
 
     hashes: int = 0
     queries: list[str] = field(default_factory=list)

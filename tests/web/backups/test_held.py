@@ -84,7 +84,7 @@ def test_taker_ends_the_hold_also_without_the_right(site, taker, hold):
     assert client.post(f"/api/v1/operations/{hold.id}/cancel/").status_code == 202
     assert Operation.objects.get(id=hold.id).state == OperationState.SUCCEEDED
     assert AuditEvent.objects.filter(action="reprovision.cancel", actor=taker).exists()
-    # What was taken once gives no right to take it again.
+    # A name that was taken once is not taken again.
     assert_problem(client.post(f"/api/v1/orders/{site.order.id}/reprovision/"), 403, "permission_denied")
 
 

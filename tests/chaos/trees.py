@@ -16,7 +16,7 @@ from pathlib import Path
 
 RESERVED = b".savepoint"
 SPECIAL = "special"
-"""The kind of an entry that is in no backup: a FIFO or a socket."""
+"""The kind of an entry that a backup did not take: a FIFO, a socket, a file that went before it was read."""
 NANOSECONDS = 1_000_000_000
 
 

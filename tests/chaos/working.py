@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 from backups.models import Asset, Backup, Operation, OperationBackup, OperationKind, OperationRole, OperationState
-from backups.services.archives import asset_open
+from backups.services.archives import asset_open, listing_open
 from backups.services.operations import operation_cancel
 from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from backups.work.run import operation_claim
 from common.errors import ApplicationError
+from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
@@ -66,7 +68,17 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    return {path: entry for path, entry in before.items() if entry.kind == SPECIAL} | found
+    specials = {path: entry for path, entry in before.items() if entry.kind == SPECIAL}
+    return specials | _vanished(backup, before, after) | found
+
+
+def _vanished(backup: UUID, before: Tree, after: Tree) -> Tree:
+    """What went away between the scan and the reading: the backup says that it did not take it, so it stays."""
+    said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
+    gone = {path: entry for path, entry in before.items() if path in said and entry.kind != SPECIAL}
+    if kept := gone.keys() & after.keys():
+        raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which were there all the time")
+    return {path: replace(entry, kind=SPECIAL) for path, entry in gone.items()}
 
 
 def lost_notice(operation: UUID) -> None:

@@ -20,13 +20,6 @@ class AssetNotFound(NotFound):
     message = _("There is nothing to download here, or the backup was deleted.")
 
 
-class OperationNotFound(NotFound):
-    """The operation does not exist, or the caller may not see it."""
-
-    code, title = "operation_not_found", _("Operation not found")
-    message = _("There is no such operation, or you may not see it.")
-
-
 class OperationInProgress(ApplicationError):
     """Another exclusive operation is active on the order; `operation` is its id."""
 
@@ -45,13 +38,6 @@ class LimitReached(ApplicationError):
         "Your plan keeps %(limit)s backups of this server, and they all exist. Nothing was changed. Delete one first.",
         "limit",
     )
-
-
-class StatusConflict(ApplicationError):
-    """The backup is not in a state in which this can be done."""
-
-    code, status, title = "status_conflict", 409, _("Not possible now")
-    message = _("This cannot be done while the backup is “%(status)s”. Nothing was changed. Try again later.")
 
 
 class TargetOptionsInvalid(ApplicationError):
@@ -105,29 +91,6 @@ class PreviewUnavailable(ApplicationError):
     message = _(
         "What a restore of this backup would change cannot be shown: it was stored without a list of its files. "
         "Nothing was changed. It can be restored all the same."
-    )
-
-
-class OperationCancelled(ApplicationError):
-    """Somebody asked the operation to stop."""
-
-    code, status, title = "cancelled", 409, _("Cancelled")
-    message = _("The operation was cancelled. Your server was not changed.")
-
-
-class OperationTimedOut(ApplicationError):
-    """The operation did not end within a day."""
-
-    code, status, title = "timed_out", 504, _("Timed out")
-    message = _("The operation took longer than a day and was ended. Please try again, or ask support.")
-
-
-class WorkerLost(ApplicationError):
-    """Every worker that tried died or was cut off."""
-
-    code, status, title = "worker_lost", 500, _("Worker lost")
-    message = _(
-        "Our worker was lost while it ran this, several times. Your existing backups are safe. Please try again."
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from accounts.models import AuditEvent, Customer, User
-from backups.models import Asset, Backup, Operation, OperationBackup, StoredObject
+from backups.models import Asset, Backup, OperationBackup, StoredObject
 from benchmarks.scale_rows import rows_multiply
+from operations.models import Operation
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
 

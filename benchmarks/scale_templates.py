@@ -10,18 +10,10 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Customer, User
-from backups.models import (
-    Asset,
-    Backup,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationState,
-    StorageTarget,
-    StoredObject,
-    Supervisor,
-)
+from backups import kinds
+from backups.models import Asset, Backup, OperationBackup, StorageTarget, StoredObject
 from benchmarks.scale_rows import rows_freeze
+from operations.models import Operation, OperationState, Supervisor
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
 
@@ -58,7 +50,7 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "restoring": (
         {"restoring": True},
         {
-            "kind": OperationKind.RESTORE,
+            "kind": kinds.RESTORE.name,
             "state": OperationState.RUNNING,
             "attempts": 1,
             "phase": "fetching",

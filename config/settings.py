@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "accounts",
     "orders",
     "provisions",
+    "operations",
     "backups",
     "config.apps.SavepointConfig",
 ]

@@ -2,7 +2,7 @@
 
 from backups.admin.backups import BackupAdmin
 from backups.admin.findings import FindingAdmin
-from backups.admin.operations import OperationAdmin, OperationTallyAdmin, SupervisorAdmin
+from backups.admin.operations import OperationAdmin
 from backups.admin.storage import AssetAdmin, DataKeyAdmin, StorageTargetAdmin, StoredObjectAdmin
 
 __all__ = [
@@ -11,8 +11,6 @@ __all__ = [
     "DataKeyAdmin",
     "FindingAdmin",
     "OperationAdmin",
-    "OperationTallyAdmin",
     "StorageTargetAdmin",
     "StoredObjectAdmin",
-    "SupervisorAdmin",
 ]

@@ -19,7 +19,6 @@ from backups.errors import (
     NothingToUndo,
     PreviewUnavailable,
     SidecarUnavailableError,
-    StatusConflict,
     StorageUnavailableError,
 )
 from backups.services.previews import PATHS_A_PAGE, restore_preview
@@ -29,6 +28,7 @@ from common.api.schema import IDEMPOTENCY_PARAMETER, problems
 from common.api.views import ApiView, body_read
 from common.errors import ValidationError
 from common.paths import path_parsed, path_text
+from operations.errors import StatusConflict
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from sidecar_client.values import RestorePreview
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from accounts.models import User
-from backups.errors import ArchiveDamagedError, ArchiveRefusedError, PreviewUnavailable, StatusConflict
+from backups.errors import ArchiveDamagedError, ArchiveRefusedError, PreviewUnavailable
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.archives import listing_open
 from backups.services.restores import Mode
 from backups.services.sidecars import sidecar_open
+from operations.errors import StatusConflict
 from provisions.selectors import provision_sidecar
 from sidecar_client.values import RestorePreview
 

@@ -23,9 +23,6 @@ GRACE = timedelta(hours=24)
 """How long a write that was cut off may still land; its key is swept once more when that is over."""
 BATCH = 500
 SAID_SECONDS = 24 * 3600
-RUNNING = "storage-sweep"
-RUNNING_SECONDS = 3600
-"""After so long a sweep whose worker died keeps no other from beginning."""
 
 
 def objects_doom(*, backup_ids: Iterable[UUID], keep: str | None = None) -> None:
@@ -43,19 +40,7 @@ def objects_due() -> QuerySet[StoredObject]:
 
 
 def storage_sweep() -> int:
-    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted.
-
-    One at a time: while a sweep waits for a storage that stalls, a second one does nothing and takes no worker.
-    """
-    if not cache.add(RUNNING, "", timeout=RUNNING_SECONDS):
-        return 0
-    try:
-        return _sweep()
-    finally:
-        cache.delete(RUNNING)
-
-
-def _sweep() -> int:
+    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted."""
     swept = 0
     for target in StorageTarget.objects.defer("secrets"):
         try:

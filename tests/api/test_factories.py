@@ -6,7 +6,7 @@ import factory
 import pytest
 from django.apps import apps
 
-from backups.models import OperationState
+from operations.models import OperationState
 from tests import factories
 from tests.factories import BackupFactory, OperationFactory
 

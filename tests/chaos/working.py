@@ -6,12 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
-from backups.models import Asset, Backup, Operation, OperationBackup, OperationKind, OperationRole, OperationState
+from backups import kinds
+from backups.models import Asset, Backup, OperationBackup, OperationRole
 from backups.services.archives import asset_open, listing_open
-from backups.services.operations import operation_cancel
-from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
-from backups.work.run import operation_claim
 from common.errors import ApplicationError
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel
+from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
+from operations.work.run import operation_claim
 from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
@@ -63,7 +65,7 @@ def backups_note(world: World, operation: UUID, captured: Tree) -> None:
 def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree:
     """The tree that a backup holds: the live one, or, where that changed meanwhile, entries of before and after."""
     after = tree_read(world.root)
-    if after == before or Operation.objects.get(id=operation).kind != OperationKind.CREATE:
+    if after == before or Operation.objects.get(id=operation).kind != kinds.CREATE.name:
         return before
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):

@@ -21,8 +21,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.customers import customer_create
-from backups.models import Backup, BackupStatus, Operation, StorageTarget
+from backups.models import Backup, BackupStatus, StorageTarget
 from backups.selectors import LISTED
+from operations.models import Operation
 from orders.models import Order, Plan
 from orders.services.orders import order_create
 from provisions.models import Provision, ProvisionKind

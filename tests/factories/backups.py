@@ -7,24 +7,21 @@ import uuid
 import factory
 from django.utils import timezone
 
+from backups import kinds
 from backups.models import (
-    LIVE_STATES,
     Asset,
     Backup,
     BackupStatus,
     DataKey,
     Finding,
     Invariant,
-    Operation,
     OperationBackup,
-    OperationKind,
-    OperationState,
-    OperationTally,
     StorageTarget,
     StoredObject,
-    Supervisor,
     TargetKind,
 )
+from operations.kinds import kind_of
+from operations.models import LIVE_STATES, Operation, OperationState, OperationTally, Supervisor
 from tests.factories.accounts import CustomerFactory
 from tests.factories.orders import OrderFactory
 from tests.factories.provisions import ProvisionFactory
@@ -111,7 +108,8 @@ class OperationFactory(factory.django.DjangoModelFactory):
         skip_postgeneration_save = True
 
     order = factory.SubFactory(OrderFactory)
-    kind = OperationKind.CREATE
+    kind = kinds.CREATE.name
+    exclusive = factory.LazyAttribute(lambda operation: kind_of(operation).exclusive)
     state = OperationState.SUCCEEDED
     fence = factory.LazyAttribute(lambda operation: int(operation.state != OperationState.QUEUED))
     started_at = factory.LazyAttribute(
@@ -148,7 +146,7 @@ class OperationTallyFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = OperationTally
 
-    kind = factory.Iterator([kind for kind in OperationKind for _ in range(3)])
+    kind = factory.Iterator([kind.name for kind in kinds.KINDS for _ in range(3)])
     state = factory.Iterator([state for state in OperationState if state not in LIVE_STATES])
     count = 1
 

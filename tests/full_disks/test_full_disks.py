@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from backups.models import Backup, BackupStatus, OperationState
+from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_delete
+from operations.models import OperationState
 from tests.network.conftest import WORLD_BYTES, Linked, linked, shop  # noqa: F401  # fixtures
 from tests.services.require import program_require, unavailable
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
+from backups.models import Backup, BackupStatus, StorageTarget
 from backups.services.archives import asset_open
 from backups.services.sweep import storage_sweep
+from operations.models import Operation, OperationState
 from targets import s3
 from targets import s3_client as s3_requests
 from tests.network.conftest import Linked, Working, cancelled

@@ -10,13 +10,14 @@ import pytest
 from django.db import IntegrityError, connection
 
 from backups.errors import LimitReached, OperationInProgress
-from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.models import Backup, BackupStatus, StoredObject
 from backups.rules import Rules
 from backups.services import backups as backups_service
-from backups.services import operations as operations_service
-from backups.work.run import operation_claim
 from common.errors import ApplicationError
 from common.idempotency import idempotency_key_of
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_finish
+from operations.work.run import operation_claim
 from orders.services import orders as orders_service
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,7 +124,7 @@ def finish(backup):
     from backups.models import Asset
 
     operation = Operation.objects.get(roles__backup=backup)
-    assert operations_service.operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+    assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
     asset = Asset.objects.create(
         customer=backup.order.customer, target_id=StoredTarget.id_of(), key=f"backups/{backup.id}", sealed=True,
         size_bytes=1, stored_bytes=1, sha256="0" * 64, content_type="application/gzip",

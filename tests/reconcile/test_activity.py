@@ -8,11 +8,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from backups.models import Backup, Finding, Operation
+from backups.models import Backup, Finding
 from backups.reconcile.heartbeats import Heartbeats
 from backups.services.reprovision import order_reprovision
-from backups.work.lease import LEASE_SECONDS
-from backups.work.run import operation_claim
+from operations.models import Operation
+from operations.work.lease import LEASE_SECONDS
+from operations.work.run import operation_claim
 from tests.reconcile.conftest import ago
 
 
@@ -98,7 +99,7 @@ def test_an_operation_that_runs_for_more_than_a_day_is_ended(world, running):
 
 
 def test_one_that_may_have_exchanged_files_ends_by_the_journals_word_alone(world, running):
-    Operation.objects.update(started_at=ago(hours=25), kind="restore", params={"exchange": "begun"})
+    Operation.objects.update(started_at=ago(hours=25), kind="restore", exchange="begun")
     assert world.found("I4", repair=True) == ["operation_overdue"]
     assert Operation.objects.get().state == "running"
 
@@ -155,7 +156,7 @@ def ended(world):
     backup = world.backup()
     return Operation.objects.create(
         order=backup.order, kind="restore", state="failed", fence=1, error_code="worker_lost",
-        params={"exchange": "begun"}, finished_at=timezone.now(),
+        exchange="begun", finished_at=timezone.now(),
     )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ def test_a_restore_that_ended_without_the_journals_word_is_said_until_another_on
     [
         {"error_code": "source_failed"},
         {"error_code": "sidecar_unavailable"},
-        {"params": {"exchange": "done"}},
+        {"exchange": "done"},
         {"params": {}},
     ],
     ids=["rolled back", "rolled back and away", "done", "never begun"],

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from backups.models import Backup, Finding, Operation, StoredObject
+from backups.models import Backup, Finding, StoredObject
 from backups.services import archives, sweep
 from backups.services.restores import restore_undo
 from backups.work import archiving, delete
+from operations.models import Operation
 from tests.storage.memory import FaultyStorage
 
 

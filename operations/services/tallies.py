@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Count, F
 
-from backups.models import LIVE_STATES, Operation, OperationTally
+from operations.models import LIVE_STATES, Operation, OperationTally
 from orders.models import Order
 
 

@@ -13,9 +13,9 @@ from typing import Self
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F
 
-from backups.errors import OperationCancelled, OperationTimedOut
-from backups.models import Operation, OperationState
 from common.locks import row_lock
+from operations.errors import OperationCancelled, OperationTimedOut
+from operations.models import Operation, OperationState
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,13 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from backups.models import Operation, OperationState, Supervisor
-from backups.services.operations import TASK, operation_requeue
-from backups.services.sweep import objects_due
-from backups.supervision.cluster import Cluster
-from backups.supervision.leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
 from common.queue import bell_ring_now, bells_waiting
+from operations.models import Operation, OperationState, Supervisor
+from operations.services import chores
+from operations.services.chores import chores_request
+from operations.services.operations import TASK, operation_requeue
+from operations.supervision.cluster import Cluster
+from operations.supervision.leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,6 @@ LOOK_SECONDS = 0.25
 SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
 TICK_SECONDS = 60.0
-UPKEEP_SECONDS = 3600.0
-"""How often the sweep runs although nothing is doomed: it also expires what is kept for a day."""
 RING_AFTER_SECONDS = 5.0
 """An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
 FROZEN_AFTER_SECONDS = 15.0
@@ -40,7 +39,6 @@ DRAIN_SECONDS = 20.0
 CHECKPOINT_SECONDS = 5.0
 """How long running operations have to reach a checkpoint before their cluster is killed."""
 SUPERVISOR_KEPT = timedelta(hours=1)
-SWEEP_TASK = "backups.tasks.storage_sweep"
 
 
 class Supervision:
@@ -52,7 +50,7 @@ class Supervision:
         self._cancels = CancelJudge()
         self._waiting_since: dict[object, float] = {}
         self._stopping = False
-        self._due = {"seen": 0.0, "judge": 0.0, "tick": 0.0, "upkeep": 0.0}
+        self._due = {"seen": 0.0, "judge": 0.0, "tick": 0.0}
         self._workers_shown = 0
         self._answered, self._answered_at = 0, time.monotonic()
         self._cluster = Cluster(supervisor=str(self._id))
@@ -87,8 +85,8 @@ class Supervision:
             self._cancels.enforce()
             self._ring_again()
         if self._is_due("tick", TICK_SECONDS):
-            if self._is_due("upkeep", UPKEEP_SECONDS) or objects_due().exists():
-                bell_ring_now(SWEEP_TASK)
+            for run in chores_request():
+                bell_ring_now(chores.TASK, run)
             Supervisor.objects.filter(seen_at__lt=timezone.now() - SUPERVISOR_KEPT).delete()
 
     def _is_due(self, name: str, every: float) -> bool:

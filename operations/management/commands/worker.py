@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from backups.supervision.supervisor import Supervision
+from operations.supervision.supervisor import Supervision
 
 
 class Command(BaseCommand):

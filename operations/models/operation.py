@@ -1,4 +1,4 @@
-"""Long work on an order: the row that is the truth, whatever the queue says."""
+"""Long work: the row that is the truth, whatever the queue says."""
 
 from __future__ import annotations
 
@@ -10,52 +10,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from backups.models.backup import Backup
+from operations.kinds import kind_choices
+from operations.states import LIVE_STATES, Exchange, OperationScope, OperationState
 from orders.models import Order
-
-
-class OperationKind(models.TextChoices):
-    """What is done."""
-
-    CREATE = "create", _("Create")
-    RESTORE = "restore", _("Restore")
-    UNDO = "undo", _("Undo")
-    DELETE = "delete", _("Delete")
-    VERIFY = "verify", _("Verify")
-    IMPORT = "import", _("Import")
-    REPROVISION = "reprovision", _("Reprovision")
-
-
-class OperationState(models.TextChoices):
-    """How far it is. Queued and running operations are live; the others are over for good."""
-
-    QUEUED = "queued", _("Queued")
-    RUNNING = "running", _("Running")
-    SUCCEEDED = "succeeded", _("Succeeded")
-    FAILED = "failed", _("Failed")
-    CANCELLED = "cancelled", _("Cancelled")
-
-
-LIVE_STATES = [OperationState.QUEUED, OperationState.RUNNING]
-ACTIVE_KINDS = [
-    OperationKind.CREATE,
-    OperationKind.RESTORE,
-    OperationKind.UNDO,
-    OperationKind.IMPORT,
-    OperationKind.REPROVISION,
-]
-"""Kinds that exclude each other on one order; a delete or a verify does not."""
-EXCHANGE_KINDS = [OperationKind.RESTORE, OperationKind.UNDO]
-"""Kinds that exchange live files: whether they did, only the sidecar's journal knows."""
-
-
-class OperationRole(models.TextChoices):
-    """What a backup is to an operation: an undo is about its subject, and brings back its source."""
-
-    SUBJECT = "subject", _("Subject")
-    SOURCE = "source", _("Source")
-    SAFETY = "safety", _("Safety backup")
-    MEMBER = "member", _("Member of a restore point")
 
 
 class Operation(models.Model):
@@ -64,17 +21,22 @@ class Operation(models.Model):
     fence: grows with every claim; whatever carries an older one changes nothing. heartbeat: a counter, not a time,
     so that no clock decides who is alive. attempts: claims that count. not_before: nobody claims it earlier.
     warnings: live paths that a restore left as they were, the first of warnings_total.
-    worker: who claimed it, `{supervisor}:{pid}`. expires_at: an exclusive hold (reprovision) ends then by itself.
+    worker: who claimed it, `{supervisor}:{pid}`. expires_at: a hold, which no worker runs, ends then by itself.
+    exclusive: whether it excludes other exclusive operations on its order. exchange: how far an exchange of live files
+    may have got. order, scope_id: its owner; scope_id is the id of a repository or a target.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="operations")
-    backups = models.ManyToManyField(Backup, through="OperationBackup", related_name="operations")
-    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
+    scope = models.CharField(max_length=16, choices=OperationScope.choices, default=OperationScope.ORDER)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, related_name="operations")
+    scope_id = models.UUIDField(null=True)
+    kind = models.CharField(_("kind"), max_length=32, choices=kind_choices)
+    exclusive = models.BooleanField(default=False)
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.QUEUED)
     phase = models.CharField(_("phase"), max_length=32, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     params = models.JSONField(default=dict)
+    exchange = models.CharField(max_length=16, choices=Exchange.choices, default=Exchange.NONE, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
     heartbeat = models.PositiveBigIntegerField(default=0)
@@ -103,9 +65,22 @@ class Operation(models.Model):
             models.UniqueConstraint(
                 name="operation_one_active_an_order",
                 fields=["order"],
-                condition=Q(state__in=LIVE_STATES, kind__in=ACTIVE_KINDS),
+                condition=Q(state__in=LIVE_STATES, exclusive=True),
             ),
-            models.CheckConstraint(name="operation_kind_known", condition=Q(kind__in=OperationKind.values)),
+            models.CheckConstraint(
+                name="operation_one_scope",
+                condition=Q(scope=OperationScope.ORDER, order__isnull=False, scope_id__isnull=True)
+                | Q(
+                    scope__in=[OperationScope.REPOSITORY, OperationScope.TARGET],
+                    order__isnull=True,
+                    scope_id__isnull=False,
+                )
+                | Q(scope=OperationScope.PORTAL, order__isnull=True, scope_id__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="operation_exclusive_on_an_order", condition=Q(exclusive=False) | Q(scope=OperationScope.ORDER)
+            ),
+            models.CheckConstraint(name="operation_exchange_known", condition=Q(exchange__in=Exchange.values)),
             models.CheckConstraint(name="operation_state_known", condition=Q(state__in=OperationState.values)),
             models.CheckConstraint(
                 name="operation_finished_when_over",
@@ -131,25 +106,13 @@ class Operation(models.Model):
         return self.state in LIVE_STATES
 
     @property
+    def is_hold(self) -> bool:
+        """Whether it holds its order for a time and no worker runs it."""
+        return self.expires_at is not None
+
+    @property
     def eta_seconds(self) -> int | None:
         """What is left at the present rate, while there is one."""
         if self.state != OperationState.RUNNING or self.bytes_total is None or not self.rate:
             return None
         return math.ceil(max(0, self.bytes_total - self.bytes_done) / self.rate)
-
-
-class OperationBackup(models.Model):
-    """Which backups an operation is about, and as what."""
-
-    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="roles")
-    backup = models.ForeignKey(Backup, on_delete=models.CASCADE, related_name="roles")
-    role = models.CharField(max_length=16, choices=OperationRole.choices, default=OperationRole.SUBJECT)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(name="operation_backup_once", fields=["operation", "backup"]),
-            models.CheckConstraint(name="operation_role_known", condition=Q(role__in=OperationRole.values)),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.role} {self.backup_id}"

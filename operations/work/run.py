@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,24 +12,15 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from backups.models import Operation, OperationKind, OperationState
-from backups.services.operations import operation_fail, operation_requeue, operation_row
-from backups.work.create import create_run
-from backups.work.delete import delete_run
-from backups.work.lease import Drained, FenceLost, Lease, draining
-from backups.work.restore import restore_run
-from backups.work.retry import Postponed, backoff_seconds
 from common.errors import ApplicationError
 from common.states import compare_and_set
+from operations.kinds import kind_of
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_fail, operation_requeue, operation_row
+from operations.work.lease import Drained, FenceLost, Lease, draining
+from operations.work.retry import Postponed, backoff_seconds
 
 log = logging.getLogger(__name__)
-
-WORK: dict[str, Callable[[Operation, Lease], None]] = {
-    OperationKind.CREATE: create_run,
-    OperationKind.RESTORE: restore_run,
-    OperationKind.UNDO: restore_run,
-    OperationKind.DELETE: delete_run,
-}
 
 
 def operation_answer(operation_id: UUID) -> None:
@@ -45,7 +35,7 @@ def operation_answer(operation_id: UUID) -> None:
     log.info("operation %s %s fence %d begins", operation.kind, operation.id, operation.fence)
     try:
         with Lease(operation) as lease:
-            WORK[operation.kind](operation, lease)
+            kind_of(operation).work(operation, lease)
     except FenceLost:
         log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
     except Drained:
@@ -72,8 +62,8 @@ def _fail(operation: Operation, error: ApplicationError) -> None:
 
 
 def _ended(operation: Operation, error: ApplicationError) -> bool:
-    """A delete is never given up: its backup has left every list already."""
-    if operation.kind != OperationKind.DELETE:
+    """End it, or try it again later where its kind is never given up. Return whether it was still ours."""
+    if kind_of(operation).attempts is not None:
         return operation_fail(operation=operation, error=error)
     later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
     return operation_requeue(operation=operation, counts=True, not_before=later)

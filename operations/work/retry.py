@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-ATTEMPTS = 3
-"""How often work is tried that ends its worker, or that its sidecar fails at."""
 LAST_RESORT = timedelta(days=1)
-"""A restore whose sidecar never says what became of the data is ended so long after it was asked for."""
+"""An operation whose sidecar never says what became of the live data is ended so long after it was asked for."""
 
 
 class Postponed(Exception):

@@ -11,12 +11,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from backups.errors import OperationCancelled, WorkerLost
-from backups.models import EXCHANGE_KINDS, Operation, OperationKind, OperationState
-from backups.services.operations import hold_end, operation_fail, operation_requeue
-from backups.work.lease import LEASE_SECONDS
-from backups.work.retry import ATTEMPTS, LAST_RESORT, backoff_seconds
 from common.locks import row_lock
+from operations.errors import OperationCancelled, WorkerLost
+from operations.kinds import kind_of
+from operations.models import Operation, OperationState
+from operations.services.operations import hold_end, operation_fail, operation_requeue
+from operations.work.lease import LEASE_SECONDS
+from operations.work.retry import LAST_RESORT, backoff_seconds
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class LeaseJudge:
         now = self._monotonic()
         seen: dict[UUID, tuple[tuple[int, int], float]] = {}
         lost = []
-        running = Operation.objects.filter(state=OperationState.RUNNING).exclude(kind=OperationKind.REPROVISION)
+        running = Operation.objects.filter(state=OperationState.RUNNING).filter(expires_at__isnull=True)
         for operation in running:
             beat = (operation.fence, operation.heartbeat)
             known, since = self._moved.get(operation.id, (None, now))
@@ -74,7 +75,7 @@ def operation_cancel_now(operation: Operation) -> bool:
     """End a running operation as cancelled, unless live files may be being exchanged. Return whether it ended."""
     with transaction.atomic():
         row = row_lock(Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING))
-        if row is None or "exchange" in row.params:
+        if row is None or row.exchange:
             return False
         return operation_fail(operation=row, error=OperationCancelled())
 
@@ -87,18 +88,19 @@ def operation_lost(operation: Operation) -> bool:
     if not unchanged.exists():
         return False
     log.warning("operation %s fence %d lost its worker %s", operation.id, operation.fence, operation.worker)
-    if operation.kind == OperationKind.DELETE:
+    attempts = kind_of(operation).attempts
+    if attempts is None:
         later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
         return operation_requeue(operation=operation, counts=True, not_before=later)
-    if operation.kind not in EXCHANGE_KINDS and operation.attempts >= ATTEMPTS:
-        return operation_fail(operation=operation, error=WorkerLost())
-    if operation.attempts >= ATTEMPTS:
-        return restore_last_resort(operation)
-    return operation_requeue(operation=operation, counts=True)
+    if operation.attempts < attempts:
+        return operation_requeue(operation=operation, counts=True)
+    if operation.exchange:
+        return exchange_last_resort(operation)
+    return operation_fail(operation=operation, error=WorkerLost())
 
 
-def restore_last_resort(operation: Operation) -> bool:
-    """A restore may end only when the sidecar's journal has spoken: after the last attempt it waits and asks again.
+def exchange_last_resort(operation: Operation) -> bool:
+    """An exchange may end only when the sidecar's journal has spoken: after the last attempt it waits and asks again.
 
     A day after it was asked for it is ended all the same, so that an order whose sidecar is gone for good is not held.
     """
@@ -108,8 +110,6 @@ def restore_last_resort(operation: Operation) -> bool:
 
 
 def holds_expire() -> int:
-    """End every reprovision whose hold has run out; return how many."""
-    expired = Operation.objects.filter(
-        kind=OperationKind.REPROVISION, state=OperationState.RUNNING, expires_at__lte=timezone.now()
-    )
+    """End every hold that has run out; return how many."""
+    expired = Operation.objects.filter(state=OperationState.RUNNING, expires_at__lte=timezone.now())
     return sum(hold_end(operation=operation, actor=None) for operation in expired)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from backups.models.operation import OperationKind, OperationState
+from operations.kinds import kind_choices
+from operations.states import OperationState
 
 
 class OperationTally(models.Model):
     """How many operations of one kind and end went with orders that were deleted: a counter must never fall."""
 
-    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
+    kind = models.CharField(_("kind"), max_length=32, choices=kind_choices)
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices)
     count = models.PositiveBigIntegerField(default=0)
 

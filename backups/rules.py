@@ -129,6 +129,8 @@ class Rules:
 
     def cancel_require(self, operation: Operation) -> None:
         """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended."""
+        if operation.order_id == self._order.id:
+            operation.order = self._order
         cancel_require(user=self._user, operation=operation, rights=self.rights)
 
     def _right_require(self, right: OrderRight) -> None:

@@ -10,7 +10,7 @@ from operations.models import OperationState
 from tests import factories
 from tests.factories import BackupFactory, OperationFactory
 
-OURS = ["common", "accounts", "orders", "provisions", "backups"]
+OURS = ["common", "accounts", "orders", "provisions", "operations", "backups"]
 FACTORIES = [getattr(factories, name) for name in factories.__all__]
 
 

@@ -36,7 +36,7 @@ ENDS = {
     ("undo", "failed"): ("bad", "The restore of “Nightly” could not be undone."),
     ("undo", "cancelled"): ("info", f"The undo of the restore of “Nightly” was cancelled. {STOPPED}"),
     ("reprovision", "succeeded"): ("ok", "The reinstallation has ended."),
-    ("verify", "failed"): ("bad", "Verify, Failed: “Nightly”"),
+    ("delete", "failed"): ("bad", "Delete, Failed: “Nightly”"),
 }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from django.db.models import Count, Sum
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from backups.models import Asset, Backup, BackupStatus, Finding, Invariant
+from backups.models import Backup, BackupStatus, Finding, Invariant
+from vault.models import Asset
 
 
 def metric_families() -> Iterator[Metric]:

@@ -12,12 +12,13 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, UUIDF
 from accounts.models import User
 from backups import kinds
 from backups.errors import AssetNotFound, BackupNotFound
-from backups.models import Asset, Backup, BackupStatus, OperationBackup, OperationRole
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from operations.models import LIVE_STATES, Operation, OperationState
 from orders.models import Order
 from orders.rights import OrderRight, order_rights, orders_visible, right_require
 from provisions.models import Provision
 from provisions.selectors import provision_get
+from vault.models import Asset
 
 LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
 """What a customer sees of their backups: not what was deleted, nor a safety backup before it is whole."""

@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Customer, User
 from backups import kinds
-from backups.models import Asset, Backup, OperationBackup, StorageTarget, StoredObject
+from backups.models import Backup, OperationBackup
 from benchmarks.scale_rows import rows_freeze
 from operations.models import Operation, OperationState, Supervisor
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
+from vault.models import Asset, StorageTarget, StoredObject
 
 # Tests are not typed, and their factories least of all.
 factories: Any = import_module("tests.factories")

@@ -7,10 +7,10 @@ from datetime import timedelta
 from accounts.services.sessions import sessions_expire
 from backups.reconcile.run import reconcile_upkeep
 from backups.services.safety import safety_expire
-from backups.services.sweep import objects_due, storage_sweep
 from common.idempotency import idempotency_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from vault.services.sweep import objects_due, storage_sweep
 
 HOURLY = timedelta(hours=1)
 

@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "orders",
     "provisions",
     "operations",
+    "vault",
     "backups",
     "config.apps.SavepointConfig",
 ]

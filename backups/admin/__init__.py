@@ -3,14 +3,9 @@
 from backups.admin.backups import BackupAdmin
 from backups.admin.findings import FindingAdmin
 from backups.admin.operations import OperationAdmin
-from backups.admin.storage import AssetAdmin, DataKeyAdmin, StorageTargetAdmin, StoredObjectAdmin
 
 __all__ = [
-    "AssetAdmin",
     "BackupAdmin",
-    "DataKeyAdmin",
     "FindingAdmin",
     "OperationAdmin",
-    "StorageTargetAdmin",
-    "StoredObjectAdmin",
 ]

@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from backups.models.storage import Asset
 from orders.models import Order
 from provisions.models import Provision
+from vault.models import Asset
 
 
 class BackupStatus(models.TextChoices):

@@ -15,13 +15,13 @@ from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBa
 from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
 from backups.reconcile.wording import Code
 from backups.services.roles import backup_work_start
-from backups.services.sweep import objects_doom
 from common.clock import database_now
 from common.locks import row_lock
 from common.states import compare_and_set
 from operations.models import LIVE_STATES, Operation
 from orders.errors import OrderNotFound
 from orders.services.orders import order_lock
+from vault.services.sweep import objects_doom
 
 
 def alone_look(look: Look) -> Iterator[Seen | Blind]:

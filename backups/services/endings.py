@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from backups.errors import ArchiveDamagedError
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.services.damage import damage_note
 from backups.services.roles import backups_give_back, operation_source
-from backups.services.sweep import objects_doom
 from common.errors import ApplicationError
 from operations.models import Operation
+from vault.errors import ArchiveDamagedError
+from vault.services.sweep import objects_doom
 
 
 def create_unsuccessful(operation: Operation, _error: ApplicationError) -> None:

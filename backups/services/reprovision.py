@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services.audit import audit_record
 from backups import kinds
-from backups.models import Asset, Backup, StoredObject
+from backups.models import Backup
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from operations.models import Operation
 from operations.selectors import operation_active, operation_get
@@ -22,6 +22,7 @@ from orders.models import Order
 from orders.rights import OrderRight, order_change_require, right_require
 from orders.selectors import order_get
 from orders.services.orders import order_lock
+from vault.models import Asset, StoredObject
 
 HOLD = timedelta(minutes=30)
 """How long a reprovision may hold its order; cancelling the operation releases it earlier."""

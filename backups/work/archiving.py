@@ -9,36 +9,30 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from backups.models import Asset, Backup, BackupStatus, StorageTarget, StoredObject
-from backups.services.archives import (
-    CONTENT_TYPE,
-    LISTING_SUFFIX,
-    MANIFEST_SUFFIX,
-    archive_context,
-    archive_key,
-    listing_context,
-    storage_errors,
-    target_default,
-    target_open,
-)
+from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
-from backups.services.keys import data_key_ensure
 from backups.services.roles import operation_order
 from backups.services.sidecars import DATA
-from backups.services.sweep import objects_doom
 from backups.work.upload import Uploaded, archive_upload, object_upload
 from common.paths import path_text
 from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
 from provisions.models import Provision
-from repository.archive_manifest import ArchiveManifest, manifest_seal
+from repository.archive.manifest import ArchiveManifest, manifest_seal
+from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX, archive_context, archive_key, listing_context
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SourceFailed
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.keys import data_key_ensure
+from vault.services.opening import storage_errors, target_default, target_open
+from vault.services.sweep import objects_doom
 
 LISTED_ENTRY_BYTES = 64
 """What an entry about takes in a listing: storage plans the parts of an upload by it."""
+
+CONTENT_TYPE = "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +121,7 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
 def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
     target = target_default()
     storage = target_open(target)
-    key = archive_key(backup=backup, fence=operation.fence)
+    key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
     with transaction.atomic():
         # A worker that was taken over must not doom what its successor is about to list.
         lease.fence_hold()

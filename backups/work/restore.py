@@ -10,17 +10,10 @@ from collections.abc import Iterator
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.errors import (
-    ArchiveDamagedError,
-    PreviewUnavailable,
-    ScratchFullError,
-    ServerNotStopped,
-    SidecarUnavailableError,
-)
-from backups.models import Asset
+from backups.errors import PreviewUnavailable, ScratchFullError, ServerNotStopped, SidecarUnavailableError
 from backups.rules import order_allows_backups
-from backups.services.archives import asset_open, listing_open
 from backups.services.damage import damage_over
+from backups.services.previews import backup_listing_open
 from backups.services.roles import backups_give_back, operation_order, operation_source, operation_subject
 from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
 from backups.work.hashing import HashThread
@@ -41,6 +34,9 @@ from sidecar_client.client import (
 )
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
+from vault.errors import ArchiveDamagedError
+from vault.models import Asset
+from vault.services.opening import asset_open
 
 
 def restore_run(operation: Operation, lease: Lease) -> None:
@@ -135,7 +131,7 @@ def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, le
     client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_followed(asset=asset, lease=lease))
     # Without a listing, as of a backup of an earlier release, the live files alone say what is to stay.
     with contextlib.suppress(PreviewUnavailable, ArchiveDamagedError):
-        listing = listing_open(source)
+        listing = backup_listing_open(source)
         client.file_write(path=_listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
 
 

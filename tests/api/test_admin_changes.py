@@ -13,7 +13,7 @@ from accounts.models import ApiToken, AuditEvent, Customer
 from accounts.services.customers import customer_key
 from accounts.services.tokens import token_create
 from backups import kinds
-from backups.models import Backup, StorageTarget
+from backups.models import Backup
 from operations.models import Operation, OperationState
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
@@ -29,6 +29,7 @@ from tests.factories import (
     StorageTargetFactory,
     UserFactory,
 )
+from vault.models import StorageTarget
 
 
 def test_a_customer_is_made_with_a_key_that_opens(admin_client):

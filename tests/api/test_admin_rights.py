@@ -11,7 +11,6 @@ from django.test import Client
 
 from accounts.models import ApiToken, AuditEvent, Customer, User
 from accounts.services.tokens import token_create
-from backups.models import StorageTarget
 from orders.models import OrderUserPermission, Plan
 from tests.api.admin_pages import delete, messages_of, page
 from tests.factories import (
@@ -24,6 +23,7 @@ from tests.factories import (
 )
 from tests.factories.accounts import AuthenticatorFactory
 from tests.factories.orders import GroupFactory
+from vault.models import StorageTarget
 
 pytestmark = pytest.mark.django_db
 NEW = {"password1": "new-roof-lantern", "password2": "new-roof-lantern"}

@@ -140,10 +140,11 @@ def backup(
     from django.utils import timezone
 
     from backups import kinds
-    from backups.models import Backup, StorageTarget
+    from backups.models import Backup
     from operations.models import Operation, OperationState
     from orders.models import Order
     from tests.factories import AssetFactory, BackupFactory, OperationFactory
+    from vault.models import StorageTarget
 
     rented = Order.objects.get(id=order)
     size = int(mebibytes * MIB)
@@ -216,9 +217,10 @@ def progress(*, backup: str, **values: Any) -> None:
 
 def finish(*, backup: str, error_code: str = "") -> None:
     """End held work."""
-    from backups.models import Backup, BackupStatus, StorageTarget
+    from backups.models import Backup, BackupStatus
     from operations.models import Operation, OperationState
     from tests.factories import AssetFactory
+    from vault.models import StorageTarget
 
     row = Backup.objects.select_related("order__customer", "operation").get(id=backup)
     state = OperationState.FAILED if error_code else OperationState.SUCCEEDED

@@ -11,14 +11,14 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from backups.errors import ArchiveDamagedError
-from backups.models import Asset, StoredObject
 from backups.selectors import backups_counted
-from backups.services.archives import asset_open
 from operations.models import Operation, OperationState
 from tests.chaos.trees import Tree, alike, difference, tree_read, tree_stored, tree_unpack
 from tests.chaos.world import CANARY, CONTENT_CANARY, LIMIT, Restoring, World
 from tests.processes.waiting import wait_until
+from vault.errors import ArchiveDamagedError
+from vault.models import Asset, StoredObject
+from vault.services.opening import asset_open
 
 SETTLE_SECONDS = 10.0
 SUFFIXES = (".manifest", ".listing")

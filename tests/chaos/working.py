@@ -7,8 +7,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from backups import kinds
-from backups.models import Asset, Backup, OperationBackup, OperationRole
-from backups.services.archives import asset_open, listing_open
+from backups.models import Backup, OperationBackup, OperationRole
+from backups.services.previews import backup_listing_open
 from common.errors import ApplicationError
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
@@ -21,6 +21,8 @@ from tests.chaos.processes import worker_run
 from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
+from vault.models import Asset
+from vault.services.opening import asset_open
 
 RACE_SECONDS = 10.0
 """How long a supervisor may need to find a heartbeat standing still that a held worker's thread still moves."""
@@ -76,7 +78,7 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 
 def _vanished(backup: UUID, before: Tree, after: Tree) -> Tree:
     """What went away between the scan and the reading: the backup says that it did not take it, so it stays."""
-    said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
+    said = set(Listing(backup_listing_open(Backup.objects.get(id=backup)).read()).left_out())
     gone = {path: entry for path, entry in before.items() if path in said and entry.kind != SPECIAL}
     if kept := gone.keys() & after.keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which were there all the time")

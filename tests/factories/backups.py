@@ -7,21 +7,11 @@ import uuid
 import factory
 from django.utils import timezone
 
-from backups.models import (
-    Asset,
-    Backup,
-    BackupStatus,
-    DataKey,
-    Finding,
-    Invariant,
-    OperationBackup,
-    StorageTarget,
-    StoredObject,
-    TargetKind,
-)
+from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBackup
 from tests.factories.accounts import CustomerFactory
 from tests.factories.operations import OperationFactory
 from tests.factories.provisions import ProvisionFactory
+from vault.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
 
 CONTENT = b"the bytes of an archive"
 
@@ -39,7 +29,7 @@ class StorageTargetFactory(factory.django.DjangoModelFactory):
 
 
 class DataKeyFactory(factory.django.DjangoModelFactory):
-    """A key that opens nothing: rows for lists. Keys that open are made by `backups.services.keys`."""
+    """A key that opens nothing: rows for lists. Keys that open are made by `vault.services.keys`."""
 
     class Meta:
         model = DataKey

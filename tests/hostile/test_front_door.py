@@ -16,7 +16,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from backups.models import Asset, Backup, BackupStatus, StoredObject
+from backups.models import Backup, BackupStatus
 from backups.services.restores import RestoreOptions, backup_restore
 from operations.models import Operation, OperationState
 from operations.work import lease
@@ -25,6 +25,7 @@ from provisions.models import Provision, ProvisionKind
 from tests.hostile.corpus import CORPUS, STRIPPED, WHOLE, packed
 from tests.operations.conftest import Shop, shop_open
 from tests.sidecar_daemon.daemon import Daemon
+from vault.models import Asset, StoredObject
 
 pytestmark = [pytest.mark.django_db, pytest.mark.processes]
 

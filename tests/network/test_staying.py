@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from backups.models import Backup, BackupStatus, StorageTarget
+from backups.models import Backup, BackupStatus
 from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from operations.models import Operation, OperationState
@@ -27,6 +27,7 @@ from tests.operations.conftest import Shop
 from tests.services.require import unavailable
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.unprivileged import NOBODY
+from vault.models import StorageTarget
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from common.keyring import Keyring, kek_generate
-from repository.archive_manifest import ArchiveManifest, manifest_seal
+from repository.archive.manifest import ArchiveManifest, manifest_seal
 from repository.sealed import SealContext, seal_bytes, sealed_size
 from repository.storage import Storage
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from backups.models import Asset, Backup, BackupStatus
+from backups.models import Backup, BackupStatus
 from backups.services import sidecars
 from backups.services.restores import RestoreOptions, backup_restore
 from backups.work import journal, restore
@@ -19,6 +19,7 @@ from operations.supervision.supervisor import _claimable
 from operations.work.run import operation_answer
 from sidecar_client.client import OutcomeKind
 from tests.operations.scripted import ScriptedSidecar, away, says
+from vault.models import Asset
 
 pytestmark = pytest.mark.django_db
 

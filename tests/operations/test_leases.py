@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backups.errors import SidecarUnavailableError
-from backups.models import Backup, BackupStatus, StoredObject
+from backups.models import Backup, BackupStatus
 from backups.services.reprovision import order_reprovision
 from operations.errors import StatusConflict
 from operations.kinds import ATTEMPTS
@@ -24,6 +24,7 @@ from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
 from orders.services.orders import order_suspend
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from provisions.models import Provision, ProvisionKind
+from vault.models import StoredObject
 
 pytestmark = pytest.mark.django_db
 

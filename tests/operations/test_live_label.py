@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups.web import detail, rows
-from repository.archive_manifest import CONSISTENCIES
+from repository.archive.manifest import CONSISTENCIES
 from sidecar.game.game import Consistency as OfTheSidecar
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.values import Consistency

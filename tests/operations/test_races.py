@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from backups.errors import LimitReached, OperationInProgress
-from backups.models import Backup, BackupStatus, StoredObject
+from backups.models import Backup, BackupStatus
 from backups.rules import Rules
 from backups.services import backups as backups_service
 from common.errors import ApplicationError
@@ -19,6 +19,7 @@ from operations.models import Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.run import operation_claim
 from orders.services import orders as orders_service
+from vault.models import StoredObject
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,7 +122,7 @@ def finish(backup):
     """End a create as a worker would, with an asset that nobody will read."""
     from django.utils import timezone
 
-    from backups.models import Asset
+    from vault.models import Asset
 
     operation = Operation.objects.get(roles__backup=backup)
     assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
@@ -139,7 +140,7 @@ class StoredTarget:
 
     @staticmethod
     def id_of():
-        from backups.models import StorageTarget
+        from vault.models import StorageTarget
 
         return StorageTarget.objects.get().id
 

@@ -12,7 +12,6 @@ from backups.errors import NothingToUndo, PreviewUnavailable
 from backups.models import Backup, BackupStatus
 from backups.selectors import restore_undoable
 from backups.services import sidecars
-from backups.services.archives import target_open
 from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore
 from backups.services.safety import safety_expire
@@ -27,6 +26,7 @@ from tests.factories import BackupFactory
 from tests.operations.scripted import ScriptedSidecar, away
 from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
 from tests.operations.test_safety import begun, ended, made, restored, restored_whole, stored, undone  # noqa: F401  # a fixture
+from vault.services.opening import target_open
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from backups import kinds
 from backups.errors import NothingToUndo
-from backups.models import Backup, BackupStatus, OperationBackup, OperationRole, StoredObject
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from backups.selectors import backups_counted, backups_of, restore_undoable
 from backups.services.backups import backup_delete
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
@@ -19,6 +19,7 @@ from operations.models import Operation, OperationState
 from operations.services.operations import operation_fail, operation_finish
 from orders.models import Plan
 from tests.factories import AssetFactory, BackupFactory
+from vault.models import StoredObject
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from backups.models import Asset, Backup, Finding
+from backups.models import Backup, Finding
 from backups.reconcile import archives, run, storages
 from backups.services.backups import backup_delete
 from repository.storage import StorageDenied, StorageUnavailable
 from tests.operations.test_keys import SECOND, keks  # noqa: F401  # a fixture
 from tests.storage.memory import FaultyStorage
+from vault.models import Asset
 
 
 @pytest.fixture

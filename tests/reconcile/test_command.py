@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
-from backups.models import Backup, Finding, StoredObject
+from backups.models import Backup, Finding
 from backups.reconcile import records, run, storages
 from backups.reconcile.run import reconcile_upkeep
 from backups.reconcile.wording import Code, finding_remedy, finding_sentence
@@ -18,6 +18,7 @@ from operations.services.chores import chores_run
 from tests.factories import FindingFactory
 from tests.reconcile.conftest import older
 from tests.storage.memory import FaultyStorage
+from vault.models import StoredObject
 
 
 def command(*arguments):

@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import pytest
 
-from backups.models import Asset, Backup, Finding, StorageTarget, StoredObject
+from backups.models import Backup, Finding
 from backups.reconcile import storages
-from backups.services.sweep import storage_sweep
 from repository.storage import StorageUnavailable
 from tests.reconcile.conftest import older
 from tests.storage.memory import FaultyStorage
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.sweep import storage_sweep
 
 
 @pytest.fixture

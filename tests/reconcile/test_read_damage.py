@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import AuditEvent
-from backups.models import Backup, Finding, StorageTarget
+from backups.models import Backup, Finding
 from backups.reconcile import archives
 from backups.services.downloads import asset_check
 from backups.services.restores import RestoreOptions, backup_restore
@@ -13,6 +13,7 @@ from operations.models import Operation
 from tests.api.conftest import client_of
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of
+from vault.models import StorageTarget
 
 
 @pytest.fixture(params=["plain", "sealed"])

@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from backups import kinds
-from backups.errors import StorageUnavailableError
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.services.backups import backup_delete
 from backups.services.roles import backups_give_back
@@ -22,6 +21,7 @@ from tests.factories import (
 )
 from tests.web.backups.reading import hx, read
 from tests.web.conftest import browser_of
+from vault.errors import StorageUnavailableError
 
 STARTED = "You can leave this page, it goes on by itself."
 STOPPED = "Your server was not changed."

@@ -8,7 +8,6 @@ import pytest
 from django.utils import timezone
 
 from backups import kinds
-from backups.errors import StorageUnavailableError
 from backups.models import Backup
 from backups.services.backups import backup_create, backup_delete, backup_update
 from operations.models import Operation, OperationState
@@ -18,6 +17,7 @@ from orders.rights import OrderRight
 from tests.factories import OperationFactory, OrderUserPermissionFactory, SupervisorFactory
 from tests.web.backups.reading import hx, read
 from tests.web.conftest import browser_of
+from vault.errors import StorageUnavailableError
 
 POLLED = {
     "order": ("backups", lambda site, backup: site.page),

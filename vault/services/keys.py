@@ -6,20 +6,19 @@ that the bucket and the KEK alone are enough to open everything.
 
 from __future__ import annotations
 
-import base64
-import json
 import secrets
 
 from django.db import IntegrityError, transaction
 
 from accounts.models import Customer
 from accounts.services.customers import customer_key
-from backups.models import DataKey, StorageTarget
 from common.errors import KeyUnavailable
+from common.key_copies import KeyCopy, copy_load, copy_name, data_key_context, tenant_ring
 from common.keyring import Keyring, KeyringError
 from common.keys import portal_keyring
 from common.states import compare_and_set
 from repository.storage import ObjectExists, Storage
+from vault.models import DataKey, StorageTarget
 
 KEY_BYTES = 32
 
@@ -60,38 +59,31 @@ def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
     version = portal_keyring().version_of(wrapped)
     if row.copied_version == version:
         return False
-    content = json.dumps(
-        {
-            "version": 1,
-            "tenant": str(row.customer_id),
-            "target": str(row.target_id),
-            "kek": version,
-            "tenant_key": base64.b64encode(wrapped).decode(),
-            "data_key": base64.b64encode(bytes(row.wrapped)).decode(),
-        },
-        sort_keys=True,
-    ).encode()
+    copy = KeyCopy(
+        tenant=row.customer_id, target=row.target_id, kek=version, tenant_key=wrapped, data_key=bytes(row.wrapped)
+    )
+    content, name = copy.dump(), _copy_name(row, version)
     try:
-        with storage.writer(copy_key(row, version), expected_size=len(content)) as writer:
+        with storage.writer(name, expected_size=len(content)) as writer:
             writer.write(content)
             writer.commit()
     except ObjectExists:
-        _copy_adopt(row, json.loads(b"".join(storage.read(copy_key(row, version)))))
+        _copy_adopt(row, copy_load(b"".join(storage.read(name))))
     previous = row.copied_version
     if compare_and_set(DataKey.objects.filter(id=row.id, copied_version=previous), copied_version=version):
         row.copied_version = version
         if previous is not None:
-            storage.delete(copy_key(row, previous))
+            storage.delete(_copy_name(row, previous))
     return True
 
 
-def _copy_adopt(row: DataKey, copy: dict[str, str]) -> None:
+def _copy_adopt(row: DataKey, copy: KeyCopy) -> None:
     """Make the key of a copy that is there already the row's key: objects beside it may be sealed with it.
 
     A worker died between writing the copy and noting it, or the database was brought back from before. The row's own
     key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another tenant key.
     """
-    wrapped = base64.b64decode(copy["data_key"])
+    wrapped = copy.data_key
     try:
         key = _tenant_ring(row.customer).unwrap(wrapped, context=_context(row))
     except KeyringError as error:
@@ -103,9 +95,8 @@ def _copy_adopt(row: DataKey, copy: dict[str, str]) -> None:
         row.wrapped = wrapped
 
 
-def copy_key(row: DataKey, version: int) -> str:
-    """Where the copy of a data key lies whose tenant key is wrapped by that KEK version."""
-    return f"keys/{row.customer_id}/{row.target_id}.{version}.json"
+def _copy_name(row: DataKey, version: int) -> str:
+    return copy_name(tenant=row.customer_id, target=row.target_id, kek=version)
 
 
 def _row_ensure(customer: Customer, target: StorageTarget) -> DataKey:
@@ -125,9 +116,8 @@ def _row_ensure(customer: Customer, target: StorageTarget) -> DataKey:
 
 
 def _tenant_ring(customer: Customer) -> Keyring:
-    key = base64.urlsafe_b64encode(customer_key(customer)).decode()
-    return Keyring.parse(f"1:{key}")
+    return tenant_ring(customer_key(customer))
 
 
 def _context(row: DataKey) -> bytes:
-    return f"data key {row.customer_id} {row.target_id}".encode()
+    return data_key_context(row.customer_id, row.target_id)

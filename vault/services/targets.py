@@ -6,9 +6,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from backups.errors import TargetOptionsInvalid, TargetRootRefused
-from backups.models import StorageTarget, TargetKind
-from backups.services.archives import target_open
+from vault.errors import TargetOptionsInvalid, TargetRootRefused
+from vault.models import StorageTarget, TargetKind
+from vault.services.opening import target_open
 
 
 def target_save(*, target: StorageTarget) -> None:

@@ -1,4 +1,4 @@
-"""Archives in storage: where they are, how they are sealed, how they are opened."""
+"""Opening targets, and archives and listings in them."""
 
 from __future__ import annotations
 
@@ -8,38 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
 
-from backups.errors import ArchiveDamagedError, PreviewUnavailable, StorageFullError, StorageUnavailableError
-from backups.models import Asset, Backup, StorageTarget, TargetKind
-from backups.services.keys import data_key_get
 from common.errors import KeyUnavailable
-from repository.frames import SealContext, SealError, WrongKey
+from repository.archive.names import LISTING_SUFFIX, archive_context, listing_context
+from repository.frames import SealError, WrongKey
 from repository.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
 from targets.s3_client import S3Settings
-
-MANIFEST_SUFFIX = ".manifest"
-LISTING_SUFFIX = ".listing"
-CONTENT_TYPE = "application/gzip"
-
-
-def archive_key(*, backup: Backup, fence: int) -> str:
-    """The object key of one attempt at a backup: the first has the plain name, later ones carry their fence."""
-    attempt = "" if fence == 1 else f".{fence}"
-    return f"backups/{backup.order_id}/{backup.id}{attempt}.tar.gz"
-
-
-def archive_context(*, tenant: UUID, target: UUID, key: str) -> SealContext:
-    """What the seal of an archive is bound to."""
-    return SealContext(tenant=tenant, target=target, kind="archive", object_id=key)
-
-
-def listing_context(*, tenant: UUID, target: UUID, key: str) -> SealContext:
-    """What the seal of the listing beside the archive under `key` is bound to."""
-    return SealContext(tenant=tenant, target=target, kind="listing", object_id=key)
+from vault.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
+from vault.models import Asset, StorageTarget, TargetKind
+from vault.services.keys import data_key_get
 
 
 def target_default() -> StorageTarget:
@@ -130,11 +110,8 @@ class AssetReader:
             raise ArchiveDamagedError
 
 
-def listing_open(backup: Backup) -> AssetReader:
-    """The listing of a usable backup. Raises PreviewUnavailable without one, and what `asset_open` does."""
-    asset, stored_bytes = backup.asset, backup.listing_bytes
-    if asset is None or stored_bytes is None:
-        raise PreviewUnavailable
+def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
+    """The listing beside an asset, of that stored size. Raises what `asset_open` does."""
     storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
     with storage_errors():
         if storage.size(key) != stored_bytes:

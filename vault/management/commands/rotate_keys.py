@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from backups.services.key_rotation import keys_rotate
+from vault.services.key_rotation import keys_rotate
 
 
 class Command(BaseCommand):

@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from backups.errors import TargetOptionsInvalid, TargetRootRefused
-from backups.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
-from backups.services.targets import target_check, target_save
 from common.admin import FleetAdmin, ReadOnlyAdmin
+from vault.errors import TargetOptionsInvalid, TargetRootRefused
+from vault.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
+from vault.services.targets import target_check, target_save
 
 
 def _secret_field(label: Any) -> forms.CharField:

@@ -14,14 +14,14 @@ from accounts.models import Customer
 from accounts.services.audit import audit_record
 from accounts.services.customers import customer_key_rewrap
 from accounts.services.second_factor import second_factor_rewrap
-from backups.models import DataKey, StorageTarget
-from backups.services.archives import target_open
-from backups.services.keys import data_key_copy
 from common.errors import KeyUnavailable
 from common.keyring import KeyringError
 from common.locks import row_lock
 from provisions.models import Provision, SidecarAuthority
 from repository.storage import StorageError
+from vault.models import DataKey, StorageTarget
+from vault.services.keys import data_key_copy
+from vault.services.opening import target_open
 
 log = logging.getLogger(__name__)
 

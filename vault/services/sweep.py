@@ -12,10 +12,11 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from backups.models import Asset, StorageTarget, StoredObject
-from backups.services.archives import LISTING_SUFFIX, MANIFEST_SUFFIX, target_open
 from common.errors import ApplicationError
+from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX
 from repository.storage import Storage, StorageError, StorageUnsupported
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.opening import target_open
 
 log = logging.getLogger(__name__)
 

@@ -223,7 +223,7 @@ def test_each_change_in_the_admin_is_in_the_audit_trail(admin_client, admin_user
     events = list(AuditEvent.objects.filter(action__startswith="admin.").order_by("id"))
     assert [(event.action, event.data["model"], event.actor) for event in events] == [
         ("admin.change", "orders.plan", admin_user),
-        ("admin.delete", "backups.storagetarget", admin_user),
+        ("admin.delete", "vault.storagetarget", admin_user),
         ("admin.add", "auth.group", admin_user),
     ]
     assert events[0].data["key"] == str(plan.pk)

@@ -16,7 +16,7 @@ import pytest
 from django.urls import Resolver404, resolve
 
 from accounts.services.tokens import token_create
-from backups.admin.storage import StorageTargetForm
+from vault.admin import StorageTargetForm
 from backups.models import Backup
 from common.keyring import kek_generate
 from config.demo.run import _demo_json

@@ -22,7 +22,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from config.leash import leash_wear
+from common.leash import leash_wear
 
 PROCESSES = 2
 CONNECTIONS = 4096

@@ -19,8 +19,8 @@ from accounts.services.tokens import token_create
 from backups.admin.storage import StorageTargetForm
 from backups.models import Backup
 from common.keyring import kek_generate
-from config.demo.run import _demo_json
-from config.demo.seed import Login, Rented, Seeded
+from demo.run import demo_json
+from demo.seed import Login, Rented, Seeded
 from opener.arguments import arguments_parse
 from sidecar.config import config_read
 from sidecar.game.settings import _KEYS as GAME_KEYS
@@ -84,7 +84,7 @@ def test_api_example_makes_and_lists_a_backup(
     seeded = Seeded(users={"customer": login, "other": login}, customer=rented, other=rented, no_sidecar=rented)
     place = type("Place", (), {"data_root": tmp_path})
     (tmp_path / "var").mkdir()
-    (tmp_path / "var/demo.json").write_text(json.dumps(_demo_json({"customer": place}, seeded)))  # type: ignore[dict-item]
+    (tmp_path / "var/demo.json").write_text(json.dumps(demo_json({"customer": place}, seeded)))  # type: ignore[dict-item]
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example.text], capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from config.demo.processes import Child, Program
-from config.leash import orphans_adopt
+from common.leash import orphans_adopt
+from demo.processes import Child, Program
 
 STEADY_SECONDS = 10.0
 """Who lived so long and then died is started again at once."""
@@ -19,6 +20,14 @@ ORPHAN_SECONDS = 5.0
 """What lost its parent, and is ours since, gets so long to end by itself."""
 STOP_SECONDS, STOP_SERVING_SECONDS = 23.0, 4.0
 """The workers drain for 20 s at most; whoever asked for the end expects it within 30 s."""
+
+
+def stop_event() -> threading.Event:
+    """An event that SIGTERM, SIGINT and SIGHUP set from now on."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    return stopping
 
 
 class Keeper:
@@ -40,6 +49,17 @@ class Keeper:
             with suppress(FileNotFoundError):
                 kept.child.log.replace(kept.child.log.with_suffix(".log.1"))
             kept.start()
+
+    def restart(self) -> None:
+        """End every program and start it again; the logs are continued."""
+        self.stop()
+        for kept in self._kept:
+            kept.start()
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """The log of each program."""
+        return {kept.child.program.name: kept.child.log for kept in self._kept}
 
     def tend(self) -> None:
         """Start again what died, after a pause when it does not live long; end what lost its parent."""

@@ -1,0 +1,251 @@
+"""`make serve`, as a developer works with it: in a checkout whose files change."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
+
+import pytest
+
+from demo.client import Client, Unreachable
+from tests.lint import ROOT, files_tracked
+from tests.processes.portal import port_free
+from tests.processes.tree import descendants_of, is_alive, processes_of
+from tests.processes.waiting import wait_until
+
+READY_SECONDS = 90
+STOP_SECONDS = 30
+COMMANDS = {"web": "manage.py serve", "worker": "manage.py worker", "sidecar": "-m sidecar"}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running `make serve`: its process, its checkout and everything that it has written to the screen."""
+
+    process: subprocess.Popen[bytes]
+    checkout: Path
+    home: Path
+    url: str
+    screen: Path
+
+    @property
+    def logins(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = json.loads((self.home / "secrets/demo-logins.json").read_text())
+        return found
+
+    @property
+    def customer(self) -> Client:
+        return Client(self.url, self.logins["customer"]["token"])
+
+    def page(self, path: str, *, language: str = "en") -> str:
+        """A page's text; empty while it is not answered."""
+        client = Client(self.url, "")
+        with suppress(Unreachable), client.open("GET", path, headers={"Accept-Language": language}) as response:
+            return response.read().decode()
+        return ""
+
+    def running(self) -> set[int]:
+        """The processes that are alive, without the one that was started first."""
+        return set(processes_of(self.home)) - {self.process.pid}
+
+    def programs(self) -> set[str]:
+        """Which programs are alive."""
+        lines = processes_of(self.home).values()
+        return {program for program, command in COMMANDS.items() if any(command in line for line in lines)}
+
+    def said(self) -> str:
+        return self.screen.read_text(errors="replace")
+
+    def ready(self) -> bool:
+        """Whether every program is there and the portal says that all of it works."""
+        assert self.process.poll() is None, self.said()
+        return '"ok"' in self.page("/healthz") and self.programs() == set(COMMANDS)
+
+    def replaced(self, before: set[int]) -> None:
+        """Wait until none of those processes is left and all works without them."""
+        wait_until(lambda: not before & self.running(), seconds=READY_SECONDS, what="the end of what ran before")
+        wait_until(self.ready, seconds=READY_SECONDS, what="everything answers again")
+
+
+@contextmanager
+def serve(checkout: Path) -> Iterator[Serving]:
+    """Serve a checkout as `make serve` does; killed at the end if it is still there."""
+    port, screen, home = port_free(), checkout / "screen.log", checkout / ".serve"
+    settings = {"PATH": os.environ["PATH"], "SAVEPOINT_HOME": ".serve", "SAVEPOINT_PORT": str(port)}
+    with screen.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "demo", "--reload"],
+            cwd=checkout,
+            env=settings,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    serving = Serving(process, checkout, home, f"http://127.0.0.1:{port}", screen)
+    try:
+        wait_until(serving.ready, seconds=READY_SECONDS, what="everything answers")
+        yield serving
+    finally:
+        started = descendants_of(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(map(is_alive, started)), seconds=STOP_SECONDS, what="the end of its processes")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the product's files, for the tests to change."""
+    copy = tmp_path_factory.mktemp("serve") / "checkout"
+    for file in files_tracked(""):
+        path = file.relative_to(ROOT)
+        if path.parts[0] not in ("tests", "docs", "benchmarks"):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy / path)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def serving(checkout: Path) -> Iterator[Serving]:
+    with serve(checkout) as found:
+        yield found
+
+
+def signed_in(serving: Serving, role: str) -> str:
+    """The first page after signing in with the password that the screen shows."""
+    login = serving.logins[role]
+    assert f"password {login['password']}" in serving.said()
+    browser, address = build_opener(HTTPCookieProcessor()), f"{serving.url}/accounts/login/"
+    browser.addheaders = [("Referer", address)]
+    with browser.open(address) as response:
+        form = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', response.read().decode())
+    assert form is not None
+    fields = {"csrfmiddlewaretoken": form[1], "login": login["username"], "password": login["password"]}
+    with browser.open(address, urlencode(fields).encode()) as response:
+        return str(response.read().decode())
+
+
+def backups_path(serving: Serving) -> str:
+    order = next(
+        found["id"]
+        for found in serving.customer.call("GET", "orders/").json["results"]
+        if found["name"] == "Survival server"
+    )
+    provisions = serving.customer.call("GET", f"orders/{order}/provisions/").json["results"]
+    return f"orders/{order}/provisions/{next(found['id'] for found in provisions if found['is_primary'])}/backups/"
+
+
+def test_sign_in_with_the_password_on_the_screen(serving: Serving) -> None:
+    assert "Survival server" in signed_in(serving, "customer")
+    assert "Creative server" in signed_in(serving, "other")
+
+
+def test_screen_shows_an_operation_in_all_logs_by_its_id(serving: Serving) -> None:
+    path = backups_path(serving)
+    made = serving.customer.call("POST", path, {"name": "Made while serving"})
+    assert made.status == 202, made
+    operation = made.json["operation"]["id"]
+    wait_until(
+        lambda: re.search(rf"^worker +\| .*{operation} succeeded$", serving.said(), re.MULTILINE),
+        seconds=READY_SECONDS,
+        what="the operation's end on the screen",
+    )
+    named = {line.split("|")[0].strip() for line in serving.said().splitlines() if operation in line}
+    assert named == {"web", "worker", "sidecar"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Bytes of a file in the checkout, others with a mark in them, and the address whose answer then has the mark."""
+
+    file: str
+    old: bytes
+    new: bytes
+    mark: str
+    path: str
+    language: str = "en"
+
+
+CHANGES = {
+    "a source file": Change(
+        "config/health.py", b"_answer([])", b'JsonResponse({"status": "new source"})', "new source", "/livez"
+    ),
+    "a template": Change(
+        "templates/account/login.html", b"narrow stack", b"narrow stack new-class", "new-class", "/accounts/login/"
+    ),
+    "a translation": Change(
+        "locale/de/LC_MESSAGES/django.mo", b"\0Anmelden\0", b"\0New word\0", "New word", "/accounts/login/", "de"
+    ),
+    "a style sheet": Change(
+        "static/savepoint/savepoint.css",
+        b":root {",
+        b":root { /* new style */",
+        "new style",
+        "/static/savepoint/savepoint.css",
+    ),
+}
+
+
+def edit(serving: Serving, file: str, old: bytes, new: bytes) -> None:
+    path = serving.checkout / file
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_changed_file_restarts_every_program(serving: Serving, what: str) -> None:
+    change, before = CHANGES[what], serving.running()
+    assert change.mark not in serving.page(change.path, language=change.language)
+    for unused in ("README.md", "tests/new.py", "docs/new.py", "var/world/plugin.py", "templates/.base.html.swp"):
+        file = serving.checkout / unused
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(what)
+    edit(serving, change.file, change.old, change.new)
+    serving.replaced(before)
+    assert change.mark in serving.page(change.path, language=change.language)
+    assert re.findall("^Restarting: .*", serving.said(), re.MULTILINE)[-1] == f"Restarting: {change.file} changed."
+
+
+def test_files_that_do_not_parse_are_shown_and_can_be_repaired(serving: Serving) -> None:
+    right, wrong = b"from __future__", b"from from __future__"
+    files = ("common/queue.py", "sidecar/service.py")
+    for file in files:
+        edit(serving, file, right, wrong)
+    for program in COMMANDS:
+        told = re.compile(rf"^{program} +\| SyntaxError", re.MULTILINE)
+        wait_until(
+            lambda told=told: told.search(serving.said()), seconds=READY_SECONDS, what=f"the mistake in {program}"
+        )
+    before = serving.running()
+    for file in files:
+        edit(serving, file, wrong, right)
+    serving.replaced(before)
+    assert "Survival server" in signed_in(serving, "customer")
+
+
+def test_ctrl_c_ends_every_process_and_the_next_start_keeps_the_data(serving: Serving) -> None:
+    logins = serving.logins
+    os.killpg(serving.process.pid, signal.SIGINT)
+    os.killpg(serving.process.pid, signal.SIGINT)
+    assert serving.process.wait(STOP_SECONDS) == 0, serving.said()
+    assert serving.said().endswith("Nothing is left running.\n")
+    assert processes_of(serving.home) == {}
+    with serve(serving.checkout) as again:
+        assert again.logins == logins
+        assert "Survival server" in signed_in(again, "customer")
+        backups = again.customer.call("GET", backups_path(again)).json["results"]
+        assert [(backup["name"], backup["status"]) for backup in backups] == [("Made while serving", "ready")]
+        again.process.kill()
+        again.process.wait()
+        wait_until(lambda: not again.running(), seconds=STOP_SECONDS, what="the end of all processes of a killed one")

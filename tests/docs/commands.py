@@ -6,10 +6,13 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from functools import cache
+from itertools import takewhile
 
 from django.core.management import get_commands, load_command_class
 
+from config.env import KNOWN
 from opener.arguments import arguments_parse
 from opener.errors import Cannot
 from tests.docs.pages import ROOT
@@ -20,7 +23,7 @@ MODULES = ("opener", "sidecar", "tests.chaos")
 
 def command_check(line: str) -> None:
     """Assert that the program, its command and each of its options exist."""
-    words = shlex.split(line)
+    words = _environment_checked(shlex.split(line))
     if words[0] == "python" and words[1] == "manage.py":
         words = words[1:]
     if words[0] == "make":
@@ -29,13 +32,36 @@ def command_check(line: str) -> None:
         _manage(words[1], words[2:])
     elif words[0] in ("savepoint-open", "savepoint-sidecar"):
         _program({"savepoint-open": "opener", "savepoint-sidecar": "sidecar"}[words[0]], words[1:])
+    elif words[:3] == ["python", "-m", "pytest"]:
+        _pytest(words[3:])
     elif words[:2] == ["python", "-m"]:
         assert words[2] in MODULES, line
         _program(words[2], words[3:])
+    elif words[0] == "rm":
+        assert subprocess.run(["git", "check-ignore", "-q", words[-1]], cwd=ROOT, check=False).returncode == 0, line
     elif words[:2] == ["pip", "install"]:
         assert (ROOT / "pyproject.toml").exists()
     else:
         raise AssertionError(f"nothing runs {line!r}")
+
+
+def _environment_checked(words: list[str]) -> list[str]:
+    """The words after the variables that a line begins with, which are settings of ours."""
+    variables = list(takewhile(lambda word: re.match(r"\w+=", word), words))
+    assert {variable.partition("=")[0] for variable in variables} <= KNOWN, words
+    return words[len(variables) :]
+
+
+def _pytest(words: list[str]) -> None:
+    """Every path exists, every mark is one of ours, and something is named as a test is asked for."""
+    options = dict(zip(words, words[1:], strict=False))
+    paths = [word for word in words if word.startswith("tests/")]
+    assert all((ROOT / path).exists() for path in paths), words
+    marks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    mark = options.get("-m", "").removeprefix("not ")
+    assert not mark or any(found.startswith(f"{mark}:") for found in marks), words
+    name = options.get("-k", "")
+    assert not name or all(re.search(rf"def test_\w*{name}", (ROOT / path).read_text()) for path in paths), words
 
 
 def _make(words: list[str]) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 import pytest
 
 from demo.client import Client, Unreachable
+from tests.docs.pages import examples
 from tests.lint import ROOT, files_tracked
 from tests.processes.portal import port_free
 from tests.processes.tree import descendants_of, is_alive, processes_of
@@ -150,9 +151,8 @@ def test_sign_in_with_the_password_on_the_screen(serving: Serving) -> None:
     assert "Creative server" in signed_in(serving, "other")
 
 
-def test_screen_shows_an_operation_in_all_logs_by_its_id(serving: Serving) -> None:
-    path = backups_path(serving)
-    made = serving.customer.call("POST", path, {"name": "Made while serving"})
+def test_operation_is_followed_by_its_id_as_the_documentation_says(serving: Serving) -> None:
+    made = serving.customer.call("POST", backups_path(serving), {"name": "Made while serving"})
     assert made.status == 202, made
     operation = made.json["operation"]["id"]
     wait_until(
@@ -162,6 +162,23 @@ def test_screen_shows_an_operation_in_all_logs_by_its_id(serving: Serving) -> No
     )
     named = {line.split("|")[0].strip() for line in serving.said().splitlines() if operation in line}
     assert named == {"web", "worker", "sidecar"}
+    command, written = documented("grep "), documented("common.queue enqueued")
+    command = re.sub(r"\b[0-9a-f]{8}\b", operation[:8], command)
+    done = subprocess.run(["sh", "-c", command], cwd=serving.checkout, capture_output=True, text=True, check=True)
+    assert shapes(done.stdout) == shapes(written)
+
+
+def documented(part: str) -> str:
+    """The one example of the page for developers that has this part."""
+    (found,) = (
+        example.text for example in examples() if example.page == "docs/development.md" and part in example.text
+    )
+    return found
+
+
+def shapes(log: str) -> list[str]:
+    """The lines without what differs from run to run."""
+    return [re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", "N", line) for line in log.splitlines()]
 
 
 @dataclass(frozen=True)
@@ -234,18 +251,68 @@ def test_files_that_do_not_parse_are_shown_and_can_be_repaired(serving: Serving)
     assert "Survival server" in signed_in(serving, "customer")
 
 
-def test_ctrl_c_ends_every_process_and_the_next_start_keeps_the_data(serving: Serving) -> None:
-    logins = serving.logins
-    os.killpg(serving.process.pid, signal.SIGINT)
-    os.killpg(serving.process.pid, signal.SIGINT)
+def interrupt(serving: Serving) -> None:
+    """Press Ctrl-C, twice, unless that was done."""
+    if serving.process.poll() is None:
+        os.killpg(serving.process.pid, signal.SIGINT)
+        os.killpg(serving.process.pid, signal.SIGINT)
     assert serving.process.wait(STOP_SECONDS) == 0, serving.said()
+
+
+def test_ctrl_c_ends_every_process(serving: Serving) -> None:
+    interrupt(serving)
     assert serving.said().endswith("Nothing is left running.\n")
     assert processes_of(serving.home) == {}
+
+
+def test_next_start_keeps_the_data_and_leaves_nothing_when_killed(serving: Serving) -> None:
+    interrupt(serving)
+    logins = serving.logins
     with serve(serving.checkout) as again:
         assert again.logins == logins
         assert "Survival server" in signed_in(again, "customer")
-        backups = again.customer.call("GET", backups_path(again)).json["results"]
-        assert [(backup["name"], backup["status"]) for backup in backups] == [("Made while serving", "ready")]
+        assert backup_name(again, number=-1) == "Made while serving"
         again.process.kill()
         again.process.wait()
         wait_until(lambda: not again.running(), seconds=STOP_SECONDS, what="the end of all processes of a killed one")
+
+
+def backup_name(serving: Serving, *, number: int) -> str:
+    """The name of the newest or the oldest backup, which must be ready."""
+    found = serving.customer.call("GET", backups_path(serving)).json["results"][number]
+    assert found["status"] == "ready", found
+    return str(found["name"])
+
+
+@contextmanager
+def alone(command: str, serving: Serving) -> Iterator[None]:
+    """A command of the documentation, run in the checkout and asked to end at the end."""
+    log = serving.checkout / "alone.log"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environ = {"PATH": path, "SAVEPOINT_PORT": serving.url.rpartition(":")[2]}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            ["sh", "-c", f"exec env {command}"], cwd=serving.checkout, env=environ, stdout=output, stderr=output
+        )
+    try:
+        yield
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def test_each_process_runs_alone_as_the_documentation_says(serving: Serving) -> None:
+    interrupt(serving)
+    with ExitStack() as started:
+        for command in documented("manage.py worker").splitlines():
+            started.enter_context(alone(command, serving))
+        wait_until(lambda: '"ok"' in serving.page("/healthz"), seconds=READY_SECONDS, what="the portal works")
+        made = serving.customer.call("POST", backups_path(serving), {"name": "Made by each alone"})
+        assert made.status == 202, made
+        wait_until(
+            lambda: serving.customer.call("GET", f"operations/{made.json['operation']['id']}/").json["finished_at"],
+            seconds=READY_SECONDS,
+            what="the end of the backup",
+        )
+        assert backup_name(serving, number=0) == "Made by each alone"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 from common.leash import orphans_adopt
 from demo.processes import Child, Program
@@ -22,12 +22,26 @@ STOP_SECONDS, STOP_SERVING_SECONDS = 23.0, 4.0
 """The workers drain for 20 s at most; whoever asked for the end expects it within 30 s."""
 
 
-def stop_event() -> threading.Event:
-    """An event that SIGTERM, SIGINT and SIGHUP set from now on."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda _number, _frame: stopping.set())
-    return stopping
+class StopRequest:
+    """Whether SIGTERM, SIGINT or SIGHUP has come since this was made.
+
+    A plain flag, because a signal interrupts its own thread: a handler that takes a lock, as that of an event does,
+    waits for ever when this thread holds it.
+    """
+
+    def __init__(self) -> None:
+        self._made = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._make)
+
+    def _make(self, _number: int, _frame: FrameType | None) -> None:
+        self._made = True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait that long, and return whether a request has come."""
+        if not self._made:
+            time.sleep(seconds)
+        return self._made
 
 
 class Keeper:

@@ -15,7 +15,7 @@ from django.conf import settings
 from common.private_files import private_write
 from demo.client import Client
 from demo.home import DEMO_FILE
-from demo.keeper import Keeper, stop_event
+from demo.keeper import Keeper, StopRequest
 from demo.places import Place
 from demo.prepare import Prepared, demo_prepare, logins_say
 from demo.proof import ProofFailed, Subject, proof_run
@@ -30,7 +30,7 @@ def demo_run(*, stay: bool) -> int:
 
     Return the exit status: 0, or 1 when the check was to be all and was not passed.
     """
-    stopping = stop_event()
+    stop = StopRequest()
     screen, home = Screen(), settings.SAVEPOINT_HOME
     screen.say(f"Savepoint's demo. All of it is in {home}; remove that folder to begin anew.")
     prepared = demo_prepare(home)
@@ -39,9 +39,8 @@ def demo_run(*, stay: bool) -> int:
     keeper.start()
     try:
         threading.Thread(target=_show, args=(proof, home, prepared, screen), daemon=True).start()
-        while not stopping.is_set() and (stay or not proof.done()):
+        while (stay or not proof.done()) and not stop.wait(TEND_SECONDS):
             keeper.tend()
-            stopping.wait(TEND_SECONDS)
     finally:
         screen.say("Stopping.")
         (home / DEMO_FILE).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from demo.checkout import Checkout
-from demo.keeper import Keeper, stop_event
+from demo.keeper import Keeper, StopRequest
 from demo.log_tail import LogTail
 from demo.prepare import demo_prepare, logins_say
 from demo.processes import ROOT
@@ -17,7 +17,7 @@ FILES_NAMED = 3
 
 def serve_run() -> None:
     """Run web server, worker and sidecars until asked to stop."""
-    stopping = stop_event()
+    stop = StopRequest()
     screen, home, checkout = Screen(), settings.SAVEPOINT_HOME, Checkout(ROOT)
     prepared = demo_prepare(home)
     logins_say(prepared.seeded, screen)
@@ -26,7 +26,7 @@ def serve_run() -> None:
     keeper.start()
     logs = LogTail(keeper.logs, say=screen.say)
     try:
-        while not stopping.wait(TEND_SECONDS):
+        while not stop.wait(TEND_SECONDS):
             if changed := checkout.changed():
                 screen.say(f"Restarting: {_named(changed)} changed.")
                 keeper.restart()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from django.core.management import get_commands, load_command_class
 
@@ -18,7 +18,7 @@ from opener.errors import Cannot
 from tests.docs.pages import ROOT
 
 COMMANDS = ("make", "python", "manage.py", "savepoint-open", "savepoint-sidecar", "curl", "pip")
-MODULES = ("opener", "sidecar", "tests.chaos")
+MODULES = ("opener", "pytest", "sidecar", "tests.chaos")
 
 
 def command_check(line: str) -> None:
@@ -32,8 +32,6 @@ def command_check(line: str) -> None:
         _manage(words[1], words[2:])
     elif words[0] in ("savepoint-open", "savepoint-sidecar"):
         _program({"savepoint-open": "opener", "savepoint-sidecar": "sidecar"}[words[0]], words[1:])
-    elif words[:3] == ["python", "-m", "pytest"]:
-        _pytest(words[3:])
     elif words[:2] == ["python", "-m"]:
         assert words[2] in MODULES, line
         _program(words[2], words[3:])
@@ -54,7 +52,7 @@ def _environment_checked(words: list[str]) -> list[str]:
 
 def _pytest(words: list[str]) -> None:
     """Every path exists, every mark is one of ours, and something is named as a test is asked for."""
-    options = dict(zip(words, words[1:], strict=False))
+    options = dict(pairwise(words))
     paths = [word for word in words if word.startswith("tests/")]
     assert all((ROOT / path).exists() for path in paths), words
     marks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
@@ -96,6 +94,9 @@ def _program(module: str, words: list[str]) -> None:
                 arguments_parse([*options, "--folder", "/backups", "--master-keys", "-"])
             except Cannot as error:
                 raise AssertionError(str(error)) from error
+        return
+    if module == "pytest":
+        _pytest(words)
         return
     if module == "tests.chaos":
         # It knows no --help: its first line says what it takes.

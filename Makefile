@@ -24,7 +24,7 @@ demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVE
 	@exec $(BIN)/python manage.py demo
 
 serve: export SAVEPOINT_HOME := $(or $(SAVEPOINT_HOME),.serve)
-serve: env ## for developers: the demo, restarted when a file changes, logs on the screen; keeps its data in .serve/, remove that to reset
+serve: env ## for developers: web server, worker and demo sidecars, reloading on change, logs on the screen; data in .serve/
 	@exec $(BIN)/python manage.py demo --reload
 
 test: env ## the whole suite, on SQLite and on PostgreSQL

@@ -23,14 +23,29 @@ def put(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-USED = (
-    "app/views.py app/deep/new.py new_app/__init__.py templates/page.html templates/mail/new.txt "
-    "locale/de/django.mo static/new.css static/new.js static/new.svg"
-).split()
-UNUSED = (
-    "README.md manage.toml tests/new.py benchmarks/new.py docs/new.py var/world/plugin.py .venv/lib/new.py "
-    "app/__pycache__/views.pyc templates/.page.html.swp locale/de/django.po"
-).split()
+USED = [
+    "app/views.py",
+    "app/deep/new.py",
+    "new_app/__init__.py",
+    "templates/page.html",
+    "templates/mail/new.txt",
+    "locale/de/django.mo",
+    "static/new.css",
+    "static/new.js",
+    "static/new.svg",
+]
+UNUSED = [
+    "README.md",
+    "manage.toml",
+    "tests/new.py",
+    "benchmarks/new.py",
+    "docs/new.py",
+    "var/world/plugin.py",
+    ".venv/lib/new.py",
+    "app/__pycache__/views.pyc",
+    "templates/.page.html.swp",
+    "locale/de/django.po",
+]
 
 
 @pytest.mark.parametrize("path", USED)

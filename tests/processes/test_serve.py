@@ -230,6 +230,9 @@ def test_changed_file_restarts_every_program(serving: Serving, what: str) -> Non
         file.write_text(what)
     edit(serving, change.file, change.old, change.new)
     serving.replaced(before)
+    ready = {int(pid) for pid in re.findall(r"^web +\| .* web process (\d+) is ready$", serving.said(), re.MULTILINE)}
+    assert ready & before
+    assert ready & serving.running()
     assert change.mark in serving.page(change.path, language=change.language)
     assert re.findall("^Restarting: .*", serving.said(), re.MULTILINE)[-1] == f"Restarting: {change.file} changed."
 

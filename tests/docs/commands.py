@@ -36,7 +36,9 @@ def command_check(line: str) -> None:
         assert words[2] in MODULES, line
         _program(words[2], words[3:])
     elif words[0] == "rm":
-        assert subprocess.run(["git", "check-ignore", "-q", words[-1]], cwd=ROOT, check=False).returncode == 0, line
+        # With a slash: the folder need not be there.
+        ignored = subprocess.run(["git", "check-ignore", "-q", f"{words[-1]}/"], cwd=ROOT, check=False)
+        assert ignored.returncode == 0, line
     elif words[:2] == ["pip", "install"]:
         assert (ROOT / "pyproject.toml").exists()
     else:

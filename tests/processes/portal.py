@@ -90,7 +90,9 @@ class Portal:
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to `web`, `worker` or `sidecar`; SIGKILL takes its process group with it."""
         if number == signal.SIGKILL:
+            assert self.children[name].ended is None, f"{name} had ended before it was killed"
             self.children[name].kill()
+            assert self.children[name].ended == -signal.SIGKILL
         else:
             self.children[name].signal(number)
 

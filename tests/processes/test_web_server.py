@@ -17,6 +17,7 @@ from config.demo.processes import ROOT
 from config.front import BODY_AT_ONCE_SECONDS
 from config.web_server import STALLED_SECONDS, STOP_SECONDS, AddressUnavailable, listener_open
 from tests.processes.portal import Portal, portal
+from tests.processes.tree import processes_of
 from tests.processes.waiting import wait_until
 
 WORLD_MEGABYTES = 40
@@ -62,9 +63,10 @@ def late_head(running: Portal) -> str:
 
 
 def databases_open(running: Portal) -> list[Path]:
-    """The files of the database that the web server has open."""
-    found = []
-    for path in Path(f"/proc/{running.children['web'].pid}/fd").iterdir():
+    """The files of the database that the web server's processes have open."""
+    found, servers = [], [pid for pid, line in processes_of(running.home).items() if line.endswith("serve")]
+    assert len(servers) > 1
+    for path in (path for pid in servers for path in Path(f"/proc/{pid}/fd").iterdir()):
         with suppress(OSError):
             found.append(path.readlink())
     return [path for path in found if "sqlite3" in path.name]

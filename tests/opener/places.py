@@ -27,13 +27,13 @@ import sys
 
 BLOCKED = {
     "accounts", "backups", "config", "django", "google", "grpc", "isal", "orders", "provisions", "rest_framework",
-    "sidecar", "sidecar_client",
+    "operations", "sidecar", "sidecar_client", "vault",
 }
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top in BLOCKED or (top == "common" and name not in ("common", "common.keyring")):
+        if top in BLOCKED or (top == "common" and name not in ("common", "common.keyring", "common.key_copies")):
             raise ImportError(f"{name} is not installed here")
         return None
 

@@ -125,7 +125,6 @@ def test_half_a_list_repairs_nothing_although_each_repair_could_look(world, back
     world.look("I6")
     grace_over()
     real = storages.target_open
-    monkeypatch.setattr(storages, "BESIDE", (".manifest", ".listing"))
     monkeypatch.setattr(storages, "target_open", lambda target: Ends(real(target), at=0))
     monkeypatch.setattr("backups.reconcile.objects.BATCH", 1)
     report = world.look("I6", repair=True)

@@ -14,17 +14,18 @@ class BackupsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let orders ask before they go, and tune each worker when it is forked, before it has threads."""
+        """Register kinds, let orders ask before they go, tune each worker when it is forked, before it has threads."""
         # Models exist only now.
         from django_q.signals import post_spawn
 
+        from backups.kinds import KINDS
         from backups.services.reprovision import order_backups_release, order_not_busy
-        from backups.supervision.activity import activity_report
+        from operations.kinds import kinds_register
         from orders.services.orders import Dependents, dependents_register
 
+        kinds_register(KINDS)
         dependents_register(Dependents(refuse=order_not_busy, release=order_backups_release))
         post_spawn.connect(_worker_tune)
-        activity_report()
 
 
 def _worker_tune(**_signal: Any) -> None:

@@ -20,13 +20,6 @@ class AssetNotFound(NotFound):
     message = _("There is nothing to download here, or the backup was deleted.")
 
 
-class OperationNotFound(NotFound):
-    """The operation does not exist, or the caller may not see it."""
-
-    code, title = "operation_not_found", _("Operation not found")
-    message = _("There is no such operation, or you may not see it.")
-
-
 class OperationInProgress(ApplicationError):
     """Another exclusive operation is active on the order; `operation` is its id."""
 
@@ -44,30 +37,6 @@ class LimitReached(ApplicationError):
         "Your plan keeps %(limit)s backup of this server, and it exists. Nothing was changed. Delete it first.",
         "Your plan keeps %(limit)s backups of this server, and they all exist. Nothing was changed. Delete one first.",
         "limit",
-    )
-
-
-class StatusConflict(ApplicationError):
-    """The backup is not in a state in which this can be done."""
-
-    code, status, title = "status_conflict", 409, _("Not possible now")
-    message = _("This cannot be done while the backup is “%(status)s”. Nothing was changed. Try again later.")
-
-
-class TargetOptionsInvalid(ApplicationError):
-    """A storage target's options are not those of its kind."""
-
-    code, status, title = "target_options_invalid", 400, _("Options not valid")
-    message = _("The options are not those of this kind of target, or a key is missing. Nothing was stored.")
-
-
-class TargetRootRefused(ApplicationError):
-    """A local target outside the folders that are set aside for backups; `root` and `allowed` are paths."""
-
-    code, status, title = "target_root_refused", 400, _("Folder not set aside for backups")
-    message = _(
-        "Backups may not be kept in %(root)s, but in folders below: %(allowed)s. Nothing was stored. "
-        "The operator of the portal sets these folders in SAVEPOINT_STORAGE_ROOTS."
     )
 
 
@@ -108,29 +77,6 @@ class PreviewUnavailable(ApplicationError):
     )
 
 
-class OperationCancelled(ApplicationError):
-    """Somebody asked the operation to stop."""
-
-    code, status, title = "cancelled", 409, _("Cancelled")
-    message = _("The operation was cancelled. Your server was not changed.")
-
-
-class OperationTimedOut(ApplicationError):
-    """The operation did not end within a day."""
-
-    code, status, title = "timed_out", 504, _("Timed out")
-    message = _("The operation took longer than a day and was ended. Please try again, or ask support.")
-
-
-class WorkerLost(ApplicationError):
-    """Every worker that tried died or was cut off."""
-
-    code, status, title = "worker_lost", 500, _("Worker lost")
-    message = _(
-        "Our worker was lost while it ran this, several times. Your existing backups are safe. Please try again."
-    )
-
-
 class SidecarUnavailableError(ApplicationError):
     """The sidecar cannot be reached, or the connection broke."""
 
@@ -145,20 +91,6 @@ class SidecarRefused(ApplicationError):
     message = _(
         "The backup agent beside your server refused the request. Your data was not changed. Please ask support."
     )
-
-
-class StorageUnavailableError(ApplicationError):
-    """The storage cannot be reached, or refused its credentials."""
-
-    code, status, title = "storage_unavailable", 503, _("Storage not reachable")
-    message = _("The backup storage could not be reached. Nothing was lost. Try again later.")
-
-
-class StorageFullError(ApplicationError):
-    """The storage has no room left."""
-
-    code, status, title = "storage_full", 507, _("Storage full")
-    message = _("The backup storage is full. Your existing backups are safe. Please ask your host.")
 
 
 class ScratchFullError(ApplicationError):
@@ -195,13 +127,6 @@ class NotEnoughSpaceError(ApplicationError):
     bare = _(
         "Your server's disk has too little free space for the restore. Nothing was changed. Free some space first."
     )
-
-
-class ArchiveDamagedError(ApplicationError):
-    """The stored archive is truncated or was altered."""
-
-    code, status, title = "archive_damaged", 409, _("Backup damaged")
-    message = _("The stored backup is damaged. Your server was not changed. Use another backup, and tell support.")
 
 
 class ArchiveRefusedError(ApplicationError):

@@ -7,23 +7,19 @@ from functools import cached_property
 from uuid import UUID
 
 from accounts.models import User
-from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress, StatusConflict
-from backups.models import ACTIVE_KINDS, LIVE_STATES, Backup, BackupStatus, Operation, OperationKind
-from backups.selectors import Undoable, backups_counted, operation_active, restore_undoable
+from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress
+from backups.models import Backup, BackupStatus
+from backups.selectors import Undoable, backups_counted, restore_undoable
 from common.errors import ApplicationError, PermissionDenied
+from operations.errors import StatusConflict
+from operations.models import Operation
+from operations.rules import cancel_require
+from operations.selectors import operation_active
 from orders.errors import PlanHasNoBackups
 from orders.models import Order
 from orders.rights import OrderRight, order_change_require, order_not_suspended, order_rights
 from provisions.models import Provision
 from provisions.selectors import provisions_of, sidecar_among
-
-CANCEL_RIGHT = {
-    OperationKind.CREATE: OrderRight.CREATE,
-    OperationKind.RESTORE: OrderRight.RESTORE,
-    OperationKind.UNDO: OrderRight.RESTORE,
-    OperationKind.REPROVISION: OrderRight.RESTORE,
-}
-"""Kinds that can stop half way, and the right it takes."""
 
 
 class Rules:
@@ -51,7 +47,7 @@ class Rules:
     def active(self) -> Operation | None:
         """The operation that excludes others right now."""
         for operation in self._seen:
-            if operation.is_live and operation.kind in ACTIVE_KINDS:
+            if operation.is_live and operation.exclusive:
                 return operation
         return operation_active(self._order)
 
@@ -132,16 +128,10 @@ class Rules:
             raise StatusConflict(status=backup.get_status_display())
 
     def cancel_require(self, operation: Operation) -> None:
-        """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended.
-
-        Whoever took a hold on the order may end it, also when the right to take one was withdrawn since.
-        """
-        right = CANCEL_RIGHT.get(OperationKind(operation.kind))
-        if right is None or operation.state not in LIVE_STATES:
-            raise StatusConflict(status=operation.get_state_display())
-        if operation.kind != OperationKind.REPROVISION or operation.requested_by_id != self._user.id:
-            self._right_require(right)
-        order_change_require(self._user, self._order)
+        """Raise StatusConflict when it is over or cannot stop half way, PermissionDenied, OrderSuspended."""
+        if operation.order_id == self._order.id:
+            operation.order = self._order
+        cancel_require(user=self._user, operation=operation, rights=self.rights)
 
     def _right_require(self, right: OrderRight) -> None:
         if right not in self.rights:

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, UUIDField
-from django.db.models.functions import Now
 
 from accounts.models import User
-from backups.errors import AssetNotFound, BackupNotFound, OperationNotFound
-from backups.models import (
-    ACTIVE_KINDS,
-    EXCHANGE_KINDS,
-    LIVE_STATES,
-    Asset,
-    Backup,
-    BackupStatus,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationRole,
-    OperationState,
-    Supervisor,
-)
+from backups import kinds
+from backups.errors import AssetNotFound, BackupNotFound
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
+from operations.models import LIVE_STATES, Operation, OperationState
 from orders.models import Order
 from orders.rights import OrderRight, order_rights, orders_visible, right_require
 from provisions.models import Provision
 from provisions.selectors import provision_get
-
-SUPERVISOR_SILENT = timedelta(seconds=30)
-"""A supervisor that was not seen for so long is not there."""
+from vault.models import Asset
 
 LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
 """What a customer sees of their backups: not what was deleted, nor a safety backup before it is whole."""
@@ -68,20 +54,6 @@ def backup_get(*, user: User, order_id: UUID, provision_id: UUID, backup_id: UUI
     return backup
 
 
-def operation_get(*, user: User, operation_id: UUID) -> Operation:
-    """One operation on an order the caller may see. Raises OperationNotFound."""
-    operation = Operation.objects.filter(id=operation_id, order__in=orders_visible(user)).first()
-    if operation is None:
-        raise OperationNotFound
-    return operation
-
-
-def operation_active(order: Order) -> Operation | None:
-    """The operation that excludes others on this order right now."""
-    active = Operation.objects.filter(order=order, kind__in=ACTIVE_KINDS, state__in=LIVE_STATES)
-    return active.select_related("requested_by").first()
-
-
 @dataclass(frozen=True, slots=True)
 class Undoable:
     """A restore that can be taken back: of which backup, by which safety backup, and when it ended."""
@@ -95,12 +67,12 @@ def restore_undoable(provision: Provision) -> Undoable | None:
     """The newest restore of a server, while its safety backup is usable; None when an undo came after it."""
     subjects = OperationBackup.objects.filter(operation=OuterRef("pk"), role=OperationRole.SUBJECT)
     exchanged = Operation.objects.filter(
-        kind__in=EXCHANGE_KINDS, state=OperationState.SUCCEEDED, order=provision.order_id
+        kind__in=kinds.EXCHANGES, state=OperationState.SUCCEEDED, order=provision.order_id
     ).annotate(subject=Subquery(subjects.values("backup")[:1], output_field=UUIDField()))
     # One whose backup was deleted since has come after the others all the same, and may have been of this server.
     elsewhere = subjects.exclude(backup__provision=provision)
     newest = exchanged.filter(~Exists(elsewhere)).order_by("-finished_at").first()
-    if newest is None or newest.kind != OperationKind.RESTORE or newest.finished_at is None or not newest.subject:
+    if newest is None or newest.kind != kinds.RESTORE.name or newest.finished_at is None or not newest.subject:
         return None
     safety = Backup.objects.filter(
         LISTED, status=BackupStatus.READY, roles__operation=newest, roles__role=OperationRole.SAFETY
@@ -211,10 +183,3 @@ def backup_names(ids: Collection[UUID]) -> dict[UUID | None, str]:
     about = Operation.objects.filter(id__in=ids, roles__role=OperationRole.SUBJECT)
     names.update(about.values_list("id", "roles__backup__name"))
     return names
-
-
-def workers_alive() -> int | None:
-    """How many workers the best live supervisor has; None when no supervisor was seen lately."""
-    seen = Supervisor.objects.filter(seen_at__gte=Now() - SUPERVISOR_SILENT)
-    alive: int | None = seen.aggregate(most=Max("workers_alive"))["most"]
-    return alive

@@ -114,7 +114,7 @@ class Product:
             time.sleep(POLL_SECONDS)
 
     def _claim_to_commit(self, operation: str) -> float:
-        query = "select started_at, finished_at from backups_operation where id = ?"
+        query = "select started_at, finished_at from operations_operation where id = ?"
         with closing(sqlite3.connect(self._portal.home / "savepoint.sqlite3")) as database:
             row = database.execute(query, [operation.replace("-", "")]).fetchone()
         started, finished = map(datetime.fromisoformat, row)

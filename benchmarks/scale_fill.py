@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from accounts.models import AuditEvent, Customer, User
-from backups.models import Asset, Backup, Operation, OperationBackup, StoredObject
+from backups.models import Backup, OperationBackup
 from benchmarks.scale_rows import rows_multiply
+from operations.models import Operation
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
+from vault.models import Asset, StoredObject
 
 _BACKUPS = "seed_backup AS b"
 _KEY = "'backups/' || b.order_id || '/' || b.id || '.tar.gz'"

@@ -10,20 +10,13 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Customer, User
-from backups.models import (
-    Asset,
-    Backup,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationState,
-    StorageTarget,
-    StoredObject,
-    Supervisor,
-)
+from backups import kinds
+from backups.models import Backup, OperationBackup
 from benchmarks.scale_rows import rows_freeze
+from operations.models import Operation, OperationState, Supervisor
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
+from vault.models import Asset, StorageTarget, StoredObject
 
 # Tests are not typed, and their factories least of all.
 factories: Any = import_module("tests.factories")
@@ -58,7 +51,7 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "restoring": (
         {"restoring": True},
         {
-            "kind": OperationKind.RESTORE,
+            "kind": kinds.RESTORE.name,
             "state": OperationState.RUNNING,
             "attempts": 1,
             "phase": "fetching",

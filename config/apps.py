@@ -9,6 +9,14 @@ class SavepointConfig(AppConfig):
 
     name = "config"
 
+    def ready(self) -> None:
+        """Put the chores into their table."""
+        # Models exist only now.
+        from config.chores import CHORES
+        from operations.services.chores import chores_register
+
+        chores_register(CHORES)
+
 
 class StaffConfig(AdminConfig):
     """Django's admin as the staff's pages."""

@@ -29,7 +29,7 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 LANES: Final = (
     ("alive", 1, r"/livez"),
     ("health", 2, r"/(readyz|healthz|metrics)"),
-    ("storage", 8, r"/api/v1/assets/.*|/orders/[^/]+/backups/[^/]+/download/|/admin/backups/storagetarget/.*"),
+    ("storage", 8, r"/api/v1/assets/.*|/orders/[^/]+/backups/[^/]+/download/|/admin/vault/storagetarget/.*"),
     ("sidecar", 4, r".*/restore/preview/"),
     ("pages", 20, r".*"),
 )

@@ -16,9 +16,9 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from backups.models import Operation, OperationState
-from backups.selectors import workers_alive
 from common.clock import database_now
+from operations.models import Operation, OperationState
+from operations.selectors import workers_alive
 
 BACKLOG_OLD = timedelta(minutes=15)
 """An operation that could be claimed and waited for so long says that nobody keeps up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
@@ -10,13 +11,25 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
-from backups.metrics import PortalCollector
+from backups import metrics as backups_metrics
+from operations import metrics as operations_metrics
 
 METHODS = ["GET", "HEAD"]
 FORWARDED = ("X-Forwarded-For", "X-Real-Ip")
 """Headers in which proxies name who asked them."""
+
+
+class PortalCollector(Collector):
+    """The product in numbers, counted when they are asked for: whichever process answers says the same."""
+
+    def collect(self) -> Iterable[Metric]:
+        """The families of one scrape. Raises DatabaseError."""
+        yield from operations_metrics.metric_families()
+        yield from backups_metrics.metric_families()
 
 
 # Nothing is changed here, and a refusal for lack of a CSRF token would say that there is something.

@@ -55,6 +55,8 @@ INSTALLED_APPS = [
     "accounts",
     "orders",
     "provisions",
+    "operations",
+    "vault",
     "backups",
     "config.apps.SavepointConfig",
 ]

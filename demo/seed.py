@@ -13,7 +13,6 @@ from django.db.models import Q
 from accounts.models import Customer, User
 from accounts.services.customers import customer_create
 from accounts.services.tokens import token_authenticate, token_create
-from backups.models import StorageTarget, TargetKind
 from common.private_files import private_write
 from demo.places import Place
 from orders.models import Order, Plan
@@ -21,6 +20,7 @@ from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, order_create
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
+from vault.models import StorageTarget, TargetKind
 
 ROLES = {
     "customer": "Casey Customer",

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
 from opener.errors import Cannot
-from opener.keys import UUID_WRITTEN, Keys, OwnedKey
-from repository.archive_manifest import SEALED_SIZE_MAX, ArchiveManifest, manifest_open
-from repository.frames import MAGIC, Damaged, SealContext, SealError, WrongKey
+from opener.keys import Keys, OwnedKey
+from repository.archive.manifest import SEALED_SIZE_MAX, ArchiveManifest, manifest_open
+from repository.archive.names import MANIFEST_SUFFIX, archive_backup, archive_context, archive_folder, archive_name
+from repository.frames import MAGIC, Damaged, SealError, WrongKey
 from repository.sealed import SealReader
 from repository.storage import ObjectNotFound, Storage
 
-MANIFEST_SUFFIX = ".manifest"
 READERS = 8
-_ARCHIVE = re.compile(rf"backups/{UUID_WRITTEN}/{UUID_WRITTEN}(?:\.[0-9]+)?\.tar\.gz")
-_KIND = "archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Archive:
     @property
     def name(self) -> str:
         """The backup's id, with the number of the attempt when it was not the first."""
-        return _name(self.key)
+        return archive_name(self.key)
 
     @property
     def size(self) -> int | None:
@@ -51,9 +48,9 @@ class Archive:
 
 def archives_find(storage: Storage, keys: Keys, *, order: UUID | None, names: Sequence[str]) -> list[Archive]:
     """Every archive of the place, the oldest first; of `names` those that begin so. Raises `StorageError`."""
-    sizes = {info.key: info.size for info in storage.list(f"backups/{order}/" if order else "backups/")}
+    sizes = {info.key: info.size for info in storage.list(archive_folder(order))}
     found = {key.removesuffix(MANIFEST_SUFFIX) for key in sizes}
-    wanted = sorted(key for key in found if _ARCHIVE.fullmatch(key) and name_matches(_name(key), key, names))
+    wanted = sorted(key for key in found if archive_backup(key) and name_matches(archive_name(key), key, names))
     with ThreadPoolExecutor(READERS) as pool:
         return sorted(pool.map(lambda key: _archive_look(storage, keys, key, sizes), wanted), key=_age)
 
@@ -165,12 +162,8 @@ def _unmanifested(storage: Storage, keys: Keys, key: str, stored: int, damage: s
 
 
 def _reader(storage: Storage, key: str, owner: OwnedKey, stored_bytes: int) -> SealReader:
-    context = SealContext(tenant=owner.tenant, target=owner.target, kind=_KIND, object_id=key)
+    context = archive_context(tenant=owner.tenant, target=owner.target, key=key)
     return SealReader(data_key=owner.data_key, context=context, storage=storage, key=key, sealed_size=stored_bytes)
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2].removesuffix(".tar.gz")
 
 
 def _age(archive: Archive) -> tuple[str, str]:

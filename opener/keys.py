@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from common.key_copies import FOLDER, copy_load, copy_owner
 from common.keyring import Keyring, KeyringError, KeyringInvalid
 from opener.errors import Cannot
 from repository.keys import DATA_KEY_SIZE
 from repository.storage import Storage
 
-COPIES = "keys/"
 KEY_FILE_SIZE_MAX = 64 << 10
-UUID_WRITTEN = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-_COPY = re.compile(rf"keys/{UUID_WRITTEN}/{UUID_WRITTEN}\.[0-9]+\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,8 @@ def keys_given(data_key: bytes, storage: Storage, *, tenant: UUID | None, target
     """Keys from a data key: whose it may be, the names of the copies in the target tell, unless it is said."""
     if tenant is not None and target is not None:
         return Keys([OwnedKey(tenant, target, data_key)], loose=data_key)
-    owners = dict.fromkeys(_owners(info.key for info in storage.list(COPIES)))
+    named = (copy_owner(info.key) for info in storage.list(FOLDER))
+    owners = dict.fromkeys(owner for owner in named if owner is not None)
     return Keys([OwnedKey(*owner, data_key) for owner in owners if _is_asked(owner, tenant, target)], loose=data_key)
 
 
@@ -99,8 +96,9 @@ def keys_unwrapped(
     refused: list[str] = []
     for name, content in _copies_read(storage, copies):
         try:
-            key = _unwrap(ring, content)
-        except (KeyringError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            copy = copy_load(content)
+            key = OwnedKey(copy.tenant, copy.target, copy.unwrap(ring))
+        except (KeyringError, ValueError) as error:
             refused.append(f"{name}: {error}" if isinstance(error, KeyringError) else f"{name} is no copy of a key")
         else:
             found[key.tenant, key.target] = key
@@ -114,26 +112,9 @@ def _copies_read(storage: Storage, files: Sequence[str]) -> Iterator[tuple[str, 
     if files:
         yield from ((name, key_file_read(name)) for name in files)
         return
-    for info in list(storage.list(COPIES)):
-        if _COPY.fullmatch(info.key) and info.size <= KEY_FILE_SIZE_MAX:
+    for info in list(storage.list(FOLDER)):
+        if copy_owner(info.key) and info.size <= KEY_FILE_SIZE_MAX:
             yield info.key, b"".join(storage.read(info.key))
-
-
-def _unwrap(ring: Keyring, content: bytes) -> OwnedKey:
-    copy = json.loads(content)
-    if copy["version"] != 1:
-        raise ValueError("a copy of a later release")
-    tenant, target = UUID(copy["tenant"]), UUID(copy["target"])
-    tenant_key = ring.unwrap(base64.b64decode(copy["tenant_key"]), context=f"tenant key {tenant}".encode())
-    tenant_ring = Keyring.parse(f"1:{base64.urlsafe_b64encode(tenant_key).decode()}")
-    wrapped = base64.b64decode(copy["data_key"])
-    return OwnedKey(tenant, target, tenant_ring.unwrap(wrapped, context=f"data key {tenant} {target}".encode()))
-
-
-def _owners(names: Iterable[str]) -> Iterator[tuple[UUID, UUID]]:
-    for name in names:
-        if match := _COPY.fullmatch(name):
-            yield UUID(match[1]), UUID(match[2])
 
 
 def _is_asked(owner: tuple[UUID, UUID], tenant: UUID | None, target: UUID | None) -> bool:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from opener.archives import name_matches
-from opener.keys import UUID_WRITTEN, Keys
+from opener.keys import Keys
 from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryError
+from repository.object_keys import UUID_PATTERN
 from repository.repository import Repository, repository_open
 from repository.repository_keys import DataKey
 from repository.snapshots.listing import snapshots_list
 from repository.snapshots.root import Root
 from repository.storage import Storage
 
-_PLACE = re.compile(rf"repositories/{UUID_WRITTEN}/{UUID_WRITTEN}/.+")
+_PLACE = re.compile(rf"repositories/{UUID_PATTERN}/{UUID_PATTERN}/.+")
 
 
 @dataclass(frozen=True, slots=True)

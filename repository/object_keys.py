@@ -3,6 +3,8 @@
 import re
 
 KEY_LENGTH_MAX = 512
+UUID_PATTERN = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+"""A UUID as it stands in a key, as one group of a regular expression."""
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 

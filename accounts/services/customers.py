@@ -11,6 +11,7 @@ from accounts.errors import RightsExceeded
 from accounts.models import Customer, User
 from accounts.services.audit import audit_record
 from common.errors import KeyUnavailable
+from common.key_copies import tenant_key_context
 from common.keyring import KeyringError
 from common.keys import portal_keyring
 from common.locks import row_lock
@@ -69,4 +70,4 @@ def customer_key_rewrap(*, customer: Customer) -> bool:
 
 
 def _context(customer: Customer) -> bytes:
-    return f"tenant key {customer.id}".encode()
+    return tenant_key_context(customer.id)

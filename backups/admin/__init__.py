@@ -2,17 +2,10 @@
 
 from backups.admin.backups import BackupAdmin
 from backups.admin.findings import FindingAdmin
-from backups.admin.operations import OperationAdmin, OperationTallyAdmin, SupervisorAdmin
-from backups.admin.storage import AssetAdmin, DataKeyAdmin, StorageTargetAdmin, StoredObjectAdmin
+from backups.admin.operations import OperationAdmin
 
 __all__ = [
-    "AssetAdmin",
     "BackupAdmin",
-    "DataKeyAdmin",
     "FindingAdmin",
     "OperationAdmin",
-    "OperationTallyAdmin",
-    "StorageTargetAdmin",
-    "StoredObjectAdmin",
-    "SupervisorAdmin",
 ]

@@ -1,4 +1,4 @@
-"""The staff's pages of operations and of who carries them out."""
+"""The staff's page of operations, with the backups they are about."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backups.models import Operation, OperationBackup, OperationTally, Supervisor
-from backups.services.operations import operation_cancel
+from backups.models import OperationBackup
 from common.admin import ReadOnlyAdmin, each_by_service
+from operations.models import Operation
+from operations.services.operations import operation_cancel
 
 if TYPE_CHECKING:
     Inline = admin.TabularInline[Any, Any]
@@ -62,20 +63,4 @@ class OperationAdmin(ReadOnlyAdmin):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whoever may change operations may cancel them."""
-        return request.user.has_perm("backups.change_operation")
-
-
-@admin.register(OperationTally)
-class OperationTallyAdmin(ReadOnlyAdmin):
-    """Operations that went with their orders, as numbers."""
-
-    list_display = ["kind", "state", "count"]
-    ordering = ["kind", "state"]
-
-
-@admin.register(Supervisor)
-class SupervisorAdmin(ReadOnlyAdmin):
-    """Who looks after workers."""
-
-    list_display = ["host", "workers", "workers_alive", "started_at", "seen_at"]
-    ordering = ["-seen_at"]
+        return request.user.has_perm("operations.change_operation")

@@ -22,14 +22,15 @@ from rest_framework.request import Request
 from accounts.api.authentication import caller_key, caller_look, caller_of
 from accounts.scopes import Scope
 from backups.api.ranges import ByteRange, if_range_holds, range_of
-from backups.errors import ArchiveDamagedError, AssetNotFound, StorageUnavailableError
-from backups.models import Asset
+from backups.errors import AssetNotFound
 from backups.selectors import asset_get
 from backups.services.downloads import Download, asset_filename
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
 from common.errors import KeyUnavailable, Throttled
+from vault.errors import ArchiveDamagedError, StorageUnavailableError
+from vault.models import Asset
 
 _RANGE_PARAMETERS = [
     OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER) for name in ("Range", "If-Range", "If-None-Match")

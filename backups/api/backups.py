@@ -13,7 +13,7 @@ from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted, backup_shown, backups_shown
 from backups.api.serializers import BackupCreateFields, BackupSerializer, BackupUpdateFields
-from backups.errors import BackupLocked, LimitReached, StatusConflict
+from backups.errors import BackupLocked, LimitReached
 from backups.models import Backup
 from backups.selectors import backup_get, backups_of
 from backups.services.backups import backup_create, backup_delete, backup_update
@@ -22,6 +22,7 @@ from common.api.pagination import NewestFirst
 from common.api.schema import CURSOR_PARAMETER, IDEMPOTENCY_PARAMETER, page_of, problems
 from common.api.views import ApiView, body_read
 from common.errors import ValidationError
+from operations.errors import StatusConflict
 from orders.errors import OrderNotFound
 from provisions.errors import ProvisionNotFound
 

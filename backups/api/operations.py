@@ -13,18 +13,20 @@ from rest_framework.response import Response
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.serializers import NoFields, OperationDetailSerializer
-from backups.errors import OperationNotFound, StatusConflict
-from backups.models import OperationKind
 from backups.rules import Rules
-from backups.selectors import operation_get
-from backups.services.operations import operation_cancel
 from backups.services.reprovision import order_reprovision
+from backups.services.roles import operation_order
 from common.api.idempotency import idempotency_key
 from common.api.permissions import scope_require
 from common.api.schema import IDEMPOTENCY_PARAMETER, problems
 from common.api.views import ApiView, body_read
 from common.errors import IdempotencyKeyReused, ValidationError
+from operations.errors import OperationNotFound, StatusConflict
+from operations.kinds import kind_of
+from operations.selectors import operation_get
+from operations.services.operations import operation_cancel
 from orders.errors import BackupInProgress, OrderNotFound
+from orders.rights import OrderRight
 
 
 class OperationView(ApiView):
@@ -39,7 +41,7 @@ class OperationView(ApiView):
         """Show how far an operation is."""
         user = caller_of(request)
         found = operation_get(user=user, operation_id=operation)
-        named = Rules(user=user, order=found.order).may_read
+        named = Rules(user=user, order=operation_order(found)).may_read
         return Response(OperationDetailSerializer(found, context={"named": named}).data)
 
 
@@ -60,7 +62,7 @@ class OperationCancelView(ApiView):
         """Ask an operation to stop (scope `create` for a create, else `restore`). It ends at its next checkpoint."""
         body_read(request, NoFields)
         found = operation_get(user=caller_of(request), operation_id=operation)
-        scope_require(request, Scope.CREATE if found.kind == OperationKind.CREATE else Scope.RESTORE)
+        scope_require(request, Scope.CREATE if kind_of(found).right == OrderRight.CREATE else Scope.RESTORE)
         user = caller_of(request)
         stopped = operation_cancel(user=user, operation=found, idempotency=idempotency_key(request, user_id=user.id))
         return Response(OperationDetailSerializer(stopped).data, status=status.HTTP_202_ACCEPTED)

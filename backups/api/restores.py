@@ -14,14 +14,7 @@ from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted
 from backups.api.serializers import BackupRestoreFields, BackupSerializer, BackupUndoFields, PreviewSerializer
-from backups.errors import (
-    BackupCollapsed,
-    NothingToUndo,
-    PreviewUnavailable,
-    SidecarUnavailableError,
-    StatusConflict,
-    StorageUnavailableError,
-)
+from backups.errors import BackupCollapsed, NothingToUndo, PreviewUnavailable, SidecarUnavailableError
 from backups.services.previews import PATHS_A_PAGE, restore_preview
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from common.api.idempotency import idempotency_key
@@ -29,8 +22,10 @@ from common.api.schema import IDEMPOTENCY_PARAMETER, problems
 from common.api.views import ApiView, body_read
 from common.errors import ValidationError
 from common.paths import path_parsed, path_text
+from operations.errors import StatusConflict
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from sidecar_client.values import RestorePreview
+from vault.errors import StorageUnavailableError
 
 
 class PreviewQuery(serializers.Serializer[Any]):

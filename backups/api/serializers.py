@@ -9,9 +9,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from backups.caution import backup_caution
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups.models import Backup, BackupStatus
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.errors import error_detail
+from operations.kinds import kind_choices
+from operations.models import Operation, OperationState
 
 
 class OperationErrorSerializer(serializers.Serializer[Any]):
@@ -25,7 +27,7 @@ class OperationSerializer(serializers.Serializer[Any]):
     """Long work on a backup, as part of it."""
 
     id = serializers.UUIDField()
-    kind = serializers.ChoiceField(choices=OperationKind.choices)
+    kind = serializers.ChoiceField(choices=kind_choices())
     state = serializers.ChoiceField(choices=OperationState.choices)
     bytes_done = serializers.IntegerField()
     bytes_total = serializers.IntegerField(allow_null=True)

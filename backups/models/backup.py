@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from backups.models.storage import Asset
 from orders.models import Order
 from provisions.models import Provision
+from vault.models import Asset
 
 
 class BackupStatus(models.TextChoices):
@@ -40,7 +40,10 @@ class Backup(models.Model):
     name = models.CharField(_("name"), max_length=100)
     status = models.CharField(_("status"), max_length=16, choices=BackupStatus.choices, default=BackupStatus.CREATING)
     asset = models.OneToOneField(Asset, on_delete=models.RESTRICT, null=True, related_name="backup")
-    operation = models.ForeignKey("backups.Operation", on_delete=models.SET_NULL, null=True, related_name="+")
+    operation = models.ForeignKey("operations.Operation", on_delete=models.SET_NULL, null=True, related_name="+")
+    operations = models.ManyToManyField(
+        "operations.Operation", through="backups.OperationBackup", related_name="backups"
+    )
     size_bytes = models.PositiveBigIntegerField(_("size"), null=True)
     format = models.CharField(max_length=16, default="archive")
     source = models.CharField(max_length=16, default="files")

@@ -10,26 +10,21 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from backups.errors import OperationCancelled, OperationTimedOut, SidecarUnavailableError, WorkerLost
-from backups.models import (
-    ACTIVE_KINDS,
-    EXCHANGE_KINDS,
-    LIVE_STATES,
-    Finding,
-    Invariant,
-    Operation,
-    OperationKind,
-    OperationState,
-)
+from backups import kinds
+from backups.errors import SidecarUnavailableError
+from backups.models import Finding, Invariant
 from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
 from backups.reconcile.heartbeats import Beat, heartbeats_now
 from backups.reconcile.wording import Code
-from backups.services.operations import hold_end, operation_fail
-from backups.supervision.leases import operation_lost
-from backups.work.retry import LAST_RESORT
 from common.clock import database_now
 from common.errors import ApplicationError
 from common.locks import row_lock
+from operations.errors import OperationCancelled, OperationTimedOut, WorkerLost
+from operations.kinds import kinds_all
+from operations.models import LIVE_STATES, Exchange, Operation, OperationState
+from operations.services.operations import hold_end, operation_fail
+from operations.supervision.leases import operation_lost
+from operations.work.retry import LAST_RESORT
 from orders.models import Order
 
 CONSTRAINT = "operation_one_active_an_order"
@@ -41,7 +36,7 @@ def exclusion_look(look: Look) -> Iterator[Seen | Blind]:
     """I4: the database lets one exclusive operation an order be live, and so it is."""
     if not _constraint_holds():
         yield Seen(code=Code.CONSTRAINT_MISSING, object_type="database")
-    live = Q(operations__state__in=LIVE_STATES, operations__kind__in=ACTIVE_KINDS)
+    live = Q(operations__state__in=LIVE_STATES, operations__exclusive=True)
     orders = Order.objects.filter(live, **look.of("order")).annotate(live=Count("operations")).filter(live__gt=1)
     for order in rows_of(orders):
         count: int = order.live  # type: ignore[attr-defined]  # the annotation above
@@ -92,9 +87,10 @@ def overdue_look(look: Look) -> Iterator[Seen | Blind]:
 
 
 def _overdue(now: datetime) -> QuerySet[Operation]:
-    # A delete is tried for as long as it takes; a hold has an end of its own.
+    # Some work is tried for as long as it takes; a hold has an end of its own.
     running = Operation.objects.filter(state=OperationState.RUNNING, started_at__lt=now - LONGEST)
-    return running.exclude(kind__in=[OperationKind.DELETE, OperationKind.REPROVISION])
+    endless = [kind.name for kind in kinds_all() if kind.attempts is None]
+    return running.filter(expires_at__isnull=True).exclude(kind__in=endless)
 
 
 def overdue_end(finding: Finding) -> bool:
@@ -104,7 +100,7 @@ def overdue_end(finding: Finding) -> bool:
     """
     with transaction.atomic():
         operation = row_lock(_overdue(database_now()).filter(id=finding.object_id))
-        if operation is None or "exchange" in operation.params:
+        if operation is None or operation.exchange:
             return False
         return operation_fail(operation=operation, error=OperationTimedOut())
 
@@ -116,8 +112,7 @@ def holds_look(look: Look) -> Iterator[Seen | Blind]:
 
 
 def _holds(now: datetime) -> QuerySet[Operation]:
-    holds = Operation.objects.filter(kind=OperationKind.REPROVISION, state=OperationState.RUNNING)
-    return holds.filter(expires_at__lt=now - SETTLED)
+    return Operation.objects.filter(state=OperationState.RUNNING, expires_at__lt=now - SETTLED)
 
 
 def hold_release(finding: Finding) -> bool:
@@ -135,13 +130,13 @@ def outcomes_look(look: Look) -> Iterator[Seen | Blind]:
     given_up = Q(error_code=SidecarUnavailableError.code, finished_at__gt=F("created_at") + LAST_RESORT)
     later = Operation.objects.filter(
         order=OuterRef("order"),
-        kind__in=EXCHANGE_KINDS,
+        kind__in=kinds.EXCHANGES,
         state=OperationState.SUCCEEDED,
         finished_at__gt=OuterRef("finished_at"),
     )
-    begun = Q(params__exchange="begun") & (Q(error_code__in=unspoken) | given_up)
-    over = Operation.objects.filter(kind__in=EXCHANGE_KINDS).exclude(state__in=LIVE_STATES)
-    ended = over.filter(begun | Q(params__exchange="unended"), ~Exists(later), **look.of("operation"))
+    begun = Q(exchange=Exchange.BEGUN) & (Q(error_code__in=unspoken) | given_up)
+    over = Operation.objects.filter(kind__in=kinds.EXCHANGES).exclude(state__in=LIVE_STATES)
+    ended = over.filter(begun | Q(exchange=Exchange.UNENDED), ~Exists(later), **look.of("operation"))
     for operation in rows_of(ended):
         yield Seen(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)
 

@@ -10,15 +10,17 @@ from uuid import UUID
 from django.core.cache import cache
 from django.db.models import QuerySet
 
-from backups.errors import ArchiveDamagedError
-from backups.models import Asset, Backup, BackupStatus, Finding, Invariant
+from backups.models import Backup, BackupStatus, Finding, Invariant
 from backups.reconcile.checks import Blind, Check, Look, Seen, rows_of
 from backups.reconcile.storages import Storages, object_size
 from backups.reconcile.wording import Code
-from backups.services.archives import LISTING_SUFFIX, MANIFEST_SUFFIX, asset_open
 from common.errors import ApplicationError
 from common.states import compare_and_set
+from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX
 from repository.storage import Storage, StorageError
+from vault.errors import ArchiveDamagedError
+from vault.models import Asset
+from vault.services.opening import asset_open
 
 DEGRADING = frozenset({Code.ARCHIVE_MISSING, Code.ARCHIVE_SIZE, Code.ARCHIVE_DAMAGED, Code.ARCHIVE_READ_DAMAGED})
 REACHED = "reconcile-archives-reached"

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from backups.models import Operation, OperationKind, OperationState
-from backups.work.lease import LEASE_SECONDS
+from operations.models import Operation, OperationState
+from operations.work.lease import LEASE_SECONDS
 
 Beat = tuple[int, int]
 
@@ -34,5 +34,5 @@ class Heartbeats:
 
 def heartbeats_now() -> dict[UUID, Beat]:
     """Fence and heartbeat of every operation that a worker runs; a hold of an order has none."""
-    running = Operation.objects.filter(state=OperationState.RUNNING).exclude(kind=OperationKind.REPROVISION)
+    running = Operation.objects.filter(state=OperationState.RUNNING).filter(expires_at__isnull=True)
     return {key: (fence, beat) for key, fence, beat in running.values_list("id", "fence", "heartbeat")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from itertools import islice
 from uuid import UUID
@@ -12,21 +11,20 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.services.audit import audit_record
-from backups.models import Asset, Backup, BackupStatus, Finding, Invariant, StorageTarget, StoredObject
+from backups.models import Backup, BackupStatus, Finding, Invariant
 from backups.reconcile.checks import BATCH, SETTLED, Blind, Check, Look, Seen, rows_of
-from backups.reconcile.storages import BESIDE, Storages, archive_of, object_size
+from backups.reconcile.storages import Storages, archive_of, object_size
 from backups.reconcile.wording import Code
-from backups.services.archives import MANIFEST_SUFFIX
-from backups.services.sweep import GRACE
 from common.errors import ApplicationError
 from common.locks import row_lock
 from common.states import compare_and_set
+from repository.archive.names import FOLDER, MANIFEST_SUFFIX, SUFFIXES, archive_backup
 from repository.storage import Storage, StorageError
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.sweep import GRACE
 
-PREFIX = "backups/"
 LISTED_HOURS = 6
 """A look that nobody waits for lists the storages in one hour of so many: it takes a call for each thousand objects."""
-_ARCHIVE = re.compile(r"backups/[0-9a-f-]{36}/(?P<backup>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.0-9]*\.tar\.\w+")
 
 
 def unowned_look(look: Look) -> Iterator[Seen | Blind]:
@@ -47,10 +45,10 @@ def unowned_look(look: Look) -> Iterator[Seen | Blind]:
 
 def _listed(target_id: UUID, storage: Storage) -> Iterator[str]:
     """The archives of a target. Raises StorageError when the list is empty and rows say that it cannot be."""
-    listed = Asset.objects.filter(target=target_id, key__startswith=PREFIX, backup__deleted_at__isnull=True)
+    listed = Asset.objects.filter(target=target_id, key__startswith=FOLDER, backup__deleted_at__isnull=True)
     expected = listed.filter(backup__isnull=False).values_list("id", flat=True).first()
     empty = True
-    for found in storage.list(PREFIX):
+    for found in storage.list(FOLDER):
         empty = False
         yield archive_of(found.key)
     # The last backup may have been deleted while we asked.
@@ -76,23 +74,22 @@ def _kind_of(storage: Storage, key: str) -> Code | None:
     """What lies under a key and beside it: a whole archive may be all that a customer has. None when nothing does."""
     archive = object_size(storage, key) is not None
     manifest = object_size(storage, key + MANIFEST_SUFFIX) is not None
-    beside = manifest or any(object_size(storage, key + suffix) is not None for suffix in BESIDE)
+    beside = manifest or any(object_size(storage, key + suffix) is not None for suffix in SUFFIXES)
     if not archive and not beside:
         return None
-    if _ARCHIVE.fullmatch(key) is None:
+    if archive_backup(key) is None:
         return Code.OBJECT_FOREIGN
     return Code.ARCHIVE_UNOWNED if manifest else Code.OBJECT_UNOWNED
 
 
 def unowned_doom(finding: Finding) -> bool:
     """Give an unfinished archive a row, doomed, so that the sweep takes it. Return whether there is one now."""
-    named = _ARCHIVE.fullmatch(finding.key)
+    backup_id = archive_backup(finding.key)
     target = StorageTarget.objects.defer("secrets").filter(id=finding.object_id).first()
-    if finding.code != Code.OBJECT_UNOWNED or named is None or target is None:
+    if finding.code != Code.OBJECT_UNOWNED or backup_id is None or target is None:
         return False
     if not _unfinished(target.id, finding.key):
         return False
-    backup_id = UUID(named["backup"])
     with transaction.atomic():
         creating = Backup.objects.filter(id=backup_id, status=BackupStatus.CREATING)
         if creating.exists() or _owned(target.id, [finding.key]):

@@ -41,9 +41,6 @@ RUNNING = "reconcile"
 RUNNING_SECONDS = 6 * 3600
 UPKEEP_RUNNING_SECONDS = 1800
 """After so long a run whose process died keeps no other from beginning."""
-DUE = "reconcile-due"
-UPKEEP_SECONDS = 3600 - 120
-"""Upkeep runs it at most so often: a little less than the hour, or each second turn would be missed."""
 UPKEEP_LONGEST_SECONDS = 120.0
 """How long upkeep asks storages about backups; the next run goes on where it stopped."""
 BLIND_SHOWN = 100
@@ -94,9 +91,7 @@ def reconcile(
 
 
 def reconcile_upkeep() -> None:
-    """The run that nobody waits for, once an hour: it is bounded in time, and no repair of it leads to a deletion."""
-    if not cache.add(DUE, "", timeout=UPKEEP_SECONDS):
-        return
+    """The run that nobody waits for: it is bounded in time, and no repair of it leads to a deletion."""
     try:
         with _alone(UPKEEP_RUNNING_SECONDS):
             until = time.monotonic() + UPKEEP_LONGEST_SECONDS

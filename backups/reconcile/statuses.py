@@ -10,28 +10,18 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.services.audit import audit_record
-from backups.models import (
-    ACTIVE_KINDS,
-    EXCHANGE_KINDS,
-    LIVE_STATES,
-    Backup,
-    BackupStatus,
-    Finding,
-    Invariant,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationRole,
-)
+from backups import kinds
+from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBackup, OperationRole
 from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
 from backups.reconcile.wording import Code
-from backups.services.operations import operation_start
-from backups.services.sweep import objects_doom
+from backups.services.roles import backup_work_start
 from common.clock import database_now
 from common.locks import row_lock
 from common.states import compare_and_set
+from operations.models import LIVE_STATES, Operation
 from orders.errors import OrderNotFound
 from orders.services.orders import order_lock
+from vault.services.sweep import objects_doom
 
 
 def alone_look(look: Look) -> Iterator[Seen | Blind]:
@@ -46,7 +36,6 @@ def _idle(now: datetime) -> QuerySet[Backup]:
     busy = Operation.objects.filter(
         Q(state__in=LIVE_STATES) | Q(finished_at__gt=now - SETTLED),
         roles__backup=OuterRef("pk"),
-        kind__in=[*ACTIVE_KINDS, OperationKind.DELETE],
     )
     return Backup.objects.filter(~Exists(busy), created_at__lt=now - SETTLED)
 
@@ -82,7 +71,7 @@ def alone_end(finding: Finding) -> bool:
             if current is None:
                 return False
             if finding.code == Code.DELETE_LOST:
-                operation_start(order=order, kind=OperationKind.DELETE, backup=current, requested_by=None)
+                backup_work_start(order=order, kind=kinds.DELETE, backup=current, requested_by=None)
             elif not _end(current):
                 return False
             audit_record(
@@ -109,8 +98,8 @@ def _end(backup: Backup) -> bool:
 def behind_look(look: Look) -> Iterator[Seen | Blind]:
     """I3: operations at work on a backup whose status does not say so."""
     live = OperationBackup.objects.filter(operation__state__in=LIVE_STATES, role=OperationRole.SUBJECT)
-    creates = Q(operation__kind=OperationKind.CREATE) & ~Q(backup__status=BackupStatus.CREATING)
-    restores = Q(operation__kind__in=EXCHANGE_KINDS) & ~Q(backup__status=BackupStatus.RESTORING)
+    creates = Q(operation__kind=kinds.CREATE.name) & ~Q(backup__status=BackupStatus.CREATING)
+    restores = Q(operation__kind__in=kinds.EXCHANGES) & ~Q(backup__status=BackupStatus.RESTORING)
     backup = {f"backup__{name}": value for name, value in look.of("backup").items()}
     for role in rows_of(live.filter(creates | restores, **backup)):
         yield Seen(code=Code.STATUS_BEHIND, object_type="backup", object_id=role.backup_id)

@@ -6,18 +6,17 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from backups.models import StorageTarget
 from backups.reconcile.checks import Blind
-from backups.services.archives import LISTING_SUFFIX, MANIFEST_SUFFIX, target_open
 from common.errors import ApplicationError
+from repository.archive.names import SUFFIXES
 from repository.storage import ObjectNotFound, Storage, StorageError
+from vault.models import StorageTarget
+from vault.services.opening import target_open
 
 log = logging.getLogger(__name__)
 
 FAILURES_MAX = 10
 """A target that refused so many calls is given up for this look."""
-BESIDE = (MANIFEST_SUFFIX, LISTING_SUFFIX)
-"""The endings of what lies beside an archive."""
 
 
 @dataclass
@@ -69,7 +68,7 @@ def object_size(storage: Storage, key: str) -> int | None:
 
 def archive_of(key: str) -> str:
     """The key of the archive that an object is, or lies beside."""
-    for suffix in BESIDE:
+    for suffix in SUFFIXES:
         if key.endswith(suffix):
             return key.removesuffix(suffix)
     return key

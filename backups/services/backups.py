@@ -14,14 +14,17 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import BackupNotFound, OperationInProgress, StatusConflict
-from backups.models import Backup, BackupStatus, OperationKind
+from backups import kinds
+from backups.errors import BackupNotFound, OperationInProgress
+from backups.models import Backup, BackupStatus
 from backups.rules import Rules, refusal
-from backups.selectors import backup_get, operation_active
-from backups.services.operations import operation_start
+from backups.selectors import backup_get
+from backups.services.roles import backup_work_start
 from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
+from operations.errors import StatusConflict
+from operations.selectors import operation_active
 from orders.models import Order
 from orders.services.orders import order_lock
 from provisions.selectors import provision_get
@@ -53,7 +56,7 @@ def _create(
             order = order_lock(order_id)
             Rules(user=user, order=order).create_require(provision)
             backup = Backup.objects.create(order=order, provision=provision, name=name or default_name(user))
-            operation = operation_start(order=order, kind=OperationKind.CREATE, backup=backup, requested_by=user)
+            operation = backup_work_start(order=order, kind=kinds.CREATE, backup=backup, requested_by=user)
             idempotency_store(idempotency, object_id=backup.id)
             audit_record(
                 actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)
@@ -145,5 +148,5 @@ def backup_delete(*, user: User, backup: Backup) -> None:
             Backup.objects.filter(id=current.id, status=current.status, deleted_at__isnull=True),
             deleted_at=timezone.now(),
         )
-        operation_start(order=order, kind=OperationKind.DELETE, backup=current, requested_by=user)
+        backup_work_start(order=order, kind=kinds.DELETE, backup=current, requested_by=user)
         audit_record(actor=user, action="backup.delete", order_id=order.id, object_id=current.id, name=current.name)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.errors import ArchiveDamagedError
 from backups.models import Backup, Finding, Invariant
 from common.clock import database_now
 from common.states import compare_and_set
+from vault.errors import ArchiveDamagedError
 
 READ_DAMAGED = "archive_read_damaged"
 """The finding that holds the mark, until somebody has read the whole archive and it was right."""

@@ -9,13 +9,13 @@ from threading import Lock
 from uuid import UUID
 
 from accounts.models import User
-from backups.errors import ArchiveDamagedError
-from backups.models import Asset
 from backups.selectors import asset_readable
-from backups.services.archives import AssetReader, asset_open
 from backups.services.damage import damage_noted
 from common.errors import Throttled
 from common.names import name_cut
+from vault.errors import ArchiveDamagedError
+from vault.models import Asset
+from vault.services.opening import AssetReader, asset_open
 
 ENDING = ".tar.gz"
 FILENAME_BYTES_MAX = 240

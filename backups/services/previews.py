@@ -5,17 +5,26 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from accounts.models import User
-from backups.errors import ArchiveDamagedError, ArchiveRefusedError, PreviewUnavailable, StatusConflict
+from backups.errors import ArchiveRefusedError, PreviewUnavailable
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
-from backups.services.archives import listing_open
 from backups.services.restores import Mode
 from backups.services.sidecars import sidecar_open
+from operations.errors import StatusConflict
 from provisions.selectors import provision_sidecar
 from sidecar_client.values import RestorePreview
+from vault.errors import ArchiveDamagedError
+from vault.services.opening import AssetReader, listing_open
 
 PATHS_A_PAGE = 100
+
+
+def backup_listing_open(backup: Backup) -> AssetReader:
+    """The listing of a usable backup. Raises PreviewUnavailable without one, and what `asset_open` does."""
+    if backup.asset is None or backup.listing_bytes is None:
+        raise PreviewUnavailable
+    return listing_open(backup.asset, stored_bytes=backup.listing_bytes)
 
 
 def restore_preview(
@@ -47,7 +56,7 @@ def backup_preview(
         raise StatusConflict(status=backup.get_status_display())
     sidecar = provision_sidecar(backup.provision)
     try:
-        listing = listing_open(backup).read()
+        listing = backup_listing_open(backup).read()
         # No operation stands behind a question: the fence 0 is remembered nowhere.
         with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
             preview = client.restore_preview(

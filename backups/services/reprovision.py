@@ -10,15 +10,19 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.models import Asset, Backup, Operation, OperationKind, OperationState, StoredObject
-from backups.selectors import operation_active, operation_get
-from backups.services.tallies import operations_tally
+from backups import kinds
+from backups.models import Backup
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
+from operations.models import Operation
+from operations.selectors import operation_active, operation_get
+from operations.services.operations import hold_start
+from operations.services.tallies import operations_tally
 from orders.errors import BackupInProgress
 from orders.models import Order
 from orders.rights import OrderRight, order_change_require, right_require
 from orders.selectors import order_get
 from orders.services.orders import order_lock
+from vault.models import Asset, StoredObject
 
 HOLD = timedelta(minutes=30)
 """How long a reprovision may hold its order; cancelling the operation releases it earlier."""
@@ -40,20 +44,11 @@ def _reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey | No
     order = order_get(user=user, order_id=order_id)
     right_require(user, order, OrderRight.RESTORE)
     order_change_require(user, order)
-    now = timezone.now()
     try:
         with transaction.atomic():
             order = order_lock(order_id)
             order_not_busy(order)
-            operation = Operation.objects.create(
-                order=order,
-                kind=OperationKind.REPROVISION,
-                state=OperationState.RUNNING,
-                requested_by=user,
-                fence=1,
-                started_at=now,
-                expires_at=now + HOLD,
-            )
+            operation = hold_start(order=order, kind=kinds.REPROVISION, requested_by=user, lasts=HOLD)
             idempotency_store(idempotency, object_id=operation.id)
             audit_record(actor=user, action="order.reprovision", order_id=order.id, object_id=operation.id)
     except IntegrityError:

@@ -11,15 +11,19 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from accounts.services.audit import audit_record
-from backups.errors import BackupCollapsed, BackupNotFound, StatusConflict
-from backups.models import Backup, BackupStatus, Operation, OperationBackup, OperationKind, OperationRole
+from backups import kinds
+from backups.errors import BackupCollapsed, BackupNotFound
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.backups import raise_if_active
-from backups.services.operations import operation_start
+from backups.services.roles import backup_work_start
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
+from operations.errors import StatusConflict
+from operations.kinds import OperationKind
+from operations.models import Operation
 from orders.models import Order
 from orders.services.orders import order_lock
 
@@ -66,7 +70,7 @@ def backup_restore(
         Rules(user=user, order=order).restore_require(backup, backup.provision)
         _collapse_accepted(backup, accepted=options.accept_collapsed)
         wanted = options.params(order)
-        operation = _start(user=user, order=order, kind=OperationKind.RESTORE, backup=backup, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, **wanted)
         return {"action": "backup.restore", "operation": str(operation.id), **wanted}
 
     return _requested(
@@ -98,7 +102,7 @@ def restore_undo(
         source = Rules(user=user, order=order).undo_require(backup, backup.provision)
         _collapse_accepted(source, accepted=accept_collapsed)
         wanted = RestoreOptions().params(order)
-        operation = _start(user=user, order=order, kind=OperationKind.UNDO, backup=backup, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, **wanted)
         _hold(source)
         OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
         return {"action": "backup.undo", "operation": str(operation.id), "source": str(source.id)}
@@ -154,7 +158,7 @@ def _collapse_accepted(source: Backup, *, accepted: bool) -> None:
 
 def _start(*, user: User, order: Order, kind: OperationKind, backup: Backup, **wanted: object) -> Operation:
     _hold(backup)
-    return operation_start(order=order, kind=kind, backup=backup, requested_by=user, **wanted)
+    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, **wanted)
 
 
 def _hold(backup: Backup) -> None:

@@ -10,17 +10,12 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.services.audit import audit_record
-from backups.models import (
-    Backup,
-    BackupStatus,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationRole,
-)
-from backups.services.operations import operation_start, operation_subject
+from backups import kinds
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
+from backups.services.roles import backup_work_start, operation_order, operation_subject
 from common.locks import row_lock
 from common.names import NAME_LENGTH_MAX
+from operations.models import Operation
 from orders.services.orders import order_lock
 
 EXPIRED_A_RUN = 500
@@ -38,7 +33,7 @@ def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Bac
     with transaction.atomic():
         fence_hold()
         now = timezone.now()
-        expires_at = now + timedelta(hours=operation.order.plan.safety_hours)
+        expires_at = now + timedelta(hours=operation_order(operation).plan.safety_hours)
         roles = OperationBackup.objects.filter(operation=operation, role=OperationRole.SAFETY)
         begun = Backup.objects.filter(roles__in=roles, status=BackupStatus.CREATING).first()
         if begun is not None:
@@ -83,7 +78,7 @@ def _expire(expired: Backup) -> bool:
         if backup is None:
             return False
         Backup.objects.filter(id=backup.id).update(deleted_at=timezone.now())
-        operation_start(order=order, kind=OperationKind.DELETE, backup=backup, requested_by=None)
+        backup_work_start(order=order, kind=kinds.DELETE, backup=backup, requested_by=None)
         audit_record(actor=None, action="backup.expire", order_id=order.id, object_id=backup.id, name=backup.name)
     return True
 
@@ -91,7 +86,7 @@ def _expire(expired: Backup) -> bool:
 def _name(operation: Operation, subject: Backup) -> str:
     user = operation.requested_by
     with translation.override((user.language if user else "") or translation.get_language()):
-        undo = operation.kind == OperationKind.UNDO
+        undo = operation.kind == kinds.UNDO.name
         text = _("Before undoing the restore of %(name)s") if undo else _("Before the restore of %(name)s")
         whole = text % {"name": subject.name}
     return whole if len(whole) <= NAME_LENGTH_MAX else f"{whole[: NAME_LENGTH_MAX - 1]}…"

@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import User
-from backups.errors import BackupNotFound, OperationNotFound
-from backups.models import Backup, OperationKind
+from backups import kinds
+from backups.errors import BackupNotFound
+from backups.models import Backup
 from backups.rules import Rules
-from backups.selectors import asset_get, operation_get, order_backup_get
+from backups.selectors import asset_get, order_backup_get
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
 from backups.services.downloads import asset_check
-from backups.services.operations import operation_cancel
 from backups.web.detail import detail_of
 from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
 from backups.web.order import OrderPageView
@@ -30,6 +30,10 @@ from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound
 from common.idempotency import IdempotencyKey, idempotency_key_of
 from common.names import names_isolated
+from operations.errors import OperationNotFound
+from operations.kinds import kind_of
+from operations.selectors import operation_get
+from operations.services.operations import operation_cancel
 from orders.models import Order
 from provisions.errors import NotAPrimaryDeployment
 from provisions.models import Provision
@@ -231,7 +235,7 @@ class OperationCancelPageView(OrderPageView):
         if found.order_id != order.id:
             raise OperationNotFound
         asked = operation_cancel(user=self.user, operation=found)
-        if found.kind == OperationKind.REPROVISION:
+        if kind_of(found) is kinds.REPROVISION:
             return self.done(_("The reinstallation was ended. Backups and restores are possible again."))
         # One that no worker had begun has ended already, which is told in place of this.
         return self.done(_("It is being stopped.") if asked.is_live else "", begun=found.id)

@@ -10,23 +10,20 @@ from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationRole, OperationState
+from backups import kinds
+from backups.models import Backup, BackupStatus, OperationRole
 from backups.rules import Rules
 from backups.selectors import operations_of
 from backups.web.overview import live_of, poll_address
 from backups.web.rows import BackupRow, row_of
 from common.errors import error_detail
 from common.names import name_isolated
+from operations.kinds import kind_of
+from operations.models import Operation, OperationState
 
-KINDS = {
-    OperationKind.CREATE: pgettext_lazy("work on a backup", "Create"),
-    OperationKind.RESTORE: pgettext_lazy("work on a backup", "Restore"),
-    OperationKind.UNDO: pgettext_lazy("work on a backup", "Undo of the restore"),
-    OperationKind.DELETE: pgettext_lazy("work on a backup", "Delete"),
-}
 LOOKS = {
     OperationState.QUEUED: ("busy", "clock"),
     OperationState.RUNNING: ("busy", "clock"),
@@ -141,8 +138,8 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
 
 def _event(operation: Operation, role: str, *, named: bool) -> Event:
     tone, icon = LOOKS[OperationState(operation.state)]
-    kind, state = OperationKind(operation.kind), str(OperationState(operation.state).label)
-    title, note = str(KINDS.get(kind, kind.label)), ""
+    state = str(OperationState(operation.state).label)
+    title, note = str(kind_of(operation).words.title), ""
     if role == OperationRole.SAFETY:
         # The restore is another backup's, and what became of it stands on that one's page.
         tone, icon, title, state = (
@@ -153,7 +150,7 @@ def _event(operation: Operation, role: str, *, named: bool) -> Event:
         )
     elif operation.error_code:
         note = error_detail(code=operation.error_code, params=operation.error_params)
-    elif operation.kind == OperationKind.RESTORE and operation.state == OperationState.SUCCEEDED:
+    elif operation.kind == kinds.RESTORE.name and operation.state == OperationState.SUCCEEDED:
         note = str(MODES.get(operation.params.get("mode", ""), ""))
     is_subject = role != OperationRole.SAFETY
     ended, began = operation.finished_at, operation.started_at or operation.created_at

@@ -9,14 +9,17 @@ from uuid import UUID
 from django.contrib.sessions.backends.base import SessionBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from accounts.models import User
-from backups.models import Backup, Operation, OperationKind, OperationState
+from backups import kinds
+from backups.models import Backup
 from backups.rules import Rules, refusal
 from backups.selectors import operations_ended
 from common.errors import error_detail
 from common.names import names_isolated
+from operations.kinds import kind_of
+from operations.models import Operation, OperationState
 from orders.models import Order
 
 WATCH = "watch"
@@ -28,19 +31,6 @@ TONES = {
     OperationState.SUCCEEDED: ("ok", "check"),
     OperationState.FAILED: ("bad", "warning"),
     OperationState.CANCELLED: ("info", "stop"),
-}
-TITLES = {
-    (OperationKind.CREATE, OperationState.SUCCEEDED): gettext_lazy("“%(name)s” is ready."),
-    (OperationKind.CREATE, OperationState.FAILED): gettext_lazy("“%(name)s” could not be created."),
-    (OperationKind.CREATE, OperationState.CANCELLED): gettext_lazy("“%(name)s” was cancelled."),
-    (OperationKind.RESTORE, OperationState.SUCCEEDED): gettext_lazy("“%(name)s” was restored."),
-    (OperationKind.RESTORE, OperationState.FAILED): gettext_lazy("“%(name)s” could not be restored."),
-    (OperationKind.RESTORE, OperationState.CANCELLED): gettext_lazy("The restore of “%(name)s” was cancelled."),
-    (OperationKind.UNDO, OperationState.SUCCEEDED): gettext_lazy("The restore of “%(name)s” was undone."),
-    (OperationKind.UNDO, OperationState.FAILED): gettext_lazy("The restore of “%(name)s” could not be undone."),
-    (OperationKind.UNDO, OperationState.CANCELLED): gettext_lazy(
-        "The undo of the restore of “%(name)s” was cancelled."
-    ),
 }
 
 
@@ -91,18 +81,18 @@ def _ids(texts: Iterable[str]) -> list[UUID]:
 
 
 def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending | None:
-    kind, state = OperationKind(operation.kind), OperationState(operation.state)
+    kind, state = kind_of(operation), OperationState(operation.state)
     tone, icon = TONES[state]
     undo = ""
-    if kind == OperationKind.REPROVISION:
+    if kind is kinds.REPROVISION:
         title = _("The reinstallation has ended.")
     elif backup is None:
         # It was deleted since, by somebody who knows that.
         return None
     else:
-        sentence = TITLES.get((kind, state)) or f"{kind.label}, {state.label}: “%(name)s”"
+        sentence = kind.words.endings.get(state) or f"{kind.words.title}, {state.label}: “%(name)s”"
         title = names_isolated(str(sentence), name=backup.name)
-        if kind == OperationKind.RESTORE and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
+        if kind is kinds.RESTORE and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
             undo = reverse("page-backup-undo", kwargs={"order": operation.order_id, "backup": backup.id})
     return Ending(
         key=str(operation.id), tone=tone, icon=icon, title=title, detail=_detail(operation, backup), undo=undo
@@ -120,6 +110,6 @@ def _detail(operation: Operation, backup: Backup | None) -> str:
             "%(total)s files and folders stay as they were, because no backup could bring them back.",
             stays,
         ) % {"total": stays}
-    if operation.kind == OperationKind.CREATE and backup is not None and (count := backup.warnings_total):
+    if operation.kind == kinds.CREATE.name and backup is not None and (count := backup.warnings_total):
         return ngettext("It has %(count)s warning.", "It has %(count)s warnings.", count) % {"count": count}
     return ""

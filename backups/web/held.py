@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.utils.translation import gettext as _
-
-from backups.models import Operation, OperationKind
+from backups import kinds
 from backups.rules import Rules, refusal
-from backups.web.progress import KINDS_RUNNING
+from operations.kinds import kind_of
+from operations.models import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,11 @@ def held_of(rules: Rules, *, shown: Collection[UUID | None]) -> Held | None:
         return None
     return Held(
         operation_id=operation.id,
-        title=str(KINDS_RUNNING.get(OperationKind(operation.kind)) or _("Working")),
+        title=str(kind_of(operation).words.running),
         since=operation.created_at,
         who=_who(operation),
         until=operation.expires_at,
-        reprovision=operation.kind == OperationKind.REPROVISION,
+        reprovision=kind_of(operation) is kinds.REPROVISION,
         may_end=operation.cancel_requested_at is None and refusal(lambda: rules.cancel_require(operation)) is None,
     )
 

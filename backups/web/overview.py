@@ -18,12 +18,13 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backups.models import BackupStatus
 from backups.rules import Rules, refusal
-from backups.selectors import backups_of_order, orders_protection, storage_history, workers_alive
+from backups.selectors import backups_of_order, orders_protection, storage_history
 from backups.web.endings import WATCH
 from backups.web.held import Held, held_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import CURSOR, page_read
+from operations.selectors import workers_alive
 from orders.models import Order
 from orders.rights import OrderRight
 from provisions.errors import NotAPrimaryDeployment

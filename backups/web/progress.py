@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backups.models import Operation, OperationKind, OperationState
+from operations.kinds import kind_of
+from operations.models import Operation, OperationState
 
 PHASES = {
     "packing": gettext_lazy("Packing and storing"),
@@ -17,12 +18,6 @@ PHASES = {
     "stopping": gettext_lazy("Stopping the game server"),
     "staging": gettext_lazy("Preparing the files beside your data"),
     "exchanging": gettext_lazy("Putting the files in place"),
-}
-KINDS_RUNNING = {
-    OperationKind.CREATE: gettext_lazy("Creating the backup"),
-    OperationKind.RESTORE: gettext_lazy("Restoring"),
-    OperationKind.UNDO: gettext_lazy("Taking the restore back"),
-    OperationKind.REPROVISION: gettext_lazy("Reinstalling the server"),
 }
 
 
@@ -59,7 +54,7 @@ def _phase(operation: Operation) -> str:
         return _("Stopping")
     if operation.state == OperationState.QUEUED:
         return _("Waiting for a worker") if not operation.attempts else _("Waiting to try again")
-    return str(PHASES.get(operation.phase) or KINDS_RUNNING.get(OperationKind(operation.kind)) or _("Working"))
+    return str(PHASES.get(operation.phase) or kind_of(operation).words.running)
 
 
 def _percent(operation: Operation) -> int | None:

@@ -11,11 +11,14 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from backups import kinds
 from backups.caution import backup_caution
-from backups.models import EXCHANGE_KINDS, Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups.models import Backup, BackupStatus
 from backups.rules import Rules, refusal
 from backups.web.progress import Progress, progress_of
 from common.errors import ApplicationError, PermissionDenied, error_detail
+from operations.kinds import WAITS, kind_of
+from operations.models import Operation, OperationState
 from provisions.models import Provision
 
 LOOKS = {
@@ -31,16 +34,6 @@ CONSISTENCIES = {
     "stopped": gettext_lazy("Server was stopped"),
     "live": gettext_lazy("Taken while running"),
 }
-WAITS = {
-    OperationKind.CREATE: gettext_lazy("A backup is being created. This is possible again when it has ended."),
-    OperationKind.RESTORE: gettext_lazy("A backup is being restored. This is possible again when it has ended."),
-    OperationKind.UNDO: gettext_lazy("A restore is being taken back. This is possible again when it has ended."),
-    OperationKind.REPROVISION: gettext_lazy(
-        "The server is being reinstalled. This is possible again when it has ended."
-    ),
-    None: gettext_lazy("Other work is going on. This is possible again when it has ended."),
-}
-"""Why something waits for an operation of each kind; None stands for any other."""
 SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
 
 
@@ -145,7 +138,7 @@ def why_not(error: ApplicationError, active: Operation | None) -> str:
             "time": until
         }
     # It may have ended since the refusal.
-    return str(WAITS.get(OperationKind(active.kind), WAITS[None]) if active else WAITS[None])
+    return str(kind_of(active).words.waits if active else WAITS)
 
 
 def _problem(operation: Operation | None) -> tuple[str, str]:
@@ -153,12 +146,8 @@ def _problem(operation: Operation | None) -> tuple[str, str]:
     if operation is None or not operation.error_code:
         return "", ""
     detail = error_detail(code=operation.error_code, params=operation.error_params)
-    cancelled = operation.state == OperationState.CANCELLED
-    if operation.kind == OperationKind.RESTORE:
-        return (_("The restore was cancelled") if cancelled else _("The restore failed")), detail
-    if operation.kind == OperationKind.UNDO:
-        return (_("The undo was cancelled") if cancelled else _("The undo failed")), detail
-    return (_("This backup was cancelled") if cancelled else _("This backup failed")), detail
+    problems = (kind_of(operation).words if operation.kind in kinds.EXCHANGES else kinds.CREATE.words).problems
+    return str(problems[OperationState(operation.state)]), detail
 
 
 def _marks(backup: Backup) -> Iterator[Mark]:
@@ -173,9 +162,9 @@ def _marks(backup: Backup) -> Iterator[Mark]:
     if backup.verified_at and not backup.degraded:
         yield Mark("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
-    if operation and (operation.kind, operation.state) == (OperationKind.RESTORE, OperationState.SUCCEEDED):
+    if operation and (operation.kind, operation.state) == (kinds.RESTORE.name, OperationState.SUCCEEDED):
         yield Mark("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
-    if operation and (operation.kind, operation.state) == (OperationKind.UNDO, OperationState.SUCCEEDED):
+    if operation and (operation.kind, operation.state) == (kinds.UNDO.name, OperationState.SUCCEEDED):
         yield Mark("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
 
 
@@ -234,7 +223,7 @@ def _checks_of_server(
 
 def _may_be_undone(operation: Operation | None) -> bool:
     """Whether the last thing done with a backup was about its server's files: asked of what is at hand."""
-    return operation is not None and operation.kind in EXCHANGE_KINDS and not operation.is_live
+    return operation is not None and operation.kind in kinds.EXCHANGES and not operation.is_live
 
 
 def _undoable(backup: Backup, *, rules: Rules, provision: Provision) -> bool:

@@ -9,34 +9,30 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from backups.models import Asset, Backup, BackupStatus, Operation, StorageTarget, StoredObject
-from backups.services.archives import (
-    CONTENT_TYPE,
-    LISTING_SUFFIX,
-    MANIFEST_SUFFIX,
-    archive_context,
-    archive_key,
-    listing_context,
-    storage_errors,
-    target_default,
-    target_open,
-)
+from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
-from backups.services.keys import data_key_ensure
+from backups.services.roles import operation_order
 from backups.services.sidecars import DATA
-from backups.services.sweep import objects_doom
-from backups.work.lease import FenceLost, Lease
 from backups.work.upload import Uploaded, archive_upload, object_upload
 from common.paths import path_text
 from common.states import compare_and_set
+from operations.models import Operation
+from operations.work.lease import FenceLost, Lease
 from provisions.models import Provision
-from repository.archive_manifest import ArchiveManifest, manifest_seal
+from repository.archive.manifest import ArchiveManifest, manifest_seal
+from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX, archive_context, archive_key, listing_context
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SourceFailed
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.keys import data_key_ensure
+from vault.services.opening import storage_errors, target_default, target_open
+from vault.services.sweep import objects_doom
 
 LISTED_ENTRY_BYTES = 64
 """What an entry about takes in a listing: storage plans the parts of an upload by it."""
+
+CONTENT_TYPE = "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,7 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
     """Make the backup ready, in the transaction in which the caller holds its fence. Raises FenceLost."""
     place, uploaded, packed = made.place, made.uploaded, made.packed
     asset = Asset.objects.create(
-        customer=operation.order.customer,
+        customer=operation_order(operation).customer,
         target=place.target,
         key=place.key,
         sealed=place.target.sealed,
@@ -108,7 +104,7 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
         content_bytes=packed.content_bytes,
         **collapse_fields(
             backup=backup,
-            percent=operation.order.plan.collapse_percent,
+            percent=operation_order(operation).plan.collapse_percent,
             entries=packed.entries,
             content_bytes=packed.content_bytes,
         ),
@@ -125,14 +121,14 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
 def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
     target = target_default()
     storage = target_open(target)
-    key = archive_key(backup=backup, fence=operation.fence)
+    key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
     with transaction.atomic():
         # A worker that was taken over must not doom what its successor is about to list.
         lease.fence_hold()
         StoredObject.objects.get_or_create(target=target, key=key, defaults={"backup_id": backup.id})
         objects_doom(backup_ids=[backup.id], keep=key)
     with storage_errors():
-        data_key = data_key_ensure(customer=operation.order.customer, target=target, storage=storage)
+        data_key = data_key_ensure(customer=operation_order(operation).customer, target=target, storage=storage)
     return Place(target=target, storage=storage, key=key, data_key=data_key)
 
 
@@ -146,7 +142,7 @@ def _stream(
         total = progress.bytes_total
         lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=phase)
 
-    tenant = operation.order.customer_id
+    tenant = operation_order(operation).customer_id
     context = archive_context(tenant=tenant, target=place.target.id, key=place.key)
     archive = client.archive_stream(
         source=DATA,
@@ -172,7 +168,7 @@ def _listing_store(
     *, client: SidecarClient, listing: str, operation: Operation, place: Place, entries: int, lease: Lease
 ) -> int | None:
     """Store the listing beside the archive; its size there, or None when the sidecar made none."""
-    context = listing_context(tenant=operation.order.customer_id, target=place.target.id, key=place.key)
+    context = listing_context(tenant=operation_order(operation).customer_id, target=place.target.id, key=place.key)
     chunks = client.file_read(path=listing, cancelled=lease.interrupted)
     try:
         # Looked at before anything is opened for it: a sidecar of an earlier release makes no listing.
@@ -202,7 +198,7 @@ def _still_ours(lease: Lease) -> None:
 def _manifest_write(
     *, operation: Operation, backup: Backup, place: Place, uploaded: Uploaded, packed: ArchiveResult
 ) -> None:
-    order = operation.order
+    order = operation_order(operation)
     provision: Provision = backup.provision
     manifest = ArchiveManifest(
         tenant=order.customer_id,

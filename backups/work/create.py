@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.models import Backup, Operation, OperationState
+from backups.models import Backup
 from backups.rules import order_allows_backups
-from backups.services.operations import operation_finish, operation_subject
+from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
 from backups.work.archiving import Made, archive_make, archive_settle
-from backups.work.lease import FenceLost, Lease
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_finish
+from operations.work.lease import FenceLost, Lease
 from provisions.selectors import provision_sidecar
 
 
@@ -19,7 +21,7 @@ def create_run(operation: Operation, lease: Lease) -> None:
     # Asked to stop while it waited for another worker: that is why it ends, whatever else is wrong.
     lease.checkpoint()
     backup = operation_subject(operation)
-    order_allows_backups(operation.order)
+    order_allows_backups(operation_order(operation))
     sidecar = provision_sidecar(backup.provision)
     with sidecar_open(
         sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint

@@ -7,13 +7,16 @@ import logging
 from django.db import transaction
 from django.utils import timezone
 
-from backups.models import Asset, Backup, Operation, OperationState, StoredObject
-from backups.services.archives import target_open
-from backups.services.operations import operation_finish, operation_subject
-from backups.services.sweep import object_delete
-from backups.work.lease import FenceLost, Lease
-from backups.work.retry import Postponed, backoff_seconds
+from backups.models import Backup
+from backups.services.roles import operation_subject
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_finish
+from operations.work.lease import FenceLost, Lease
+from operations.work.retry import Postponed, backoff_seconds
 from repository.storage import StorageError
+from vault.models import Asset, StoredObject
+from vault.services.opening import target_open
+from vault.services.sweep import object_delete
 
 log = logging.getLogger(__name__)
 

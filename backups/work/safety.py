@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.models import Operation
 from backups.services.safety import safety_begin
 from backups.work.archiving import archive_make, archive_settle
-from backups.work.lease import Lease
+from operations.models import Operation
+from operations.work.lease import Lease
 from sidecar_client.client import SidecarClient
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from backups.services.archives import storage_errors
 from backups.work.hashing import HashThread
 from repository.frames import SealContext, sealed_size
 from repository.sealed import SealWriter
 from repository.storage import ObjectWriter, Storage
+from vault.services.opening import storage_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from django.contrib.messages import get_messages
 from django.db import transaction
 from django.test import Client
 
-from backups.models import Backup, BackupStatus, Operation
+from backups.models import Backup, BackupStatus
 from common.models import IdempotencyRecord
+from operations.models import Operation
 from orders.rights import STAFF_RIGHTS, OrderRight
 from tests.access.routes import routes
 from tests.access.world import PERSONAS as OF_THE_API

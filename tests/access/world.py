@@ -13,7 +13,9 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.scopes import Scope
 from accounts.services.tokens import token_create
-from backups.models import Backup, Operation, OperationKind, OperationRole, OperationState
+from backups import kinds
+from backups.models import Backup, OperationRole
+from operations.models import Operation, OperationState
 from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
@@ -98,11 +100,11 @@ class World:
     def restore_begins(self) -> None:
         """Make it a restore that can be cancelled."""
         self.create_begins()
-        Operation.objects.filter(id=self.operation.id).update(kind=OperationKind.RESTORE)
+        Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
 
     def restore_ended(self) -> None:
         """Make it a restore that can be taken back."""
-        Operation.objects.filter(id=self.operation.id).update(kind=OperationKind.RESTORE)
+        Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
         safety = BackupFactory(provision=self.server, is_safety=True, expires_at=timezone.now() + timedelta(hours=1))
         OperationBackupFactory(operation=self.operation, backup=safety, role=OperationRole.SAFETY)
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.services.tokens import token_create
-from backups.models import Backup, StorageTarget
+from backups.models import Backup
 from orders.models import Order
 from provisions.models import Provision
 from tests.factories import (
@@ -22,6 +22,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.factories.backups import CONTENT
+from vault.models import StorageTarget
 
 
 @dataclass

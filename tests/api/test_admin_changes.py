@@ -12,7 +12,9 @@ from django.utils import timezone
 from accounts.models import ApiToken, AuditEvent, Customer
 from accounts.services.customers import customer_key
 from accounts.services.tokens import token_create
-from backups.models import Backup, Operation, OperationKind, OperationState, StorageTarget
+from backups import kinds
+from backups.models import Backup
+from operations.models import Operation, OperationState
 from orders.models import Order, OrderUserPermission
 from provisions.models import Provision
 from tests.api.admin_pages import delete, messages_of, page
@@ -27,6 +29,7 @@ from tests.factories import (
     StorageTargetFactory,
     UserFactory,
 )
+from vault.models import StorageTarget
 
 
 def test_a_customer_is_made_with_a_key_that_opens(admin_client):
@@ -96,7 +99,7 @@ def test_a_backup_is_deleted_as_its_customer_would(admin_client):
     backup = BackupFactory()
     delete(admin_client, backup)
     assert Backup.objects.get().deleted_at is not None
-    assert Operation.objects.get().kind == OperationKind.DELETE
+    assert Operation.objects.get().kind == kinds.DELETE.name
     assert delete(admin_client, backup).status_code == 403
 
 

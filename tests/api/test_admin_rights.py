@@ -11,7 +11,6 @@ from django.test import Client
 
 from accounts.models import ApiToken, AuditEvent, Customer, User
 from accounts.services.tokens import token_create
-from backups.models import StorageTarget
 from orders.models import OrderUserPermission, Plan
 from tests.api.admin_pages import delete, messages_of, page
 from tests.factories import (
@@ -24,6 +23,7 @@ from tests.factories import (
 )
 from tests.factories.accounts import AuthenticatorFactory
 from tests.factories.orders import GroupFactory
+from vault.models import StorageTarget
 
 pytestmark = pytest.mark.django_db
 NEW = {"password1": "new-roof-lantern", "password2": "new-roof-lantern"}
@@ -223,7 +223,7 @@ def test_each_change_in_the_admin_is_in_the_audit_trail(admin_client, admin_user
     events = list(AuditEvent.objects.filter(action__startswith="admin.").order_by("id"))
     assert [(event.action, event.data["model"], event.actor) for event in events] == [
         ("admin.change", "orders.plan", admin_user),
-        ("admin.delete", "backups.storagetarget", admin_user),
+        ("admin.delete", "vault.storagetarget", admin_user),
         ("admin.add", "auth.group", admin_user),
     ]
     assert events[0].data["key"] == str(plan.pk)

@@ -15,15 +15,16 @@ from django.contrib.auth.models import Permission
 from django.utils.http import http_date
 
 from backups.api.assets import content_disposition
-from backups.models import Asset
-from backups.services.archives import archive_context, target_open
-from backups.services.keys import data_key_ensure
 from common.keyring import Keyring
+from repository.archive.names import archive_context
 from repository.sealed import SealWriter
 from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 from tests.api.test_orders import NO_IDS
 from tests.factories import AssetFactory, BackupFactory, OrderUserPermissionFactory, StorageTargetFactory, UserFactory
+from vault.models import Asset
+from vault.services.keys import data_key_ensure
+from vault.services.opening import target_open
 
 CONTENT = bytes(range(256)) * 12
 

@@ -8,7 +8,9 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups import kinds
+from backups.models import Backup, BackupStatus
+from operations.models import Operation, OperationState
 from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 from tests.api.test_orders import NO_IDS
@@ -82,7 +84,7 @@ def test_times_are_utc_whatever_zone_is_active(house, client, settings):
 def test_the_operation_shown_is_the_newest_one(house, client):
     backup = house.stored()
     for state in (OperationState.SUCCEEDED, OperationState.FAILED):
-        newest = OperationFactory(order=house.order, kind=OperationKind.RESTORE, state=state, subject=backup)
+        newest = OperationFactory(order=house.order, kind=kinds.RESTORE.name, state=state, subject=backup)
     shown = client.get(house.backups).json()["results"][0]["operation"]
     assert shown["id"] == str(newest.id)
     assert shown["error"]["code"] == "storage_unavailable"
@@ -198,7 +200,7 @@ def test_delete_takes_a_backup_off_the_list_at_once(house, client):
     assert (response.status_code, response.content) == (204, b"")
     assert client.get(house.backups).json()["results"] == []
     assert_problem(client.delete(house.backup_url(backup)), 404, "backup_not_found")
-    assert Operation.objects.get(kind=OperationKind.DELETE).state == OperationState.QUEUED
+    assert Operation.objects.get(kind=kinds.DELETE.name).state == OperationState.QUEUED
 
 
 @pytest.mark.parametrize("busy", ["creating", "restoring"])

@@ -6,11 +6,11 @@ import factory
 import pytest
 from django.apps import apps
 
-from backups.models import OperationState
+from operations.models import OperationState
 from tests import factories
 from tests.factories import BackupFactory, OperationFactory
 
-OURS = ["common", "accounts", "orders", "provisions", "backups"]
+OURS = ["common", "accounts", "orders", "provisions", "operations", "vault", "backups"]
 FACTORIES = [getattr(factories, name) for name in factories.__all__]
 
 

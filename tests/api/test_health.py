@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
-from backups.models import Operation, OperationState, Supervisor
+from operations.models import Operation, OperationState, Supervisor
 from tests.factories import OperationFactory, SupervisorFactory
 
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.models import Backup, Operation, OperationState
+from backups.models import Backup
 from common.models import IdempotencyRecord
+from operations.models import Operation, OperationState
 from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 from tests.factories import OrderUserPermissionFactory

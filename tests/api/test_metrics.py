@@ -11,7 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from backups.models import Backup, Finding, Operation, OperationKind, OperationState, Supervisor
+from backups import kinds
+from backups.models import Backup, Finding
+from operations.models import Operation, OperationState, Supervisor
 from orders.services.orders import order_delete
 from tests.factories import AssetFactory, BackupFactory, FindingFactory, OperationFactory, SupervisorFactory
 
@@ -38,8 +40,9 @@ def scrape(client):
 
 
 def test_every_series_is_there_from_the_first_scrape_on(client):
-    total = {("savepoint_operations_total", kind, result, "files") for kind in OperationKind for result in OVER}
-    live = {("savepoint_operations_live", kind, state) for kind in OperationKind for state in ("queued", "running")}
+    names = [kind.name for kind in kinds.KINDS]
+    total = {("savepoint_operations_total", kind, result, "files") for kind in names for result in OVER}
+    live = {("savepoint_operations_live", kind, state) for kind in names for state in ("queued", "running")}
     backups = {("savepoint_backups", status) for status in ("creating", "ready", "failed", "restoring")}
     findings = {("savepoint_findings", invariant) for invariant in ("I1", "I3", "I4", "I5", "I6", "I7")}
     single = {(f"savepoint_{name}",) for name in ("workers_alive", "oldest_queued_seconds", "stored_bytes")}
@@ -48,7 +51,7 @@ def test_every_series_is_there_from_the_first_scrape_on(client):
 
 def test_operations_are_counted_by_how_they_stand(client):
     OperationFactory.create_batch(2)
-    OperationFactory(state=OperationState.FAILED, kind=OperationKind.RESTORE)
+    OperationFactory(state=OperationState.FAILED, kind=kinds.RESTORE.name)
     OperationFactory(state=OperationState.RUNNING)
     found = scrape(client)
     assert found["savepoint_operations_total", "create", "succeeded", "files"] == 2

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from backups.models import BackupStatus, Operation, OperationKind, OperationState
+from backups import kinds
+from backups.models import BackupStatus
+from operations.models import Operation, OperationState
 from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 from tests.api.test_orders import NO_IDS
@@ -131,7 +133,7 @@ def test_a_reprovision_waits_for_a_backup(house, client):
     client.post(house.backups)
     response = client.post(f"/api/v1/orders/{house.order.id}/reprovision/")
     assert_problem(response, 409, "backup_in_progress")
-    assert not Operation.objects.filter(kind=OperationKind.REPROVISION).exists()
+    assert not Operation.objects.filter(kind=kinds.REPROVISION.name).exists()
 
 
 def test_a_reprovision_without_the_right(house):

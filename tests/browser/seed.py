@@ -139,9 +139,12 @@ def backup(
     """A backup whose bytes are nowhere, made `hours` ago and checked `verified` hours ago; `values` are columns."""
     from django.utils import timezone
 
-    from backups.models import Backup, Operation, OperationKind, OperationState, StorageTarget
+    from backups import kinds
+    from backups.models import Backup
+    from operations.models import Operation, OperationState
     from orders.models import Order
     from tests.factories import AssetFactory, BackupFactory, OperationFactory
+    from vault.models import StorageTarget
 
     rented = Order.objects.get(id=order)
     size = int(mebibytes * MIB)
@@ -166,7 +169,7 @@ def backup(
         state = OperationState.SUCCEEDED
     operation = OperationFactory(
         order=rented,
-        kind=OperationKind.CREATE,
+        kind=kinds.CREATE.name,
         state=state,
         subject=made,
         started_at=began,
@@ -180,7 +183,8 @@ def backup(
 
 def hold(*, order: str, name: str, kind: str = "create", state: str = "running", **progress: Any) -> str:
     """Work on a backup that goes on until it is told to end: a new one, or, for a restore, the one of that name."""
-    from backups.models import Backup, BackupStatus, OperationState
+    from backups.models import Backup, BackupStatus
+    from operations.models import OperationState
     from orders.models import Order
     from tests.factories import BackupFactory, OperationFactory
 
@@ -206,15 +210,17 @@ def hold(*, order: str, name: str, kind: str = "create", state: str = "running",
 
 def progress(*, backup: str, **values: Any) -> None:
     """Let held work go on: `bytes_done`, `phase`, …"""
-    from backups.models import Operation
+    from operations.models import Operation
 
     assert Operation.objects.filter(roles__backup=backup, worker=WORKER).update(**values)
 
 
 def finish(*, backup: str, error_code: str = "") -> None:
     """End held work."""
-    from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
+    from backups.models import Backup, BackupStatus
+    from operations.models import Operation, OperationState
     from tests.factories import AssetFactory
+    from vault.models import StorageTarget
 
     row = Backup.objects.select_related("order__customer", "operation").get(id=backup)
     state = OperationState.FAILED if error_code else OperationState.SUCCEEDED
@@ -261,7 +267,7 @@ def _beat() -> None:
     """Keep the lease of everything that is held."""
     from django.db.models import F
 
-    from backups.models import Operation, OperationState
+    from operations.models import Operation, OperationState
 
     while True:
         Operation.objects.filter(worker=WORKER, state=OperationState.RUNNING).update(heartbeat=F("heartbeat") + 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from backups.errors import BackupCollapsed
-from backups.models import Asset, Backup, BackupStatus
+from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_create
 from backups.services.restores import RestoreOptions, backup_restore
 from common.errors import ApplicationError
@@ -18,6 +18,7 @@ from tests.chaos.trees import paths_of
 from tests.chaos.volume import immutable_set
 from tests.chaos.working import work
 from tests.chaos.world import World
+from vault.models import Asset
 
 
 def immutable(world: World, rng: Random) -> str:

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import grpc
 from django.db import OperationalError, connection
 
-from backups.services import archives
 from repository.storage import StorageFull, StorageUnavailable
 from sidecar_client import client as sidecar_client
 from sidecar_client.methods import Methods
 from targets.local import LocalStorage
 from tests.storage.memory import FaultyStorage
+from vault.services import opening as archives
 
 Result = TypeVar("Result")
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
-from backups.errors import ArchiveDamagedError
-from backups.models import ACTIVE_KINDS, Asset, Operation, OperationState, StoredObject
 from backups.selectors import backups_counted
-from backups.services.archives import asset_open
+from operations.models import Operation, OperationState
 from tests.chaos.trees import Tree, alike, difference, tree_read, tree_stored, tree_unpack
 from tests.chaos.world import CANARY, CONTENT_CANARY, LIMIT, Restoring, World
 from tests.processes.waiting import wait_until
+from vault.errors import ArchiveDamagedError
+from vault.models import Asset, StoredObject
+from vault.services.opening import asset_open
 
 SETTLE_SECONDS = 10.0
 SUFFIXES = (".manifest", ".listing")
@@ -32,7 +33,7 @@ def check(world: World) -> None:
     expected = world.trees.keys() - world.removed
     if world.usable() != expected:
         raise Violated(f"I3: ready {sorted(map(str, world.usable()))}, expected {sorted(map(str, expected))}")
-    active = [operation for operation in world.live() if operation.kind in ACTIVE_KINDS]
+    active = [operation for operation in world.live() if operation.exclusive]
     if len(active) > 1:
         raise Violated(f"I4: {len(active)} operations are active")
     if (counted := backups_counted(world.server)) > LIMIT:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
-from backups.models import Backup, BackupStatus, Operation
+from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_create, backup_delete, backup_update
-from backups.services.upkeep import upkeep_run
+from operations.models import Operation
+from operations.services.chores import chores_run
 from tests.chaos.conditions import immutable_lift
 from tests.chaos.invariants import (
     Violated,
@@ -46,12 +47,12 @@ def run_play(world: World, seed: int) -> None:
 def storage_settle(world: World) -> None:
     """Sweep, let the grace pass, sweep again: nothing is left that nobody needs. Raises Violated."""
     for _ in range(2):
-        upkeep_run()
+        chores_run()
         world.expired_note()
         for operation in world.live():
             work(world, operation.id)
         world.clock.offset += GRACE
-    upkeep_run()
+    chores_run()
     world.expired_note()
     come_to_rest(world, restart=False)
     storage_check(world)

@@ -19,8 +19,9 @@ from uuid import UUID
 from django.db import connections
 
 from backups.services import sidecars
-from backups.work import lease, restore
+from backups.work import journal
 from backups.work import run as work_run
+from operations.work import lease
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.restore.filesystem import Filesystem
@@ -109,7 +110,7 @@ def patience_shorten() -> None:
     """Let nothing wait longer than it takes to see that it would have waited."""
     for module, name, value in (
         (lease, "BEAT_SECONDS", BEAT_SECONDS),
-        (restore, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
+        (journal, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_PAUSE_SECONDS", BEAT_SECONDS),
     ):

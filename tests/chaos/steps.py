@@ -11,11 +11,12 @@ from typing import Any
 
 from django.db import OperationalError, connection
 
-from backups.models import Backup, Operation
+from backups.models import Backup
 from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
-from backups.services.upkeep import upkeep_run
 from common.errors import ApplicationError
+from operations.models import Operation
+from operations.services.chores import chores_run
 from tests.chaos.conditions import collapse, damage, immutable
 from tests.chaos.edits import tree_edit
 from tests.chaos.faults import fault_draw
@@ -130,7 +131,7 @@ def _sidecar_break(world: World, rng: Random, kind: str) -> str:
 
 
 def sweep(world: World, rng: Random) -> str:
-    upkeep_run()
+    chores_run()
     world.expired_note()
     return "done"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
-from backups.models import Operation
 from backups.services.backups import backup_create, backup_delete
+from operations.models import Operation
 from tests.chaos.edits import tree_edit
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, backups_check, check, secrets_check

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
-from backups.models import Asset, Backup, Operation, OperationBackup, OperationKind, OperationRole, OperationState
-from backups.services.archives import asset_open, listing_open
-from backups.services.operations import operation_cancel
-from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
-from backups.work.run import operation_claim
+from backups import kinds
+from backups.models import Backup, OperationBackup, OperationRole
+from backups.services.previews import backup_listing_open
 from common.errors import ApplicationError
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel
+from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
+from operations.work.run import operation_claim
 from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
@@ -18,6 +20,8 @@ from tests.chaos.processes import worker_run
 from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
+from vault.models import Asset
+from vault.services.opening import asset_open
 
 RACE_SECONDS = 10.0
 """How long a supervisor may need to find a heartbeat standing still that a held worker's thread still moves."""
@@ -62,7 +66,7 @@ def backups_note(world: World, operation: UUID, captured: Tree) -> None:
 def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree:
     """The tree that a backup holds: the live one, or, where that changed meanwhile, entries of before and after."""
     after = tree_read(world.root)
-    if after == before or Operation.objects.get(id=operation).kind != OperationKind.CREATE:
+    if after == before or Operation.objects.get(id=operation).kind != kinds.CREATE.name:
         return before
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
@@ -73,7 +77,7 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 
 def _vanished_check(backup: UUID, before: Tree, after: Tree) -> None:
     """Files that went away between the scan and the reading are left out, and no others."""
-    said = {entry.path for entry in Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out()}
+    said = {entry.path for entry in Listing(backup_listing_open(Backup.objects.get(id=backup)).read()).left_out()}
     gone = {path: entry for path, entry in before.items() if path in said and entry.kind != SPECIAL}
     if kept := gone.keys() & after.keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which were there all the time")

@@ -21,8 +21,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.customers import customer_create
-from backups.models import Backup, BackupStatus, Operation, StorageTarget
+from backups.models import Backup, BackupStatus
 from backups.selectors import LISTED
+from operations.models import Operation
 from orders.models import Order, Plan
 from orders.services.orders import order_create
 from provisions.models import Provision, ProvisionKind
@@ -32,6 +33,7 @@ from tests.chaos.edits import tree_edit
 from tests.chaos.processes import FIRED, Sidecar
 from tests.chaos.trees import Tree
 from tests.chaos.volume import immutable_set
+from vault.models import StorageTarget
 
 LIMIT = 4
 CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"

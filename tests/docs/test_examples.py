@@ -16,7 +16,6 @@ import pytest
 from django.urls import Resolver404, resolve
 
 from accounts.services.tokens import token_create
-from backups.admin.storage import StorageTargetForm
 from backups.models import Backup
 from common.keyring import kek_generate
 from demo.run import demo_json
@@ -28,6 +27,7 @@ from tests.api.conftest import House
 from tests.docs.commands import COMMANDS, command_check
 from tests.docs.pages import PAGES, ROOT, Example, anchors, examples, page_name, prose, spans
 from tests.services.require import program_require
+from vault.admin import StorageTargetForm
 
 EXAMPLES = examples()
 OPTION_TABLE = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)

@@ -7,13 +7,11 @@ from tests.factories.backups import (
     DataKeyFactory,
     FindingFactory,
     OperationBackupFactory,
-    OperationFactory,
-    OperationTallyFactory,
     StorageTargetFactory,
     StoredObjectFactory,
-    SupervisorFactory,
 )
 from tests.factories.common import IdempotencyRecordFactory
+from tests.factories.operations import ChoreRunFactory, OperationFactory, OperationTallyFactory, SupervisorFactory
 from tests.factories.orders import OrderFactory, OrderGroupPermissionFactory, OrderUserPermissionFactory, PlanFactory
 from tests.factories.provisions import (
     ProvisionFactory,
@@ -27,6 +25,7 @@ __all__ = [
     "AssetFactory",
     "AuditEventFactory",
     "BackupFactory",
+    "ChoreRunFactory",
     "CustomerFactory",
     "DataKeyFactory",
     "FindingFactory",

@@ -7,27 +7,11 @@ import uuid
 import factory
 from django.utils import timezone
 
-from backups.models import (
-    LIVE_STATES,
-    Asset,
-    Backup,
-    BackupStatus,
-    DataKey,
-    Finding,
-    Invariant,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationState,
-    OperationTally,
-    StorageTarget,
-    StoredObject,
-    Supervisor,
-    TargetKind,
-)
+from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBackup
 from tests.factories.accounts import CustomerFactory
-from tests.factories.orders import OrderFactory
+from tests.factories.operations import OperationFactory
 from tests.factories.provisions import ProvisionFactory
+from vault.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
 
 CONTENT = b"the bytes of an archive"
 
@@ -45,7 +29,7 @@ class StorageTargetFactory(factory.django.DjangoModelFactory):
 
 
 class DataKeyFactory(factory.django.DjangoModelFactory):
-    """A key that opens nothing: rows for lists. Keys that open are made by `backups.services.keys`."""
+    """A key that opens nothing: rows for lists. Keys that open are made by `vault.services.keys`."""
 
     class Meta:
         model = DataKey
@@ -103,54 +87,12 @@ class BackupFactory(factory.django.DjangoModelFactory):
     completed_at = factory.LazyFunction(timezone.now)
 
 
-class OperationFactory(factory.django.DjangoModelFactory):
-    """An operation that succeeded; give `state=` for the others."""
-
-    class Meta:
-        model = Operation
-        skip_postgeneration_save = True
-
-    order = factory.SubFactory(OrderFactory)
-    kind = OperationKind.CREATE
-    state = OperationState.SUCCEEDED
-    fence = factory.LazyAttribute(lambda operation: int(operation.state != OperationState.QUEUED))
-    started_at = factory.LazyAttribute(
-        lambda operation: None if operation.state == OperationState.QUEUED else timezone.now()
-    )
-    finished_at = factory.LazyAttribute(lambda operation: None if operation.state in LIVE_STATES else timezone.now())
-    error_code = factory.LazyAttribute(
-        lambda operation: {
-            OperationState.FAILED: "storage_unavailable",
-            OperationState.CANCELLED: "cancelled",
-        }.get(operation.state, "")
-    )
-
-    @factory.post_generation
-    def subject(self, create, backup, **kwargs):
-        """`subject=` names the backup it is about."""
-        if backup is not None:
-            OperationBackup.objects.create(operation=self, backup=backup)
-            backup.operation = self
-            backup.save(update_fields=["operation"])
-
-
 class OperationBackupFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = OperationBackup
 
     backup = factory.SubFactory(BackupFactory)
     operation = factory.SubFactory(OperationFactory, order=factory.SelfAttribute("..backup.order"))
-
-
-class OperationTallyFactory(factory.django.DjangoModelFactory):
-    """There is one for each kind and end."""
-
-    class Meta:
-        model = OperationTally
-
-    kind = factory.Iterator([kind for kind in OperationKind for _ in range(3)])
-    state = factory.Iterator([state for state in OperationState if state not in LIVE_STATES])
-    count = 1
 
 
 class FindingFactory(factory.django.DjangoModelFactory):
@@ -166,13 +108,3 @@ class FindingFactory(factory.django.DjangoModelFactory):
     first_seen_at = factory.LazyFunction(timezone.now)
     last_seen_at = factory.SelfAttribute("first_seen_at")
     confirmed_at = factory.SelfAttribute("first_seen_at")
-
-
-class SupervisorFactory(factory.django.DjangoModelFactory):
-    class Meta:
-        model = Supervisor
-
-    id = factory.LazyFunction(uuid.uuid4)
-    host = "host"
-    workers = 2
-    workers_alive = 2

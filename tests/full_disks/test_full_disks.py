@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backups.models import Backup, BackupStatus, OperationState
+from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_delete
+from operations.models import OperationState
 from tests.full_disks.volumes import BALLAST, files, fill, small_volume
 from tests.network.conftest import WORLD_BYTES, Linked, linked, shop  # noqa: F401  # fixtures
 

@@ -16,14 +16,16 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from backups.models import Asset, Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.models import Backup, BackupStatus
 from backups.services.restores import RestoreOptions, backup_restore
-from backups.work import lease
-from backups.work.run import operation_answer
+from operations.models import Operation, OperationState
+from operations.work import lease
+from operations.work.run import operation_answer
 from provisions.models import Provision, ProvisionKind
 from tests.hostile.corpus import CORPUS, STRIPPED, WHOLE, packed
 from tests.operations.conftest import Shop, shop_open
 from tests.sidecar_daemon.daemon import Daemon
+from vault.models import Asset, StoredObject
 
 pytestmark = [pytest.mark.django_db, pytest.mark.processes]
 

@@ -12,13 +12,15 @@ from random import Random
 import pytest
 from django.db import connections
 
-from backups.models import Backup, Operation
+from backups.models import Backup
 from backups.services import sidecars
-from backups.services.operations import operation_cancel
 from backups.services.restores import RestoreOptions, backup_restore
-from backups.supervision.leases import CancelJudge
-from backups.work import lease, restore
-from backups.work.run import operation_answer
+from backups.work import journal
+from operations.models import Operation
+from operations.services.operations import operation_cancel
+from operations.supervision.leases import CancelJudge
+from operations.work import lease
+from operations.work.run import operation_answer
 from provisions.models import Provision, ProvisionKind
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
@@ -97,7 +99,7 @@ def cancelled(working: Working, shop: Shop) -> Operation:
 @pytest.fixture
 def shop(transactional_db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(restore, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(sidecars, "REACH_SECONDS", PATIENCE_SECONDS)
     made = shop_open(tmp_path)
     Path(made.target.options["root"], ".partial").mkdir(parents=True)

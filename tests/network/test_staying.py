@@ -16,16 +16,18 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
+from backups.models import Backup, BackupStatus
 from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
-from backups.work.run import operation_answer
+from operations.models import Operation, OperationState
+from operations.work.run import operation_answer
 from provisions.models import Provision, ProvisionKind
 from sidecar_client.values import ChangeKind
 from tests.operations.conftest import Shop
 from tests.services.require import unavailable
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.unprivileged import NOBODY
+from vault.models import StorageTarget
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from backups.models import Backup, BackupStatus, Operation, OperationState, StorageTarget
-from backups.services.archives import asset_open
-from backups.services.sweep import storage_sweep
+from backups.models import Backup, BackupStatus
+from operations.models import Operation, OperationState
 from targets import s3
 from targets import s3_client as s3_requests
 from tests.network.conftest import Linked, Working, cancelled
 from tests.services.fault_proxy import FaultProxy, fault_proxy
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
+from vault.models import StorageTarget
+from vault.services.opening import asset_open
+from vault.services.sweep import storage_sweep
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 

@@ -9,12 +9,13 @@ from random import Random
 import pytest
 from django.utils import timezone
 
-from backups.models import BackupStatus, StorageTarget, StoredObject
-from backups.services.archives import asset_open
-from backups.services.sweep import storage_sweep
+from backups.models import BackupStatus
 from tests.network.conftest import Linked
 from tests.storage.conftest import PROVIDERS
 from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
+from vault.models import StorageTarget, StoredObject
+from vault.services.opening import asset_open
+from vault.services.sweep import storage_sweep
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -53,14 +54,14 @@ def test_sweep_says_once_that_uploads_cannot_be_listed(linked: Linked, caplog: p
             for _ in range(3):
                 storage_sweep()
         assert double.struck["no list of uploads"] == 3
-    said = [record for record in caplog.records if record.name == "backups.services.sweep"]
+    said = [record for record in caplog.records if record.name == "vault.services.sweep"]
     assert [("cannot list uploads" in record.getMessage(), record.exc_info) for record in said] == [(True, None)]
 
 
 def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
     linked: Linked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backups.services.sweep.BATCH", 2)
+    monkeypatch.setattr("vault.services.sweep.BATCH", 2)
     with s3_double("locked") as double:
         target = kept_in(linked, double)
 
@@ -78,6 +79,6 @@ def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
         assert double.struck["locked"] >= 4
         assert StoredObject.objects.get(key=gone).swept_at is not None
         assert not StoredObject.objects.filter(key__in=keys[:4], swept_at__isnull=False).exists()
-    said = [record.getMessage() for record in caplog.records if record.name == "backups.services.sweep"]
+    said = [record.getMessage() for record in caplog.records if record.name == "vault.services.sweep"]
     assert len(said) == 1
     assert "retention" in said[0]

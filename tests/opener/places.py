@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from common.keyring import Keyring, kek_generate
-from repository.archive_manifest import ArchiveManifest, manifest_seal
+from repository.archive.manifest import ArchiveManifest, manifest_seal
 from repository.sealed import SealContext, seal_bytes, sealed_size
 from repository.storage import Storage
 
@@ -27,13 +27,13 @@ import sys
 
 BLOCKED = {
     "accounts", "backups", "config", "django", "google", "grpc", "isal", "orders", "provisions", "rest_framework",
-    "sidecar", "sidecar_client",
+    "operations", "sidecar", "sidecar_client", "vault",
 }
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top in BLOCKED or (top == "common" and name not in ("common", "common.keyring")):
+        if top in BLOCKED or (top == "common" and name not in ("common", "common.keyring", "common.key_copies")):
             raise ImportError(f"{name} is not installed here")
         return None
 

@@ -8,12 +8,13 @@ import pytest
 
 from accounts.models import User
 from accounts.services.customers import customer_create
-from backups.models import Backup, StorageTarget
+from backups.models import Backup
 from backups.services.backups import backup_create
 from orders.models import Order, Plan
 from orders.services.orders import order_create
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
+from vault.models import StorageTarget
 
 
 @dataclass

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from backups.supervision.activity import ACTIVITY_FD, Activity, _begun, _ended
+from operations.supervision.activity import ACTIVITY_FD, Activity, _begun, _ended
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backups.models import Backup, Operation
+from backups.models import Backup
 from backups.selectors import backup_last_good
+from operations.models import Operation
 from orders.models import Plan
 from provisions.models import Provision, ProvisionKind
 from tests.api.conftest import client_of

@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from backups.models import Asset, Backup, BackupStatus, Operation, OperationState
+from backups.models import Backup, BackupStatus
 from backups.services import sidecars
-from backups.services.operations import operation_cancel, operation_finish
 from backups.services.restores import RestoreOptions, backup_restore
-from backups.supervision.supervisor import _claimable
-from backups.work import restore
-from backups.work.run import operation_answer
+from backups.work import journal, restore
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel, operation_finish
+from operations.supervision.supervisor import _claimable
+from operations.work.run import operation_answer
 from sidecar_client.client import OutcomeKind
 from tests.operations.scripted import ScriptedSidecar, away, says
+from vault.models import Asset
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +30,7 @@ CONTENT = b"an archive"
 @pytest.fixture
 def restoring(shop, monkeypatch):
     """A queued restore of a backup that is in storage, and a way to let a worker meet a scripted sidecar."""
-    monkeypatch.setattr(restore, "JOURNAL_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 0.0)
     backup = shop.create()
     operation_finish(operation=Operation.objects.get(), state=OperationState.SUCCEEDED)
     root = Path(shop.target.options["root"])

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.models import Backup, BackupStatus
 from backups.reconcile.activity import outcomes_look
 from backups.reconcile.checks import Look
-from backups.services.operations import operation_cancel
-from backups.work.retry import ATTEMPTS
 from common.errors import error_detail
+from operations.kinds import ATTEMPTS
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel
 from sidecar_client.client import OutcomeKind
 from sidecar_client.errors import SidecarFailed
 from tests.operations.scripted import ScriptedSidecar, away, says
@@ -85,7 +86,7 @@ def test_cancel_ends_a_restore_whose_exchange_cannot_end(restoring, shop):  # no
 def test_exchange_that_never_ended_is_a_finding(restoring, shop):  # noqa: F811
     operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
     operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
-    assert operation.params["exchange"] == "unended"
+    assert operation.exchange == "unended"
     assert [seen.object_id for seen in outcomes_look(Look(now=timezone.now()))] == [operation.id]
 
 

@@ -12,13 +12,13 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Customer
 from accounts.services.customers import customer_key
-from backups.models import DataKey
-from backups.services.archives import target_open
-from backups.services.keys import data_key_ensure, data_key_get
 from common.errors import KeyUnavailable
 from common.keyring import Keyring, kek_generate
 from common.keys import portal_keyring
 from provisions.models import Provision
+from vault.models import DataKey
+from vault.services.keys import data_key_ensure, data_key_get
+from vault.services.opening import target_open
 
 pytestmark = pytest.mark.django_db
 

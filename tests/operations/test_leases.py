@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from backups.errors import SidecarUnavailableError, StatusConflict
-from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
-from backups.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
+from backups.errors import SidecarUnavailableError
+from backups.models import Backup, BackupStatus
 from backups.services.reprovision import order_reprovision
-from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire
-from backups.work import lease as lease_module
-from backups.work.lease import LEASE_SECONDS, Lease
-from backups.work.retry import ATTEMPTS
-from backups.work.run import operation_answer, operation_claim
+from operations.errors import StatusConflict
+from operations.kinds import ATTEMPTS
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
+from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire
+from operations.work import lease as lease_module
+from operations.work.lease import LEASE_SECONDS, Lease
+from operations.work.run import operation_answer, operation_claim
 from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
 from orders.services.orders import order_suspend
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from provisions.models import Provision, ProvisionKind
+from vault.models import StoredObject
 
 pytestmark = pytest.mark.django_db
 
@@ -203,7 +207,12 @@ def test_each_rule_of_a_create_refuses_with_its_own_code(shop):
         (Operation, {"state": "failed", "finished_at": timezone.now()}),
         (Operation, {"state": "succeeded"}),
         (Operation, {"state": "running", "fence": 0}),
-        (Operation, {"kind": "dream"}),
+        (Operation, {"scope": "portal"}),
+        (Operation, {"scope": "target"}),
+        (Operation, {"scope": "order", "order": None}),
+        (Operation, {"scope": "target", "order": None, "scope_id": uuid4()}),
+        (Operation, {"scope": "order", "scope_id": uuid4()}),
+        (Operation, {"exchange": "dreamt"}),
     ],
 )
 def test_the_database_refuses_rows_that_contradict_themselves(shop, model, values):
@@ -251,7 +260,7 @@ def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(shop):
     clock = Clock()
     judge = CancelJudge(monotonic=clock)
     operation = claimed(shop)
-    Operation.objects.update(params={"exchange": "begun"}, cancel_requested_at=timezone.now())
+    Operation.objects.update(exchange="begun", cancel_requested_at=timezone.now())
     judge.enforce()
     clock.now += 10 * CANCEL_SECONDS
     assert judge.enforce() == []

@@ -1,48 +1,16 @@
-"""A backup taken beside a running game is `live` in rows, API and pages, and rows of the earlier name are renamed."""
+"""A backup taken beside a running game is `live` in API and pages."""
 
 from __future__ import annotations
 
-import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-
-from backups.models import Backup
 from backups.web import detail, rows
-from repository.archive_manifest import CONSISTENCIES
+from repository.archive.manifest import CONSISTENCIES
 from sidecar.game.game import Consistency as OfTheSidecar
 from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.values import Consistency
 from tests.api.conftest import client_of
-from tests.factories import BackupFactory
 from tests.operations.test_collapsed import server  # noqa: F401  # a fixture
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of
-
-
-@pytest.fixture
-def migrated(transactional_db):
-    """Bring the schema to a migration of backups; the newest comes back at the end."""
-    newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
-
-    def bring(name: str) -> None:
-        MigrationExecutor(connection).migrate([("backups", name)])
-
-    yield bring
-    MigrationExecutor(connection).migrate(newest)
-
-
-def test_rows_of_the_earlier_name_are_renamed_and_back(migrated):
-    kept = {name: BackupFactory(consistency=name).id for name in ("live", "quiesced", "stopped")}
-    kept["none"] = BackupFactory(consistency=None).id
-
-    def names():
-        return dict(Backup.objects.filter(id__in=kept.values()).values_list("id", "consistency"))
-
-    before = names()
-    migrated("0005_collapsed")
-    assert names() == {**before, kept["live"]: "crash"}
-    migrated("0006_live")
-    assert names() == before
 
 
 def test_every_place_names_the_same_consistencies():

@@ -7,9 +7,9 @@ import signal
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from backups.models import Operation, OperationState
-from backups.supervision import supervisor
 from common import queue
+from operations.models import Operation, OperationState
+from operations.supervision import supervisor
 from tests.faults import raising
 
 pytestmark = pytest.mark.django_db(transaction=True)

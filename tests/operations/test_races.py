@@ -10,14 +10,16 @@ import pytest
 from django.db import IntegrityError, connection
 
 from backups.errors import LimitReached, OperationInProgress
-from backups.models import Backup, BackupStatus, Operation, OperationState, StoredObject
+from backups.models import Backup, BackupStatus
 from backups.rules import Rules
 from backups.services import backups as backups_service
-from backups.services import operations as operations_service
-from backups.work.run import operation_claim
 from common.errors import ApplicationError
 from common.idempotency import idempotency_key_of
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_finish
+from operations.work.run import operation_claim
 from orders.services import orders as orders_service
+from vault.models import StoredObject
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,10 +122,10 @@ def finish(backup):
     """End a create as a worker would, with an asset that nobody will read."""
     from django.utils import timezone
 
-    from backups.models import Asset
+    from vault.models import Asset
 
     operation = Operation.objects.get(roles__backup=backup)
-    assert operations_service.operation_finish(operation=operation, state=OperationState.SUCCEEDED)
+    assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
     asset = Asset.objects.create(
         customer=backup.order.customer, target_id=StoredTarget.id_of(), key=f"backups/{backup.id}", sealed=True,
         size_bytes=1, stored_bytes=1, sha256="0" * 64, content_type="application/gzip",
@@ -138,7 +140,7 @@ class StoredTarget:
 
     @staticmethod
     def id_of():
-        from backups.models import StorageTarget
+        from vault.models import StorageTarget
 
         return StorageTarget.objects.get().id
 

@@ -9,16 +9,16 @@ import pytest
 from django.utils import timezone
 
 from backups.errors import NothingToUndo, PreviewUnavailable
-from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.models import Backup, BackupStatus
 from backups.selectors import restore_undoable
 from backups.services import sidecars
-from backups.services.archives import target_open
-from backups.services.operations import operation_cancel
 from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore
 from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
-from backups.work import restore
+from backups.work import journal
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
 from sidecar_client.errors import Refused, SidecarFailed, SidecarUnavailable
@@ -27,6 +27,7 @@ from tests.faults import raising
 from tests.operations.scripted import ScriptedSidecar, away
 from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
 from tests.operations.test_safety import begun, ended, made, restored, restored_whole, stored, undone  # noqa: F401  # a fixture
+from vault.services.opening import target_open
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +75,7 @@ def test_a_server_that_is_no_longer_primary_does_not_end_what_may_be_half_exchan
 
 
 def test_a_journal_that_fails_right_after_the_exchange_is_asked_again(restoring, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(restore, "JOURNAL_WAIT_SECONDS", 5.0)
+    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 5.0)
     sidecar = ScriptedSidecar(outcomes=[NONE, unreadable, COMPLETED], extract=away)
     assert restoring(sidecar).state == OperationState.SUCCEEDED
 
@@ -112,7 +113,7 @@ def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, 
     assert operation.state == OperationState.QUEUED
     operation = restoring(ScriptedSidecar(outcomes=[NONE]))
     assert operation.error_code == "cancelled"
-    assert "exchange" not in operation.params
+    assert operation.exchange == ""
 
 
 def test_one_that_a_late_attempt_goes_on_with_is_kept_as_long_as_any(shop, stored):  # noqa: F811

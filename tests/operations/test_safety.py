@@ -7,24 +7,19 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.errors import NothingToUndo, OperationCancelled, StatusConflict
-from backups.models import (
-    Backup,
-    BackupStatus,
-    Operation,
-    OperationBackup,
-    OperationKind,
-    OperationRole,
-    OperationState,
-    StoredObject,
-)
+from backups import kinds
+from backups.errors import NothingToUndo
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from backups.selectors import backups_counted, backups_of, restore_undoable
 from backups.services.backups import backup_delete
-from backups.services.operations import operation_fail, operation_finish
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.services.safety import safety_begin, safety_expire
+from operations.errors import OperationCancelled, StatusConflict
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_fail, operation_finish
 from orders.models import Plan
 from tests.factories import AssetFactory, BackupFactory
+from vault.models import StoredObject
 
 
 @pytest.fixture
@@ -40,7 +35,7 @@ def restored(shop, backup, **options):
         options=RestoreOptions(**options), idempotency=None,
     )  # fmt: skip
     return Operation.objects.select_related("order__plan", "requested_by").get(
-        kind=OperationKind.RESTORE, state=OperationState.QUEUED
+        kind=kinds.RESTORE.name, state=OperationState.QUEUED
     )
 
 
@@ -136,7 +131,7 @@ def test_it_goes_when_its_time_is_over(shop, stored):
     Backup.objects.filter(id=safety.id).update(expires_at=timezone.now())
     assert safety_expire() == 1
     assert Backup.objects.get(id=safety.id).deleted_at is not None
-    assert Operation.objects.get(kind=OperationKind.DELETE).requested_by is None
+    assert Operation.objects.get(kind=kinds.DELETE.name).requested_by is None
     assert safety_expire() == 0
 
 
@@ -156,7 +151,7 @@ def test_one_on_its_way_back_stays(shop, stored):
 def test_an_undo_brings_the_safety_backup_back_and_holds_both(shop, stored):
     safety = restored_whole(shop, stored)
     assert undone(shop, stored).status == BackupStatus.RESTORING
-    undo = Operation.objects.get(kind=OperationKind.UNDO)
+    undo = Operation.objects.get(kind=kinds.UNDO.name)
     assert undo.params == {"mode": "replace", "safety": True, "server": "auto"}
     assert set(OperationBackup.objects.filter(operation=undo).values_list("backup", "role")) == {
         (stored.id, OperationRole.SUBJECT),
@@ -171,7 +166,7 @@ def test_an_undo_brings_the_safety_backup_back_and_holds_both(shop, stored):
 def test_an_undo_is_not_undone(shop, stored):
     restored_whole(shop, stored)
     undone(shop, stored)
-    ended(Operation.objects.get(kind=OperationKind.UNDO))
+    ended(Operation.objects.get(kind=kinds.UNDO.name))
     with pytest.raises(NothingToUndo):
         undone(shop, stored)
 

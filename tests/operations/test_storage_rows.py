@@ -14,14 +14,17 @@ import pytest
 from django.utils import timezone
 
 from backups.errors import SidecarUnavailableError
-from backups.models import Backup, Operation, OperationState, StorageTarget, StoredObject
-from backups.services import sweep
+from backups.models import Backup
 from backups.services.backups import backup_delete
-from backups.services.operations import operation_fail, operation_requeue, operation_subject
+from backups.services.roles import operation_subject
 from backups.work.archiving import _place
-from backups.work.lease import FenceLost, Lease
-from backups.work.run import operation_answer, operation_claim
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_fail, operation_requeue
+from operations.work.lease import FenceLost, Lease
+from operations.work.run import operation_answer, operation_claim
 from tests.operations.test_keys import FIRST, SECOND, keks  # noqa: F401  # a fixture
+from vault.models import StorageTarget, StoredObject
+from vault.services import sweep
 
 pytestmark = pytest.mark.django_db
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from django_q.models import OrmQ
 
-from backups.models import Backup, BackupStatus, Operation, OperationState
-from backups.supervision import supervisor
-from backups.supervision.activity import Activity
-from backups.work.retry import ATTEMPTS
-from backups.work.run import operation_claim
+from backups.models import Backup, BackupStatus
+from config.chores import CHORES
+from operations.kinds import ATTEMPTS
+from operations.models import Operation, OperationState
+from operations.services import chores
+from operations.supervision import supervisor
+from operations.supervision.activity import Activity
+from operations.work.run import operation_claim
 
 pytestmark = pytest.mark.django_db
 
@@ -59,9 +62,9 @@ def test_an_operation_that_takes_its_cluster_down_each_time_is_ended_and_its_ord
     shop.create()
 
 
-def test_upkeep_is_rung_for_although_nothing_is_doomed(db, supervision_of):
+def test_each_chore_is_enqueued_once_by_the_first_look(db, supervision_of):
     supervision = supervision_of(alive=True)
     supervision._look()
-    assert [bell.func() for bell in OrmQ.objects.all()] == [supervisor.SWEEP_TASK]
+    assert [bell.func() for bell in OrmQ.objects.all()] == [chores.TASK] * len(CHORES)
     supervision._look()
-    assert OrmQ.objects.count() == 1
+    assert OrmQ.objects.count() == len(CHORES)

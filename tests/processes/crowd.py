@@ -19,10 +19,8 @@ def main() -> None:
 
     django.setup()
 
-    from backups.models import Asset, StorageTarget
-    from backups.services.archives import archive_context, target_open
-    from backups.services.keys import data_key_ensure
     from orders.models import Plan
+    from repository.archive.names import archive_context
     from repository.sealed import seal_bytes
     from tests.factories import (
         AssetFactory,
@@ -33,6 +31,9 @@ def main() -> None:
         ProvisionFactory,
         UserFactory,
     )
+    from vault.models import Asset, StorageTarget
+    from vault.services.keys import data_key_ensure
+    from vault.services.opening import target_open
 
     target = StorageTarget.objects.get()
     plan = Plan.objects.order_by("name")[0]

@@ -17,4 +17,4 @@ def row_of(home: Path, table: str, pk: str) -> dict[str, Any]:
 
 def worker_pid(home: Path, operation: str) -> int:
     """The process that claimed an operation."""
-    return int(row_of(home, "backups_operation", operation)["worker"].rpartition(":")[2])
+    return int(row_of(home, "operations_operation", operation)["worker"].rpartition(":")[2])

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _target_change(home: Path, *, kind: str, options: dict[str, Any], secrets: dict[str, str], sealed: bool) -> None:
-    from backups.models import StorageTarget
+    from vault.models import StorageTarget
 
     StorageTarget.objects.update(
         kind=kind, options=options or {"root": str(home / "storage")}, secrets=json.dumps(secrets), sealed=sealed

@@ -75,7 +75,7 @@ def left(row):
 
 
 def operation_row(running, backup):
-    return row_of(running.home, "backups_operation", backup["operation"]["id"])
+    return row_of(running.home, "operations_operation", backup["operation"]["id"])
 
 
 def test_killed_idle_workers_do_not_freeze_the_queue(running):

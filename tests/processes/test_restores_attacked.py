@@ -58,5 +58,5 @@ def count(folder, text):
 
 
 def second_attempt(home, operation):
-    row = row_of(home, "backups_operation", operation)
+    row = row_of(home, "operations_operation", operation)
     return row if row["fence"] > 1 and row["state"] != "running" else None

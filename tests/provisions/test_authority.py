@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from backups.services.key_rotation import ENCRYPTED_COLUMNS
 from common.errors import KeyUnavailable
 from common.fields import EncryptedTextField
 from provisions.certificates import FOR_WORKERS, Issuer, certificate_sign, key_make, request_key
@@ -39,6 +38,7 @@ from tests.factories import (
     SidecarEnrolmentFactory,
 )
 from tests.provisions.conftest import names_of, request_pem
+from vault.services.key_rotation import ENCRYPTED_COLUMNS
 
 pytestmark = pytest.mark.django_db
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from backups.models import Backup, Operation
+from backups.models import Backup
 from backups.services.restores import RestoreOptions, backup_restore
-from backups.work.run import operation_answer
+from operations.models import Operation
+from operations.work.run import operation_answer
 from provisions.services.sidecar_authority import authority_create
 from provisions.services.sidecar_certificates import sidecar_certificate_revoke
 from provisions.services.sidecar_enrolment import enrolment_create

@@ -13,15 +13,17 @@ from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
 
-from backups.models import Asset, Backup, Finding, Invariant, Operation
+from backups.models import Backup, Finding, Invariant
 from backups.reconcile import activity, objects, statuses
 from backups.reconcile.run import Report, reconcile
 from backups.services.backups import backup_delete
 from backups.services.restores import RestoreOptions, backup_restore
-from backups.work.run import operation_answer
+from operations.models import Operation
+from operations.work.run import operation_answer
 from provisions.models import Provision, ProvisionKind
 from tests.operations.conftest import Shop, shop_open
 from tests.sidecar_daemon.daemon import Daemon
+from vault.models import Asset
 
 
 @dataclass

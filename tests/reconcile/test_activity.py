@@ -8,11 +8,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from backups.models import Backup, Finding, Operation
+from backups.models import Backup, Finding
 from backups.reconcile.heartbeats import Heartbeats
 from backups.services.reprovision import order_reprovision
-from backups.work.lease import LEASE_SECONDS
-from backups.work.run import operation_claim
+from operations.models import Operation
+from operations.work.lease import LEASE_SECONDS
+from operations.work.run import operation_claim
 from tests.reconcile.conftest import ago
 
 
@@ -98,14 +99,21 @@ def test_an_operation_that_runs_for_more_than_a_day_is_ended(world, running):
 
 
 def test_one_that_may_have_exchanged_files_ends_by_the_journals_word_alone(world, running):
-    Operation.objects.update(started_at=ago(hours=25), kind="restore", params={"exchange": "begun"})
+    Operation.objects.update(started_at=ago(hours=25), kind="restore", exchange="begun")
     assert world.found("I4", repair=True) == ["operation_overdue"]
     assert Operation.objects.get().state == "running"
 
 
-@pytest.mark.parametrize(("kind", "hours"), [("delete", 99), ("reprovision", 25), ("create", 23)])
+@pytest.mark.parametrize(("kind", "hours"), [("delete", 99), ("create", 23)])
 def test_what_may_run_for_so_long_is_no_finding(kind, hours, world, running):
     Operation.objects.update(started_at=ago(hours=hours), kind=kind)
+    assert world.found("I4", repair=True) == []
+    assert Operation.objects.get().state == "running"
+
+
+def test_hold_may_last_longer_than_a_day(world):
+    order_reprovision(user=world.shop.owner, order_id=world.shop.order.id, idempotency=None)
+    Operation.objects.update(started_at=ago(hours=25), expires_at=ago(hours=-1))
     assert world.found("I4", repair=True) == []
     assert Operation.objects.get().state == "running"
 
@@ -136,7 +144,7 @@ def test_without_the_databases_own_rule_it_is_said_and_so_is_what_breaks_it(worl
         cursor.execute("DROP INDEX operation_one_active_an_order")
     try:
         assert world.found("I4", repair=True) == ["constraint_missing"]
-        second = Operation.objects.create(order=world.shop.order, kind="restore")
+        second = Operation.objects.create(order=world.shop.order, kind="restore", exclusive=True)
         assert world.found("I4", repair=True) == ["active_twice", "constraint_missing"]
         assert Finding.objects.get(code="active_twice").params == {"count": 2}
         second.delete()
@@ -155,7 +163,7 @@ def ended(world):
     backup = world.backup()
     return Operation.objects.create(
         order=backup.order, kind="restore", state="failed", fence=1, error_code="worker_lost",
-        params={"exchange": "begun"}, finished_at=timezone.now(),
+        exchange="begun", finished_at=timezone.now(),
     )  # fmt: skip
 
 
@@ -170,8 +178,8 @@ def test_a_restore_that_ended_without_the_journals_word_is_said_until_another_on
     [
         {"error_code": "source_failed"},
         {"error_code": "sidecar_unavailable"},
-        {"params": {"exchange": "done"}},
-        {"params": {}},
+        {"exchange": "done"},
+        {"exchange": ""},
     ],
     ids=["rolled back", "rolled back and away", "done", "never begun"],
 )

@@ -6,15 +6,15 @@ from math import inf
 from types import SimpleNamespace
 
 import pytest
-from django.core.cache import cache
 
-from backups.models import Asset, Backup, Finding
+from backups.models import Backup, Finding
 from backups.reconcile import archives, run, storages
 from backups.services.backups import backup_delete
 from repository.storage import StorageDenied, StorageUnavailable
 from tests.faults import fault_script
 from tests.operations.test_keys import SECOND, keks  # noqa: F401  # a fixture
 from tests.storage.memory import FaultyStorage
+from vault.models import Asset
 
 
 @pytest.fixture
@@ -160,7 +160,6 @@ def test_upkeep_goes_on_where_its_time_was_over(world, backup, monkeypatch):
     monkeypatch.setattr(archives, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     run.reconcile_upkeep()
     assert list(Finding.objects.values_list("object_id", flat=True)) == [first.id]
-    cache.delete(run.DUE)
     run.reconcile_upkeep()
     assert set(Finding.objects.values_list("object_id", flat=True)) == {first.id, second.id}
     assert Asset.objects.count() == 2

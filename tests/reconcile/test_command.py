@@ -10,14 +10,15 @@ import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
-from backups.models import Backup, Finding, StoredObject
+from backups.models import Backup, Finding
 from backups.reconcile import records, run, storages
 from backups.reconcile.run import reconcile_upkeep
 from backups.reconcile.wording import Code, finding_remedy, finding_sentence
-from backups.services.upkeep import upkeep_run
+from operations.services.chores import chores_run
 from tests.factories import FindingFactory
 from tests.reconcile.conftest import older
 from tests.storage.memory import FaultyStorage
+from vault.models import StoredObject
 
 
 def command(*arguments):
@@ -84,21 +85,14 @@ def test_an_invariant_that_nobody_looks_at_is_refused():
     assert "invalid choice" in command("--invariant", "I8")[0]
 
 
-def test_upkeep_repairs_what_deletes_nothing_once_an_hour(world, settled):
+def test_upkeep_repairs_what_deletes_nothing(world, settled):
     backup = world.backup()
     StoredObject.objects.create(target=world.shop.target, key=f"backups/{uuid4()}.tar.gz", backup_id=uuid4())
     Backup.objects.update(status="restoring")
-    upkeep_run()
+    chores_run()
     assert Backup.objects.get(id=backup.id).status == "ready"
     assert world.codes() == ["owner_gone"]
     assert not StoredObject.objects.filter(doomed_at__isnull=False).exists()
-
-    Backup.objects.update(status="restoring")
-    upkeep_run()
-    assert Backup.objects.get(id=backup.id).status == "restoring"
-    cache.delete(run.DUE)
-    upkeep_run()
-    assert Backup.objects.get(id=backup.id).status == "ready"
 
 
 def test_upkeep_opens_each_archive_once_a_day(world, monkeypatch):
@@ -111,7 +105,6 @@ def test_upkeep_opens_each_archive_once_a_day(world, monkeypatch):
     found = []
     for hour in range(24):
         monkeypatch.setattr(run, "database_now", lambda hour=hour: real().replace(hour=hour))
-        cache.delete(run.DUE)
         reconcile_upkeep()
         found.extend(Finding.objects.values_list("code", flat=True))
         Finding.objects.all().delete()
@@ -124,7 +117,6 @@ def test_upkeep_lists_the_storages_every_sixth_hour(world, monkeypatch):
     found = []
     for hour in range(24):
         monkeypatch.setattr(run, "database_now", lambda hour=hour: real().replace(hour=hour))
-        cache.delete(run.DUE)
         reconcile_upkeep()
         if Finding.objects.all().delete()[0]:
             found.append(hour)

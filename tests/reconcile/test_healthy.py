@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from backups.models import Backup, Finding, Operation, StoredObject
-from backups.services import archives, sweep
+from backups.models import Backup, Finding
 from backups.services.restores import restore_undo
 from backups.work import archiving, delete
+from operations.models import Operation
 from tests.storage.memory import FaultyStorage
+from vault.models import StoredObject
+from vault.services import opening as archives
+from vault.services import sweep
 
 
 def test_after_everything_that_customers_do_nothing_is_found(world, settled):

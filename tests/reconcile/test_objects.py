@@ -7,12 +7,13 @@ from uuid import uuid4
 
 import pytest
 
-from backups.models import Asset, Backup, Finding, StorageTarget, StoredObject
+from backups.models import Backup, Finding
 from backups.reconcile import storages
-from backups.services.sweep import storage_sweep
 from repository.storage import StorageUnavailable
 from tests.reconcile.conftest import older
 from tests.storage.memory import FaultyStorage
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.sweep import storage_sweep
 
 
 @pytest.fixture
@@ -124,7 +125,6 @@ def test_half_a_list_repairs_nothing_although_each_repair_could_look(world, back
     world.look("I6")
     grace_over()
     real = storages.target_open
-    monkeypatch.setattr(storages, "BESIDE", (".manifest", ".listing"))
     monkeypatch.setattr(storages, "target_open", lambda target: Ends(real(target), at=0))
     monkeypatch.setattr("backups.reconcile.objects.BATCH", 1)
     report = world.look("I6", repair=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import AuditEvent
-from backups.models import Backup, Finding, Operation, StorageTarget
+from backups.models import Backup, Finding
 from backups.reconcile import archives
 from backups.services.downloads import asset_check
 from backups.services.restores import RestoreOptions, backup_restore
+from operations.models import Operation
 from tests.api.conftest import client_of
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of
+from vault.models import StorageTarget
 
 
 @pytest.fixture(params=["plain", "sealed"])

@@ -8,10 +8,12 @@ import pytest
 from django.db import transaction
 
 from accounts.models import AuditEvent
-from backups.models import Backup, Finding, Operation, OperationBackup, OperationRole, StoredObject
+from backups.models import Backup, Finding, OperationBackup, OperationRole
 from backups.reconcile.statuses import alone_end
 from backups.services.restores import RestoreOptions, backup_restore
+from operations.models import Operation
 from tests.reconcile.conftest import older
+from vault.models import StoredObject
 
 pytestmark = pytest.mark.usefixtures("settled")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.archive_manifest import (
+from repository.archive.manifest import (
     SEALED_SIZE_MAX,
     ArchiveManifest,
     ManifestInvalid,

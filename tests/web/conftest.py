@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from backups.models import Backup, OperationState
+from backups.models import Backup
+from operations.models import OperationState
 from tests.api.conftest import House
 from tests.factories import BackupFactory, OperationFactory, OrderFactory, ProvisionFactory, StorageTargetFactory
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.web.devices import device_icon, device_name
-from backups.services.upkeep import upkeep_run
+from operations.services.chores import chores_run
 from tests.factories import UserFactory
 from tests.faults import raising
 from tests.web.accounts.pages import sign_in, signed_in
@@ -91,7 +91,7 @@ def test_what_is_kept_of_sessions_that_are_over_goes_with_them(user):
     _desk, phone = two(user)
     over = phone.session.session_key
     Session.objects.filter(session_key=over).update(expire_date=timezone.now() - timezone.timedelta(seconds=1))
-    upkeep_run()
+    chores_run()
     assert not Session.objects.filter(session_key=over).exists()
     assert over not in UserSession.objects.values_list("session_key", flat=True)
     assert UserSession.objects.filter(user=user).count() == Session.objects.count() == 1

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.models import Backup, Operation, OperationKind, OperationState
+from backups import kinds
+from backups.models import Backup
 from backups.services.backups import backup_delete
 from backups.web import detail
+from operations.models import Operation, OperationState
 from tests.factories import OperationBackupFactory, OperationFactory, UserFactory
 from tests.factories.backups import CONTENT
 from tests.web.backups.reading import hx, read, without_token
@@ -38,7 +40,7 @@ def test_the_page_and_its_part_are_the_same(site, owner):
     backup = site.stored(warnings_total=1, warnings=[{"kind": "changed", "path": "a"}])
     moment = timezone.now() - timedelta(minutes=125)
     Backup.objects.update(created_at=moment, completed_at=moment)
-    done(backup, minutes=125, kind=OperationKind.CREATE, requested_by=site.owner)
+    done(backup, minutes=125, kind=kinds.CREATE.name, requested_by=site.owner)
     page, part = owner.get(site.at(backup)), owner.get(site.at(backup, "detail/"), headers=hx(target="backup"))
     assert part.status_code == 200
     assert without_token(part).strip() in without_token(page)
@@ -75,9 +77,9 @@ def test_a_backup_that_is_created_has_nothing_to_check_yet(site, owner):
 def test_the_timeline_tells_what_was_done_by_whom_and_how_long_it_took(site, owner):
     backup = site.stored()
     helper = UserFactory(username="helper")
-    done(backup, minutes=180, kind=OperationKind.CREATE, requested_by=site.owner)
-    done(backup, minutes=120, kind=OperationKind.RESTORE, requested_by=helper, params={"mode": "replace"})
-    done(backup, minutes=60, kind=OperationKind.RESTORE, params={"mode": "overlay"})
+    done(backup, minutes=180, kind=kinds.CREATE.name, requested_by=site.owner)
+    done(backup, minutes=120, kind=kinds.RESTORE.name, requested_by=helper, params={"mode": "replace"})
+    done(backup, minutes=60, kind=kinds.RESTORE.name, params={"mode": "overlay"})
     first, second, third = timeline(owner.get(site.at(backup)))
     assert first.startswith("Restore · Succeeded")
     assert "by" not in first.split("took")[0].split("·")[-1]
@@ -102,7 +104,7 @@ def test_the_timeline_tells_what_was_done_by_whom_and_how_long_it_took(site, own
 )
 def test_a_restore_that_did_not_succeed_says_why_in_a_sentence(state, code, words, site, owner):
     backup = site.stored()
-    operation = done(backup, minutes=5, kind=OperationKind.RESTORE, state=state, error_code=code)
+    operation = done(backup, minutes=5, kind=kinds.RESTORE.name, state=state, error_code=code)
     Backup.objects.update(operation=operation)
     answer = owner.get(site.at(backup))
     notice = read(answer).one(id="backup").one(class_="notice")
@@ -115,8 +117,8 @@ def test_a_restore_that_did_not_succeed_says_why_in_a_sentence(state, code, word
 
 def test_a_failure_that_a_restore_made_good_is_only_history(site, owner):
     backup = site.stored()
-    done(backup, minutes=10, kind=OperationKind.RESTORE, state="failed", error_code="sidecar_unavailable")
-    Backup.objects.update(operation=done(backup, minutes=5, kind=OperationKind.RESTORE))
+    done(backup, minutes=10, kind=kinds.RESTORE.name, state="failed", error_code="sidecar_unavailable")
+    Backup.objects.update(operation=done(backup, minutes=5, kind=kinds.RESTORE.name))
     answer = owner.get(site.at(backup))
     assert not read(answer).one(id="backup").has(class_="notice")
     assert [entry.split(" · ")[1].split()[0] for entry in timeline(answer)] == ["Succeeded", "Failed"]
@@ -168,14 +170,14 @@ def test_one_warning_is_one(site, owner):
 def test_who_it_was_is_not_lost_with_their_account(site, owner):
     backup = site.stored()
     helper = UserFactory()
-    done(backup, minutes=5, kind=OperationKind.CREATE, requested_by=helper)
+    done(backup, minutes=5, kind=kinds.CREATE.name, requested_by=helper)
     helper.delete()
     assert timeline(owner.get(site.at(backup)))[0].startswith("Create · Succeeded")
 
 
 def test_only_what_was_done_to_this_backup_is_told(site, owner):
     backup, other = site.stored(), site.stored()
-    done(other, minutes=5, kind=OperationKind.RESTORE)
+    done(other, minutes=5, kind=kinds.RESTORE.name)
     assert timeline(owner.get(site.at(backup))) == []
 
 

@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
+from backups import kinds
+from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_delete
+from operations.models import Operation, OperationState
 from orders.rights import OrderRight
 from tests.factories import OperationFactory, OrderUserPermissionFactory
 from tests.web.backups.reading import read
@@ -114,7 +116,7 @@ def test_a_deleted_backup_is_off_the_list_and_its_removal_is_queued(site, owner)
     assert said(site, owner, answer) == ("ok", "“old one” was deleted.")
     assert read(owner.get(site.page)).has(class_="empty")
     operation = Operation.objects.get()
-    assert (operation.kind, operation.state) == (OperationKind.DELETE, OperationState.QUEUED)
+    assert (operation.kind, operation.state) == (kinds.DELETE.name, OperationState.QUEUED)
 
 
 @pytest.mark.parametrize(

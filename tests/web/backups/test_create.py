@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backups.models import Backup, BackupStatus, Operation, OperationState
+from backups.models import Backup, BackupStatus
+from operations.models import Operation, OperationState
 from orders.rights import OrderRight
 from tests.factories import OrderUserPermissionFactory
 from tests.web.backups.reading import read

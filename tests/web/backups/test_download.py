@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from backups.models import StorageTarget
 from orders.rights import OrderRight
 from tests.factories import OrderUserPermissionFactory
 from tests.factories.backups import CONTENT
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of, site_of
+from vault.models import StorageTarget
 
 
 def bytes_of(answer):

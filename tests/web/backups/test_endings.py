@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from backups.errors import OperationCancelled, StorageUnavailableError
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationRole, OperationState
+from backups import kinds
+from backups.models import Backup, BackupStatus, OperationRole
 from backups.services.backups import backup_delete
-from backups.services.operations import backups_give_back, operation_fail, operation_finish
-from backups.web.endings import TITLES
+from backups.services.roles import backups_give_back
+from operations.errors import OperationCancelled
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_fail, operation_finish
 from tests.factories import (
     AssetFactory,
     BackupFactory,
@@ -19,6 +21,7 @@ from tests.factories import (
 )
 from tests.web.backups.reading import hx, read
 from tests.web.conftest import browser_of
+from vault.errors import StorageUnavailableError
 
 STARTED = "You can leave this page, it goes on by itself."
 STOPPED = "Your server was not changed."
@@ -33,7 +36,7 @@ ENDS = {
     ("undo", "failed"): ("bad", "The restore of “Nightly” could not be undone."),
     ("undo", "cancelled"): ("info", f"The undo of the restore of “Nightly” was cancelled. {STOPPED}"),
     ("reprovision", "succeeded"): ("ok", "The reinstallation has ended."),
-    ("verify", "failed"): ("bad", "Verify, Failed: “Nightly”"),
+    ("delete", "failed"): ("bad", "Delete, Failed: “Nightly”"),
 }
 
 
@@ -43,9 +46,9 @@ def begun(site, kind: str) -> Backup:
     backup = BackupFactory(provision=site.server, name="Nightly", **({status: True} if status else {}))
     operation = OperationFactory(
         order=site.order, kind=kind, state=OperationState.RUNNING,
-        subject=None if kind == OperationKind.REPROVISION else backup,
+        subject=None if kind == kinds.REPROVISION.name else backup,
     )  # fmt: skip
-    if kind == OperationKind.RESTORE:
+    if kind == kinds.RESTORE.name:
         safety = BackupFactory(provision=site.server, name="Kept", is_safety=True)
         OperationBackupFactory(operation=operation, backup=safety, role=OperationRole.SAFETY)
     return backup
@@ -79,7 +82,7 @@ def poll(browser, page):
 
 
 def test_every_sentence_is_among_the_ends():
-    assert {(str(kind), str(state)) for kind, state in TITLES} <= set(ENDS)
+    assert {(kind.name, str(state)) for kind in kinds.KINDS for state in kind.words.endings} <= set(ENDS)
 
 
 @pytest.mark.parametrize("ended", ENDS, ids=" ".join)

@@ -9,10 +9,11 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from backups.models import Operation, OperationKind, OperationState
+from backups import kinds
 from backups.services.reprovision import order_reprovision
-from backups.supervision.leases import holds_expire
 from backups.web import overview
+from operations.models import Operation, OperationState
+from operations.supervision.leases import holds_expire
 from orders.models import OrderUserPermission
 from orders.rights import OrderRight
 from tests.api.conftest import client_of
@@ -134,10 +135,10 @@ def test_hold_of_staff_is_ended_by_the_owner(site, owner):
     assert Operation.objects.get(id=hold.id).state == OperationState.SUCCEEDED
 
 
-@pytest.mark.parametrize("kind", [OperationKind.CREATE, OperationKind.RESTORE, OperationKind.UNDO])
+@pytest.mark.parametrize("kind", [kinds.CREATE.name, kinds.RESTORE.name, kinds.UNDO.name])
 def test_work_on_a_backup_of_another_page_is_shown_and_can_be_cancelled(kind, site, owner, monkeypatch):
     monkeypatch.setattr(overview, "PAGE_SIZE", 1)
-    status = {"creating": True} if kind == OperationKind.CREATE else {"restoring": True}
+    status = {"creating": True} if kind == kinds.CREATE.name else {"restoring": True}
     busy = BackupFactory(provision=site.server, **status)
     operation = OperationFactory(order=site.order, kind=kind, state="running", subject=busy)
     assert held(site, owner) is None

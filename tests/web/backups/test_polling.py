@@ -7,15 +7,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.errors import StorageUnavailableError
-from backups.models import Backup, Operation, OperationKind, OperationState
+from backups import kinds
+from backups.models import Backup
 from backups.services.backups import backup_create, backup_delete, backup_update
-from backups.services.operations import operation_cancel, operation_fail, operation_finish
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_cancel, operation_fail, operation_finish
 from orders.models import OrderUserPermission
 from orders.rights import OrderRight
 from tests.factories import OperationFactory, OrderUserPermissionFactory, SupervisorFactory
 from tests.web.backups.reading import hx, read
 from tests.web.conftest import browser_of
+from vault.errors import StorageUnavailableError
 
 POLLED = {
     "order": ("backups", lambda site, backup: site.page),
@@ -89,9 +91,7 @@ OTHER_CHANGES = {
     "workers that came": lambda site: SupervisorFactory(),
     "a plan": lambda site: type(site.order.plan).objects.update(backup_limit=1),
     "the sidecar that went": lambda site: site.order.provisions.filter(kind="sidecar").delete(),
-    "a reinstallation": lambda site: OperationFactory(
-        order=site.order, kind=OperationKind.REPROVISION, state="running"
-    ),
+    "a reinstallation": lambda site: OperationFactory(order=site.order, kind=kinds.REPROVISION.name, state="running"),
 }
 
 
@@ -154,7 +154,7 @@ def test_a_page_asks_again_only_while_something_goes_on(shown, site, owner):
 
 
 @pytest.mark.parametrize("state", OperationState)
-@pytest.mark.parametrize("kind", [OperationKind.RESTORE, OperationKind.REPROVISION, OperationKind.UNDO])
+@pytest.mark.parametrize("kind", [kinds.RESTORE.name, kinds.REPROVISION.name, kinds.UNDO.name])
 def test_it_asks_again_whatever_it_is_that_goes_on(kind, state, site, owner):
     backup = site.stored()
     OperationFactory(order=site.order, kind=kind, state=state)
@@ -190,7 +190,7 @@ def test_what_has_changed_is_said_to_who_listens(shown, site, owner):
 def test_a_restore_that_succeeded_is_over_for_the_page(site, owner):
     backup = site.stored()
     Backup.objects.filter(id=backup.id).update(status="restoring")
-    running = OperationFactory(order=site.order, kind=OperationKind.RESTORE, state="running", subject=backup)
+    running = OperationFactory(order=site.order, kind=kinds.RESTORE.name, state="running", subject=backup)
     assert asks_again(owner, site.page, "backups")
     assert operation_finish(operation=running, state=OperationState.SUCCEEDED)
     Backup.objects.filter(id=backup.id).update(status="ready")

@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import pytest
 
+from backups import kinds
 from backups.errors import OperationInProgress
-from backups.models import Backup, Operation, OperationKind
+from backups.models import Backup
 from backups.web.rows import why_not
 from common.errors import ApplicationError, PermissionDenied
+from operations.models import Operation
 from tests.factories import OperationFactory
 from tests.web.backups.reading import hx, read
 
@@ -30,7 +32,7 @@ def test_the_button_leads_to_the_form(site, owner):
 
 def test_work_that_excludes_nothing_is_in_nobodys_way(site, owner):
     backup = site.stored()
-    OperationFactory(order=site.order, kind=OperationKind.VERIFY, state="running", subject=backup)
+    OperationFactory(order=site.order, kind=kinds.DELETE.name, state="running", subject=backup)
     page = read(owner.get(site.page))
     assert [page.one(id=name).tag for name in ("create", f"restore-{backup.id}", f"delete-{backup.id}")] == ["a"] * 3
 
@@ -50,7 +52,7 @@ REFUSALS = {
     "limit": (limit, "Your plan keeps 1 backup of this server, and it exists."),
     "creating": (lambda site: site.begun(), "A backup is being created. This is possible again when it has ended."),
     "reinstalling": (
-        lambda site: OperationFactory(order=site.order, kind=OperationKind.REPROVISION, state="running"),
+        lambda site: OperationFactory(order=site.order, kind=kinds.REPROVISION.name, state="running"),
         "The server is being reinstalled. This is possible again when it has ended.",
     ),
     "no sidecar": (
@@ -103,7 +105,7 @@ def test_a_locked_backup_says_why_it_cannot_be_deleted(site, owner):
     assert page.described(refused).startswith("This backup is locked against deletion.")
 
 
-@pytest.mark.parametrize("kind", [*OperationKind, None])
+@pytest.mark.parametrize("kind", [*(kind.name for kind in kinds.KINDS), None])
 def test_work_in_progress_is_told_by_what_it_is(kind):
     error = OperationInProgress(operation=str(uuid4()))
     # None: it has ended between the refusal and the look at what it was.
@@ -114,7 +116,7 @@ def test_work_in_progress_is_told_by_what_it_is(kind):
 
 
 def test_every_other_refusal_is_told_by_its_own_sentence():
-    running = Operation(kind=OperationKind.CREATE)
+    running = Operation(kind=kinds.CREATE.name)
     assert why_not(PermissionDenied(), running) == PermissionDenied().detail
 
 

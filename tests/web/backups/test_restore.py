@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backups.models import BackupStatus, Operation, OperationKind
+from backups import kinds
+from backups.models import BackupStatus
+from operations.models import Operation
 from orders.rights import OrderRight
 from tests.factories import OrderUserPermissionFactory
 from tests.web.backups.reading import read
@@ -42,7 +44,7 @@ def test_keeping_what_is_there_needs_no_name(server, owner):
     answer = owner.post(server.at(backup, "restore/"), {"mode": "overlay"})
     assert (answer.status_code, answer["Location"]) == (302, server.page)
     backup.refresh_from_db()
-    assert (backup.status, backup.operation.kind) == (BackupStatus.RESTORING, OperationKind.RESTORE)
+    assert (backup.status, backup.operation.kind) == (BackupStatus.RESTORING, kinds.RESTORE.name)
     assert backup.operation.params == {"mode": "overlay", "safety": True, "server": "auto"}
     said = read(owner.get(server.page)).one(id="messages").text
     assert said == "The restore of “one” was started. You can leave this page, it goes on by itself."

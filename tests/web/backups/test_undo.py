@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationRole, OperationState
+from backups import kinds
+from backups.models import Backup, BackupStatus, OperationRole
 from backups.services import sidecars
+from operations.models import Operation, OperationState
 from orders.models import Plan
 from orders.rights import OrderRight
 from provisions.models import Provision
@@ -69,7 +71,7 @@ def listed(site):
 def restored(site, **operation):
     """A backup that was just restored, and the safety backup of that."""
     backup = site.stored(name="Nightly")
-    work = OperationFactory(order=site.order, kind=OperationKind.RESTORE, subject=backup, **operation)
+    work = OperationFactory(order=site.order, kind=kinds.RESTORE.name, subject=backup, **operation)
     safety = BackupFactory(
         provision=site.server, name="Kept", is_safety=True, expires_at=timezone.now() + timedelta(hours=48)
     )
@@ -153,7 +155,7 @@ def test_the_last_restore_can_be_taken_back_from_the_list(site, owner):
     assert "nothing is lost" in asked.text
     answer = owner.post(link["href"])
     assert (answer.status_code, answer["Location"]) == (302, site.page)
-    work = Operation.objects.get(kind=OperationKind.UNDO)
+    work = Operation.objects.get(kind=kinds.UNDO.name)
     assert dict(work.roles.values_list("role", "backup")) == {"subject": backup.id, "source": safety.id}
     after = read(owner.get(site.page))
     assert after.one(id="messages").text.startswith("The restore of “Nightly” is being taken back.")
@@ -171,7 +173,7 @@ def test_what_cannot_be_taken_back_is_not_offered(site, owner):
 
 def test_while_something_runs_the_button_says_why_not(site, owner):
     backup, _ = restored(site)
-    OperationFactory(order=site.order, kind=OperationKind.CREATE, state=OperationState.RUNNING)
+    OperationFactory(order=site.order, kind=kinds.CREATE.name, state=OperationState.RUNNING)
     row = read(owner.get(site.page)).one(id=f"backup-{backup.id}")
     assert "A backup is being created. This is possible again when it has ended." in row.text
 
@@ -210,7 +212,7 @@ def test_the_activity_names_the_backup_that_was_restored_and_not_the_one_that_wa
 )
 def test_an_undo_is_told_on_the_page_of_the_backup(state, code, said, site, owner):
     backup = site.stored()
-    OperationFactory(order=site.order, kind=OperationKind.UNDO, state=state, error_code=code, subject=backup)
+    OperationFactory(order=site.order, kind=kinds.UNDO.name, state=state, error_code=code, subject=backup)
     page = read(owner.get(site.at(backup)))
     assert said in page.text
     assert "Undo of the restore" in page.text

@@ -1,0 +1,51 @@
+"""Operations and the backups they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.models import User
+from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
+from operations.kinds import OperationKind
+from operations.models import Operation
+from operations.services.operations import operation_start
+from orders.models import Order
+
+
+def backup_work_start(
+    *, order: Order, kind: OperationKind, backup: Backup, requested_by: User | None, **params: Any
+) -> Operation:
+    """Enqueue work on a backup, its subject, once the transaction commits. Call it under the order's lock."""
+    operation = operation_start(order=order, kind=kind, requested_by=requested_by, **params)
+    OperationBackup.objects.create(operation=operation, backup=backup, role=OperationRole.SUBJECT)
+    Backup.objects.filter(id=backup.id).update(operation=operation)
+    backup.operation = operation
+    return operation
+
+
+def operation_order(operation: Operation) -> Order:
+    """The order of an operation on a backup. Raises LookupError for an operation that belongs to none."""
+    if operation.order is None:
+        raise LookupError(f"Operation {operation.id} belongs to no order.")
+    return operation.order
+
+
+def operation_subject(operation: Operation) -> Backup:
+    """The backup an operation is about. Raises Backup.DoesNotExist when it has none."""
+    return Backup.objects.get(roles__operation=operation, roles__role=OperationRole.SUBJECT)
+
+
+def operation_source(operation: Operation) -> Backup:
+    """The backup that a restore or an undo brings back: its source where it has one, else its subject."""
+    source = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SOURCE).first()
+    return source or operation_subject(operation)
+
+
+def backups_give_back(operation: Operation) -> int:
+    """Make usable again what a restore or an undo held, in the transaction that ends it. Return how many backups."""
+    held = Backup.objects.filter(
+        roles__operation=operation,
+        roles__role__in=[OperationRole.SUBJECT, OperationRole.SOURCE],
+        status=BackupStatus.RESTORING,
+    )
+    return held.update(status=BackupStatus.READY)

@@ -1,0 +1,109 @@
+"""The conversation with the sidecar's journal: how far an exchange of live files got, and what that means here."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+from django.utils import timezone
+
+from backups.errors import SidecarUnavailableError
+from backups.services.sidecars import sidecar_error
+from common.errors import ApplicationError
+from common.paths import path_text
+from common.states import compare_and_set
+from operations.kinds import ATTEMPTS
+from operations.models import Exchange, Operation, OperationState
+from operations.work.lease import FenceLost, Lease
+from operations.work.retry import LAST_RESORT, Postponed
+from sidecar_client.client import ExtractOutcome, ExtractResult, OutcomeKind, SidecarClient
+from sidecar_client.errors import SidecarClientError, SidecarFailed
+
+JOURNAL_WAIT_SECONDS = 60.0
+"""How long a worker waits for a sidecar that went away during an exchange; then the operation is tried again later."""
+
+
+def exchange_note(operation: Operation, exchange: Exchange, *, result: ExtractResult | None = None) -> None:
+    """Write how far the exchange may have got from here on. Raises FenceLost.
+
+    `result`: of an exchange that is done. Live paths that it left as they were become warnings of the operation.
+    """
+    if exchange == operation.exchange == Exchange.NONE:
+        return
+    operation.exchange = exchange
+    mine = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
+    if result is not None:
+        operation.warnings_total = result.staying_total
+        operation.warnings = [{"kind": item.kind, "path": path_text(item.path)} for item in result.staying]
+    changes = {name: getattr(operation, name) for name in ("exchange", "warnings", "warnings_total")}
+    if not compare_and_set(mine, **changes):
+        raise FenceLost
+
+
+def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception:
+    """The sidecar could not bring the exchange to its end: raise this to try again, a few times, or to say why.
+
+    All of old and new is kept beside the server, and its sidecar goes on trying; the order is not held for it.
+    """
+    if operation.attempts < ATTEMPTS and operation.cancel_requested_at is None:
+        return Postponed(seconds=20, counts=True)
+    exchange_note(operation, Exchange.UNENDED)
+    return sidecar_error(outcome.error_code, outcome.error_params)
+
+
+def exchange_release(client: SidecarClient, operation: Operation) -> None:
+    """Have the sidecar forget the exchange. One that cannot, a few times, leaves something beside the data; one that is
+    away is waited for.
+    """
+    try:
+        client.extract_release()
+    except SidecarFailed as error:
+        if operation.attempts < ATTEMPTS:
+            raise Postponed(seconds=20, counts=True) from error
+    except SidecarClientError as error:
+        if not _is_overdue(operation):
+            raise Postponed(seconds=30, counts=False) from error
+
+
+@contextlib.contextmanager
+def journal_awaited(operation: Operation) -> Iterator[None]:
+    """Once an exchange may have begun, a sidecar that is away, or fails at this, is waited for: nothing ends here.
+
+    Nor by one that may not be reached just now, nor by a cancel: the journal has not spoken yet.
+    """
+    try:
+        yield
+    except (SidecarClientError, ApplicationError) as error:
+        if not operation.exchange:
+            raise
+        raise _later(operation, seconds=30) from error
+
+
+def _later(operation: Operation, *, seconds: float) -> Exception:
+    """What to raise while the journal is silent; an order whose sidecar is gone for good is not held for ever."""
+    return SidecarUnavailableError() if _is_overdue(operation) else Postponed(seconds=seconds, counts=False)
+
+
+def _is_overdue(operation: Operation) -> bool:
+    return timezone.now() - operation.created_at > LAST_RESORT
+
+
+def journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) -> ExtractOutcome:
+    """The journal's word after an extraction was cut off, waiting for a sidecar that is being restarted.
+
+    Raises what `_later` says when it does not come: the operation may not end before the journal has spoken.
+    """
+    deadline = time.monotonic() + JOURNAL_WAIT_SECONDS
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        with contextlib.suppress(SidecarClientError):
+            outcome = client.extract_outcome()
+            if outcome.kind is not OutcomeKind.RUNNING or outcome.error_code:
+                return outcome
+        if lease.interrupted():
+            # The exchange goes on without us; whoever claims the operation next asks again.
+            raise _later(operation, seconds=5)
+        pause.wait(0.5)
+    raise _later(operation, seconds=30)

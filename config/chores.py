@@ -1,0 +1,25 @@
+"""The table of chores: whatever is done now and then, and how often."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from accounts.services.sessions import sessions_expire
+from backups.reconcile.run import reconcile_upkeep
+from backups.services.safety import safety_expire
+from common.idempotency import idempotency_expire
+from operations.services.chores import Chore, chore_runs_expire
+from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
+from vault.services.sweep import objects_due, storage_sweep
+
+HOURLY = timedelta(hours=1)
+
+CHORES = (
+    Chore(name="expire idempotency keys", every=HOURLY, run=idempotency_expire),
+    Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
+    Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
+    Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
+    Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
+    Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
+    Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),
+)

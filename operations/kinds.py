@@ -1,0 +1,110 @@
+"""Kinds of operations: one value holds everything that differs between them. Apps register theirs at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+from operations.states import OperationScope, OperationState
+from orders.rights import OrderRight
+
+if TYPE_CHECKING:
+    from common.errors import ApplicationError
+    from operations.models import Operation
+    from operations.work.lease import Lease
+
+ATTEMPTS = 3
+"""How often work is tried that ends its worker, or that its sidecar fails at."""
+
+Text = str | Promise
+
+WORKING = _("Working")
+WAITS = _("Other work is going on. This is possible again when it has ended.")
+
+
+class Named(Protocol):
+    """Anything with the name of a kind in it: an operation, or a row that counts some."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A kind in the words of its customer; `%(name)s` in an ending is the name of the backup it is about.
+
+    title: the entry in a history. running: the phase, while no finer one is known. waits: the reason why other work has
+    to wait. endings: the sentence for each end. problems: the same as a few words beside the backup.
+    """
+
+    title: Text
+    running: Text = WORKING
+    waits: Text = WAITS
+    endings: Mapping[OperationState, Text] = field(default_factory=dict)
+    problems: Mapping[OperationState, Text] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationKind:
+    """One kind of operation.
+
+    run: dotted path of its work, `(operation, lease)`; None for a hold, which no worker runs. unsuccessful: dotted path
+    of a function `(operation, error)`, called in the transaction that ends an operation without success. right: the
+    right on the order that cancelling takes; None when it cannot stop half way. exclusive: whether it excludes other
+    exclusive operations on its order. attempts: how often it is tried; None when it is never given up.
+    """
+
+    name: str
+    words: Words
+    run: str | None
+    unsuccessful: str | None = None
+    scope: OperationScope = OperationScope.ORDER
+    right: OrderRight | None = None
+    exclusive: bool = True
+    attempts: int | None = ATTEMPTS
+
+    def work(self, operation: Operation, lease: Lease) -> None:
+        """Do the work of an operation that this worker has claimed. Raises whatever ends or postpones it."""
+        if self.run is None:
+            raise RuntimeError(f"No worker runs a {self.name}.")
+        _function(self.run)(operation, lease)
+
+    def put_right(self, operation: Operation, error: ApplicationError) -> None:
+        """Put right what an operation leaves that ends without success. Call it in the transaction that ends it."""
+        if self.unsuccessful is not None:
+            _function(self.unsuccessful)(operation, error)
+
+
+_KINDS: dict[str, OperationKind] = {}
+
+
+def kinds_register(kinds: Iterable[OperationKind]) -> None:
+    """Make kinds known, each name once."""
+    for kind in kinds:
+        if kind.name in _KINDS:
+            raise RuntimeError(f"There are two kinds of operations named {kind.name}.")
+        _KINDS[kind.name] = kind
+
+
+def kinds_all() -> tuple[OperationKind, ...]:
+    """Every kind, in the order of their registration."""
+    return tuple(_KINDS.values())
+
+
+def kind_of(row: Named) -> OperationKind:
+    """The kind of an operation. Raises KeyError for one that no installed app knows."""
+    return _KINDS[row.kind]
+
+
+def kind_choices() -> list[tuple[str, Text]]:
+    """Names and titles, for filters and schemas."""
+    return [(kind.name, kind.words.title) for kind in _KINDS.values()]
+
+
+def _function(path: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = import_string(path)
+    return found

@@ -1,0 +1,18 @@
+"""Operations, and what is known of the processes and chores that carry them out."""
+
+from operations.models.chore import ChoreRun
+from operations.models.operation import Operation
+from operations.models.supervisor import Supervisor
+from operations.models.tally import OperationTally
+from operations.states import LIVE_STATES, Exchange, OperationScope, OperationState
+
+__all__ = [
+    "LIVE_STATES",
+    "ChoreRun",
+    "Exchange",
+    "Operation",
+    "OperationScope",
+    "OperationState",
+    "OperationTally",
+    "Supervisor",
+]

@@ -1,0 +1,118 @@
+"""Long work: the row that is the truth, whatever the queue says."""
+
+from __future__ import annotations
+
+import math
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from operations.kinds import kind_choices
+from operations.states import LIVE_STATES, Exchange, OperationScope, OperationState
+from orders.models import Order
+
+
+class Operation(models.Model):
+    """One piece of work, claimed by one worker at a time.
+
+    fence: grows with every claim; whatever carries an older one changes nothing. heartbeat: a counter, not a time,
+    so that no clock decides who is alive. attempts: claims that count. not_before: nobody claims it earlier.
+    warnings: live paths that a restore left as they were, the first of warnings_total.
+    worker: who claimed it, `{supervisor}:{pid}`. expires_at: a hold, which no worker runs, ends then by itself.
+    exclusive: whether it excludes other exclusive operations on its order. exchange: how far an exchange of live files
+    may have got. order, scope_id: its owner; scope_id is the id of a repository or a target.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    scope = models.CharField(max_length=16, choices=OperationScope.choices, default=OperationScope.ORDER)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, related_name="operations")
+    scope_id = models.UUIDField(null=True)
+    kind = models.CharField(_("kind"), max_length=32, choices=kind_choices)
+    exclusive = models.BooleanField(default=False)
+    state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.QUEUED)
+    phase = models.CharField(_("phase"), max_length=32, blank=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    params = models.JSONField(default=dict)
+    exchange = models.CharField(max_length=16, choices=Exchange.choices, default=Exchange.NONE, blank=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    heartbeat = models.PositiveBigIntegerField(default=0)
+    worker = models.CharField(max_length=100, blank=True)
+    bytes_done = models.PositiveBigIntegerField(default=0)
+    bytes_total = models.PositiveBigIntegerField(null=True)
+    rate = models.PositiveBigIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_params = models.JSONField(default=dict)
+    warnings = models.JSONField(default=list)
+    warnings_total = models.PositiveIntegerField(default=0)
+    cancel_requested_at = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("operation")
+        verbose_name_plural = _("operations")
+        indexes = [
+            models.Index(fields=["created_at"], name="operation_live", condition=Q(state__in=LIVE_STATES)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                name="operation_one_active_an_order",
+                fields=["order"],
+                condition=Q(state__in=LIVE_STATES, exclusive=True),
+            ),
+            models.CheckConstraint(
+                name="operation_one_scope",
+                condition=Q(scope=OperationScope.ORDER, order__isnull=False, scope_id__isnull=True)
+                | Q(
+                    scope__in=[OperationScope.REPOSITORY, OperationScope.TARGET],
+                    order__isnull=True,
+                    scope_id__isnull=False,
+                )
+                | Q(scope=OperationScope.PORTAL, order__isnull=True, scope_id__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="operation_exclusive_on_an_order", condition=Q(exclusive=False) | Q(scope=OperationScope.ORDER)
+            ),
+            models.CheckConstraint(name="operation_exchange_known", condition=Q(exchange__in=Exchange.values)),
+            models.CheckConstraint(name="operation_state_known", condition=Q(state__in=OperationState.values)),
+            models.CheckConstraint(
+                name="operation_finished_when_over",
+                condition=Q(state__in=LIVE_STATES, finished_at__isnull=True)
+                | (~Q(state__in=LIVE_STATES) & Q(finished_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="operation_failed_says_why",
+                condition=Q(state__in=[OperationState.FAILED, OperationState.CANCELLED], error_code__gt="")
+                | (~Q(state__in=[OperationState.FAILED, OperationState.CANCELLED]) & Q(error_code="")),
+            ),
+            models.CheckConstraint(
+                name="operation_running_has_fence", condition=~Q(state=OperationState.RUNNING) | Q(fence__gt=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is queued or running."""
+        return self.state in LIVE_STATES
+
+    @property
+    def is_hold(self) -> bool:
+        """Whether it holds its order for a time and no worker runs it."""
+        return self.expires_at is not None
+
+    @property
+    def eta_seconds(self) -> int | None:
+        """What is left at the present rate, while there is one."""
+        if self.state != OperationState.RUNNING or self.bytes_total is None or not self.rate:
+            return None
+        return math.ceil(max(0, self.bytes_total - self.bytes_done) / self.rate)

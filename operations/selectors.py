@@ -1,0 +1,39 @@
+"""Reads of operations, scoped to the caller, and of the workers that do them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from accounts.models import User
+from operations.errors import OperationNotFound
+from operations.models import LIVE_STATES, Operation, Supervisor
+from orders.models import Order
+from orders.rights import orders_visible
+
+SUPERVISOR_SILENT = timedelta(seconds=30)
+"""A supervisor that was not seen for so long is not there."""
+
+
+def operation_get(*, user: User, operation_id: UUID) -> Operation:
+    """One operation on an order the caller may see. Raises OperationNotFound."""
+    operation = Operation.objects.filter(id=operation_id, order__in=orders_visible(user)).first()
+    if operation is None:
+        raise OperationNotFound
+    return operation
+
+
+def operation_active(order: Order) -> Operation | None:
+    """The operation that excludes others on this order right now."""
+    active = Operation.objects.filter(order=order, exclusive=True, state__in=LIVE_STATES)
+    return active.select_related("requested_by").first()
+
+
+def workers_alive() -> int | None:
+    """How many workers the best live supervisor has; None when no supervisor was seen lately."""
+    seen = Supervisor.objects.filter(seen_at__gte=Now() - SUPERVISOR_SILENT)
+    alive: int | None = seen.aggregate(most=Max("workers_alive"))["most"]
+    return alive

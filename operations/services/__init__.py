@@ -1,0 +1,1 @@
+"""The services of operations: every write to their rows."""

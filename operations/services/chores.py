@@ -1,0 +1,127 @@
+"""Chores: work that is done now and then without anybody asking, each run recorded. One table, one tick."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from common.states import compare_and_set
+from operations.models import ChoreRun
+
+log = logging.getLogger(__name__)
+
+TASK = "operations.tasks.chore_answer"
+REQUESTED_SECONDS = 300
+"""A run that no worker began for so long is enqueued again."""
+LOST_SECONDS = 3600
+"""A run that did not end within so long has lost its worker, and another one may begin."""
+KEPT = timedelta(days=7)
+"""How long staff can look at a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """One chore. run: returns a count of what it did, or nothing. wanted: asked each minute whether there is work
+    before `every` is over; None when there never is.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[], object]
+    wanted: Callable[[], bool] | None = None
+
+
+_CHORES: dict[str, Chore] = {}
+
+
+def chores_register(chores: Iterable[Chore]) -> None:
+    """Put chores into the table, each name once."""
+    for chore in chores:
+        if chore.name in _CHORES:
+            raise RuntimeError(f"There are two chores named {chore.name}.")
+        _CHORES[chore.name] = chore
+
+
+def chores_request() -> list[UUID]:
+    """Note a run of every chore that is due, unless one goes on; return the runs that a worker is to begin."""
+    requested = (_request(chore) for chore in _CHORES.values())
+    return [run for run in requested if run is not None]
+
+
+def chore_answer(run_id: UUID) -> None:
+    """Do the chore of a requested run, unless another worker has begun it."""
+    requested = ChoreRun.objects.filter(id=run_id, started_at__isnull=True, finished_at__isnull=True)
+    if compare_and_set(requested, started_at=timezone.now()):
+        _do(ChoreRun.objects.get(id=run_id))
+
+
+def chores_run() -> None:
+    """Do every chore now, one after the other; one that fails, or that goes on elsewhere, keeps no other back."""
+    for chore in _CHORES.values():
+        run = _begin(chore, started=True)
+        if run is not None:
+            _do(run)
+
+
+def chore_runs_expire() -> int:
+    """Forget runs that ended long ago; return how many."""
+    old = ChoreRun.objects.filter(finished_at__lt=timezone.now() - KEPT)
+    return old.delete()[0]
+
+
+def _request(chore: Chore) -> UUID | None:
+    newest = ChoreRun.objects.filter(chore=chore.name).order_by("-requested_at").first()
+    if newest is not None and newest.finished_at is None:
+        return _again(newest)
+    if newest is None or _is_due(chore, newest):
+        run = _begin(chore, started=False)
+        return run.id if run is not None else None
+    return None
+
+
+def _is_due(chore: Chore, newest: ChoreRun) -> bool:
+    since = timezone.now() - newest.requested_at
+    # A run of the future was requested before somebody set the clock back.
+    return not timedelta(0) <= since < chore.every or (chore.wanted is not None and chore.wanted())
+
+
+def _again(run: ChoreRun) -> UUID | None:
+    """A run that goes on: enqueue it again when its bell was lost, end it when its worker was."""
+    now = timezone.now()
+    since = abs((now - (run.started_at or run.requested_at)).total_seconds())
+    if run.started_at is None:
+        return run.id if since >= REQUESTED_SECONDS else None
+    if since >= LOST_SECONDS:
+        _finish(run, error="worker lost")
+    return None
+
+
+def _begin(chore: Chore, *, started: bool) -> ChoreRun | None:
+    """A new run of a chore, or None while one goes on: the database allows one at a time."""
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            return ChoreRun.objects.create(chore=chore.name, requested_at=now, started_at=now if started else None)
+    except IntegrityError:
+        return None
+
+
+def _do(run: ChoreRun) -> None:
+    try:
+        done = _CHORES[run.chore].run()
+    except Exception as error:
+        log.exception("chore %s failed", run.chore)
+        _finish(run, error=type(error).__name__)
+    else:
+        _finish(run, done=done if isinstance(done, int) else None)
+
+
+def _finish(run: ChoreRun, *, done: int | None = None, error: str = "") -> None:
+    going_on = ChoreRun.objects.filter(id=run.id, finished_at__isnull=True)
+    compare_and_set(going_on, finished_at=timezone.now(), done=done, error=error)

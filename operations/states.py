@@ -1,0 +1,37 @@
+"""States and scopes of operations: the words that rows, kinds and pages share."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class OperationState(models.TextChoices):
+    """How far an operation is. Queued and running operations are live; the others are over for good."""
+
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+LIVE_STATES = [OperationState.QUEUED, OperationState.RUNNING]
+
+
+class OperationScope(models.TextChoices):
+    """The owner of an operation: exactly one order, repository or storage target, or the portal as a whole."""
+
+    ORDER = "order", _("Order")
+    REPOSITORY = "repository", _("Repository")
+    TARGET = "target", _("Storage target")
+    PORTAL = "portal", _("Portal")
+
+
+class Exchange(models.TextChoices):
+    """How far an exchange of live files may have got; only the sidecar's journal knows more."""
+
+    NONE = "", _("None")
+    BEGUN = "begun", _("Begun")
+    DONE = "done", _("Done")
+    UNENDED = "unended", _("Not brought to its end")

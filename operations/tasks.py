@@ -1,0 +1,18 @@
+"""The tasks that django-q2 calls: ids in, one service call each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from operations.services import chores
+from operations.work import run
+
+
+def operation_answer(operation_id: str) -> None:
+    """Answer the bell of one operation."""
+    run.operation_answer(UUID(operation_id))
+
+
+def chore_answer(run_id: str) -> None:
+    """Answer the bell of one run of a chore."""
+    chores.chore_answer(UUID(run_id))

@@ -1,0 +1,22 @@
+"""Work that cannot be done now but must be done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+LAST_RESORT = timedelta(days=1)
+"""An operation whose sidecar never says what became of the live data is ended so long after it was asked for."""
+
+
+class Postponed(Exception):
+    """Put the operation back on the queue for `seconds`; `counts` says whether this was an attempt."""
+
+    def __init__(self, *, seconds: float, counts: bool) -> None:
+        super().__init__(f"postponed by {seconds} s")
+        self.seconds = seconds
+        self.counts = counts
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long to wait after the n-th attempt (from 1): 5 s, doubling, at most an hour."""
+    return float(min(5 * 2 ** min(attempt - 1, 10), 3600))

@@ -1,0 +1,94 @@
+"""From a bell to the end of an operation: claim it, do it, end it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from common.errors import ApplicationError
+from common.states import compare_and_set
+from operations.kinds import kind_of
+from operations.models import Operation, OperationState
+from operations.services.operations import operation_fail, operation_requeue, operation_row
+from operations.work.lease import Drained, FenceLost, Lease, draining
+from operations.work.retry import Postponed, backoff_seconds
+
+log = logging.getLogger(__name__)
+
+
+def operation_answer(operation_id: UUID) -> None:
+    """Answer a bell: run the operation if nobody else has it, and end it one way or the other.
+
+    A second bell for the same operation, at once or an hour later, does nothing. Nor does one that reaches a worker
+    which is asked to stop: a supervisor rings again.
+    """
+    operation = None if draining() else operation_claim(operation_id)
+    if operation is None:
+        return
+    log.info("operation %s %s fence %d begins", operation.kind, operation.id, operation.fence)
+    try:
+        with Lease(operation) as lease:
+            kind_of(operation).work(operation, lease)
+        log.info("operation %s %s succeeded", operation.kind, operation.id)
+    except FenceLost:
+        log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
+    except Drained:
+        operation_requeue(operation=operation, counts=False, ring=False)
+    except Postponed as later:
+        not_before = timezone.now() + timedelta(seconds=later.seconds)
+        operation_requeue(operation=operation, counts=later.counts, not_before=not_before)
+    except ApplicationError as error:
+        _fail(operation, error)
+    except (OperationalError, InterfaceError):
+        # The database went away under us: whoever sees the heartbeat stand still decides.
+        log.exception("operation %s lost the database", operation.id)
+    except Exception:
+        log.exception("operation %s %s failed unexpectedly", operation.kind, operation.id)
+        _fail(operation, ApplicationError())
+
+
+def _fail(operation: Operation, error: ApplicationError) -> None:
+    """End an operation without success, if it is still ours."""
+    if _ended(operation, error):
+        log.warning("operation %s %s failed: %s (%r)", operation.kind, operation.id, error.code, error.__cause__)
+    else:
+        log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
+
+
+def _ended(operation: Operation, error: ApplicationError) -> bool:
+    """End it, or try it again later where its kind is never given up. Return whether it was still ours."""
+    if kind_of(operation).attempts is not None:
+        return operation_fail(operation=operation, error=error)
+    later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))
+    return operation_requeue(operation=operation, counts=True, not_before=later)
+
+
+def operation_claim(operation_id: UUID) -> Operation | None:
+    """Make a queued operation ours, with a fence above every earlier one; None when it is not to be had."""
+    now = timezone.now()
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    # One transaction: what is read back is our claim, and not that of somebody to whom a long pause has cost us it.
+    with transaction.atomic():
+        claimed = compare_and_set(
+            Operation.objects.filter(due, id=operation_id, state=OperationState.QUEUED),
+            state=OperationState.RUNNING,
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            heartbeat=F("heartbeat") + 1,
+            worker=worker_name(),
+            started_at=Coalesce(F("started_at"), now),
+            not_before=None,
+        )
+        return operation_row(operation_id) if claimed else None
+
+
+def worker_name() -> str:
+    """Who this process is: its supervisor and its process id."""
+    return f"{os.environ.get('SAVEPOINT_SUPERVISOR', 'alone')}:{os.getpid()}"

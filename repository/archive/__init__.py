@@ -1,0 +1,1 @@
+"""The sealed archive: its names in storage and its manifest."""

@@ -1,0 +1,1 @@
+"""Where bytes are: targets, keys, stored objects, and how they are opened."""

@@ -1,0 +1,43 @@
+"""Failures of targets, of stored objects and of the keys that open them."""
+
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import ApplicationError
+
+
+class TargetOptionsInvalid(ApplicationError):
+    """A storage target's options are not those of its kind."""
+
+    code, status, title = "target_options_invalid", 400, _("Options not valid")
+    message = _("The options are not those of this kind of target, or a key is missing. Nothing was stored.")
+
+
+class TargetRootRefused(ApplicationError):
+    """A local target outside the folders that are set aside for backups; `root` and `allowed` are paths."""
+
+    code, status, title = "target_root_refused", 400, _("Folder not set aside for backups")
+    message = _(
+        "Backups may not be kept in %(root)s, but in folders below: %(allowed)s. Nothing was stored. "
+        "The operator of the portal sets these folders in SAVEPOINT_STORAGE_ROOTS."
+    )
+
+
+class StorageUnavailableError(ApplicationError):
+    """The storage cannot be reached, or refused its credentials."""
+
+    code, status, title = "storage_unavailable", 503, _("Storage not reachable")
+    message = _("The backup storage could not be reached. Nothing was lost. Try again later.")
+
+
+class StorageFullError(ApplicationError):
+    """The storage has no room left."""
+
+    code, status, title = "storage_full", 507, _("Storage full")
+    message = _("The backup storage is full. Your existing backups are safe. Please ask your host.")
+
+
+class ArchiveDamagedError(ApplicationError):
+    """The stored archive is truncated or was altered."""
+
+    code, status, title = "archive_damaged", 409, _("Backup damaged")
+    message = _("The stored backup is damaged. Your server was not changed. Use another backup, and tell support.")

@@ -1,0 +1,7 @@
+"""Targets, the keys of what is in them, and the objects themselves."""
+
+from vault.models.data_key import DataKey
+from vault.models.stored import Asset, StoredObject
+from vault.models.target import StorageTarget, TargetKind
+
+__all__ = ["Asset", "DataKey", "StorageTarget", "StoredObject", "TargetKind"]

@@ -1,0 +1,61 @@
+"""Objects in storage: those that may be there, and those that customers can download."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Customer
+from vault.models.target import StorageTarget
+
+
+class StoredObject(models.Model):
+    """An archive that is, or may be, in storage. The row is written before the first byte, and goes after the last.
+
+    backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. doomed_at:
+    since then nothing needs the object; it and the manifest beside it are deleted, as often as it takes. swept_at:
+    when they were; the row stays for a grace, in which a write that was late can still land, and is swept once more.
+    """
+
+    target = models.ForeignKey(StorageTarget, on_delete=models.RESTRICT, related_name="objects_stored")
+    key = models.CharField(max_length=300)
+    backup_id = models.UUIDField(db_index=True)
+    doomed_at = models.DateTimeField(null=True, db_index=True)
+    swept_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="stored_object_key_once", fields=["target", "key"])]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Asset(models.Model):
+    """Something a customer can download.
+
+    size_bytes and sha256 are of the bytes the customer gets; stored_bytes is what the object takes in storage.
+    sealed: how this object was stored, whatever its target says today.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="assets")
+    target = models.ForeignKey(StorageTarget, on_delete=models.RESTRICT, related_name="assets")
+    key = models.CharField(max_length=300)
+    sealed = models.BooleanField()
+    size_bytes = models.PositiveBigIntegerField()
+    stored_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content_type = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="asset_key_once", fields=["target", "key"]),
+            models.CheckConstraint(name="asset_sha256", condition=Q(sha256__regex=r"^[0-9a-f]{64}$")),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

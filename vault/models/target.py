@@ -1,0 +1,47 @@
+"""Places for backups."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from common.fields import EncryptedTextField
+
+
+class TargetKind(models.TextChoices):
+    """How a target is reached."""
+
+    LOCAL = "local", _("local folder")
+    S3 = "s3", _("S3")
+
+
+class StorageTarget(models.Model):
+    """A place for backups.
+
+    options: of a local folder `{"root"}`; of S3 `{"bucket", "endpoint_url", "region", "prefix", "path_style",
+    "conditional_writes"}`. secrets: encrypted JSON, of S3 `{"access_key", "secret_key"}`. sealed: archives are stored
+    encrypted; a plain target holds the very bytes customers download.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=TargetKind.choices)
+    options = models.JSONField(_("options"), default=dict)
+    secrets = EncryptedTextField(null=True, blank=True, editable=False)
+    sealed = models.BooleanField(_("encrypted"), default=True)
+    is_default = models.BooleanField(_("default"), default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("storage target")
+        verbose_name_plural = _("storage targets")
+        constraints = [
+            models.CheckConstraint(name="target_kind_known", condition=Q(kind__in=TargetKind.values)),
+            models.UniqueConstraint(name="target_one_default", fields=["is_default"], condition=Q(is_default=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

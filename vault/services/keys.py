@@ -1,0 +1,123 @@
+"""The data keys that seal what a tenant has on a target, and their copies beside the objects.
+
+KEK wraps tenant key (`accounts.Customer`), tenant key wraps data key. A copy of both wraps lies in the target, so
+that the bucket and the KEK alone are enough to open everything.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Customer
+from accounts.services.customers import customer_key
+from common.errors import KeyUnavailable
+from common.key_copies import KeyCopy, copy_load, copy_name, data_key_context, tenant_ring
+from common.keyring import Keyring, KeyringError
+from common.keys import portal_keyring
+from common.states import compare_and_set
+from repository.storage import ObjectExists, Storage
+from vault.models import DataKey, StorageTarget
+
+KEY_BYTES = 32
+
+
+def data_key_ensure(*, customer: Customer, target: StorageTarget, storage: Storage) -> bytes:
+    """The tenant's data key on a target, made when there is none, its copy brought up to date before it is used.
+
+    Raises KeyUnavailable, and StorageError when the copy cannot be written.
+    """
+    row = _row_ensure(customer, target)
+    data_key_open(row)
+    data_key_copy(row=row, storage=storage)
+    return data_key_open(row)
+
+
+def data_key_get(*, customer: Customer, target: StorageTarget) -> bytes:
+    """The tenant's existing data key on a target. Raises KeyUnavailable."""
+    row = DataKey.objects.select_related("customer").filter(customer=customer, target=target).first()
+    if row is None:
+        raise KeyUnavailable
+    return data_key_open(row)
+
+
+def data_key_open(row: DataKey) -> bytes:
+    """Unwrap a data key, 32 bytes. Raises KeyUnavailable."""
+    try:
+        return _tenant_ring(row.customer).unwrap(bytes(row.wrapped), context=_context(row))
+    except KeyringError as error:
+        raise KeyUnavailable from error
+
+
+def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
+    """Write the copy of a key beside the objects unless the current one is there; return whether it was written.
+
+    One object for each KEK version, since keys of objects are never reused; the one it replaces is deleted afterwards.
+    """
+    wrapped = bytes(row.customer.tenant_key)
+    version = portal_keyring().version_of(wrapped)
+    if row.copied_version == version:
+        return False
+    copy = KeyCopy(
+        tenant=row.customer_id, target=row.target_id, kek=version, tenant_key=wrapped, data_key=bytes(row.wrapped)
+    )
+    content, name = copy.dump(), _copy_name(row, version)
+    try:
+        with storage.writer(name, expected_size=len(content)) as writer:
+            writer.write(content)
+            writer.commit()
+    except ObjectExists:
+        _copy_adopt(row, copy_load(b"".join(storage.read(name))))
+    previous = row.copied_version
+    if compare_and_set(DataKey.objects.filter(id=row.id, copied_version=previous), copied_version=version):
+        row.copied_version = version
+        if previous is not None:
+            storage.delete(_copy_name(row, previous))
+    return True
+
+
+def _copy_adopt(row: DataKey, copy: KeyCopy) -> None:
+    """Make the key of a copy that is there already the row's key: objects beside it may be sealed with it.
+
+    A worker died between writing the copy and noting it, or the database was brought back from before. The row's own
+    key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another tenant key.
+    """
+    wrapped = copy.data_key
+    try:
+        key = _tenant_ring(row.customer).unwrap(wrapped, context=_context(row))
+    except KeyringError as error:
+        raise KeyUnavailable from error
+    if key != data_key_open(row):
+        if row.copied_version is not None:
+            raise KeyUnavailable
+        compare_and_set(DataKey.objects.filter(id=row.id, copied_version=None), wrapped=wrapped)
+        row.wrapped = wrapped
+
+
+def _copy_name(row: DataKey, version: int) -> str:
+    return copy_name(tenant=row.customer_id, target=row.target_id, kek=version)
+
+
+def _row_ensure(customer: Customer, target: StorageTarget) -> DataKey:
+    rows = DataKey.objects.select_related("customer")
+    row = rows.filter(customer=customer, target=target).first()
+    if row is not None:
+        return row
+    row = DataKey(customer=customer, target=target)
+    row.wrapped = _tenant_ring(customer).wrap(secrets.token_bytes(KEY_BYTES), context=_context(row))
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        # Two first backups at once: the other one's key is the key.
+        row = rows.get(customer=customer, target=target)
+    return row
+
+
+def _tenant_ring(customer: Customer) -> Keyring:
+    return tenant_ring(customer_key(customer))
+
+
+def _context(row: DataKey) -> bytes:
+    return data_key_context(row.customer_id, row.target_id)

@@ -1,0 +1,151 @@
+"""Opening targets, and archives and listings in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from common.errors import KeyUnavailable
+from repository.archive.names import LISTING_SUFFIX, archive_context, listing_context
+from repository.frames import SealError, WrongKey
+from repository.sealed import SealReader
+from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
+from targets.local import LocalStorage
+from targets.s3 import S3Storage
+from targets.s3_client import S3Settings
+from vault.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
+from vault.models import Asset, StorageTarget, TargetKind
+from vault.services.keys import data_key_get
+
+
+def target_default() -> StorageTarget:
+    """Where new backups go. Raises StorageUnavailableError when no target is set up."""
+    target = StorageTarget.objects.filter(is_default=True).first()
+    if target is None:
+        raise StorageUnavailableError
+    return target
+
+
+def target_open(target: StorageTarget) -> Storage:
+    """The storage of a target. Opens no connection yet."""
+    options = target.options
+    if target.kind == TargetKind.LOCAL:
+        return LocalStorage(Path(options["root"]))
+    secrets = json.loads(target.secrets or "{}")
+    return S3Storage(S3Settings(**options, **secrets))
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what storage and seal answer into the product's own errors."""
+    try:
+        yield
+    except StorageFull as error:
+        raise StorageFullError from error
+    except (ObjectNotFound, ObjectUnreadable) as error:
+        raise ArchiveDamagedError from error
+    except StorageError as error:
+        raise StorageUnavailableError from error
+    except WrongKey as error:
+        raise KeyUnavailable from error
+    except SealError as error:
+        raise ArchiveDamagedError from error
+
+
+class Digest(Protocol):
+    """A SHA-256 on its way, as hashlib's."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take the next bytes."""
+
+    def hexdigest(self) -> str:
+        """The hash of all bytes so far."""
+
+
+class AssetReader:
+    """The unsealed bytes of an archive or a listing, from any offset, in bounded memory; `size` is their number."""
+
+    def __init__(
+        self, *, key: str, size: int, storage: Storage, sealed: SealReader | None, sha256: str | None = None
+    ) -> None:
+        self.size = size
+        self._key = key
+        self._sha256 = sha256
+        self._storage = storage
+        self._sealed = sealed
+
+    @property
+    def resumable(self) -> bool:
+        """Whether each piece is verified by itself, so that a reading may stop and go on from another offset."""
+        return self._sealed is not None
+
+    def read(self, start: int = 0, stop: int | None = None, *, digest: Digest | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
+
+        The last piece of all bytes is handed out only when their hash is that of what was stored; a part of a plain
+        archive is not checked. digest: computes that hash, in the caller's thread unless it says otherwise. Raises
+        ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
+        """
+        whole = start == 0 and (stop is None or stop >= self.size)
+        with storage_errors():
+            if self._sealed is not None:
+                pieces = self._sealed.read(start, stop)
+            else:
+                pieces = self._storage.read(self._key, start=start, stop=stop)
+            yield from self._verified(pieces, digest or hashlib.sha256()) if whole and self._sha256 else pieces
+
+    def _verified(self, pieces: Iterator[bytes], digest: Digest) -> Iterator[bytes]:
+        left = self.size
+        for piece in pieces:
+            digest.update(piece)
+            left -= len(piece)
+            if left < 0 or (not left and digest.hexdigest() != self._sha256):
+                raise ArchiveDamagedError
+            yield piece
+        if left:
+            raise ArchiveDamagedError
+
+
+def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
+    """The listing beside an asset, of that stored size. Raises what `asset_open` does."""
+    storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
+    with storage_errors():
+        if storage.size(key) != stored_bytes:
+            raise ArchiveDamagedError
+        if not asset.sealed:
+            return AssetReader(key=key, size=stored_bytes, storage=storage, sealed=None)
+        reader = SealReader(
+            data_key=data_key_get(customer=asset.customer, target=asset.target),
+            context=listing_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),
+            storage=storage,
+            key=key,
+            sealed_size=stored_bytes,
+        )
+    return AssetReader(key=key, size=reader.size, storage=storage, sealed=reader)
+
+
+def asset_open(asset: Asset) -> AssetReader:
+    """Open an asset, looking at the object first, so that what is missing is said before the first byte.
+
+    Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
+    """
+    storage = target_open(asset.target)
+    with storage_errors():
+        if storage.size(asset.key) != asset.stored_bytes:
+            raise ArchiveDamagedError
+        if not asset.sealed:
+            return AssetReader(key=asset.key, size=asset.size_bytes, storage=storage, sealed=None, sha256=asset.sha256)
+        reader = SealReader(
+            data_key=data_key_get(customer=asset.customer, target=asset.target),
+            context=archive_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),
+            storage=storage,
+            key=asset.key,
+            sealed_size=asset.stored_bytes,
+        )
+        if reader.size != asset.size_bytes:
+            raise ArchiveDamagedError
+    return AssetReader(key=asset.key, size=reader.size, storage=storage, sealed=reader, sha256=asset.sha256)

@@ -1,0 +1,103 @@
+"""Taking out of storage what nothing needs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from common.errors import ApplicationError
+from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX
+from repository.storage import Storage, StorageError, StorageUnsupported
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.opening import target_open
+
+log = logging.getLogger(__name__)
+
+GRACE = timedelta(hours=24)
+"""How long a write that was cut off may still land; its key is swept once more when that is over."""
+BATCH = 500
+SAID_SECONDS = 24 * 3600
+
+
+def objects_doom(*, backup_ids: Iterable[UUID], keep: str | None = None) -> None:
+    """Let the sweep take every object these backups have in storage, save the one under the key `keep`."""
+    rows = StoredObject.objects.filter(backup_id__in=backup_ids, doomed_at__isnull=True)
+    rows.exclude(key=keep).update(doomed_at=timezone.now())
+
+
+def objects_due() -> QuerySet[StoredObject]:
+    """Doomed objects to delete now: at once, and once more after the grace. Never one that an asset names."""
+    needed = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
+    late = Q(doomed_at__lt=timezone.now() - GRACE)
+    due = StoredObject.objects.filter(Q(swept_at__isnull=True) | late, doomed_at__isnull=False)
+    return due.filter(~Exists(needed)).order_by("id")
+
+
+def storage_sweep() -> int:
+    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted."""
+    swept = 0
+    for target in StorageTarget.objects.defer("secrets"):
+        try:
+            swept += _target_sweep(target.id)
+        except (StorageError, ApplicationError) as error:
+            # One that is away, or whose secrets cannot be opened, keeps no other from being swept.
+            _say(target, f"the sweep was broken off: {error}")
+        except Exception:
+            log.exception("sweep of target %s was broken off", target.id)
+    return swept
+
+
+def _target_sweep(target_id: UUID) -> int:
+    """Sweep one target: a bounded batch of doomed objects, and what uploads that were cut off left half-written.
+
+    Raises StorageUnavailable at the first call that finds it away: each further one would wait just as long.
+    """
+    swept, refused = 0, ""
+    target = StorageTarget.objects.get(id=target_id)
+    storage = target_open(target)
+    # Objects that a lock keeps stay due: the next sweep begins behind them, or nothing else would have its turn.
+    begin = f"storage-sweep-from:{target_id}"
+    rows = list(objects_due().filter(target=target_id, id__gt=cache.get(begin, 0))[:BATCH])
+    for row in rows:
+        try:
+            object_delete(row, storage)
+        except StorageError as error:
+            if error.retryable:
+                raise
+            refused = str(error)
+            continue
+        swept += 1
+    if refused:
+        _say(target, f"objects that are due were not deleted: {refused}")
+    cache.set(begin, rows[-1].id if len(rows) == BATCH else 0, timeout=SAID_SECONDS)
+    try:
+        storage.partials_sweep(older_than_seconds=GRACE.total_seconds())
+    except StorageUnsupported:
+        _say(target, "it cannot list uploads that were cut off: let a lifecycle rule of the bucket end them")
+    return swept
+
+
+def _say(target: StorageTarget, words: str) -> None:
+    """Log something about a target as words, once a day."""
+    said = hashlib.sha256(words.encode()).hexdigest()
+    if cache.add(f"storage-sweep-said:{target.id}:{said}", "", timeout=SAID_SECONDS):
+        log.warning("target %s (%s): %s", target.name, target.id, words)
+
+
+def object_delete(row: StoredObject, storage: Storage) -> None:
+    """Delete an archive: its manifest first, so that no rebuild brings it back. Raises StorageError."""
+    storage.delete(row.key + MANIFEST_SUFFIX)
+    storage.delete(row.key + LISTING_SUFFIX)
+    storage.delete(row.key)
+    now = timezone.now()
+    if row.doomed_at is not None and row.doomed_at < now - GRACE:
+        row.delete()
+    else:
+        StoredObject.objects.filter(id=row.id).update(swept_at=now)

@@ -17,8 +17,8 @@ import grpc
 
 from sidecar.errors import Cancelled, Refused, SidecarError
 from sidecar.fences import Fences
-from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.contract import CODE_METADATA, PARAMS_METADATA
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _log = logging.getLogger("sidecar")
 

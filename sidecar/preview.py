@@ -21,7 +21,7 @@ from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.restore.companions import Passed
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.staying import Stay, Staying
-from sidecar_client.listing import (
+from wire.listing import (
     FILE,
     FOLDER,
     HARD_LINK,

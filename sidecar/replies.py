@@ -17,7 +17,7 @@ from sidecar.restore.extraction import (
     OutcomeKind,
     Phase,
 )
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 # Names can be long: the warnings of one message stay well below what a message may hold.
 _WARNING_BYTES: Final = 1 << 20

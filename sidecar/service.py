@@ -20,8 +20,8 @@ from sidecar.previewing import Previews
 from sidecar.replies import CONTROLS, MODES, compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.restore.outcomes import Mode
 from sidecar.scratch import Scratch, free_bytes
-from sidecar_client.framing import data_pack, data_unpack
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.framing import data_pack, data_unpack
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _NO_HEADER: Final = wire.WriteFileRequest.Header()
 _NO_PREVIEW_HEADER: Final = wire.PreviewRestoreRequest.Header()

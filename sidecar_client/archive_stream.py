@@ -9,10 +9,10 @@ from typing import Any, Final, Self, TypeVar
 from isal import isal_zlib
 
 from sidecar_client.errors import SourceFailed
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.streams import Incoming, ReplyStream
 from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning, Consistency, WarningKind
 from sidecar_client.waiting import Patience
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 T = TypeVar("T")
 

@@ -13,7 +13,6 @@ from sidecar_client.download import content_receive
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.upload import content_send
 from sidecar_client.values import (
@@ -35,6 +34,7 @@ from sidecar_client.values import (
     WarningKind,
 )
 from sidecar_client.waiting import Patience
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 __all__ = [
     "Address",

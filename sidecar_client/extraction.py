@@ -6,11 +6,11 @@ from typing import Final
 
 from sidecar_client.archive_stream import warnings_from_wire
 from sidecar_client.errors import SidecarFailed, SidecarUnavailable
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import error_from_wire
 from sidecar_client.streams import Incoming, ReplyStream
 from sidecar_client.values import ExtractOutcome, ExtractPhase, ExtractProgress, ExtractResult, OutcomeKind
 from sidecar_client.waiting import Patience
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _PHASES: Final = {
     wire.ExtractToReply.PHASE_COMPARING: ExtractPhase.COMPARING,

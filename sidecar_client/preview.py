@@ -10,10 +10,10 @@ from typing import Final
 import grpc
 
 from sidecar_client.errors import SidecarFailed
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.upload import requests_send
 from sidecar_client.values import Change, ChangeKind, RestorePreview
 from sidecar_client.waiting import Patience
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _KINDS: Final = {
     wire.PreviewRestoreReply.Change.KIND_ADDED: ChangeKind.ADDED,

@@ -8,8 +8,8 @@ from typing import Final
 
 import grpc
 
-from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
 from sidecar_client.errors import Refused, SidecarClientError, SidecarFailed, SidecarUnavailable, SourceFailed
+from wire.contract import CODE_METADATA, PARAMS_METADATA
 
 _DETAIL_CHARACTERS: Final = 500
 _PARAMS_CHARACTERS: Final = 4000

@@ -22,8 +22,8 @@ from sidecar.archive.tar_format import (
 )
 from sidecar.errors import SourceFailed
 from sidecar.restore.mounts import Mounts
-from sidecar_client.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
-from sidecar_client.listing import HARD_LINK as FURTHER_NAME
+from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
+from wire.listing import HARD_LINK as FURTHER_NAME
 
 
 class TreeReader:

@@ -22,7 +22,7 @@ from sidecar.restore.mounts import Mounts
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
-from sidecar_client.listing import Listing, ListingDamaged, ListingRefused
+from wire.listing import Listing, ListingDamaged, ListingRefused
 
 _READ_BYTES = 1 << 20
 

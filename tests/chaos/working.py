@@ -12,13 +12,13 @@ from backups.services.operations import operation_cancel
 from backups.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from backups.work.run import operation_claim
 from common.errors import ApplicationError
-from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
 from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
+from wire.listing import Listing
 
 RACE_SECONDS = 10.0
 """How long a supervisor may need to find a heartbeat standing still that a held worker's thread still moves."""

@@ -27,7 +27,7 @@ import sys
 
 BLOCKED = {
     "accounts", "backups", "config", "django", "google", "grpc", "isal", "orders", "provisions", "rest_framework",
-    "sidecar", "sidecar_client",
+    "sidecar", "sidecar_client", "wire",
 }
 
 class Blocker:

@@ -10,13 +10,13 @@ from backups.models import Backup
 from backups.web import detail, rows
 from repository.archive_manifest import CONSISTENCIES
 from sidecar.game.game import Consistency as OfTheSidecar
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.values import Consistency
 from tests.api.conftest import client_of
 from tests.factories import BackupFactory
 from tests.operations.test_collapsed import server  # noqa: F401  # a fixture
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 @pytest.fixture

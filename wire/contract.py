@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
 

@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 
 from isal import igzip_lib, isal_zlib
 
-from sidecar_client.records import name_escape, name_unescape
+from wire.records import name_escape, name_unescape
 
 FILE: Final = b"f"
 FOLDER: Final = b"d"

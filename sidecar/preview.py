@@ -4,7 +4,6 @@ Nothing is written, not even an access time where that can be left alone, and me
 size of the two. The game may go on meanwhile: what is told of each path was true at its turn.
 """
 
-import enum
 import os
 import stat
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -15,12 +14,11 @@ from typing import Final, NamedTuple
 
 from isal import isal_zlib
 
-from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found, entry_open, root_open, tree_walk, warning_kind
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.restore.companions import Passed
-from sidecar.restore.outcomes import Mode
 from sidecar.restore.staying import Stay, Staying
+from wire.enums import ChangeKind, Mode, WarningKind
 from wire.listing import (
     FILE,
     FOLDER,
@@ -41,16 +39,6 @@ _READ_BYTES: Final = 1 << 20
 # A file system keeps time in steps of its own, the coarsest of 2 s: a change this soon before a scan may follow it.
 _CLOCK_STEP_NS: Final = 2_000_000_000
 _PERMISSIONS: Final = 0o777
-
-
-class ChangeKind(enum.Enum):
-    """What a restore would do to a path."""
-
-    ADDED = enum.auto()
-    CHANGED = enum.auto()
-    REMOVED = enum.auto()
-    STAYS = enum.auto()
-    """It would be removed or replaced, if a backup could bring it back."""
 
 
 @dataclass(frozen=True, slots=True)

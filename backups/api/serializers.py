@@ -12,6 +12,7 @@ from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus, Operation, OperationKind, OperationState
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.errors import error_detail
+from wire.enums import STAYING, ChangeKind, Mode, ServerControl
 
 
 class OperationErrorSerializer(serializers.Serializer[Any]):
@@ -53,7 +54,7 @@ class StaysSerializer(serializers.Serializer[Any]):
     """One path that a restore left as it was."""
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
-    reason = serializers.ChoiceField(choices=["unreadable", "skipped", "left_out", "holds", "mounted"])
+    reason = serializers.ChoiceField(choices=[kind.value for kind in STAYING])
 
 
 class OperationDetailSerializer(OperationSerializer):
@@ -165,15 +166,15 @@ class BackupRestoreFields(StrictSerializer):
     """How a backup is brought back."""
 
     mode = serializers.ChoiceField(
-        choices=["replace", "overlay"],
-        default="replace",
+        choices=Mode.words(),
+        default=Mode.REPLACE.value,
         help_text="`replace`: afterwards the data is as in the backup. `overlay`: extra files stay.",
     )
     safety_backup = StrictBooleanField(
         default=True, help_text="First keep what is there now, as long as the plan says, so that it can be undone."
     )
     server = serializers.ChoiceField(
-        choices=["stop", "leave"],
+        choices=[ServerControl.STOP.value, ServerControl.LEAVE.value],
         required=False,
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
@@ -191,7 +192,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
     change = serializers.ChoiceField(
-        choices=["added", "changed", "removed", "stays"],
+        choices=ChangeKind.words(),
         help_text="`stays`: it would be removed or replaced, but no backup could bring it back.",
     )
     size_bytes = serializers.IntegerField(help_text="Bytes of content that would be written, or would go.")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from backups.models.storage import Asset
 from orders.models import Order
 from provisions.models import Provision
+from wire.enums import Consistency
 
 
 class BackupStatus(models.TextChoices):
@@ -88,7 +89,7 @@ class Backup(models.Model):
             ),
             models.CheckConstraint(
                 name="backup_consistency_known",
-                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "live"]),
+                condition=Q(consistency__isnull=True) | Q(consistency__in=Consistency.words()),
             ),
             models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
             models.CheckConstraint(

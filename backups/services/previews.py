@@ -10,10 +10,10 @@ from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.archives import listing_open
-from backups.services.restores import Mode
 from backups.services.sidecars import sidecar_open
 from provisions.selectors import provision_sidecar
 from sidecar_client.values import RestorePreview
+from wire.enums import Mode
 
 PATHS_A_PAGE = 100
 

@@ -34,17 +34,10 @@ from common.errors import ApplicationError
 from common.paths import path_text
 from common.states import compare_and_set
 from provisions.selectors import provision_sidecar
-from sidecar_client.client import (
-    ExtractOutcome,
-    ExtractPhase,
-    ExtractProgress,
-    ExtractResult,
-    OutcomeKind,
-    ServerControl,
-    SidecarClient,
-)
+from sidecar_client.client import ExtractOutcome, ExtractProgress, ExtractResult, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
+from wire.enums import OutcomeKind, Phase, ServerControl
 
 JOURNAL_WAIT_SECONDS = 60.0
 """How long a worker waits for a sidecar that went away during an exchange; then the operation is tried again later."""
@@ -234,7 +227,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
 
     def on_progress(progress: ExtractProgress) -> None:
         # The sidecar comes by this phase also when there is nothing to stop.
-        if stops or progress.phase is not ExtractPhase.STOPPING:
+        if stops or progress.phase is not Phase.STOPPING:
             lease.phase(str(progress.phase))
 
     try:

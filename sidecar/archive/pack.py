@@ -12,14 +12,14 @@ from typing import Final, Protocol
 from isal import isal_zlib
 
 from sidecar.archive.gzip_stream import GzipStream
-from sidecar.archive.report import PackProgress, PackResult, PackWarning, WarningKind
+from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from wire.listing import ListingWriter
 
-__all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "WarningKind", "tree_pack"]
+__all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "tree_pack"]
 
 _PROGRESS_SECONDS: Final = 0.2
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sidecar.archive.report import WarningKind
 from sidecar.errors import Cancelled, SourceFailed
+from wire.enums import WarningKind
 
 RESERVED_FOLDER: Final = b".savepoint"
 

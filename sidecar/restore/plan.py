@@ -17,19 +17,18 @@ import stat
 from dataclasses import dataclass
 from functools import partial
 
-from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.member_paths import RESERVED
-from sidecar.restore.outcomes import Mode
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import Tree, file_head, folder_scan, frozen_refused, status_at
 from sidecar.restore.workspace import STAYING, Workspace
+from wire.enums import Mode, WarningKind
 
 PUT = b"put"
 TAKE = b"take"

@@ -21,11 +21,11 @@ from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.work.run import operation_answer
 from provisions.models import Provision, ProvisionKind
-from sidecar_client.values import ChangeKind
 from tests.operations.conftest import Shop
 from tests.services.require import unavailable
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.unprivileged import NOBODY
+from wire.enums import ChangeKind
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 

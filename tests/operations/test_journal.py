@@ -16,8 +16,8 @@ from backups.services.restores import RestoreOptions, backup_restore
 from backups.supervision.supervisor import _claimable
 from backups.work import restore
 from backups.work.run import operation_answer
-from sidecar_client.client import OutcomeKind
 from tests.operations.scripted import ScriptedSidecar, away, says
+from wire.enums import OutcomeKind
 
 pytestmark = pytest.mark.django_db
 

@@ -13,10 +13,10 @@ from backups.reconcile.checks import Look
 from backups.services.operations import operation_cancel
 from backups.work.retry import ATTEMPTS
 from common.errors import error_detail
-from sidecar_client.client import OutcomeKind
 from sidecar_client.errors import SidecarFailed
 from tests.operations.scripted import ScriptedSidecar, away, says
 from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
+from wire.enums import OutcomeKind
 
 pytestmark = pytest.mark.django_db
 

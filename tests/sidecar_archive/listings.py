@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
-from sidecar.preview import PATHS_MAX, ChangeKind, Page, Preview, restore_preview
-from sidecar.restore.outcomes import Mode
+from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
+from wire.enums import ChangeKind, Mode
 from wire.listing import Entry, Listing
 
 HEAD = b"savepoint-listing 1 1700000000000000000\n"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from sidecar.preview import Preview
 from sidecar.restore.extraction import ExtractSummary, archive_extract
-from sidecar.restore.outcomes import Mode
 from tests.sidecar_archive.listings import packed, preview
+from wire.enums import Mode
 from wire.listing import FILE
 
 KINDS = ("ADDED", "CHANGED", "REMOVED")

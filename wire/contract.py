@@ -19,7 +19,7 @@ MESSAGE_BYTES: Final = 8 << 20
 """The largest message either end takes."""
 
 WARNINGS_KEPT: Final = 1000
-"""So many warnings are told one by one, of all that there are."""
+"""Warnings in one result; the rest is only counted."""
 
 WORKER_NAME: Final = "worker.savepoint"
 """The name in the certificate of every worker. A sidecar takes calls over TLS from no other."""

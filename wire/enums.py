@@ -1,4 +1,4 @@
-"""The words of the wire: in Python, in JSON and in rows a string, in a message the number that the proto gives it."""
+"""Enums of the wire: a string in Python, JSON and rows, and in a message the number that the proto gives it."""
 
 import enum
 from typing import Any, Final, Self
@@ -44,7 +44,7 @@ class Word(enum.StrEnum):
 
 
 class WarningKind(Word, proto=wire.Warning.Kind):
-    """Why something in the tree could not be captured as it was."""
+    """Reason why a path was not captured as it was, or stays as it is in a restore."""
 
     CHANGED = "changed"
     """Grew, shrank or was written while it was read: the archive has a mixture."""
@@ -71,11 +71,11 @@ STAYING: Final = (
     WarningKind.HOLDS,
     WarningKind.MOUNTED,
 )
-"""The reasons why a restore leaves a live path as it is."""
+"""Reasons why a restore leaves a live path as it is."""
 
 
 class Consistency(Word, proto=wire.Consistency):
-    """In what state the data was when it was packed."""
+    """State of the data when it was packed."""
 
     QUIESCED = "quiesced"
     """The game had written everything, and held still from the first byte to the last."""
@@ -86,16 +86,16 @@ class Consistency(Word, proto=wire.Consistency):
 
 
 class Mode(Word, proto=wire.ExtractMode):
-    """What a restore does with live paths that the archive does not have."""
+    """Treatment of live paths that the archive does not have."""
 
     REPLACE = "replace"
-    """Takes them away: afterwards the data is as in the archive."""
+    """They are removed: afterwards the data is as in the archive."""
     OVERLAY = "overlay"
-    """Lets them be."""
+    """They stay."""
 
 
 class ServerControl(Word, proto=wire.ServerControl, unspecified="AUTO"):
-    """What becomes of the game server while a restore exchanges names."""
+    """Treatment of the game server while a restore exchanges names."""
 
     AUTO = "auto"
     """Stopped where its profile can and it runs, else left alone."""
@@ -105,7 +105,7 @@ class ServerControl(Word, proto=wire.ServerControl, unspecified="AUTO"):
 
 
 class Phase(Word, proto=wire.ExtractToReply.Phase):
-    """How far an extraction is.
+    """Step of an extraction.
 
     Nothing live is touched, and all can be cancelled, until `EXCHANGING`: from then on the journal decides.
     """
@@ -120,7 +120,7 @@ class Phase(Word, proto=wire.ExtractToReply.Phase):
 
 
 class OutcomeKind(Word, proto=wire.GetExtractOutcomeReply.Outcome):
-    """What became of an operation's extraction: the journal's word."""
+    """State of an operation's extraction in the sidecar's journal."""
 
     NONE = "none"
     """The sidecar knows of no exchange: nothing was touched."""
@@ -133,7 +133,7 @@ class OutcomeKind(Word, proto=wire.GetExtractOutcomeReply.Outcome):
 
 
 class ChangeKind(Word, proto=wire.PreviewRestoreReply.Change.Kind):
-    """What a restore would do to a path."""
+    """Effect that a restore would have on a path."""
 
     ADDED = "added"
     CHANGED = "changed"

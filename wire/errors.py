@@ -1,4 +1,4 @@
-"""The failures that a sidecar answers with: what each is called, and what it is in gRPC and in HTTP."""
+"""Error codes of the sidecar, each with its gRPC and HTTP status."""
 
 import enum
 from typing import Self
@@ -7,7 +7,7 @@ import grpc
 
 
 class ErrorCode(enum.StrEnum):
-    """A stable code. `http_status`: of the answer to a request that meets the failure in the portal."""
+    """A stable code. `http_status` is that of the portal's answer when a request of its API meets the failure."""
 
     grpc_status: grpc.StatusCode
     http_status: int

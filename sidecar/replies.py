@@ -6,7 +6,7 @@ from typing import Final
 
 from sidecar.archive.pack import PackProgress, PackWarning
 from sidecar.compressing import Packed
-from sidecar.preview import Preview
+from sidecar.preview.changes import Preview
 from sidecar.restore.extraction import (
     ExtractProgress,
     ExtractSummary,

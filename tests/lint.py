@@ -55,16 +55,16 @@ def imports_not_allowed() -> list[str]:
         for allowed in table[package]
         if (top := allowed.partition(".")[0]) in table and order.index(top) <= order.index(package)
     ]
-    for path in files_tracked(".py"):
-        name = path.relative_to(ROOT)
+    paths = {path.relative_to(ROOT): path for path in files_tracked(".py")}
+    packages = {name.parts[0] for name in paths} - set(IMPORT_ANYTHING)
+    found += [f"pyproject.toml: nothing says what {package} may import" for package in sorted(packages - table.keys())]
+    for name, path in paths.items():
         package = name.parts[0]
-        if package in IMPORT_ANYTHING:
-            continue
-        allowed = (package, *sys.stdlib_module_names, *table.get(package, ()))
+        allowed = tuple(f"{module}." for module in (package, *sys.stdlib_module_names, *table.get(package, ())))
         found += [
             f"{name}: {package} may not import {module}"
             for module in modules_imported(path)
-            if package not in table or not f"{module}.".startswith(tuple(f"{prefix}." for prefix in allowed))
+            if package in table and not f"{module}.".startswith(allowed)
         ]
     return found
 

@@ -55,13 +55,17 @@ class WarningKind(Word, proto=wire.Warning.Kind):
     SKIPPED = "skipped"
     """A device, FIFO or socket: the archive does not have it."""
     LEFT_OUT = "left_out"
-    """Of a restore: a path that the backup did not take, for whatever reason."""
+    """Of a restore: a path that was there and that the backup could not take."""
     HOLDS = "holds"
     """Of a restore: a folder that stays because of something in it."""
     MOUNTED = "mounted"
     """Another volume, or a file, is mounted there: the archive has it, and a restore in place leaves it as it is."""
     LINKED_OUT = "linked_out"
     """A symbolic link to something outside the tree: the archive has the link and not what it leads to."""
+    FIXED = "fixed"
+    """Of a restore: immutable, append-only, or in a folder that the sidecar may not change."""
+    COMPANION = "companion"
+    """Of a restore: it belongs together with a file that stays."""
 
 
 STAYING: Final = (
@@ -70,6 +74,8 @@ STAYING: Final = (
     WarningKind.LEFT_OUT,
     WarningKind.HOLDS,
     WarningKind.MOUNTED,
+    WarningKind.FIXED,
+    WarningKind.COMPANION,
 )
 """Reasons why a restore leaves a live path as it is."""
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sidecar.errors import Cancelled, SourceFailed
+from wire.contract import RESERVED_FOLDER
 from wire.enums import WarningKind
-
-RESERVED_FOLDER: Final = b".savepoint"
 
 # What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
 DEPTH_MAX: Final = 4096

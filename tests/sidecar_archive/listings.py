@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
-from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
+from sidecar.preview.changes import PATHS_MAX, Page, Preview
+from sidecar.preview.comparison import restore_preview
 from wire.enums import ChangeKind, Mode
 from wire.listing import Entry, Listing
 

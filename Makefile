@@ -39,6 +39,7 @@ lint: env ## ruff, format, types, import contracts, file budget, migrations, gen
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.lint
+	@$(BIN)/python -m wire.generate --check
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/mypy .
 
@@ -54,7 +55,7 @@ screenshots: env ## the pictures in docs/screenshots, of a portal with made-up d
 	@$(BIN)/python -m tests.browser.screenshots
 
 proto: env ## generate the wire's code from the .proto
-	@$(BIN)/python -m sidecar_client.generate
+	@$(BIN)/python -m wire.generate
 
 lock: env ## pin every dependency anew, with hashes
 	@echo 'uv' | $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements-uv.lock

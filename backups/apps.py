@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 
-from sidecar_client.allocator import allocator_tune
+from wire.allocator import allocator_tune
 
 
 class BackupsConfig(AppConfig):

@@ -1,9 +1,12 @@
 """Failures of backups: those a request meets, and those an operation ends with."""
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from common.errors import ApplicationError, NotFound
+from wire.errors import ErrorCode
 
 
 class BackupNotFound(NotFound):
@@ -77,43 +80,51 @@ class PreviewUnavailable(ApplicationError):
     )
 
 
-class SidecarUnavailableError(ApplicationError):
+class SidecarError(ApplicationError):
+    """Base of the failures that a sidecar may say of itself: it is not trusted to end an operation with any other."""
+
+    def __init_subclass__(cls, *, code: ErrorCode, **kwargs: Any) -> None:
+        cls.code, cls.status = code.value, code.http_status
+        super().__init_subclass__(**kwargs)
+
+
+class SidecarUnavailableError(SidecarError, code=ErrorCode.SIDECAR_UNAVAILABLE):
     """The sidecar cannot be reached, or the connection broke."""
 
-    code, status, title = "sidecar_unavailable", 503, _("Server not reachable")
+    title = _("Server not reachable")
     message = _("The backup agent beside your server could not be reached. Your data was not changed. Try again later.")
 
 
-class SidecarRefused(ApplicationError):
+class SidecarRefused(SidecarError, code=ErrorCode.SIDECAR_REFUSED):
     """The sidecar refused what it was asked."""
 
-    code, status, title = "sidecar_refused", 502, _("Refused by the server")
+    title = _("Refused by the server")
     message = _(
         "The backup agent beside your server refused the request. Your data was not changed. Please ask support."
     )
 
 
-class ScratchFullError(ApplicationError):
+class ScratchFullError(SidecarError, code=ErrorCode.SCRATCH_FULL):
     """The sidecar's scratch disk has no room left."""
 
-    code, status, title = "scratch_full", 507, _("Temporary disk full")
+    title = _("Temporary disk full")
     message = _("The temporary disk beside your server is full. Nothing was changed. Please ask your host.")
 
 
-class ServerNotStopped(ApplicationError):
+class ServerNotStopped(SidecarError, code=ErrorCode.SERVER_NOT_STOPPED):
     """The game server was to be stopped for the restore, and could not be."""
 
-    code, status, title = "server_not_stopped", 502, _("Server not stopped")
+    title = _("Server not stopped")
     message = _(
         "The game server could not be stopped for the restore. Your files were not changed. Stop it yourself and try "
         "again, or let it run."
     )
 
 
-class NotEnoughSpaceError(ApplicationError):
+class NotEnoughSpaceError(SidecarError, code=ErrorCode.NOT_ENOUGH_SPACE):
     """The server's disk has no room to stage the restore, which needs `needed_bytes` where `free_bytes` are left."""
 
-    code, status, title = "not_enough_space", 507, _("Not enough space")
+    title = _("Not enough space")
     message = _(
         "Your server's disk has too little free space for the restore: it needs %(needed_bytes)s and %(free_bytes)s "
         "are free. Nothing was changed. Free some space first."
@@ -129,19 +140,19 @@ class NotEnoughSpaceError(ApplicationError):
     )
 
 
-class ArchiveRefusedError(ApplicationError):
+class ArchiveRefusedError(SidecarError, code=ErrorCode.ARCHIVE_REFUSED):
     """The archive holds what must not be restored."""
 
-    code, status, title = "archive_refused", 409, _("Backup refused")
+    title = _("Backup refused")
     message = _(
         "The backup contains entries that are not safe to restore. Your server was not changed. Please ask support."
     )
 
 
-class SourceFailed(ApplicationError):
+class SourceFailed(SidecarError, code=ErrorCode.SOURCE_FAILED):
     """The server's files could not be read or written as a whole."""
 
-    code, status, title = "source_failed", 502, _("Server files not accessible")
+    title = _("Server files not accessible")
     message = _(
         "The files of your server could not be read or written. No existing data was lost. Please ask your host."
     )

@@ -10,7 +10,7 @@ from sidecar.config import config_read
 from sidecar.server import serve, signals_hold
 from sidecar.starting import StartError
 from sidecar.tls.enrolling import enrol
-from sidecar_client.allocator import allocator_tune
+from wire.allocator import allocator_tune
 
 _MISTAKE: Final = 2
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from sidecar_client.contract import WORKER_NAME
+from wire.contract import WORKER_NAME
 
 _PREFIX: Final = "Bearer "
 _NAMES: Final = "x509_subject_alternative_name"

@@ -17,8 +17,9 @@ import grpc
 
 from sidecar.errors import Cancelled, Refused, SidecarError
 from sidecar.fences import Fences
-from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.contract import CODE_METADATA, PARAMS_METADATA
+from wire.errors import ErrorCode
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _log = logging.getLogger("sidecar")
 
@@ -26,23 +27,12 @@ _log = logging.getLogger("sidecar")
 _OPERATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _OPERATION_CHARACTERS: Final = 100
 _DETAIL_CHARACTERS: Final = 500
-_STATUSES: Final = {
-    "sidecar_unavailable": grpc.StatusCode.UNAVAILABLE,
-    "sidecar_refused": grpc.StatusCode.FAILED_PRECONDITION,
-    "cancelled": grpc.StatusCode.CANCELLED,
-    "scratch_full": grpc.StatusCode.RESOURCE_EXHAUSTED,
-    "not_enough_space": grpc.StatusCode.RESOURCE_EXHAUSTED,
-    "archive_damaged": grpc.StatusCode.DATA_LOSS,
-    "archive_refused": grpc.StatusCode.INVALID_ARGUMENT,
-    "source_failed": grpc.StatusCode.ABORTED,
-    "server_not_stopped": grpc.StatusCode.FAILED_PRECONDITION,
-}
 
 
 class ShuttingDown(SidecarError):
     """The daemon takes no new calls."""
 
-    code = "sidecar_unavailable"
+    code = ErrorCode.SIDECAR_UNAVAILABLE
 
 
 class Superseded(Refused):
@@ -124,7 +114,7 @@ class Calls:
             ending = "the caller went away"
             raise
         except Exception:  # noqa: BLE001 - logged whole, and the caller told no more than that it happened
-            ending = "internal"
+            ending = ErrorCode.INTERNAL
             _log.exception("%s failed unexpectedly", method)
             _abort(context, SidecarError("The sidecar failed unexpectedly."))
         finally:
@@ -180,5 +170,4 @@ class Calls:
 
 def _abort(context: grpc.ServicerContext, error: SidecarError) -> NoReturn:
     context.set_trailing_metadata(((CODE_METADATA, error.code), (PARAMS_METADATA, json.dumps(error.params))))
-    status = _STATUSES.get(error.code, grpc.StatusCode.INTERNAL)
-    context.abort(status, error.detail[:_DETAIL_CHARACTERS])
+    context.abort(error.code.grpc_status, error.detail[:_DETAIL_CHARACTERS])

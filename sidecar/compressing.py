@@ -10,11 +10,12 @@ from typing import Final
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.calls import Call, Calls
 from sidecar.errors import Refused
-from sidecar.game.game import Consistency, Game
+from sidecar.game.game import Game
 from sidecar.growing import GrowingFile
 from sidecar.jobs import Job
 from sidecar.paths import data_folder, folder_path, scratch_name
 from sidecar.scratch import Scratch
+from wire.enums import Consistency
 
 _NOTHING_YET: Final = PackProgress(bytes_read=0, bytes_total=0, files=0)
 

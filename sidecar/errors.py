@@ -1,6 +1,9 @@
 """What the sidecar refuses or fails at, each with the stable code that travels on the wire."""
 
 import errno
+from typing import ClassVar
+
+from wire.errors import ErrorCode
 
 
 class SidecarError(Exception):
@@ -9,7 +12,7 @@ class SidecarError(Exception):
     `params` are what the code's sentence may need: numbers, `path` (relative to the data) and `errno` (its name).
     """
 
-    code = "internal"
+    code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -25,25 +28,25 @@ def cause_of(error: OSError, path: str) -> dict[str, int | str]:
 class Refused(SidecarError):
     """The request names what this sidecar may not touch, or an older fence."""
 
-    code = "sidecar_refused"
+    code = ErrorCode.SIDECAR_REFUSED
 
 
 class Busy(SidecarError):
     """This sidecar does as much as it can just now; to be asked again."""
 
-    code = "sidecar_unavailable"
+    code = ErrorCode.SIDECAR_UNAVAILABLE
 
 
 class Cancelled(SidecarError):
     """The caller went away or asked to stop; what was begun has been cleaned up."""
 
-    code = "cancelled"
+    code = ErrorCode.CANCELLED
 
 
 class ScratchFull(SidecarError):
     """The scratch folder's disk has no room left."""
 
-    code = "scratch_full"
+    code = ErrorCode.SCRATCH_FULL
 
 
 class NotEnoughSpace(SidecarError):
@@ -53,28 +56,28 @@ class NotEnoughSpace(SidecarError):
     short, what the operating system refused: a quota, say.
     """
 
-    code = "not_enough_space"
+    code = ErrorCode.NOT_ENOUGH_SPACE
 
 
 class ArchiveDamaged(SidecarError):
     """The archive is truncated or fails a checksum; nothing live was touched."""
 
-    code = "archive_damaged"
+    code = ErrorCode.ARCHIVE_DAMAGED
 
 
 class ArchiveRefused(SidecarError):
     """The archive holds an entry that could reach outside the data root, or breaks a limit; nothing was touched."""
 
-    code = "archive_refused"
+    code = ErrorCode.ARCHIVE_REFUSED
 
 
 class ServerNotStopped(SidecarError):
     """The game server was to be stopped and could not be; nothing live was touched."""
 
-    code = "server_not_stopped"
+    code = ErrorCode.SERVER_NOT_STOPPED
 
 
 class SourceFailed(SidecarError):
     """The data could not be read as a whole: the root is missing, or its disk fails."""
 
-    code = "source_failed"
+    code = ErrorCode.SOURCE_FAILED

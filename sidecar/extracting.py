@@ -9,20 +9,18 @@ from typing import Final
 
 from sidecar.calls import Call, ShuttingDown
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
-from sidecar.game.server import Control, GameServer
+from sidecar.game.server import GameServer
 from sidecar.jobs import Job
 from sidecar.restore.extraction import (
     ExtractProgress,
     ExtractSummary,
-    Mode,
     Outcome,
-    OutcomeKind,
-    Phase,
     archive_extract,
     extractions_recover,
     outcome_read,
     outcome_release,
 )
+from wire.enums import Mode, OutcomeKind, Phase, ServerControl
 
 Told = tuple[ExtractProgress, ExtractSummary | None]
 ExtractJob = Job[ExtractProgress, ExtractSummary]
@@ -47,7 +45,9 @@ class Extractions:
         self._followers = 0
         self._finished = False
 
-    def run(self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: Control) -> Iterator[Told]:
+    def run(
+        self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
+    ) -> Iterator[Told]:
         """Follow the operation's extraction, starting it unless it runs; its summary comes last.
 
         One that has ended is not done again: its summary comes at once, or what it failed with is raised.
@@ -108,7 +108,7 @@ class Extractions:
             job.join()
 
     def _join_or_start(
-        self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: Control
+        self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
     ) -> ExtractJob:
         with self._lock:
             if self._job is not None and not self._job.done():
@@ -118,7 +118,9 @@ class Extractions:
                 return self._job
             return self._start(call.operation, archive=archive, listing=listing, mode=mode, server=server)
 
-    def _start(self, operation: str, *, archive: Path, listing: Path | None, mode: Mode, server: Control) -> ExtractJob:
+    def _start(
+        self, operation: str, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
+    ) -> ExtractJob:
         if self._finished:
             raise ShuttingDown("The sidecar is shutting down.")
         self._server.require(server)

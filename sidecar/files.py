@@ -13,7 +13,7 @@ from sidecar.errors import ArchiveDamaged, Refused, ScratchFull, SourceFailed
 from sidecar.growing import GrowingFile
 from sidecar.paths import file_open, is_scratch, scratch_name
 from sidecar.scratch import Scratch, write_all
-from sidecar_client.contract import DATA_BYTES
+from wire.contract import DATA_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from sidecar.errors import Refused, SidecarError
 from sidecar.scratch import write_all
-from sidecar_client.contract import DATA_BYTES
+from wire.contract import DATA_BYTES
 
 # Readers wait this long for a whole message's bytes: many small messages cost more than they bring forward.
 _GATHER_SECONDS: Final = 0.05

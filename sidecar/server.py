@@ -26,7 +26,7 @@ from sidecar.tls.certificates import CertificateError
 from sidecar.tls.credentials import tls_credentials
 from sidecar.tls.folder import TlsFolder
 from sidecar.tls.service import Certificates
-from sidecar_client.contract import MESSAGE_BYTES, SERVICE
+from wire.contract import MESSAGE_BYTES, SERVICE
 
 _log = logging.getLogger("sidecar")
 

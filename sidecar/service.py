@@ -17,11 +17,11 @@ from sidecar.files import Files
 from sidecar.game.game import Game
 from sidecar.paths import require_data_root, scratch_name
 from sidecar.preview.calls import Previews
-from sidecar.replies import CONTROLS, MODES, compress_reply, extract_reply, outcome_reply, preview_reply
-from sidecar.restore.outcomes import Mode
+from sidecar.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.scratch import Scratch, free_bytes
-from sidecar_client.framing import data_pack, data_unpack
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.enums import Mode, ServerControl
+from wire.framing import data_pack, data_unpack
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _NO_HEADER: Final = wire.WriteFileRequest.Header()
 _NO_PREVIEW_HEADER: Final = wire.PreviewRestoreRequest.Header()
@@ -104,7 +104,7 @@ class FileIO:
             archive = self._scratch.files / scratch_name(request.source)
             listing = self._scratch.files / scratch_name(request.listing) if request.listing else None
             mode = _mode(request.mode)
-            server = CONTROLS.get(request.server)
+            server = ServerControl.of(request.server)
             if server is None:
                 raise Refused("What becomes of the game server is not one of this sidecar's ways.")
             for told in self._extractions.run(call, archive=archive, listing=listing, mode=mode, server=server):
@@ -197,7 +197,7 @@ def _part(request: wire.WriteFileRequest | wire.PreviewRestoreRequest | memoryvi
 
 
 def _mode(number: wire.ExtractMode) -> Mode:
-    mode = MODES.get(number)
+    mode = Mode.of(number)
     if mode is None:
         raise Refused("The mode is not one of this sidecar's.")
     return mode

@@ -1,1 +1,1 @@
-"""The wire between a worker and the sidecar beside a game server: contract, generated code, client."""
+"""The portal's client of the sidecar beside a game server."""

@@ -4,36 +4,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from isal import isal_zlib
 
 from sidecar_client.errors import SourceFailed
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.streams import Incoming, ReplyStream
-from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning, Consistency, WarningKind
+from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning
 from sidecar_client.waiting import Patience
+from wire.contract import WARNINGS_KEPT
+from wire.enums import Consistency, WarningKind
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 T = TypeVar("T")
-
-_WARNINGS_KEPT: Final = 1000
-_WARNING_KINDS: Final = {
-    wire.Warning.KIND_CHANGED: WarningKind.CHANGED,
-    wire.Warning.KIND_VANISHED: WarningKind.VANISHED,
-    wire.Warning.KIND_UNREADABLE: WarningKind.UNREADABLE,
-    wire.Warning.KIND_SKIPPED: WarningKind.SKIPPED,
-    wire.Warning.KIND_LEFT_OUT: WarningKind.LEFT_OUT,
-    wire.Warning.KIND_HOLDS: WarningKind.HOLDS,
-    wire.Warning.KIND_MOUNTED: WarningKind.MOUNTED,
-    wire.Warning.KIND_LINKED_OUT: WarningKind.LINKED_OUT,
-    wire.Warning.KIND_FIXED: WarningKind.FIXED,
-    wire.Warning.KIND_COMPANION: WarningKind.COMPANION,
-}
-# What is not said, or not known, is the least that can be promised.
-_CONSISTENCIES: Final = {
-    wire.CONSISTENCY_QUIESCED: Consistency.QUIESCED,
-    wire.CONSISTENCY_STOPPED: Consistency.STOPPED,
-}
 
 
 class ArchiveStream:
@@ -142,17 +125,18 @@ class ArchiveStream:
             warnings_total=reported.warnings_total,
             warnings=warnings_from_wire(reported.warnings),
             content_bytes=reported.content_bytes,
-            consistency=_CONSISTENCIES.get(reported.consistency, Consistency.LIVE),
+            # What is not said, or not known, is the least that can be promised.
+            consistency=Consistency.of(reported.consistency) or Consistency.LIVE,
         )
 
 
 def warnings_from_wire(warnings: Iterable[wire.Warning]) -> tuple[ArchiveWarning, ...]:
     """The first 1000 warnings; raises `SourceFailed` for one that this portal does not know."""
-    return tuple(_warning(warning) for warning in islice(warnings, _WARNINGS_KEPT))
+    return tuple(_warning(warning) for warning in islice(warnings, WARNINGS_KEPT))
 
 
 def _warning(warning: wire.Warning) -> ArchiveWarning:
-    kind = _WARNING_KINDS.get(warning.kind)
+    kind = WarningKind.of(warning.kind)
     if kind is None:
         raise SourceFailed("The sidecar sent a warning that the portal does not know.")
     return ArchiveWarning(kind=kind, path=warning.path)

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import grpc
 
-from sidecar_client.contract import MESSAGE_BYTES
 from sidecar_client.values import Address
+from wire.contract import MESSAGE_BYTES
 
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Self
 
 import grpc
 
@@ -13,7 +13,6 @@ from sidecar_client.download import content_receive
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.upload import content_send
 from sidecar_client.values import (
@@ -22,19 +21,17 @@ from sidecar_client.values import (
     ArchiveResult,
     ArchiveWarning,
     ExtractOutcome,
-    ExtractPhase,
     ExtractProgress,
     ExtractResult,
-    OutcomeKind,
     RestorePreview,
-    ServerControl,
     SidecarInfo,
     Ticket,
     Timeouts,
     TlsIdentity,
-    WarningKind,
 )
 from sidecar_client.waiting import Patience
+from wire.enums import Mode, ServerControl
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 __all__ = [
     "Address",
@@ -43,30 +40,15 @@ __all__ = [
     "ArchiveStream",
     "ArchiveWarning",
     "ExtractOutcome",
-    "ExtractPhase",
     "ExtractProgress",
     "ExtractResult",
-    "OutcomeKind",
     "RestorePreview",
-    "ServerControl",
     "SidecarClient",
     "SidecarInfo",
     "Ticket",
     "Timeouts",
     "TlsIdentity",
-    "WarningKind",
 ]
-
-_MODES: Final = {
-    "replace": wire.EXTRACT_MODE_REPLACE,
-    "overlay": wire.EXTRACT_MODE_OVERLAY,
-}
-
-_SERVER_CONTROLS: Final = {
-    ServerControl.AUTO: wire.SERVER_CONTROL_UNSPECIFIED,
-    ServerControl.STOP: wire.SERVER_CONTROL_STOP,
-    ServerControl.LEAVE: wire.SERVER_CONTROL_LEAVE,
-}
 
 
 class SidecarClient:
@@ -188,14 +170,14 @@ class SidecarClient:
         source: str,
         listing: str = "",
         destination: str,
-        mode: Literal["replace", "overlay"],
+        mode: str,
         server: ServerControl = ServerControl.AUTO,
         on_progress: Callable[[ExtractProgress], None],
         cancelled: Callable[[], bool],
     ) -> ExtractResult:
         """Bring the scratch file `source` into `destination`; joins the operation's extraction if it runs.
 
-        `listing`: the archive's own, in scratch too; it tells what the backup left out.
+        `mode`: a word of `Mode`. `listing`: the archive's own, in scratch too; it tells what the backup left out.
 
         A cancel takes effect only before the exchange. Whoever gets an error from here, `Cancelled` included,
         learns from `extract_outcome` what became of the data.
@@ -205,8 +187,8 @@ class SidecarClient:
             source=source,
             listing=listing,
             destination=destination,
-            mode=_MODES[mode],
-            server=_SERVER_CONTROLS[server],
+            mode=Mode(mode).number,
+            server=server.number,
         )
         return extraction_follow(
             call=self._methods.extract_to(request, metadata=self._metadata),
@@ -237,21 +219,22 @@ class SidecarClient:
         self,
         *,
         listing: Iterable[bytes],
-        mode: Literal["replace", "overlay"],
+        mode: str,
         paths_limit: int,
         paths_after: bytes,
         cancelled: Callable[[], bool],
     ) -> RestorePreview:
         """What restoring the archive of this listing would change now; nothing is written, and no operation is needed.
 
-        Names up to `paths_limit` changes, at most 1000, from the first after the path `paths_after` on (`b""`: from the
-        beginning). Raises `SidecarFailed` with `archive_damaged` or `archive_refused` for what is wrong with the
-        listing, and `SidecarUnavailable` when it takes too long, or while others are being made.
+        `mode`: a word of `Mode`. Names up to `paths_limit` changes, at most 1000, from the first after the path
+        `paths_after` on (`b""`: from the beginning). Raises `SidecarFailed` with `archive_damaged` or `archive_refused`
+        for what is wrong with the listing, and `SidecarUnavailable` when it takes too long, or while others are being
+        made.
         """
         # Its fence is 0: a preview is no attempt at anything.
         header = wire.PreviewRestoreRequest.Header(
             ticket=wire.Ticket(operation=self._ticket.operation),
-            mode=_MODES[mode],
+            mode=Mode(mode).number,
             paths_limit=paths_limit,
             paths_after=paths_after,
         )

@@ -2,29 +2,16 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
 
 from sidecar_client.archive_stream import warnings_from_wire
 from sidecar_client.errors import SidecarFailed, SidecarUnavailable
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import error_from_wire
 from sidecar_client.streams import Incoming, ReplyStream
-from sidecar_client.values import ExtractOutcome, ExtractPhase, ExtractProgress, ExtractResult, OutcomeKind
+from sidecar_client.values import ExtractOutcome, ExtractProgress, ExtractResult
 from sidecar_client.waiting import Patience
-
-_PHASES: Final = {
-    wire.ExtractToReply.PHASE_COMPARING: ExtractPhase.COMPARING,
-    wire.ExtractToReply.PHASE_STAGING: ExtractPhase.STAGING,
-    wire.ExtractToReply.PHASE_STOPPING: ExtractPhase.STOPPING,
-    wire.ExtractToReply.PHASE_EXCHANGING: ExtractPhase.EXCHANGING,
-    wire.ExtractToReply.PHASE_DONE: ExtractPhase.DONE,
-}
-_OUTCOMES: Final = {
-    wire.GetExtractOutcomeReply.OUTCOME_NONE: OutcomeKind.NONE,
-    wire.GetExtractOutcomeReply.OUTCOME_RUNNING: OutcomeKind.RUNNING,
-    wire.GetExtractOutcomeReply.OUTCOME_COMPLETED: OutcomeKind.COMPLETED,
-    wire.GetExtractOutcomeReply.OUTCOME_ROLLED_BACK: OutcomeKind.ROLLED_BACK,
-}
+from wire.enums import OutcomeKind, Phase
+from wire.errors import ErrorCode
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 def extraction_follow(
@@ -58,9 +45,9 @@ def extraction_follow(
 
 def outcome_from_wire(reply: wire.GetExtractOutcomeReply) -> ExtractOutcome:
     """The journal's word; raises `SidecarFailed` for one that this portal does not know."""
-    kind = _OUTCOMES.get(reply.outcome)
+    kind = OutcomeKind.of(reply.outcome)
     if kind is None or (kind is OutcomeKind.COMPLETED) != reply.HasField("result"):
-        raise SidecarFailed("internal", "The sidecar reported an outcome that the portal does not know.")
+        raise SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported an outcome that the portal does not know.")
     failure = error_from_wire(code=reply.error_code, detail=reply.error_detail, params=reply.error_params)
     failed = kind is OutcomeKind.ROLLED_BACK or (kind is OutcomeKind.RUNNING and reply.error_code != "")
     return ExtractOutcome(
@@ -73,9 +60,9 @@ def outcome_from_wire(reply: wire.GetExtractOutcomeReply) -> ExtractOutcome:
 
 
 def _progress(reply: wire.ExtractToReply) -> ExtractProgress:
-    phase = _PHASES.get(reply.phase)
+    phase = Phase.of(reply.phase)
     if phase is None:
-        raise SidecarFailed("internal", "The sidecar reported a phase that the portal does not know.")
+        raise SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported a phase that the portal does not know.")
     return ExtractProgress(phase=phase, bytes_done=reply.bytes_done, files=reply.files)
 
 

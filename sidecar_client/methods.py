@@ -2,9 +2,9 @@
 
 import grpc
 
-from sidecar_client.contract import SERVICE
-from sidecar_client.framing import data_unpack
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.contract import SERVICE
+from wire.framing import data_unpack
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 def _path(method: str) -> str:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from itertools import islice
-from typing import Final
 
 import grpc
 
 from sidecar_client.errors import SidecarFailed
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.upload import requests_send
-from sidecar_client.values import Change, ChangeKind, RestorePreview
+from sidecar_client.values import Change, RestorePreview
 from sidecar_client.waiting import Patience
-
-_KINDS: Final = {
-    wire.PreviewRestoreReply.Change.KIND_ADDED: ChangeKind.ADDED,
-    wire.PreviewRestoreReply.Change.KIND_CHANGED: ChangeKind.CHANGED,
-    wire.PreviewRestoreReply.Change.KIND_REMOVED: ChangeKind.REMOVED,
-    wire.PreviewRestoreReply.Change.KIND_STAYS: ChangeKind.STAYS,
-}
+from wire.enums import ChangeKind
+from wire.errors import ErrorCode
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 def preview_ask(
@@ -55,7 +49,7 @@ def preview_ask(
 
 
 def _change(change: wire.PreviewRestoreReply.Change) -> Change:
-    kind = _KINDS.get(change.kind)
+    kind = ChangeKind.of(change.kind)
     if kind is None:
-        raise SidecarFailed("internal", "The sidecar reported a change that the portal does not know.")
+        raise SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported a change that the portal does not know.")
     return Change(kind=kind, path=change.path, size_bytes=change.size_bytes)

@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import grpc
 
-from sidecar_client.contract import CODE_METADATA, PARAMS_METADATA
 from sidecar_client.errors import Refused, SidecarClientError, SidecarFailed, SidecarUnavailable, SourceFailed
+from wire.contract import CODE_METADATA, PARAMS_METADATA
+from wire.errors import ErrorCode
 
 _DETAIL_CHARACTERS: Final = 500
 _PARAMS_CHARACTERS: Final = 4000
@@ -17,22 +18,6 @@ _PATH_CHARACTERS: Final = 1000
 _ERRNO: Final = re.compile(r"E[A-Z0-9]{1,20}")
 _NUMBER_MAX: Final = 2**63 - 1
 
-_WITH_THEIR_OWN_CLASS: Final[dict[str, Callable[[str], SidecarClientError]]] = {
-    "sidecar_unavailable": SidecarUnavailable,
-    "sidecar_refused": Refused,
-    "source_failed": SourceFailed,
-}
-_OTHERS: Final = frozenset(
-    {
-        "scratch_full",
-        "not_enough_space",
-        "archive_damaged",
-        "archive_refused",
-        "server_not_stopped",
-        "cancelled",
-        "internal",
-    }
-)
 _REFUSALS: Final = frozenset(
     {
         grpc.StatusCode.UNAUTHENTICATED,
@@ -57,15 +42,20 @@ _ABSENCES: Final = frozenset(
 
 def error_from_wire(*, code: str, detail: str, params: str = "") -> SidecarClientError:
     """The error for a code that a sidecar sent; one that is not in the contract becomes `internal`."""
-    shown = _printable(detail, _DETAIL_CHARACTERS)
-    if code in _WITH_THEIR_OWN_CLASS:
-        error = _WITH_THEIR_OWN_CLASS[code](shown)
-    elif code in _OTHERS:
-        error = SidecarFailed(code, shown)
-    else:
-        return SidecarFailed("internal", "The sidecar reported a failure that the portal does not know.")
+    known = ErrorCode.of(code)
+    if known is None:
+        return SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported a failure that the portal does not know.")
+    error = _error(known, _printable(detail, _DETAIL_CHARACTERS))
     error.params = _params(params)
     return error
+
+
+def _error(code: ErrorCode, detail: str) -> SidecarClientError:
+    if code.retryable:
+        return SidecarUnavailable(detail)
+    if code is ErrorCode.SIDECAR_REFUSED:
+        return Refused(detail)
+    return SourceFailed(detail) if code is ErrorCode.SOURCE_FAILED else SidecarFailed(code, detail)
 
 
 def error_from_status(error: grpc.RpcError) -> SidecarClientError:
@@ -84,7 +74,7 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
         return SidecarUnavailable("The sidecar does not answer.")
     if status in _REFUSALS:
         return Refused("The sidecar does not accept calls from this portal.")
-    return SidecarFailed("internal", "The sidecar failed in a way it could not explain.")
+    return SidecarFailed(ErrorCode.INTERNAL, "The sidecar failed in a way it could not explain.")
 
 
 def _params(text: str) -> dict[str, int | str]:

@@ -9,14 +9,15 @@ from typing import TypeVar
 import grpc
 from isal import isal_zlib
 
-from sidecar_client.contract import DATA_BYTES
 from sidecar_client.errors import SidecarFailed
-from sidecar_client.framing import data_pack
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import status_translated
 from sidecar_client.streams import Outgoing
 from sidecar_client.values import Timeouts
 from sidecar_client.waiting import Patience
+from wire.contract import DATA_BYTES
+from wire.errors import ErrorCode
+from wire.framing import data_pack
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 Reply = TypeVar("Reply")
 
@@ -50,7 +51,7 @@ def content_send(
         patience=Patience(stall=timeouts.stall, cancelled=lambda: False),
     )
     if (reply.size_bytes, reply.crc32) != (size, crc32):
-        raise SidecarFailed("archive_damaged", "What the sidecar wrote is not what was sent.")
+        raise SidecarFailed(ErrorCode.ARCHIVE_DAMAGED, "What the sidecar wrote is not what was sent.")
 
 
 def requests_send(

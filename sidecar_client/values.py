@@ -1,8 +1,9 @@
 """What goes to a sidecar and comes back, in the portal's own types."""
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from wire.enums import ChangeKind, Consistency, OutcomeKind, Phase, WarningKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +74,12 @@ class ArchiveProgress:
     files: int
 
 
-class WarningKind(enum.StrEnum):
-    """Why something in the tree could not be captured as it was."""
-
-    CHANGED = "changed"
-    VANISHED = "vanished"
-    UNREADABLE = "unreadable"
-    SKIPPED = "skipped"
-    LEFT_OUT = "left_out"
-    HOLDS = "holds"
-    MOUNTED = "mounted"
-    LINKED_OUT = "linked_out"
-    FIXED = "fixed"
-    COMPANION = "companion"
-
-
 @dataclass(frozen=True, slots=True)
 class ArchiveWarning:
     """One thing that is not in the archive as it was; `path` is relative to the source."""
 
     kind: WarningKind
     path: bytes
-
-
-class Consistency(enum.StrEnum):
-    """In what state the data was when it was packed."""
-
-    LIVE = "live"
-    """The game ran and wrote: files may be of different moments, and a database among them may not open."""
-    QUIESCED = "quiesced"
-    """The game had written everything, and held still from the first byte to the last."""
-    STOPPED = "stopped"
-    """The game did not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +97,11 @@ class ArchiveResult:
     consistency: Consistency = Consistency.LIVE
 
 
-class ExtractPhase(enum.StrEnum):
-    """How far an extraction is; from `EXCHANGING` on it cannot be called back."""
-
-    COMPARING = "comparing"
-    STAGING = "staging"
-    STOPPING = "stopping"
-    """The game server is being stopped."""
-    EXCHANGING = "exchanging"
-    DONE = "done"
-
-
 @dataclass(frozen=True, slots=True)
 class ExtractProgress:
     """The phase, and the bytes of file content and the files staged so far."""
 
-    phase: ExtractPhase
+    phase: Phase
     bytes_done: int
     files: int
 
@@ -156,18 +120,6 @@ class ExtractResult:
     staying: tuple[ArchiveWarning, ...] = ()
 
 
-class OutcomeKind(enum.StrEnum):
-    """What became of an operation's extraction."""
-
-    NONE = "none"
-    """The sidecar knows of no exchange: nothing was touched."""
-    RUNNING = "running"
-    COMPLETED = "completed"
-    """The data is wholly new."""
-    ROLLED_BACK = "rolled_back"
-    """The data is wholly old."""
-
-
 @dataclass(frozen=True, slots=True)
 class ExtractOutcome:
     """The journal's word: `result` comes with `COMPLETED`, the error's code, detail and params with `ROLLED_BACK`.
@@ -180,26 +132,6 @@ class ExtractOutcome:
     error_code: str
     error_detail: str
     error_params: Mapping[str, int | str] = field(default_factory=dict)
-
-
-class ServerControl(enum.StrEnum):
-    """What becomes of the game server while a restore exchanges names."""
-
-    AUTO = "auto"
-    """Stopped where its profile can and it runs, else left alone."""
-    STOP = "stop"
-    """Stopped, and started again if it ran; the restore fails where that cannot be."""
-    LEAVE = "leave"
-
-
-class ChangeKind(enum.StrEnum):
-    """What a restore would do to a path."""
-
-    ADDED = "added"
-    CHANGED = "changed"
-    REMOVED = "removed"
-    STAYS = "stays"
-    """It would be removed or replaced, if a backup could bring it back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES_MAX = 400
 GENERATED = ("migrations", "proto")
+IMPORT_ANYTHING = ("tests", "benchmarks", "manage.py")
 LOCK_FORBIDDEN = ("http:", "https:", "file:")
 
 
@@ -41,9 +45,42 @@ def locks_with_addresses() -> list[str]:
     ]
 
 
+def imports_not_allowed() -> list[str]:
+    """A package imports only what the table in pyproject.toml allows, and of ours only what stands below it there."""
+    table: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["savepoint"]["imports"]
+    order = list(table)
+    found = [
+        f"pyproject.toml: {package} may import {allowed}, which stands above it"
+        for package in order
+        for allowed in table[package]
+        if (top := allowed.partition(".")[0]) in table and order.index(top) <= order.index(package)
+    ]
+    paths = {path.relative_to(ROOT): path for path in files_tracked(".py")}
+    packages = {name.parts[0] for name in paths} - set(IMPORT_ANYTHING)
+    found += [f"pyproject.toml: nothing says what {package} may import" for package in sorted(packages - table.keys())]
+    for name, path in paths.items():
+        package = name.parts[0]
+        allowed = tuple(f"{module}." for module in (package, *sys.stdlib_module_names, *table.get(package, ())))
+        found += [
+            f"{name}: {package} may not import {module}"
+            for module in modules_imported(path)
+            if package in table and not f"{module}.".startswith(allowed)
+        ]
+    return found
+
+
+def modules_imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def main() -> int:
     """Print every finding; the exit status says whether there was one."""
-    findings = files_too_long() + locks_with_addresses()
+    findings = files_too_long() + locks_with_addresses() + imports_not_allowed()
     print(*findings, sep="\n", end="\n" if findings else "")  # noqa: T201  # this is a command
     return 1 if findings else 0
 

@@ -26,12 +26,13 @@ from operations.errors import StatusConflict
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from sidecar_client.values import RestorePreview
 from vault.errors import StorageUnavailableError
+from wire.enums import Mode, ServerControl
 
 
 class PreviewQuery(serializers.Serializer[Any]):
     """What a preview may be asked."""
 
-    mode = serializers.ChoiceField(choices=["replace", "overlay"], default="replace")
+    mode = serializers.ChoiceField(choices=Mode.words(), default=Mode.REPLACE.value)
     after = serializers.CharField(required=False, default="", trim_whitespace=False, max_length=1 << 16)
     limit = serializers.IntegerField(required=False, default=PATHS_A_PAGE, min_value=0, max_value=1000)
 
@@ -60,9 +61,9 @@ class BackupRestoreView(ApiView):
             provision_id=provision,
             backup_id=backup,
             options=RestoreOptions(
-                mode=fields["mode"],
+                mode=Mode(fields["mode"]),
                 safety=fields["safety_backup"],
-                server=fields.get("server", "auto"),
+                server=ServerControl(fields.get("server", ServerControl.AUTO)),
                 accept_collapsed=fields["accept_collapsed"],
             ),
             idempotency=idempotency_key(request, user_id=user.id),
@@ -107,7 +108,7 @@ class BackupPreviewView(ApiView):
     @extend_schema(
         operation_id="backups_restore_preview",
         parameters=[
-            OpenApiParameter("mode", enum=["replace", "overlay"], description="As for the restore."),
+            OpenApiParameter("mode", enum=Mode.words(), description="As for the restore."),
             OpenApiParameter("after", description="Only paths after this one: `next` of the page before."),
             OpenApiParameter("limit", type=int, description="How many paths are named: 100, at most 1000."),
         ],
@@ -130,7 +131,7 @@ class BackupPreviewView(ApiView):
             order_id=order,
             provision_id=provision,
             backup_id=backup,
-            mode=asked["mode"],
+            mode=Mode(asked["mode"]),
             paths_after=_after(asked["after"]),
             paths_limit=asked["limit"],
         )

@@ -14,6 +14,7 @@ from common.api.fields import NameField, StrictBooleanField, StrictSerializer, U
 from common.errors import error_detail
 from operations.kinds import kind_choices
 from operations.models import Operation, OperationState
+from wire.enums import STAYING, ChangeKind, Mode, ServerControl
 
 
 class OperationErrorSerializer(serializers.Serializer[Any]):
@@ -55,9 +56,7 @@ class StaysSerializer(serializers.Serializer[Any]):
     """One path that a restore left as it was."""
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
-    reason = serializers.ChoiceField(
-        choices=["unreadable", "skipped", "left_out", "holds", "mounted", "fixed", "companion"]
-    )
+    reason = serializers.ChoiceField(choices=[kind.value for kind in STAYING])
 
 
 class OperationDetailSerializer(OperationSerializer):
@@ -169,15 +168,15 @@ class BackupRestoreFields(StrictSerializer):
     """How a backup is brought back."""
 
     mode = serializers.ChoiceField(
-        choices=["replace", "overlay"],
-        default="replace",
+        choices=Mode.words(),
+        default=Mode.REPLACE.value,
         help_text="`replace`: afterwards the data is as in the backup. `overlay`: extra files stay.",
     )
     safety_backup = StrictBooleanField(
         default=True, help_text="First keep what is there now, as long as the plan says, so that it can be undone."
     )
     server = serializers.ChoiceField(
-        choices=["stop", "leave"],
+        choices=[ServerControl.STOP.value, ServerControl.LEAVE.value],
         required=False,
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
@@ -195,7 +194,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
     change = serializers.ChoiceField(
-        choices=["added", "changed", "removed", "stays"],
+        choices=ChangeKind.words(),
         help_text="`stays`: it would be removed or replaced, but no backup could bring it back.",
     )
     size_bytes = serializers.IntegerField(help_text="Bytes of content that would be written, or would go.")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Order
 from provisions.models import Provision
 from vault.models import Asset
+from wire.enums import Consistency
 
 
 class BackupStatus(models.TextChoices):
@@ -91,7 +92,7 @@ class Backup(models.Model):
             ),
             models.CheckConstraint(
                 name="backup_consistency_known",
-                condition=Q(consistency__isnull=True) | Q(consistency__in=["quiesced", "stopped", "live"]),
+                condition=Q(consistency__isnull=True) | Q(consistency__in=Consistency.words()),
             ),
             models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
             models.CheckConstraint(

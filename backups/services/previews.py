@@ -9,13 +9,13 @@ from backups.errors import ArchiveRefusedError, PreviewUnavailable
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
-from backups.services.restores import Mode
 from backups.services.sidecars import sidecar_open
 from operations.errors import StatusConflict
 from provisions.selectors import provision_sidecar
 from sidecar_client.values import RestorePreview
 from vault.errors import ArchiveDamagedError
 from vault.services.opening import AssetReader, listing_open
+from wire.enums import Mode
 
 PATHS_A_PAGE = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -26,29 +26,29 @@ from operations.kinds import OperationKind
 from operations.models import Operation
 from orders.models import Order
 from orders.services.orders import order_lock
-
-Mode = Literal["replace", "overlay"]
-ServerChoice = Literal["auto", "stop", "leave"]
+from wire.enums import Mode, ServerControl
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
     """How a backup is brought back.
 
-    mode `replace`: afterwards the data is as in the backup; `overlay`: files the backup does not have stay. safety:
-    what is there now becomes a backup first, which the plan keeps for a while. server: whether the game server is
-    stopped while files are exchanged; `auto`: where its profile can. accept_collapsed: a backup of a server that
-    had lost most of its files is wanted all the same.
+    safety: what is there now becomes a backup first, which the plan keeps for a while. accept_collapsed: a backup of
+    a server that had lost most of its files is wanted all the same.
     """
 
-    mode: Mode = "replace"
+    mode: Mode = Mode.REPLACE
     safety: bool = True
-    server: ServerChoice = "auto"
+    server: ServerControl = ServerControl.AUTO
     accept_collapsed: bool = False
 
     def params(self, order: Order) -> dict[str, Any]:
         """What the operation keeps of them; no safety backup is made where the plan keeps none."""
-        return {"mode": self.mode, "safety": self.safety and order.plan.safety_hours > 0, "server": self.server}
+        return {
+            "mode": str(self.mode),
+            "safety": self.safety and order.plan.safety_hours > 0,
+            "server": str(self.server),
+        }
 
 
 def backup_restore(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
-from backups.errors import SidecarUnavailableError
+from backups.errors import SidecarError, SidecarUnavailableError
 from common.errors import CAUSE, ApplicationError
 from provisions.models import Provision
 from provisions.services.provisions import sidecar_seen
@@ -16,6 +16,8 @@ from provisions.services.sidecar_address import sidecar_address
 from sidecar_client.client import SidecarClient, Ticket
 from sidecar_client.errors import SidecarClientError, SidecarUnavailable
 from sidecar_client.values import SidecarInfo
+from vault.errors import ArchiveDamagedError
+from wire.errors import ErrorCode
 
 DATA = "/data"
 """The server's files, as the sidecar names them."""
@@ -25,19 +27,6 @@ REACH_SECONDS = 15.0
 REACH_PAUSE_SECONDS = 0.5
 
 _COUNTED = ("_bytes", "_files")
-FROM_SIDECAR = frozenset(
-    {
-        "sidecar_unavailable",
-        "sidecar_refused",
-        "scratch_full",
-        "not_enough_space",
-        "archive_damaged",
-        "archive_refused",
-        "server_not_stopped",
-        "source_failed",
-    }
-)
-"""What a sidecar may say of itself. It is not trusted to end an operation with any other code."""
 
 
 @contextmanager
@@ -89,8 +78,9 @@ def sidecar_errors(checkpoint: Callable[[], None]) -> Iterator[None]:
 
 def sidecar_error(code: str, params: Mapping[str, int | str] | None = None) -> ApplicationError:
     """The product's error for a code that came from a sidecar, with the numbers and the path of its sentence."""
-    if code in FROM_SIDECAR:
+    error = ApplicationError.by_code.get(code, ApplicationError)
+    if issubclass(error, (SidecarError, ArchiveDamagedError)):
         # Whatever else a sidecar names is not for its sentences.
         known = {name: value for name, value in (params or {}).items() if name.endswith(_COUNTED) or name in CAUSE}
-        return ApplicationError.by_code[code](**known)
-    return SidecarUnavailableError() if code == "cancelled" else ApplicationError()
+        return error(**known)
+    return SidecarUnavailableError() if code == ErrorCode.CANCELLED else ApplicationError()

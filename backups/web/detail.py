@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -9,6 +10,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +25,7 @@ from common.errors import error_detail
 from common.names import name_isolated
 from operations.kinds import kind_of
 from operations.models import Operation, OperationState
+from wire.enums import Consistency, Mode, WarningKind
 
 LOOKS = {
     OperationState.QUEUED: ("busy", "clock"),
@@ -31,32 +34,32 @@ LOOKS = {
     OperationState.FAILED: ("bad", "cross"),
     OperationState.CANCELLED: ("plain", "stop"),
 }
-MODES = {
-    "overlay": gettext_lazy("Files that the backup does not have were kept."),
-    "replace": gettext_lazy("Files that the backup does not have were removed."),
+MODES: Mapping[str, str | Promise] = {
+    Mode.OVERLAY: gettext_lazy("Files that the backup does not have were kept."),
+    Mode.REPLACE: gettext_lazy("Files that the backup does not have were removed."),
 }
-WARNINGS = {
-    "changed": gettext_lazy("Changed while it was read"),
-    "vanished": gettext_lazy("Gone before it was read"),
-    "unreadable": gettext_lazy("Could not be read"),
-    "skipped": gettext_lazy("Left out: not a file, a folder or a link"),
-    "mounted": gettext_lazy("In the backup, but mounted from another volume: a restore leaves it as it is"),
-    "linked_out": gettext_lazy("The link is in the backup, the files outside that it leads to are not"),
+WARNINGS: Mapping[str, str | Promise] = {
+    WarningKind.CHANGED: gettext_lazy("Changed while it was read"),
+    WarningKind.VANISHED: gettext_lazy("Gone before it was read"),
+    WarningKind.UNREADABLE: gettext_lazy("Could not be read"),
+    WarningKind.SKIPPED: gettext_lazy("Left out: not a file, a folder or a link"),
+    WarningKind.MOUNTED: gettext_lazy("In the backup, but mounted from another volume: a restore leaves it as it is"),
+    WarningKind.LINKED_OUT: gettext_lazy("The link is in the backup, the files outside that it leads to are not"),
 }
-STAYS = {
-    "unreadable": gettext_lazy("It cannot be read"),
-    "skipped": gettext_lazy("It is not a file, a folder or a link"),
-    "left_out": gettext_lazy("The backup did not take it"),
-    "holds": gettext_lazy("It holds a file that stays"),
-    "mounted": gettext_lazy("It is mounted from another volume"),
-    "fixed": gettext_lazy("It is protected from changes"),
-    "companion": gettext_lazy("It belongs together with a file that stays"),
+STAYS: Mapping[str, str | Promise] = {
+    WarningKind.UNREADABLE: gettext_lazy("It cannot be read"),
+    WarningKind.SKIPPED: gettext_lazy("It is not a file, a folder or a link"),
+    WarningKind.LEFT_OUT: gettext_lazy("The backup did not take it"),
+    WarningKind.HOLDS: gettext_lazy("It holds a file that stays"),
+    WarningKind.MOUNTED: gettext_lazy("It is mounted from another volume"),
+    WarningKind.FIXED: gettext_lazy("It is protected from changes"),
+    WarningKind.COMPANION: gettext_lazy("It belongs together with a file that stays"),
 }
 WARNINGS_SHOWN = 200
-CONSISTENCIES = {
-    "quiesced": gettext_lazy("The game had saved everything and held still while the files were copied."),
-    "stopped": gettext_lazy("The game server did not run while the files were copied."),
-    "live": gettext_lazy(
+CONSISTENCIES: Mapping[str, str | Promise] = {
+    Consistency.QUIESCED: gettext_lazy("The game had saved everything and held still while the files were copied."),
+    Consistency.STOPPED: gettext_lazy("The game server did not run while the files were copied."),
+    Consistency.LIVE: gettext_lazy(
         "The game server ran while the files were copied. Files that it wrote meanwhile may be of different moments, "
         "and a database among them may not open."
     ),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from common.names import NAME_LENGTH_MAX, name_validate
+from wire.enums import Mode
 
 
 class NameField(forms.CharField):
@@ -75,7 +76,7 @@ class RestoreForm(UndoForm):
     The two boxes name what is less safe, so that a form without them is the safe one.
     """
 
-    mode = forms.ChoiceField(choices=[("overlay", "overlay"), ("replace", "replace")])
+    mode = forms.ChoiceField(choices=[(mode, mode) for mode in Mode])
     without_safety = forms.BooleanField(required=False)
     leave_running = forms.BooleanField(required=False)
 
@@ -86,7 +87,7 @@ class RestoreForm(UndoForm):
     def name_needed(self, values: dict[str, Any]) -> bool:
         """Whether the name must be typed."""
         kept = self._has_safety and not values.get("without_safety")
-        return self.collapsed or (values.get("mode") == "replace" and not kept)
+        return self.collapsed or (values.get("mode") == Mode.REPLACE and not kept)
 
 
 def _plain(name: str) -> str:

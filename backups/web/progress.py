@@ -9,15 +9,16 @@ from django.utils.translation import gettext_lazy
 
 from operations.kinds import kind_of
 from operations.models import Operation, OperationState
+from wire.enums import Phase
 
 PHASES = {
     "packing": gettext_lazy("Packing and storing"),
     "fetching": gettext_lazy("Fetching the backup"),
     "safety": gettext_lazy("Keeping what is there now"),
-    "comparing": gettext_lazy("Comparing the backup with your data"),
-    "stopping": gettext_lazy("Stopping the game server"),
-    "staging": gettext_lazy("Preparing the files beside your data"),
-    "exchanging": gettext_lazy("Putting the files in place"),
+    Phase.COMPARING: gettext_lazy("Comparing the backup with your data"),
+    Phase.STOPPING: gettext_lazy("Stopping the game server"),
+    Phase.STAGING: gettext_lazy("Preparing the files beside your data"),
+    Phase.EXCHANGING: gettext_lazy("Putting the files in place"),
 }
 
 

@@ -16,7 +16,7 @@ from backups.models import Backup
 from backups.rules import Rules, refusal
 from backups.selectors import Undoable, order_backup_get
 from backups.services.previews import backup_preview
-from backups.services.restores import Mode, RestoreOptions, backup_restore, restore_undo
+from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.web.backups import BackupFormView, form_key
 from backups.web.forms import RestoreForm, UndoForm
 from backups.web.order import OrderPageView
@@ -27,6 +27,7 @@ from common.paths import path_text
 from orders.models import Order
 from provisions.models import Provision
 from provisions.selectors import provision_sidecar
+from wire.enums import Mode, ServerControl
 
 
 class BackupRestoreView(BackupFormView):
@@ -37,7 +38,7 @@ class BackupRestoreView(BackupFormView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
         """Show what would happen, and ask."""
         found = order_backup_get(order=order, backup_id=backup)
-        return self._ask(_form(order, found, initial={"mode": "replace"}), found)
+        return self._ask(_form(order, found, initial={"mode": Mode.REPLACE}), found)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Begin it."""
@@ -52,9 +53,9 @@ class BackupRestoreView(BackupFormView):
                 provision_id=found.provision_id,
                 backup_id=found.id,
                 options=RestoreOptions(
-                    mode=form.cleaned_data["mode"],
+                    mode=Mode(form.cleaned_data["mode"]),
                     safety=not form.cleaned_data["without_safety"],
-                    server="leave" if form.cleaned_data["leave_running"] else "auto",
+                    server=ServerControl.LEAVE if form.cleaned_data["leave_running"] else ServerControl.AUTO,
                     accept_collapsed=form.collapsed,
                 ),
                 idempotency=form_key(request, self.user),
@@ -88,7 +89,7 @@ class BackupPreviewView(OrderPageView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Compare the backup with what the server has now."""
         found = order_backup_get(order=order, backup_id=backup)
-        mode: Mode = "overlay" if request.GET.get("mode") == "overlay" else "replace"
+        mode = Mode.OVERLAY if request.GET.get("mode") == Mode.OVERLAY else Mode.REPLACE
         context: dict[str, Any] = {"order": order, "backup": found, "mode": mode}
         try:
             preview, named = backup_preview(user=self.user, backup=found, mode=mode)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.utils import formats, timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
@@ -20,6 +21,7 @@ from common.errors import ApplicationError, PermissionDenied, error_detail
 from operations.kinds import WAITS, kind_of
 from operations.models import Operation, OperationState
 from provisions.models import Provision
+from wire.enums import Consistency
 
 LOOKS = {
     BackupStatus.CREATING: ("busy", "clock"),
@@ -29,10 +31,10 @@ LOOKS = {
 }
 """Tone and icon of each status: never colour alone."""
 
-CONSISTENCIES = {
-    "quiesced": gettext_lazy("Saved by the game first"),
-    "stopped": gettext_lazy("Server was stopped"),
-    "live": gettext_lazy("Taken while running"),
+CONSISTENCIES: Mapping[str, str | Promise] = {
+    Consistency.QUIESCED: gettext_lazy("Saved by the game first"),
+    Consistency.STOPPED: gettext_lazy("Server was stopped"),
+    Consistency.LIVE: gettext_lazy("Taken while running"),
 }
 SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
 
@@ -180,8 +182,8 @@ def _against(backup: Backup) -> Iterator[Mark]:
 def _origin(backup: Backup) -> Iterator[Mark]:
     if backup.source in SOURCES:
         yield Mark("file", str(SOURCES[backup.source]))
-    if backup.consistency in CONSISTENCIES:
-        yield Mark("server", str(CONSISTENCIES[backup.consistency]))
+    if said := CONSISTENCIES.get(backup.consistency or ""):
+        yield Mark("server", str(said))
 
 
 def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> dict[str, Action]:

@@ -18,8 +18,9 @@ from operations.kinds import ATTEMPTS
 from operations.models import Exchange, Operation, OperationState
 from operations.work.lease import FenceLost, Lease
 from operations.work.retry import LAST_RESORT, Postponed
-from sidecar_client.client import ExtractOutcome, ExtractResult, OutcomeKind, SidecarClient
+from sidecar_client.client import ExtractOutcome, ExtractResult, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
+from wire.enums import OutcomeKind
 
 JOURNAL_WAIT_SECONDS = 60.0
 """How long a worker waits for a sidecar that went away during an exchange; then the operation is tried again later."""

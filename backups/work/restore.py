@@ -24,19 +24,13 @@ from operations.models import Exchange, Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
 from provisions.selectors import provision_sidecar
-from sidecar_client.client import (
-    ExtractOutcome,
-    ExtractPhase,
-    ExtractProgress,
-    OutcomeKind,
-    ServerControl,
-    SidecarClient,
-)
+from sidecar_client.client import ExtractOutcome, ExtractProgress, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
 from vault.services.opening import asset_open
+from wire.enums import OutcomeKind, Phase, ServerControl
 
 
 def restore_run(operation: Operation, lease: Lease) -> None:
@@ -157,7 +151,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
 
     def on_progress(progress: ExtractProgress) -> None:
         # The sidecar comes by this phase also when there is nothing to stop.
-        if stops or progress.phase is not ExtractPhase.STOPPING:
+        if stops or progress.phase is not Phase.STOPPING:
             lease.phase(str(progress.phase))
 
     try:

@@ -11,9 +11,9 @@ from django.utils import timezone
 from provisions.certificates import FOR_WORKERS, WORKER_LIFE, certificate_sign, key_make, key_pem
 from provisions.models import Provision, SidecarAuthority, SidecarCertificate
 from provisions.services.sidecar_authority import authority_issuer
-from sidecar_client.contract import WORKER_NAME, sidecar_name
 from sidecar_client.errors import Refused
 from sidecar_client.values import Address, TlsIdentity
+from wire.contract import WORKER_NAME, sidecar_name
 
 
 def sidecar_address(sidecar: Provision) -> Address:

@@ -11,7 +11,7 @@ from common.errors import KeyUnavailable
 from provisions.certificates import FOR_SIDECARS, SIDECAR_LIFE, Issuer, authority_make, certificate_sign
 from provisions.errors import NoSidecarAuthority, SidecarAuthorityExists, SidecarAuthorityNeeded
 from provisions.models import Provision, SidecarAuthority, SidecarCertificate
-from sidecar_client.contract import sidecar_name
+from wire.contract import sidecar_name
 
 
 def authority_create() -> SidecarAuthority:

@@ -12,14 +12,14 @@ from typing import Final, Protocol
 from isal import isal_zlib
 
 from sidecar.archive.gzip_stream import GzipStream
-from sidecar.archive.report import PackProgress, PackResult, PackWarning, WarningKind
+from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
-from sidecar_client.listing import ListingWriter
+from wire.listing import ListingWriter
 
-__all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "WarningKind", "tree_pack"]
+__all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "tree_pack"]
 
 _PROGRESS_SECONDS: Final = 0.2
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -48,7 +48,7 @@ def tree_pack(
     began with and is warned of.
     `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is asked at every
     MiB; both in the caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's
-    listing (sidecar_client/listing.py), and has it whole before the sink has the archive.
+    listing (wire/listing.py), and has it whole before the sink has the archive.
 
     Raises SourceFailed, Cancelled, and ScratchFull when a sink's disk has no room; the sinks then hold part
     of an archive and of a listing.

@@ -1,35 +1,9 @@
 """What packing a tree tells its caller: progress, warnings, the result."""
 
-import enum
 from dataclasses import dataclass, field
-from typing import Final
 
-WARNINGS_KEPT: Final = 1000
-
-
-class WarningKind(enum.Enum):
-    """Why something in the tree could not be captured as it was."""
-
-    CHANGED = "changed"
-    """Grew, shrank or was written while it was read: the archive has a mixture."""
-    VANISHED = "vanished"
-    """Listed, then gone: the archive does not have it."""
-    UNREADABLE = "unreadable"
-    """Forbidden to this process: the archive does not have it."""
-    SKIPPED = "skipped"
-    """A device, FIFO or socket: the archive does not have it."""
-    MOUNTED = "mounted"
-    """Another volume, or a file, is mounted there: the archive has it, and a restore in place leaves it as it is."""
-    LINKED_OUT = "linked_out"
-    """A symbolic link to something outside the tree: the archive has the link and not what it leads to."""
-    LEFT_OUT = "left_out"
-    """Of a restore: a path that was there and that the backup could not take."""
-    HOLDS = "holds"
-    """Of a restore: a folder that stays because of something in it."""
-    FIXED = "fixed"
-    """Of a restore: immutable, append-only, or in a folder that this process may not change."""
-    COMPANION = "companion"
-    """Of a restore: it belongs together with a file that stays."""
+from wire.contract import WARNINGS_KEPT
+from wire.enums import WarningKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sidecar.archive.report import WarningKind
 from sidecar.errors import Cancelled, SourceFailed
-from sidecar_client.contract import RESERVED_FOLDER
+from wire.contract import RESERVED_FOLDER
+from wire.enums import WarningKind
 
 # What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
 DEPTH_MAX: Final = 4096

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from isal import isal_zlib
 
-from sidecar.archive.report import WarningKind, WarningLog
+from sidecar.archive.report import WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.archive.scan import Found, LinkIdentity, entry_open, link_identity, tree_walk, warning_kind
 from sidecar.archive.tar_format import (
@@ -22,8 +22,9 @@ from sidecar.archive.tar_format import (
 )
 from sidecar.errors import SourceFailed
 from sidecar.restore.mounts import Mounts
-from sidecar_client.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
-from sidecar_client.listing import HARD_LINK as FURTHER_NAME
+from wire.enums import WarningKind
+from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
+from wire.listing import HARD_LINK as FURTHER_NAME
 
 
 class TreeReader:

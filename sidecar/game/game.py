@@ -1,6 +1,5 @@
 """The game server of one daemon."""
 
-import enum
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,17 +9,7 @@ from sidecar.game.profiles import profile_of
 from sidecar.game.quiescence import Hold, Quiescence
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
-
-
-class Consistency(enum.Enum):
-    """In what state the data was when it was packed."""
-
-    LIVE = "live"
-    """The game ran and wrote: files may be of different moments, and a database among them may not open."""
-    QUIESCED = "quiesced"
-    """The game had written everything, and held still from the first byte to the last."""
-    STOPPED = "stopped"
-    """The game did not run."""
+from wire.enums import Consistency
 
 
 class Game:

@@ -3,7 +3,6 @@
 A mark on the disk is there from before it is told to stop until it was started again, by the next daemon if need be.
 """
 
-import enum
 import logging
 import threading
 import time
@@ -16,21 +15,12 @@ from sidecar.game.errors import GameError
 from sidecar.game.mark import Mark
 from sidecar.game.profiles import Profile
 from sidecar.game.retry import Retry
+from wire.enums import ServerControl
 
 _log = logging.getLogger("sidecar")
 
 _LOOK_SECONDS: Final = 0.25
 _TROUBLE: Final = (GameError, OSError)
-
-
-class Control(enum.Enum):
-    """What becomes of the server while names are exchanged."""
-
-    AUTO = "auto"
-    """Stopped where the profile can and it runs, else left alone."""
-    STOP = "stop"
-    """Stopped, else nothing is exchanged."""
-    LEAVE = "leave"
 
 
 class GameServer:
@@ -58,14 +48,14 @@ class GameServer:
         self._stopping_until = time.monotonic() + self._profile.settings.stop_seconds
         self._retry.begin()
 
-    def require(self, control: Control) -> None:
+    def require(self, control: ServerControl) -> None:
         """Raise ServerNotStopped when the server must be stopped and nothing is known of how."""
-        if control is Control.STOP and not self._profile.can_stop:
+        if control is ServerControl.STOP and not self._profile.can_stop:
             raise ServerNotStopped("The sidecar is not configured to stop the game server.")
 
     @contextmanager
     def exchange(
-        self, control: Control, *, cancelled: Callable[[], bool], settled: Callable[[], bool]
+        self, control: ServerControl, *, cancelled: Callable[[], bool], settled: Callable[[], bool]
     ) -> Iterator[Callable[[], None]]:
         """Give a function that stops the server; at the end it is started again if it ran before.
 
@@ -76,7 +66,7 @@ class GameServer:
         def stop() -> None:
             with self._lock:
                 self._exchanging = True
-            if control is not Control.LEAVE and self._profile.can_stop:
+            if control is not ServerControl.LEAVE and self._profile.can_stop:
                 self._stop(cancelled)
 
         try:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sidecar_client.listing import Entry, walk_order
+from wire.listing import Entry, walk_order
 
 _ENTRIES_MAX: Final = 10_000
 

@@ -9,7 +9,7 @@ from sidecar.calls import Call
 from sidecar.errors import Busy
 from sidecar.preview.changes import PATHS_MAX, Page, Preview
 from sidecar.preview.comparison import restore_preview
-from sidecar.restore.outcomes import Mode
+from wire.enums import Mode
 
 # They may read all of the data, and each holds a call's thread: whoever asks again and again must not take them all.
 PREVIEWS_AT_ONCE: Final = 2

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar_client.listing import walk_order
+from wire.enums import ChangeKind
+from wire.listing import walk_order
 
 PATHS_MAX: Final = 1000
 # Names can be long: those of one answer stay well below what a message may hold.
 _PATHS_BYTES: Final = 1 << 20
-
-
-class ChangeKind(enum.Enum):
-    """The change that a restore would make to a path."""
-
-    ADDED = enum.auto()
-    CHANGED = enum.auto()
-    REMOVED = enum.auto()
-    STAYS = enum.auto()
-    """It would be added, removed or replaced, if that were possible and a backup could bring it back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from pathlib import Path
 from sidecar.archive.scan import root_open
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.preview.ahead import Ahead
-from sidecar.preview.changes import ChangeKind, Changes, Page, Preview
+from sidecar.preview.changes import Changes, Page, Preview
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live, live_paths
 from sidecar.preview.staying import LiveStaying
 from sidecar.restore.companions import Passed
-from sidecar.restore.outcomes import Mode
-from sidecar_client.listing import (
+from wire.enums import ChangeKind, Mode
+from wire.listing import (
     FILE,
     FOLDER,
     HARD_LINK,

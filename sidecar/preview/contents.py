@@ -11,7 +11,7 @@ from isal import isal_zlib
 
 from sidecar.archive.scan import Found, entry_open, warning_kind
 from sidecar.restore.fixed import is_frozen
-from sidecar_client.listing import FILE, FOLDER, SYMLINK, Entry
+from wire.listing import FILE, FOLDER, SYMLINK, Entry
 
 _READ_BYTES: Final = 1 << 20
 # A file system keeps time in steps of its own, the coarsest of 2 s: a change this soon before a scan may follow it.

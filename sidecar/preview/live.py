@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple
 
-from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found, tree_walk
+from wire.enums import WarningKind
 
 
 class Live(NamedTuple):

@@ -6,7 +6,6 @@ import os
 import stat
 from itertools import chain
 
-from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found
 from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
@@ -17,7 +16,8 @@ from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import Tree, file_head
 from sidecar.restore.units import Units
-from sidecar_client.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
+from wire.enums import WarningKind
+from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
 
 
 class LiveStaying:

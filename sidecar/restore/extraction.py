@@ -24,7 +24,7 @@ from sidecar.restore.failures import failure_named, failure_recalled, failures_n
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal, State
 from sidecar.restore.limits import DEFAULT_LIMITS, Limits
-from sidecar.restore.outcomes import ExtractProgress, ExtractSummary, Mode, Outcome, OutcomeKind, Phase
+from sidecar.restore.outcomes import ExtractProgress, ExtractSummary, Outcome
 from sidecar.restore.passes import Archive
 from sidecar.restore.preparation import Preparation
 from sidecar.restore.progress import Progress
@@ -40,14 +40,12 @@ from sidecar.restore.room import Room
 from sidecar.restore.staying import left_out_read, staying_read
 from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import Workspace
+from wire.enums import Mode, OutcomeKind, Phase
 
 __all__ = [
     "ExtractProgress",
     "ExtractSummary",
-    "Mode",
     "Outcome",
-    "OutcomeKind",
-    "Phase",
     "archive_extract",
     "extractions_recover",
     "outcome_read",

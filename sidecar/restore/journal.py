@@ -18,8 +18,9 @@ from typing import Self
 
 from sidecar.errors import SidecarError, SourceFailed
 from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.outcomes import ExtractSummary, Outcome, OutcomeKind
+from sidecar.restore.outcomes import ExtractSummary, Outcome
 from sidecar.restore.records import record_fields, record_line
+from wire.enums import OutcomeKind
 
 JOURNAL = b"journal"
 _SIZE = 16_384

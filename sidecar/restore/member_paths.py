@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.limits import Limits
-from sidecar_client.contract import RESERVED_FOLDER
+from wire.contract import RESERVED_FOLDER
 
 _SHOWN_BYTES = 200
 

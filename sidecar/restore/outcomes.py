@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.archive.report import WarningLog
-
-
-class Mode(enum.Enum):
-    """What becomes of live paths that the archive does not have: `REPLACE` takes them away, `OVERLAY` lets them be."""
-
-    REPLACE = "replace"
-    OVERLAY = "overlay"
-
-
-class Phase(enum.Enum):
-    """Nothing live is touched, and all can be cancelled, until `EXCHANGING`: from then on the journal decides.
-
-    `COMPARING` writes nothing yet; it is left out when there is nothing to compare with. `STOPPING` is whatever the
-    caller does between staging and the exchange.
-    """
-
-    COMPARING = enum.auto()
-    STAGING = enum.auto()
-    STOPPING = enum.auto()
-    EXCHANGING = enum.auto()
-    DONE = enum.auto()
+from wire.enums import OutcomeKind, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +33,6 @@ class ExtractSummary:
     bytes: int
     removed: int
     staying: WarningLog = field(default_factory=WarningLog)
-
-
-class OutcomeKind(enum.Enum):
-    """What a journal says: `RUNNING` is one without an end, at which a process is or was."""
-
-    NONE = enum.auto()
-    RUNNING = enum.auto()
-    COMPLETED = enum.auto()
-    ROLLED_BACK = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,11 @@ import stat
 from dataclasses import dataclass
 from functools import partial
 
-from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.fixed import names_fixed
 from sidecar.restore.kept import KeptFiles
-from sidecar.restore.outcomes import Mode
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
@@ -31,7 +29,8 @@ from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import Tree, file_head, folder_scan, status_at
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, Workspace
-from sidecar_client.contract import RESERVED_FOLDER
+from wire.contract import RESERVED_FOLDER
+from wire.enums import Mode, WarningKind
 
 PUT = b"put"
 TAKE = b"take"

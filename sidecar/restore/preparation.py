@@ -12,7 +12,7 @@ from sidecar.restore.comparison import Comparison, archive_compare
 from sidecar.restore.failures import NO_ROOM, at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal
-from sidecar.restore.outcomes import ExtractSummary, Mode, Phase
+from sidecar.restore.outcomes import ExtractSummary
 from sidecar.restore.passes import Archive
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.plan import plan_write
@@ -22,7 +22,8 @@ from sidecar.restore.room import Room
 from sidecar.restore.stage import Staging
 from sidecar.restore.staying import staying_read
 from sidecar.restore.workspace import Workspace
-from sidecar_client.contract import RESERVED_FOLDER
+from wire.contract import RESERVED_FOLDER
+from wire.enums import Mode, Phase
 
 _ROUNDS = 3
 _OWN_FILES = 16

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable
 
 from sidecar.errors import Cancelled
-from sidecar.restore.outcomes import ExtractProgress, Phase
+from sidecar.restore.outcomes import ExtractProgress
+from wire.enums import Phase
 
 _EVERY_BYTES = 4 << 20
 _EVERY_STEPS = 256

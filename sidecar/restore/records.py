@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from sidecar.restore.filesystem import Filesystem
-from sidecar_client.records import record_fields, record_line
+from wire.records import record_fields, record_line
 
 __all__ = ["RecordWriter", "record_fields", "record_line", "records_read"]
 

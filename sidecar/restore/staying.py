@@ -15,14 +15,15 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sidecar.archive.report import WarningKind, WarningLog
+from sidecar.archive.report import WarningLog
 from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
 from sidecar.restore.fixed import is_fixed
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
-from sidecar_client.listing import Listing, ListingDamaged, ListingRefused
+from wire.enums import WarningKind
+from wire.listing import Listing, ListingDamaged, ListingRefused
 
 _READ_BYTES = 1 << 20
 

@@ -23,7 +23,7 @@ from sidecar.config import config_read
 from sidecar.starting import StartError
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.folder import TlsFolder
-from sidecar_client.contract import sidecar_name
+from wire.contract import sidecar_name
 
 _PATH: Final = "/api/v1/sidecars/enrol/"
 _ANSWER_BYTES: Final = 1 << 20

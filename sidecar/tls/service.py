@@ -12,7 +12,7 @@ from sidecar.calls import Calls
 from sidecar.errors import Refused
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.folder import TlsFolder
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 class Certificates:

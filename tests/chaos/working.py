@@ -13,7 +13,6 @@ from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
 from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from operations.work.run import operation_claim
-from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
@@ -22,6 +21,7 @@ from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 from vault.models import Asset
 from vault.services.opening import asset_open
+from wire.listing import Listing
 
 RACE_SECONDS = 10.0
 """How long a supervisor may need to find a heartbeat standing still that a held worker's thread still moves."""

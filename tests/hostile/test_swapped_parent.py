@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import Mode, OutcomeKind, archive_extract, extractions_recover, outcome_read
+from sidecar.restore.extraction import archive_extract, extractions_recover, outcome_read
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, place  # noqa: F401  # a fixture
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import snapshot, write
+from wire.enums import Mode, OutcomeKind
 
 STEPS_MOST = 500
 NAMES = ("folder/b", "folder/c", "folder/sub/d")

@@ -22,12 +22,12 @@ from backups.services.restores import RestoreOptions, backup_restore, restore_un
 from operations.models import Operation, OperationState
 from operations.work.run import operation_answer
 from provisions.models import Provision, ProvisionKind
-from sidecar_client.values import ChangeKind
 from tests.operations.conftest import Shop
 from tests.services.require import unavailable
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.unprivileged import NOBODY
 from vault.models import StorageTarget
+from wire.enums import ChangeKind
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 

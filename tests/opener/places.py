@@ -27,7 +27,7 @@ import sys
 
 BLOCKED = {
     "accounts", "backups", "config", "django", "google", "grpc", "isal", "orders", "provisions", "rest_framework",
-    "operations", "sidecar", "sidecar_client", "vault",
+    "operations", "sidecar", "sidecar_client", "vault", "wire",
 }
 
 class Blocker:

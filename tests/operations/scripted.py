@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from sidecar_client.client import ExtractOutcome, OutcomeKind, SidecarInfo
+from sidecar_client.client import ExtractOutcome, SidecarInfo
 from sidecar_client.errors import SidecarUnavailable
 from tests.faults import fault_script
+from wire.enums import OutcomeKind
 
 
 def away(*_: object) -> Any:

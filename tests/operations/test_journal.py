@@ -17,9 +17,9 @@ from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel, operation_finish
 from operations.supervision.supervisor import _claimable
 from operations.work.run import operation_answer
-from sidecar_client.client import OutcomeKind
 from tests.operations.scripted import ScriptedSidecar, away, says
 from vault.models import Asset
+from wire.enums import OutcomeKind
 
 pytestmark = pytest.mark.django_db
 

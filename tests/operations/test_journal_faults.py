@@ -14,10 +14,10 @@ from common.errors import error_detail
 from operations.kinds import ATTEMPTS
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
-from sidecar_client.client import OutcomeKind
 from sidecar_client.errors import SidecarFailed
 from tests.operations.scripted import ScriptedSidecar, away, says
 from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
+from wire.enums import OutcomeKind
 
 pytestmark = pytest.mark.django_db
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
-from sidecar.preview.changes import PATHS_MAX, ChangeKind, Page, Preview
+from sidecar.preview.changes import PATHS_MAX, Page, Preview
 from sidecar.preview.comparison import restore_preview
-from sidecar.restore.outcomes import Mode
-from sidecar_client.listing import Entry, Listing
+from wire.enums import ChangeKind, Mode
+from wire.listing import Entry, Listing
 
 HEAD = b"savepoint-listing 1 1700000000000000000\n"
 LONG_AGO_NS = 1_600_000_000_000_000_000

@@ -20,7 +20,10 @@ from isal import isal_zlib
 from sidecar.archive.pack import tree_pack
 from sidecar.archive.scan import PATH_BYTES_MAX
 from sidecar.errors import Cancelled, ScratchFull
-from sidecar_client.listing import (
+from tests.sidecar_archive.conftest import Archive
+from tests.sidecar_archive.listings import HEAD, Bytes, file_line, listing_of, packed
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, noise
+from wire.listing import (
     DEFAULT_LIMITS,
     FILE,
     FOLDER,
@@ -35,9 +38,6 @@ from sidecar_client.listing import (
     ListingWriter,
     walk_order,
 )
-from tests.sidecar_archive.conftest import Archive
-from tests.sidecar_archive.listings import HEAD, Bytes, file_line, listing_of, packed
-from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, noise
 
 FILE_LINE = file_line(b"file")
 ODD_NAMES = [b"not \xff UTF-8", b"line\nbreak", b"100%", b"%20", b"%", b"%25", b" ", b"-rf", "\u202etxt".encode()]

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SourceFailed
-from sidecar.preview.changes import PATHS_MAX, Change, ChangeKind, Page, Preview
+from sidecar.preview.changes import PATHS_MAX, Change, Page, Preview
 from sidecar.preview.comparison import restore_preview
-from sidecar.restore.outcomes import Mode
-from sidecar_client.listing import FILE, Entry, ListingWriter
 from tests.sidecar_archive.listings import HEAD, as_nobody, file_line, listing_of, packed, preview, told, traces
 from tests.sidecar_archive.trees import chain_make, file_make, noise
+from wire.enums import ChangeKind, Mode
+from wire.listing import FILE, Entry, ListingWriter
 
 ADDED, CHANGED, REMOVED, STAYS = ChangeKind.ADDED, ChangeKind.CHANGED, ChangeKind.REMOVED, ChangeKind.STAYS
 # The kernel's high-water mark of this program alone.

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.preview.changes import ChangeKind
-from sidecar.restore.outcomes import Mode
 from tests.sidecar_archive.listings import file_line, listing_of, packed, preview, told
+from wire.enums import ChangeKind, Mode
 
 
 def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from sidecar.preview.changes import Preview
 from sidecar.restore.extraction import ExtractSummary, archive_extract
-from sidecar.restore.outcomes import Mode
-from sidecar_client.listing import FILE
 from tests.sidecar_archive.listings import packed, preview
+from wire.enums import Mode
+from wire.listing import FILE
 
 KINDS = ("ADDED", "CHANGED", "REMOVED")
 # Few names, near each other in their order, so that two trees meet often.

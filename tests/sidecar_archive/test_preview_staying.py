@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.preview.changes import ChangeKind
-from sidecar.restore.outcomes import Mode
 from tests.sidecar_archive.listings import as_nobody, packed, preview, told
+from wire.enums import ChangeKind, Mode
 
 STAYS = ChangeKind.STAYS
 BOTH_MODES = pytest.mark.parametrize("mode", list(Mode))

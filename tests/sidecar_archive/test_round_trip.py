@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.archive.pack import PackWarning, WarningKind
+from sidecar.archive.pack import PackWarning
 from tests.sidecar_archive.conftest import Archive, Extract
 from tests.sidecar_archive.trees import content, members, names, noise, snapshot
+from wire.enums import WarningKind
 
 ODD_NAMES = [
     b"-rf",

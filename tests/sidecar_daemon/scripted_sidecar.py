@@ -11,8 +11,8 @@ import grpc
 from isal import isal_zlib
 
 from sidecar_client.client import SidecarClient, Ticket, Timeouts
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2_grpc
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2_grpc
 
 CONTENT = b"an archive" * 1000
 STALL_SECONDS = 1.0

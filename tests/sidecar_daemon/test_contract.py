@@ -18,9 +18,9 @@ from sidecar.game.settings import GameSettings
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
 from sidecar.tls.service import Certificates
-from sidecar_client import generate
-from sidecar_client.framing import data_pack, data_unpack
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire import generate
+from wire.framing import data_pack, data_unpack
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 def test_the_generated_code_is_not_stale() -> None:

@@ -12,17 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar_client.client import (
-    ExtractPhase,
-    ExtractProgress,
-    ExtractResult,
-    OutcomeKind,
-    ServerControl,
-    SidecarClient,
-)
+from sidecar_client.client import ExtractProgress, ExtractResult, SidecarClient
 from sidecar_client.errors import Cancelled, SidecarClientError, SidecarFailed
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
 from tests.sidecar_daemon.games import OUTPUT, ScriptedServer, stream
+from wire.enums import OutcomeKind, Phase, ServerControl
 
 pytestmark = pytest.mark.processes
 
@@ -103,7 +97,7 @@ def extracting(daemon: Daemon, operation: str) -> Iterator[Future[ExtractResult]
 def test_the_server_is_down_while_names_are_exchanged_and_up_again_afterwards(
     daemon: Daemon, game: ScriptedServer, server: ServerControl
 ) -> None:
-    phases: list[ExtractPhase] = []
+    phases: list[Phase] = []
     started(daemon, game.control(stop="rm runs; sleep 1"))
     with daemon.client() as client:
         extract(client, server, on_progress=lambda progress: phases.append(progress.phase))
@@ -111,7 +105,7 @@ def test_the_server_is_down_while_names_are_exchanged_and_up_again_afterwards(
     assert game.logged() == STOPPED_AND_STARTED
     assert game.runs.exists()
     assert not marked(daemon)
-    assert ExtractPhase.STOPPING in phases
+    assert Phase.STOPPING in phases
 
 
 def test_a_server_that_does_not_run_is_not_started(daemon: Daemon, game: ScriptedServer) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from sidecar_client.errors import SidecarUnavailable
-from sidecar_client.values import Consistency
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, PROJECT, Daemon, eventually
 from tests.sidecar_daemon.games import HELD_ONCE, goes_on, holds_still, marked, minecraft, packed, stream, world
 from tests.sidecar_daemon.worlds import endless_world
 from tests.sidecar_game.rcon_server import RconServer
+from wire.enums import Consistency
 
 pytestmark = pytest.mark.processes
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar_client.client import ExtractProgress, ExtractResult, OutcomeKind, SidecarClient
+from sidecar_client.client import ExtractProgress, ExtractResult, SidecarClient
 from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
 from tests.sidecar_daemon.worlds import MIB, contents, endless_archive
+from wire.enums import OutcomeKind
 
 pytestmark = pytest.mark.processes
 

@@ -21,8 +21,8 @@ from sidecar_client.errors import (
     SidecarUnavailable,
     SourceFailed,
 )
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from tests.sidecar_daemon.scripted_sidecar import CONTENT, STALL_SECONDS, ScriptedSidecar, serving
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 MIB = 1 << 20
 

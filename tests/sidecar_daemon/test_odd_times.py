@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from sidecar_client.listing import Listing
 from tests.repository.restoring.test_whole import ODD_SECONDS
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.test_previews import NO_CHANGE, asked, back_up, never
+from wire.listing import Listing
 
 pytestmark = pytest.mark.processes
 

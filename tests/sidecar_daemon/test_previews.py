@@ -19,13 +19,14 @@ import pytest
 from sidecar.preview.calls import PREVIEWS_AT_ONCE
 from sidecar_client.client import RestorePreview, SidecarClient, Timeouts
 from sidecar_client.errors import Cancelled, Refused, SidecarFailed, SidecarUnavailable, SourceFailed
-from sidecar_client.listing import Listing
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
-from sidecar_client.values import Change, ChangeKind
+from sidecar_client.values import Change
 from tests.sidecar_archive.listings import HEAD, file_line, listing_of, traces
 from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
 from tests.sidecar_daemon.scripted_sidecar import ScriptedSidecar, serving
 from tests.sidecar_daemon.worlds import endless_world, small_world
+from wire.enums import ChangeKind
+from wire.listing import Listing
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 pytestmark = pytest.mark.processes
 

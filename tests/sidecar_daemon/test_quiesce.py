@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sidecar_client.values import Consistency
 from tests.sidecar_daemon.daemon import Daemon, eventually
 from tests.sidecar_daemon.games import (
     FIRST,
@@ -21,6 +20,7 @@ from tests.sidecar_daemon.games import (
     write,
 )
 from tests.sidecar_game.rcon_server import RconServer, packet
+from wire.enums import Consistency
 
 pytestmark = pytest.mark.processes
 

@@ -16,9 +16,9 @@ from sidecar.config import Config
 from sidecar.fences import OPERATIONS_KEPT, Fences
 from sidecar_client.client import SidecarClient
 from sidecar_client.errors import Refused, SidecarFailed, SourceFailed
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from sidecar_client.status import error_from_status
 from tests.sidecar_daemon.daemon import Daemon, any_operation
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 pytestmark = pytest.mark.processes
 

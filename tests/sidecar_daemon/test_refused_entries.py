@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from sidecar.restore.comparison import TICK_NS
-from sidecar_client.client import OutcomeKind
 from sidecar_client.errors import SidecarFailed
 from tests.services.require import program_require
 from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
 from tests.sidecar_daemon.games import OUTPUT, ScriptedServer, stream
+from wire.enums import OutcomeKind
 
 pytestmark = [
     pytest.mark.processes,

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from tests.sidecar_daemon.daemon import Daemon, any_operation
 from tests.sidecar_daemon.worlds import MIB, large_world
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 pytestmark = pytest.mark.processes
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar_client.client import ArchiveProgress, ExtractPhase, ExtractProgress, OutcomeKind, SidecarClient
+from sidecar_client.client import ArchiveProgress, ExtractProgress, SidecarClient
 from tests.sidecar_archive.trees import inode_take
 from tests.sidecar_daemon.daemon import Daemon, any_operation
 from tests.sidecar_daemon.worlds import contents, small_world
+from wire.enums import OutcomeKind, Phase
 
 pytestmark = pytest.mark.processes
 
@@ -60,7 +61,7 @@ def test_a_packed_world_comes_back_byte_for_byte(idle_daemon: Daemon, listen: st
         client.extract_release()
         assert client.extract_outcome().kind is OutcomeKind.NONE
     assert contents(idle_daemon.world) == before
-    assert phases[-1].phase is ExtractPhase.DONE
+    assert phases[-1].phase is Phase.DONE
     assert result.removed == 1
 
 

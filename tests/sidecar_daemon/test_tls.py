@@ -19,13 +19,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from provisions.certificates import FOR_SIDECARS, FOR_WORKERS
 from sidecar_client.client import SidecarClient, Ticket, Timeouts, TlsIdentity
-from sidecar_client.contract import WORKER_NAME, sidecar_name
 from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable
 from sidecar_client.methods import Methods
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
 from tests.sidecar_daemon.test_config import failed_start
 from tests.sidecar_daemon.tls_daemon import OTHER_PROVISION, PAST, PROVISION, Authority, TlsDaemon
+from wire.contract import WORKER_NAME, sidecar_name
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 pytestmark = pytest.mark.processes
 

@@ -12,8 +12,8 @@ from sidecar.config import config_read
 from sidecar.starting import StartError
 from sidecar.tls.certificates import CertificateError, key_fits
 from sidecar.tls.folder import TlsFolder
-from sidecar_client.contract import sidecar_name
 from tests.sidecar_daemon.tls_daemon import PROVISION, Authority, TlsDaemon
+from wire.contract import sidecar_name
 
 NAME = sidecar_name(PROVISION)
 

@@ -13,8 +13,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 pytestmark = pytest.mark.processes
 

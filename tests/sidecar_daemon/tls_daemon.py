@@ -22,8 +22,8 @@ from provisions.certificates import (
 )
 from sidecar_client.channel import channel_open
 from sidecar_client.client import Address, SidecarClient, Ticket, Timeouts, TlsIdentity
-from sidecar_client.contract import WORKER_NAME, sidecar_name
 from tests.sidecar_daemon.daemon import Daemon, any_operation
+from wire.contract import WORKER_NAME, sidecar_name
 
 PROVISION = "6b0b8c3e-4b0e-4f83-9a57-0f4b1a6f6d11"
 OTHER_PROVISION = "0d5c1e9a-9f0d-4f0e-8a35-6f1f1c0f7b22"

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.game.errors import GameError
-from sidecar.game.game import Consistency, Game
+from sidecar.game.game import Game
 from sidecar.game.mark import Mark
 from sidecar.game.profiles import Profile
 from sidecar.game.quiescence import Quiescence
 from sidecar.game.settings import GameSettings
+from wire.enums import Consistency
 
 PATIENCE_SECONDS = 20.0
 

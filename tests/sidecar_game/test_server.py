@@ -15,9 +15,10 @@ from sidecar.extracting import Extractions
 from sidecar.game.errors import GameError
 from sidecar.game.mark import Mark
 from sidecar.game.profiles import Profile
-from sidecar.game.server import Control, GameServer
+from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
-from sidecar.restore.extraction import Mode, Outcome, OutcomeKind
+from sidecar.restore.extraction import Outcome
+from wire.enums import Mode, OutcomeKind, ServerControl
 
 PATIENCE_SECONDS = 20.0
 
@@ -62,7 +63,7 @@ def trying() -> bool:
 
 
 def exchange(server: GameServer, *, settled: bool = True) -> None:
-    with server.exchange(Control.AUTO, cancelled=lambda: False, settled=lambda: settled) as stop:
+    with server.exchange(ServerControl.AUTO, cancelled=lambda: False, settled=lambda: settled) as stop:
         stop()
     if not settled:
         server.finish()  # the daemon dies
@@ -106,7 +107,7 @@ def test_half_exchanged_is_the_data_by_whichever_extraction(
         listing=None,
         archive=tmp_path / "archive",
         mode=Mode.REPLACE,
-        server=Control.AUTO,
+        server=ServerControl.AUTO,
     )
     with pytest.raises(SourceFailed):
         list(told)
@@ -126,7 +127,7 @@ def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: Mark
     server = GameServer(game, mark)
     exchange(server)
     assert game.tried.acquire(timeout=PATIENCE_SECONDS)
-    with server.exchange(Control.LEAVE, cancelled=lambda: False, settled=lambda: True) as stop:
+    with server.exchange(ServerControl.LEAVE, cancelled=lambda: False, settled=lambda: True) as stop:
         stop()
         game.broken = False
         assert server._start_left()  # what the thread that tries again calls

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import pytest
 
 from sidecar.restore import comparison
-from sidecar.restore.extraction import ExtractProgress, ExtractSummary, Mode, archive_extract
+from sidecar.restore.extraction import ExtractProgress, ExtractSummary, archive_extract
+from wire.enums import Mode
 
 OPERATION = "6f0d2a3c-6d3b-4c56-9f5e-0a1b2c3d4e5f"
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import Mode, outcome_release
+from sidecar.restore.extraction import outcome_release
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.trees import write
+from wire.enums import Mode
 
 KILLED = """
 import os, sqlite3, sys

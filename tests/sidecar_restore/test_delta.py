@@ -11,12 +11,13 @@ import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, Refused, ServerNotStopped
 from sidecar.restore import comparison
-from sidecar.restore.extraction import ExtractProgress, Mode, Outcome, OutcomeKind, Phase, outcome_read
+from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
 from sidecar.restore.kept import KeptFiles
 from tests.sidecar_restore.archives import compressed, gnu_pack, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from wire.enums import Mode, OutcomeKind, Phase
 
 LARGE = bytes(range(1, 256)) * 12_000  # three pieces of the stream
 

@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError, SourceFailed
-from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read, outcome_release
+from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
 from tests.faults import fault_script
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.trees import live, settle, write
+from wire.enums import Mode, OutcomeKind
 
 STAYING = ("stays", "set", "folder/stays", "folder/set")
 Tree = dict[bytes, tuple[object, ...]]

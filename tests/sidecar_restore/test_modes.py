@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import ExtractProgress, Mode, Phase
+from sidecar.restore.extraction import ExtractProgress
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.faults import Stepping, in_child
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from wire.enums import Mode, Phase
 
 NOBODY = 65534
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SourceFailed
-from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read
+from sidecar.restore.extraction import extractions_recover, outcome_read
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, in_child
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from wire.enums import Mode, OutcomeKind
 
 
 @pytest.fixture

@@ -11,20 +11,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
-from sidecar.restore.extraction import (
-    ExtractProgress,
-    Mode,
-    Outcome,
-    OutcomeKind,
-    Phase,
-    extractions_recover,
-    outcome_read,
-    outcome_release,
-)
+from sidecar.restore.extraction import ExtractProgress, Outcome, extractions_recover, outcome_read, outcome_release
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.trees import live, settle, write
+from wire.enums import Mode, OutcomeKind, Phase
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read, outcome_release
+from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
 from tests.services.require import unavailable
 from tests.sidecar_restore.archives import gnu_pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.test_interruptions import failure_of
 from tests.sidecar_restore.trees import live, settle, write
+from wire.enums import Mode, OutcomeKind
 
 
 @dataclass

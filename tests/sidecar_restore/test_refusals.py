@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused
-from sidecar.restore.extraction import Mode, Outcome, OutcomeKind, outcome_read
+from sidecar.restore.extraction import Outcome, outcome_read
 from sidecar.restore.limits import Limits
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from wire.enums import Mode, OutcomeKind
 
 SYMLINK_OUT = member(b"way", kind=b"2", link=b"../outside")
 

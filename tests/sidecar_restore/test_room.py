@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from sidecar.errors import ArchiveRefused, NotEnoughSpace
-from sidecar.restore.extraction import Mode
 from sidecar.restore.limits import Limits
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.test_refusals import HOSTILE
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from wire.enums import Mode
 
 RESERVE = 1 << 20
 LIMITS = Limits(reserve_bytes=RESERVE)

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import NotEnoughSpace
-from sidecar.restore.extraction import Mode, Outcome, OutcomeKind, outcome_read
+from sidecar.restore.extraction import Outcome, outcome_read
 from sidecar.restore.limits import Limits
 from tests.sidecar_restore.archives import compressed, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from wire.enums import Mode, OutcomeKind
 
 NO_RESERVE = Limits(reserve_bytes=0)
 OWN_FILES = 16  # of the extraction itself

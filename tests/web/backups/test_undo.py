@@ -16,7 +16,7 @@ from orders.models import Plan
 from orders.rights import OrderRight
 from provisions.models import Provision
 from sidecar_client.errors import SidecarUnavailable
-from sidecar_client.values import Change, ChangeKind, RestorePreview
+from sidecar_client.values import Change, RestorePreview
 from tests.factories import (
     AuditEventFactory,
     BackupFactory,
@@ -26,6 +26,7 @@ from tests.factories import (
 )
 from tests.web.backups.reading import read
 from tests.web.conftest import browser_of
+from wire.enums import ChangeKind
 
 HTMX = {"HX-Request": "true"}
 NOTHING = RestorePreview(added=0, changed=0, removed=0, bytes=0, changes=(), more=False)

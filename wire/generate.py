@@ -1,4 +1,4 @@
-"""`python -m sidecar_client.generate [--check]`: makes the wire's code from its `.proto`, or compares it."""
+"""`python -m wire.generate [--check]`: makes the wire's code from its `.proto`, or compares it."""
 
 import argparse
 import filecmp
@@ -10,7 +10,7 @@ from typing import Final
 from grpc_tools import protoc  # type: ignore[import-untyped] # grpcio-tools brings no types
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PROTO: Final = Path("sidecar_client/proto/savepoint/sidecar/v1/sidecar.proto")
+PROTO: Final = Path("wire/proto/savepoint/sidecar/v1/sidecar.proto")
 SUFFIXES: Final = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
 
 
@@ -42,7 +42,7 @@ def stale_paths(*, project: Path) -> tuple[Path, ...]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Regenerate, or with `--check` only name what is stale; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m sidecar_client.generate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m wire.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, fail when the code is stale")
     if not parser.parse_args(arguments).check:
         code_generate(destination=ROOT)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 SERVICE: Final = wire.DESCRIPTOR.services_by_name["FileIO"].full_name
 
@@ -17,6 +17,9 @@ DATA_BYTES: Final = 1 << 20
 
 MESSAGE_BYTES: Final = 8 << 20
 """The largest message either end takes."""
+
+WARNINGS_KEPT: Final = 1000
+"""Warnings in one result; the rest is only counted."""
 
 RESERVED_FOLDER: Final = b".savepoint"
 """The folder directly below the data root that restores work in: no archive holds it, and no call reaches it."""

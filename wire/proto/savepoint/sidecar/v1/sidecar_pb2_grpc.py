@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from sidecar_client.proto.savepoint.sidecar.v1 import sidecar_pb2 as sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in sidecar_client/proto/savepoint/sidecar/v1/sidecar_pb2_grpc.py depends on'
+        + ' but the generated code in wire/proto/savepoint/sidecar/v1/sidecar_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,58 +36,58 @@ class FileIOStub:
         """
         self.Describe = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/Describe',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeReply.FromString,
                 _registered_method=True)
         self.CompressFiles = channel.unary_stream(
                 '/savepoint.sidecar.v1.FileIO/CompressFiles',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesReply.FromString,
                 _registered_method=True)
         self.ReadFile = channel.unary_stream(
                 '/savepoint.sidecar.v1.FileIO/ReadFile',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileReply.FromString,
                 _registered_method=True)
         self.WriteFile = channel.stream_unary(
                 '/savepoint.sidecar.v1.FileIO/WriteFile',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileReply.FromString,
                 _registered_method=True)
         self.DeleteFile = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/DeleteFile',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileReply.FromString,
                 _registered_method=True)
         self.ExtractTo = channel.unary_stream(
                 '/savepoint.sidecar.v1.FileIO/ExtractTo',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
                 _registered_method=True)
         self.GetExtractOutcome = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/GetExtractOutcome',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeReply.FromString,
                 _registered_method=True)
         self.ReleaseExtract = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/ReleaseExtract',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
                 _registered_method=True)
         self.PreviewRestore = channel.stream_unary(
                 '/savepoint.sidecar.v1.FileIO/PreviewRestore',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
                 _registered_method=True)
         self.RequestCertificate = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/RequestCertificate',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.FromString,
                 _registered_method=True)
         self.InstallCertificate = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/InstallCertificate',
-                request_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.SerializeToString,
-                response_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.FromString,
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.FromString,
                 _registered_method=True)
 
 
@@ -181,58 +181,58 @@ def add_FileIOServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Describe': grpc.unary_unary_rpc_method_handler(
                     servicer.Describe,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeReply.SerializeToString,
             ),
             'CompressFiles': grpc.unary_stream_rpc_method_handler(
                     servicer.CompressFiles,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesReply.SerializeToString,
             ),
             'ReadFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadFile,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileReply.SerializeToString,
             ),
             'WriteFile': grpc.stream_unary_rpc_method_handler(
                     servicer.WriteFile,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileReply.SerializeToString,
             ),
             'DeleteFile': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteFile,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileReply.SerializeToString,
             ),
             'ExtractTo': grpc.unary_stream_rpc_method_handler(
                     servicer.ExtractTo,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.SerializeToString,
             ),
             'GetExtractOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExtractOutcome,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeReply.SerializeToString,
             ),
             'ReleaseExtract': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseExtract,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.SerializeToString,
             ),
             'PreviewRestore': grpc.stream_unary_rpc_method_handler(
                     servicer.PreviewRestore,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.SerializeToString,
             ),
             'RequestCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCertificate,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.SerializeToString,
             ),
             'InstallCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.InstallCertificate,
-                    request_deserializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.FromString,
-                    response_serializer=sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.SerializeToString,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -260,8 +260,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/Describe',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DescribeReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -287,8 +287,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/CompressFiles',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CompressFilesReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -314,8 +314,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/ReadFile',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadFileReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -341,8 +341,8 @@ class FileIO:
             request_iterator,
             target,
             '/savepoint.sidecar.v1.FileIO/WriteFile',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.WriteFileReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -368,8 +368,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/DeleteFile',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.DeleteFileReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -395,8 +395,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/ExtractTo',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -422,8 +422,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/GetExtractOutcome',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -449,8 +449,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/ReleaseExtract',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReleaseExtractReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -476,8 +476,8 @@ class FileIO:
             request_iterator,
             target,
             '/savepoint.sidecar.v1.FileIO/PreviewRestore',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -503,8 +503,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/RequestCertificate',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -530,8 +530,8 @@ class FileIO:
             request,
             target,
             '/savepoint.sidecar.v1.FileIO/InstallCertificate',
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.SerializeToString,
-            sidecar__client_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.FromString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.InstallCertificateReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,15 +29,16 @@ from typing import Final, NamedTuple
 
 from isal import igzip_lib, isal_zlib
 
-from sidecar_client.contract import RESERVED_FOLDER
-from sidecar_client.records import name_escape, name_unescape
+from wire.contract import RESERVED_FOLDER
+from wire.enums import WarningKind
+from wire.records import name_escape, name_unescape
 
 FILE: Final = b"f"
 FOLDER: Final = b"d"
 SYMLINK: Final = b"l"
 HARD_LINK: Final = b"h"
 LEFT_OUT: Final = b"x"
-_VANISHED: Final = b"vanished"
+_VANISHED: Final = WarningKind.VANISHED.encode()
 
 _VERSION: Final = 1
 _HEAD_LINE: Final = b"savepoint-listing %d %d\n"

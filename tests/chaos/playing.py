@@ -8,7 +8,7 @@ from random import Random
 from backups.models import Backup, BackupStatus, Operation
 from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.upkeep import upkeep_run
-from tests.chaos.conditions import immutable_lift
+from tests.chaos.conditions import close_lift, immutable_lift
 from tests.chaos.invariants import (
     Violated,
     backups_check,
@@ -36,7 +36,9 @@ def run_play(world: World, seed: int) -> None:
         check(world)
     come_to_rest(world)
     backups_check(world)
+    world.steps.append(f"rights: {close_lift(world)}, unmounted {world.unmount()}")
     usable_require(world)
+    world.snapshots.check()
     storage_settle(world)
     backups_check(world)
     nothing_left_check(world)

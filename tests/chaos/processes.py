@@ -21,12 +21,14 @@ from django.db import connections
 from backups.services import sidecars
 from backups.work import lease, restore
 from backups.work import run as work_run
+from repository.tree import trust
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
 from tests.chaos.edits import inode_pass_on
 from tests.chaos.faults import Fault, Injection
+from tests.chaos.user import hand_over, user_become
 from tests.processes.waiting import wait_until
 
 FIRED = "scripted at a step of the data volume: "
@@ -112,6 +114,7 @@ def patience_shorten() -> None:
         (restore, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_PAUSE_SECONDS", BEAT_SECONDS),
+        (trust, "WRITTEN_BACK_NS", 0),
     ):
         _replace(module, name, value)
 
@@ -123,7 +126,7 @@ def _replace(module: ModuleType, name: str, value: Any) -> None:
 
 
 class Sidecar:
-    """The daemon of one data root, listening on a Unix socket."""
+    """The daemon of one data root, an ordinary user's, listening on a Unix socket."""
 
     def __init__(self, folder: Path, *, token: str, log: Path) -> None:
         self.root, self.scratch = folder / "world", folder / "scratch"
@@ -137,6 +140,9 @@ class Sidecar:
             "data_root": self.root, "scratch": self.scratch, "listen": self.address, "token_file": token_file,
         }  # fmt: skip
         self._config.write_text("".join(f'{key} = "{value}"\n' for key, value in values.items()))
+        for made in (self.root, self.scratch):
+            made.mkdir()
+        hand_over(folder, self.root, self.scratch, token_file)
         self._pid: int | None = None
         self.fault: StepFault | None = None
 
@@ -154,6 +160,7 @@ class Sidecar:
 
         def work() -> None:
             os.dup2(announce, 1)
+            user_become()
             signals_hold()
             logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
             if fault is not None and fault.kind == "inodes":

@@ -16,12 +16,14 @@ from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
 from backups.services.upkeep import upkeep_run
 from common.errors import ApplicationError
-from tests.chaos.conditions import collapse, damage, immutable
+from tests.chaos.conditions import close, collapse, damage, immutable, mount
 from tests.chaos.edits import tree_edit
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import StepFault
-from tests.chaos.trees import NEVER, tree_read, tree_restored
+from tests.chaos.restored import tree_restored
+from tests.chaos.snapshots import rot, snapshot
+from tests.chaos.trees import NEVER, tree_read
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
 
@@ -159,6 +161,7 @@ def bell(world: World, rng: Random) -> str:
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
     (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage), (1, collapse),
+    (3, close), (2, mount), (1, snapshot), (1, rot),
 ]  # fmt: skip
 
 
@@ -235,7 +238,7 @@ def _restore_note(world: World, operation: Operation) -> None:
         world.happened["restore: something stays"] += 1
     if source in world.damaged:
         after = NEVER
-    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay or stays)
+    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay, stays=stays)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Trees as plain bytes: what a folder holds, what an archive holds, what a restore must make of both."""
+"""Trees as plain bytes: what a folder holds, and what an archive of it must hold."""
 
 # Names are bytes here, which pathlib does not take:
 # ruff: noqa: PTH115, PTH123
@@ -14,21 +14,29 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from tests.chaos.mounts import mount_points
+from tests.chaos.user import rights
+
 RESERVED = b".savepoint"
 SPECIAL = "special"
 """The kind of an entry that a backup did not take: a FIFO, a socket, a file that went before it was read."""
+CLOSED, LISTED, MOUNTED = "closed", "listed", "mounted"
+"""Bars: the user cannot read it, so no backup takes it; cannot reach what is in it; something is mounted there."""
 NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path. `content` is a file's bytes or a symlink's target; `twin` the first of the paths with its inode."""
+    """One path. `content` is a file's bytes or a symlink's target; `twin` the first of the paths with its inode; `bar`
+    what keeps the sidecar from it.
+    """
 
     kind: str
     mode: int
     mtime_ns: int
     content: bytes = b""
     twin: bytes = b""
+    bar: str = ""
 
 
 Tree = dict[bytes, Entry]
@@ -40,6 +48,7 @@ NEVER: Tree = {b"": Entry("nothing", 0, 0)}
 def tree_read(root: Path) -> Tree:
     """Everything below `root` but the sidecar's own folder."""
     found: Tree = {}
+    mounted = set(mount_points(root))
     inodes: dict[tuple[int, int], bytes] = {}
     for path in sorted(_walk(os.fsencode(root))):
         name = path[len(os.fsencode(root)) + 1 :]
@@ -53,8 +62,18 @@ def tree_read(root: Path) -> Tree:
             with open(path, "rb") as file:
                 twin = inodes.setdefault((status.st_dev, status.st_ino), name)
                 entry = replace(entry, kind="file", content=file.read(), twin=twin)
-        found[name] = entry
+        found[name] = replace(entry, bar=_bar(status) or (MOUNTED if path in mounted else ""))
     return found
+
+
+def _bar(status: os.stat_result) -> str:
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        allowed = rights(status)
+        if not allowed & os.R_OK:
+            return CLOSED
+        if stat.S_ISDIR(status.st_mode) and not allowed & os.X_OK:
+            return LISTED
+    return ""
 
 
 def paths_of(root: Path) -> list[bytes]:
@@ -74,8 +93,12 @@ def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
 
 
 def _walk(folder: bytes, *, top: bool = True) -> Iterable[bytes]:
-    with os.scandir(folder) as entries:
-        found = [entry for entry in entries if not (top and entry.name == RESERVED)]
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not (top and entry.name == RESERVED)]
+    except PermissionError:
+        # Of root alone it is known that it sees everything.
+        return
     for entry in found:
         yield entry.path
         if entry.is_dir(follow_symlinks=False):
@@ -109,69 +132,24 @@ def _mtime_ns(member: tarfile.TarInfo) -> int:
 
 def tree_stored(tree: Tree) -> Tree:
     """The entries of a live tree that a backup can hold."""
-    return {path: entry for path, entry in tree.items() if entry.kind != SPECIAL}
+    return {path: entry for path, entry in tree.items() if not _is_left_out(entry) and not _barred_above(tree, path)}
 
 
-def tree_restored(live: Tree, backup: Tree, *, overlay: bool) -> tuple[Tree, bool]:
-    """The tree after a restore, and whether something stays that the backup does not have in its place.
-
-    Special files stay, and so does a live path where the backup had left one out; a folder stays with what it holds.
-    """
-    restoring = _Restored(live, backup, overlay=overlay)
-    restoring.merge(b"")
-    return restoring.after, restoring.stays
+def tree_told(tree: Tree) -> set[bytes]:
+    """The paths of a live tree that its backup tells as left out: not those below one of them, which nobody sees."""
+    left_out = tree.keys() - tree_stored(tree).keys()
+    return {path for path in left_out if path.rpartition(b"/")[0] not in left_out}
 
 
-class _Restored:
-    def __init__(self, live: Tree, backup: Tree, *, overlay: bool) -> None:
-        self._live, self._backup, self._overlay = live, tree_stored(backup), overlay
-        self._left_out = backup.keys() - self._backup.keys()
-        self.after: Tree = {}
-        self.stays = False
-
-    def merge(self, folder: bytes) -> None:
-        """A folder that both sides have."""
-        for path in _children(self._backup, folder):
-            ours, live = self._backup[path], self._live.get(path)
-            if live is not None and ours.kind == live.kind == "folder" and path not in self._left_out:
-                self.after[path] = ours
-                self.merge(path)
-            elif live is not None and (self._stays(path) or self._holds(path)):
-                self._keep(path)
-            else:
-                self.after |= _subtree(self._backup, path)
-        for path in _children(self._live, folder):
-            if path not in self._backup:
-                self._extra(path)
-
-    def _extra(self, path: bytes) -> None:
-        if self._overlay:
-            self.after |= _subtree(self._live, path)
-        elif self._stays(path):
-            self._keep(path)
-        elif self._holds(path):
-            self.stays = True
-            self.after[path] = self._live[path]
-            for child in _children(self._live, path):
-                self._extra(child)
-
-    def _keep(self, path: bytes) -> None:
-        self.stays = True
-        self.after |= _subtree(self._live, path)
-
-    def _stays(self, path: bytes) -> bool:
-        return self._live[path].kind == SPECIAL or path in self._left_out
-
-    def _holds(self, path: bytes) -> bool:
-        return any(self._stays(name) for name in _subtree(self._live, path))
+def _is_left_out(entry: Entry) -> bool:
+    return entry.kind == SPECIAL or entry.bar == CLOSED
 
 
-def _children(tree: Tree, folder: bytes) -> list[bytes]:
-    return sorted(path for path in tree if path.rpartition(b"/")[0] == folder)
-
-
-def _subtree(tree: Tree, top: bytes) -> Tree:
-    return {path: entry for path, entry in tree.items() if path == top or path.startswith(top + b"/")}
+def _barred_above(tree: Tree, path: bytes) -> bool:
+    while path := path.rpartition(b"/")[0]:
+        if tree[path].bar in (CLOSED, LISTED):
+            return True
+    return False
 
 
 def alike(one: Tree, other: Tree, *, overlay: bool = False) -> bool:
@@ -196,7 +174,7 @@ def _compared(tree: Tree, *, overlay: bool) -> Tree:
     if not overlay:
         return _twins_named(tree)
     return {
-        path: replace(entry, twin=b"", mtime_ns=0 if entry.kind == "folder" else entry.mtime_ns)
+        path: replace(entry, twin=b"", bar="", mtime_ns=0 if entry.kind == "folder" else entry.mtime_ns)
         for path, entry in tree.items()
     }
 
@@ -207,4 +185,4 @@ def _twins_named(tree: Tree) -> Tree:
     for path, entry in sorted(tree.items()):
         if entry.kind == "file":
             groups.setdefault(entry.twin, path)
-    return {path: replace(entry, twin=groups.get(entry.twin, b"")) for path, entry in tree.items()}
+    return {path: replace(entry, twin=groups.get(entry.twin, b""), bar="") for path, entry in tree.items()}

@@ -16,7 +16,7 @@ from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_unpack
+from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_stored, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 
@@ -68,14 +68,15 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    specials = {path: entry for path, entry in before.items() if entry.kind == SPECIAL}
-    return specials | _vanished(backup, before, after) | found
+    left_out = {path: entry for path, entry in before.items() if path not in tree_stored(before)}
+    barred = {path: replace(entry, bar=before[path].bar) for path, entry in found.items() if path in before}
+    return left_out | _vanished(backup, before, after) | found | barred
 
 
 def _vanished(backup: UUID, before: Tree, after: Tree) -> Tree:
     """What went away between the scan and the reading: the backup says that it did not take it, so it stays."""
     said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
-    gone = {path: entry for path, entry in before.items() if path in said and entry.kind != SPECIAL}
+    gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
     if kept := gone.keys() & after.keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which were there all the time")
     return {path: replace(entry, kind=SPECIAL) for path, entry in gone.items()}

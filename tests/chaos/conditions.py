@@ -22,7 +22,7 @@ from tests.chaos.invariants import Violated
 from tests.chaos.mounts import bind_mount, mount_points, namespace_own, tmpfs_mount
 from tests.chaos.trees import paths_of
 from tests.chaos.user import IS_ROOT, ROOT, USER, as_user, hand_over
-from tests.chaos.volume import immutable_set
+from tests.chaos.volume import immutable_begin
 from tests.chaos.working import work
 from tests.chaos.world import World
 
@@ -42,20 +42,17 @@ def immutable(world: World, rng: Random) -> str:
         return immutable_lift(world)
     paths = paths_of(world.root)
     path = rng.choice(paths) if paths else b""
-    if not path or not immutable_set(path, on=True):
+    descriptor = immutable_begin(path) if path else None
+    if descriptor is None:
         return "nothing"
-    world.immutable.add(path)
+    world.immutable.append(descriptor)
     world.happened["data volume: immutable"] += 1
     return repr(path[-40:])
 
 
 def immutable_lift(world: World) -> str:
     """Every entry may be changed again."""
-    for path in sorted(world.immutable):
-        immutable_set(path, on=False)
-    lifted = len(world.immutable)
-    world.immutable.clear()
-    return f"lifted {lifted}"
+    return f"lifted {world.immutable_lift()}"
 
 
 def close(world: World, rng: Random) -> str:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.chaos.mounts import mount_points
-from tests.chaos.user import rights
+from tests.chaos.user import USER, rights
 
 RESERVED = b".savepoint"
 SPECIAL = "special"
@@ -79,6 +79,16 @@ def _bar(status: os.stat_result) -> str:
 def paths_of(root: Path) -> list[bytes]:
     """Every path below a folder, in order."""
     return sorted(_walk(os.fsencode(root)))
+
+
+def frozen_paths(root: Path) -> list[bytes]:
+    """The folders below a folder that are another's, and that the user can read: no name in them can be changed."""
+    statuses = [(path, os.lstat(path)) for path in paths_of(root)]
+    return [
+        path
+        for path, status in statuses
+        if stat.S_ISDIR(status.st_mode) and status.st_uid != USER and not _bar(status) and not rights(status) & os.W_OK
+    ]
 
 
 def mixture_check(found: Tree, before: Tree, after: Tree) -> str:

@@ -16,7 +16,7 @@ from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import SPECIAL, Tree, mixture_check, tree_read, tree_stored, tree_unpack
+from tests.chaos.trees import SPECIAL, Tree, frozen_paths, mixture_check, tree_read, tree_stored, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 
@@ -42,12 +42,15 @@ def work(world: World, operation: UUID, fault: Fault | None = None, *, captured:
             _event(world, operation, word, began_with)
 
     told: set[str] = set()
+    undisturbed = fault is None and _is_undisturbed(world, operation)
     code = worker_run(operation, fault, log=world.log, act=act)
     _ended_rightly(code, fault)
     if fault is not None and fault.kind == "overtaken":
         _still_others(world, operation)
     lost_notice(operation)
     _own_code(operation, fault)
+    if undisturbed:
+        _done_require(operation)
     backups_note(world, operation, began_with)
     restores_settle(world)
 
@@ -157,6 +160,23 @@ def _own_code(operation: UUID, fault: Fault | None) -> None:
     row = Operation.objects.filter(id=operation, state=OperationState.FAILED).first()
     if row is not None and row.error_code == ApplicationError.code and (fault is None or fault.edge != "database"):
         raise Violated(f"{row.kind} failed without a code of its own")
+
+
+def _is_undisturbed(world: World, operation: UUID) -> bool:
+    """Whether nothing can keep an operation from its success: what the sidecar cannot read is no reason to fail."""
+    row = Operation.objects.filter(id=operation, attempts=0, state=OperationState.QUEUED, not_before=None).first()
+    if row is None or row.kind not in (OperationKind.CREATE, OperationKind.RESTORE, OperationKind.UNDO):
+        return False
+    if row.cancel_requested_at is not None or world.immutable or frozen_paths(world.root):
+        return False
+    whole = row.kind == OperationKind.CREATE or source_of(row).id not in world.damaged
+    return whole and world.sidecar.alive and world.sidecar.fault is None
+
+
+def _done_require(operation: UUID) -> None:
+    row = Operation.objects.get(id=operation)
+    if row.state != OperationState.SUCCEEDED:
+        raise Violated(f"{row.kind} {row.state} {row.error_code} {row.error_params}, and nothing was in its way")
 
 
 def source_of(operation: Operation) -> Backup:

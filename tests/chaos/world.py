@@ -34,7 +34,7 @@ from tests.chaos.processes import FIRED, Sidecar
 from tests.chaos.snapshots import Snapshots
 from tests.chaos.trees import Tree
 from tests.chaos.user import as_user
-from tests.chaos.volume import immutable_set
+from tests.chaos.volume import immutable_end
 
 LIMIT = 4
 CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"
@@ -113,7 +113,7 @@ class World:
         self.overtaken: dict[UUID, int] = {}
         self.steps: list[str] = []
         self.restores: dict[UUID, Restoring] = {}
-        self.immutable: set[bytes] = set()
+        self.immutable: list[int] = []
         self.damaged: set[UUID] = set()
         self.snapshots = Snapshots(folder / "repository")
         self.sidecar.start()
@@ -132,6 +132,13 @@ class World:
             name="Local", kind="local", options={"root": str(self.storage)}, is_default=True
         )
 
+    def immutable_lift(self) -> int:
+        """Let every entry be changed again; return how many could not."""
+        lifted = len(self.immutable)
+        while self.immutable:
+            immutable_end(self.immutable.pop())
+        return lifted
+
     def unmount(self) -> int:
         """Take away whatever is mounted in the data root; return how much that was."""
         points = mount_points(self.root)
@@ -143,8 +150,7 @@ class World:
         """End its processes, count what happened in the sidecar, and remove it all."""
         self.sidecar.kill()
         self.unmount()
-        for path in self.immutable:
-            immutable_set(path, on=False)
+        self.immutable_lift()
         for line in self.log.read_text(errors="replace").splitlines():
             if line.startswith(FIRED):
                 self.happened[f"data volume: {line.removeprefix(FIRED)}"] += 1

@@ -1,13 +1,13 @@
 """Conditions of data volume and storage: entries that cannot be changed, a volume that is away, damaged archives."""
 
 # Names are bytes here, which pathlib does not take:
-# ruff: noqa: PTH101, PTH112, PTH114
+# ruff: noqa: PTH101, PTH114
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -57,14 +57,13 @@ def immutable_lift(world: World) -> str:
 
 def close(world: World, rng: Random) -> str:
     """Somebody takes the rights to a file or folder from the sidecar's user, or gives them all back."""
-    paths = [path for path in paths_of(world.root) if not os.path.islink(path)]
-    lift, chosen, mine = rng.random() < 0.3, rng.random(), rng.random() < 0.3
+    lift, kind, chosen, mine = rng.random() < 0.3, rng.choice(["file", "folder"]), rng.random(), rng.random() < 0.3
+    paths = _paths_of_kind(world, os.path.isdir if kind == "folder" else os.path.isfile)
     if world.restores or not paths or not IS_ROOT:
         return "nothing, the tree is needed"
     if lift:
         return close_lift(world)
     path = paths[int(chosen * len(paths))]
-    kind = "folder" if os.path.isdir(path) else "file"
     whose = "own" if mine else "another's"
     mode = rng.choice(MODES[kind, whose])
     try:
@@ -99,8 +98,7 @@ def mount(world: World, rng: Random) -> str:
         return "nothing, the tree is needed"
     if lift:
         return f"unmounted {world.unmount()}"
-    is_right = os.path.isfile if kind == "bound file" else os.path.isdir
-    paths = [path for path in paths_of(world.root) if is_right(path) and not os.path.islink(path)]
+    paths = _paths_of_kind(world, os.path.isfile if kind == "bound file" else os.path.isdir)
     if not paths or not namespace_own():
         return "nothing"
     path = paths[int(chosen * len(paths))]
@@ -108,6 +106,10 @@ def mount(world: World, rng: Random) -> str:
         return "nothing"
     world.happened[f"data volume: {kind} mounted"] += 1
     return f"{kind} at {path[-40:]!r}"
+
+
+def _paths_of_kind(world: World, is_right: Callable[[bytes], bool]) -> list[bytes]:
+    return [path for path in paths_of(world.root) if is_right(path) and not os.path.islink(path)]
 
 
 def _mount(world: World, kind: str, path: bytes, rng: Random) -> bool:

@@ -22,7 +22,7 @@ from tests.chaos.steps import step_take
 from tests.chaos.working import lost_notice, work
 from tests.chaos.world import World
 
-STEPS = 18
+STEPS = 20
 ROUNDS = 8
 ROUND = timedelta(minutes=70)
 """Longer than an operation ever waits for its next attempt."""

@@ -161,7 +161,7 @@ def bell(world: World, rng: Random) -> str:
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
     (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage), (1, collapse),
-    (3, close), (2, mount), (1, snapshot), (1, rot),
+    (5, close), (3, mount), (1, snapshot), (1, rot),
 ]  # fmt: skip
 
 

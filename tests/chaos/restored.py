@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.chaos.trees import CLOSED, LISTED, MOUNTED, SPECIAL, Tree, tree_stored
+from tests.chaos.trees import CLOSED, LISTED, MOUNTED, PLACE, SPECIAL, Tree, tree_stored
 
 MOUNTED_FOLDERS_RESTORED = False
 """Whether a restore brings back what is in a folder on which something is mounted; a mounted file always stays."""
+BARRED = {CLOSED, LISTED, MOUNTED} | (set() if MOUNTED_FOLDERS_RESTORED else {PLACE})
 
 
 def tree_restored(live: Tree, backup: Tree, *, overlay: bool) -> tuple[Tree, set[bytes]]:
@@ -17,6 +18,11 @@ def tree_restored(live: Tree, backup: Tree, *, overlay: bool) -> tuple[Tree, set
     restoring = _Restored(live, backup, overlay=overlay)
     restoring.merge(b"")
     return restoring.after, restoring.stays
+
+
+def is_spread(live: Tree) -> bool:
+    """Whether what is restored lies on several volumes, between which no file is shared."""
+    return MOUNTED_FOLDERS_RESTORED and any(entry.bar == PLACE for entry in live.values())
 
 
 class _Restored:
@@ -59,13 +65,11 @@ class _Restored:
     def _stays(self, path: bytes) -> bool:
         """Whether a live path stays for what it is itself, with all below it."""
         live = self._live[path]
-        if live.bar == MOUNTED:
-            return live.kind != "folder" or not MOUNTED_FOLDERS_RESTORED
-        return live.kind == SPECIAL or live.bar in (CLOSED, LISTED) or path in self._left_out
+        return live.kind == SPECIAL or live.bar in BARRED or path in self._left_out
 
     def _holds(self, path: bytes) -> bool:
         """Whether a live path stays, or something below it does; nothing removes what is mounted."""
-        return any(self._stays(name) or self._live[name].bar == MOUNTED for name in _subtree(self._live, path))
+        return any(self._stays(name) or self._live[name].bar == PLACE for name in _subtree(self._live, path))
 
 
 def _children(tree: Tree, folder: bytes) -> list[bytes]:

@@ -21,7 +21,7 @@ from tests.chaos.edits import tree_edit
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import StepFault
-from tests.chaos.restored import tree_restored
+from tests.chaos.restored import is_spread, tree_restored
 from tests.chaos.snapshots import rot, snapshot
 from tests.chaos.trees import NEVER, tree_read
 from tests.chaos.working import cancel, source_of, subject_of, work
@@ -238,7 +238,7 @@ def _restore_note(world: World, operation: Operation) -> None:
         world.happened["restore: something stays"] += 1
     if source in world.damaged:
         after = NEVER
-    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay, stays=stays)
+    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay or is_spread(live), stays=stays)
 
 
 @contextmanager

@@ -20,8 +20,10 @@ from tests.chaos.user import USER, rights
 RESERVED = b".savepoint"
 SPECIAL = "special"
 """The kind of an entry that a backup did not take: a FIFO, a socket, a file that went before it was read."""
-CLOSED, LISTED, MOUNTED = "closed", "listed", "mounted"
-"""Bars: the user cannot read it, so no backup takes it; cannot reach what is in it; something is mounted there."""
+CLOSED, LISTED, MOUNTED, PLACE = "closed", "listed", "mounted", "place"
+"""Bars: the user cannot read it, so no backup takes it; cannot reach what is in it; something is mounted there, and the
+user cannot fill it; something is mounted there that the user can fill.
+"""
 NANOSECONDS = 1_000_000_000
 
 
@@ -50,7 +52,7 @@ def tree_read(root: Path) -> Tree:
     found: Tree = {}
     mounted = set(mount_points(root))
     inodes: dict[tuple[int, int], bytes] = {}
-    for path in sorted(_walk(os.fsencode(root))):
+    for path in sorted(_walk(os.fsencode(root), {os.fsencode(root), *mounted})):
         name = path[len(os.fsencode(root)) + 1 :]
         status = os.lstat(path)
         entry = Entry("folder", stat.S_IMODE(status.st_mode), status.st_mtime_ns)
@@ -62,23 +64,24 @@ def tree_read(root: Path) -> Tree:
             with open(path, "rb") as file:
                 twin = inodes.setdefault((status.st_dev, status.st_ino), name)
                 entry = replace(entry, kind="file", content=file.read(), twin=twin)
-        found[name] = replace(entry, bar=_bar(status) or (MOUNTED if path in mounted else ""))
+        found[name] = replace(entry, bar=_bar(status, is_mounted=path in mounted))
     return found
 
 
-def _bar(status: os.stat_result) -> str:
-    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-        allowed = rights(status)
-        if not allowed & os.R_OK:
-            return CLOSED
-        if stat.S_ISDIR(status.st_mode) and not allowed & os.X_OK:
-            return LISTED
+def _bar(status: os.stat_result, *, is_mounted: bool = False) -> str:
+    is_folder, allowed = stat.S_ISDIR(status.st_mode), rights(status)
+    if (is_folder or stat.S_ISREG(status.st_mode)) and not allowed & os.R_OK:
+        return CLOSED
+    if is_folder and not allowed & os.X_OK:
+        return LISTED
+    if is_mounted:
+        return PLACE if is_folder and allowed & os.W_OK else MOUNTED
     return ""
 
 
 def paths_of(root: Path) -> list[bytes]:
     """Every path below a folder, in order."""
-    return sorted(_walk(os.fsencode(root)))
+    return sorted(_walk(os.fsencode(root), {os.fsencode(root), *mount_points(root)}))
 
 
 def frozen_paths(root: Path) -> list[bytes]:
@@ -102,17 +105,18 @@ def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
     return ""
 
 
-def _walk(folder: bytes, *, top: bool = True) -> Iterable[bytes]:
+def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
+    """Every path below a folder; in those where a volume may begin, the sidecar has a folder of its own."""
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not (top and entry.name == RESERVED)]
+            found = [entry for entry in entries if not (folder in tops and entry.name == RESERVED)]
     except PermissionError:
         # Of root alone it is known that it sees everything.
         return
     for entry in found:
         yield entry.path
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, top=False)
+            yield from _walk(entry.path, tops)
 
 
 def tree_unpack(archive: bytes) -> Tree:

@@ -170,7 +170,7 @@ def _is_undisturbed(world: World, operation: UUID) -> bool:
     if row.cancel_requested_at is not None or world.immutable or frozen_paths(world.root):
         return False
     whole = row.kind == OperationKind.CREATE or source_of(row).id not in world.damaged
-    return whole and world.sidecar.alive and world.sidecar.fault is None
+    return whole and world.storage.exists() and world.sidecar.alive and world.sidecar.fault is None
 
 
 def _done_require(operation: UUID) -> None:

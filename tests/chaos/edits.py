@@ -17,7 +17,7 @@ from random import Random
 
 from tests.chaos.mounts import mount_points
 from tests.chaos.trees import paths_of
-from tests.chaos.user import as_user
+from tests.chaos.user import IS_ROOT, as_user
 
 NAMES = [
     b"level.dat", b"server.properties", b"region", b"plugins", b"r.0.0.mca", b"-rf", b"a b", b"line\nbreak",
@@ -89,6 +89,17 @@ def inode_pass_on(root: Path) -> bool:
     except PermissionError:
         return False
     return passed
+
+
+def file_close(name: bytes, folder: int) -> bool:
+    """Take the right to read a file of one's own, and return whether that was possible: root could read it still."""
+    if not IS_ROOT:
+        return False
+    try:
+        os.chmod(name, 0, dir_fd=folder)
+    except PermissionError:
+        return False
+    return True
 
 
 def _statuses(root: Path) -> Iterator[tuple[bytes, os.stat_result]]:

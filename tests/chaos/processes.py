@@ -26,13 +26,14 @@ from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
-from tests.chaos.edits import inode_pass_on
+from tests.chaos.edits import file_close, inode_pass_on
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.user import hand_over, user_become
 from tests.processes.waiting import wait_until
 
 FIRED = "scripted at a step of the data volume: "
 """How the log of a run tells that a fault in the sidecar came true."""
+PACKING = ("inodes", "closed")
 HANGS_SECONDS = 60.0
 BEAT_SECONDS = 0.02
 WAIT_SECONDS = 0.2
@@ -46,7 +47,8 @@ class Hangs(AssertionError):
 class StepFault:
     """What happens at one step of the daemon's changes to the data volume: `die`, `full` or `error`.
 
-    `inodes` happens when it opens a file to pack it: files that share an inode go, and another gets their number.
+    Two kinds happen when it opens a file to pack it. `inodes`: files that share an inode go, and another gets their
+    number. `closed`: the right to read that file goes.
     """
 
     kind: str
@@ -163,8 +165,8 @@ class Sidecar:
             user_become()
             signals_hold()
             logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
-            if fault is not None and fault.kind == "inodes":
-                _inodes_reuse(self.root, fault.at)
+            if fault is not None and fault.kind in PACKING:
+                _packing_meet(fault, self.root)
             elif fault is not None:
                 _filesystem_break(fault)
             serve(config_read(self._config))
@@ -190,18 +192,18 @@ class Sidecar:
         wait_until(lambda: not self.alive, seconds=HANGS_SECONDS, what="the sidecar's end")
 
 
-def _inodes_reuse(root: Path, at: int) -> None:
-    """At one file that this process opens to pack it, replace one file by a new one with a number that got free."""
+def _packing_meet(fault: StepFault, root: Path) -> None:
+    """At one file that this process opens to pack it, let the tree change."""
     opened = 0
     entry_open = tree_reader.entry_open
 
-    def opening(*args: Any) -> int:
+    def opening(name: bytes, folder: int) -> int:
         nonlocal opened
         opened += 1
-        if opened == at and inode_pass_on(root):
-            sys.stderr.write(f"{FIRED}inodes\n")
+        if opened == fault.at and (inode_pass_on(root) if fault.kind == "inodes" else file_close(name, folder)):
+            sys.stderr.write(f"{FIRED}{fault.kind}\n")
             sys.stderr.flush()
-        return entry_open(*args)
+        return entry_open(name, folder)
 
     _replace(tree_reader, "entry_open", opening)
 

@@ -20,7 +20,7 @@ from tests.chaos.conditions import close, collapse, damage, immutable, mount
 from tests.chaos.edits import tree_edit
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
-from tests.chaos.processes import StepFault
+from tests.chaos.processes import PACKING, StepFault
 from tests.chaos.restored import is_spread, tree_restored
 from tests.chaos.snapshots import rot, snapshot
 from tests.chaos.trees import NEVER, tree_read
@@ -124,7 +124,7 @@ def sidecar_restart(world: World, rng: Random) -> str:
 
 
 def _sidecar_break(world: World, rng: Random, kind: str) -> str:
-    fault = StepFault(kind, rng.randint(1, 4 if kind == "inodes" else rng.randint(5, 100)))
+    fault = StepFault(kind, rng.randint(1, 4 if kind in PACKING else rng.randint(5, 100)))
     world.sidecar.kill()
     world.sidecar.start(fault)
     return str(fault)
@@ -177,13 +177,13 @@ def step_take(world: World, rng: Random) -> None:
                 "die",
                 "full",
                 "error",
-                *(["inodes"] * 3 if operation.kind == "create" and not world.restores else []),
+                *(PACKING * 2 if operation.kind == "create" and not world.restores else []),
             ]
             _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(kinds)))  # noqa: B023
         if rng.random() < 0.8:
             fault = fault_draw(rng) if rng.random() < 0.55 else None
             _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
-        if world.sidecar.fault is not None and world.sidecar.fault.kind == "inodes":
+        if world.sidecar.fault is not None and world.sidecar.fault.kind in PACKING:
             # Only a create may see the tree change: what a restore begins with must be known.
             world.sidecar.kill()
             world.sidecar.start()

@@ -77,11 +77,11 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 
 
 def _vanished(backup: UUID, before: Tree, after: Tree) -> Tree:
-    """What went away between the scan and the reading: the backup says that it did not take it, so it stays."""
+    """What went away or was closed between scan and reading: the backup says that it did not take it, so it stays."""
     said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
     gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
-    if kept := gone.keys() & after.keys():
-        raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which were there all the time")
+    if kept := gone.keys() & tree_stored(after).keys():
+        raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which could be read all the time")
     return {path: replace(entry, kind=SPECIAL) for path, entry in gone.items()}
 
 

@@ -104,8 +104,10 @@ def snapshot(world: World, rng: Random) -> str:
 
 def rot(world: World, rng: Random) -> str:
     """A bit of a pack flips, a verification finds it, and the next snapshot is whole all the same."""
-    if world.restores or not world.snapshots.trees:
-        return "nothing"
+    if world.restores:
+        return "nothing, a restore is on its way"
+    if not world.snapshots.trees:
+        snapshot(world, rng)
     if not world.snapshots.flip(rng):
         return "nothing that is needed"
     world.snapshots.take(world.root, trust=True)

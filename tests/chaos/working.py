@@ -16,7 +16,7 @@ from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import SPECIAL, Tree, frozen_paths, mixture_check, tree_read, tree_stored, tree_unpack
+from tests.chaos.trees import LISTED, SPECIAL, Tree, frozen_paths, mixture_check, tree_read, tree_stored, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 
@@ -71,14 +71,16 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    left_out = {path: entry for path, entry in before.items() if path not in tree_stored(before)}
-    barred = {path: replace(entry, bar=before[path].bar) for path, entry in found.items() if path in before}
-    return left_out | _vanished(backup, before, after) | found | barred
-
-
-def _vanished(backup: UUID, before: Tree, after: Tree) -> Tree:
-    """What went away or was closed between scan and reading: the backup says that it did not take it, so it stays."""
     said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
+    left_out = {
+        path: before[path] for path in before.keys() - tree_stored(before).keys() if path in said | after.keys()
+    }
+    listed = {path: before[path] for path in found if path in before and before[path].bar == LISTED}
+    return left_out | _vanished(backup, said, before, after) | found | listed
+
+
+def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree:
+    """What went away or was closed between scan and reading: the backup says that it did not take it, so it stays."""
     gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
     if kept := gone.keys() & tree_stored(after).keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which could be read all the time")

@@ -1,4 +1,4 @@
-"""Conditions of data volume and storage: entries that cannot be changed, a volume that is away, damaged archives."""
+"""Conditions of data volume and storage: entries that cannot be changed or read, mounts, a volume away, damage."""
 
 # Names are bytes here, which pathlib does not take:
 # ruff: noqa: PTH101, PTH114

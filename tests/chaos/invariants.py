@@ -111,7 +111,7 @@ def backups_check(world: World) -> None:
 
 
 def told_require(backup: Backup, captured: Tree) -> None:
-    """What a backup did not take, its listing says."""
+    """The listing of a backup says all that it did not take, and nothing else."""
     if backup.listing_bytes is None:
         return
     said, expected = set(Listing(listing_open(backup).read()).left_out()), tree_told(captured)

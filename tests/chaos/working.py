@@ -80,7 +80,7 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 
 
 def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree:
-    """What went away or was closed between scan and reading: the backup says that it did not take it, so it stays."""
+    """Entries that went away or were closed between scan and reading: the backup says so, and they stay."""
     gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
     if kept := gone.keys() & tree_stored(after).keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which could be read all the time")

@@ -52,6 +52,8 @@ STAYS = {
     "left_out": gettext_lazy("The backup did not take it"),
     "holds": gettext_lazy("It holds a file that stays"),
     "mounted": gettext_lazy("It is mounted from another volume"),
+    "fixed": gettext_lazy("It is protected from changes"),
+    "companion": gettext_lazy("It belongs together with a file that stays"),
 }
 WARNINGS_SHOWN = 200
 CONSISTENCIES = {

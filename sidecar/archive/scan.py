@@ -13,8 +13,7 @@ from typing import Final, NamedTuple
 
 from sidecar.archive.report import WarningKind
 from sidecar.errors import Cancelled, SourceFailed
-
-RESERVED_FOLDER: Final = b".savepoint"
+from sidecar_client.contract import RESERVED_FOLDER
 
 # What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
 DEPTH_MAX: Final = 4096

@@ -1,10 +1,9 @@
-"""Live paths that a restore neither removes nor replaces, because no backup could bring them back.
+"""Live paths that a restore neither removes nor replaces: no backup could bring them back, or nothing moves them.
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
-backup, so not in the safety backup either. A path that the backup left out for any other reason is not in it, though
-it was there; it goes all the same when it is a companion of a file that comes back, which it would corrupt. A mount
-point can be neither renamed nor written across, so all that is mounted stays. A folder that holds one of these stays
-with it.
+backup, so not in the safety backup either. A path that was there and that the backup could not take is not in it. A
+mount point can be neither renamed nor written across, so all that is mounted stays. So does a name that this process
+cannot move. A folder that holds one of these stays with it.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from sidecar.archive.report import WarningKind, WarningLog
 from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
+from sidecar.restore.fixed import is_fixed
 from sidecar.restore.mounts import Mounts
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
@@ -50,14 +50,13 @@ class Staying:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
 
-    def look(self, found: Found, *, companion: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
+    def look(self, found: Found, *, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `companion`: it belongs to a file that comes back. `check` is called for each of them. Raise SourceFailed when
-        the disk fails.
+        `check` is called for each of them. Raise SourceFailed when the disk fails.
         """
-        if kind := self._reason(found, companion=companion):
-            self._stay(kind, found.path)
+        if kind := self._reason(found, moves=True):
+            self.stay(kind, found.path)
             return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
 
@@ -66,11 +65,21 @@ class Staying:
         return self._mounts.is_point(found.path, found.status, folder=found.folder)
 
     def look_here(self, found: Found) -> bool:
-        """Whether a live path stays for what it is itself; nothing below it is looked at."""
-        kind = self._reason(found)
+        """Whether a live folder stays with all that is in it. It keeps its name; nothing below it is looked at."""
+        kind = self._reason(found, moves=False)
         if kind:
-            self._stay(kind, found.path)
+            self.stay(kind, found.path)
         return kind is not None
+
+    def reason(self, found: Found) -> WarningKind | None:
+        """Why a live file would stay if its name were taken away or replaced, None when it would not."""
+        return self._reason(found, moves=True)
+
+    def stay(self, kind: WarningKind, path: bytes) -> None:
+        """Decide that a path stays as it is, with all below it."""
+        if self.known(path) is not Stay.WHOLE:
+            self._stays.set(path, Stay.WHOLE)
+            self._tell(kind, path)
 
     def _look_below(self, top: Found, check: Callable[[], None]) -> int | None:
         count, inside = 1, b""
@@ -81,7 +90,8 @@ class Staying:
             # A path below one that stays wholly stays with it, and takes nothing of it back.
             if kind is not WarningKind.VANISHED and not (inside and path.startswith(inside)):
                 holds = True
-                self._stay(kind, path, top=top.path)
+                self.stay(kind, path)
+                self._hold(path, top=top.path)
 
         fd = entry_open(top.name, top.folder, os.O_DIRECTORY)
         try:
@@ -91,46 +101,50 @@ class Staying:
                     if inside and found.path.startswith(inside):
                         continue
                     count += 1
-                    if kind := self._reason(found):
+                    if kind := self._reason(found, moves=True):
                         stay(kind, found.path)
                         inside = found.path + b"/"
         finally:
             os.close(fd)
         return None if holds else count
 
-    def _stay(self, kind: WarningKind, path: bytes, *, top: bytes | None = None) -> None:
-        """Take note of a path that stays, and of the folders that hold it, from `top` down."""
-        self._stays.set(path, Stay.WHOLE)
-        self._tell(kind, path)
+    def _hold(self, path: bytes, *, top: bytes) -> None:
+        """Take note of the folders that hold a path that stays, from `top` down."""
         folder = path
-        while top is not None and folder != top:
+        while folder != top:
             folder = folder.rpartition(b"/")[0]
             if self.known(folder) is Stay.HOLDS:
                 return
             self._stays.set(folder, Stay.HOLDS)
             self._tell(WarningKind.HOLDS, folder)
 
-    def _reason(self, found: Found, *, companion: bool = False) -> WarningKind | None:
-        if not companion and self._left_out.get(found.path):
+    def _reason(self, found: Found, *, moves: bool) -> WarningKind | None:
+        """Why a live path stays, None when it does not; `moves`: its name is to be taken away or replaced."""
+        if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
         if self.is_mounted(found):
             return WarningKind.MOUNTED
         kind = stat.S_IFMT(found.status.st_mode)
         if kind == stat.S_IFLNK:
-            return None
+            return WarningKind.FIXED if moves and is_fixed(found) else None
         if kind not in (stat.S_IFREG, stat.S_IFDIR):
             return WarningKind.SKIPPED
         try:
-            fd = entry_open(found.name, found.folder)
-            try:
-                if kind == stat.S_IFDIR:
-                    os.stat(b".", dir_fd=fd)  # what is in it can be reached
-            finally:
-                os.close(fd)
+            return _reason_opened(found, moves=moves)
         except OSError as error:
             reason = warning_kind(error)
             return None if reason is WarningKind.VANISHED else reason
-        return None
+
+
+def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:
+    """Why a live file or folder stays. Raises OSError when it cannot be read."""
+    fd = entry_open(found.name, found.folder)
+    try:
+        if stat.S_ISDIR(found.status.st_mode):
+            os.stat(b".", dir_fd=fd)  # what is in it can be reached
+        return WarningKind.FIXED if moves and is_fixed(found, fd) else None
+    finally:
+        os.close(fd)
 
 
 class StayingPaths:
@@ -153,16 +167,19 @@ class StayingPaths:
 
 
 def left_out_read(listing: Path | None) -> PathTable:
-    """The paths that a backup left out, as its listing says: nothing without one, or beyond where it is damaged.
+    """The paths that a backup could not take, as its listing says: nothing without one, or beyond where it is damaged.
 
+    A path that vanished before it was read is none of them: it was not there, so a restore takes it away like any other
+    that the backup does not have.
     A listing that is lost costs no restore: what the live tree itself says still holds.
     """
     left_out = PathTable()
     if listing is None or not listing.exists():
         return left_out
     with listing.open("rb") as file, contextlib.suppress(ListingDamaged, ListingRefused):
-        for path in Listing(iter(lambda: file.read(_READ_BYTES), b"")).left_out():
-            left_out.set(path, 1)
+        for entry in Listing(iter(lambda: file.read(_READ_BYTES), b"")).left_out():
+            if not entry.vanished:
+                left_out.set(entry.path, 1)
     return left_out
 
 

@@ -114,7 +114,7 @@ def told_require(backup: Backup, captured: Tree) -> None:
     """The listing of a backup says all that it did not take, and nothing else."""
     if backup.listing_bytes is None:
         return
-    said, expected = set(Listing(listing_open(backup).read()).left_out()), tree_told(captured)
+    said, expected = {entry.path for entry in Listing(listing_open(backup).read()).left_out()}, tree_told(captured)
     if said != expected:
         raise Violated(f"I1: backup {backup.id} says it left out {sorted(said)}, not {sorted(expected)}")
 

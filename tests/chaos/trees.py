@@ -19,7 +19,9 @@ from tests.chaos.user import USER, rights
 
 RESERVED = b".savepoint"
 SPECIAL = "special"
-"""The kind of an entry that a backup did not take: a FIFO, a socket, a file that went before it was read."""
+"""The kind of an entry that no backup takes: a FIFO or a socket."""
+VANISHED = "vanished"
+"""The kind of an entry that went away before a backup came to it."""
 CLOSED, LISTED, MOUNTED, PLACE = "closed", "listed", "mounted", "place"
 """Bars: the user cannot read it, so no backup takes it; cannot reach what is in it; something is mounted there, and the
 user cannot fill it; something is mounted there that the user can fill.
@@ -156,7 +158,7 @@ def tree_told(tree: Tree) -> set[bytes]:
 
 
 def _is_left_out(entry: Entry) -> bool:
-    return entry.kind == SPECIAL or entry.bar == CLOSED
+    return entry.kind in (SPECIAL, VANISHED) or entry.bar == CLOSED
 
 
 def _barred_above(tree: Tree, path: bytes) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.chaos.trees import paths_of
 
 MEBIBYTES = 512
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
@@ -60,7 +63,29 @@ def immutable_end(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _flag(descriptor: int, *, on: bool) -> None:
+def immutable_found(root: Path) -> set[bytes]:
+    """The paths below a folder, relative to it, that are immutable under whichever of their names."""
+    return {path[len(os.fsencode(root)) + 1 :] for path in paths_of(root) if _is_immutable(path)}
+
+
+def _is_immutable(path: bytes) -> bool:
+    if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        return False
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return bool(_flags(descriptor) & FS_IMMUTABLE_FL)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _flags(descriptor: int) -> int:
     (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, struct.pack("l", 0)))
+    return int(flags)
+
+
+def _flag(descriptor: int, *, on: bool) -> None:
+    flags = _flags(descriptor)
     flags = flags | FS_IMMUTABLE_FL if on else flags & ~FS_IMMUTABLE_FL
     fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("l", flags))

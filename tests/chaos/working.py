@@ -16,7 +16,7 @@ from sidecar_client.listing import Listing
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import LISTED, SPECIAL, Tree, frozen_paths, mixture_check, tree_read, tree_stored, tree_unpack
+from tests.chaos.trees import LISTED, VANISHED, Tree, frozen_paths, mixture_check, tree_read, tree_stored, tree_unpack
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
 
@@ -71,7 +71,7 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
+    said = {entry.path for entry in Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out()}
     left_out = {
         path: before[path] for path in before.keys() - tree_stored(before).keys() if path in said | after.keys()
     }
@@ -80,11 +80,11 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 
 
 def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree:
-    """Entries that went away or were closed between scan and reading: the backup says so, and they stay."""
+    """Entries that went away or were closed between scan and reading: the backup says so; the closed ones stay."""
     gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
     if kept := gone.keys() & tree_stored(after).keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which could be read all the time")
-    return {path: replace(entry, kind=SPECIAL) for path, entry in gone.items()}
+    return {path: after.get(path) or replace(entry, kind=VANISHED) for path, entry in gone.items()}
 
 
 def lost_notice(operation: UUID) -> None:

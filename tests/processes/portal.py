@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from common.keyring import kek_generate
-from config.demo.client import Answer, Client, Unreachable
-from config.demo.processes import ROOT, WEB, WORKER, Child, sidecar_program
-from config.private_files import private_keep
+from common.private_files import private_keep
+from demo.client import Answer, Client, Unreachable
+from demo.processes import ROOT, WEB, WORKER, Child, sidecar_program
 from tests.processes.waiting import wait_until
 from tests.services.seaweedfs import S3Server
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from config.demo.processes import ROOT
 from config.web_server import STALLED_SECONDS, STOP_SECONDS, AddressUnavailable, listener_open
+from demo.processes import ROOT
 from tests.processes.portal import Portal, portal
 from tests.processes.waiting import wait_until
 

@@ -221,7 +221,7 @@ def test_a_demo_that_is_killed_leaves_nothing_for_long(
 ) -> None:
     process, _ = running
     process.kill()
-    process.wait()
+    assert process.wait(STOP_SECONDS) == -signal.SIGKILL
     wait_until(lambda: not processes_of(home), seconds=STOP_SECONDS, what="the end of all its processes")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -44,6 +45,12 @@ def database(path: Path) -> list[tuple[object, ...]]:
     return content(path)
 
 
+def killed(path: Path, mode: str) -> None:
+    """A game that is killed in the middle of its writing."""
+    ended = subprocess.run([sys.executable, "-c", KILLED, path, mode], check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
 def content(path: Path) -> list[tuple[object, ...]]:
     db = sqlite3.connect(path)
     try:
@@ -62,7 +69,7 @@ def test_killed_database_opens_as_in_the_backup(
     path = root / "plugins" / "data.db"
     wanted = database(path)
     archive = pack(root, place / "a.tar.gz")
-    subprocess.run([sys.executable, "-c", KILLED, path, journal], check=False)
+    killed(path, journal)
     left = path.with_name(path.name + suffix)
     assert left.stat().st_size, "the game was killed with its journal in place"
     if other_main:
@@ -83,7 +90,7 @@ def test_database_whose_main_file_is_as_in_the_backup_loses_its_log(place: Path,
     db.close()
     archive = pack(root, place / "a.tar.gz")
     inode = path.stat().st_ino
-    subprocess.run([sys.executable, "-c", KILLED, path, "wal"], check=False)
+    killed(path, "wal")
     assert (root / "data.db-wal").stat().st_size
 
     extract(archive, Mode.OVERLAY)
@@ -164,7 +171,7 @@ def test_companions_in_the_backup_come_back_with_it(place: Path, root: Path, ext
     """A backup beside a running game has the log; it belongs to the main file of that moment."""
     path = root / "data.db"
     database(path)
-    subprocess.run([sys.executable, "-c", KILLED, path, "wal"], check=False)
+    killed(path, "wal")
     archive = pack(root, place / "a.tar.gz")
     shutil.copytree(root, place / "copy")
     wanted = content(place / "copy" / "data.db")

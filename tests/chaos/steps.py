@@ -234,12 +234,19 @@ def _restore_note(world: World, operation: Operation) -> None:
     source = source_of(operation).id
     live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
-    after, stays = tree_restored(live, archive, immutable_found(world.root), overlay=overlay)
+    frozen = immutable_found(world.root)
+    after, stays = tree_restored(live, archive, frozen, overlay=overlay)
     if stays:
         world.happened["restore: something stays"] += 1
     if source in world.damaged:
         after = NEVER
-    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay or is_spread(live), stays=stays)
+    world.restores[operation.id] = Restoring(
+        before=live,
+        after=after,
+        overlay=overlay or bool(stays) or is_spread(live),
+        # An immutable file that is right already need not be told.
+        stays={path for path in stays if not frozen & {path, path.rpartition(b"/")[0]}},
+    )
 
 
 @contextmanager

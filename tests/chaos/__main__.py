@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
     """Play what is asked for, print what happened, and return the exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
+    from tests.chaos.mounts import namespace_own
     from tests.chaos.processes import patience_shorten
     from tests.chaos.volume import volume
     from tests.chaos.world import database_make
@@ -40,8 +41,10 @@ def main(arguments: list[str]) -> int:
     patience_shorten()
     happened: Counter[str] = Counter()
     began = time.monotonic()
+    namespace_own()
     memory = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="chaos", dir=memory) as name, volume(Path(name)) as folder:
+        Path(name).chmod(0o711)  # the sidecar's user goes through it
         database = database_make(folder / "template.sqlite3")
         if arguments[:1] == ["sweep"]:
             done, failed = _sweep(folder, database, happened, short=arguments[1:] == ["short"])

@@ -1,9 +1,13 @@
-"""Conditions of data volume and storage: entries that cannot be changed, a volume that is away, damaged archives."""
+"""Conditions of data volume and storage: entries that cannot be changed or read, mounts, a volume away, damage."""
+
+# Names are bytes here, which pathlib does not take:
+# ruff: noqa: PTH101, PTH114
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -13,12 +17,24 @@ from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_create
 from backups.services.restores import RestoreOptions, backup_restore
 from common.errors import ApplicationError
+from tests.chaos.edits import tree_edit
 from tests.chaos.invariants import Violated
+from tests.chaos.mounts import bind_mount, mount_points, namespace_own, tmpfs_mount
 from tests.chaos.trees import paths_of
-from tests.chaos.volume import immutable_set
+from tests.chaos.user import IS_ROOT, ROOT, USER, as_user, hand_over
+from tests.chaos.volume import immutable_begin
 from tests.chaos.working import work
 from tests.chaos.world import World
 from vault.models import Asset
+
+MODES = {
+    ("file", "another's"): [0o600, 0o600, 0o644],
+    ("file", "own"): [0o000, 0o200, 0o400],
+    ("folder", "another's"): [0o700, 0o700, 0o744, 0o711, 0o755],
+    ("folder", "own"): [0o000, 0o300, 0o600, 0o500],
+}
+"""The last of each leaves it readable, and what is in such a folder cannot be changed."""
+MOUNTS = ["volume", "volume", "bound folder", "bound file"]
 
 
 def immutable(world: World, rng: Random) -> str:
@@ -32,25 +48,101 @@ def immutable(world: World, rng: Random) -> str:
         return immutable_lift(world)
     paths = paths_of(world.root)
     path = rng.choice(paths) if paths else b""
-    if not path or not immutable_set(path, on=True):
+    # Of a mounted folder it would say whether a restore brings back what is in it.
+    descriptor = immutable_begin(path) if path and path not in mount_points(world.root) else None
+    if descriptor is None:
         return "nothing"
-    world.immutable.add(path)
+    world.immutable.append(descriptor)
     world.happened["data volume: immutable"] += 1
     return repr(path[-40:])
 
 
 def immutable_lift(world: World) -> str:
     """Every entry may be changed again."""
-    for path in sorted(world.immutable):
-        immutable_set(path, on=False)
-    lifted = len(world.immutable)
-    world.immutable.clear()
+    return f"lifted {world.immutable_lift()}"
+
+
+def close(world: World, rng: Random) -> str:
+    """Somebody takes the rights to a file or folder from the sidecar's user, or gives them all back."""
+    lift, kind, chosen, mine = rng.random() < 0.3, rng.choice(["file", "folder"]), rng.random(), rng.random() < 0.3
+    paths = _paths_of_kind(world, os.path.isdir if kind == "folder" else os.path.isfile)
+    if world.restores or not paths or not IS_ROOT:
+        return "nothing, the tree is needed"
+    if lift:
+        return close_lift(world)
+    path = paths[int(chosen * len(paths))]
+    whose = "own" if mine else "another's"
+    mode = rng.choice(MODES[kind, whose])
+    try:
+        if not mine:
+            os.chown(path, ROOT, ROOT)
+        os.chmod(path, mode)
+    except PermissionError:
+        return "nothing, it is immutable"
+    world.happened[f"data volume: {whose} {kind} {mode:04o}"] += 1
+    return repr(path[-40:])
+
+
+def close_lift(world: World) -> str:
+    """Every entry is the sidecar's user's again, with its owner's rights."""
+    lifted = 0
+    for path in paths_of(world.root):
+        status = os.lstat(path)
+        own = stat.S_IRWXU if stat.S_ISDIR(status.st_mode) else stat.S_IRUSR | stat.S_IWUSR
+        if stat.S_ISLNK(status.st_mode) or (status.st_uid == USER and status.st_mode & own == own):
+            continue
+        with suppress(PermissionError):
+            os.chown(path, USER, USER)
+            os.chmod(path, stat.S_IMODE(status.st_mode) | own)
+            lifted += 1
     return f"lifted {lifted}"
+
+
+def mount(world: World, rng: Random) -> str:
+    """Something is mounted in the data root, or all of it taken away."""
+    lift, kind, chosen = rng.random() < 0.3, rng.choice(MOUNTS), rng.random()
+    if world.restores:
+        return "nothing, the tree is needed"
+    if lift:
+        return f"unmounted {world.unmount()}"
+    paths = _paths_of_kind(world, os.path.isfile if kind == "bound file" else os.path.isdir)
+    if not paths or not namespace_own():
+        return "nothing"
+    path = paths[int(chosen * len(paths))]
+    if not _mount(world, kind, path, rng):
+        return "nothing"
+    world.happened[f"data volume: {kind} mounted"] += 1
+    return f"{kind} at {path[-40:]!r}"
+
+
+def _paths_of_kind(world: World, is_right: Callable[[bytes], bool]) -> list[bytes]:
+    return [path for path in paths_of(world.root) if is_right(path) and not os.path.islink(path)]
+
+
+def _mount(world: World, kind: str, path: bytes, rng: Random) -> bool:
+    if kind == "volume":
+        return tmpfs_mount(path) and _filled(Path(os.fsdecode(path)), rng)
+    shared = world.folder / f"shared-{len(world.steps)}"
+    shared.mkdir()
+    hand_over(shared)
+    _filled(shared, rng)
+    if kind == "bound folder":
+        return bind_mount(os.fsencode(shared), path)
+    file = shared / "file"
+    with as_user():
+        file.write_bytes(rng.randbytes(100))
+    return bind_mount(os.fsencode(file), path)
+
+
+def _filled(folder: Path, rng: Random) -> bool:
+    for _ in range(4):
+        tree_edit(folder, rng)
+    return True
 
 
 def collapse(world: World, rng: Random) -> str:
     """A backup is made while the data volume is away: it is marked, and its restore asks again."""
-    if world.restores or world.live() or world.immutable:
+    if world.restores or world.live() or world.immutable or mount_points(world.root):
         return "nothing, the tree is needed"
     before = world.usable()
     aside = world.folder / "aside"

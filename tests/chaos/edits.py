@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 
+from tests.chaos.mounts import mount_points
 from tests.chaos.trees import paths_of
+from tests.chaos.user import IS_ROOT, as_user
 
 NAMES = [
     b"level.dat", b"server.properties", b"region", b"plugins", b"r.0.0.mca", b"-rf", b"a b", b"line\nbreak",
@@ -20,6 +25,8 @@ NAMES = [
     b"n" * 255, b" ", b"...", b"\x01",
 ]  # fmt: skip
 """What files are called; the canary of I8 is what some of them hold."""
+REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.EBUSY, errno.ENOSPC})
+"""The system's words for what is immutable, another's or mounted, and for a small volume that is full."""
 
 
 def tree_edit(root: Path, rng: Random) -> str:
@@ -33,44 +40,73 @@ def tree_edit(root: Path, rng: Random) -> str:
     path = rng.choice(paths or [b""])
     if os.path.lexists(new) or len(new) - len(top) > 2000:
         return "nothing"
+    if what in ON_FILES and files:
+        path = rng.choice(files)
+        change = partial(ON_FILES[what], path, rng)
+    elif what in ON_NEW:
+        path = new
+        change = partial(ON_NEW[what], new, rng.choice(files or [b""]), rng)
+    elif what == "rename" and path and not new.startswith(path + b"/"):
+        change = partial(os.rename, path, new)
+    elif what == "delete" and path:
+        change = partial(_remove, path)
+    else:
+        return "nothing"
+    return f"{what} {path[len(top) + 1 :][-40:]!r}{_refusal(change)}"
+
+
+def _refusal(change: Callable[[], object]) -> str:
+    """Make a change as the user; return the system's word against it, for a person."""
     try:
-        if what in ON_FILES and files:
-            path = rng.choice(files)
-            ON_FILES[what](path, rng)
-        elif what in ON_NEW:
-            path = new
-            ON_NEW[what](new, rng.choice(files or [b""]), rng)
-        elif what == "rename" and path and not new.startswith(path + b"/"):
-            os.rename(path, new)
-        elif what == "delete" and path:
-            _remove(path)
-        else:
-            return "nothing"
-    except PermissionError:
-        return "nothing, it is immutable"
-    return f"{what} {path[len(top) + 1 :][-40:]!r}"
+        with as_user():
+            change()
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        return f" was refused ({error.strerror})"
+    return ""
 
 
 def inode_pass_on(root: Path) -> bool:
     """Remove a file that has several names, and replace another one by a new file; return whether it has its inode."""
-    files = [path for path in paths_of(root) if stat.S_ISREG(os.lstat(path).st_mode)]
-    linked = [path for path in files if os.lstat(path).st_nlink > 1]
-    others = [path for path in files if os.lstat(path).st_nlink == 1]
+    volume, mounted = os.lstat(root).st_dev, mount_points(root)
+    files = {path: status for path, status in _statuses(root) if stat.S_ISREG(status.st_mode) and path not in mounted}
+    files = {path: status for path, status in files.items() if status.st_dev == volume}
+    linked = [path for path, status in files.items() if status.st_nlink > 1]
+    others = [path for path, status in files.items() if status.st_nlink == 1]
     if not linked or not others:
         return False
-    number = os.lstat(linked[0]).st_ino
+    number = files[linked[0]].st_ino
     try:
         for path in linked:
-            if os.lstat(path).st_ino == number:
+            if files[path].st_ino == number:
                 os.unlink(path)
+        fresh = others[-1] + b"~"
+        with open(fresh, "xb") as file:
+            file.write(b"new bytes under an old number")
+            passed = os.fstat(file.fileno()).st_ino == number
+        os.rename(fresh, others[-1])
     except PermissionError:
         return False
-    fresh = others[-1] + b"~"
-    with open(fresh, "xb") as file:
-        file.write(b"new bytes under an old number")
-        passed = os.fstat(file.fileno()).st_ino == number
-    os.rename(fresh, others[-1])
     return passed
+
+
+def file_close(name: bytes, folder: int) -> bool:
+    """Take the right to read a file of one's own, and return whether that was possible: root could read it still."""
+    if not IS_ROOT:
+        return False
+    try:
+        os.chmod(name, 0, dir_fd=folder)
+    except PermissionError:
+        return False
+    return True
+
+
+def _statuses(root: Path) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Each path below a folder with what it is, but for those that this user cannot reach."""
+    for path in paths_of(root):
+        with suppress(PermissionError):
+            yield path, os.lstat(path)
 
 
 def _write(path: bytes, _file: bytes, rng: Random) -> None:

@@ -11,14 +11,18 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
+from backups.models import Backup
 from backups.selectors import backups_counted
+from backups.services.previews import backup_listing_open
+from common.paths import path_text
 from operations.models import Operation, OperationState
-from tests.chaos.trees import Tree, alike, difference, tree_read, tree_stored, tree_unpack
+from tests.chaos.trees import Tree, alike, difference, tree_read, tree_stored, tree_told, tree_unpack
 from tests.chaos.world import CANARY, CONTENT_CANARY, LIMIT, Restoring, World
 from tests.processes.waiting import wait_until
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset, StoredObject
 from vault.services.opening import asset_open
+from wire.listing import Listing
 
 SETTLE_SECONDS = 10.0
 SUFFIXES = (".manifest", ".listing")
@@ -87,6 +91,10 @@ def restores_settle(world: World) -> None:
         given_up = not done and operation.finished_at - operation.created_at > timedelta(days=1)
         if not right and not given_up:
             raise Violated(f"I7: {operation.kind} {operation.state} {operation.error_code}, the tree says otherwise")
+        if done and (
+            untold := {path_text(path) for path in restoring.stays} - {item["path"] for item in operation.warnings}
+        ):
+            raise Violated(f"{operation.kind} says nothing of {sorted(untold)}, which stay")
         del world.restores[operation_id]
 
 
@@ -101,7 +109,20 @@ def backups_check(world: World) -> None:
             raise Violated(f"I1: the bytes of backup {asset.backup.id} are others")
         found, captured = tree_unpack(content), world.trees[asset.backup.id]
         if not alike(found, tree_stored(captured)):
-            raise Violated(f"I1: backup {asset.backup.id}: {difference(found, captured)}")
+            raise Violated(f"I1: backup {asset.backup.id}: {difference(found, tree_stored(captured))}")
+        told_require(asset.backup, captured)
+
+
+def told_require(backup: Backup, captured: Tree) -> None:
+    """The listing of a backup says all that it did not take, and nothing else."""
+    if backup.listing_bytes is None:
+        return
+    said, expected = (
+        {entry.path for entry in Listing(backup_listing_open(backup).read()).left_out()},
+        tree_told(captured),
+    )
+    if said != expected:
+        raise Violated(f"I1: backup {backup.id} says it left out {sorted(said)}, not {sorted(expected)}")
 
 
 def damage_require(asset: Asset) -> None:

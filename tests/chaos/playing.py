@@ -9,7 +9,7 @@ from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_create, backup_delete, backup_update
 from operations.models import Operation
 from operations.services.chores import chores_run
-from tests.chaos.conditions import immutable_lift
+from tests.chaos.conditions import close_lift, immutable_lift
 from tests.chaos.invariants import (
     Violated,
     backups_check,
@@ -23,7 +23,7 @@ from tests.chaos.steps import step_take
 from tests.chaos.working import lost_notice, work
 from tests.chaos.world import World
 
-STEPS = 18
+STEPS = 20
 ROUNDS = 8
 ROUND = timedelta(minutes=70)
 """Longer than an operation ever waits for its next attempt."""
@@ -37,7 +37,9 @@ def run_play(world: World, seed: int) -> None:
         check(world)
     come_to_rest(world)
     backups_check(world)
+    world.steps.append(f"rights: {close_lift(world)}, unmounted {world.unmount()}")
     usable_require(world)
+    world.snapshots.check()
     storage_settle(world)
     backups_check(world)
     nothing_left_check(world)

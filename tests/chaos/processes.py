@@ -20,18 +20,21 @@ from django.db import connections
 
 from backups.services import sidecars
 from backups.work import journal
-from backups.work import run as work_run
 from operations.work import lease
+from operations.work import run as work_run
+from repository.tree import trust
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
-from tests.chaos.edits import inode_pass_on
+from tests.chaos.edits import file_close, inode_pass_on
 from tests.chaos.faults import Fault, Injection
+from tests.chaos.user import hand_over, user_become
 from tests.processes.waiting import wait_until
 
 FIRED = "scripted at a step of the data volume: "
 """How the log of a run tells that a fault in the sidecar came true."""
+PACKING = ("inodes", "closed")
 HANGS_SECONDS = 60.0
 BEAT_SECONDS = 0.02
 WAIT_SECONDS = 0.2
@@ -45,7 +48,8 @@ class Hangs(AssertionError):
 class StepFault:
     """What happens at one step of the daemon's changes to the data volume: `die`, `full` or `error`.
 
-    `inodes` happens when it opens a file to pack it: files that share an inode go, and another gets their number.
+    Two kinds happen when it opens a file to pack it. `inodes`: files that share an inode go, and another gets their
+    number. `closed`: the right to read that file goes.
     """
 
     kind: str
@@ -113,6 +117,7 @@ def patience_shorten() -> None:
         (journal, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_PAUSE_SECONDS", BEAT_SECONDS),
+        (trust, "WRITTEN_BACK_NS", 0),
     ):
         _replace(module, name, value)
 
@@ -124,7 +129,7 @@ def _replace(module: ModuleType, name: str, value: Any) -> None:
 
 
 class Sidecar:
-    """The daemon of one data root, listening on a Unix socket."""
+    """The daemon of one data root, an ordinary user's, listening on a Unix socket."""
 
     def __init__(self, folder: Path, *, token: str, log: Path) -> None:
         self.root, self.scratch = folder / "world", folder / "scratch"
@@ -138,6 +143,9 @@ class Sidecar:
             "data_root": self.root, "scratch": self.scratch, "listen": self.address, "token_file": token_file,
         }  # fmt: skip
         self._config.write_text("".join(f'{key} = "{value}"\n' for key, value in values.items()))
+        for made in (self.root, self.scratch):
+            made.mkdir()
+        hand_over(folder, self.root, self.scratch, token_file)
         self._pid: int | None = None
         self.fault: StepFault | None = None
 
@@ -155,10 +163,11 @@ class Sidecar:
 
         def work() -> None:
             os.dup2(announce, 1)
+            user_become()
             signals_hold()
             logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
-            if fault is not None and fault.kind == "inodes":
-                _inodes_reuse(self.root, fault.at)
+            if fault is not None and fault.kind in PACKING:
+                _packing_meet(fault, self.root)
             elif fault is not None:
                 _filesystem_break(fault)
             serve(config_read(self._config))
@@ -184,18 +193,18 @@ class Sidecar:
         wait_until(lambda: not self.alive, seconds=HANGS_SECONDS, what="the sidecar's end")
 
 
-def _inodes_reuse(root: Path, at: int) -> None:
-    """At one file that this process opens to pack it, replace one file by a new one with a number that got free."""
+def _packing_meet(fault: StepFault, root: Path) -> None:
+    """At one file that this process opens to pack it, let the tree change."""
     opened = 0
     entry_open = tree_reader.entry_open
 
-    def opening(*args: Any) -> int:
+    def opening(name: bytes, folder: int) -> int:
         nonlocal opened
         opened += 1
-        if opened == at and inode_pass_on(root):
-            sys.stderr.write(f"{FIRED}inodes\n")
+        if opened == fault.at and (inode_pass_on(root) if fault.kind == "inodes" else file_close(name, folder)):
+            sys.stderr.write(f"{FIRED}{fault.kind}\n")
             sys.stderr.flush()
-        return entry_open(*args)
+        return entry_open(name, folder)
 
     _replace(tree_reader, "entry_open", opening)
 

@@ -17,12 +17,14 @@ from backups.services.restores import RestoreOptions, backup_restore, restore_un
 from common.errors import ApplicationError
 from operations.models import Operation
 from operations.services.chores import chores_run
-from tests.chaos.conditions import collapse, damage, immutable
+from tests.chaos.conditions import close, collapse, damage, immutable, mount
 from tests.chaos.edits import tree_edit
 from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
-from tests.chaos.processes import StepFault
-from tests.chaos.trees import NEVER, tree_read, tree_restored
+from tests.chaos.processes import PACKING, StepFault
+from tests.chaos.restored import is_spread, tree_restored
+from tests.chaos.snapshots import rot, snapshot
+from tests.chaos.trees import NEVER, tree_read
 from tests.chaos.volume import immutable_found
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
@@ -124,7 +126,7 @@ def sidecar_restart(world: World, rng: Random) -> str:
 
 
 def _sidecar_break(world: World, rng: Random, kind: str) -> str:
-    fault = StepFault(kind, rng.randint(1, 4 if kind == "inodes" else rng.randint(5, 100)))
+    fault = StepFault(kind, rng.randint(1, 4 if kind in PACKING else rng.randint(5, 100)))
     world.sidecar.kill()
     world.sidecar.start(fault)
     return str(fault)
@@ -161,6 +163,7 @@ def bell(world: World, rng: Random) -> str:
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
     (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage), (1, collapse),
+    (5, close), (3, mount), (1, snapshot), (1, rot),
 ]  # fmt: skip
 
 
@@ -176,13 +179,13 @@ def step_take(world: World, rng: Random) -> None:
                 "die",
                 "full",
                 "error",
-                *(["inodes"] * 3 if operation.kind == "create" and not world.restores else []),
+                *(PACKING * 2 if operation.kind == "create" and not world.restores else []),
             ]
             _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(kinds)))  # noqa: B023
         if rng.random() < 0.8:
             fault = fault_draw(rng) if rng.random() < 0.55 else None
             _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
-        if world.sidecar.fault is not None and world.sidecar.fault.kind == "inodes":
+        if world.sidecar.fault is not None and world.sidecar.fault.kind in PACKING:
             # Only a create may see the tree change: what a restore begins with must be known.
             world.sidecar.kill()
             world.sidecar.start()
@@ -232,12 +235,19 @@ def _restore_note(world: World, operation: Operation) -> None:
     source = source_of(operation).id
     live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
-    after, stays = tree_restored(live, archive, immutable_found(world.root), overlay=overlay)
+    frozen = immutable_found(world.root)
+    after, stays = tree_restored(live, archive, frozen, overlay=overlay)
     if stays:
         world.happened["restore: something stays"] += 1
     if source in world.damaged:
         after = NEVER
-    world.restores[operation.id] = Restoring(before=live, after=after, overlay=overlay or stays)
+    world.restores[operation.id] = Restoring(
+        before=live,
+        after=after,
+        overlay=overlay or bool(stays) or is_spread(live),
+        # An immutable file that is right already need not be told.
+        stays={path for path in stays if not frozen & {path, path.rpartition(b"/")[0]}},
+    )
 
 
 @contextmanager

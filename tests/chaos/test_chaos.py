@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.user import IS_ROOT
+
 PROJECT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
@@ -25,6 +27,8 @@ def test_seeded_runs_violate_no_invariant() -> None:
     done = chaos("1", "18")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "18 runs from seed 1 on" in done.stdout
+    for fault in ("repository: bit flipped", *(["another's file", "another's folder"] if IS_ROOT else [])):
+        assert fault in done.stdout
 
 
 def test_whatever_call_of_a_job_fails_the_order_is_usable_afterwards() -> None:

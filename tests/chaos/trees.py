@@ -1,4 +1,4 @@
-"""Trees as plain bytes: what a folder holds, what an archive holds, what a restore must make of both."""
+"""Trees as plain bytes: what a folder holds, and what an archive of it must hold."""
 
 # Names are bytes here, which pathlib does not take:
 # ruff: noqa: PTH115, PTH123
@@ -14,21 +14,33 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from tests.chaos.mounts import mount_points
+from tests.chaos.user import USER, rights
+
 RESERVED = b".savepoint"
 SPECIAL = "special"
 """The kind of an entry that no backup takes: a FIFO or a socket."""
+VANISHED = "vanished"
+"""The kind of an entry that went away before a backup came to it."""
+CLOSED, LISTED, MOUNTED, PLACE = "closed", "listed", "mounted", "place"
+"""Bars: the user cannot read it, so no backup takes it; cannot reach what is in it; something is mounted there, and the
+user cannot fill it; something is mounted there that the user can fill.
+"""
 NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path. `content` is a file's bytes or a symlink's target; `twin` the first of the paths with its inode."""
+    """One path. `content` is a file's bytes or a symlink's target; `twin` the first of the paths with its inode; `bar`
+    what keeps the sidecar from it.
+    """
 
     kind: str
     mode: int
     mtime_ns: int
     content: bytes = b""
     twin: bytes = b""
+    bar: str = ""
 
 
 Tree = dict[bytes, Entry]
@@ -40,8 +52,9 @@ NEVER: Tree = {b"": Entry("nothing", 0, 0)}
 def tree_read(root: Path) -> Tree:
     """Everything below `root` but the sidecar's own folder."""
     found: Tree = {}
+    mounted = set(mount_points(root))
     inodes: dict[tuple[int, int], bytes] = {}
-    for path in sorted(_walk(os.fsencode(root))):
+    for path in sorted(_walk(os.fsencode(root), {os.fsencode(root), *mounted})):
         name = path[len(os.fsencode(root)) + 1 :]
         status = os.lstat(path)
         entry = Entry("folder", stat.S_IMODE(status.st_mode), status.st_mtime_ns)
@@ -53,13 +66,34 @@ def tree_read(root: Path) -> Tree:
             with open(path, "rb") as file:
                 twin = inodes.setdefault((status.st_dev, status.st_ino), name)
                 entry = replace(entry, kind="file", content=file.read(), twin=twin)
-        found[name] = entry
+        found[name] = replace(entry, bar=_bar(status, is_mounted=path in mounted))
     return found
+
+
+def _bar(status: os.stat_result, *, is_mounted: bool = False) -> str:
+    is_folder, allowed = stat.S_ISDIR(status.st_mode), rights(status)
+    if (is_folder or stat.S_ISREG(status.st_mode)) and not allowed & os.R_OK:
+        return CLOSED
+    if is_folder and not allowed & os.X_OK:
+        return LISTED
+    if is_mounted:
+        return PLACE if is_folder and allowed & os.W_OK else MOUNTED
+    return ""
 
 
 def paths_of(root: Path) -> list[bytes]:
     """Every path below a folder, in order."""
-    return sorted(_walk(os.fsencode(root)))
+    return sorted(_walk(os.fsencode(root), {os.fsencode(root), *mount_points(root)}))
+
+
+def frozen_paths(root: Path) -> list[bytes]:
+    """The folders below a folder that are another's, and that the user can read: no name in them can be changed."""
+    statuses = [(path, os.lstat(path)) for path in paths_of(root)]
+    return [
+        path
+        for path, status in statuses
+        if stat.S_ISDIR(status.st_mode) and status.st_uid != USER and not _bar(status) and not rights(status) & os.W_OK
+    ]
 
 
 def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
@@ -73,13 +107,18 @@ def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
     return ""
 
 
-def _walk(folder: bytes, *, top: bool = True) -> Iterable[bytes]:
-    with os.scandir(folder) as entries:
-        found = [entry for entry in entries if not (top and entry.name == RESERVED)]
+def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
+    """Every path below a folder; in those where a volume may begin, the sidecar has a folder of its own."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not (folder in tops and entry.name == RESERVED)]
+    except PermissionError:
+        # Of root alone it is known that it sees everything.
+        return
     for entry in found:
         yield entry.path
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, top=False)
+            yield from _walk(entry.path, tops)
 
 
 def tree_unpack(archive: bytes) -> Tree:
@@ -109,87 +148,24 @@ def _mtime_ns(member: tarfile.TarInfo) -> int:
 
 def tree_stored(tree: Tree) -> Tree:
     """The entries of a live tree that a backup can hold."""
-    return {path: entry for path, entry in tree.items() if entry.kind != SPECIAL}
+    return {path: entry for path, entry in tree.items() if not _is_left_out(entry) and not _barred_above(tree, path)}
 
 
-def tree_restored(live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> tuple[Tree, bool]:
-    """The tree after a restore, and whether something stays that the backup does not have in its place.
-
-    Special files stay, and so does a live path where the backup had left one out; a folder stays with what it holds.
-    `frozen`: paths that are immutable; they stay, and so does every name in such a folder.
-    """
-    restoring = _Restored(live, backup, frozen, overlay=overlay)
-    restoring.merge(b"")
-    return restoring.after, restoring.stays
+def tree_told(tree: Tree) -> set[bytes]:
+    """The paths of a live tree that its backup tells as left out: not those below one of them, which nobody sees."""
+    left_out = tree.keys() - tree_stored(tree).keys()
+    return {path for path in left_out if path.rpartition(b"/")[0] not in left_out}
 
 
-class _Restored:
-    def __init__(self, live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> None:
-        self._frozen = frozen
-        self._live, self._backup, self._overlay = live, tree_stored(backup), overlay
-        self._left_out = backup.keys() - self._backup.keys()
-        self.after: Tree = {}
-        self.stays = False
-
-    def merge(self, folder: bytes) -> None:
-        """A folder that both sides have."""
-        for path in _children(self._backup, folder):
-            ours, live = self._backup[path], self._live.get(path)
-            if live is not None and ours.kind == live.kind == "folder" and path not in self._left_out:
-                self.after[path] = ours
-                self.merge(path)
-            elif live is None and folder in self._frozen:
-                self.stays = True
-            elif live is not None and not self._is_kept(path) and (self._stays(path) or self._holds(path)):
-                self._keep(path)
-            else:
-                self.after |= _subtree(self._backup, path)
-        for path in _children(self._live, folder):
-            if path not in self._backup:
-                self._extra(path)
-
-    def _extra(self, path: bytes) -> None:
-        if self._overlay:
-            self.after |= _subtree(self._live, path)
-        elif self._stays(path):
-            self._keep(path)
-        elif self._holds(path):
-            self.stays = True
-            self.after[path] = self._live[path]
-            for child in _children(self._live, path):
-                self._extra(child)
-
-    def _keep(self, path: bytes) -> None:
-        self.stays = True
-        self.after |= _subtree(self._live, path)
-
-    def _stays(self, path: bytes) -> bool:
-        frozen = path in self._frozen or path.rpartition(b"/")[0] in self._frozen
-        return frozen or self._live[path].kind == SPECIAL or path in self._left_out
-
-    def _is_kept(self, path: bytes) -> bool:
-        """Whether a live file has its content already, and can be given the rest where it is."""
-        ours, live = self._backup[path], self._live[path]
-        if not ours.kind == live.kind == "file" or ours.content != live.content:
-            return False
-        shared = any(
-            entry.twin == tree[path].twin and name != path
-            for tree in (self._live, self._backup)
-            for name, entry in tree.items()
-        )
-        as_is = (ours.mode, ours.mtime_ns) == (live.mode, live.mtime_ns)
-        return not shared and (as_is or path not in self._frozen)
-
-    def _holds(self, path: bytes) -> bool:
-        return any(self._stays(name) for name in _subtree(self._live, path))
+def _is_left_out(entry: Entry) -> bool:
+    return entry.kind in (SPECIAL, VANISHED) or entry.bar == CLOSED
 
 
-def _children(tree: Tree, folder: bytes) -> list[bytes]:
-    return sorted(path for path in tree if path.rpartition(b"/")[0] == folder)
-
-
-def _subtree(tree: Tree, top: bytes) -> Tree:
-    return {path: entry for path, entry in tree.items() if path == top or path.startswith(top + b"/")}
+def _barred_above(tree: Tree, path: bytes) -> bool:
+    while path := path.rpartition(b"/")[0]:
+        if tree[path].bar in (CLOSED, LISTED):
+            return True
+    return False
 
 
 def alike(one: Tree, other: Tree, *, overlay: bool = False) -> bool:
@@ -214,7 +190,7 @@ def _compared(tree: Tree, *, overlay: bool) -> Tree:
     if not overlay:
         return _twins_named(tree)
     return {
-        path: replace(entry, twin=b"", mtime_ns=0 if entry.kind == "folder" else entry.mtime_ns)
+        path: replace(entry, twin=b"", bar="", mtime_ns=0 if entry.kind == "folder" else entry.mtime_ns)
         for path, entry in tree.items()
     }
 
@@ -225,4 +201,4 @@ def _twins_named(tree: Tree) -> Tree:
     for path, entry in sorted(tree.items()):
         if entry.kind == "file":
             groups.setdefault(entry.twin, path)
-    return {path: replace(entry, twin=groups.get(entry.twin, b"")) for path, entry in tree.items()}
+    return {path: replace(entry, twin=groups.get(entry.twin, b""), bar="") for path, entry in tree.items()}

@@ -41,21 +41,26 @@ def volume(folder: Path) -> Iterator[Path]:
         image.unlink()
 
 
-def immutable_set(path: bytes, *, on: bool) -> bool:
-    """Set or clear the flag that forbids every change of a file or folder; return whether it can be set here."""
+def immutable_begin(path: bytes) -> int | None:
+    """Forbid every change of a file or folder; return a descriptor for `immutable_end`, None where there is no such
+    flag. Whatever is renamed or mounted meanwhile, it leads there.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
-        return False
+        return None
     try:
-        flags = _flags(descriptor)
-        flags = flags | FS_IMMUTABLE_FL if on else flags & ~FS_IMMUTABLE_FL
-        fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("l", flags))
+        _flag(descriptor, on=True)
     except OSError:
-        return False
-    finally:
         os.close(descriptor)
-    return True
+        return None
+    return descriptor
+
+
+def immutable_end(descriptor: int) -> None:
+    """Allow changes again."""
+    _flag(descriptor, on=False)
+    os.close(descriptor)
 
 
 def immutable_found(root: Path) -> set[bytes]:
@@ -78,3 +83,9 @@ def _is_immutable(path: bytes) -> bool:
 def _flags(descriptor: int) -> int:
     (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, struct.pack("l", 0)))
     return int(flags)
+
+
+def _flag(descriptor: int, *, on: bool) -> None:
+    flags = _flags(descriptor)
+    flags = flags | FS_IMMUTABLE_FL if on else flags & ~FS_IMMUTABLE_FL
+    fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("l", flags))

@@ -30,9 +30,12 @@ from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
 from targets import local
 from tests.chaos.edits import tree_edit
+from tests.chaos.mounts import mount_points, unmount
 from tests.chaos.processes import FIRED, Sidecar
+from tests.chaos.snapshots import Snapshots
 from tests.chaos.trees import Tree
-from tests.chaos.volume import immutable_set
+from tests.chaos.user import as_user
+from tests.chaos.volume import immutable_end
 from vault.models import StorageTarget
 
 LIMIT = 4
@@ -97,22 +100,24 @@ class World:
         self.root, self.storage = self.sidecar.root, folder / "storage"
         # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
         (self.storage / ".partial").mkdir(parents=True)
-        self.root.mkdir()
-        (self.root / "level.dat").write_bytes(CONTENT_CANARY)
+        with as_user():
+            (self.root / "level.dat").write_bytes(CONTENT_CANARY)
         for _ in range(rng.randint(3, 12)):
             tree_edit(self.root, rng)
         # Two names of one file before others: a number that gets free has a file to go to.
-        for name in ("a-one", "y.dat", "z.dat"):
-            (self.root / name).write_bytes(rng.randbytes(10))
-        (self.root / "a-two").hardlink_to(self.root / "a-one")
+        with as_user():
+            for name in ("a-one", "y.dat", "z.dat"):
+                (self.root / name).write_bytes(rng.randbytes(10))
+            (self.root / "a-two").hardlink_to(self.root / "a-one")
         self._rows_make()
         self.trees: dict[UUID, Tree] = {}
         self.removed: set[UUID] = set()
         self.overtaken: dict[UUID, int] = {}
         self.steps: list[str] = []
         self.restores: dict[UUID, Restoring] = {}
-        self.immutable: set[bytes] = set()
+        self.immutable: list[int] = []
         self.damaged: set[UUID] = set()
+        self.snapshots = Snapshots(folder / "repository")
         self.sidecar.start()
 
     def _rows_make(self) -> None:
@@ -129,11 +134,25 @@ class World:
             name="Local", kind="local", options={"root": str(self.storage)}, is_default=True
         )
 
+    def immutable_lift(self) -> int:
+        """Let every entry be changed again; return how many could not."""
+        lifted = len(self.immutable)
+        while self.immutable:
+            immutable_end(self.immutable.pop())
+        return lifted
+
+    def unmount(self) -> int:
+        """Take away whatever is mounted in the data root; return how much that was."""
+        points = mount_points(self.root)
+        for point in reversed(points):
+            unmount(point)
+        return len(points)
+
     def close(self) -> None:
         """End its processes, count what happened in the sidecar, and remove it all."""
         self.sidecar.kill()
-        for path in self.immutable:
-            immutable_set(path, on=False)
+        self.unmount()
+        self.immutable_lift()
         for line in self.log.read_text(errors="replace").splitlines():
             if line.startswith(FIRED):
                 self.happened[f"data volume: {line.removeprefix(FIRED)}"] += 1
@@ -172,8 +191,8 @@ class World:
 
 
 class Restoring:
-    """A restore or an undo on its way: the live tree before it, what it brings back, and how."""
+    """A restore or an undo on its way: the live tree before it, what it brings back, how, and the paths that stay."""
 
-    def __init__(self, *, before: Tree, after: Tree, overlay: bool) -> None:
-        self.before, self.after, self.overlay = before, after, overlay
-        self.forced = False
+    def __init__(self, *, before: Tree, after: Tree, overlay: bool, stays: set[bytes]) -> None:
+        self.before, self.after, self.stays = before, after, stays
+        self.overlay = overlay or bool(stays)

@@ -1,0 +1,117 @@
+"""A chunked repository of the live tree, kept through the package: snapshots, and bits of its packs that flip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from repository.maintenance.coverage import Coverage
+from repository.maintenance.forget import snapshot_forget
+from repository.maintenance.verify import repository_verify
+from repository.repository import Repository, repository_create, repository_open
+from repository.repository_keys import DataKey
+from repository.restoring.restore import snapshot_restore
+from repository.retrying import RetryingStorage
+from repository.snapshots.create import snapshot_create
+from repository.snapshots.listing import snapshots_list
+from repository.sources.local import LocalTree
+from repository.sources.sector_map import SectorMap
+from targets.local import LocalStorage
+from tests.chaos.trees import SPECIAL, Tree, alike, difference, tree_read
+
+if TYPE_CHECKING:
+    from tests.chaos.world import World
+
+TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
+
+
+class Snapshots:
+    """`trees` says of what each snapshot was made that was never found damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._objects = folder, folder / "objects"
+        self._objects.mkdir(parents=True)
+        self._storage = RetryingStorage(LocalStorage(self._objects))
+        repository_create(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
+        self.trees: dict[bytes, Tree] = {}
+        self._last: bytes | None = None
+
+    def take(self, root: Path, *, trust: bool) -> None:
+        """Make a snapshot of a tree that nobody changes, and look whether it is whole."""
+        source = LocalTree(root, sector_map=SectorMap(self._folder / "map"))
+        made = snapshot_create(self._opened(), source=source, parent=self._last, trust_stat=trust)
+        self._last = made.snapshot
+        self.trees[made.snapshot] = {path: entry for path, entry in tree_read(root).items() if entry.kind != SPECIAL}
+        self._restores(made.snapshot)
+
+    def flip(self, rng: Random) -> bool:
+        """Flip a bit of a pack; return whether a verification says so: that of an unused pack it does not read."""
+        packs = sorted(path for path in self._objects.rglob("*") if "packs" in path.parts and path.is_file())
+        chosen, place, bit = rng.random(), rng.random(), rng.randrange(8)
+        with packs[int(chosen * len(packs))].open("r+b") as file:
+            at = int(place * file.seek(0, os.SEEK_END))
+            file.seek(at)
+            (byte,) = file.read(1)
+            file.seek(at)
+            file.write(bytes([byte ^ 1 << bit]))
+        return bool(repository_verify(self._opened(), coverage=Coverage.full()).damaged)
+
+    def damaged_forget(self) -> int:
+        """Forget the snapshots that lost something, and return how many; the last one must not have."""
+        lost = 0
+        for found in repository_verify(self._opened(), coverage=Coverage.full()).snapshots:
+            if not found.whole:
+                assert found.snapshot != self._last, "a snapshot made after the damage was found has it too"
+                snapshot_forget(self._opened(), snapshot=found.snapshot)
+                del self.trees[found.snapshot]
+                lost += 1
+        return lost
+
+    def check(self) -> None:
+        """Every snapshot that was not found damaged is listed, and restores to the byte."""
+        found = snapshots_list(self._opened())
+        listed = {root.snapshot for root in found.roots}
+        assert (listed, found.damaged) == (self.trees.keys(), []), "I3: the snapshots are others"
+        for snapshot in self.trees:
+            self._restores(snapshot)
+
+    def _restores(self, snapshot: bytes) -> None:
+        # Onto whatever was restored before.
+        target = self._folder / "target"
+        report = snapshot_restore(
+            self._opened(), snapshot=snapshot, target=target, delete=True, special_bits=True, durable=False
+        )
+        assert report.failed == []
+        restored = tree_read(target)
+        assert alike(restored, self.trees[snapshot]), f"I1: {difference(restored, self.trees[snapshot])}"
+
+    def _opened(self) -> Repository:
+        return repository_open(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
+
+
+def snapshot(world: World, rng: Random) -> str:
+    """A snapshot of the live tree is made."""
+    trust = rng.random() < 0.7
+    if world.restores:
+        return "nothing, a restore is on its way"
+    world.snapshots.take(world.root, trust=trust)
+    world.happened["repository: snapshot"] += 1
+    return f"{len(world.snapshots.trees)} kept"
+
+
+def rot(world: World, rng: Random) -> str:
+    """A bit of a pack flips, a verification finds it, and the next snapshot is whole all the same."""
+    if world.restores:
+        return "nothing, a restore is on its way"
+    if not world.snapshots.trees:
+        snapshot(world, rng)
+    if not world.snapshots.flip(rng):
+        return "nothing that is needed"
+    world.snapshots.take(world.root, trust=True)
+    lost = world.snapshots.damaged_forget()
+    world.snapshots.check()
+    world.happened["repository: bit flipped"] += 1
+    return f"lost {lost}, {len(world.snapshots.trees)} kept"

@@ -18,6 +18,9 @@ from isal import isal_zlib
 from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found, entry_open, root_open, tree_walk, warning_kind
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.places.finding import NO_LINKS, places_find
+from sidecar.places.links import LinkRoots
+from sidecar.places.places import Places
 from sidecar.restore.companions import Passed
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.staying import Stay, Staying
@@ -88,7 +91,13 @@ class Page:
 
 
 def restore_preview(
-    *, root: Path, listing: Iterable[bytes | memoryview], mode: Mode, page: Page, check: Callable[[], None]
+    *,
+    root: Path,
+    listing: Iterable[bytes | memoryview],
+    mode: Mode,
+    page: Page,
+    check: Callable[[], None],
+    links: LinkRoots = NO_LINKS,
 ) -> Preview:
     """Compare the live tree with the listing of an archive, given in parts of any size.
 
@@ -100,9 +109,9 @@ def restore_preview(
     descriptor = root_open(root)
     try:
         told = Listing(listing)
-        with closing(_live_paths(descriptor)) as live:
+        with closing(places_find(descriptor, links)) as places, closing(_live_paths(descriptor, places)) as live:
             contents = _Contents(scanned_ns=told.started_ns, check=check)
-            staying = Staying(descriptor, tell=lambda _kind, _path: None)
+            staying = Staying(places, tell=lambda _kind, _path: None)
             comparison = _Comparison(live, contents, staying, mode, page)
             for entry in told.entries():
                 check()
@@ -124,7 +133,7 @@ class _Live(NamedTuple):
     found: Found | None
 
 
-def _live_paths(root: int) -> Generator[_Live, None, None]:
+def _live_paths(root: int, places: Places) -> Generator[_Live, None, None]:
     """Every live path in the order of the walk, each to be looked at before the next is asked for."""
     unseen: list[_Live] = []
 
@@ -132,7 +141,7 @@ def _live_paths(root: int) -> Generator[_Live, None, None]:
         if kind is WarningKind.UNREADABLE:
             unseen.append(_Live(path, None))
 
-    with closing(tree_walk(root, warn=warn)) as walk:
+    with closing(tree_walk(root, warn=warn, places=places)) as walk:
         for found in walk:
             yield from unseen
             unseen.clear()
@@ -198,7 +207,12 @@ class _Comparison:
             return
         if entry.kind == LEFT_OUT:
             self._left_out(live)
-        elif live.found is not None and self._staying.is_mounted(live.found):
+        elif live.found is not None and entry.kind != FOLDER and self._staying.is_followed(live.found):
+            # The link gives way, and nothing behind it.
+            if not self._contents.same_link(entry, live.found):
+                self._writes(ChangeKind.CHANGED, entry)
+            self._left = live.path + b"/"
+        elif live.found is not None and self._staying.is_left(live.found):
             self._leave(live.path)
         elif not self._contents.same(entry, live.found):
             if not self._may_go(live, whole=entry.kind != FOLDER or not _is_folder(live)):
@@ -305,12 +319,20 @@ class _Contents:
         kind = stat.S_IFMT(found.status.st_mode)
         try:
             if entry.kind == SYMLINK:
-                return kind == stat.S_IFLNK and os.readlink(found.name, dir_fd=found.folder) == entry.link
+                return kind == stat.S_IFLNK and self.same_link(entry, found)
             if entry.kind == FOLDER:
                 return kind == stat.S_IFDIR and self._metadata_same(entry, found.status)
             return (
                 kind == stat.S_IFREG and self._metadata_same(entry, found.status) and self._content_same(entry, found)
             )
+        except OSError as error:
+            warning_kind(error)
+            return False
+
+    def same_link(self, entry: Entry, found: Found) -> bool:
+        """Whether a live link is the archive's, whatever lies behind it."""
+        try:
+            return entry.kind == SYMLINK and os.readlink(found.name, dir_fd=found.folder) == entry.link
         except OSError as error:
             warning_kind(error)
             return False

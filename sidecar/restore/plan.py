@@ -19,6 +19,7 @@ from functools import partial
 
 from sidecar.archive.report import WarningKind
 from sidecar.archive.scan import Found
+from sidecar.places.places import Places
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
@@ -28,7 +29,7 @@ from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import Tree, file_head, folder_scan, frozen_refused, status_at
+from sidecar.restore.tree import file_head, folder_scan, frozen_refused, status_at
 from sidecar.restore.workspace import STAYING, Workspace
 
 PUT = b"put"
@@ -44,14 +45,14 @@ class Plan:
 
 
 def plan_write(
-    *, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, left_out: PathTable, progress: Progress
+    *, places: Places, workspace: Workspace, mode: Mode, kept: KeptFiles, left_out: PathTable, progress: Progress
 ) -> Plan:
     """Given a staged tree, the live files that are kept and the paths that the backup left out, write the plan, anew if
     there is one.
 
     Raise Cancelled or OSError.
     """
-    planning = _Planning(root_fd, workspace, mode, kept, left_out, progress)
+    planning = _Planning(places, workspace, mode, kept, left_out, progress)
     try:
         planning.compare()
         planning.thin_out()
@@ -67,7 +68,7 @@ class _Planning:
 
     def __init__(
         self,
-        root_fd: int,
+        places: Places,
         workspace: Workspace,
         mode: Mode,
         kept: KeptFiles,
@@ -78,16 +79,17 @@ class _Planning:
         self._kept = kept
         self._mode = mode
         self._progress = progress
-        self._live = Tree(root_fd)
-        self._staged = Tree(workspace.staged())
+        self._places = places
+        self._live = places.tree()
+        self._staged = workspace.staged_tree()
         self._moves, self._merged, self._extras = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
         )
         self._told, self._barred = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, b"barred")
         )
-        self._staying = Staying(root_fd, tell=self._tell, left_out=left_out)
-        self._merge(b"", os.fstat(root_fd))
+        self._staying = Staying(places, tell=self._tell, left_out=left_out)
+        self._merge(b"", os.fstat(places.root.fd))
         self._steps = 0
         self.removed = 0
         self.kept = 0
@@ -113,7 +115,8 @@ class _Planning:
         fd = self._live.open_folder(folder)
         try:
             for name in folder_scan(fd):
-                self._take(folder + b"/" + name, name, fd)
+                if not self._is_reserved(folder, name):
+                    self._take(folder + b"/" + name, name, fd)
             if self._steps != steps:
                 frozen_refused(fd)
         finally:
@@ -145,14 +148,24 @@ class _Planning:
             live = status_at(name, at=live_fd)
             if live is None:
                 self._move(PUT, ours.st_ino, 0, path)
-            elif stat.S_ISDIR(ours.st_mode) and stat.S_ISDIR(live.st_mode):
+            elif stat.S_ISDIR(ours.st_mode) and (folder_live := self._folder(path, name, live_fd, live)):
                 if not self._staying.look_here(Found(path, name, live_fd, live)):
-                    self._merge(path, live)
-            elif goes := self._staying.look(Found(path, name, live_fd, live), check=self._progress.advance):
+                    self._merge(path, folder_live)
+            elif goes := self._staying.look(
+                Found(path, name, live_fd, live),
+                as_link=not stat.S_ISDIR(ours.st_mode),
+                check=self._progress.advance,
+            ):
                 self.removed += goes - 1
                 self._note_barred(path, live)
                 self._move(PUT, ours.st_ino, live.st_ino, path)
             self._progress.advance()
+
+    def _folder(self, path: bytes, name: bytes, live_fd: int, live: os.stat_result) -> os.stat_result | None:
+        """The status of a live folder, or of the one where a place begins, be its name a link; None for all else."""
+        if place := self._places.met(path, name, at=live_fd):
+            return os.fstat(place.fd)
+        return live if stat.S_ISDIR(live.st_mode) else None
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
         """Count what stays, and take away what the archive does not have: all of it, or what belongs to what it has."""
@@ -161,7 +174,7 @@ class _Planning:
             if self._kept.has(path):
                 self.kept += 1
                 continue
-            if path == RESERVED or status_at(name, at=staged_fd) is not None:
+            if self._is_reserved(folder, name) or status_at(name, at=staged_fd) is not None:
                 continue
             companion = self._is_companion(folder, name, staged_fd, live_fd)
             if companion or self._mode is Mode.REPLACE:
@@ -182,6 +195,9 @@ class _Planning:
             self._note_barred(path, live)
             self._extras.add(path)
         self._progress.advance()
+
+    def _is_reserved(self, folder: bytes, name: bytes) -> bool:
+        return name == RESERVED and self._places.at(folder) is not None
 
     def _is_companion(self, folder: bytes, name: bytes, staged_fd: int, live_fd: int) -> bool:
         def archived(other: bytes) -> bytes | None:

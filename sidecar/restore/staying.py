@@ -2,9 +2,9 @@
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
 backup, so not in the safety backup either. A path that the backup left out for any other reason is not in it, though
-it was there; it goes all the same when it is a companion of a file that comes back, which it would corrupt. A mount
-point can be neither renamed nor written across, so all that is mounted stays. A folder that holds one of these stays
-with it.
+it was there; it goes all the same when it is a companion of a file that comes back, which it would corrupt. The name
+at which a place begins (see `sidecar.places`) stays, though what is in it may go; what is mounted and no place stays
+with all that is in it. A folder that holds one of these stays with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 
 from sidecar.archive.report import WarningKind, WarningLog
 from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
-from sidecar.restore.mounts import Mounts
+from sidecar.places.mounts import Mounts
+from sidecar.places.places import Place, Places
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
@@ -39,9 +40,13 @@ class Staying:
     """Decides which live paths stay before anything takes their names. Each is told once to `tell`."""
 
     def __init__(
-        self, root_fd: int, *, tell: Callable[[WarningKind, bytes], None], left_out: PathTable | None = None
+        self, places: Places, *, tell: Callable[[WarningKind, bytes], None], left_out: PathTable | None = None
     ) -> None:
-        self._mounts = Mounts(root_fd)
+        self._places = places
+        self._mounts = Mounts(places.root.fd)
+        for place in places.used:
+            if place.link:
+                self._mounts.look_below(place.fd, place.path)
         self._left_out = left_out or PathTable()
         self._tell = tell
         self._stays = PathTable()
@@ -50,20 +55,38 @@ class Staying:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
 
-    def look(self, found: Found, *, companion: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
+    def look(
+        self,
+        found: Found,
+        *,
+        companion: bool = False,
+        as_link: bool = False,
+        check: Callable[[], None] = lambda: None,
+    ) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `companion`: it belongs to a file that comes back. `check` is called for each of them. Raise SourceFailed when
-        the disk fails.
+        `companion`: it belongs to a file that comes back. `as_link`: where it is a link, nothing is done behind it.
+        `check` is called for each of them. Raise SourceFailed when the disk fails.
         """
+        if as_link and stat.S_ISLNK(found.status.st_mode) and not self._left_out.get(found.path):
+            return 1
         if kind := self._reason(found, companion=companion):
             self._stay(kind, found.path)
             return None
+        if place := self._begins(found):
+            self._stay(place.kind, found.path, how=Stay.HOLDS)
+            self._look_below(found, check)
+            return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
 
-    def is_mounted(self, found: Found) -> bool:
-        """Whether something is mounted right at a live path: it stays, even if it is as the backup has it."""
-        return self._mounts.is_point(found.path, found.status, folder=found.folder)
+    def is_left(self, found: Found) -> bool:
+        """Whether a live path is mounted or leads out, and no place: it stays, even if it is as the backup has it."""
+        return self._left(found) is not None
+
+    def is_followed(self, found: Found) -> bool:
+        """Whether a live folder is one behind a link."""
+        place = self._places.linked(found.path, found.name, at=found.folder)
+        return place is not None and bool(place.link)
 
     def look_here(self, found: Found) -> bool:
         """Whether a live path stays for what it is itself; nothing below it is looked at."""
@@ -83,24 +106,28 @@ class Staying:
                 holds = True
                 self._stay(kind, path, top=top.path)
 
-        fd = entry_open(top.name, top.folder, os.O_DIRECTORY)
+        place = self._begins(top)
+        fd = os.dup(place.fd) if place else entry_open(top.name, top.folder, os.O_DIRECTORY)
         try:
-            with contextlib.closing(tree_walk(fd, warn=stay, below=top.path)) as walk:
+            with contextlib.closing(tree_walk(fd, warn=stay, below=top.path, places=self._places)) as walk:
                 for found in walk:
                     check()
                     if inside and found.path.startswith(inside):
                         continue
                     count += 1
-                    if kind := self._reason(found):
+                    if place := self._begins(found):
+                        holds = True
+                        self._stay(place.kind, found.path, top=top.path, how=Stay.HOLDS)
+                    elif kind := self._reason(found):
                         stay(kind, found.path)
                         inside = found.path + b"/"
         finally:
             os.close(fd)
         return None if holds else count
 
-    def _stay(self, kind: WarningKind, path: bytes, *, top: bytes | None = None) -> None:
+    def _stay(self, kind: WarningKind, path: bytes, *, top: bytes | None = None, how: Stay = Stay.WHOLE) -> None:
         """Take note of a path that stays, and of the folders that hold it, from `top` down."""
-        self._stays.set(path, Stay.WHOLE)
+        self._stays.set(path, how)
         self._tell(kind, path)
         folder = path
         while top is not None and folder != top:
@@ -113,8 +140,10 @@ class Staying:
     def _reason(self, found: Found, *, companion: bool = False) -> WarningKind | None:
         if not companion and self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
-        if self.is_mounted(found):
-            return WarningKind.MOUNTED
+        if self._begins(found):
+            return None
+        if left := self._left(found):
+            return left
         kind = stat.S_IFMT(found.status.st_mode)
         if kind == stat.S_IFLNK:
             return None
@@ -131,6 +160,18 @@ class Staying:
             reason = warning_kind(error)
             return None if reason is WarningKind.VANISHED else reason
         return None
+
+    def _begins(self, found: Found) -> Place | None:
+        return self._places.met(found.path, found.name, at=found.folder)
+
+    def _left(self, found: Found) -> WarningKind | None:
+        if self._begins(found):
+            return None
+        left = self._places.left_at(found.path)
+        if left is WarningKind.LINKED_OUT:
+            return left if self._places.linked(found.path, found.name, at=found.folder) else None
+        is_point = self._mounts.is_point(found.path, found.status, folder=found.folder)
+        return WarningKind.MOUNTED if left or is_point else None
 
 
 class StayingPaths:

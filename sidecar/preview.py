@@ -208,10 +208,7 @@ class _Comparison:
         if entry.kind == LEFT_OUT:
             self._left_out(live)
         elif live.found is not None and entry.kind != FOLDER and self._staying.is_followed(live.found):
-            # The link gives way, and nothing behind it.
-            if not self._contents.same_link(entry, live.found):
-                self._writes(ChangeKind.CHANGED, entry)
-            self._left = live.path + b"/"
+            self._over_link(entry, live.found)
         elif live.found is not None and self._staying.is_left(live.found):
             self._leave(live.path)
         elif not self._contents.same(entry, live.found):
@@ -221,6 +218,12 @@ class _Comparison:
             self._writes(ChangeKind.CHANGED, entry)
             if entry.kind != FOLDER:
                 self._replaced = entry.path + b"/"
+
+    def _over_link(self, entry: Entry, live: Found) -> None:
+        """A live link that is followed gives way to what is no folder, and nothing behind it does."""
+        if not self._contents.same_link(entry, live):
+            self._writes(ChangeKind.CHANGED, entry)
+        self._left = live.path + b"/"
 
     def _left_out(self, live: _Live) -> None:
         if self._is_companion(live):

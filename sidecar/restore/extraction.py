@@ -218,9 +218,7 @@ def _recover_one(root_fd: int, workspace: Workspace, links: LinkRoots) -> Outcom
         opened.callback(workspace.close)
         try:
             journal = Journal.open(at=workspace.fd, filesystem=workspace.filesystem)
-            running = (
-                journal is not None and journal.summary is not None and journal.outcome.kind is OutcomeKind.RUNNING
-            )
+            running = journal is not None and journal.state in (State.COMMITTED, State.ROLLING_BACK)
             places = opened.enter_context(contextlib.closing(parts_open(workspace, root_fd, links, running=running)))
             if journal is None or journal.state is State.STAGING:
                 with contextlib.suppress(OSError):  # it keeps nobody from anything

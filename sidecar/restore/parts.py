@@ -1,8 +1,8 @@
 """The workspaces of one extraction in the places beside the root, and the list of these that its journal goes with.
 
 A line of the list `places` is a place: its kind, the device and inode of its folder, whether it is in memory only, its
-path, and for a link its text and the absolute path of its target. It lasts until nothing of the extraction is left in
-any of them. A place's own workspace is `.savepoint/{operation}.place` in it: not the name of an operation, so that
+path, and for a link its text and the absolute path of its target; or `left` and the path of one that turned out to be
+unfit. It lasts until nothing of the extraction is left in any of them. A place's own workspace is `.savepoint/{operation}.place` in it: not the name of an operation, so that
 whoever has that folder as its data root lets it be.
 
 When an extraction is to be brought to its end, a place may be *away*: nothing is mounted there, or not the volume with
@@ -30,6 +30,7 @@ from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import PLACES, Workspace
 
+_LEFT = b"left"
 _SUFFIX = b".place"
 _PROBED = Metadata(mode=0o640, uid=1, gid=1, mtime_ns=1_000_000_000)
 
@@ -37,28 +38,25 @@ _PROBED = Metadata(mode=0o640, uid=1, gid=1, mtime_ns=1_000_000_000)
 def parts_make(workspace: Workspace, places: Places) -> None:
     """Make a workspace in every place that is used; one that cannot have one is left. The list is on the disk first."""
     workspace.places = places
-    if not places.used:
-        return
-    places_note(workspace, places)
-    workspace.filesystem.sync_volume(workspace.fd)
-    for place in list(places.used):
-        if place not in places.used:
-            continue  # it lies in one that was left
-        try:
-            _part_make(workspace, place)
-        except (OSError, SidecarError):
-            places.leave(place)
-
-
-def places_note(workspace: Workspace, places: Places) -> None:
-    """Write the list of the places that are used, anew if there is one."""
-    if not places.used and not workspace.has_list(PLACES):
+    wanted = list(places.used)
+    if not wanted:
         return
     listed = RecordWriter(workspace.list_made(PLACES), workspace.filesystem)
-    for place in places.used:
+    for place in wanted:
         kind = b"link" if place.link else b"mount"
         inode = os.fstat(place.fd).st_ino
         listed.add(kind, place.device, inode, int(place.in_memory), place.path, place.link, place.target)
+    listed.flush()
+    workspace.sync()
+    for place in wanted:
+        if place in places.used:
+            try:
+                _part_make(workspace, place)
+            except (OSError, SidecarError):
+                places.leave(place)
+    for place in wanted:
+        if place not in places.used:
+            listed.add(_LEFT, place.path)
     listed.flush()
 
 
@@ -73,12 +71,20 @@ def parts_open(workspace: Workspace, root_fd: int, links: LinkRoots, *, running:
     try:
         opening = _Opening(workspace, places, links, running=running)
         with contextlib.closing(opening), workspace.list_read(PLACES) as listed:
-            for _, device, _, in_memory, path, link, target in records_read(listed):
-                opening.take(Place(path, -1, int(device), in_memory == b"1", link, target))
+            lines = list(records_read(listed))
+            left = {fields[0] for word, *fields in lines if word == _LEFT}
+            for word, *fields in lines:
+                if word != _LEFT and fields[3] not in left:
+                    opening.take(_listed(fields))
     except BaseException:
         places.close()
         raise
     return places
+
+
+def _listed(fields: list[bytes]) -> Place:
+    device, _, in_memory, path, link, target = fields
+    return Place(path, -1, int(device), in_memory == b"1", link, target)
 
 
 class _Opening:
@@ -105,7 +111,10 @@ class _Opening:
         if self._open_part(place):
             return
         self._places.leave(place)
-        if self._running and not place.in_memory:
+        if not self._running:
+            with contextlib.suppress(OSError, SidecarError):  # made, or emptied, right before a kill
+                reserved_leave(place, self._workspace.filesystem)
+        elif not place.in_memory:
             self._places.away.append(place.path)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal
 from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.outcomes import ExtractSummary, Mode, Phase
-from sidecar.restore.parts import parts_make, places_note
+from sidecar.restore.parts import parts_make
 from sidecar.restore.passes import Archive
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.plan import plan_write
@@ -24,6 +24,7 @@ from sidecar.restore.reserved import reserved_made, root_is_empty
 from sidecar.restore.room import Rooms
 from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
+from sidecar.restore.tree import is_folder
 from sidecar.restore.workspace import Workspace
 
 _ROUNDS = 3
@@ -79,6 +80,7 @@ class Preparation:
         comparison = self._compare_and_weigh()
         with at_entry(RESERVED):
             reserved_fd = opened.enter_context(reserved_made(self.places.root.fd, self.filesystem))
+            self._clear(reserved_fd, name)
             workspace = Workspace.make(reserved_fd, name, self.filesystem)
         opened.callback(workspace.close)
         try:
@@ -94,6 +96,13 @@ class Preparation:
                 workspace.discard()
             raise
         return Committed(workspace, journal, summary)
+
+    def _clear(self, reserved_fd: int, name: bytes) -> None:
+        """Remove what a killed attempt left here for a place that is away: this one does not go on with it."""
+        if is_folder(name, at=reserved_fd):
+            with contextlib.closing(Workspace(reserved_fd, name, self.filesystem)) as leftover:
+                leftover.places = self.places
+                leftover.discard()
 
     def _compare_and_weigh(self) -> Comparison | None:
         """Find what is live already and make sure that there is room for the rest; nothing is written. None when there
@@ -148,7 +157,6 @@ class Preparation:
                     left_out=self.left_out,
                     progress=self.progress,
                 )
-                places_note(workspace, self.places)
                 workspace.sync()
                 moved = staging.kept.look_again(give_up=done > _ROUNDS)
                 if moved is None and not plan.kept_all:

@@ -142,24 +142,7 @@ class Staying:
             return WarningKind.LEFT_OUT
         if self._begins(found):
             return None
-        if left := self._left(found):
-            return left
-        kind = stat.S_IFMT(found.status.st_mode)
-        if kind == stat.S_IFLNK:
-            return None
-        if kind not in (stat.S_IFREG, stat.S_IFDIR):
-            return WarningKind.SKIPPED
-        try:
-            fd = entry_open(found.name, found.folder)
-            try:
-                if kind == stat.S_IFDIR:
-                    os.stat(b".", dir_fd=fd)  # what is in it can be reached
-            finally:
-                os.close(fd)
-        except OSError as error:
-            reason = warning_kind(error)
-            return None if reason is WarningKind.VANISHED else reason
-        return None
+        return self._left(found) or _unreadable(found)
 
     def _begins(self, found: Found) -> Place | None:
         return self._places.met(found.path, found.name, at=found.folder)
@@ -172,6 +155,26 @@ class Staying:
             return left if self._places.linked(found.path, found.name, at=found.folder) else None
         is_point = self._mounts.is_point(found.path, found.status, folder=found.folder)
         return WarningKind.MOUNTED if left or is_point else None
+
+
+def _unreadable(found: Found) -> WarningKind | None:
+    """Why a path would be in no backup, if it would not."""
+    kind = stat.S_IFMT(found.status.st_mode)
+    if kind == stat.S_IFLNK:
+        return None
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        return WarningKind.SKIPPED
+    try:
+        fd = entry_open(found.name, found.folder)
+        try:
+            if kind == stat.S_IFDIR:
+                os.stat(b".", dir_fd=fd)  # what is in it can be reached
+        finally:
+            os.close(fd)
+    except OSError as error:
+        reason = warning_kind(error)
+        return None if reason is WarningKind.VANISHED else reason
+    return None
 
 
 class StayingPaths:

@@ -27,3 +27,13 @@ def mounted(*arguments: str | Path, at: Path) -> Iterator[None]:
         yield
     finally:
         unmount(at)
+
+
+@contextmanager
+def remounted(option: str, *, at: Path) -> Iterator[None]:
+    """Another option of the mount at a path, such as `ro`; it is writable again afterwards."""
+    subprocess.run(["mount", "-o", f"remount,bind,{option}", at], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,bind,rw", at], check=True)

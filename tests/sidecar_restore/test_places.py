@@ -82,6 +82,8 @@ class Case:
                     path.unlink()
         fill(self.root, b"old", extra="old")
         settle(self.root)
+        if self.linked:
+            settle(self.outside)
 
     def run(self, **hooks: Callable[[int, str], None]) -> list[str]:
         volume = Stepping(**hooks)
@@ -106,6 +108,21 @@ class Case:
         if kind is OutcomeKind.COMPLETED:
             self.reset()
         return kind
+
+
+    def ended_without(self, *places: bytes) -> None:
+        """Check that all but these places are new and these are old; make all old again."""
+        expected = {path: told for path, told in self.new.items() if not within(path, places)}
+        expected |= {path: told for path, told in self.old.items() if within(path, places)}
+        found = tree(self.root)
+        assert found == expected
+        outcome_release(root=self.root, operation=OPERATION, links=self.links)
+        assert not list(self.root.rglob(".savepoint"))
+        self.reset()
+
+
+def within(path: bytes, places: tuple[bytes, ...]) -> bool:
+    return any(path == place or path.startswith(place + b"/") for place in places)
 
 
 @pytest.fixture(params=["bound", "linked"])
@@ -168,3 +185,66 @@ def test_killed_at_any_step_all_places_are_old_or_new(case: Case) -> None:
     assert status == 0
     assert step > 120
     assert [kind for kind, _ in groupby(ends)] == [OutcomeKind.NONE, OutcomeKind.COMPLETED]
+
+
+def test_killed_at_any_step_of_recovering_all_places_are_new(case: Case) -> None:
+    step, status = 0, -signal.SIGKILL
+    while status == -signal.SIGKILL:
+        step += 1
+        assert in_child(lambda: case.run(before=dies_in_the_exchange(7))) == -signal.SIGKILL
+        status = in_child(lambda: case.recover(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        case.recover()
+        assert case.ended_as() is OutcomeKind.COMPLETED
+
+    assert status == 0
+    assert step > 40
+
+
+def test_killed_at_any_step_of_taking_back_all_places_are_old(case: Case) -> None:
+    """The last sync fails, when every name was exchanged; then it dies on the way back."""
+    syncs = case.run().count("sync_volume")
+    assert case.ended_as() is OutcomeKind.COMPLETED
+    seen = set()
+    step, status = 0, -signal.SIGKILL
+    while status == -signal.SIGKILL:
+        step += 1
+        hooks = {"before": fails_then_dies("sync_volume", syncs, steps_later=step)}
+        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
+        case.recover()
+        seen.add(case.ended_as())
+
+    assert status == 1  # the error itself
+    assert step > 40
+    assert seen == {OutcomeKind.COMPLETED, OutcomeKind.ROLLED_BACK}, "killed before the word `rollback` it goes forward"
+
+
+def test_failing_at_any_step_no_place_is_half_new(case: Case) -> None:
+    """What fails while a place is staged leaves that place as it was, and all else comes back."""
+    ends: list[OutcomeKind] = []
+    left = 0
+    for step in range(1, case.steps + 1):
+        said = failure_of(lambda: case.run(before=fails_at(step)))  # noqa: B023 - over by then
+        outcome = outcome_read(root=case.root, operation=OPERATION)
+        assert (said == "source_failed") is (outcome.kind is not OutcomeKind.COMPLETED)
+        stays = [warning.path for warning in outcome.summary.staying.kept] if outcome.summary else []
+        if stays:
+            left += 1
+            case.ended_without(*stays)
+        else:
+            case.recover()
+            ends.append(case.ended_as())
+            assert ends[-1] is outcome.kind
+    assert left > 20
+    assert [kind for kind, _ in groupby(ends)] == [OutcomeKind.NONE, OutcomeKind.ROLLED_BACK, OutcomeKind.COMPLETED]
+
+
+def dies_in_the_exchange(steps: int) -> Callable[[int, str], None]:
+    moved = 0
+
+    def act(_step: int, name: str) -> None:
+        nonlocal moved
+        moved += name in ("move", "exchange")
+        if moved == steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return act

@@ -26,9 +26,10 @@ from sidecar.restore.comparison import metadata_live
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove, root_lock
+from sidecar.restore.staying import staying_listed
 from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.tree import is_folder, status_at
-from sidecar.restore.workspace import PLACES, Workspace
+from sidecar.restore.workspace import PLACES, STAYING, Workspace
 
 _LEFT = b"left"
 _SUFFIX = b".place"
@@ -116,6 +117,8 @@ class _Opening:
                 reserved_leave(place, self._workspace.filesystem)
         elif not place.in_memory:
             self._places.away.append(place.path)
+        else:
+            self._tell_lost(place)
 
     def close(self) -> None:
         self._tree.close()
@@ -144,6 +147,15 @@ class _Opening:
                 workspace.parts[place] = part
                 return True
         return False
+
+
+    def _tell_lost(self, place: Place) -> None:
+        """Have the outcome say that a place was passed over."""
+        lost = (place.kind, place.path)
+        if lost not in staying_listed(self._workspace):
+            told = RecordWriter(self._workspace.list_continued(STAYING), self._workspace.filesystem)
+            told.add(place.kind.value.encode(), place.path)
+            told.flush()
 
 
 class _Part(Workspace):

@@ -249,9 +249,7 @@ def test_full_mounted_volume_stays_and_the_rest_is_restored(
 
         if packed == b"\0":
             write(maps / "filler", bytes(15 << 20))
-        summary = extract(
-            archive, limits=NO_RESERVE, on_progress=fill, before_exchange=lambda: stopped.append(1)
-        )
+        summary = extract(archive, limits=NO_RESERVE, on_progress=fill, before_exchange=lambda: stopped.append(1))
 
         assert {path.name for path in maps.iterdir()} == {"live", "filler"}
     assert (root / "level.dat").read_bytes() == b"new"

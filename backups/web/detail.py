@@ -52,6 +52,7 @@ STAYS = {
     "left_out": gettext_lazy("The backup did not take it"),
     "holds": gettext_lazy("It holds a file that stays"),
     "mounted": gettext_lazy("It is mounted from another volume"),
+    "linked_out": gettext_lazy("It is a link to a folder outside"),
 }
 WARNINGS_SHOWN = 200
 CONSISTENCIES = {

@@ -19,9 +19,13 @@ class WarningKind(enum.Enum):
     SKIPPED = "skipped"
     """A device, FIFO or socket: the archive does not have it."""
     MOUNTED = "mounted"
-    """Another volume, or a file, is mounted there: the archive has it, and a restore in place leaves it as it is."""
+    """A file, or a folder that this process cannot restore into, is mounted there: the archive has it. Of a restore: it
+    stays, and so does a folder at which a volume is mounted, whatever becomes of its content.
+    """
     LINKED_OUT = "linked_out"
-    """A symbolic link to something outside the tree: the archive has the link and not what it leads to."""
+    """A symbolic link to something outside the tree: the archive has the link and not what it leads to. Of a restore:
+    one that is followed and stays.
+    """
     LEFT_OUT = "left_out"
     """Of a restore: a path that the backup did not take, for whatever reason."""
     HOLDS = "holds"

@@ -2,8 +2,9 @@
 
 A line of the list `places` is a place: its kind, the device and inode of its folder, whether it is in memory only, its
 path, and for a link its text and the absolute path of its target; or `left` and the path of one that turned out to be
-unfit. It lasts until nothing of the extraction is left in any of them. A place's own workspace is `.savepoint/{operation}.place` in it: not the name of an operation, so that
-whoever has that folder as its data root lets it be.
+unfit. It lasts until nothing of the extraction is left in any of them. A place's own workspace is
+`.savepoint/{operation}.place` in it: not the name of an operation, so that a sidecar whose data root that folder is
+lets it be.
 
 When an extraction is to be brought to its end, a place may be *away*: nothing is mounted there, or not the volume with
 the workspace. Nothing is done in it then, and the extraction does not end before it is back. One that was in memory
@@ -147,7 +148,6 @@ class _Opening:
                 workspace.parts[place] = part
                 return True
         return False
-
 
     def _tell_lost(self, place: Place) -> None:
         """Have the outcome say that a place was passed over."""

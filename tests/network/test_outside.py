@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from provisions.models import Provision, ProvisionKind
 from tests.network.test_staying import Place, place, told  # noqa: F401  # a fixture among them
 from tests.services.require import program_require, unavailable
+from tests.sidecar_daemon.unprivileged import NOBODY
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -55,6 +58,80 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
         assert told(operation) == {name: "mounted"}
         assert (place.world / "maps/map").read_bytes() == b"played on"
     assert (place.world / "level.dat").read_bytes() == b"as it was"
+
+
+@pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_mounted_volume_comes_back_and_can_be_undone(place: Place, mode: str) -> None:
+    volume = place.file("maps/hidden").parent
+    with mounted("-t", "tmpfs", "-o", f"mode=755,uid={NOBODY}", "none", at=volume):
+        place.file("maps/map", b"as it was")
+        backup = place.create()
+        assert backup.warnings == []
+        place.file("level.dat", b"ruined")
+        place.file("maps/map", b"played on")
+        place.file("maps/built", b"played on")
+        assert place.stays(backup, mode) == []
+
+        assert told(place.restore(backup, mode)) == {}
+
+        assert (volume / "map").read_bytes() == b"as it was"
+        assert (place.world / "level.dat").read_bytes() == b"as it was"
+        assert (volume / "built").exists() is (mode == "overlay")
+        assert not (volume / ".savepoint").exists()
+
+        assert told(place.undo(backup)) == {}
+        assert (volume / "map").read_bytes() == (volume / "built").read_bytes() == b"played on"
+
+
+def followed(place: Place) -> Path:
+    """A folder outside that links may lead to."""
+    worlds = place.daemon.folder / "worlds"
+    (worlds / "map").mkdir(parents=True)
+    (worlds / "map" / "file").write_bytes(b"as it was")
+    for path in (worlds, worlds / "map", worlds / "map" / "file"):
+        os.chown(path, NOBODY, NOBODY)
+    (place.world / "map").symlink_to(worlds / "map")
+    place.daemon.stop()
+    place.daemon.follow_links_into = [str(worlds)]
+    place.daemon.start()
+    sidecar = Provision.objects.get(kind=ProvisionKind.SIDECAR)
+    sidecar.address = place.daemon.address
+    sidecar.save()
+    return worlds / "map"
+
+
+@pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
+def test_folder_behind_a_followed_link_comes_back_and_can_be_undone(place: Place) -> None:
+    folder = followed(place)
+    backup = place.create()
+    assert backup.warnings == []
+    (folder / "file").write_bytes(b"played on")
+    (folder / "built").write_bytes(b"played on")
+    assert place.stays(backup) == []
+
+    assert told(place.restore(backup)) == {}
+
+    assert (place.world / "map").is_symlink()
+    assert [path.name for path in folder.iterdir()] == ["file"]
+    assert (folder / "file").read_bytes() == b"as it was"
+
+    assert told(place.undo(backup)) == {}
+    assert (folder / "file").read_bytes() == (folder / "built").read_bytes() == b"played on"
+
+
+def test_followed_link_that_stays_is_named_with_its_reason(place: Place, client: Client) -> None:
+    backup = place.create()
+    folder = followed(place)
+    assert place.stays(backup) == ["map"]
+
+    operation = place.restore(backup)
+
+    assert told(operation) == {"map": "linked_out"}
+    assert list(folder.iterdir()) == []
+    client.force_login(place.shop.owner)
+    page = client.get(f"/orders/{place.shop.order.id}/operations/{operation.id}/").content.decode()
+    assert "It is a link to a folder outside" in page
 
 
 def test_new_folder_keeps_all_of_a_mounted_volume_and_what_is_locked_in_it(place: Place) -> None:

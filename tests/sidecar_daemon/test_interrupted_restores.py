@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ import pytest
 from sidecar_client.client import ExtractProgress, ExtractResult, OutcomeKind, SidecarClient
 from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
-from tests.sidecar_daemon.worlds import MIB, contents, endless_archive
+from tests.sidecar_daemon.worlds import MIB, endless_archive
+from tests.sidecar_restore.mounting import mounted
 
 pytestmark = pytest.mark.processes
 
@@ -146,12 +148,32 @@ def test_staging_ends_with_the_daemon_and_leaves_nothing(sent: Daemon) -> None:
     assert untouched(sent)
 
 
-@pytest.fixture
-def exchangeable(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
-    """A daemon with many live files, and an archive in scratch in which each of them is another."""
+@pytest.fixture(params=["one volume", "two volumes"])
+def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterator[Daemon]:
+    """A daemon with many live files, and an archive in scratch in which each of them is another. On two volumes, a
+    folder is mounted, and another is linked to.
+    """
     idle_daemon.drain_seconds = 0.0
-    for number in range(MANY):
-        (idle_daemon.world / f"{number}").write_bytes(b"new")
+    with ExitStack() as stack:
+        if request.param == "two volumes":
+            outside = idle_daemon.folder / "outside"
+            for folder in (idle_daemon.world / "mounted", outside):
+                folder.mkdir(parents=True)
+            stack.enter_context(mounted("-t", "tmpfs", "none", at=idle_daemon.world / "mounted"))
+            (idle_daemon.world / "linked").symlink_to(outside)
+            idle_daemon.follow_links_into = [str(outside)]
+        yield filled(idle_daemon)
+        idle_daemon.close()
+
+
+def places(daemon: Daemon) -> list[Path]:
+    """The folders that the files lie in."""
+    return [path for path in (daemon.world, *(daemon.world / name for name in ("linked", "mounted"))) if path.is_dir()]
+
+
+def filled(idle_daemon: Daemon) -> Daemon:
+    for folder, number in product(places(idle_daemon), range(MANY)):
+        (folder / f"{number}").write_bytes(b"new")
     idle_daemon.start()
     with (
         idle_daemon.client() as client,
@@ -161,16 +183,16 @@ def exchangeable(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
     ):
         for _ in stream:
             pass
-    for number in range(MANY):
-        (idle_daemon.world / f"{number}").write_bytes(b"old")
+    for folder, number in product(places(idle_daemon), range(MANY)):
+        (folder / f"{number}").write_bytes(b"old")
     return idle_daemon
 
 
 def versions(daemon: Daemon) -> set[bytes]:
     """What the live files hold; the journal stays beside them until the release."""
-    live = {path: content for path, (_, content) in contents(daemon.world).items() if b".savepoint" not in path}
-    assert len(live) == MANY
-    return set(live.values())
+    live = [path.read_bytes() for folder in places(daemon) for path in folder.iterdir() if path.is_file()]
+    assert len(live) == MANY * len(places(daemon))
+    return set(live)
 
 
 @contextmanager
@@ -186,7 +208,7 @@ def exchanging(daemon: Daemon, operation: str) -> Iterator[Future[ExtractResult]
 def test_an_exchange_ends_well_though_the_daemon_is_told_to_end(exchangeable: Daemon) -> None:
     with exchanging(exchangeable, any_operation()) as future:
         exchangeable.signal(signal.SIGTERM)
-        assert future.result(PATIENCE_SECONDS).files == MANY
+        assert future.result(PATIENCE_SECONDS).files == MANY * len(places(exchangeable))
     assert exchangeable.wait() == 0
     assert versions(exchangeable) == {b"new"}
 

@@ -42,11 +42,16 @@ class LinkRoots:
     def open(self, path: bytes) -> Target | None:
         """Open a folder at or below one of the roots by its absolute path, None when there is none."""
         for root in self._roots:
-            if path != root and not path.startswith(root + b"/"):
+            below = path[len(root) + 1 :]
+            if path != root and (not path.startswith(root + b"/") or not _is_plain(below)):
                 continue
             with contextlib.suppress(OSError):
-                return Target(_open_below(root, path[len(root) + 1 :]), path)
+                return Target(_open_below(root, below), path)
         return None
+
+
+def _is_plain(path: bytes) -> bool:
+    return not any(name in (b"", b".", b"..") for name in path.split(b"/"))
 
 
 def _open_below(root: bytes, path: bytes) -> int:

@@ -6,12 +6,14 @@ that holds it has a mount point or a link: that name is never exchanged itself.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from sidecar.archive.report import WarningKind
+from sidecar.restore.failures import at_entry
 from sidecar.restore.tree import Tree
 
 
@@ -104,8 +106,17 @@ class Places:
         return self._met(self.parts, path, name, at)
 
     def is_top(self, path: bytes) -> bool:
-        """Whether the reserved name in a folder is that of a place."""
-        return not path or any(part.path == path for part in self.parts)
+        """Whether the reserved name in a folder is that of a place, or may be that of one that is mounted twice."""
+        return not path or path in self.left or any(part.path == path for part in self.parts)
+
+    def require_unmoved(self, tree: PlacedTree) -> None:
+        """Raise EntryFailed unless every part still begins where it was found."""
+        for part in self.parts:
+            with at_entry(part.path):
+                at, name = tree.parent(part.path)
+                found = self.linked(part.path, name, at=at)
+                if found is None or (not part.link and not os.path.samestat(os.fstat(part.fd), _status(name, at))):
+                    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     def left_at(self, path: bytes) -> WarningKind | None:
         """Why a path stays with all below it, if it is a part that is left."""
@@ -196,6 +207,10 @@ class PlacedTree:
         if part.path not in self._trees:
             self._trees[part.path] = Tree(part.fd)
         return self._trees[part.path]
+
+
+def _status(name: bytes, at: int) -> os.stat_result:
+    return os.stat(name, dir_fd=at, follow_symlinks=False)
 
 
 def _is_within(path: bytes, folder: bytes) -> bool:

@@ -95,7 +95,10 @@ class _Planning:
         self.kept = 0
 
     def compare(self) -> None:
-        """Write the steps for everything below every folder that both sides have."""
+        """Write the steps for everything below every folder that both sides have. What was staged for a place must go
+        there, and not where its name leads by now.
+        """
+        self._places.require_unmoved(self._live)
         with self._workspace.list_read(b"merged") as merged:
             for *_, path in records_read(merged, self._merged):
                 with at_entry(path):

@@ -12,6 +12,7 @@ import pytest
 
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.archive.report import WarningKind
+from sidecar.errors import SourceFailed
 from sidecar.places.links import LinkRoots
 from sidecar.preview import ChangeKind, Page, Preview, restore_preview
 from sidecar.restore.extraction import ExtractSummary, Mode, archive_extract
@@ -68,7 +69,12 @@ class Linked:
             links=self.links,
         )
 
-    def restore(self, mode: Mode = Mode.REPLACE, archive: Path | None = None) -> ExtractSummary:
+    def restore(
+        self,
+        mode: Mode = Mode.REPLACE,
+        archive: Path | None = None,
+        before_exchange: Callable[[], None] = lambda: None,
+    ) -> ExtractSummary:
         return archive_extract(
             archive=archive or self.archive,
             listing=self.listing if archive is None else None,
@@ -77,6 +83,7 @@ class Linked:
             mode=mode,
             on_progress=lambda _: None,
             cancelled=lambda: False,
+            before_exchange=before_exchange,
             links=self.links,
         )
 
@@ -370,3 +377,44 @@ def test_deep_folder_below_a_followed_link_is_found_again(linked: Linked) -> Non
 
     packed = linked.packed()
     assert packed["z"] == packed["link/zz"] == "file"
+
+
+@pytest.mark.parametrize("path", ["../forbidden", "a/../../forbidden", "a/.", "a//deep", "a/", "/../forbidden"])
+def test_target_of_a_journal_cannot_climb_out(linked: Linked, path: str) -> None:
+    assert linked.links.open(os.fsencode(f"{linked.worlds}/{path}")) is None
+
+
+def remove_its_folder(linked: Linked) -> None:
+    (linked.root / "folder").rename(linked.root / "renamed")
+
+
+def lead_elsewhere(linked: Linked) -> None:
+    (linked.root / "folder" / "link").unlink()
+    (linked.root / "folder" / "link").symlink_to(linked.forbidden)
+
+
+def remove_link(linked: Linked) -> None:
+    (linked.root / "folder" / "link").unlink()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+@pytest.mark.parametrize("change", [remove_its_folder, lead_elsewhere, remove_link])
+def test_link_that_is_swapped_during_a_restore_ends_it_with_nothing_touched(
+    linked: Linked, change: Callable[[Linked], None], *, writable: bool
+) -> None:
+    (linked.root / "folder").mkdir()
+    (linked.root / "folder" / "link").symlink_to(linked.worlds / "a")
+    if not writable:
+        write(linked.worlds / "a" / ".savepoint", b"a file, so that this stays")
+    linked.backup()
+    write(linked.worlds / "a" / "map", b"played on")
+    write(linked.root / "level.dat", b"played on")
+    before = snapshot(linked.worlds), snapshot(linked.forbidden)
+
+    with pytest.raises(SourceFailed) as failure:
+        linked.restore(before_exchange=lambda: change(linked))
+
+    assert failure.value.params["path"] in ("folder/link", "folder")
+    assert (snapshot(linked.worlds), snapshot(linked.forbidden)) == before
+    assert (linked.root / "level.dat").read_bytes() == b"played on"
+    assert not (linked.root / ".savepoint").exists()

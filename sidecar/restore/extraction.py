@@ -45,7 +45,7 @@ from sidecar.restore.reserved import (
 from sidecar.restore.room import Rooms
 from sidecar.restore.staying import left_out_read, staying_read
 from sidecar.restore.tree import status_at
-from sidecar.restore.workspace import Workspace
+from sidecar.restore.workspace import PLACES, Workspace
 
 __all__ = [
     "ExtractProgress",
@@ -219,6 +219,8 @@ def _recover_one(root_fd: int, workspace: Workspace, links: LinkRoots) -> Outcom
         try:
             journal = Journal.open(at=workspace.fd, filesystem=workspace.filesystem)
             running = journal is not None and journal.state in (State.COMMITTED, State.ROLLING_BACK)
+            if running and journal and journal.places and not workspace.has_list(PLACES):
+                raise SourceFailed("the list of an extraction's places is missing")
             places = opened.enter_context(contextlib.closing(parts_open(workspace, root_fd, links, running=running)))
             if journal is None or journal.state is State.STAGING:
                 with contextlib.suppress(OSError):  # it keeps nobody from anything

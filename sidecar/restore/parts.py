@@ -24,6 +24,7 @@ from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import metadata_live
+from sidecar.restore.failures import at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove, root_lock
@@ -139,15 +140,21 @@ class _Opening:
             return None
 
     def _open_part(self, place: Place) -> bool:
+        """Whether the workspace is there. One that cannot be looked at keeps an exchange from its end."""
         workspace = self._workspace
-        with contextlib.suppress(OSError, SidecarError):
-            reserved_fd = workspace.opened.enter_context(reserved_opened(place.fd))
-            if reserved_fd is not None:
+        try:
+            with at_entry(place.path):
+                reserved_fd = workspace.opened.enter_context(reserved_opened(place.fd))
+                if reserved_fd is None or not is_folder(workspace.name + _SUFFIX, at=reserved_fd):
+                    return False
                 part = _Part(place, reserved_fd, workspace)
-                workspace.opened.callback(part.close)
-                workspace.parts[place] = part
-                return True
-        return False
+        except (OSError, SidecarError):
+            if self._running:
+                raise
+            return False
+        workspace.opened.callback(part.close)
+        workspace.parts[place] = part
+        return True
 
     def _tell_lost(self, place: Place) -> None:
         """Have the outcome say that a place was passed over."""

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from sidecar_client.client import ExtractProgress, ExtractResult, OutcomeKind, SidecarClient
-from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable
+from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable, SourceFailed
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
 from tests.sidecar_daemon.worlds import MIB, endless_archive
-from tests.sidecar_restore.mounting import mounted
+from tests.sidecar_restore.mounting import mount, mounted, unmount
 
 pytestmark = pytest.mark.processes
 
@@ -156,10 +156,10 @@ def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterato
     idle_daemon.drain_seconds = 0.0
     with ExitStack() as stack:
         if request.param == "two volumes":
-            outside = idle_daemon.folder / "outside"
-            for folder in (idle_daemon.world / "mounted", outside):
+            outside, volume = (idle_daemon.folder / name for name in ("outside", "volume"))
+            for folder in (idle_daemon.world / "mounted", outside, volume):
                 folder.mkdir(parents=True)
-            stack.enter_context(mounted("-t", "tmpfs", "none", at=idle_daemon.world / "mounted"))
+            stack.enter_context(mounted("--bind", volume, at=idle_daemon.world / "mounted"))
             (idle_daemon.world / "linked").symlink_to(outside)
             idle_daemon.follow_links_into = [str(outside)]
         yield filled(idle_daemon)
@@ -223,3 +223,27 @@ def test_a_daemon_killed_while_exchanging_brings_it_to_an_end_when_it_is_back(ex
         outcome = client.extract_outcome()
     expected = {OutcomeKind.COMPLETED: {b"new"}, OutcomeKind.ROLLED_BACK: {b"old"}}
     assert versions(exchangeable) == expected[outcome.kind]
+
+
+@pytest.mark.parametrize("exchangeable", ["two volumes"], indirect=True)
+def test_a_daemon_whose_volume_is_away_names_it_and_ends_the_exchange_when_it_is_back(exchangeable: Daemon) -> None:
+    operation = any_operation()
+    mount_point = exchangeable.world / "mounted"
+    with exchanging(exchangeable, operation) as future:
+        exchangeable.kill()
+        struck = type(future.exception(PATIENCE_SECONDS)) is SidecarUnavailable
+    unmount(mount_point)
+    exchangeable.start()
+    for asking in (any_operation(), operation) if struck else ():
+        with exchangeable.client(asking) as client, pytest.raises(SourceFailed) as failure:
+            extract(client)
+        assert failure.value.params == {"path": "mounted", "errno": "ENODEV"}
+    mount("--bind", exchangeable.folder / "volume", at=mount_point)
+    with exchangeable.client(operation) as client:
+        if struck:
+            assert client.extract_outcome().error_params == {"path": "mounted", "errno": "ENODEV"}
+            assert extract(client).files == MANY * 3
+        assert client.extract_outcome().kind is OutcomeKind.COMPLETED
+        client.extract_release()
+    assert versions(exchangeable) == {b"new"}
+    assert not (mount_point / ".savepoint").exists()

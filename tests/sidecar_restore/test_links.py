@@ -418,3 +418,68 @@ def test_link_that_is_swapped_during_a_restore_ends_it_with_nothing_touched(
     assert (snapshot(linked.worlds), snapshot(linked.forbidden)) == before
     assert (linked.root / "level.dat").read_bytes() == b"played on"
     assert not (linked.root / ".savepoint").exists()
+
+
+@pytest.fixture
+def spread(linked: Linked) -> Iterator[Linked]:
+    """Ordinary, mounted and followed folders with the same files."""
+    (linked.root / "link").symlink_to(linked.worlds / "a")
+    for folder in ("folder", "mount"):
+        (linked.root / folder).mkdir()
+    with mounted("-t", "tmpfs", "-o", "mode=755", "none", at=linked.root / "mount"):
+        for folder in ("folder", "mount", "link"):
+            for name in ("changed", "same", "file to folder", "sub/gone", "folder to file/file", "gone/file"):
+                write(linked.root / folder / name, b"as it was")
+        yield linked
+
+
+def played_on(top: Path) -> None:
+    write(top / "changed", b"played on")
+    write(top / "new/file", b"played on")
+    (top / "file to folder").unlink()
+    write(top / "file to folder" / "file")
+    for name in ("sub/gone", "folder to file/file"):
+        (top / name).unlink()
+    (top / "folder to file").rmdir()
+    write(top / "folder to file")
+    os.mkfifo(top / "pipe")
+
+
+def links_it(linked: Linked) -> None:
+    (linked.root / "link").unlink()
+
+
+def file_instead(linked: Linked) -> None:
+    links_it(linked)
+    write(linked.root / "link")
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("also", [nothing_instead, links_it, file_instead])
+def test_preview_agrees_with_the_restore_over_all_places(
+    spread: Linked, mode: Mode, also: Callable[[Linked], None]
+) -> None:
+    linked = spread
+    linked.backup()
+    for folder in ("folder", "mount", "link"):
+        played_on(linked.root / folder)
+    also(linked)
+    before = everything(linked)
+    said = linked.preview(mode)
+
+    summary = linked.restore(mode)
+
+    after = everything(linked)
+    assert said.added == len(after.keys() - before.keys())
+    assert summary.removed == said.removed == len(before.keys() - after.keys())
+    stays = {change.path for change in said.changes if change.kind is ChangeKind.STAYS}
+    assert stays == {warning.path for warning in summary.staying.kept}
+    assert linked.preview(mode).changes == tuple(change for change in said.changes if change.kind is ChangeKind.STAYS)
+
+
+def everything(linked: Linked) -> dict[bytes, tuple[object, ...]]:
+    """The data, with what is behind the link."""
+    found = live(linked.root)
+    if (linked.root / "link").is_symlink():
+        found |= {b"link/" + path: told for path, told in snapshot(linked.root / "link").items()}
+    return found

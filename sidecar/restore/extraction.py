@@ -1,8 +1,9 @@
 """Extracts an archive into a data root so that the live data is wholly old or wholly new, whatever happens on the way.
 
 1. The archive is compared with the live data (`comparison`), and what differs is staged in
-   `.savepoint/{operation}/new/` on the root's own volume (`stage`); then the steps are written down (`plan`). Until the
-   journal's commit record is on the disk nothing live was touched, and any failure removes the whole folder.
+   `.savepoint/{operation}/new/` on the root's own volume, and for each other place in that place (`sidecar.places`,
+   `parts`; `stage`); then the steps are written down (`plan`). Until the journal's commit record is on the disk nothing
+   live was touched, and any failure removes the whole folder.
 2. Names are exchanged one by one, and metadata is set where nothing else differs (`exchange`). A crash is carried
    forward by `extractions_recover`; an error takes everything back. Live folders keep their inodes, so that mounts and
    open handles stay right.

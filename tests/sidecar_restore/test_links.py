@@ -1,105 +1,22 @@
 """Links that are followed: only to folders below the roots that the operator names, and never anywhere else."""
 
+# ruff: noqa: F811 - a fixture is found by its name
+
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.archive.report import WarningKind
-from sidecar.errors import SourceFailed
-from sidecar.places.links import LinkRoots
-from sidecar.preview import ChangeKind, Page, Preview, restore_preview
-from sidecar.restore.extraction import ExtractSummary, Mode, archive_extract
-from tests.sidecar_daemon.daemon import any_operation
+from sidecar.preview import ChangeKind
+from sidecar.restore.extraction import Mode
 from tests.sidecar_restore.archives import compressed, member
+from tests.sidecar_restore.linked import Linked, linked, told  # noqa: F401  # a fixture among them
 from tests.sidecar_restore.mounting import mounted, remounted
 from tests.sidecar_restore.trees import live, snapshot, write
-
-
-@dataclass
-class Linked:
-    """A data root, a root for links beside it, and a folder that nothing may reach."""
-
-    root: Path
-    worlds: Path
-    forbidden: Path
-    place: Path
-
-    @property
-    def links(self) -> LinkRoots:
-        return LinkRoots([self.worlds])
-
-    @property
-    def archive(self) -> Path:
-        return self.place / "a.tar.gz"
-
-    @property
-    def listing(self) -> Path:
-        return self.place / "a.listing"
-
-    def backup(self, on_progress: Callable[[PackProgress], None] = lambda _: None) -> PackResult:
-        with self.archive.open("wb") as sink, self.listing.open("wb") as listing:
-            return tree_pack(
-                root=self.root,
-                sink=sink,
-                on_progress=on_progress,
-                cancelled=lambda: False,
-                listing=listing,
-                links=self.links,
-            )
-
-    def packed(self) -> dict[str, str]:
-        """The members, with their kinds."""
-        with tarfile.open(self.archive) as tar:
-            return {m.name: "folder" if m.isdir() else "link" if m.issym() else "file" for m in tar}
-
-    def preview(self, mode: Mode = Mode.REPLACE) -> Preview:
-        return restore_preview(
-            root=self.root,
-            listing=[self.listing.read_bytes()],
-            mode=mode,
-            page=Page(after=b"", limit=1000),
-            check=lambda: None,
-            links=self.links,
-        )
-
-    def restore(
-        self,
-        mode: Mode = Mode.REPLACE,
-        archive: Path | None = None,
-        before_exchange: Callable[[], None] = lambda: None,
-    ) -> ExtractSummary:
-        return archive_extract(
-            archive=archive or self.archive,
-            listing=self.listing if archive is None else None,
-            root=self.root,
-            operation=any_operation(),
-            mode=mode,
-            on_progress=lambda _: None,
-            cancelled=lambda: False,
-            before_exchange=before_exchange,
-            links=self.links,
-        )
-
-
-@pytest.fixture
-def linked(place: Path, root: Path) -> Linked:
-    write(root / "level.dat", b"level")
-    worlds, forbidden = place / "worlds", place / "forbidden"
-    write(worlds / "a" / "map", b"as it was")
-    write(worlds / "a" / "deep" / "map", b"as it was")
-    write(forbidden / "secret", b"secret")
-    return Linked(root, worlds, forbidden, place)
-
-
-def told(result: PackResult) -> dict[bytes, WarningKind]:
-    return {warning.path: warning.kind for warning in result.warnings}
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -241,57 +158,6 @@ def test_link_to_a_file_is_a_link_and_told(linked: Linked) -> None:
     assert linked.packed()["link"] == "link"
 
 
-def link_elsewhere(linked: Linked) -> None:
-    (linked.root / "link").symlink_to(linked.forbidden)
-
-
-def folder_instead(linked: Linked) -> None:
-    write(linked.root / "link" / "ordinary", b"ordinary")
-
-
-def nothing_instead(_: Linked) -> None:
-    pass
-
-
-@pytest.mark.parametrize("swap", [link_elsewhere, folder_instead, nothing_instead])
-def test_link_that_is_swapped_during_a_backup_leads_nowhere_else(
-    linked: Linked, swap: Callable[[Linked], None]
-) -> None:
-    (linked.root / "link").symlink_to(linked.worlds / "a")
-    swapped: list[int] = []
-
-    def on_progress(_: PackProgress) -> None:
-        if not swapped:
-            swapped.append(1)
-            (linked.root / "link").unlink()
-            swap(linked)
-
-    linked.backup(on_progress)
-
-    assert swapped
-    assert not any("secret" in name for name in linked.packed())
-
-
-@pytest.mark.parametrize("swap", [link_elsewhere, folder_instead, nothing_instead])
-def test_where_no_link_is_any_more_an_ordinary_folder_comes_back(
-    linked: Linked, swap: Callable[[Linked], None]
-) -> None:
-    (linked.root / "link").symlink_to(linked.worlds / "a")
-    linked.backup()
-    (linked.root / "link").unlink()
-    swap(linked)
-    before = snapshot(linked.worlds), snapshot(linked.forbidden)
-    said = linked.preview()
-
-    summary = linked.restore()
-
-    assert (said.stays, said.removed) == (0, summary.removed)
-    assert not (linked.root / "link").is_symlink()
-    assert sorted(path.name for path in (linked.root / "link").iterdir()) == ["deep", "map"]
-    assert (snapshot(linked.worlds), snapshot(linked.forbidden)) == before
-    assert not linked.preview().changes
-
-
 def test_link_that_the_backup_has_as_a_link_is_exchanged_itself(linked: Linked) -> None:
     """A backup of a time before links were followed."""
     (linked.root / "link").symlink_to(linked.worlds / "a")
@@ -382,104 +248,3 @@ def test_deep_folder_below_a_followed_link_is_found_again(linked: Linked) -> Non
 @pytest.mark.parametrize("path", ["../forbidden", "a/../../forbidden", "a/.", "a//deep", "a/", "/../forbidden"])
 def test_target_of_a_journal_cannot_climb_out(linked: Linked, path: str) -> None:
     assert linked.links.open(os.fsencode(f"{linked.worlds}/{path}")) is None
-
-
-def remove_its_folder(linked: Linked) -> None:
-    (linked.root / "folder").rename(linked.root / "renamed")
-
-
-def lead_elsewhere(linked: Linked) -> None:
-    (linked.root / "folder" / "link").unlink()
-    (linked.root / "folder" / "link").symlink_to(linked.forbidden)
-
-
-def remove_link(linked: Linked) -> None:
-    (linked.root / "folder" / "link").unlink()
-
-
-@pytest.mark.parametrize("writable", [True, False])
-@pytest.mark.parametrize("change", [remove_its_folder, lead_elsewhere, remove_link])
-def test_link_that_is_swapped_during_a_restore_ends_it_with_nothing_touched(
-    linked: Linked, change: Callable[[Linked], None], *, writable: bool
-) -> None:
-    (linked.root / "folder").mkdir()
-    (linked.root / "folder" / "link").symlink_to(linked.worlds / "a")
-    if not writable:
-        write(linked.worlds / "a" / ".savepoint", b"a file, so that this stays")
-    linked.backup()
-    write(linked.worlds / "a" / "map", b"played on")
-    write(linked.root / "level.dat", b"played on")
-    before = snapshot(linked.worlds), snapshot(linked.forbidden)
-
-    with pytest.raises(SourceFailed) as failure:
-        linked.restore(before_exchange=lambda: change(linked))
-
-    assert failure.value.params["path"] in ("folder/link", "folder")
-    assert (snapshot(linked.worlds), snapshot(linked.forbidden)) == before
-    assert (linked.root / "level.dat").read_bytes() == b"played on"
-    assert not (linked.root / ".savepoint").exists()
-
-
-@pytest.fixture
-def spread(linked: Linked) -> Iterator[Linked]:
-    """Ordinary, mounted and followed folders with the same files."""
-    (linked.root / "link").symlink_to(linked.worlds / "a")
-    for folder in ("folder", "mount"):
-        (linked.root / folder).mkdir()
-    with mounted("-t", "tmpfs", "-o", "mode=755", "none", at=linked.root / "mount"):
-        for folder in ("folder", "mount", "link"):
-            for name in ("changed", "same", "file to folder", "sub/gone", "folder to file/file", "gone/file"):
-                write(linked.root / folder / name, b"as it was")
-        yield linked
-
-
-def played_on(top: Path) -> None:
-    write(top / "changed", b"played on")
-    write(top / "new/file", b"played on")
-    (top / "file to folder").unlink()
-    write(top / "file to folder" / "file")
-    for name in ("sub/gone", "folder to file/file"):
-        (top / name).unlink()
-    (top / "folder to file").rmdir()
-    write(top / "folder to file")
-    os.mkfifo(top / "pipe")
-
-
-def links_it(linked: Linked) -> None:
-    (linked.root / "link").unlink()
-
-
-def file_instead(linked: Linked) -> None:
-    links_it(linked)
-    write(linked.root / "link")
-
-
-@pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("also", [nothing_instead, links_it, file_instead])
-def test_preview_agrees_with_the_restore_over_all_places(
-    spread: Linked, mode: Mode, also: Callable[[Linked], None]
-) -> None:
-    linked = spread
-    linked.backup()
-    for folder in ("folder", "mount", "link"):
-        played_on(linked.root / folder)
-    also(linked)
-    before = everything(linked)
-    said = linked.preview(mode)
-
-    summary = linked.restore(mode)
-
-    after = everything(linked)
-    assert said.added == len(after.keys() - before.keys())
-    assert summary.removed == said.removed == len(before.keys() - after.keys())
-    stays = {change.path for change in said.changes if change.kind is ChangeKind.STAYS}
-    assert stays == {warning.path for warning in summary.staying.kept}
-    assert linked.preview(mode).changes == tuple(change for change in said.changes if change.kind is ChangeKind.STAYS)
-
-
-def everything(linked: Linked) -> dict[bytes, tuple[object, ...]]:
-    """The data, with what is behind the link."""
-    found = live(linked.root)
-    if (linked.root / "link").is_symlink():
-        found |= {b"link/" + path: told for path, told in snapshot(linked.root / "link").items()}
-    return found

@@ -1,6 +1,6 @@
 # Everything a person does with this checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test chaos lint bench lock proto messages screenshots
+.PHONY: help env demo serve test chaos lint bench lock proto messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +22,10 @@ $(VENV)/.installed: $(LOCKS) pyproject.toml
 
 demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVEPOINT_DEMO_EXIT=1: check and stop)
 	@exec $(BIN)/python manage.py demo
+
+serve: export SAVEPOINT_HOME := $(or $(SAVEPOINT_HOME),.serve)
+serve: env ## for developers: web server, worker and demo sidecars, reloading on change, logs on the screen; data in .serve/
+	@exec $(BIN)/python manage.py demo --reload
 
 test: env ## the whole suite, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.run

@@ -10,7 +10,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if sys.argv[1:2] == ["demo"]:
         # The demo asks for nothing: it makes the secrets of its own home before the settings are read.
-        from config.embedded import embedded_prepare
+        from demo.home import embedded_prepare
 
         embedded_prepare()
     from django.core.management import execute_from_command_line

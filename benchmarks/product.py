@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.proc import MIB, children_of, cpu_seconds, peak_begin, status_mib
-from config.demo.comparison import STAGING, archive_compare
+from demo.comparison import STAGING, archive_compare
 from tests.processes.portal import Portal
 
 POLL_SECONDS = 0.1

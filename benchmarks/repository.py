@@ -26,7 +26,7 @@ from benchmarks.repository_programs import SAVEPOINT, Program, Tool, programs_in
 from benchmarks.world import small_files
 from benchmarks.world_compare import trees_differ
 from benchmarks.world_database import database_check, database_grow, database_written
-from config.demo.world import DATABASE, world_evolve, world_generate
+from demo.world import DATABASE, world_evolve, world_generate
 
 SEED = 1
 DAYS = 7

@@ -17,8 +17,8 @@ from random import Random
 from benchmarks.figures import MEDIA, US, Figures, folder_made
 from benchmarks.proc import peak_begin, status_mib
 from benchmarks.report import Report
-from config.demo.comparison import archive_compare
-from config.demo.world import world_generate
+from demo.comparison import archive_compare
+from demo.world import world_generate
 from sidecar.archive.pack import tree_pack
 from sidecar.restore.extraction import Mode, archive_extract, outcome_release
 

@@ -25,8 +25,8 @@ from benchmarks.scale_browser import Browser
 from benchmarks.scale_pages import TIMES, US, Pages, Place, Request, version_forgotten
 from benchmarks.scale_server import SERVER
 from common.keyring import kek_generate
-from config.demo.processes import Child
-from config.private_files import private_keep
+from common.private_files import private_keep
+from demo.processes import Child
 from tests.processes.portal import port_free, seed_run
 from tests.processes.waiting import wait_until
 from tests.services.postgres import postgres

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from config.demo.processes import Program
+from demo.processes import Program
 
 SERVER = Program("web", ("-m", "benchmarks.scale_server"))
 TIMING = "Server-Timing"

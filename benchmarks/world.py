@@ -1,4 +1,4 @@
-"""Trees to measure on beside the demo's world (`config/demo/world.py`): many small files, and a very large tree."""
+"""Trees to measure on beside the demo's world (`demo/world.py`): many small files, and a very large tree."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 
-from config.demo.world_files import block_rows
+from demo.world_files import block_rows
 
 INSERT = "insert into co_block values(?, ?, ?, ?, ?, ?, ?)"
 ROWS_PER_COMMIT = 100

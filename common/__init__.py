@@ -1,1 +1,1 @@
-"""Plumbing that knows no app: errors, states, locks, the queue, keys, idempotency, the API shape of errors."""
+"""Plumbing that knows no app: errors, states, locks, the queue, keys, idempotency, private files, the API's errors."""

@@ -18,11 +18,17 @@ _READ_ONLY: Final = "25006"
 """PostgreSQL's word of a server that may only be read, such as a standby; its class is that of mistakes of ours."""
 _SQLITE_MISTAKE: Final = "SQLITE_ERROR"
 """SQLite's word of a statement that is wrong, such as one that names no table; its class is that of a full disk."""
+_SQLITE_DISK: Final = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_SHMSIZE")
+"""SQLite's words of a disk that is full or may only be read; longer ones begin with them."""
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def dependency_error(failure: BaseException | None) -> ApplicationError | None:
     """The error of the dependency whose absence made this failure, or None when it has another cause."""
+    if failure is None:
+        return None
+    if getattr(failure.__cause__, "sqlite_errorname", "").startswith(_SQLITE_DISK):
+        return PortalDiskUnwritable()
     if isinstance(failure, DatabaseError | InterfaceError) and _database_is_away(failure):
         return DatabaseUnavailable()
     if isinstance(failure, RedisError):

@@ -6,11 +6,14 @@ of django-q2 are pickles signed with SECRET_KEY, so nothing but ids ever goes in
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from django.db import transaction
 from django_q.brokers import get_broker
 from django_q.tasks import async_task
+
+log = logging.getLogger(__name__)
 
 
 def bell_ring(task: str, *ids: UUID) -> None:
@@ -28,7 +31,10 @@ def bell_ring(task: str, *ids: UUID) -> None:
 
 def bell_ring_now(task: str, *ids: UUID) -> None:
     """Put the bell on the queue at once."""
-    async_task(task, *(str(value) for value in ids))
+    named = [str(value) for value in ids]
+    async_task(task, *named)
+    if named:
+        log.info("enqueued %s %s", task, " ".join(named))
 
 
 def bells_waiting() -> int:

@@ -108,7 +108,7 @@ CACHES = {
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": ENVIRONMENT.redis_url}
         if ENVIRONMENT.redis_url
         else {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "BACKEND": "common.database_cache.DatabaseCache",
             "LOCATION": "savepoint_cache",
             # Culling would forget who was throttled.
             "OPTIONS": {"MAX_ENTRIES": 100_000},

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 
 from backups.api.assets import DownloadResponse
 from config.web_server import STALLED_SECONDS
@@ -35,12 +36,23 @@ logger = logging.getLogger(__name__)
 
 async def run_in(pool: Executor, work: Callable[[], T]) -> T:
     """The result of a blocking call. The call is never left running behind the back of a caller that is cancelled."""
-    running = asyncio.get_running_loop().run_in_executor(pool, work)
+    running = asyncio.get_running_loop().run_in_executor(pool, partial(_work, work))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait({running})
         raise
+
+
+def _work(work: Callable[[], T]) -> T:
+    """The call; its thread keeps no connection to the database for longer than a request may.
+
+    Django closes those of the thread that ends a response, which need not be the one that began it.
+    """
+    try:
+        return work()
+    finally:
+        close_old_connections()
 
 
 class Stream:

@@ -7,6 +7,7 @@ A connection costs a coroutine. Headers, bodies and readers have deadlines: gran
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import resource
 import signal
@@ -22,7 +23,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from config.leash import leash_wear
+from common.leash import leash_wear
+
+log = logging.getLogger(__name__)
 
 PROCESSES = 2
 CONNECTIONS = 4096
@@ -122,4 +125,5 @@ def _application(*, parent: int) -> Callable[..., Any]:
     leash_wear(signal.SIGKILL, parent=parent)
     application = import_string("config.wsgi.application")
     front: Callable[..., Any] = import_string("config.front.Front")(application)
+    log.info("web process %d is ready", os.getpid())
     return front

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sidecar.archive.scan import RESERVED_FOLDER
 from sidecar.errors import Refused, SourceFailed
+from sidecar_client.contract import RESERVED_FOLDER
 
 DATA: Final = "/data"
 SCRATCH: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder

@@ -8,7 +8,7 @@ from sidecar.archive.pack import PackProgress, PackWarning, WarningKind
 from sidecar.compressing import Packed
 from sidecar.game.game import Consistency
 from sidecar.game.server import Control
-from sidecar.preview import ChangeKind, Preview
+from sidecar.preview.changes import ChangeKind, Preview
 from sidecar.restore.extraction import (
     ExtractProgress,
     ExtractSummary,
@@ -43,6 +43,8 @@ _WARNING_KINDS: Final = {
     WarningKind.SKIPPED: wire.Warning.KIND_SKIPPED,
     WarningKind.LEFT_OUT: wire.Warning.KIND_LEFT_OUT,
     WarningKind.HOLDS: wire.Warning.KIND_HOLDS,
+    WarningKind.FIXED: wire.Warning.KIND_FIXED,
+    WarningKind.COMPANION: wire.Warning.KIND_COMPANION,
     WarningKind.MOUNTED: wire.Warning.KIND_MOUNTED,
     WarningKind.LINKED_OUT: wire.Warning.KIND_LINKED_OUT,
 }

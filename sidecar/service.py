@@ -17,7 +17,7 @@ from sidecar.files import Files
 from sidecar.game.game import Game
 from sidecar.paths import require_data_root, scratch_name
 from sidecar.places.links import LinkRoots
-from sidecar.previewing import Previews
+from sidecar.preview.calls import Previews
 from sidecar.replies import CONTROLS, MODES, compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.restore.outcomes import Mode
 from sidecar.scratch import Scratch, free_bytes

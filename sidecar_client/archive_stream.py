@@ -26,6 +26,8 @@ _WARNING_KINDS: Final = {
     wire.Warning.KIND_HOLDS: WarningKind.HOLDS,
     wire.Warning.KIND_MOUNTED: WarningKind.MOUNTED,
     wire.Warning.KIND_LINKED_OUT: WarningKind.LINKED_OUT,
+    wire.Warning.KIND_FIXED: WarningKind.FIXED,
+    wire.Warning.KIND_COMPANION: WarningKind.COMPANION,
 }
 # What is not said, or not known, is the least that can be promised.
 _CONSISTENCIES: Final = {

@@ -18,6 +18,9 @@ DATA_BYTES: Final = 1 << 20
 MESSAGE_BYTES: Final = 8 << 20
 """The largest message either end takes."""
 
+RESERVED_FOLDER: Final = b".savepoint"
+"""The folder directly below the data root that restores work in: no archive holds it, and no call reaches it."""
+
 WORKER_NAME: Final = "worker.savepoint"
 """The name in the certificate of every worker. A sidecar takes calls over TLS from no other."""
 

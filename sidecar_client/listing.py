@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 
 from isal import igzip_lib, isal_zlib
 
+from sidecar_client.contract import RESERVED_FOLDER
 from sidecar_client.records import name_escape, name_unescape
 
 FILE: Final = b"f"
@@ -36,6 +37,7 @@ FOLDER: Final = b"d"
 SYMLINK: Final = b"l"
 HARD_LINK: Final = b"h"
 LEFT_OUT: Final = b"x"
+_VANISHED: Final = b"vanished"
 
 _VERSION: Final = 1
 _HEAD_LINE: Final = b"savepoint-listing %d %d\n"
@@ -58,7 +60,7 @@ _LARGEST_MODE: Final = 0o7777
 _TIMES_NS: Final = range(-(10**9 << 63), 10**9 << 63)
 # A component that is empty, `.` or `..`; and no name has a NUL.
 _NOT_PLAIN: Final = re.compile(rb"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
-_RESERVED: Final = re.compile(rb"\.savepoint(?:/|\Z)")
+_RESERVED: Final = re.compile(re.escape(RESERVED_FOLDER) + rb"(?:/|\Z)")
 
 
 class ListingDamaged(ValueError):
@@ -81,6 +83,11 @@ class Entry(NamedTuple):
     crc32: int
     path: bytes
     link: bytes
+
+    @property
+    def vanished(self) -> bool:
+        """Whether the archive lacks a path because it was gone before it was read: then it was not there."""
+        return self.kind == LEFT_OUT and self.link == _VANISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +164,14 @@ class Listing:
             yield entry
         raise ListingDamaged("The listing is cut.")
 
-    def left_out(self) -> Iterator[bytes]:
-        """The paths of the entries of kind `LEFT_OUT` alone: most lines need no parsing for that."""
+    def left_out(self) -> Iterator[Entry]:
+        """The entries of kind `LEFT_OUT` alone: most lines need no parsing for that."""
         for count, line in enumerate(self._lines):
             if line.startswith(_END):
                 self._end_check(line, count)
                 return
             if line.startswith(LEFT_OUT):
-                yield _entry(line).path
+                yield _entry(line)
         raise ListingDamaged("The listing is cut.")
 
     def _end_check(self, line: bytes, count: int) -> None:

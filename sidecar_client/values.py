@@ -84,6 +84,8 @@ class WarningKind(enum.StrEnum):
     HOLDS = "holds"
     MOUNTED = "mounted"
     LINKED_OUT = "linked_out"
+    FIXED = "fixed"
+    COMPANION = "companion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The whole suite, `python -m tests.run`: on SQLite, and what touches the database on PostgreSQL as well.
 
-Tests of the product's own processes mostly wait, so they run beside the others: first these, then PostgreSQL's.
+Tests of the product's own processes mostly wait, so they run beside the others; the half on PostgreSQL begins when the
+first of the two ends.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +27,7 @@ ON_BOTH_DATABASES = [
     "tests/web",
 ]
 PROCESSES, OTHERS = "processes", "not processes"
+AT_ONCE = 2
 
 
 def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None = None) -> int:
@@ -36,15 +39,14 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
     return subprocess.run(command, env=environ, check=False, stdout=output, stderr=output).returncode
 
 
-def beside(output: IO[str]) -> int:
-    """What runs beside the others; the status is the first one that is not 0."""
-    failed = pytest_run("-m", PROCESSES, output=output)
+def postgres_run(*, output: IO[str]) -> int:
+    """Run what touches the database on a PostgreSQL server of its own; one that is not there fails where it must be."""
     try:
         with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
-            return pytest_run(*ON_BOTH_DATABASES, database_url=server.url, output=output) or failed
+            return pytest_run(*ON_BOTH_DATABASES, database_url=server.url, output=output)
     except ProgramMissing as missing:
         print(f"not run on PostgreSQL: {missing}", file=output)
-        return failed or int(os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all")
+        return int(os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all")
 
 
 def main() -> int:
@@ -52,13 +54,20 @@ def main() -> int:
     chosen = sys.argv[1:]
     if chosen:
         return pytest_run(*chosen)
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output, ThreadPoolExecutor(1) as pool:
-        other = pool.submit(beside, output)
-        failed = pytest_run("-m", OTHERS)
-        failed_beside = other.result()
-        output.seek(0)
-        print(output.read())  # noqa: T201  # this is a command
-        return failed or failed_beside
+    with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:
+        beside, on_postgres = (
+            held.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")) for _ in range(2)
+        )
+        parts = [
+            pool.submit(pytest_run, "-m", OTHERS),
+            pool.submit(pytest_run, "-m", PROCESSES, output=beside),
+            pool.submit(postgres_run, output=on_postgres),
+        ]
+        statuses = [part.result() for part in parts]
+        for output in (beside, on_postgres):
+            output.seek(0)
+            print(output.read())  # noqa: T201  # this is a command
+        return next(filter(None, statuses), 0)
 
 
 if __name__ == "__main__":

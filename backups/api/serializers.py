@@ -53,7 +53,9 @@ class StaysSerializer(serializers.Serializer[Any]):
     """One path that a restore left as it was."""
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
-    reason = serializers.ChoiceField(choices=["unreadable", "skipped", "left_out", "holds", "mounted", "linked_out"])
+    reason = serializers.ChoiceField(
+        choices=["unreadable", "skipped", "left_out", "holds", "mounted", "linked_out", "fixed", "companion"]
+    )
 
 
 class OperationDetailSerializer(OperationSerializer):

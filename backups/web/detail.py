@@ -53,6 +53,8 @@ STAYS = {
     "holds": gettext_lazy("It holds a file that stays"),
     "mounted": gettext_lazy("It is mounted from another volume"),
     "linked_out": gettext_lazy("It is a link to a folder outside"),
+    "fixed": gettext_lazy("It is protected from changes"),
+    "companion": gettext_lazy("It belongs together with a file that stays"),
 }
 WARNINGS_SHOWN = 200
 CONSISTENCIES = {

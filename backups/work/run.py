@@ -46,6 +46,7 @@ def operation_answer(operation_id: UUID) -> None:
     try:
         with Lease(operation) as lease:
             WORK[operation.kind](operation, lease)
+        log.info("operation %s %s succeeded", operation.kind, operation.id)
     except FenceLost:
         log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
     except Drained:

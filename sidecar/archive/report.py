@@ -27,9 +27,13 @@ class WarningKind(enum.Enum):
     one that is followed and stays.
     """
     LEFT_OUT = "left_out"
-    """Of a restore: a path that the backup did not take, for whatever reason."""
+    """Of a restore: a path that was there and that the backup could not take."""
     HOLDS = "holds"
     """Of a restore: a folder that stays because of something in it."""
+    FIXED = "fixed"
+    """Of a restore: immutable, append-only, or in a folder that this process may not change."""
+    COMPANION = "companion"
+    """Of a restore: it belongs together with a file that stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.archive.report import WarningKind
 from sidecar.errors import Cancelled, SourceFailed
+from sidecar_client.contract import RESERVED_FOLDER
 
 if TYPE_CHECKING:
     from sidecar.places.places import Place, Places
-
-RESERVED_FOLDER: Final = b".savepoint"
 
 # What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
 DEPTH_MAX: Final = 4096

@@ -10,8 +10,9 @@ from sidecar.archive.report import WarningKind
 from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts, Origin
 from sidecar.places.places import Left, Place, Places
-from sidecar.restore.member_paths import RESERVED
-from sidecar.restore.tree import frozen_refused, status_at
+from sidecar.restore.fixed import is_frozen
+from sidecar.restore.tree import status_at
+from sidecar_client.contract import RESERVED_FOLDER
 
 _USED = os.R_OK | os.W_OK | os.X_OK
 NO_LINKS = LinkRoots()
@@ -65,7 +66,7 @@ class _Finding:
                 ]
         finally:
             os.close(fd)
-        return [before + name for name in sorted(names, reverse=True) if not (is_top and name == RESERVED)]
+        return [before + name for name in sorted(names, reverse=True) if not (is_top and name == RESERVED_FOLDER)]
 
     def _enters(self, path: bytes, at: int, name: bytes) -> bool:
         """Whether the walk goes into a folder or a link; one where a place begins is taken in before."""
@@ -116,11 +117,7 @@ def _is_usable(fd: int) -> bool:
     """Whether names in an open folder may be changed by this process, and its reserved name is free or ours."""
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY or not os.access(f"/proc/self/fd/{fd}", _USED, effective_ids=True):
         return False
-    reserved = status_at(RESERVED, at=fd)
+    reserved = status_at(RESERVED_FOLDER, at=fd)
     if reserved is not None and (not stat.S_ISDIR(reserved.st_mode) or reserved.st_uid != os.geteuid()):
         return False
-    try:
-        frozen_refused(fd)
-    except OSError:
-        return False
-    return True
+    return not is_frozen(fd)

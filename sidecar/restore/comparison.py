@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sidecar.places.places import Place, Places
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.failures import at_entry
+from sidecar.restore.fixed import is_frozen
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
@@ -131,14 +132,14 @@ class _Comparing:
         except OSError:
             return None, 0
         opened = os.fstat(fd)
-        if not self._may_be_same(member, opened):
+        if not self._may_be_same(member, opened) or not _can_be_set(member, opened, fd):
             os.close(fd)
             return None, 0
         return fd, _mark(opened)
 
     def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
         plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1
-        return plain and live.st_size == member.size and _is_settled(live) and _can_be_set(member, live)
+        return plain and live.st_size == member.size and _is_settled(live)
 
     def _taken(self, path: bytes) -> int:
         """What a live file takes, which its hard links in the archive say is to be staged after all."""
@@ -161,11 +162,15 @@ def _is_settled(live: os.stat_result) -> bool:
     return live.st_ctime_ns + tick <= time.time_ns()
 
 
-def _can_be_set(member: Member, live: os.stat_result) -> bool:
-    """Whether a live file has the archive's metadata, or can be given it: without being root only its owner may, and
-    must be able to open it once more afterwards.
+def _can_be_set(member: Member, live: os.stat_result, fd: int) -> bool:
+    """Whether an open live file has the archive's metadata, or can be given it: without being root only its owner may,
+    and must be able to open it once more afterwards; nobody changes an immutable or append-only one.
     """
-    if metadata_settable(member.metadata, live) == metadata_live(live) or os.geteuid() == 0:
+    if metadata_settable(member.metadata, live) == metadata_live(live):
+        return True
+    if is_frozen(fd):
+        return False
+    if os.geteuid() == 0:
         return True
     return live.st_uid == os.geteuid() and bool(member.metadata.mode & stat.S_IRUSR)
 

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 
+from sidecar.restore.fixed import is_frozen
 from sidecar.restore.tar_reader import Metadata
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -67,7 +68,7 @@ class Filesystem:
         """Set owner (as root only), permission bits and time of an open file or folder; the order keeps all three.
 
         Whatever is right already is not touched: it may not be ours to set. Nor may the time of a folder that belongs
-        to somebody else, which changes with every name in it: it is left.
+        to somebody else, which changes with every name in it, or of one that is immutable or append-only: it is left.
         """
         had = os.fstat(fd)
         if self._is_root and (had.st_uid, had.st_gid) != (metadata.uid, metadata.gid):
@@ -75,9 +76,12 @@ class Filesystem:
             had = os.fstat(fd)  # a new owner takes setuid and setgid away
         if stat.S_IMODE(had.st_mode) != metadata.mode:
             os.fchmod(fd, metadata.mode)
-        foreign = stat.S_ISDIR(had.st_mode) and had.st_uid != os.geteuid() and not self._is_root
-        if had.st_mtime_ns != metadata.mtime_ns and not foreign:
+        if had.st_mtime_ns != metadata.mtime_ns and not (stat.S_ISDIR(had.st_mode) and self._is_left(fd, had)):
             os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
+
+    def _is_left(self, fd: int, folder: os.stat_result) -> bool:
+        """Whether an open folder is left the time that it has."""
+        return (folder.st_uid != os.geteuid() and not self._is_root) or is_frozen(fd)
 
     def set_mode(self, fd: int, mode: int) -> None:
         """Set all twelve mode bits of an open file or folder, unless it has them."""

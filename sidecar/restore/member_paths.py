@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.limits import Limits
+from sidecar_client.contract import RESERVED_FOLDER
 
-RESERVED = b".savepoint"
 _SHOWN_BYTES = 200
 
 
@@ -23,7 +23,7 @@ def member_path(name: bytes, limits: Limits) -> bytes:
     parts = [part for part in name.split(b"/") if part not in (b"", b".")]
     if b".." in parts:
         raise ArchiveRefused(f"a member's name climbs with '..': {shown(name)}")
-    if parts and parts[0] == RESERVED:
+    if parts and parts[0] == RESERVED_FOLDER:
         raise ArchiveRefused(f"a member lies in the reserved folder: {shown(name)}")
     path = b"/".join(parts)
     if len(parts) > limits.depth or len(path) > limits.path_bytes:

@@ -22,15 +22,17 @@ from sidecar.archive.scan import Found
 from sidecar.places.places import Places
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
+from sidecar.restore.fixed import names_fixed
 from sidecar.restore.kept import KeptFiles
-from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.outcomes import Mode
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import file_head, folder_scan, frozen_refused, status_at
+from sidecar.restore.tree import file_head, folder_scan, status_at
+from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, Workspace
+from sidecar_client.contract import RESERVED_FOLDER
 
 PUT = b"put"
 TAKE = b"take"
@@ -89,6 +91,7 @@ class _Planning:
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, b"barred")
         )
         self._staying = Staying(places, tell=self._tell, left_out=left_out)
+        self._units = Units(self._staying, archived=self._archived_head, reason=self._why_stays)
         self._merge(b"", os.fstat(places.root.fd))
         self._steps = 0
         self.removed = 0
@@ -114,14 +117,11 @@ class _Planning:
             written.flush()
 
     def _thin_folder(self, folder: bytes) -> None:
-        steps = self._steps
         fd = self._live.open_folder(folder)
         try:
             for name in folder_scan(fd):
                 if not self._is_reserved(folder, name):
                     self._take(folder + b"/" + name, name, fd)
-            if self._steps != steps:
-                frozen_refused(fd)
         finally:
             os.close(fd)
 
@@ -138,7 +138,6 @@ class _Planning:
             self._compare_staged(path, staged_fd, live_fd)
             self._find_extras(path, staged_fd, live_fd)
             if self._steps != steps:
-                frozen_refused(live_fd)
                 self._note_barred(path, os.fstat(live_fd))
         finally:
             os.close(staged_fd)
@@ -150,15 +149,11 @@ class _Planning:
             ours = os.stat(name, dir_fd=staged_fd, follow_symlinks=False)
             live = status_at(name, at=live_fd)
             if live is None:
-                self._move(PUT, ours.st_ino, 0, path)
+                self._put_new(path, ours, live_fd)
             elif stat.S_ISDIR(ours.st_mode) and (folder_live := self._folder(path, name, live_fd, live)):
                 if not self._staying.look_here(Found(path, name, live_fd, live)):
                     self._merge(path, folder_live)
-            elif goes := self._staying.look(
-                Found(path, name, live_fd, live),
-                as_link=not stat.S_ISDIR(ours.st_mode),
-                check=self._progress.advance,
-            ):
+            elif goes := self._goes(Found(path, name, live_fd, live), as_link=not stat.S_ISDIR(ours.st_mode)):
                 self.removed += goes - 1
                 self._note_barred(path, live)
                 self._move(PUT, ours.st_ino, live.st_ino, path)
@@ -170,6 +165,19 @@ class _Planning:
             return os.fstat(place.fd)
         return live if stat.S_ISDIR(live.st_mode) else None
 
+    def _put_new(self, path: bytes, ours: os.stat_result, live_fd: int) -> None:
+        """Give a name that the live folder lacks, where the folder and the files of its unit allow it."""
+        if names_fixed(live_fd):
+            self._staying.stay(WarningKind.FIXED, path)
+        elif not self._units.hold(path, at=live_fd):
+            self._move(PUT, ours.st_ino, 0, path)
+
+    def _goes(self, found: Found, *, as_link: bool = False) -> int | None:
+        """How many paths go with a live one, None when it stays."""
+        if self._staying.known(found.path) is not Stay.GOES or self._units.hold(found.path, at=found.folder):
+            return None
+        return self._staying.look(found, as_link=as_link, check=self._progress.advance)
+
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
         """Count what stays, and take away what the archive does not have: all of it, or what belongs to what it has."""
         for name in folder_scan(live_fd):
@@ -179,18 +187,13 @@ class _Planning:
                 continue
             if self._is_reserved(folder, name) or status_at(name, at=staged_fd) is not None:
                 continue
-            companion = self._is_companion(folder, name, staged_fd, live_fd)
-            if companion or self._mode is Mode.REPLACE:
-                self._take(path, name, live_fd, companion=companion)
+            if self._mode is Mode.REPLACE or self._is_companion(path, name, live_fd):
+                self._take(path, name, live_fd)
 
-    def _take(self, path: bytes, name: bytes, live_fd: int, *, companion: bool = False) -> None:
+    def _take(self, path: bytes, name: bytes, live_fd: int) -> None:
         """Take a live name away unless it stays; of a folder that holds what stays, the rest has its turn later."""
         live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
-        goes = None
-        if self._staying.known(path) is Stay.GOES:
-            found = Found(path, name, live_fd, live)
-            goes = self._staying.look(found, companion=companion, check=self._progress.advance)
-        if goes:
+        if goes := self._goes(Found(path, name, live_fd, live)):
             self._note_barred(path, live)
             self._move(TAKE, live.st_ino, path)
             self.removed += goes
@@ -200,15 +203,27 @@ class _Planning:
         self._progress.advance()
 
     def _is_reserved(self, folder: bytes, name: bytes) -> bool:
-        return name == RESERVED and self._places.at(folder) is not None
+        return name == RESERVED_FOLDER and self._places.at(folder) is not None
 
-    def _is_companion(self, folder: bytes, name: bytes, staged_fd: int, live_fd: int) -> bool:
+    def _is_companion(self, path: bytes, name: bytes, live_fd: int) -> bool:
         def archived(other: bytes) -> bytes | None:
-            path = folder + b"/" + other if folder else other
-            return file_head(other, at=live_fd if self._kept.has(path) else staged_fd)
+            return self._archived_head(path.removesuffix(name) + other, live_fd)
 
         head = partial(file_head, name, at=live_fd)
         return is_companion(name, backup=archived, live=lambda _: head() or b"") and head() is not None
+
+    def _archived_head(self, path: bytes, live_fd: int) -> bytes | None:
+        """The first bytes of the archive's file of a path in an open live folder."""
+        if self._kept.has(path):
+            return file_head(path.rpartition(b"/")[2], at=live_fd)
+        try:
+            at, name = self._staged.parent(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None  # the archive does not have its folder
+        return file_head(name, at=at)
+
+    def _why_stays(self, found: Found) -> WarningKind | None:
+        return None if self._kept.has(found.path) else self._staying.reason(found)
 
     def _merge(self, path: bytes, live: os.stat_result) -> None:
         self._merged.add(*_described(live), path)

@@ -13,7 +13,6 @@ from sidecar.restore.comparison import Comparison, archive_compare
 from sidecar.restore.failures import NO_ROOM, at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal
-from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.outcomes import ExtractSummary, Mode, Phase
 from sidecar.restore.parts import parts_make
 from sidecar.restore.passes import Archive
@@ -26,6 +25,7 @@ from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
 from sidecar.restore.tree import is_folder
 from sidecar.restore.workspace import Workspace
+from sidecar_client.contract import RESERVED_FOLDER
 
 _ROUNDS = 3
 _OWN_FILES = 16
@@ -78,7 +78,7 @@ class Preparation:
 
     def _commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
         comparison = self._compare_and_weigh()
-        with at_entry(RESERVED):
+        with at_entry(RESERVED_FOLDER):
             reserved_fd = opened.enter_context(reserved_made(self.places.root.fd, self.filesystem))
             self._clear(reserved_fd, name)
             workspace = Workspace.make(reserved_fd, name, self.filesystem)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sidecar.errors import Refused, SourceFailed, cause_of
 from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.member_paths import RESERVED
 from sidecar.restore.tree import folder_scan
+from sidecar_client.contract import RESERVED_FOLDER
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STILL_USED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})
@@ -62,7 +62,7 @@ def root_is_empty(root_fd: int) -> bool:
     """Whether a data root holds nothing but the reserved folder."""
     fd = os.open(b".", _FOLDER, dir_fd=root_fd)
     try:
-        return all(name == RESERVED for name in folder_scan(fd))
+        return all(name == RESERVED_FOLDER for name in folder_scan(fd))
     finally:
         os.close(fd)
 
@@ -75,7 +75,7 @@ def reserved_opened(root_fd: int) -> Iterator[int | None]:
     could else hand us a journal of theirs to follow.
     """
     try:
-        fd = os.open(RESERVED, _FOLDER | os.O_NOFOLLOW, dir_fd=root_fd)
+        fd = os.open(RESERVED_FOLDER, _FOLDER | os.O_NOFOLLOW, dir_fd=root_fd)
     except FileNotFoundError:
         yield None
         return
@@ -96,7 +96,7 @@ def reserved_opened(root_fd: int) -> Iterator[int | None]:
 def reserved_made(root_fd: int, filesystem: Filesystem) -> Iterator[int]:
     """Give a descriptor of the reserved folder, made when it is not there; nobody but its owner may look into it."""
     with contextlib.suppress(FileExistsError):
-        filesystem.make_folder(RESERVED, at=root_fd, mode=stat.S_IRWXU)
+        filesystem.make_folder(RESERVED_FOLDER, at=root_fd, mode=stat.S_IRWXU)
     with reserved_opened(root_fd) as fd:
         if fd is None:
             raise Refused("the reserved folder .savepoint was taken away")
@@ -110,7 +110,7 @@ def reserved_remove(root_fd: int, filesystem: Filesystem) -> None:
     if not root_lock(root_fd):
         return
     try:
-        filesystem.remove_folder(RESERVED, at=root_fd)
+        filesystem.remove_folder(RESERVED_FOLDER, at=root_fd)
     except OSError as error:
         if error.errno not in _STILL_USED:
             raise

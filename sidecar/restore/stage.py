@@ -15,7 +15,7 @@ from sidecar.restore.failures import at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.limits import ImpliedFolders
-from sidecar.restore.member_paths import RESERVED, shown
+from sidecar.restore.member_paths import shown
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
@@ -23,6 +23,7 @@ from sidecar.restore.room import Rooms
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
 from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import Workspace
+from sidecar_client.contract import RESERVED_FOLDER
 
 _IMPLIED_MODE = 0o755
 _IMPOSSIBLE = frozenset(
@@ -244,7 +245,7 @@ class Staging:
 
     def _is_reserved(self, path: bytes) -> bool:
         place = self._places.of(path)
-        return (path + b"/").startswith((place.path + b"/" if place.path else b"") + RESERVED + b"/")
+        return (path + b"/").startswith((place.path + b"/" if place.path else b"") + RESERVED_FOLDER + b"/")
 
     @contextlib.contextmanager
     def _fit(self, path: bytes) -> Iterator[None]:

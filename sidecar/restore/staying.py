@@ -1,10 +1,10 @@
-"""Live paths that a restore neither removes nor replaces, because no backup could bring them back.
+"""Live paths that a restore neither removes nor replaces: no backup could bring them back, or nothing moves them.
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
-backup, so not in the safety backup either. A path that the backup left out for any other reason is not in it, though
-it was there; it goes all the same when it is a companion of a file that comes back, which it would corrupt. The name
-at which a place begins (see `sidecar.places`) stays, though what is in it may go; what is mounted and no place stays
-with all that is in it. A folder that holds one of these stays with it.
+backup, so not in the safety backup either. A path that was there and that the backup could not take is not in it. The
+name at which a place begins (see `sidecar.places`) stays, though what is in it may go; what is mounted and no place
+stays with all that is in it. So does a name that this process cannot move. A folder that holds one of these stays with
+it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sidecar.archive.report import WarningKind, WarningLog
 from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
+from sidecar.restore.fixed import is_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
@@ -55,33 +56,23 @@ class Staying:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
 
-    def look(
-        self,
-        found: Found,
-        *,
-        companion: bool = False,
-        as_link: bool = False,
-        check: Callable[[], None] = lambda: None,
-    ) -> int | None:
+    def look(self, found: Found, *, as_link: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `companion`: it belongs to a file that comes back. `as_link`: where it is a link, nothing is done behind it.
-        `check` is called for each of them. Raise SourceFailed when the disk fails.
+        `as_link`: where it is a link, nothing is done behind it. `check` is called for each of them. Raise SourceFailed
+        when the disk fails.
         """
-        if as_link and stat.S_ISLNK(found.status.st_mode) and not self._left_out.get(found.path):
-            return 1
-        if kind := self._reason(found, companion=companion):
-            self._stay(kind, found.path)
+        as_link = as_link and stat.S_ISLNK(found.status.st_mode)
+        if kind := self._reason_of_link(found) if as_link else self._reason(found, moves=True):
+            self.stay(kind, found.path)
             return None
+        if as_link:
+            return 1
         if place := self._begins(found):
-            self._stay(place.kind, found.path, how=Stay.HOLDS)
+            self._stay_around(place)
             self._look_below(found, check)
             return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
-
-    def is_left(self, found: Found) -> bool:
-        """Whether a live path is mounted or leads out, and no place: it stays, even if it is as the backup has it."""
-        return self._left(found) is not None
 
     def is_followed(self, found: Found) -> bool:
         """Whether a live folder is one behind a link."""
@@ -89,11 +80,21 @@ class Staying:
         return place is not None and bool(place.link)
 
     def look_here(self, found: Found) -> bool:
-        """Whether a live path stays for what it is itself; nothing below it is looked at."""
-        kind = self._reason(found)
+        """Whether a live folder stays with all that is in it. It keeps its name; nothing below it is looked at."""
+        kind = self._reason(found, moves=False)
         if kind:
-            self._stay(kind, found.path)
+            self.stay(kind, found.path)
         return kind is not None
+
+    def reason(self, found: Found) -> WarningKind | None:
+        """Why a live file would stay if its name were taken away or replaced, None when it would not."""
+        return self._reason(found, moves=True)
+
+    def stay(self, kind: WarningKind, path: bytes) -> None:
+        """Decide that a path stays as it is, with all below it."""
+        if self.known(path) is not Stay.WHOLE:
+            self._stays.set(path, Stay.WHOLE)
+            self._tell(kind, path)
 
     def _look_below(self, top: Found, check: Callable[[], None]) -> int | None:
         count, inside = 1, b""
@@ -104,7 +105,8 @@ class Staying:
             # A path below one that stays wholly stays with it, and takes nothing of it back.
             if kind is not WarningKind.VANISHED and not (inside and path.startswith(inside)):
                 holds = True
-                self._stay(kind, path, top=top.path)
+                self.stay(kind, path)
+                self._hold(path, top=top.path)
 
         place = self._begins(top)
         fd = os.dup(place.fd) if place else entry_open(top.name, top.folder, os.O_DIRECTORY)
@@ -117,37 +119,49 @@ class Staying:
                     count += 1
                     if place := self._begins(found):
                         holds = True
-                        self._stay(place.kind, found.path, top=top.path, how=Stay.HOLDS)
-                    elif kind := self._reason(found):
+                        self._stay_around(place)
+                        self._hold(found.path, top=top.path)
+                    elif kind := self._reason(found, moves=True):
                         stay(kind, found.path)
                         inside = found.path + b"/"
         finally:
             os.close(fd)
         return None if holds else count
 
-    def _stay(self, kind: WarningKind, path: bytes, *, top: bytes | None = None, how: Stay = Stay.WHOLE) -> None:
-        """Take note of a path that stays, and of the folders that hold it, from `top` down."""
-        self._stays.set(path, how)
-        self._tell(kind, path)
+    def _stay_around(self, place: Place) -> None:
+        """Decide that the name at which a place begins stays."""
+        if self.known(place.path) is Stay.GOES:
+            self._stays.set(place.path, Stay.HOLDS)
+            self._tell(place.kind, place.path)
+
+    def _hold(self, path: bytes, *, top: bytes) -> None:
+        """Take note of the folders that hold a path that stays, from `top` down."""
         folder = path
-        while top is not None and folder != top:
+        while folder != top:
             folder = folder.rpartition(b"/")[0]
             if self.known(folder) is Stay.HOLDS:
                 return
             self._stays.set(folder, Stay.HOLDS)
             self._tell(WarningKind.HOLDS, folder)
 
-    def _reason(self, found: Found, *, companion: bool = False) -> WarningKind | None:
-        if not companion and self._left_out.get(found.path):
+    def _reason(self, found: Found, *, moves: bool) -> WarningKind | None:
+        """Why a live path stays, None when it does not; `moves`: its name is to be taken away or replaced."""
+        if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
         if self._begins(found):
             return None
-        return self._left(found) or _unreadable(found)
+        return self.left(found) or _reason_of_kind(found, moves=moves)
+
+    def _reason_of_link(self, found: Found) -> WarningKind | None:
+        if self._left_out.get(found.path):
+            return WarningKind.LEFT_OUT
+        return WarningKind.FIXED if is_fixed(found) else None
 
     def _begins(self, found: Found) -> Place | None:
         return self._places.met(found.path, found.name, at=found.folder)
 
-    def _left(self, found: Found) -> WarningKind | None:
+    def left(self, found: Found) -> WarningKind | None:
+        """Why a live path that is mounted or leads out, and is no place, stays, even if it is as the backup has it."""
         if self._begins(found):
             return None
         left = self._places.left_at(found.path)
@@ -157,24 +171,29 @@ class Staying:
         return WarningKind.MOUNTED if left or is_point else None
 
 
-def _unreadable(found: Found) -> WarningKind | None:
-    """Why a path would be in no backup, if it would not."""
+def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
+    """Why a path would be in no backup, or cannot be moved."""
     kind = stat.S_IFMT(found.status.st_mode)
     if kind == stat.S_IFLNK:
-        return None
+        return WarningKind.FIXED if moves and is_fixed(found) else None
     if kind not in (stat.S_IFREG, stat.S_IFDIR):
         return WarningKind.SKIPPED
     try:
-        fd = entry_open(found.name, found.folder)
-        try:
-            if kind == stat.S_IFDIR:
-                os.stat(b".", dir_fd=fd)  # what is in it can be reached
-        finally:
-            os.close(fd)
+        return _reason_opened(found, moves=moves)
     except OSError as error:
         reason = warning_kind(error)
         return None if reason is WarningKind.VANISHED else reason
-    return None
+
+
+def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:
+    """Why a live file or folder stays. Raises OSError when it cannot be read."""
+    fd = entry_open(found.name, found.folder)
+    try:
+        if stat.S_ISDIR(found.status.st_mode):
+            os.stat(b".", dir_fd=fd)  # what is in it can be reached
+        return WarningKind.FIXED if moves and is_fixed(found, fd) else None
+    finally:
+        os.close(fd)
 
 
 class StayingPaths:
@@ -197,16 +216,19 @@ class StayingPaths:
 
 
 def left_out_read(listing: Path | None) -> PathTable:
-    """The paths that a backup left out, as its listing says: nothing without one, or beyond where it is damaged.
+    """The paths that a backup could not take, as its listing says: nothing without one, or beyond where it is damaged.
 
+    A path that vanished before it was read is none of them: it was not there, so a restore takes it away like any other
+    that the backup does not have.
     A listing that is lost costs no restore: what the live tree itself says still holds.
     """
     left_out = PathTable()
     if listing is None or not listing.exists():
         return left_out
     with listing.open("rb") as file, contextlib.suppress(ListingDamaged, ListingRefused):
-        for path in Listing(iter(lambda: file.read(_READ_BYTES), b"")).left_out():
-            left_out.set(path, 1)
+        for entry in Listing(iter(lambda: file.read(_READ_BYTES), b"")).left_out():
+            if not entry.vanished:
+                left_out.set(entry.path, 1)
     return left_out
 
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import errno
-import fcntl
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_GET_FLAGS = 0x8008_6601  # FS_IOC_GETFLAGS, see ioctl_iflags(2)
 _HEAD_BYTES = 64
-_FROZEN = 0x10 | 0x20  # immutable, append-only
 _CALL_BYTES = 4000  # of a path in one call; Linux takes 4095
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _OPENAT2 = 437  # the same on every architecture but Alpha
@@ -128,17 +123,6 @@ def is_folder(name: bytes, *, at: int) -> bool:
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def frozen_refused(fd: int) -> None:
-    """Raise EPERM when an open folder is immutable or append-only: what is put in there could not be taken back."""
-    flags = bytearray(8)
-    try:
-        fcntl.ioctl(fd, _GET_FLAGS, flags)
-    except OSError:
-        return  # a filesystem without such flags
-    if int.from_bytes(flags[:4], sys.byteorder) & _FROZEN:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-
 def file_head(name: bytes, *, at: int) -> bytes | None:
     """The first bytes of a file in an open folder, None when it is none; of one that cannot be read, none."""
     status = status_at(name, at=at)
@@ -148,6 +132,8 @@ def file_head(name: bytes, *, at: int) -> bytes | None:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
     except PermissionError:
         return b""
+    except FileNotFoundError:
+        return None
     try:
         return os.read(fd, _HEAD_BYTES)
     finally:

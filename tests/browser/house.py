@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from config.demo.processes import ROOT
+from demo.processes import ROOT
 from tests.processes.portal import Portal, portal
 
 

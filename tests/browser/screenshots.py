@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
-from config.demo.processes import ROOT
+from demo.processes import ROOT
 from tests.browser.chromium import PHONE, Watch, chromium_launched, contexts_close, page_opened
 from tests.browser.house import House, Person, Rented, house_built
 from tests.browser.pages import row

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import expect
 
-from config.demo.client import Unreachable
+from demo.client import Unreachable
 from tests.browser.pages import Clock, requests_of, row, sign_in
 from tests.processes.waiting import wait_until
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from config.demo.comparison import archive_compare
+from demo.comparison import archive_compare
 from tests.browser.hands import Finger, Keyboard, Mouse, WithoutScripts
 from tests.browser.pages import row
 from tests.processes.test_undo import everything

@@ -21,7 +21,12 @@ from tests.chaos.world import World
 
 
 def immutable(world: World, rng: Random) -> str:
-    """An administrator forbids every change of a file or a folder, or allows them again."""
+    """An administrator forbids every change of a file or a folder, or allows them again.
+
+    Never while a restore is to be told from it: immutable entries stay.
+    """
+    if world.restores:
+        return "nothing, a restore is on its way"
     if world.immutable and rng.random() < 0.4:
         return immutable_lift(world)
     paths = paths_of(world.root)

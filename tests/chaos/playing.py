@@ -61,7 +61,6 @@ def come_to_rest(world: World, *, restart: bool = True) -> None:
     """Heal everything, and let workers and time do the rest. Raises Violated when something stays on its way."""
     world.steps.append("everything is back")
     if restart:
-        immutable_lift(world)
         world.sidecar.stop()
     world.sidecar_ensure()
     for _ in range(ROUNDS):
@@ -71,6 +70,7 @@ def come_to_rest(world: World, *, restart: bool = True) -> None:
         restores_settle(world)
         check(world)
         if not world.live():
+            immutable_lift(world)
             return
         world.clock.offset += ROUND
     raise Violated(f"not usable: {[(row.kind, row.state) for row in world.live()]}")

@@ -22,6 +22,7 @@ from tests.chaos.faults import fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import StepFault
 from tests.chaos.trees import NEVER, tree_read, tree_restored
+from tests.chaos.volume import immutable_found
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
 
@@ -230,7 +231,7 @@ def _restore_note(world: World, operation: Operation) -> None:
     source = source_of(operation).id
     live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
-    after, stays = tree_restored(live, archive, overlay=overlay)
+    after, stays = tree_restored(live, archive, immutable_found(world.root), overlay=overlay)
     if stays:
         world.happened["restore: something stays"] += 1
     if source in world.damaged:

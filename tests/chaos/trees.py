@@ -16,7 +16,7 @@ from pathlib import Path
 
 RESERVED = b".savepoint"
 SPECIAL = "special"
-"""The kind of an entry that a backup did not take: a FIFO, a socket, a file that went before it was read."""
+"""The kind of an entry that no backup takes: a FIFO or a socket."""
 NANOSECONDS = 1_000_000_000
 
 
@@ -112,18 +112,20 @@ def tree_stored(tree: Tree) -> Tree:
     return {path: entry for path, entry in tree.items() if entry.kind != SPECIAL}
 
 
-def tree_restored(live: Tree, backup: Tree, *, overlay: bool) -> tuple[Tree, bool]:
+def tree_restored(live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> tuple[Tree, bool]:
     """The tree after a restore, and whether something stays that the backup does not have in its place.
 
     Special files stay, and so does a live path where the backup had left one out; a folder stays with what it holds.
+    `frozen`: paths that are immutable; they stay, and so does every name in such a folder.
     """
-    restoring = _Restored(live, backup, overlay=overlay)
+    restoring = _Restored(live, backup, frozen, overlay=overlay)
     restoring.merge(b"")
     return restoring.after, restoring.stays
 
 
 class _Restored:
-    def __init__(self, live: Tree, backup: Tree, *, overlay: bool) -> None:
+    def __init__(self, live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> None:
+        self._frozen = frozen
         self._live, self._backup, self._overlay = live, tree_stored(backup), overlay
         self._left_out = backup.keys() - self._backup.keys()
         self.after: Tree = {}
@@ -136,7 +138,9 @@ class _Restored:
             if live is not None and ours.kind == live.kind == "folder" and path not in self._left_out:
                 self.after[path] = ours
                 self.merge(path)
-            elif live is not None and (self._stays(path) or self._holds(path)):
+            elif live is None and folder in self._frozen:
+                self.stays = True
+            elif live is not None and not self._is_kept(path) and (self._stays(path) or self._holds(path)):
                 self._keep(path)
             else:
                 self.after |= _subtree(self._backup, path)
@@ -160,7 +164,21 @@ class _Restored:
         self.after |= _subtree(self._live, path)
 
     def _stays(self, path: bytes) -> bool:
-        return self._live[path].kind == SPECIAL or path in self._left_out
+        frozen = path in self._frozen or path.rpartition(b"/")[0] in self._frozen
+        return frozen or self._live[path].kind == SPECIAL or path in self._left_out
+
+    def _is_kept(self, path: bytes) -> bool:
+        """Whether a live file has its content already, and can be given the rest where it is."""
+        ours, live = self._backup[path], self._live[path]
+        if not ours.kind == live.kind == "file" or ours.content != live.content:
+            return False
+        shared = any(
+            entry.twin == tree[path].twin and name != path
+            for tree in (self._live, self._backup)
+            for name, entry in tree.items()
+        )
+        as_is = (ours.mode, ours.mtime_ns) == (live.mode, live.mtime_ns)
+        return not shared and (as_is or path not in self._frozen)
 
     def _holds(self, path: bytes) -> bool:
         return any(self._stays(name) for name in _subtree(self._live, path))

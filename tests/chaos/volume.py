@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.chaos.trees import paths_of
 
 MEBIBYTES = 512
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
@@ -45,7 +48,7 @@ def immutable_set(path: bytes, *, on: bool) -> bool:
     except OSError:
         return False
     try:
-        (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, struct.pack("l", 0)))
+        flags = _flags(descriptor)
         flags = flags | FS_IMMUTABLE_FL if on else flags & ~FS_IMMUTABLE_FL
         fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("l", flags))
     except OSError:
@@ -53,3 +56,25 @@ def immutable_set(path: bytes, *, on: bool) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def immutable_found(root: Path) -> set[bytes]:
+    """The paths below a folder, relative to it, that are immutable under whichever of their names."""
+    return {path[len(os.fsencode(root)) + 1 :] for path in paths_of(root) if _is_immutable(path)}
+
+
+def _is_immutable(path: bytes) -> bool:
+    if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        return False
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return bool(_flags(descriptor) & FS_IMMUTABLE_FL)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _flags(descriptor: int) -> int:
+    (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, struct.pack("l", 0)))
+    return int(flags)

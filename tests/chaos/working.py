@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from uuid import UUID
 
 from backups.models import Asset, Backup, Operation, OperationBackup, OperationKind, OperationRole, OperationState
@@ -68,17 +67,16 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    specials = {path: entry for path, entry in before.items() if entry.kind == SPECIAL}
-    return specials | _vanished(backup, before, after) | found
+    _vanished_check(backup, before, after)
+    return {path: entry for path, entry in before.items() if entry.kind == SPECIAL} | found
 
 
-def _vanished(backup: UUID, before: Tree, after: Tree) -> Tree:
-    """What went away between the scan and the reading: the backup says that it did not take it, so it stays."""
-    said = set(Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out())
+def _vanished_check(backup: UUID, before: Tree, after: Tree) -> None:
+    """Files that went away between the scan and the reading are left out, and no others."""
+    said = {entry.path for entry in Listing(listing_open(Backup.objects.get(id=backup)).read()).left_out()}
     gone = {path: entry for path, entry in before.items() if path in said and entry.kind != SPECIAL}
     if kept := gone.keys() & after.keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which were there all the time")
-    return {path: replace(entry, kind=SPECIAL) for path, entry in gone.items()}
 
 
 def lost_notice(operation: UUID) -> None:

@@ -6,21 +6,24 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from functools import cache
+from itertools import pairwise, takewhile
 
 from django.core.management import get_commands, load_command_class
 
+from config.env import KNOWN
 from opener.arguments import arguments_parse
 from opener.errors import Cannot
 from tests.docs.pages import ROOT
 
 COMMANDS = ("make", "python", "manage.py", "savepoint-open", "savepoint-sidecar", "curl", "pip")
-MODULES = ("opener", "sidecar", "tests.chaos")
+MODULES = ("opener", "pytest", "sidecar", "tests.chaos")
 
 
 def command_check(line: str) -> None:
     """Assert that the program, its command and each of its options exist."""
-    words = shlex.split(line)
+    words = _environment_checked(shlex.split(line))
     if words[0] == "python" and words[1] == "manage.py":
         words = words[1:]
     if words[0] == "make":
@@ -32,10 +35,33 @@ def command_check(line: str) -> None:
     elif words[:2] == ["python", "-m"]:
         assert words[2] in MODULES, line
         _program(words[2], words[3:])
+    elif words[0] == "rm":
+        # With a slash: the folder need not be there.
+        ignored = subprocess.run(["git", "check-ignore", "-q", f"{words[-1]}/"], cwd=ROOT, check=False)
+        assert ignored.returncode == 0, line
     elif words[:2] == ["pip", "install"]:
         assert (ROOT / "pyproject.toml").exists()
     else:
         raise AssertionError(f"nothing runs {line!r}")
+
+
+def _environment_checked(words: list[str]) -> list[str]:
+    """The words after the variables that a line begins with, which are settings of ours."""
+    variables = list(takewhile(lambda word: re.match(r"\w+=", word), words))
+    assert {variable.partition("=")[0] for variable in variables} <= KNOWN, words
+    return words[len(variables) :]
+
+
+def _pytest(words: list[str]) -> None:
+    """Every path exists, every mark is one of ours, and something is named as a test is asked for."""
+    options = dict(pairwise(words))
+    paths = [word for word in words if word.startswith("tests/")]
+    assert all((ROOT / path).exists() for path in paths), words
+    marks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    mark = options.get("-m", "").removeprefix("not ")
+    assert not mark or any(found.startswith(f"{mark}:") for found in marks), words
+    name = options.get("-k", "")
+    assert not name or all(re.search(rf"def test_\w*{name}", (ROOT / path).read_text()) for path in paths), words
 
 
 def _make(words: list[str]) -> None:
@@ -70,6 +96,9 @@ def _program(module: str, words: list[str]) -> None:
                 arguments_parse([*options, "--folder", "/backups", "--master-keys", "-"])
             except Cannot as error:
                 raise AssertionError(str(error)) from error
+        return
+    if module == "pytest":
+        _pytest(words)
         return
     if module == "tests.chaos":
         # It knows no --help: its first line says what it takes.

@@ -19,8 +19,8 @@ from accounts.services.tokens import token_create
 from backups.admin.storage import StorageTargetForm
 from backups.models import Backup
 from common.keyring import kek_generate
-from config.demo.run import _demo_json
-from config.demo.seed import Login, Rented, Seeded
+from demo.run import demo_json
+from demo.seed import Login, Rented, Seeded
 from opener.arguments import arguments_parse
 from sidecar.config import config_read
 from sidecar.game.settings import _KEYS as GAME_KEYS
@@ -53,7 +53,13 @@ def test_picture_hides_no_command(example: Example) -> None:
     assert [line for line in example.text.splitlines() if begins.match(line)] == []
 
 
-@pytest.mark.parametrize("example", [found for found in of("sh") if "jq -r" not in found.values[0].text])
+RUN_ELSEWHERE = ("jq -r", "grep ")
+"""Parts of the examples that are run: below, and in `tests/processes/test_serve.py`."""
+
+
+@pytest.mark.parametrize(
+    "example", [found for found in of("sh") if not any(part in found.values[0].text for part in RUN_ELSEWHERE)]
+)
 def test_shell_example_is_understood_by_its_command(example: Example, tmp_path: Path) -> None:
     for line in example.lines():
         words = shlex.split(line, comments=True)
@@ -84,7 +90,7 @@ def test_api_example_makes_and_lists_a_backup(
     seeded = Seeded(users={"customer": login, "other": login}, customer=rented, other=rented, no_sidecar=rented)
     place = type("Place", (), {"data_root": tmp_path})
     (tmp_path / "var").mkdir()
-    (tmp_path / "var/demo.json").write_text(json.dumps(_demo_json({"customer": place}, seeded)))  # type: ignore[dict-item]
+    (tmp_path / "var/demo.json").write_text(json.dumps(demo_json({"customer": place}, seeded)))  # type: ignore[dict-item]
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example.text], capture_output=True, text=True, check=False, cwd=tmp_path
     )
@@ -197,6 +203,11 @@ def test_runner_of_each_kind_refuses_what_is_wrong() -> None:
         lambda: command_check("manage.py reconcile --nothing"),
         lambda: command_check("python -m nothing"),
         lambda: command_check("python -m sidecar --nothing"),
+        lambda: command_check("python -m pytest tests/nothing.py"),
+        lambda: command_check("python -m pytest -m nothing"),
+        lambda: command_check("python -m pytest tests/docs/test_examples.py -k nothing"),
+        lambda: command_check("SAVEPOINT_NOTHING=1 python manage.py serve"),
+        lambda: command_check("rm -r docs"),
         lambda: command_check("savepoint-open nothing"),
     ]
     for check in wrong:

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from backups.models import Backup, BackupStatus, OperationState
 from backups.services.backups import backup_delete
+from tests.full_disks.volumes import BALLAST, files, fill, small_volume
 from tests.network.conftest import WORLD_BYTES, Linked, linked, shop  # noqa: F401  # fixtures
-from tests.services.require import program_require, unavailable
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 MIB = 1 << 20
-BALLAST = "ballast"
-
-
-@contextmanager
-def small_volume(folder: Path, mebibytes: int) -> Iterator[Path]:
-    """A volume of its own of that size at `folder`."""
-    mount, umount = (program_require(name, package="mount") for name in ("mount", "umount"))
-    folder.mkdir(parents=True)
-    command = [mount, "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "none", folder]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        unavailable("the right to mount a tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run([umount, "--lazy", folder], check=True)
 
 
 @pytest.fixture
@@ -52,17 +35,6 @@ def small_world(tmp_path: Path) -> Iterator[Path]:
 def small_scratch(tmp_path: Path) -> Iterator[Path]:
     with small_volume(tmp_path / "sidecar" / "scratch", 12) as folder:
         yield folder
-
-
-def fill(folder: Path, *, leave: int = 0) -> None:
-    """Take all the room there is, but for so many bytes."""
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    with (folder / BALLAST).open("ab", buffering=0) as file, suppress(OSError):
-        os.posix_fallocate(file.fileno(), file.tell(), free - leave)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def deleted(linked: Linked, backup: Backup) -> bool:  # noqa: F811

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from sidecar_client.client import ExtractOutcome, OutcomeKind, SidecarInfo
 from sidecar_client.errors import SidecarUnavailable
+from tests.faults import fault_script
 
 
 def away(*_: object) -> Any:
@@ -19,12 +20,24 @@ def says(kind: OutcomeKind, code: str = "", **params: int | str) -> Callable[[],
     return lambda: ExtractOutcome(kind=kind, result=None, error_code=code, error_detail="", error_params=params)
 
 
+def _played(what: str, answer: Callable[[], Any]) -> Callable[[], Any]:
+    """An answer that must be asked for."""
+    fault = fault_script(f"a sidecar's answer: {what}")
+
+    def play() -> Any:
+        fault.strike()
+        return answer()
+
+    return play
+
+
 class ScriptedSidecar:
-    """Plays one list of answers for each call; `extractions` and `releases` count what was asked of it."""
+    """Plays one list of answers for each call, all of it; `extractions` and `releases` count what was asked of it."""
 
     def __init__(self, *, outcomes: Iterable[Callable[[], ExtractOutcome]], extract: Any = None, release: Any = None):
-        self._outcomes = iter(outcomes)
-        self._extract, self._release = extract, release
+        self._outcomes = iter([_played(f"outcome {number}", answer) for number, answer in enumerate(outcomes, 1)])
+        self._extract = extract and _played("extraction", extract)
+        self._release = release and _played("release", release)
         self.extractions = self.releases = 0
 
     def __call__(self, **_: object) -> Self:

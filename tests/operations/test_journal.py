@@ -117,7 +117,7 @@ def test_an_exchange_that_was_released_but_not_recorded_is_not_done_twice(restor
         with pytest.raises(SystemExit):
             restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED]))
     Operation.objects.filter(kind="restore").update(state=OperationState.QUEUED)
-    sidecar = ScriptedSidecar(outcomes=[NONE])
+    sidecar = ScriptedSidecar(outcomes=[])
     assert restoring(sidecar).state == OperationState.SUCCEEDED
     assert sidecar.extractions == 0
 
@@ -133,7 +133,6 @@ def test_a_restore_whose_sidecar_never_comes_back_is_ended_after_a_day(restoring
 def test_a_restore_whose_journal_never_ends_is_ended_after_a_day(restoring):
     interrupted(restoring)
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
-    running = says(OutcomeKind.RUNNING)
-    restoring(ScriptedSidecar(outcomes=[running, running], extract=away))
+    restoring(ScriptedSidecar(outcomes=[says(OutcomeKind.RUNNING)], extract=away))
     assert Operation.objects.get(kind="restore").state == OperationState.FAILED
     assert not [operation for operation in _claimable() if operation.kind == "restore"]

@@ -10,12 +10,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from backups.models import Operation, OperationState
 from backups.supervision import supervisor
 from common import queue
+from tests.faults import raising
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def lost(*_: object, **__: object) -> None:
-    raise RedisConnectionError
 
 
 @pytest.fixture
@@ -28,7 +25,7 @@ def signals_kept():
 
 
 def test_a_create_whose_bell_cannot_be_rung_is_accepted(real_shop, monkeypatch):
-    monkeypatch.setattr(queue, "async_task", lost)
+    monkeypatch.setattr(queue, "async_task", raising(RedisConnectionError))
     real_shop.create()
     assert Operation.objects.get().state == OperationState.QUEUED
 
@@ -50,7 +47,7 @@ def test_the_supervisor_outlives_a_queue_that_goes_away(monkeypatch):
     monkeypatch.setattr(supervisor, "Cluster", NoCluster)
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.0)
     supervision = supervisor.Supervision()
-    looks = []
+    looks, lost = [], raising(RedisConnectionError)
 
     def look() -> None:
         looks.append(1)

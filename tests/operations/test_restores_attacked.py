@@ -21,8 +21,9 @@ from backups.services.sidecars import sidecar_error
 from backups.work import restore
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
-from sidecar_client.errors import Refused, SidecarFailed
+from sidecar_client.errors import Refused, SidecarFailed, SidecarUnavailable
 from tests.factories import BackupFactory
+from tests.faults import raising
 from tests.operations.scripted import ScriptedSidecar, away
 from tests.operations.test_journal import COMPLETED, NONE, interrupted, restoring  # noqa: F401  # a fixture
 from tests.operations.test_safety import begun, ended, made, restored, restored_whole, stored, undone  # noqa: F401  # a fixture
@@ -33,8 +34,9 @@ pytestmark = pytest.mark.django_db
 class Down(ScriptedSidecar):
     """It answers nothing, not even what it is."""
 
-    def describe(self):
-        return away()
+    def __init__(self):
+        super().__init__(outcomes=[])
+        self.describe = raising(SidecarUnavailable("gone"))
 
 
 class Comparing(ScriptedSidecar):
@@ -45,11 +47,6 @@ class Comparing(ScriptedSidecar):
         raise SidecarFailed("archive_damaged", "")
 
 
-def refused(**_: object):
-    """The sidecar's certificate was revoked."""
-    raise Refused("")
-
-
 def unreadable(*_: object):
     """The data volume cannot be read just now."""
     raise SidecarFailed("internal", "")
@@ -57,7 +54,7 @@ def unreadable(*_: object):
 
 def test_a_cancel_while_the_sidecar_is_down_does_not_end_what_may_be_half_exchanged(restoring, shop):  # noqa: F811
     operation_cancel(user=shop.owner, operation=interrupted(restoring))
-    assert restoring(Down(outcomes=[])).state == OperationState.QUEUED
+    assert restoring(Down()).state == OperationState.QUEUED
     assert Backup.objects.get().status == BackupStatus.RESTORING
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
@@ -65,7 +62,7 @@ def test_a_cancel_while_the_sidecar_is_down_does_not_end_what_may_be_half_exchan
 def test_an_address_that_may_not_be_used_does_not_end_what_may_be_half_exchanged(restoring, monkeypatch):  # noqa: F811
     interrupted(restoring)
     with monkeypatch.context() as revoked:
-        revoked.setattr("backups.services.sidecars.sidecar_address", lambda _: refused())
+        revoked.setattr("backups.services.sidecars.sidecar_address", raising(Refused("")))
         assert restoring(ScriptedSidecar(outcomes=[])).state == OperationState.QUEUED
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
@@ -73,7 +70,7 @@ def test_an_address_that_may_not_be_used_does_not_end_what_may_be_half_exchanged
 def test_a_server_that_is_no_longer_primary_does_not_end_what_may_be_half_exchanged(restoring):  # noqa: F811
     interrupted(restoring)
     Provision.objects.filter(is_primary=True).update(is_primary=False)
-    assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.QUEUED
+    assert restoring(ScriptedSidecar(outcomes=[])).state == OperationState.QUEUED
 
 
 def test_a_journal_that_fails_right_after_the_exchange_is_asked_again(restoring, monkeypatch):  # noqa: F811

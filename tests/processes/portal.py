@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from common.keyring import kek_generate
-from config.demo.client import Answer, Client, Unreachable
-from config.demo.processes import ROOT, WEB, WORKER, Child, sidecar_program
-from config.private_files import private_keep
+from common.private_files import private_keep
+from demo.client import Answer, Client, Unreachable
+from demo.processes import ROOT, WEB, WORKER, Child, sidecar_program
 from tests.processes.waiting import wait_until
 from tests.services.seaweedfs import S3Server
 
@@ -90,7 +90,9 @@ class Portal:
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to `web`, `worker` or `sidecar`; SIGKILL takes its process group with it."""
         if number == signal.SIGKILL:
+            assert self.children[name].ended is None, f"{name} had ended before it was killed"
             self.children[name].kill()
+            assert self.children[name].ended == -signal.SIGKILL
         else:
             self.children[name].signal(number)
 
@@ -129,8 +131,9 @@ def portal(
     workers: int = 2,
     megabytes: int = 2,
     settings: Mapping[str, str] = {},
+    logs: Path | None = None,
 ) -> Iterator[Portal]:
-    """A portal in `home`, answering when this enters: SQLite and a local folder, unless told otherwise."""
+    """A portal in `home`, answering when this enters: SQLite, a local folder and logs there, unless told otherwise."""
     port = port_free()
     environ = {**_environ(home, port=port, workers=workers), **settings}
     environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
@@ -138,7 +141,7 @@ def portal(
     place = seeded["places"]["customer"]
     sidecar = sidecar_program("sidecar", Path(place["sidecar"]["arguments"][-1]))
     programs = {"sidecar": sidecar, "web": WEB, "worker": WORKER}
-    logs = home / "logs"
+    logs = logs or home / "logs"
     logs.mkdir()
     found = Portal(
         url=f"http://127.0.0.1:{port}",

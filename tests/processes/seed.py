@@ -18,8 +18,8 @@ def main() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from config.demo.places import place_make
-    from config.demo.seed import demo_seed
+    from demo.places import place_make
+    from demo.seed import demo_seed
 
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)

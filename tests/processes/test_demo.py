@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from config.demo.client import Client, Unreachable
-from config.demo.processes import ROOT
+from demo.client import Client, Unreachable
+from demo.processes import ROOT
 from tests.processes.portal import port_free
 from tests.processes.tree import descendants_of, is_alive, line_of, parent_of, processes_of
 from tests.processes.waiting import wait_until
@@ -133,7 +133,7 @@ KINDS = {
 
 def kind_of(pid: int) -> list[str]:
     command = re.search(r"manage\.py (\w+)(?: --skip-checks)?$|-m (sidecar)", line_of(pid))
-    if command is None or "config.leash" in line_of(pid):
+    if command is None or "common.leash" in line_of(pid):
         return []
     name = command[1] or command[2]
     return [name] if name == "demo" else [name, *kind_of(parent_of(pid))]
@@ -221,7 +221,7 @@ def test_a_demo_that_is_killed_leaves_nothing_for_long(
 ) -> None:
     process, _ = running
     process.kill()
-    process.wait()
+    assert process.wait(STOP_SECONDS) == -signal.SIGKILL
     wait_until(lambda: not processes_of(home), seconds=STOP_SECONDS, what="the end of all its processes")
 
 

@@ -80,9 +80,11 @@ def operation_row(running, backup):
 
 def test_killed_idle_workers_do_not_freeze_the_queue(running):
     workers = [pid for pid, line in processes_of(running.home).items() if "qcluster" in line]
-    for pid in workers[1:]:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
+    killed = [pid for pid in workers[1:] if is_alive(pid)]
+    assert killed
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(is_alive, killed)), seconds=30, what="the end of the killed workers")
     running.ended(running.api("POST", running.backups, {}).json["id"], seconds=USABLE_SECONDS)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config.demo.comparison import archive_compare
+from demo.comparison import archive_compare
 from tests.processes.portal import portal
 from tests.processes.waiting import wait_until
 

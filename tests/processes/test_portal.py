@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.demo.comparison import archive_compare
+from demo.comparison import archive_compare
 from tests.processes.portal import Portal
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from backups.services.downloads import PER_CALLER
-from config.demo.client import Client
 from config.front import BODY_STALLED_SECONDS
 from config.web_server import PROCESSES
+from demo.client import Client
 from tests.processes.portal import Portal, portal, seed_run
 from tests.processes.slow_clients import crowd_run, reader, silent
 from tests.processes.waiting import wait_until

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from config.demo.processes import ROOT
+from config.front import BODY_AT_ONCE_SECONDS
 from config.web_server import STALLED_SECONDS, STOP_SECONDS, AddressUnavailable, listener_open
+from demo.processes import ROOT
 from tests.processes.portal import Portal, portal
+from tests.processes.tree import processes_of
 from tests.processes.waiting import wait_until
 
 WORLD_MEGABYTES = 40
@@ -28,6 +33,43 @@ def test_the_server_ends_in_time_although_a_download_stalls(tmp_path: Path) -> N
             web = running.children["web"]
             wait_until(lambda: web.ended is not None, seconds=STOP_SECONDS + 5, what="the web server's end")
             assert web.ended == 0
+
+
+def test_no_answer_leaves_a_connection_to_the_database(tmp_path: Path) -> None:
+    """Neither one that is sent in pieces, by several threads, nor one whose client left before its body came."""
+    with portal(tmp_path / "home", megabytes=1) as running:
+        asset = f"assets/{running.backup()['asset_id']}/"
+
+        def download(_: int) -> int:
+            with running.open(asset) as answer:
+                return len(answer.read())
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(download, range(32)))
+        wait_until(lambda: not databases_open(running), seconds=10, what="the end of the downloads' connections")
+
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as late:
+            late.sendall(late_head(running).encode())
+            assert not select.select([late], [], [], 5 * BODY_AT_ONCE_SECONDS)[0], "it waits for the body"
+        wait_until(lambda: not databases_open(running), seconds=10, what="the end of the late one's connection")
+
+
+def late_head(running: Portal) -> str:
+    return (
+        f"POST /api/v1/{running.backups} HTTP/1.1\r\nHost: {running.url.removeprefix('http://')}\r\n"
+        f"Authorization: Bearer {running.token}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    )
+
+
+def databases_open(running: Portal) -> list[Path]:
+    """The files of the database that the web server's processes have open."""
+    found, servers = [], [pid for pid, line in processes_of(running.home).items() if line.endswith("serve")]
+    assert len(servers) > 1
+    for path in (path for pid in servers for path in Path(f"/proc/{pid}/fd").iterdir()):
+        with suppress(OSError):
+            found.append(path.readlink())
+    return [path for path in found if "sqlite3" in path.name]
 
 
 def test_a_reader_that_takes_nothing_is_let_go_after_a_while() -> None:

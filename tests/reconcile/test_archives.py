@@ -12,6 +12,7 @@ from backups.models import Asset, Backup, Finding
 from backups.reconcile import archives, run, storages
 from backups.services.backups import backup_delete
 from repository.storage import StorageDenied, StorageUnavailable
+from tests.faults import fault_script
 from tests.operations.test_keys import SECOND, keks  # noqa: F401  # a fixture
 from tests.storage.memory import FaultyStorage
 
@@ -136,8 +137,11 @@ def test_a_target_that_is_away_is_waited_for_once(error, calls, world, backup, m
 
 
 def test_a_backup_that_is_deleted_while_it_is_looked_at_is_no_finding(world, backup, monkeypatch):
+    fault = fault_script("a backup deleted while it is looked at")
+
     def deletes(storage, key):
         if Backup.objects.filter(deleted_at=None).exists():
+            fault.strike()
             backup_delete(user=world.shop.owner, backup=backup)
             world.path(backup).unlink()
         return storages.object_size(storage, key)

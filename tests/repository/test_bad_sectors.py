@@ -28,6 +28,7 @@ from repository.snapshots.listing import snapshots_list
 from repository.sources.local import LocalTree
 from repository.storage import StorageUnavailable
 from targets.local import LocalStorage
+from tests.faults import Fault, fault_script
 from tests.repository.restoring.trees import KEY, REPOSITORY, TENANT, picture, settle, write
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
@@ -39,9 +40,9 @@ class Disk:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, held: ExitStack) -> None:
         self.root = root
-        self.gone = False
+        self._gone: Fault | None = None
         self._held = held
-        self._bad: dict[int, range] = {}
+        self._bad: dict[int, tuple[range, Fault]] = {}
         self._pread, self._preadv = os.pread, os.preadv
         monkeypatch.setattr(os, "pread", self._read)
         monkeypatch.setattr(os, "preadv", self._readv)
@@ -57,7 +58,12 @@ class Disk:
         # Held open, so that no later file gets its inode.
         held = os.open(self.root / key, os.O_RDONLY)
         self._held.callback(os.close, held)
-        self._bad[os.fstat(held).st_ino] = range(at // 4096 * 4096, at // 4096 * 4096 + 4096)
+        sector = range(at // 4096 * 4096, at // 4096 * 4096 + 4096)
+        self._bad[os.fstat(held).st_ino] = sector, fault_script(f"the bad sector at {at} of {key}")
+
+    def lose(self) -> None:
+        """The whole disk is gone."""
+        self._gone = fault_script("the disk that has gone")
 
     def _read(self, fd: int, length: int, offset: int) -> bytes:
         self._fail(fd, length, offset)
@@ -68,8 +74,11 @@ class Disk:
         return self._preadv(fd, buffers, offset)
 
     def _fail(self, fd: int, length: int, offset: int) -> None:
-        bad = self._bad.get(os.fstat(fd).st_ino, range(0))
-        if self.gone or (offset < bad.stop and bad.start < offset + length):
+        bad, fault = self._bad.get(os.fstat(fd).st_ino, (range(0), None))
+        if offset >= bad.stop or offset + length <= bad.start:
+            fault = self._gone
+        if fault is not None:
+            fault.strike()
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
@@ -136,7 +145,7 @@ def test_verify_names_the_pack_and_the_files(disk: Disk, snapshot: bytes) -> Non
 
 def test_a_disk_that_has_gone_damages_nothing(disk: Disk, snapshot: bytes, tmp_path: Path) -> None:
     opened = disk.opened()
-    disk.gone = True
+    disk.lose()
     with pytest.raises(StorageUnavailable):
         snapshot_restore(opened, snapshot=snapshot, target=tmp_path / "target")
     with pytest.raises(StorageUnavailable):

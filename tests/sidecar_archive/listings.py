@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
-from sidecar.preview import PATHS_MAX, ChangeKind, Page, Preview, restore_preview
+from sidecar.preview.changes import PATHS_MAX, ChangeKind, Page, Preview
+from sidecar.preview.comparison import restore_preview
 from sidecar.restore.outcomes import Mode
 from sidecar_client.listing import Entry, Listing
 

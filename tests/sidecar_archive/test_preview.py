@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SourceFailed
-from sidecar.preview import PATHS_MAX, Change, ChangeKind, Page, Preview, restore_preview
+from sidecar.preview.changes import PATHS_MAX, Change, ChangeKind, Page, Preview
+from sidecar.preview.comparison import restore_preview
 from sidecar.restore.outcomes import Mode
 from sidecar_client.listing import FILE, Entry, ListingWriter
 from tests.sidecar_archive.listings import HEAD, as_nobody, file_line, listing_of, packed, preview, told, traces

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.preview import ChangeKind
+from sidecar.preview.changes import ChangeKind
 from sidecar.restore.outcomes import Mode
 from tests.sidecar_archive.listings import file_line, listing_of, packed, preview, told
 
@@ -37,16 +37,16 @@ def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_companion_that_the_backup_left_out_is_told_to_go(world: Path, mode: Mode) -> None:
-    """As a restore has it; what else the backup left out stays."""
+def test_companion_that_vanished_under_the_backup_is_told_to_go(world: Path, mode: Mode) -> None:
+    """As a restore has it: a path that vanished was not there."""
     head = b"SQLite format 3\0"
     for name in ("a.db", "a.db-wal", "b"):
         (world / name).write_bytes(head)
     (world / "a.db").chmod(0o644)
     left_out = (b"x 0 0 0 0 0 0 %b vanished" % name for name in (b"a.db-wal", b"b"))
     found = preview(world, listing_of(file_line(b"a.db", content=head), *left_out), mode)
-    stays = [(ChangeKind.STAYS, b"b", 0)] if mode is Mode.REPLACE else []
-    assert told(found) == [(ChangeKind.REMOVED, b"a.db-wal", len(head)), *stays]
+    others = [(ChangeKind.REMOVED, b"b", len(head))] if mode is Mode.REPLACE else []
+    assert told(found) == [(ChangeKind.REMOVED, b"a.db-wal", len(head)), *others]
 
 
 @pytest.mark.parametrize("line", [b"x 0 0 0 0 0 0 a.db vanished", b"l 511 0 0 0 0 0 a.db elsewhere"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.preview import Preview
+from sidecar.preview.changes import Preview
 from sidecar.restore.extraction import ExtractSummary, archive_extract
 from sidecar.restore.outcomes import Mode
 from sidecar_client.listing import FILE

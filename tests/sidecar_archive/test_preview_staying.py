@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.preview import ChangeKind
+from sidecar.preview.changes import ChangeKind
 from sidecar.restore.outcomes import Mode
 from tests.sidecar_archive.listings import as_nobody, packed, preview, told
 

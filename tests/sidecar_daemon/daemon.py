@@ -135,12 +135,13 @@ class Daemon:
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
-        self.wait()
+        assert self.wait() == -signal.SIGKILL
 
     def close(self) -> None:
         """Whatever became of it: end it now."""
         if self.process is not None:
-            self.kill()
+            self.signal(signal.SIGKILL)
+            self.wait()
 
     def client(
         self,

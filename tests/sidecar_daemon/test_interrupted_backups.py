@@ -86,6 +86,7 @@ def test_a_worker_that_is_killed_leaves_nothing_in_scratch(busy_daemon: Daemon) 
         assert worker.stdout.readline() == "streaming\n"
         assert busy_daemon.left_in_scratch()
         worker.kill()
+        assert worker.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     assert eventually(lambda: busy_daemon.left_in_scratch() == [])
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from sidecar_client.errors import SidecarUnavailable
 from sidecar_client.values import Consistency
-from tests.sidecar_daemon.daemon import PROJECT, Daemon, eventually
+from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, PROJECT, Daemon, eventually
 from tests.sidecar_daemon.games import HELD_ONCE, goes_on, holds_still, marked, minecraft, packed, stream, world
 from tests.sidecar_daemon.worlds import endless_world
 from tests.sidecar_game.rcon_server import RconServer
@@ -52,6 +52,7 @@ def test_a_worker_that_is_killed_lets_the_game_go_on(still: Daemon, rcon: RconSe
         assert eventually(lambda: holds_still(rcon) and still.left_in_scratch() != [])
         assert marked(still)
         worker.kill()
+        assert worker.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     assert eventually(lambda: goes_on(still, rcon), seconds=10)
     assert rcon.told == HELD_ONCE
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from sidecar.previewing import PREVIEWS_AT_ONCE
+from sidecar.preview.calls import PREVIEWS_AT_ONCE
 from sidecar_client.client import RestorePreview, SidecarClient, Timeouts
 from sidecar_client.errors import Cancelled, Refused, SidecarFailed, SidecarUnavailable, SourceFailed
 from sidecar_client.listing import Listing

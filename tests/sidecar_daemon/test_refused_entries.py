@@ -1,4 +1,4 @@
-"""Entries that the system does not let anybody change: a restore ends, names the path, and the game runs again."""
+"""Entries that the system does not let anybody change: a restore leaves them and names them, or ends with the path."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ MARK = "game-was-stopped"
 
 @dataclass(frozen=True)
 class Case:
-    """A world after its backup: `hazard` was done to it, and a restore fails at `path`, if there is one."""
+    """A world after its backup: `hazard` was done to it, and a restore fails at `path`, or tells that `stays` stay."""
 
     hazard: Callable[[Path], object]
     path: str = ""
     errno: str = "EPERM"
     user: int | None = None
+    stays: tuple[str, ...] = ()
 
 
 def flagged(flag: str, *names: str, then: Callable[[Path], object] = lambda _: None) -> Callable[[Path], object]:
@@ -81,28 +82,33 @@ CASES = {
     "folder of root that all may write": Case(owned("shared", 0o777, then=changed("shared/file")), user=STRANGER),
     "file of root whose mode differs": Case(owned("folder/file", 0o604), user=STRANGER),
     "folder of root, file in it changed": Case(
-        owned("folder", 0o755, then=changed("folder/file")), "folder/file", "EACCES", user=STRANGER
+        owned("folder", 0o755, then=changed("folder/file")), user=STRANGER, stays=("folder/file",)
     ),
     "folder of root whose mode differs": Case(owned("empty", 0o775), "empty", user=STRANGER),
     "unchanged immutable folder": Case(flagged("+i", "empty")),
     "unchanged append-only folder": Case(flagged("+a", "folder")),
     "unchanged immutable file": Case(flagged("+i", "folder/file")),
     "immutable folder whose mode differs": Case(flagged("+i", "empty", then=moded("empty", 0o700)), "empty"),
-    "immutable folder, file in it changed": Case(flagged("+i", "folder", then=changed("folder/file")), "folder"),
+    "immutable folder, file in it changed": Case(
+        flagged("+i", "folder", then=changed("folder/file")), stays=("folder/file",)
+    ),
     "append-only folder, name missing": Case(
-        flagged("+a", "folder", then=lambda world: (world / "folder" / "file").unlink()), "folder"
+        flagged("+a", "folder", then=lambda world: (world / "folder" / "file").unlink()), stays=("folder/file",)
     ),
     "immutable file whose mode differs": Case(
-        flagged("+i", "folder/file", then=moded("folder/file", 0o600)), "folder/file"
+        flagged("+i", "folder/file", then=moded("folder/file", 0o600)), stays=("folder/file",)
     ),
     "append-only file whose mode differs": Case(
-        flagged("+a", "folder/file", then=moded("folder/file", 0o600)), "folder/file"
+        flagged("+a", "folder/file", then=moded("folder/file", 0o600)), stays=("folder/file",)
     ),
     "immutable file whose time differs": Case(
-        flagged("+i", "folder/file", then=lambda world: os.utime(world / "folder" / "file", (1, 1))), "folder/file"
+        flagged("+i", "folder/file", then=lambda world: os.utime(world / "folder" / "file", (1, 1))),
+        stays=("folder/file",),
     ),
-    "immutable file that changed": Case(flagged("+i", "folder/file", then=changed("folder/file")), "folder/file"),
-    "immutable file in a folder that goes": Case(frozen_extra),
+    "immutable file that changed": Case(
+        flagged("+i", "folder/file", then=changed("folder/file")), stays=("folder/file",)
+    ),
+    "immutable file in a folder that goes": Case(frozen_extra, stays=("extra", "extra/file")),
     "immutable root": Case(flagged("+i", "."), ".savepoint"),
 }
 
@@ -153,21 +159,22 @@ def settled(world: Path) -> bool:
     return all(path.stat().st_ctime_ns + TICK_NS < time.time_ns() for path in world.rglob("*"))
 
 
-def restored(daemon: Daemon, operation: str) -> SidecarFailed | None:
-    """The error that a restore fails with; it left nothing of itself behind."""
+def restored(daemon: Daemon, operation: str) -> tuple[SidecarFailed | None, list[str]]:
+    """The error that a restore fails with, or the paths that it tells; it left nothing of itself behind."""
     with daemon.client(operation) as client:
-        failure = None
+        failure, stays = None, []
         try:
-            client.archive_extract(
+            done = client.archive_extract(
                 source=OUTPUT, destination="/data", mode="replace", on_progress=lambda _: None, cancelled=lambda: False
             )
+            stays = [os.fsdecode(warning.path) for warning in done.staying]
         except SidecarFailed as error:
             failure = error
         kind = client.extract_outcome().kind
         assert kind in ([OutcomeKind.COMPLETED] if failure is None else [OutcomeKind.ROLLED_BACK, OutcomeKind.NONE])
         client.extract_release()
         assert client.extract_outcome().kind is OutcomeKind.NONE
-    return failure
+    return failure, stays
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -176,7 +183,7 @@ def test_restore_ends_with_the_path_and_the_game_up(daemon: Daemon, case: Case) 
     case.hazard(daemon.world)
     assert eventually(lambda: settled(daemon.world))
 
-    failure = restored(daemon, any_operation())
+    failure, stays = restored(daemon, any_operation())
 
     assert game.runs.exists()
     assert not (daemon.scratch / MARK).exists()
@@ -184,13 +191,18 @@ def test_restore_ends_with_the_path_and_the_game_up(daemon: Daemon, case: Case) 
     if not case.path:
         assert failure is None
         assert live.read_text() == "new"
+        assert sorted(stays) == list(case.stays)
+        assert not (daemon.world / ".savepoint").exists()
         return
     assert failure is not None
     assert (failure.code, failure.params) == ("source_failed", {"path": case.path, "errno": case.errno})
     assert live.read_text() == "old"
 
 
-@pytest.mark.parametrize("name", ["immutable file that changed", "immutable file in a folder that goes"])
+@pytest.mark.parametrize(
+    "name",
+    ["immutable file that changed", "immutable file in a folder that goes", "immutable folder whose mode differs"],
+)
 def test_later_restore_works_once_the_entry_may_change(daemon: Daemon, name: str) -> None:
     set_up(daemon, user=None)
     CASES[name].hazard(daemon.world)
@@ -198,7 +210,7 @@ def test_later_restore_works_once_the_entry_may_change(daemon: Daemon, name: str
     subprocess.run(["chattr", "-R", "-i", daemon.world], check=True)
     (daemon.world / "live").write_text("old")
 
-    assert restored(daemon, any_operation()) is None
+    assert restored(daemon, any_operation()) == (None, [])
 
     assert (daemon.world / "live").read_text() == "new"
     assert (daemon.world / "folder" / "file").read_bytes() == b"content"

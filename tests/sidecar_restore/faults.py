@@ -58,11 +58,13 @@ def fails_at(wanted: int, *, number: int = errno.EIO, must_strike: bool = True) 
     return act
 
 
-def dies_at(wanted: int) -> Callable[[int, str], None]:
-    """The process is killed at one step, as by the kernel."""
+def dies_at(wanted: int, *, must_strike: bool = True) -> Callable[[int, str], None]:
+    """The process is killed at one step, as by the kernel; `must_strike` as above."""
+    fault = (fault_script if must_strike else Fault)(f"death at step {wanted}")
 
     def act(step: int, _name: str) -> None:
         if step == wanted:
+            fault.strike()
             os.kill(os.getpid(), signal.SIGKILL)
 
     return act

@@ -12,7 +12,8 @@ import pytest
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.archive.report import WarningKind
 from sidecar.places.links import LinkRoots
-from sidecar.preview import Page, Preview, restore_preview
+from sidecar.preview.changes import Page, Preview
+from sidecar.preview.comparison import restore_preview
 from sidecar.restore.extraction import ExtractSummary, Mode, archive_extract
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.trees import write

@@ -155,7 +155,7 @@ def test_killed_at_any_step_it_is_wholly_old_or_wholly_new_after_recovery(case: 
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
-        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(before=dies_at(step, must_strike=False)))  # noqa: B023 - over by then
         case.recover()
         ends.append(case.ended_as())
 
@@ -175,7 +175,7 @@ def test_killed_at_any_step_beside_a_game_that_touches_what_should_stay_it_is_wh
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
-        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(before=dies_at(step, must_strike=False)))  # noqa: B023 - over by then
         case.recover()
         ends.append(case.ended_as())
 
@@ -190,7 +190,7 @@ def test_killed_at_any_step_of_the_recovery_too_it_still_ends_whole(case: Case) 
     while status == -signal.SIGKILL:
         step += 1
         assert in_child(lambda: case.run(before=dies_in_the_exchange())) == -signal.SIGKILL
-        status = in_child(lambda: case.recover(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.recover(before=dies_at(step, must_strike=False)))  # noqa: B023 - over by then
         case.recover()
         assert case.ended_as() is OutcomeKind.COMPLETED
 

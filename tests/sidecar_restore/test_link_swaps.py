@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.archive.pack import PackProgress
 from sidecar.errors import SourceFailed
-from sidecar.preview import ChangeKind
+from sidecar.preview.changes import ChangeKind
 from sidecar.restore.extraction import Mode
 from tests.sidecar_restore.linked import Linked, linked  # noqa: F401  # a fixture among them
 from tests.sidecar_restore.mounting import mounted

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.report import WarningKind
-from sidecar.preview import ChangeKind
+from sidecar.preview.changes import ChangeKind
 from sidecar.restore.extraction import Mode
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.linked import Linked, linked, told  # noqa: F401  # a fixture among them

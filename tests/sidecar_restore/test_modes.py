@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.restore.extraction import ExtractProgress, Mode, Phase
+from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.faults import Stepping, in_child
@@ -172,8 +173,11 @@ def test_progress_goes_through_the_phases_and_counts_what_is_staged(place: Path,
 def test_whoever_stops_watching_stops_nothing_once_the_exchange_began(
     place: Path, root: Path, extract: Extract
 ) -> None:
+    fault = fault_script("a caller that leaves while names are exchanged")
+
     def leave(progress: ExtractProgress) -> None:
         if progress.phase in (Phase.EXCHANGING, Phase.DONE):
+            fault.strike()
             raise ConnectionResetError
 
     extract(compressed(place / "a.tar.gz", member(b"a", b"new")), on_progress=leave)

@@ -10,6 +10,7 @@ import pytest
 
 from sidecar.errors import SourceFailed
 from sidecar.restore.extraction import Mode, OutcomeKind, extractions_recover, outcome_read
+from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, in_child
@@ -77,9 +78,12 @@ def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
 ) -> None:
     """Saved anew between plan and exchange: the archive's file still wins, on the first way and after a crash."""
 
+    fault = fault_script("a game that saves between plan and exchange")
+
     def save(_step: int, name: str) -> None:
         if name == "write_at" and volume.steps.count(name) == 2:
             write(root / "a.tmp", b"played on").rename(root / "a")
+            fault.strike()
         if killed and volume.steps.count("exchange") + volume.steps.count("move") == 5:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -105,7 +105,7 @@ def test_killed_at_any_step_an_overlay_is_wholly_old_or_new(overlay: Overlay) ->
     ends = []
     for step in itertools.count(1):
         overlay.reset()
-        status = in_child(lambda: overlay.run(before=dies_at(step)))  # noqa: B023 - over before the loop goes on
+        status = in_child(lambda: overlay.run(before=dies_at(step, must_strike=False)))  # noqa: B023 - over by then
         extractions_recover(root=overlay.root)
         ends.append(outcome_read(root=overlay.root, operation=OPERATION).kind)
         assert live(overlay.root) == (new if ends[-1] is OutcomeKind.COMPLETED else old)
@@ -121,24 +121,29 @@ def test_failing_at_any_step_an_overlay_is_wholly_old_or_new(overlay: Overlay, *
     old = live(overlay.root)
     steps = len(overlay.run())
     new = live(overlay.root)
-    ends = []
+    ends, statuses = [], set()
     for step in range(1, steps + 1):
         overlay.reset()
         if recovering:
             status = in_child(lambda: overlay.run(before=fails_and_dies(step)))  # noqa: B023 - as above
-            assert status in (0, 1, -signal.SIGKILL)
+            statuses.add(status)
             extractions_recover(root=overlay.root)
         else:
             failure_of(lambda: overlay.run(before=fails_at(step)))  # noqa: B023 - as above
         ends.append(outcome_read(root=overlay.root, operation=OPERATION).kind)
         assert live(overlay.root) == (new if ends[-1] is OutcomeKind.COMPLETED else old)
     assert OutcomeKind.ROLLED_BACK in ends
+    assert statuses <= {0, 1, -signal.SIGKILL}
+    assert (-signal.SIGKILL in statuses) is recovering
 
 
 def fails_and_dies(wanted: int) -> Callable[[int, str], None]:
+    """It may be over before it dies."""
+    fails, dies = fails_at(wanted), dies_at(wanted + 7, must_strike=False)
+
     def act(step: int, name: str) -> None:
-        fails_at(wanted)(step, name)
-        dies_at(wanted + 7)(step, name)
+        fails(step, name)
+        dies(step, name)
 
     return act
 

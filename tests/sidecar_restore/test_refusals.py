@@ -9,6 +9,7 @@ import pytest
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.extraction import Mode, Outcome, OutcomeKind, outcome_read
 from sidecar.restore.limits import Limits
+from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
@@ -188,11 +189,14 @@ def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root
 
 
 def test_a_staged_folder_swapped_for_a_symlink_lets_nothing_out(precious: Path, root: Path, extract: Extract) -> None:
+    fault = fault_script("a staged folder swapped for a symlink")
+
     def swap(_step: int, name: str) -> None:
         staged = root / ".savepoint" / OPERATION / "new" / "folder"
         if name == "make_file" and (staged / "sub" / "first").exists() and not staged.is_symlink():
             staged.rename(staged.with_name("gone"))
             staged.symlink_to(precious / "outside")
+            fault.strike()
 
     archive = compressed(
         precious / "a.tar.gz",

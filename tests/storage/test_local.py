@@ -25,6 +25,7 @@ from repository.storage import (
     StorageUnavailable,
 )
 from targets.local import LocalStorage
+from tests.faults import fault_script
 from tests.services.require import program_require, unavailable
 
 MIB = 1 << 20
@@ -223,10 +224,11 @@ def test_whatever_lies_beside_a_page_is_written_all_the_same(storage: LocalStora
 def test_a_file_system_without_direct_writes_gets_buffered_ones(
     storage: LocalStorage, written_direct: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    control = fcntl.fcntl
+    control, fault = fcntl.fcntl, fault_script("direct writes are refused")
 
     def refuses_direct(descriptor: int, command: int, argument: int = 0) -> int:
         if command == fcntl.F_SETFL and argument & os.O_DIRECT:
+            fault.strike()
             raise OSError(errno.EINVAL, "Invalid argument")
         return control(descriptor, command, argument)
 

@@ -1,4 +1,4 @@
-"""`manage.py demo`: what `make demo` runs."""
+"""`manage.py demo`: what `make demo` and `make serve` run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.demo.run import demo_run
-from config.web_server import AddressUnavailable
+from config.web_server import AddressUnavailable, listener_open
+from demo.run import demo_run
+from demo.serve import serve_run
 
 
 class Command(BaseCommand):
@@ -17,8 +19,19 @@ class Command(BaseCommand):
     # They load every page's code, which this process never shows; the web server runs them.
     requires_system_checks = []
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--reload",
+            action="store_true",
+            help="For developers: show every log, restart when a file of the checkout changes, and skip the check.",
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            sys.exit(demo_run(stay=os.environ.get("SAVEPOINT_DEMO_EXIT") != "1"))
+            listener_open(settings.ENVIRONMENT.host, settings.ENVIRONMENT.port).close()
         except AddressUnavailable as error:
             raise CommandError(str(error)) from None
+        if options["reload"]:
+            serve_run()
+        else:
+            sys.exit(demo_run(stay=os.environ.get("SAVEPOINT_DEMO_EXIT") != "1"))

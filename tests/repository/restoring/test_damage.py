@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from repository.restoring.outcome import Reason
 from repository.snapshots import assembly
 from repository.storage import StorageUnavailable
 from repository.tree import records, stream
+from tests.faults import Fault, fault_script
 from tests.repository.restoring.trees import Kept, picture, settle, write
 from tests.storage.memory import FaultyStorage
 
@@ -185,11 +187,12 @@ def test_a_storage_that_fails_leaves_nothing_half_done(
     assert at > 10
 
 
-@pytest.mark.parametrize(
-    "call", ["mkdir", "open", "pwrite", "ftruncate", "fchmod", "utime", "rename", "link", "symlink"]
-)
+CALLS = ["mkdir", "open", "pwrite", "ftruncate", "fchmod", "utime", "link", "symlink"]
+
+
+# In an empty target nothing is renamed.
+@pytest.mark.parametrize(("existing", "call"), [(True, "rename"), *itertools.product([True, False], CALLS)], ids=str)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
-@pytest.mark.parametrize("existing", [True, False], ids=["delta", "fresh"])
 def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
     kept: Kept,
     world: Path,
@@ -202,14 +205,14 @@ def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first, the second, ...: each ends the restore where every other would fail as well, or costs a path."""
-    wanted = picture(world)
+    wanted, fault = picture(world), fault_script(f"{call} fails")
     for at in (1, 2, 3, 5, 8, 13):
         folder = target / f"{at}"
         if existing:
             write(folder / "large", LARGE[:-1] + b"?")
             write(folder / "small" / "07", b"before")
         before = picture(folder) if existing else {}
-        failing = _failing(getattr(os, call), at, code)
+        failing = _failing(getattr(os, call), at, code, fault)
         with monkeypatch.context() as patched:
             patched.setattr(os, call, failing)
             try:
@@ -236,10 +239,12 @@ def test_a_live_file_that_a_bad_disk_cannot_read_is_replaced(
             monkeypatch.setattr(module, "PART_SIZE", 2 << 20)
     snapshot = kept.keep(world)
     bad = [write(target / "large", LARGE), write(target / "small" / "07", bytes(500))]
-    inodes, preadv = {path.stat().st_ino for path in bad}, os.preadv
+    faults = {path.stat().st_ino: fault_script(f"the bad disk below {path.name}") for path in bad}
+    preadv = os.preadv
 
     def read(fd: int, buffers: list[memoryview], offset: int) -> int:
-        if os.fstat(fd).st_ino in inodes:
+        if fault := faults.get(os.fstat(fd).st_ino):
+            fault.strike()
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return preadv(fd, buffers, offset)
 
@@ -269,11 +274,13 @@ def test_what_fails_for_thousands_holds_no_descriptors(
     assert max(held) - min(held) < 20
 
 
-def _failing(real: Callable, at: int, code: int) -> Callable:
-    calls = iter(range(1, 1_000_000))
+def _failing(real: Callable, at: int, code: int, fault: Fault) -> Callable:
+    """The call whose n-th use fails, when that is one below an open folder or file."""
+    calls = itertools.count(1)
 
     def call(*arguments, **options):
         if next(calls) == at and ("dir_fd" in options or "src_dir_fd" in options or isinstance(arguments[0], int)):
+            fault.strike()
             raise OSError(code, os.strerror(code))
         return real(*arguments, **options)
 

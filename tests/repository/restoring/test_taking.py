@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from repository.restoring.parts import Part
+from tests.faults import fault_script
 from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, picture, settle, write
 
 
@@ -25,7 +26,10 @@ def test_what_changes_while_it_is_compared_is_not_taken_over(
     places = iter([100_000, 300_000, 900_000, 1_400_000])
     take, pwrite = Part.take, os.pwrite
 
+    fault = fault_script("a game that writes")
+
     def game_writes() -> None:
+        fault.strike()
         with path.open("r+b") as game:
             game.seek(next(places, 0))
             game.write(b"the game writes")
@@ -84,8 +88,11 @@ def test_where_files_can_share_their_content_only_what_differs_is_written(
 def test_what_a_full_volume_let_a_file_share_is_not_taken_for_its_content(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fault = fault_script("a volume that is full while it shares")
+
     def shared_in_part(fd: int, request: int, live: int) -> int:
         shared_content(fd, request, live)
+        fault.strike()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(fcntl, "ioctl", shared_in_part)

@@ -12,6 +12,7 @@ from repository.sources import beneath
 from repository.sources.beneath import Root
 from repository.sources.local import LocalTree
 from repository.sources.protocol import SourceEntry, SourceGone
+from tests.faults import fault_script
 from tests.repository.sources.reading import descriptors, found, read
 
 if TYPE_CHECKING:
@@ -67,9 +68,12 @@ def test_reading_leaves_the_access_time_alone(tree: LocalTree, root: Path) -> No
 def test_who_may_not_leave_the_access_time_alone_reads_all_the_same(
     tree: LocalTree, entry: SourceEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fault = fault_script("O_NOATIME is refused")
+
     def refusing(real: Any) -> Any:
         def call(*args: Any, **options: Any) -> int:
             if any(isinstance(flags, int) and flags & os.O_NOATIME == os.O_NOATIME for flags in args[1:]):
+                fault.strike()
                 raise PermissionError(errno.EPERM, "")
             return real(*args, **options)
 

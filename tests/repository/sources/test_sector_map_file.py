@@ -11,6 +11,7 @@ import pytest
 from repository.sources import sector_map, sector_store
 from repository.sources.local import LocalTree
 from repository.sources.sector_map import SectorMap
+from tests.faults import raising
 from tests.repository.sources.reading import BLOCK, SECTOR
 from tests.repository.sources.sector_world import FIRST, SECOND, THIRD, World, rows
 
@@ -37,9 +38,7 @@ def test_a_commit_that_fails_half_way_changes_nothing(world: World, monkeypatch:
 
 
 def test_a_disk_that_is_full_ends_the_learning_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
+    full = raising(sqlite3.OperationalError("database or disk is full"))
     monkeypatch.setattr(sector_map, "_ROWS_A_WRITE", 1)
     world.tree.begin(FIRST)
     world.edit("a")

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from accounts.services.tokens import token_create
 from accounts.web.middleware import PreferencesMiddleware
 from tests.factories import UserFactory
+from tests.faults import raising
 from tests.web.accounts.pages import ACCOUNT, LOGIN
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -102,10 +103,7 @@ def test_a_failing_page_leaves_nothing_behind(user):
 
 
 def test_the_process_says_that_it_lives_also_to_who_is_signed_in_when_the_database_is_away(inside, monkeypatch):
-    def away(_request):
-        raise OperationalError
-
-    monkeypatch.setattr("django.contrib.auth.get_user", away)
+    monkeypatch.setattr("django.contrib.auth.get_user", raising(OperationalError))
     response = inside.get("/livez")
     assert (response.status_code, response.json()["status"]) == (200, "ok")
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.web.devices import device_icon, device_name
 from backups.services.upkeep import upkeep_run
 from tests.factories import UserFactory
+from tests.faults import raising
 from tests.web.accounts.pages import sign_in, signed_in
 
 SESSIONS = "/accounts/sessions/"
@@ -110,10 +111,7 @@ def test_last_seen_is_written_once_a_minute_and_not_on_every_page(user):
 
 
 def test_a_page_is_shown_also_when_that_cannot_be_noted(user, inside, monkeypatch):
-    def locked(_request):
-        raise OperationalError
-
-    monkeypatch.setattr(UserSession.objects, "create_from_request", locked)
+    monkeypatch.setattr(UserSession.objects, "create_from_request", raising(OperationalError))
     assert signed_in(inside)
 
 

@@ -86,6 +86,8 @@ class Warning(_message.Message):
         KIND_HOLDS: _ClassVar[Warning.Kind]
         KIND_MOUNTED: _ClassVar[Warning.Kind]
         KIND_LINKED_OUT: _ClassVar[Warning.Kind]
+        KIND_FIXED: _ClassVar[Warning.Kind]
+        KIND_COMPANION: _ClassVar[Warning.Kind]
     KIND_UNSPECIFIED: Warning.Kind
     KIND_CHANGED: Warning.Kind
     KIND_VANISHED: Warning.Kind
@@ -95,6 +97,8 @@ class Warning(_message.Message):
     KIND_HOLDS: Warning.Kind
     KIND_MOUNTED: Warning.Kind
     KIND_LINKED_OUT: Warning.Kind
+    KIND_FIXED: Warning.Kind
+    KIND_COMPANION: Warning.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     kind: Warning.Kind

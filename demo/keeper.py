@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
-from config.demo.processes import Child, Program
-from config.leash import orphans_adopt
+from common.leash import orphans_adopt
+from demo.processes import Child, Program
 
 STEADY_SECONDS = 10.0
 """Who lived so long and then died is started again at once."""
@@ -19,6 +20,28 @@ ORPHAN_SECONDS = 5.0
 """What lost its parent, and is ours since, gets so long to end by itself."""
 STOP_SECONDS, STOP_SERVING_SECONDS = 23.0, 4.0
 """The workers drain for 20 s at most; whoever asked for the end expects it within 30 s."""
+
+
+class StopRequest:
+    """Whether SIGTERM, SIGINT or SIGHUP has come since this was made.
+
+    A plain flag, because a signal interrupts its own thread: a handler that takes a lock, as that of an event does,
+    waits for ever when this thread holds it.
+    """
+
+    def __init__(self) -> None:
+        self._made = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._make)
+
+    def _make(self, _number: int, _frame: FrameType | None) -> None:
+        self._made = True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait that long, and return whether a request has come."""
+        if not self._made:
+            time.sleep(seconds)
+        return self._made
 
 
 class Keeper:
@@ -40,6 +63,17 @@ class Keeper:
             with suppress(FileNotFoundError):
                 kept.child.log.replace(kept.child.log.with_suffix(".log.1"))
             kept.start()
+
+    def restart(self) -> None:
+        """End every program and start it again; the logs are continued."""
+        self.stop()
+        for kept in self._kept:
+            kept.start()
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """The log of each program."""
+        return {kept.child.program.name: kept.child.log for kept in self._kept}
 
     def tend(self) -> None:
         """Start again what died, after a pause when it does not live long; end what lost its parent."""

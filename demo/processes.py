@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Child:
 
     def start(self) -> None:
         """Start it; what it says is appended to its log."""
-        leash = [sys.executable, "-S", "-m", "config.leash", str(os.getpid())]
+        leash = [sys.executable, "-S", "-m", "common.leash", str(os.getpid())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*leash, sys.executable, *self.program.arguments],

@@ -11,9 +11,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.demo.processes import Program, sidecar_program
-from config.demo.world import world_generate
-from config.private_files import private_keep, private_write
+from common.private_files import private_keep, private_write
+from demo.processes import Program, sidecar_program
+from demo.world import world_generate
 
 SOCKET_PATH_BYTES = 100
 """A Unix socket's address holds little more."""

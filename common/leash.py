@@ -1,6 +1,6 @@
 """Processes that do not outlive their parent, even when it is killed (Linux; elsewhere a leash holds nothing).
 
-As a program it starts another one on a leash: `python -m config.leash PARENT_PID PROGRAM ARGUMENT…`. The kernel keeps
+As a program it starts another one on a leash: `python -m common.leash PARENT_PID PROGRAM ARGUMENT…`. The kernel keeps
 the leash over exec, so what is seen afterwards is the program itself.
 """
 

@@ -14,10 +14,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from config.demo.client import Client, Unreachable
-from config.demo.comparison import Comparison, Readable, archive_compare
-from config.demo.screen import MB, Screen
-from config.demo.seed import Rented
+from demo.client import Client, Unreachable
+from demo.comparison import Comparison, Readable, archive_compare
+from demo.screen import MB, Screen
+from demo.seed import Rented
 
 PROOF_NAME = "First backup, by the demo"
 POLL_SECONDS = 0.2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from common.keyring import kek_generate
-from config.private_files import private_keep
+from common.private_files import private_keep
 
 SECRET_KEY_BYTES = 64
 DEMO_FILE = "demo.json"

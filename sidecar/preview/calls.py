@@ -8,7 +8,8 @@ from typing import Final
 from sidecar.calls import Call
 from sidecar.errors import Busy
 from sidecar.places.links import LinkRoots
-from sidecar.preview import PATHS_MAX, Page, Preview, restore_preview
+from sidecar.preview.changes import PATHS_MAX, Page, Preview
+from sidecar.preview.comparison import restore_preview
 from sidecar.restore.outcomes import Mode
 
 # They may read all of the data, and each holds a call's thread: whoever asks again and again must not take them all.

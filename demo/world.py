@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from config.demo.region import region_rewrite, region_write
-from config.demo.world_files import (
+from demo.region import region_rewrite, region_write
+from demo.world_files import (
     block_rows,
     log_archive,
     log_text,

@@ -14,8 +14,8 @@ from accounts.models import Customer, User
 from accounts.services.customers import customer_create
 from accounts.services.tokens import token_authenticate, token_create
 from backups.models import StorageTarget, TargetKind
-from config.demo.places import Place
-from config.private_files import private_write
+from common.private_files import private_write
+from demo.places import Place
 from orders.models import Order, Plan
 from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, order_create

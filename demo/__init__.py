@@ -1,0 +1,1 @@
+"""`make demo` and `make serve`: the whole product on one machine, with a game world of its own."""

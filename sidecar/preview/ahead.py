@@ -1,0 +1,37 @@
+"""The entries of a listing in their order, of which some may be looked at before their turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from sidecar_client.listing import Entry, walk_order
+
+_ENTRIES_MAX: Final = 10_000
+
+
+class Ahead:
+    """Entries one by one. Those that were looked at keep their turn; there are never very many."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._rest = iter(entries)
+        self._waiting: deque[Entry] = deque()
+        self._current: Entry | None = None
+
+    def __iter__(self) -> Iterator[Entry]:
+        while entry := self._waiting.popleft() if self._waiting else next(self._rest, None):
+            self._current = entry
+            yield entry
+
+    def find(self, path: bytes) -> Entry | None:
+        """The entry of a path whose turn is now or to come; None when there is none, or when it is too far away."""
+        if self._current is not None and self._current.path == path:
+            return self._current
+        order = walk_order(path)
+        while not self._waiting or walk_order(self._waiting[-1].path) < order:
+            entry = next(self._rest, None) if len(self._waiting) < _ENTRIES_MAX else None
+            if entry is None:
+                return None
+            self._waiting.append(entry)
+        return next((entry for entry in self._waiting if entry.path == path), None)

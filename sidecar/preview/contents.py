@@ -1,0 +1,109 @@
+"""The content of live files beside that of an archive, which is known by its checksums alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import Final
+
+from isal import isal_zlib
+
+from sidecar.archive.scan import Found, entry_open, warning_kind
+from sidecar.restore.fixed import is_frozen
+from sidecar_client.listing import FILE, FOLDER, SYMLINK, Entry
+
+_READ_BYTES: Final = 1 << 20
+# A file system keeps time in steps of its own, the coarsest of 2 s: a change this soon before a scan may follow it.
+_CLOCK_STEP_NS: Final = 2_000_000_000
+_PERMISSIONS: Final = 0o777
+
+
+class Contents:
+    """Whether live paths are what the archive has of them."""
+
+    def __init__(self, *, scanned_ns: int, check: Callable[[], None]) -> None:
+        """`scanned_ns`: when the scan began that the archive is of."""
+        self.check = check
+        self._settled_ns = scanned_ns - _CLOCK_STEP_NS
+        self._owners_count = os.geteuid() == 0
+        self._buffer = bytearray(_READ_BYTES)
+
+    def same(self, entry: Entry, found: Found | None) -> bool:
+        """Whether a restore would leave a live path as it is. Raises SourceFailed when its disk fails."""
+        if found is None:
+            return False
+        kind = stat.S_IFMT(found.status.st_mode)
+        try:
+            if entry.kind == SYMLINK:
+                return kind == stat.S_IFLNK and self.same_link(entry, found)
+            if entry.kind == FOLDER:
+                return kind == stat.S_IFDIR and self._metadata_same(entry, found.status)
+            is_alike = kind == stat.S_IFREG and self._metadata_same(entry, found.status)
+            return is_alike and self._content_same(entry, found) and self._can_be_set(entry, found)
+        except OSError as error:
+            warning_kind(error)
+            return False
+
+    def is_kept(self, entry: Entry, found: Found | None) -> bool:
+        """Whether a restore would leave the content of a live file and set its metadata at most.
+
+        Raises SourceFailed when its disk fails.
+        """
+        if found is None or entry.kind != FILE or not stat.S_ISREG(found.status.st_mode) or found.status.st_nlink != 1:
+            return False
+        try:
+            return self._content_same(entry, found) and self._can_be_set(entry, found)
+        except OSError as error:
+            warning_kind(error)
+            return False
+
+    def _can_be_set(self, entry: Entry, found: Found) -> bool:
+        """Whether a live file has the archive's metadata, or can be given it."""
+        if found.status.st_mtime_ns == entry.mtime_ns and self._metadata_same(entry, found.status):
+            return True
+        descriptor = entry_open(found.name, found.folder)
+        try:
+            return not is_frozen(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def same_link(self, entry: Entry, found: Found | None) -> bool:
+        """Whether a live link is the archive's, whatever lies behind it."""
+        try:
+            if found is None or entry.kind != SYMLINK:
+                return False
+            return os.readlink(found.name, dir_fd=found.folder) == entry.link
+        except OSError as error:
+            warning_kind(error)
+            return False
+
+    def _metadata_same(self, entry: Entry, status: os.stat_result) -> bool:
+        """The permission bits, which are all that a restore brings; owners come back only to root."""
+        owners = not self._owners_count or (status.st_uid, status.st_gid) == (entry.uid, entry.gid)
+        return owners and (status.st_mode ^ entry.mode) & _PERMISSIONS == 0
+
+    def _content_same(self, entry: Entry, found: Found) -> bool:
+        status = found.status
+        if status.st_size != entry.size:
+            return False
+        # Nothing but the clock sets a change time: what had it before the scan was not written since.
+        if status.st_mtime_ns == entry.mtime_ns and status.st_ctime_ns < self._settled_ns:
+            return True
+        descriptor = entry_open(found.name, found.folder)
+        try:
+            return stat.S_ISREG(os.fstat(descriptor).st_mode) and self._crc32(descriptor, entry.size) == entry.crc32
+        finally:
+            os.close(descriptor)
+
+    def _crc32(self, descriptor: int, size: int) -> int | None:
+        """The CRC-32 of an open file, None when it is not of this size any more."""
+        crc32 = 0
+        view = memoryview(self._buffer)
+        while count := os.readv(descriptor, [view]):
+            self.check()
+            size -= count
+            if size < 0:
+                return None
+            crc32 = isal_zlib.crc32(view[:count], crc32)
+        return None if size else crc32

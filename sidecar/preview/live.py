@@ -1,0 +1,40 @@
+"""The live tree as a preview goes through it: every path, also those that cannot be looked at."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Generator
+from contextlib import closing
+from typing import NamedTuple
+
+from sidecar.archive.report import WarningKind
+from sidecar.archive.scan import Found, tree_walk
+from sidecar.places.places import Places
+
+
+class Live(NamedTuple):
+    """A live path; `found` is None for one that is there and cannot be looked at."""
+
+    path: bytes
+    found: Found | None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is known to be a folder."""
+        return self.found is not None and stat.S_ISDIR(self.found.status.st_mode)
+
+
+def live_paths(root: int, places: Places) -> Generator[Live, None, None]:
+    """Every live path in the order of the walk, each to be looked at before the next is asked for."""
+    unseen: list[Live] = []
+
+    def warn(kind: WarningKind, path: bytes) -> None:
+        if kind is WarningKind.UNREADABLE:
+            unseen.append(Live(path, None))
+
+    with closing(tree_walk(root, warn=warn, places=places)) as walk:
+        for found in walk:
+            yield from unseen
+            unseen.clear()
+            yield Live(found.path, found)
+    yield from unseen

@@ -1,0 +1,140 @@
+"""Paths that a restore would leave as they are, told from the live tree and the entries around."""
+
+from __future__ import annotations
+
+import os
+import stat
+from itertools import chain
+
+from sidecar.archive.report import WarningKind
+from sidecar.archive.scan import Found
+from sidecar.places.places import Places
+from sidecar.preview.ahead import Ahead
+from sidecar.preview.contents import Contents
+from sidecar.preview.live import Live
+from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
+from sidecar.restore.fixed import names_fixed
+from sidecar.restore.path_table import PathTable
+from sidecar.restore.staying import Stay, Staying
+from sidecar.restore.tree import file_head
+from sidecar.restore.units import Units
+from sidecar_client.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
+
+
+class LiveStaying:
+    """Asks the restore's own rules; `passed` is told the archive's entries in their order."""
+
+    def __init__(self, places: Places, entries: Ahead, contents: Contents) -> None:
+        self.passed = Passed()
+        self._tree = places.tree()
+        self._entries = entries
+        self._contents = contents
+        self._staying = Staying(places, tell=lambda _kind, _path: None)
+        self._units = Units(self._staying, archived=self._archived_head, reason=self._reason)
+        self._left_out = PathTable()
+        self._looked = b""
+        self._turn = b""
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        self._tree.close()
+
+    def stays(self, path: bytes) -> bool:
+        """Whether it is known of a path that it stays."""
+        return self._staying.known(path) is Stay.WHOLE
+
+    def holds(self, path: bytes) -> bool:
+        """Whether it is known of a folder that it stays because of something in it."""
+        return self._staying.known(path) is Stay.HOLDS
+
+    def is_left(self, live: Live) -> bool:
+        """Whether a live path is mounted or leads out, and no place."""
+        kind = self._staying.left(live.found) if live.found else None
+        if kind:
+            self._staying.stay(kind, live.path)
+        return kind is not None
+
+    def is_followed(self, live: Live) -> bool:
+        """Whether a live folder is one behind a link."""
+        return live.found is not None and self._staying.is_followed(live.found)
+
+    def is_closed(self, live: Live) -> bool:
+        """Whether a live folder stays with all that is in it."""
+        return live.found is not None and self._staying.look_here(live.found)
+
+    def is_told_left_out(self, live: Live) -> bool:
+        """Take note of a live path that the archive could not take, and return whether a file of its unit that the
+        archive has makes a restore tell it in any mode.
+        """
+        is_known = self.stays(live.path)
+        self._left_out.set(live.path, 1)
+        within, name = live.path[: live.path.rfind(b"/") + 1], live.path.rpartition(b"/")[2]
+        companions = (others for main, others in units_of(name) if main == name and others is not None)
+        return is_known or any(_is_file(self._entries.find(within + other)) for other in chain(*companions))
+
+    def is_companion(self, live: Live) -> bool:
+        """Whether a live file that the archive lacks belongs to one that it has."""
+        found = live.found
+        if found is None or not stat.S_ISREG(found.status.st_mode):
+            return False
+        if self.passed.take_along(live.path, at=found.folder):
+            return True
+        current = live.path[: live.path.rfind(b"/") + 1] + CURRENT
+        is_of_archived = is_of_store(found.name) and (
+            self.passed.has_store(current) or _is_file(self._entries.find(current))
+        )
+        return is_of_archived and self._units.hold(live.path, at=found.folder)
+
+    def may_go(self, live: Live) -> bool:
+        """Whether a restore may remove or replace a live path with all that is below it."""
+        self._turn = walk_order(live.path)
+        if live.found is None or self._staying.known(live.path) is not Stay.GOES:
+            return False
+        if self._units.hold(live.path, at=live.found.folder):
+            return False
+        if self._looked and live.path.startswith(self._looked):
+            return True
+        goes = self._staying.look(live.found, check=self._contents.check)
+        self._looked = live.path + b"/"
+        return goes is not None
+
+    def keeps_out(self, path: bytes) -> bool:
+        """Whether a path that is not there cannot be made."""
+        self._turn = walk_order(path)
+        try:
+            folder = self._tree.open_folder(path.rpartition(b"/")[0])
+        except OSError:
+            return False  # something else is in the place of its folder, and goes
+        try:
+            return names_fixed(folder) or self._units.hold(path, at=folder)
+        finally:
+            os.close(folder)
+
+    def _archived_head(self, path: bytes, at: int) -> bytes | None:
+        """The first bytes of the archive's file of a path, of which the listing has only the name."""
+        name = path.rpartition(b"/")[2]
+        if is_of_store(name):
+            return file_head(name, at=at)
+        head = self.passed.head(path, at=at)
+        if head is None and _is_file(self._entries.find(path)):
+            return file_head(name, at=at) or b""
+        return head
+
+    def _reason(self, found: Found) -> WarningKind | None:
+        """Why a live file of a unit stays, None when it may change, or has what the archive has.
+
+        One that passed by without a word has just that.
+        """
+        if walk_order(found.path) < self._turn:
+            return WarningKind.LEFT_OUT if self._left_out.get(found.path) else None
+        entry = self._entries.find(found.path)
+        if entry is None:
+            return self._staying.reason(found)
+        if entry.kind == LEFT_OUT and not entry.vanished:
+            return WarningKind.LEFT_OUT
+        reason = self._staying.reason(found)
+        return None if reason is not WarningKind.MOUNTED and self._contents.is_kept(entry, found) else reason
+
+
+def _is_file(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind in (FILE, HARD_LINK)

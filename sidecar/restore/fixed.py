@@ -1,0 +1,49 @@
+"""Names that this process cannot move: immutable and append-only entries, and those in folders of other owners."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import sys
+
+from sidecar.archive.scan import Found
+
+_GET_FLAGS = 0x8008_6601  # FS_IOC_GETFLAGS, see ioctl_iflags(2)
+_FROZEN = 0x10 | 0x20  # immutable, append-only
+
+
+def is_frozen(fd: int) -> bool:
+    """Whether an open file or folder is immutable or append-only."""
+    flags = bytearray(8)
+    try:
+        fcntl.ioctl(fd, _GET_FLAGS, flags)
+    except OSError:
+        return False  # a filesystem without such flags
+    return bool(int.from_bytes(flags[:4], sys.byteorder) & _FROZEN)
+
+
+def names_fixed(folder: int) -> bool:
+    """Whether no name in an open folder can be made or taken away.
+
+    The owner of a folder can: a restore lends itself the permissions that its own folders lack.
+    """
+    if is_frozen(folder):
+        return True
+    is_ours = os.fstat(folder).st_uid == os.geteuid()
+    return not is_ours and not os.access(b".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True)
+
+
+def is_fixed(found: Found, fd: int | None = None) -> bool:
+    """Whether a live path cannot be moved out of its folder. `fd`: it is open, as a file or folder can be."""
+    if names_fixed(found.folder) or (fd is not None and is_frozen(fd)):
+        return True
+    user, owner = os.geteuid(), found.status.st_uid
+    if user in (0, owner):
+        return False
+    above = os.fstat(found.folder)
+    if above.st_mode & stat.S_ISVTX and user != above.st_uid:
+        return True
+    # A folder that moves is told its new parent, which takes the right to write in it.
+    is_folder = stat.S_ISDIR(found.status.st_mode)
+    return is_folder and not os.access(b".", os.W_OK, dir_fd=fd, effective_ids=True)

@@ -1,0 +1,29 @@
+"""The sidecar's daemon on a volume where files vanish just before they are packed.
+
+`python -m tests.sidecar_daemon.vanishing --config FILE`: every file whose name stands in `vanish` beside the
+configuration, one a line, is removed at its turn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from sidecar.__main__ import main
+from sidecar.archive import tree_reader
+
+_open = tree_reader.entry_open
+
+
+def entry_open(name: bytes, folder: int, flags: int = 0) -> int:
+    """Open an entry as packing does, unless it is to be gone by now."""
+    names = Path(sys.argv[-1]).with_name("vanish")
+    if names.exists() and name in names.read_bytes().split(b"\n"):
+        os.unlink(name, dir_fd=folder)
+    return _open(name, folder, flags)
+
+
+if __name__ == "__main__":
+    tree_reader.entry_open = entry_open
+    sys.exit(main())

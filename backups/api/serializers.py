@@ -206,7 +206,9 @@ class PreviewSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField()
     changed = serializers.IntegerField()
     removed = serializers.IntegerField()
-    stays = serializers.IntegerField(help_text="Would be removed or replaced, but a restore cannot change them, or could lose them.")
+    stays = serializers.IntegerField(
+        help_text="Would be removed or replaced, but a restore cannot change them, or could lose them."
+    )
     bytes = serializers.IntegerField(help_text="Bytes of content that would be written.")
     paths = ChangeSerializer(many=True, allow_null=True, help_text="Null without the right to read the data.")
     next = serializers.CharField(allow_null=True, help_text="What to send as `after` for the next paths.")

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from accounts.services.sessions import sessions_expire
 from backups.reconcile.run import reconcile_upkeep
+from backups.services.exchanges import exchanges_settle
 from backups.services.safety import safety_expire
 from common.idempotency import idempotency_expire
 from operations.services.chores import Chore, chore_runs_expire
@@ -19,6 +20,7 @@ CHORES = (
     Chore(name="expire sessions", every=HOURLY, run=sessions_expire),
     Chore(name="expire safety backups", every=HOURLY, run=safety_expire),
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
+    Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),

@@ -14,6 +14,7 @@ from sidecar.game.game import Game
 from sidecar.growing import GrowingFile
 from sidecar.jobs import Job
 from sidecar.paths import data_folder, folder_path, scratch_name
+from sidecar.places.links import LinkRoots
 from sidecar.scratch import Scratch
 from wire.enums import Consistency
 
@@ -34,8 +35,9 @@ PackJob = Job[PackProgress, Packed]
 class Compressions:
     """The archives being written, by the name they will have."""
 
-    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, game: Game) -> None:
+    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, game: Game, links: LinkRoots) -> None:
         self._root = root
+        self._links = links
         self._scratch = scratch
         self._calls = calls
         self._game = game
@@ -73,6 +75,7 @@ class Compressions:
                     on_progress=job.report,
                     cancelled=job.cancelled,
                     listing=listed,
+                    links=self._links,
                 )
                 consistency = watch.end()
                 with self._calls.decisive(call), ExitStack() as failing:

@@ -9,6 +9,8 @@ TOML with these keys; every path is absolute:
     token_file     holds the secret shared with the portal, readable by its owner only
     tls_folder     instead of token_file: holds key and certificates, as `savepoint-sidecar enrol` makes them
     drain_seconds  optional: how long running calls may take to finish after SIGTERM, 10 by default
+    follow_links_into  optional: existing folders of this server alone, outside all of the above. A symbolic link in the
+                   data root that leads to a folder in one of them is backed up as that folder, and restored into it
     [game]         optional table: the game server, as `sidecar.game.settings` describes it
 """
 
@@ -43,6 +45,7 @@ class Config:
     drain_seconds: float
     game: GameSettings = field(default_factory=GameSettings)
     tls_folder: Path | None = None
+    follow_links_into: tuple[Path, ...] = ()
 
     @property
     def socket_path(self) -> str:
@@ -70,6 +73,7 @@ def config_read(path: Path) -> Config:
             raise StartError(f"{path}: {key} {error}") from error
     try:
         _require_apart(**{key: checked[key] for key in ("data_root", "scratch", "tls_folder")})
+        _require_alone(**{key: checked[key] for key in ("follow_links_into", "data_root", "scratch", "tls_folder")})
         _require_guard(**{key: checked[key] for key in ("listen", "token_file", "tls_folder")})
     except ValueError as error:
         raise StartError(f"{path}: {error}") from error
@@ -81,6 +85,17 @@ def _data_root(value: object) -> Path:
     if not root.is_dir():
         raise ValueError("is not an existing folder")
     return root
+
+
+def _link_roots(value: object) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list of folders")  # noqa: TRY004 - a mistake in the file
+    roots = tuple(absolute(item) for item in value)
+    if not all(root.is_dir() for root in roots):
+        raise ValueError("has something that is not an existing folder")
+    if Path("/") in roots:
+        raise ValueError("must not have the whole machine in it")
+    return roots
 
 
 def _token(value: object) -> str:
@@ -146,6 +161,16 @@ def _require_apart(*, data_root: Path, scratch: Path, tls_folder: Path | None) -
         raise ValueError("tls_folder must not lie in data_root or scratch, nor around them")
 
 
+def _require_alone(
+    *, follow_links_into: tuple[Path, ...], data_root: Path, scratch: Path, tls_folder: Path | None
+) -> None:
+    """Raise ValueError when a link could lead to what is backed up anyway, or to what is the daemon's own."""
+    others = [data_root, scratch] if tls_folder is None else [data_root, scratch, tls_folder]
+    for number, root in enumerate(follow_links_into):
+        if any(_overlap(root, other) for other in [*others, *follow_links_into[:number]]):
+            raise ValueError("follow_links_into must not overlap data_root, scratch, tls_folder or itself")
+
+
 def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
@@ -156,6 +181,7 @@ _KEYS: Final[dict[str, tuple[Callable[[object], object], object]]] = {
     "listen": (_listen, None),
     "token_file": (_token, ""),
     "tls_folder": (_tls_folder, ""),
+    "follow_links_into": (_link_roots, []),
     "drain_seconds": (seconds, _DRAIN_SECONDS),
     "game": (game_read, {}),
 }

@@ -11,6 +11,7 @@ from sidecar.calls import Call, ShuttingDown
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import GameServer
 from sidecar.jobs import Job
+from sidecar.places.links import LinkRoots
 from sidecar.restore.extraction import (
     ExtractProgress,
     ExtractSummary,
@@ -36,8 +37,9 @@ class Extractions:
     exchanges it runs to its end whatever happens.
     """
 
-    def __init__(self, *, root: Path, server: GameServer) -> None:
+    def __init__(self, *, root: Path, server: GameServer, links: LinkRoots) -> None:
         self._root = root
+        self._links = links
         self._server = server
         self._lock = threading.Lock()
         self._operation = ""
@@ -88,12 +90,12 @@ class Extractions:
         with self._lock:
             if self._runs(operation):
                 raise Refused("The extraction is still running.")
-            outcome_release(root=self._root, operation=operation)
+            outcome_release(root=self._root, operation=operation, links=self._links)
 
     def settled(self) -> bool:
         """Whether the data is wholly old or wholly new, whosever extraction it was; what can be mended is."""
         try:
-            outcomes = extractions_recover(root=self._root)
+            outcomes = extractions_recover(root=self._root, links=self._links)
         except SidecarError:
             return False
         return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
@@ -138,6 +140,7 @@ class Extractions:
                     on_progress=job.report,
                     cancelled=job.cancelled,
                     before_exchange=stop,
+                    links=self._links,
                 )
 
         job.start(extract)

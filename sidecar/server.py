@@ -18,6 +18,7 @@ from sidecar.errors import SidecarError
 from sidecar.extracting import Extractions
 from sidecar.fences import Fences
 from sidecar.game.game import Game
+from sidecar.places.links import LinkRoots
 from sidecar.restore.extraction import extractions_recover
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
@@ -65,12 +66,15 @@ def signals_hold() -> None:
 def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises `StartError` when it cannot start."""
     scratch = Scratch(config.scratch)
-    _recover(config)
+    links = LinkRoots(config.follow_links_into)
+    _recover(config, links)
     scratch.sweep()
     calls = Calls(Fences(scratch.fences))
     game = Game(config.game, folder=scratch.folder)
-    extractions = Extractions(root=config.data_root, server=game.server)
-    service = FileIO(root=config.data_root, scratch=scratch, calls=calls, extractions=extractions, game=game)
+    extractions = Extractions(root=config.data_root, server=game.server, links=links)
+    service = FileIO(
+        root=config.data_root, scratch=scratch, calls=calls, extractions=extractions, game=game, links=links
+    )
     healths = health.HealthServicer()
     healths.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     tls = None if config.tls_folder is None else TlsFolder(config.tls_folder)
@@ -92,10 +96,10 @@ def serve(config: Config) -> None:
     game.finish()
 
 
-def _recover(config: Config) -> None:
+def _recover(config: Config, links: LinkRoots) -> None:
     """Bring extractions to their end."""
     try:
-        outcomes = extractions_recover(root=config.data_root)
+        outcomes = extractions_recover(root=config.data_root, links=links)
     except SidecarError as error:
         raise StartError(f"{config.data_root}: {error.detail}") from error
     for operation, outcome in outcomes:

@@ -16,6 +16,7 @@ from sidecar.extracting import Extractions
 from sidecar.files import Files
 from sidecar.game.game import Game
 from sidecar.paths import require_data_root, scratch_name
+from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
 from sidecar.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.scratch import Scratch, free_bytes
@@ -30,14 +31,23 @@ _NO_PREVIEW_HEADER: Final = wire.PreviewRestoreRequest.Header()
 class FileIO:
     """The service of one data root and one scratch folder."""
 
-    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, extractions: Extractions, game: Game) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        scratch: Scratch,
+        calls: Calls,
+        extractions: Extractions,
+        game: Game,
+        links: LinkRoots,
+    ) -> None:
         self._root = root
         self._scratch = scratch
         self._calls = calls
         self._extractions = extractions
         self._game = game
-        self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game)
-        self._previews = Previews(root=root)
+        self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game, links=links)
+        self._previews = Previews(root=root, links=links)
         self._files = Files(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:

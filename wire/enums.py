@@ -59,9 +59,15 @@ class WarningKind(Word, proto=wire.Warning.Kind):
     HOLDS = "holds"
     """Of a restore: a folder that stays because of something in it."""
     MOUNTED = "mounted"
-    """Another volume, or a file, is mounted there: the archive has it, and a restore in place leaves it as it is."""
+    """A file, or a folder that the sidecar cannot restore into, is mounted there: the archive has it.
+
+    Of a restore: it stays, and so does a folder at which a volume is mounted, whatever becomes of its content.
+    """
     LINKED_OUT = "linked_out"
-    """A symbolic link to something outside the tree: the archive has the link and not what it leads to."""
+    """A symbolic link to something outside the tree: the archive has the link and not what it leads to.
+
+    Of a restore: a link that is followed and stays.
+    """
     FIXED = "fixed"
     """Of a restore: immutable, append-only, or in a folder that the sidecar may not change."""
     COMPANION = "companion"
@@ -74,6 +80,7 @@ STAYING: Final = (
     WarningKind.LEFT_OUT,
     WarningKind.HOLDS,
     WarningKind.MOUNTED,
+    WarningKind.LINKED_OUT,
     WarningKind.FIXED,
     WarningKind.COMPANION,
 )

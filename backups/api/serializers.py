@@ -36,7 +36,7 @@ class OperationSerializer(serializers.Serializer[Any]):
     eta_seconds = serializers.SerializerMethodField(help_text="Seconds that are left, as far as one can tell.")
     error = serializers.SerializerMethodField(help_text="Null unless it failed or was cancelled.")
     warnings = serializers.IntegerField(
-        source="warnings_total", help_text="Files that a restore left as they were: no backup could bring them back."
+        source="warnings_total", help_text="Files and folders that a restore left as they were."
     )
 
     def get_eta_seconds(self, operation: Operation) -> int | None:
@@ -195,7 +195,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
     change = serializers.ChoiceField(
         choices=ChangeKind.words(),
-        help_text="`stays`: it would be removed or replaced, but no backup could bring it back.",
+        help_text="`stays`: it would be removed or replaced, but a restore cannot change it, or could lose it.",
     )
     size_bytes = serializers.IntegerField(help_text="Bytes of content that would be written, or would go.")
 
@@ -206,7 +206,9 @@ class PreviewSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField()
     changed = serializers.IntegerField()
     removed = serializers.IntegerField()
-    stays = serializers.IntegerField(help_text="Would be removed or replaced, but no backup could bring them back.")
+    stays = serializers.IntegerField(
+        help_text="Would be removed or replaced, but a restore cannot change them, or could lose them."
+    )
     bytes = serializers.IntegerField(help_text="Bytes of content that would be written.")
     paths = ChangeSerializer(many=True, allow_null=True, help_text="Null without the right to read the data.")
     next = serializers.CharField(allow_null=True, help_text="What to send as `after` for the next paths.")

@@ -52,6 +52,7 @@ STAYS: Mapping[str, str | Promise] = {
     WarningKind.LEFT_OUT: gettext_lazy("The backup did not take it"),
     WarningKind.HOLDS: gettext_lazy("It holds a file that stays"),
     WarningKind.MOUNTED: gettext_lazy("It is mounted from another volume"),
+    WarningKind.LINKED_OUT: gettext_lazy("It is a link to a folder outside"),
     WarningKind.FIXED: gettext_lazy("It is protected from changes"),
     WarningKind.COMPANION: gettext_lazy("It belongs together with a file that stays"),
 }

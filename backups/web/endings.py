@@ -106,8 +106,8 @@ def _detail(operation: Operation, backup: Backup | None) -> str:
         return error_detail(code=operation.error_code, params=operation.error_params)
     if stays := operation.warnings_total:
         return ngettext(
-            "%(total)s file or folder stays as it was, because no backup could bring it back.",
-            "%(total)s files and folders stay as they were, because no backup could bring them back.",
+            "%(total)s file or folder stays as it was: it could not be restored.",
+            "%(total)s files and folders stay as they were: they could not be restored.",
             stays,
         ) % {"total": stays}
     if operation.kind == kinds.CREATE.name and backup is not None and (count := backup.warnings_total):

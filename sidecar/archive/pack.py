@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from queue import Empty
 from threading import Thread
@@ -17,6 +18,8 @@ from sidecar.archive.ring import Ring
 from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
+from sidecar.places.finding import NO_LINKS, places_find
+from sidecar.places.links import LinkRoots
 from wire.listing import ListingWriter
 
 __all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "tree_pack"]
@@ -40,12 +43,13 @@ def tree_pack(
     on_progress: Callable[[PackProgress], None],
     cancelled: Callable[[], bool],
     listing: Sink | None = None,
+    links: LinkRoots = NO_LINKS,
 ) -> PackResult:
     """Write everything below `root` to the sink as a gzip'd tar.
 
     Members are relative to the root, which is none itself. The reserved folder is left out, and so are devices,
-    FIFOs and sockets; the listing names all that was left out. A file that changes while it is read keeps the size it
-    began with and is warned of.
+    FIFOs and sockets; the listing names all that was left out. A link that `links` follow is packed as the folder that
+    it leads to. A file that changes while it is read keeps the size it began with and is warned of.
     `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is asked at every
     MiB; both in the caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's
     listing (wire/listing.py), and has it whole before the sink has the archive.
@@ -54,12 +58,14 @@ def tree_pack(
     of an archive and of a listing.
     """
     started_ns = time.time_ns()
-    descriptor = root_open(root)
-    try:
-        bytes_total = tree_bytes(descriptor, cancelled=cancelled)
+    with ExitStack() as opened:
+        descriptor = root_open(root)
+        opened.callback(os.close, descriptor)
+        places = opened.enter_context(closing(places_find(descriptor, links)))
+        bytes_total = tree_bytes(descriptor, cancelled=cancelled, places=places)
         ring = Ring()
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
-        reader = TreeReader(ring, listed)
+        reader = TreeReader(ring, places, listed)
         progress = _Progress(reader, bytes_total, on_progress)
         # Readers of the archive plan by the total, so it is told before the first byte.
         progress.report()
@@ -71,8 +77,6 @@ def tree_pack(
         finally:
             ring.stop()
             thread.join()
-    finally:
-        os.close(descriptor)
     progress.report()
     return PackResult(
         size_bytes=output.size,

@@ -9,11 +9,14 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.errors import Cancelled, SourceFailed
 from wire.contract import RESERVED_FOLDER
 from wire.enums import WarningKind
+
+if TYPE_CHECKING:
+    from sidecar.places.places import Place, Places
 
 # What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
 DEPTH_MAX: Final = 4096
@@ -55,14 +58,14 @@ def root_open(root: str | os.PathLike[str]) -> int:
         raise SourceFailed(f"the root cannot be opened: {error.strerror}") from error
 
 
-def tree_bytes(root: int, *, cancelled: Callable[[], bool]) -> int:
+def tree_bytes(root: int, *, cancelled: Callable[[], bool], places: "Places | None" = None) -> int:
     """The bytes of file content below an open folder, those of a file with several names once.
 
     Raises Cancelled and SourceFailed.
     """
     total = 0
     linked: set[LinkIdentity] = set()
-    for count, found in enumerate(tree_walk(root, warn=lambda _kind, _path: None)):
+    for count, found in enumerate(tree_walk(root, warn=lambda _kind, _path: None, places=places)):
         if count % _ENTRIES_A_CHECK == 0 and cancelled():
             raise Cancelled("packing was cancelled")
         status = found.status
@@ -76,15 +79,18 @@ def tree_bytes(root: int, *, cancelled: Callable[[], bool]) -> int:
     return total
 
 
-def tree_walk(root: int, *, warn: Warn, below: bytes = b"") -> Generator[Found, None, None]:
+def tree_walk(
+    root: int, *, warn: Warn, below: bytes = b"", places: "Places | None" = None
+) -> Generator[Found, None, None]:
     """Every entry below an open folder: a folder before what is in it, names in the order of their bytes.
 
     `below` is the path of that folder when it is not the root itself; every path told begins with it. The reserved
-    folder directly below the root is left out. What cannot be looked at is warned of. Memory is that of the names in
-    the folders on the way down, whatever the size of the tree. Raises SourceFailed for an error that is not about one
-    entry alone.
+    folder directly below the root is left out, and so is that of each of the `places`. A link that leads to one of
+    these is told as a folder and gone into; no other link is followed. What cannot be looked at is warned of. Memory is
+    that of the names in the folders on the way down, whatever the size of the tree. Raises SourceFailed for an error
+    that is not about one entry alone.
     """
-    walk = _Walk(warn, below + b"/" if below else b"")
+    walk = _Walk(warn, below + b"/" if below else b"", places)
     try:
         walk.enter(b"", root)
         yield from walk
@@ -152,8 +158,9 @@ class _Level:
 class _Walk:
     """The state of a walk: an explicit stack, since trees may be deeper than a recursion or a path can be."""
 
-    def __init__(self, warn: Warn, prefix: bytes) -> None:
+    def __init__(self, warn: Warn, prefix: bytes, places: "Places | None") -> None:
         self._warn = warn
+        self._places = places
         self._levels: list[_Level] = []
         self._prefix = prefix
         self._path = bytearray(prefix)
@@ -171,9 +178,13 @@ class _Walk:
         for level in self._levels:
             level.close()
 
-    def enter(self, name: bytes, folder: int) -> os.stat_result:
-        """Go down into a folder within an open one; an empty name is that folder itself. Raises OSError."""
-        descriptor = entry_open(name or b".", folder, os.O_DIRECTORY)
+    def enter(self, name: bytes, folder: int, place: "Place | None" = None) -> os.stat_result:
+        """Go down into a folder within an open one, be it a link to a place; an empty name is that folder itself.
+        Raises OSError.
+        """
+        descriptor = (
+            entry_open(b".", place.fd, os.O_DIRECTORY) if place else entry_open(name or b".", folder, os.O_DIRECTORY)
+        )
         try:
             status = os.fstat(descriptor)
             # A folder that is changed while it is listed may show a name twice.
@@ -183,7 +194,7 @@ class _Walk:
             raise
         if name:
             self._path += name + b"/"
-        elif not self._prefix and RESERVED_FOLDER in names:
+        if RESERVED_FOLDER in names and self._is_top():
             names.remove(RESERVED_FOLDER)
         self._levels.append(_Level(descriptor, _identity(status), names, len(self._path)))
         if len(self._levels) > FOLDERS_OPEN + 1:
@@ -203,10 +214,19 @@ class _Walk:
             status = os.stat(name, dir_fd=level.descriptor, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
                 status = self.enter(name, level.descriptor)
+            elif stat.S_ISLNK(status.st_mode) and (place := self._linked(path, name, level.descriptor)):
+                status = self.enter(name, level.descriptor, place)
         except OSError as error:
             self._warn(warning_kind(error), path)
             return None
         return Found(path, name, level.descriptor, status)
+
+    def _is_top(self) -> bool:
+        path = bytes(self._path[:-1])
+        return not path or (self._places is not None and self._places.is_top(path))
+
+    def _linked(self, path: bytes, name: bytes, folder: int) -> "Place | None":
+        return self._places.linked(path, name, at=folder) if self._places else None
 
     def _leave(self) -> None:
         below = self._levels.pop()
@@ -224,7 +244,24 @@ class _Walk:
             found = _descend(below.descriptor, [b".."], level.identity)
         if found is None and (root := self._levels[0].descriptor) is not None:
             found = _descend(root, bytes(self._path[len(self._prefix) : -1]).split(b"/"), level.identity)
+        if found is None and self._places is not None:
+            found = self._find_in(self._places, level)
         return found
+
+    def _find_in(self, places: "Places", level: _Level) -> int | None:
+        """The same folder by its path through the places: on the way down there was a link."""
+        tree = places.tree()
+        try:
+            above = tree.open_folder(bytes(self._path[:-1]))
+        except OSError as error:
+            warning_kind(error)
+            return None
+        finally:
+            tree.close()
+        try:
+            return _descend(above, [], level.identity)
+        finally:
+            os.close(above)
 
 
 def _descend(folder: int, names: Iterable[bytes], expected: tuple[int, int]) -> int | None:

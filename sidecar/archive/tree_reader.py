@@ -21,7 +21,7 @@ from sidecar.archive.tar_format import (
     padding_bytes,
 )
 from sidecar.errors import SourceFailed
-from sidecar.restore.mounts import Mounts
+from sidecar.places.places import Places
 from wire.enums import WarningKind
 from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
 from wire.listing import HARD_LINK as FURTHER_NAME
@@ -34,7 +34,7 @@ class TreeReader:
     told to the listing, when there is one.
     """
 
-    def __init__(self, ring: Ring, listing: ListingWriter | None = None) -> None:
+    def __init__(self, ring: Ring, places: Places, listing: ListingWriter | None = None) -> None:
         self.bytes_read = 0
         self.content_bytes = 0
         self.files = 0
@@ -42,6 +42,8 @@ class TreeReader:
         self.warnings = WarningLog()
         self._ring = ring
         self._listing = listing
+        self._places = places
+        self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}"))
         self._linked: dict[LinkIdentity, Entry] = {}
 
     def run(self, root: int) -> None:
@@ -58,8 +60,7 @@ class TreeReader:
             self._ring.close()
 
     def _tree(self, root: int) -> None:
-        self._begin(root)
-        with closing(tree_walk(root, warn=self._leave_out)) as walk:
+        with closing(tree_walk(root, warn=self._leave_out, places=self._places)) as walk:
             for found in walk:
                 self._ring.check()
                 self._entry(found)
@@ -68,11 +69,9 @@ class TreeReader:
             self._listing.finish()
         self._ring.write(END_OF_ARCHIVE)
 
-    def _begin(self, root: int) -> None:
-        self._root, self._mounts = os.path.realpath(os.fsencode(f"/proc/self/fd/{root}")), Mounts(root)
-
     def _entry(self, found: Found) -> None:
-        if self._mounts.is_point(found.path, found.status, folder=found.folder):
+        # Of a link that is followed its folder is in the archive, whether a restore can write there or not.
+        if self._places.left_at(found.path) is WarningKind.MOUNTED:
             self.warnings.add(WarningKind.MOUNTED, found.path)
         kind = stat.S_IFMT(found.status.st_mode)
         if kind == stat.S_IFREG:

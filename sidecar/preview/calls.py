@@ -7,6 +7,7 @@ from typing import Final
 
 from sidecar.calls import Call
 from sidecar.errors import Busy
+from sidecar.places.links import LinkRoots
 from sidecar.preview.changes import PATHS_MAX, Page, Preview
 from sidecar.preview.comparison import restore_preview
 from wire.enums import Mode
@@ -18,8 +19,9 @@ PREVIEWS_AT_ONCE: Final = 2
 class Previews:
     """A few previews at a time."""
 
-    def __init__(self, *, root: Path) -> None:
+    def __init__(self, *, root: Path, links: LinkRoots) -> None:
         self._root = root
+        self._links = links
         self._free = threading.BoundedSemaphore(PREVIEWS_AT_ONCE)
 
     def run(
@@ -33,6 +35,8 @@ class Previews:
             raise Busy("Other previews are being made on this server just now: try again in a moment.")
         try:
             page = Page(after=paths_after, limit=min(paths_limit, PATHS_MAX))
-            return restore_preview(root=self._root, listing=parts, mode=mode, page=page, check=call.check)
+            return restore_preview(
+                root=self._root, listing=parts, mode=mode, page=page, check=call.check, links=self._links
+            )
         finally:
             self._free.release()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from sidecar.archive.scan import root_open
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.places.finding import NO_LINKS, places_find
+from sidecar.places.links import LinkRoots
 from sidecar.preview.ahead import Ahead
 from sidecar.preview.changes import Changes, Page, Preview
 from sidecar.preview.contents import Contents
@@ -35,7 +37,13 @@ from wire.listing import (
 
 
 def restore_preview(
-    *, root: Path, listing: Iterable[bytes | memoryview], mode: Mode, page: Page, check: Callable[[], None]
+    *,
+    root: Path,
+    listing: Iterable[bytes | memoryview],
+    mode: Mode,
+    page: Page,
+    check: Callable[[], None],
+    links: LinkRoots = NO_LINKS,
 ) -> Preview:
     """Compare the live tree with the listing of an archive, given in parts of any size.
 
@@ -48,10 +56,10 @@ def restore_preview(
     try:
         told = Listing(listing)
         changes = Changes(page)
-        with closing(live_paths(descriptor)) as live:
+        with closing(places_find(descriptor, links)) as places, closing(live_paths(descriptor, places)) as live:
             contents = Contents(scanned_ns=told.started_ns, check=check)
             entries = Ahead(told.entries())
-            with closing(LiveStaying(descriptor, entries, contents)) as staying:
+            with closing(LiveStaying(places, entries, contents)) as staying:
                 comparison = _Comparison(live, contents, staying, mode, changes)
                 for entry in entries:
                     check()
@@ -122,16 +130,27 @@ class _Comparison:
         if entry.kind == LEFT_OUT:
             if self._staying.is_told_left_out(live) or self._goes(live):
                 self._leave(live.path)
-        elif self._staying.is_mounted(live) or (folders and self._staying.is_closed(live)):
+        elif entry.kind != FOLDER and self._staying.is_followed(live):
+            self._over_link(entry, live)
+        elif self._staying.is_left(live) or (folders and self._staying.is_closed(live)):
             self._leave(live.path)
-        elif self._contents.same(entry, live.found):
-            return
-        elif folders or self._contents.is_kept(entry, live.found) or self._staying.may_go(live):
+        elif not self._contents.same(entry, live.found):
+            self._differs(entry, live, folders=folders)
+
+    def _differs(self, entry: Entry, live: Live, *, folders: bool) -> None:
+        """A path whose live content or metadata is not the archive's; `folders`: both are folders."""
+        if folders or self._contents.is_kept(entry, live.found) or self._staying.may_go(live):
             self._writes(ChangeKind.CHANGED, entry)
             if entry.kind != FOLDER:
                 self._replaced = entry.path + b"/"
         else:
             self._leave(live.path)
+
+    def _over_link(self, entry: Entry, live: Live) -> None:
+        """A live link that is followed gives way to what is no folder, and nothing behind it does."""
+        if not self._contents.same_link(entry, live.found):
+            self._writes(ChangeKind.CHANGED, entry)
+        self._left = live.path + b"/"
 
     def _live_only(self, live: Live) -> None:
         self._contents.check()

@@ -36,7 +36,7 @@ class Contents:
         kind = stat.S_IFMT(found.status.st_mode)
         try:
             if entry.kind == SYMLINK:
-                return kind == stat.S_IFLNK and os.readlink(found.name, dir_fd=found.folder) == entry.link
+                return kind == stat.S_IFLNK and self.same_link(entry, found)
             if entry.kind == FOLDER:
                 return kind == stat.S_IFDIR and self._metadata_same(entry, found.status)
             is_alike = kind == stat.S_IFREG and self._metadata_same(entry, found.status)
@@ -67,6 +67,16 @@ class Contents:
             return not is_frozen(descriptor)
         finally:
             os.close(descriptor)
+
+    def same_link(self, entry: Entry, found: Found | None) -> bool:
+        """Whether a live link is the archive's, whatever lies behind it."""
+        try:
+            if found is None or entry.kind != SYMLINK:
+                return False
+            return os.readlink(found.name, dir_fd=found.folder) == entry.link
+        except OSError as error:
+            warning_kind(error)
+            return False
 
     def _metadata_same(self, entry: Entry, status: os.stat_result) -> bool:
         """The permission bits, which are all that a restore brings; owners come back only to root."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from sidecar.archive.scan import Found, tree_walk
+from sidecar.places.places import Places
 from wire.enums import WarningKind
 
 
@@ -23,7 +24,7 @@ class Live(NamedTuple):
         return self.found is not None and stat.S_ISDIR(self.found.status.st_mode)
 
 
-def live_paths(root: int) -> Generator[Live, None, None]:
+def live_paths(root: int, places: Places) -> Generator[Live, None, None]:
     """Every live path in the order of the walk, each to be looked at before the next is asked for."""
     unseen: list[Live] = []
 
@@ -31,7 +32,7 @@ def live_paths(root: int) -> Generator[Live, None, None]:
         if kind is WarningKind.UNREADABLE:
             unseen.append(Live(path, None))
 
-    with closing(tree_walk(root, warn=warn)) as walk:
+    with closing(tree_walk(root, warn=warn, places=places)) as walk:
         for found in walk:
             yield from unseen
             unseen.clear()

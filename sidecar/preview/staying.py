@@ -7,6 +7,7 @@ import stat
 from itertools import chain
 
 from sidecar.archive.scan import Found
+from sidecar.places.places import Places
 from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live
@@ -14,7 +15,7 @@ from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
 from sidecar.restore.fixed import names_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import Tree, file_head
+from sidecar.restore.tree import file_head
 from sidecar.restore.units import Units
 from wire.enums import WarningKind
 from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
@@ -23,12 +24,12 @@ from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
 class LiveStaying:
     """Asks the restore's own rules; `passed` is told the archive's entries in their order."""
 
-    def __init__(self, root: int, entries: Ahead, contents: Contents) -> None:
+    def __init__(self, places: Places, entries: Ahead, contents: Contents) -> None:
         self.passed = Passed()
-        self._tree = Tree(root)
+        self._tree = places.tree()
         self._entries = entries
         self._contents = contents
-        self._staying = Staying(root, tell=lambda _kind, _path: None)
+        self._staying = Staying(places, tell=lambda _kind, _path: None)
         self._units = Units(self._staying, archived=self._archived_head, reason=self._reason)
         self._left_out = PathTable()
         self._looked = b""
@@ -46,12 +47,16 @@ class LiveStaying:
         """Whether it is known of a folder that it stays because of something in it."""
         return self._staying.known(path) is Stay.HOLDS
 
-    def is_mounted(self, live: Live) -> bool:
-        """Whether something is mounted right at a live path."""
-        if live.found is None or not self._staying.is_mounted(live.found):
-            return False
-        self._staying.stay(WarningKind.MOUNTED, live.path)
-        return True
+    def is_left(self, live: Live) -> bool:
+        """Whether a live path is mounted or leads out, and no place."""
+        kind = self._staying.left(live.found) if live.found else None
+        if kind:
+            self._staying.stay(kind, live.path)
+        return kind is not None
+
+    def is_followed(self, live: Live) -> bool:
+        """Whether a live folder is one behind a link."""
+        return live.found is not None and self._staying.is_followed(live.found)
 
     def is_closed(self, live: Live) -> bool:
         """Whether a live folder stays with all that is in it."""

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable
 from itertools import islice
 
+from sidecar.places.places import PlacedTree
 from sidecar.restore.comparison import metadata_live
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter
@@ -24,10 +25,10 @@ _BATCH = 10_000
 
 
 class Aside:
-    """The names taken away from a live tree. All methods raise OSError."""
+    """The names taken away from a live tree, in one place of it. All methods raise OSError."""
 
-    def __init__(self, live: Tree, workspace: Workspace) -> None:
-        self.fd = workspace.aside()
+    def __init__(self, live: PlacedTree, workspace: Workspace, part: Workspace) -> None:
+        self.fd = part.aside()
         self._live = live
         self._workspace = workspace
         self._filesystem = workspace.filesystem

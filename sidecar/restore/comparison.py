@@ -8,15 +8,15 @@ import time
 from array import array
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import NamedTuple
 
+from sidecar.places.places import Place, Places
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.failures import at_entry
 from sidecar.restore.fixed import is_frozen
-from sidecar.restore.mounts import Mounts
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
-from sidecar.restore.tree import Tree
 
 _READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 TICK_NS = 20_000_000  # twice what the slowest kernels take between two times of a file
@@ -25,9 +25,16 @@ _SECOND_NS = 1_000_000_000
 _BLOCK = 512  # the unit of st_blocks
 
 
+class Needed(NamedTuple):
+    """Bytes of content, and files and folders."""
+
+    bytes: int
+    files: int
+
+
 class Comparison:
-    """What was found: `needed_bytes` of content are to be staged, as `needed_files` files and folders, and these
-    files of the archive are live already.
+    """What was found: so many bytes of content are `needed` in each place to be staged, as so many files and folders,
+    and these files of the archive are live already.
 
     `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are
     the same a hard link of the archive refers to: such a group is only ever staged as a whole.
@@ -36,22 +43,27 @@ class Comparison:
     def __init__(self, paths: ArchivePaths) -> None:
         self.paths = paths
         self.marks = array("Q")
-        self.needed_bytes = 0
-        self.needed_files = 0
+        self.needed: dict[Place, Needed] = {}
+
+    def need(self, place: Place, *, size: int = 0, files: int = 0) -> None:
+        """Count what is to be staged in a place."""
+        had = self.needed.get(place, Needed(0, 0))
+        self.needed[place] = Needed(had.bytes + size, had.files + files)
 
     def same(self, number: int, path: bytes, live: os.stat_result) -> bool:
         """Whether the archive's file of this number and path was found live, and nobody touched it since."""
         return self.paths.kind(path) is PathKind.SAME and self.marks[number] == _mark(live)
 
 
-def archive_compare(*, archive: Archive, root_fd: int, progress: Progress) -> Comparison:
+def archive_compare(*, archive: Archive, places: Places, progress: Progress) -> Comparison:
     """Given an archive and the live data, return what is the same. Nothing is written.
 
-    A file is the same when a live file of that path has its content, byte for byte, is a file of this volume with no
-    other name, nothing mounted, and can be given the archive's metadata where it is. Ownership is root's to compare.
+    A file is the same when a live file of that path has its content, byte for byte, is a file of its place's volume
+    with no other name, nothing mounted, and can be given the archive's metadata where it is. Ownership is root's to
+    compare.
     Raise ArchiveDamaged, ArchiveRefused or Cancelled; a live file that cannot be read is one that differs.
     """
-    comparing = _Comparing(root_fd, progress)
+    comparing = _Comparing(places, progress)
     try:
         with archive.read() as (reader, density):
             for member in reader.members():
@@ -68,12 +80,11 @@ def metadata_settable(meta: Metadata, live: os.stat_result) -> Metadata:
 
 
 class _Comparing:
-    def __init__(self, root_fd: int, progress: Progress) -> None:
+    def __init__(self, places: Places, progress: Progress) -> None:
         self._progress = progress
-        self._live = Tree(root_fd)
-        self._device = os.fstat(root_fd).st_dev
-        self._mounts = Mounts(root_fd)
-        name_bytes = os.fpathconf(root_fd, "PC_NAME_MAX")
+        self._places = places
+        self._live = places.tree()
+        name_bytes = os.fpathconf(places.root.fd, "PC_NAME_MAX")
         self.found = Comparison(ArchivePaths(name_bytes=name_bytes if name_bytes > 0 else _NAME_BYTES))
 
     def take(self, member: Member, reader: TarReader, density: Density) -> None:
@@ -82,8 +93,9 @@ class _Comparing:
         if member.kind is Kind.FILE:
             kind = self._compare(member, reader, density)
         elif member.kind is Kind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
-            self.found.needed_bytes += self._taken(member.link)
-        self.found.needed_files += member.kind is not Kind.HARDLINK and kind is not PathKind.SAME
+            self.found.need(self._places.of(member.path), size=self._taken(member.link))
+        if member.kind is not Kind.HARDLINK and kind is not PathKind.SAME:
+            self.found.need(self._places.of(member.path), files=1)
         self.found.paths.add(member, kind)
         self._progress.advance(files=member.kind is not Kind.DIRECTORY)
 
@@ -105,7 +117,8 @@ class _Comparing:
             if fd is not None:
                 os.close(fd)
         self.found.marks.append(mark if same else 0)
-        self.found.needed_bytes += 0 if same or self._mounts.is_elsewhere(member.path) else dense
+        if not same and not self._places.is_elsewhere(member.path):
+            self.found.need(self._places.of(member.path), size=dense)
         return PathKind.SAME if same else PathKind.DIFFERS
 
     def _open(self, member: Member) -> tuple[int | None, int]:
@@ -113,7 +126,7 @@ class _Comparing:
         try:
             at, name = self._live.parent(member.path)
             status = os.stat(name, dir_fd=at, follow_symlinks=False)
-            if not self._may_be_same(member, status) or self._mounts.cover(member.path):
+            if not self._may_be_same(member, status) or self._places.is_left(member.path):
                 return None, 0
             fd = os.open(name, _READABLE, dir_fd=at)
         except OSError:
@@ -125,7 +138,7 @@ class _Comparing:
         return fd, _mark(opened)
 
     def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
-        plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._device and live.st_nlink == 1
+        plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1
         return plain and live.st_size == member.size and _is_settled(live)
 
     def _taken(self, path: bytes) -> int:

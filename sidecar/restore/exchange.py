@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sidecar.places.places import Place, PlacedTree, Places
 from sidecar.restore.aside import PIECEWISE, Aside
 from sidecar.restore.comparison import metadata_live, metadata_settable
 from sidecar.restore.failures import at_entry
@@ -24,7 +25,7 @@ from sidecar.restore.progress import Progress
 from sidecar.restore.records import records_read
 from sidecar.restore.staying import StayingPaths
 from sidecar.restore.tar_reader import Metadata
-from sidecar.restore.tree import Tree, status_at
+from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import KEPT, Workspace
 
 _FINAL = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP})
@@ -32,28 +33,30 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 
 
 class Exchange:
-    """The live tree and the staged one, open for exchanging names. All methods raise OSError."""
+    """The live tree and the staged one, open for exchanging names. All methods raise OSError.
 
-    def __init__(self, root_fd: int, workspace: Workspace, progress: Progress) -> None:
+    Nothing is done in places that are away; both directions can be begun again when they are back.
+    """
+
+    def __init__(self, places: Places, workspace: Workspace, progress: Progress) -> None:
+        self._places = places
         self._workspace = workspace
         self._filesystem = workspace.filesystem
         self._progress = progress
-        self._live = Tree(root_fd)
-        self._staged = Tree(workspace.staged())
-        self._aside = Aside(self._live, workspace)
+        self._live = places.tree()
+        self._staged = workspace.staged_tree()
+        self._asides: dict[Place, Aside] = {}
         self._staying = StayingPaths(workspace)
 
     def forward(self) -> None:
         """Make the live data wholly new, and durable."""
         self._set_barred(b"barred", opened=True)
-        with self._workspace.list_read(b"moves") as moves:
-            for number, (word, *inodes, path) in enumerate(records_read(moves)):
-                with at_entry(path):
-                    if word == PUT:
-                        self._put(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
-                    else:
-                        self._take(path, int(inodes[0]), b"%d" % number)
-                self._progress.advance()
+        for number, word, inodes, path in self._moves():
+            with at_entry(path):
+                if word == PUT:
+                    self._put(path, inodes[0], inodes[1], number)
+                else:
+                    self._take(path, inodes[0], number)
         errors: list[OSError] = []
         self._set_kept(errors, forward=True)
         if errors:
@@ -74,14 +77,12 @@ class Exchange:
             self._set_barred(listed, opened=True, errors=[])  # if that is in the way, the steps that need it will say
         stuck: list[OSError] = []
         refused: OSError | None = None
-        with self._workspace.list_read(b"moves") as moves:
-            for number, (word, *inodes, path) in enumerate(records_read(moves)):
-                with _collected(stuck), at_entry(path):
-                    if word == PUT:
-                        self._put_back(path, int(inodes[0]), int(inodes[1]), b"%d" % number)
-                    else:
-                        self._take_back(path, int(inodes[0]), b"%d" % number)
-                self._progress.advance()
+        for number, word, inodes, path in self._moves():
+            with _collected(stuck), at_entry(path):
+                if word == PUT:
+                    self._put_back(path, inodes[0], inodes[1], number)
+                else:
+                    self._take_back(path, inodes[0], number)
         with _collected(stuck):
             refused = self._give_back_metadata()
         if stuck:
@@ -107,6 +108,23 @@ class Exchange:
         self._live.close()
         self._staged.close()
 
+    def _moves(self) -> Iterator[tuple[bytes, bytes, list[int], bytes]]:
+        """Number, word, inodes and path of each step, but those in places that are not there."""
+        with self._workspace.list_read(b"moves") as moves:
+            for number, (word, *inodes, path) in enumerate(records_read(moves)):
+                if not self._is_gone(path):
+                    yield b"%d" % number, word, [int(inode) for inode in inodes], path
+                self._progress.advance()
+
+    def _is_gone(self, path: bytes) -> bool:
+        return self._places.is_away(path) or self._places.is_left(path)
+
+    def _aside(self, path: bytes) -> Aside:
+        place = self._places.of(path)
+        if place not in self._asides:
+            self._asides[place] = Aside(self._live, self._workspace, self._workspace.part(place))
+        return self._asides[place]
+
     def _put(self, path: bytes, staged: int, live: int, number: bytes) -> None:
         """Give the staged inode its live name; what had the name is then at the staged place, or set aside."""
         if self._staged_inode(path, staged, live) != staged:
@@ -118,14 +136,14 @@ class Exchange:
         if now and now == live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
             return
         if now:
-            self._aside.take(path, number)
+            self._aside(path).take(path, number)
         self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
 
     def _put_back(self, path: bytes, staged: int, live: int, number: bytes) -> None:
         """The inverse of `_put`, whichever of its two ways it went, and however far."""
         now = self._inode(self._live, path)
         if live and now == live:
-            self._aside.give_back(path, number)
+            self._aside(path).give_back(path, number)
             return
         displaced = self._staged_inode(path, staged, live)
         live_at, name = self._live.parent(path)
@@ -139,26 +157,26 @@ class Exchange:
         if now and not displaced:
             self._filesystem.move(name, at=live_at, to=name, to_at=staged_at)
             now = 0
-        if not now and status_at(number, at=self._aside.fd) is not None:
-            self._filesystem.move(number, at=self._aside.fd, to=name, to_at=live_at)
+        if not now and status_at(number, at=self._aside(path).fd) is not None:
+            self._filesystem.move(number, at=self._aside(path).fd, to=name, to_at=live_at)
 
     def _take(self, path: bytes, live: int, number: bytes) -> None:
         """Set a live name aside. One that somebody made anew after it was taken is not the one that was planned."""
         now = self._inode(self._live, path)
-        if now and (now == live or status_at(number, at=self._aside.fd) is None):
-            self._aside.take(path, number)
+        if now and (now == live or status_at(number, at=self._aside(path).fd) is None):
+            self._aside(path).take(path, number)
 
     def _take_back(self, path: bytes, live: int, number: bytes) -> None:
         live_at, name = self._live.parent(path)
         now = self._inode(self._live, path)
         if now == live:
-            self._aside.give_back(path, number)
+            self._aside(path).give_back(path, number)
             return
-        if status_at(number, at=self._aside.fd) is None:
+        if status_at(number, at=self._aside(path).fd) is None:
             return
         if not now:
-            self._filesystem.move(number, at=self._aside.fd, to=name, to_at=live_at)
-        elif not self._filesystem.exchange(number, at=self._aside.fd, other=name, other_at=live_at):
+            self._filesystem.move(number, at=self._aside(path).fd, to=name, to_at=live_at)
+        elif not self._filesystem.exchange(number, at=self._aside(path).fd, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _set_kept(self, errors: list[OSError], *, forward: bool) -> None:
@@ -167,7 +185,7 @@ class Exchange:
         """
         with contextlib.suppress(FileNotFoundError), self._workspace.list_read(KEPT) as kept:
             for _, inode, *fields, path in records_read(kept):
-                if fields[3:7] == fields[7:11]:
+                if fields[3:7] == fields[7:11] or self._is_gone(path):
                     continue
                 wanted, had = (Metadata(*map(int, group)) for group in (fields[3:7], fields[7:11]))
                 with _collected(errors), at_entry(path):
@@ -193,14 +211,14 @@ class Exchange:
             for mode, uid, gid, mtime_ns, path in records_read(folders):
                 self._progress.advance()
                 # A folder that stays is given no metadata of the archive, in either direction.
-                if listed != b"folders" or not self._staying.cover(path):
+                if not self._is_gone(path) and (listed != b"folders" or not self._staying.cover(path)):
                     yield path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns))
 
     def _set_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
         """Set a live folder's metadata. With `keep_special` its own setuid, setgid and sticky bits stay: an archive
         never brings any, and a shared group must not be lost to a restore. One that is right already is not opened.
         """
-        live = self._live.status(path) if path else None
+        live = self._live.folder_status(path) if path else None
         if live is not None and metadata_live(live) == _wanted(metadata, live, keep_special=keep_special):
             return
         fd = self._live.open_folder(path)
@@ -237,7 +255,7 @@ class Exchange:
         return inode
 
     @staticmethod
-    def _inode(tree: Tree, path: bytes) -> int:
+    def _inode(tree: PlacedTree, path: bytes) -> int:
         """The inode that has a name, 0 for none."""
         status = tree.status(path)
         return status.st_ino if status else 0

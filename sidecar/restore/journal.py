@@ -1,7 +1,8 @@
 """The journal of one extraction: a few lines that say how far it is, written so that a crash leaves the last one whole.
 
     savepoint-extraction 1            the staging folder is being filled; nothing live was touched
-    commit FILES BYTES REMOVED        all of it, and the plan, is on the disk: from here on it goes forward
+    commit FILES BYTES REMOVED [PLACES]   all of it, and the plan, is on the disk: from here on it goes forward; where
+                                      it spans more places than the root (see `parts`), how many
     rollback CODE DETAIL [PARAMS]     a step failed: from here on it goes back; the error's params as JSON
     completed | rolled_back [DETAIL]  the end; what the way back was refused, where no content hangs on it
 
@@ -47,6 +48,7 @@ class Journal:
         self._end = 0
         self.state = State.STAGING
         self.summary: ExtractSummary | None = None
+        self.places = 0
         self.error_code = ""
         self.error_detail = ""
         self.error_params: dict[str, int | str] = {}
@@ -90,9 +92,10 @@ class Journal:
             case _:
                 return Outcome(OutcomeKind.RUNNING, None, self.error_code, self.error_detail, self.error_params)
 
-    def commit(self, summary: ExtractSummary) -> None:
-        """Staging and plan are on the disk."""
-        self._append(record_line(State.COMMITTED.value, summary.files, summary.bytes, summary.removed))
+    def commit(self, summary: ExtractSummary, *, places: int = 0) -> None:
+        """Staging and plan are on the disk, in the root and so many other places."""
+        numbers = [summary.files, summary.bytes, summary.removed, *([places] if places else [])]
+        self._append(record_line(State.COMMITTED.value, *numbers))
 
     def roll_back(self, error: SidecarError) -> None:
         """A step failed with this error."""
@@ -131,7 +134,8 @@ class Journal:
         word, *fields = record_fields(line.removesuffix(b"\n"))
         state = State(word)
         match state, fields:
-            case State.COMMITTED, [files, size, removed]:
+            case State.COMMITTED, [files, size, removed, *places] if len(places) <= 1:
+                self.places = int(places[0]) if places else 0
                 self.summary = ExtractSummary(int(files), int(size), int(removed))
             case State.ROLLING_BACK, [code, detail, *params] if len(params) <= 1:
                 self.error_code, self.error_detail = code.decode(), detail.decode("utf-8", "ignore")

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import os
 
+from sidecar.places.places import Places
 from sidecar.restore.comparison import Comparison, metadata_live, metadata_settable
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.tar_reader import Member, Metadata
-from sidecar.restore.tree import Tree
 from sidecar.restore.workspace import KEPT, Workspace
 
 
 class KeptFiles:
     """Files are kept one by one in the archive's order; `files` is how many there are now."""
 
-    def __init__(self, root_fd: int, workspace: Workspace, comparison: Comparison | None, progress: Progress) -> None:
+    def __init__(self, places: Places, workspace: Workspace, comparison: Comparison | None, progress: Progress) -> None:
         self._workspace = workspace
         self._comparison = comparison
         self._progress = progress
-        self._live = Tree(root_fd)
+        self._live = places.tree()
         self._total = len(comparison.marks) if comparison else 0
         self._list_begin()
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sidecar.archive.scan import Found
+from sidecar.places.places import Places
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
 from sidecar.restore.fixed import names_fixed
@@ -26,7 +27,7 @@ from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import Tree, file_head, folder_scan, status_at
+from sidecar.restore.tree import file_head, folder_scan, status_at
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, Workspace
 from wire.contract import RESERVED_FOLDER
@@ -45,14 +46,14 @@ class Plan:
 
 
 def plan_write(
-    *, root_fd: int, workspace: Workspace, mode: Mode, kept: KeptFiles, left_out: PathTable, progress: Progress
+    *, places: Places, workspace: Workspace, mode: Mode, kept: KeptFiles, left_out: PathTable, progress: Progress
 ) -> Plan:
     """Given a staged tree, the live files that are kept and the paths that the backup left out, write the plan, anew if
     there is one.
 
     Raise Cancelled or OSError.
     """
-    planning = _Planning(root_fd, workspace, mode, kept, left_out, progress)
+    planning = _Planning(places, workspace, mode, kept, left_out, progress)
     try:
         planning.compare()
         planning.thin_out()
@@ -68,7 +69,7 @@ class _Planning:
 
     def __init__(
         self,
-        root_fd: int,
+        places: Places,
         workspace: Workspace,
         mode: Mode,
         kept: KeptFiles,
@@ -79,23 +80,27 @@ class _Planning:
         self._kept = kept
         self._mode = mode
         self._progress = progress
-        self._live = Tree(root_fd)
-        self._staged = Tree(workspace.staged())
+        self._places = places
+        self._live = places.tree()
+        self._staged = workspace.staged_tree()
         self._moves, self._merged, self._extras = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
         )
         self._told, self._barred = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, b"barred")
         )
-        self._staying = Staying(root_fd, tell=self._tell, left_out=left_out)
+        self._staying = Staying(places, tell=self._tell, left_out=left_out)
         self._units = Units(self._staying, archived=self._archived_head, reason=self._why_stays)
-        self._merge(b"", os.fstat(root_fd))
+        self._merge(b"", os.fstat(places.root.fd))
         self._steps = 0
         self.removed = 0
         self.kept = 0
 
     def compare(self) -> None:
-        """Write the steps for everything below every folder that both sides have."""
+        """Write the steps for everything below every folder that both sides have. What was staged for a place must go
+        there, and not where its name leads by now.
+        """
+        self._places.require_unmoved(self._live)
         with self._workspace.list_read(b"merged") as merged:
             for *_, path in records_read(merged, self._merged):
                 with at_entry(path):
@@ -114,7 +119,8 @@ class _Planning:
         fd = self._live.open_folder(folder)
         try:
             for name in folder_scan(fd):
-                self._take(folder + b"/" + name, name, fd)
+                if not self._is_reserved(folder, name):
+                    self._take(folder + b"/" + name, name, fd)
         finally:
             os.close(fd)
 
@@ -143,14 +149,20 @@ class _Planning:
             live = status_at(name, at=live_fd)
             if live is None:
                 self._put_new(path, ours, live_fd)
-            elif stat.S_ISDIR(ours.st_mode) and stat.S_ISDIR(live.st_mode):
+            elif stat.S_ISDIR(ours.st_mode) and (folder_live := self._folder(path, name, live_fd, live)):
                 if not self._staying.look_here(Found(path, name, live_fd, live)):
-                    self._merge(path, live)
-            elif goes := self._goes(Found(path, name, live_fd, live)):
+                    self._merge(path, folder_live)
+            elif goes := self._goes(Found(path, name, live_fd, live), as_link=not stat.S_ISDIR(ours.st_mode)):
                 self.removed += goes - 1
                 self._note_barred(path, live)
                 self._move(PUT, ours.st_ino, live.st_ino, path)
             self._progress.advance()
+
+    def _folder(self, path: bytes, name: bytes, live_fd: int, live: os.stat_result) -> os.stat_result | None:
+        """The status of a live folder, or of the one where a place begins, be its name a link; None for all else."""
+        if place := self._places.met(path, name, at=live_fd):
+            return os.fstat(place.fd)
+        return live if stat.S_ISDIR(live.st_mode) else None
 
     def _put_new(self, path: bytes, ours: os.stat_result, live_fd: int) -> None:
         """Give a name that the live folder lacks, where the folder and the files of its unit allow it."""
@@ -159,11 +171,11 @@ class _Planning:
         elif not self._units.hold(path, at=live_fd):
             self._move(PUT, ours.st_ino, 0, path)
 
-    def _goes(self, found: Found) -> int | None:
+    def _goes(self, found: Found, *, as_link: bool = False) -> int | None:
         """How many paths go with a live one, None when it stays."""
         if self._staying.known(found.path) is not Stay.GOES or self._units.hold(found.path, at=found.folder):
             return None
-        return self._staying.look(found, check=self._progress.advance)
+        return self._staying.look(found, as_link=as_link, check=self._progress.advance)
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
         """Count what stays, and take away what the archive does not have: all of it, or what belongs to what it has."""
@@ -172,7 +184,7 @@ class _Planning:
             if self._kept.has(path):
                 self.kept += 1
                 continue
-            if path == RESERVED_FOLDER or status_at(name, at=staged_fd) is not None:
+            if self._is_reserved(folder, name) or status_at(name, at=staged_fd) is not None:
                 continue
             if self._mode is Mode.REPLACE or self._is_companion(path, name, live_fd):
                 self._take(path, name, live_fd)
@@ -188,6 +200,9 @@ class _Planning:
             self._note_barred(path, live)
             self._extras.add(path)
         self._progress.advance()
+
+    def _is_reserved(self, folder: bytes, name: bytes) -> bool:
+        return name == RESERVED_FOLDER and self._places.at(folder) is not None
 
     def _is_companion(self, path: bytes, name: bytes, live_fd: int) -> bool:
         def archived(other: bytes) -> bytes | None:

@@ -53,7 +53,7 @@ def root_locked(root: Path) -> Iterator[int]:
     Raise Refused when one is at work: waiting for it could outlast any caller.
     """
     with root_opened(root) as fd:
-        if not _lock(fd):
+        if not root_lock(fd):
             raise Refused("another extraction is at work on this data root")
         yield fd
 
@@ -107,7 +107,7 @@ def reserved_made(root_fd: int, filesystem: Filesystem) -> Iterator[int]:
 
 def reserved_remove(root_fd: int, filesystem: Filesystem) -> None:
     """Remove the reserved folder if it is empty and no extraction is about to use it."""
-    if not _lock(root_fd):
+    if not root_lock(root_fd):
         return
     try:
         filesystem.remove_folder(RESERVED_FOLDER, at=root_fd)
@@ -125,7 +125,8 @@ def operations_listed(reserved_fd: int) -> list[str]:
     return sorted(names)
 
 
-def _lock(root_fd: int) -> bool:
+def root_lock(root_fd: int) -> bool:
+    """Keep every other extraction off an open folder for as long as it is open; False when one is at work."""
     try:
         fcntl.flock(root_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,27 +8,39 @@ import os
 import stat
 from collections.abc import Iterator
 
-from sidecar.errors import ArchiveRefused, cause_of
-from sidecar.restore.comparison import Comparison
+from sidecar.errors import ArchiveRefused, NotEnoughSpace, cause_of
+from sidecar.places.places import Place, Places
+from sidecar.restore.comparison import Comparison, metadata_live
 from sidecar.restore.failures import at_entry
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.limits import ImpliedFolders
 from sidecar.restore.member_paths import shown
-from sidecar.restore.mounts import Mounts
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
-from sidecar.restore.room import Room
+from sidecar.restore.room import Rooms
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
-from sidecar.restore.tree import Tree, is_folder, status_at
+from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import Workspace
+from wire.contract import RESERVED_FOLDER
 
 _IMPLIED_MODE = 0o755
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
     | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
 )
+
+
+_COPIED_BYTES = 1 << 20
+
+
+class PlaceUnfit(Exception):
+    """A place beside the root does not take a member: it has no room, or cannot hold such a thing."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place.path)
+        self.place = place
 
 
 class Staging:
@@ -40,31 +52,34 @@ class Staging:
     link, so that keeping it gives an archive no way out. A symlink may therefore not have members below it.
     A folder that is only implied by a path gets the data root's owner; the root's own entry is passed over, for its
     owner and mode are its provision's.
+    A member is staged in the place that has its path. Whatever lies below a part that is left is passed over, and so is
+    the reserved name of a place. PlaceUnfit is raised for what fails in a place beside the root.
     All methods raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled; other failures of the volume are
     OSError.
     """
 
     def __init__(
-        self, root_fd: int, workspace: Workspace, comparison: Comparison | None, room: Room, progress: Progress
+        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: Progress
     ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
         self._progress = progress
-        self._room = room
-        self._owner = os.fstat(root_fd)
+        self._places = places
+        self._rooms = rooms
+        self._owner = os.fstat(places.root.fd)
         self._implied = ImpliedFolders()
-        self._tree = Tree(workspace.staged())
+        self._tree = workspace.staged_tree()
+        self._begun: set[Place] = set()
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
-        self._mounts = Mounts(root_fd)
-        self.kept = KeptFiles(root_fd, workspace, comparison, progress)
+        self.kept = KeptFiles(places, workspace, comparison, progress)
 
     def stage(self, archive: Archive) -> None:
         """Make everything."""
         number = 0
         with archive.read() as (reader, density):
             for member in reader.members():
-                with _impossible_refused(member.path):
+                with self._fit(member.path):
                     self._place(number, member, reader, density)
                 number += member.kind is Kind.FILE
                 self._progress.advance(files=member.kind is not Kind.DIRECTORY)
@@ -80,7 +95,7 @@ class Staging:
             for member in reader.members():
                 if member.kind is Kind.FILE:
                     if moved[number]:
-                        with _impossible_refused(member.path):
+                        with self._fit(member.path):
                             self._make_file(member, reader, density)
                     number += 1
                 self._progress.advance()
@@ -93,8 +108,10 @@ class Staging:
     def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
         self._implied.member()
         match member.kind:
-            case _ if self._mounts.is_elsewhere(member.path):
+            case _ if self._places.is_elsewhere(member.path):
                 self._parent(member.path)  # it stays as it is, and its content may be more than this volume can hold
+            case _ if self._is_reserved(member.path):
+                pass
             case Kind.DIRECTORY if member.path:
                 self._make_folder(member)
             case Kind.FILE:
@@ -115,7 +132,7 @@ class Staging:
         with self._workspace.list_read(b"links") as links:
             for uid, gid, mtime_ns, path, target in records_read(links):
                 metadata = Metadata(0o777, int(uid), int(gid), int(mtime_ns))
-                with _impossible_refused(path):
+                with self._fit(path):
                     at, name = self._parent(path)
                     status = status_at(name, at=at)
                     if status is not None and stat.S_ISLNK(status.st_mode):
@@ -146,7 +163,7 @@ class Staging:
             for piece in reader.content():
                 dense = density.of(piece)
                 if dense:
-                    self._room.claim(dense)
+                    self._rooms.holding(member.path).claim(dense)
                     self._filesystem.write(fd, piece)
                 else:
                     os.lseek(fd, len(piece), os.SEEK_CUR)
@@ -163,6 +180,9 @@ class Staging:
             raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
         if member.link == member.path:
             return
+        if self._places.of(member.link) != self._places.of(member.path):
+            self._copy(member.link, member.path)
+            return
         source_at, source_name = self._tree.parent(member.link)
         held = os.dup(source_at)
         try:
@@ -170,6 +190,24 @@ class Staging:
             self._filesystem.make_link(source_name, source_at=held, name=name, at=at)
         finally:
             os.close(held)
+
+    def _copy(self, source: bytes, path: bytes) -> None:
+        """No inode has names in two places: the other name gets a file of its own."""
+        at, name = self._tree.parent(source)
+        source_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        try:
+            at, name = self._make_way(path)
+            fd = self._filesystem.make_file(name, at=at)
+            try:
+                while piece := os.read(source_fd, _COPIED_BYTES):
+                    self._rooms.holding(path).claim(len(piece))
+                    self._filesystem.write(fd, piece)
+                    self._progress.advance()
+                self._filesystem.set_metadata(fd, metadata_live(os.fstat(source_fd)))
+            finally:
+                os.close(fd)
+        finally:
+            os.close(source_fd)
 
     def _make_way(self, path: bytes) -> tuple[int, bytes]:
         """The folder that holds `path`, without the file of an earlier member of that name: the last one counts."""
@@ -188,15 +226,42 @@ class Staging:
 
     def _parent(self, path: bytes) -> tuple[int, bytes]:
         """The folder that holds `path`, made with everything above it when the archive has not named it."""
+        place = self._places.of(path)
+        if place is not self._places.root and place not in self._begun:
+            self._begin(place)
         try:
             return self._tree.parent(path)
         except FileNotFoundError:
-            self._make_implied(path.split(b"/")[:-1])
+            top = place.path + b"/" if place.path else b""
+            self._make_implied(top, path[len(top) :].split(b"/")[:-1])
             return self._tree.parent(path)
 
-    def _make_implied(self, parts: list[bytes]) -> None:
-        """Make the folders that are missing on a way, going down it once."""
-        held = os.dup(self._tree.parent(parts[0])[0])
+    def _begin(self, place: Place) -> None:
+        """Make the folder at which a place begins where its name is, for the plan to find the place by it."""
+        at, name = self._parent(place.path)
+        if not is_folder(name, at=at):
+            self._filesystem.make_folder(name, at=at, mode=_IMPLIED_MODE)
+        self._begun.add(place)
+
+    def _is_reserved(self, path: bytes) -> bool:
+        place = self._places.of(path)
+        return (path + b"/").startswith((place.path + b"/" if place.path else b"") + RESERVED_FOLDER + b"/")
+
+    @contextlib.contextmanager
+    def _fit(self, path: bytes) -> Iterator[None]:
+        """Turn what fails at a member into PlaceUnfit, unless it is in the root; see `_impossible_refused` for that."""
+        try:
+            with _impossible_refused(path):
+                yield
+        except (OSError, NotEnoughSpace, ArchiveRefused) as error:
+            place = self._places.of(path)
+            if place is self._places.root or (isinstance(error, ArchiveRefused) and error.__cause__ is None):
+                raise
+            raise PlaceUnfit(place) from error
+
+    def _make_implied(self, top: bytes, parts: list[bytes]) -> None:
+        """Make the folders that are missing on a way below a place, going down it once."""
+        held = os.dup(self._tree.parent(top + parts[0])[0])
         try:
             for name in parts:
                 if status_at(name, at=held) is None:

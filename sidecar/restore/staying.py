@@ -1,9 +1,10 @@
 """Live paths that a restore neither removes nor replaces: no backup could bring them back, or nothing moves them.
 
 The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
-backup, so not in the safety backup either. A path that was there and that the backup could not take is not in it. A
-mount point can be neither renamed nor written across, so all that is mounted stays. So does a name that this process
-cannot move. A folder that holds one of these stays with it.
+backup, so not in the safety backup either. A path that was there and that the backup could not take is not in it. The
+name at which a place begins (see `sidecar.places`) stays, though what is in it may go; what is mounted and no place
+stays with all that is in it. So does a name that this process cannot move. A folder that holds one of these stays with
+it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from sidecar.archive.report import WarningLog
 from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
+from sidecar.places.mounts import Mounts
+from sidecar.places.places import Place, Places
 from sidecar.restore.fixed import is_fixed
-from sidecar.restore.mounts import Mounts
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
@@ -40,9 +42,13 @@ class Staying:
     """Decides which live paths stay before anything takes their names. Each is told once to `tell`."""
 
     def __init__(
-        self, root_fd: int, *, tell: Callable[[WarningKind, bytes], None], left_out: PathTable | None = None
+        self, places: Places, *, tell: Callable[[WarningKind, bytes], None], left_out: PathTable | None = None
     ) -> None:
-        self._mounts = Mounts(root_fd)
+        self._places = places
+        self._mounts = Mounts(places.root.fd)
+        for place in places.used:
+            if place.link:
+                self._mounts.look_below(place.fd, place.path)
         self._left_out = left_out or PathTable()
         self._tell = tell
         self._stays = PathTable()
@@ -51,19 +57,28 @@ class Staying:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
 
-    def look(self, found: Found, *, check: Callable[[], None] = lambda: None) -> int | None:
+    def look(self, found: Found, *, as_link: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
 
-        `check` is called for each of them. Raise SourceFailed when the disk fails.
+        `as_link`: where it is a link, nothing is done behind it. `check` is called for each of them. Raise SourceFailed
+        when the disk fails.
         """
-        if kind := self._reason(found, moves=True):
+        as_link = as_link and stat.S_ISLNK(found.status.st_mode)
+        if kind := self._reason_of_link(found) if as_link else self._reason(found, moves=True):
             self.stay(kind, found.path)
+            return None
+        if as_link:
+            return 1
+        if place := self._begins(found):
+            self._stay_around(place)
+            self._look_below(found, check)
             return None
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
 
-    def is_mounted(self, found: Found) -> bool:
-        """Whether something is mounted right at a live path: it stays, even if it is as the backup has it."""
-        return self._mounts.is_point(found.path, found.status, folder=found.folder)
+    def is_followed(self, found: Found) -> bool:
+        """Whether a live folder is one behind a link."""
+        place = self._places.linked(found.path, found.name, at=found.folder)
+        return place is not None and bool(place.link)
 
     def look_here(self, found: Found) -> bool:
         """Whether a live folder stays with all that is in it. It keeps its name; nothing below it is looked at."""
@@ -94,20 +109,31 @@ class Staying:
                 self.stay(kind, path)
                 self._hold(path, top=top.path)
 
-        fd = entry_open(top.name, top.folder, os.O_DIRECTORY)
+        place = self._begins(top)
+        fd = os.dup(place.fd) if place else entry_open(top.name, top.folder, os.O_DIRECTORY)
         try:
-            with contextlib.closing(tree_walk(fd, warn=stay, below=top.path)) as walk:
+            with contextlib.closing(tree_walk(fd, warn=stay, below=top.path, places=self._places)) as walk:
                 for found in walk:
                     check()
                     if inside and found.path.startswith(inside):
                         continue
                     count += 1
-                    if kind := self._reason(found, moves=True):
+                    if place := self._begins(found):
+                        holds = True
+                        self._stay_around(place)
+                        self._hold(found.path, top=top.path)
+                    elif kind := self._reason(found, moves=True):
                         stay(kind, found.path)
                         inside = found.path + b"/"
         finally:
             os.close(fd)
         return None if holds else count
+
+    def _stay_around(self, place: Place) -> None:
+        """Decide that the name at which a place begins stays."""
+        if self.known(place.path) is Stay.GOES:
+            self._stays.set(place.path, Stay.HOLDS)
+            self._tell(place.kind, place.path)
 
     def _hold(self, path: bytes, *, top: bytes) -> None:
         """Take note of the folders that hold a path that stays, from `top` down."""
@@ -123,18 +149,41 @@ class Staying:
         """Why a live path stays, None when it does not; `moves`: its name is to be taken away or replaced."""
         if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
-        if self.is_mounted(found):
-            return WarningKind.MOUNTED
-        kind = stat.S_IFMT(found.status.st_mode)
-        if kind == stat.S_IFLNK:
-            return WarningKind.FIXED if moves and is_fixed(found) else None
-        if kind not in (stat.S_IFREG, stat.S_IFDIR):
-            return WarningKind.SKIPPED
-        try:
-            return _reason_opened(found, moves=moves)
-        except OSError as error:
-            reason = warning_kind(error)
-            return None if reason is WarningKind.VANISHED else reason
+        if self._begins(found):
+            return None
+        return self.left(found) or _reason_of_kind(found, moves=moves)
+
+    def _reason_of_link(self, found: Found) -> WarningKind | None:
+        if self._left_out.get(found.path):
+            return WarningKind.LEFT_OUT
+        return WarningKind.FIXED if is_fixed(found) else None
+
+    def _begins(self, found: Found) -> Place | None:
+        return self._places.met(found.path, found.name, at=found.folder)
+
+    def left(self, found: Found) -> WarningKind | None:
+        """Why a live path that is mounted or leads out, and is no place, stays, even if it is as the backup has it."""
+        if self._begins(found):
+            return None
+        left = self._places.left_at(found.path)
+        if left is WarningKind.LINKED_OUT:
+            return left if self._places.linked(found.path, found.name, at=found.folder) else None
+        is_point = self._mounts.is_point(found.path, found.status, folder=found.folder)
+        return WarningKind.MOUNTED if left or is_point else None
+
+
+def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
+    """Why a path would be in no backup, or cannot be moved."""
+    kind = stat.S_IFMT(found.status.st_mode)
+    if kind == stat.S_IFLNK:
+        return WarningKind.FIXED if moves and is_fixed(found) else None
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        return WarningKind.SKIPPED
+    try:
+        return _reason_opened(found, moves=moves)
+    except OSError as error:
+        reason = warning_kind(error)
+        return None if reason is WarningKind.VANISHED else reason
 
 
 def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
+from sidecar.places.places import Place, PlacedTree, Places
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import JOURNAL
 from sidecar.restore.removal import folder_clear, lift
@@ -17,6 +18,14 @@ _NEW = b"new"
 _OLD = b"old"
 KEPT = b"kept"
 STAYING = b"staying"
+PLACES = b"places"
+
+
+class Staged(NamedTuple):
+    """The folder in which the members of a place are staged."""
+
+    path: bytes
+    fd: int
 
 
 class Workspace:
@@ -28,14 +37,18 @@ class Workspace:
     folders that lose some of what is in them), `barred` (live folders to be opened up for it), `moves` (the steps),
     `kept` (live files that have the archive's content, with their metadata), `staying` (live paths that no backup could
     bring back and that are neither removed nor replaced; the list lasts as long as the journal),
-    `piecewise` (live folders whose content was moved name by name, as they were).
+    `piecewise` (live folders whose content was moved name by name, as they were), `places` (see `parts`).
+
+    `parts` are the workspaces in other places, with `new/` and `old/` of their own and no journal and no lists.
     """
 
     def __init__(self, reserved_fd: int, name: bytes, filesystem: Filesystem) -> None:
         """Open an operation's folder. Raise FileNotFoundError when there is none."""
         self._reserved_fd = reserved_fd
-        self._name = name
-        self._opened = contextlib.ExitStack()
+        self.name = name
+        self.opened = contextlib.ExitStack()
+        self.parts: dict[Place, Workspace] = {}
+        self.places: Places | None = None
         self.fd = self._open_folder(name, at=reserved_fd)
         self.filesystem = filesystem
 
@@ -62,12 +75,21 @@ class Workspace:
         """A descriptor of `old/`, which the workspace closes."""
         return self._open_folder(_OLD, at=self.fd)
 
+    def staged_tree(self) -> PlacedTree:
+        """The staged tree, over all places."""
+        parts = [Staged(place.path, part.staged()) for place, part in self.parts.items()]
+        return PlacedTree(Staged(b"", self.staged()), parts)
+
+    def part(self, place: Place) -> Workspace:
+        """The workspace in a place."""
+        return self.parts.get(place, self)
+
     def list_made(self, name: bytes) -> int:
         """Begin one of the lists, anew if it is there, and return its descriptor, which the workspace closes."""
         if status_at(name, at=self.fd) is not None:
             self.filesystem.remove_file(name, at=self.fd)
         fd = self.filesystem.make_file(name, at=self.fd)
-        self._opened.callback(os.close, fd)
+        self.opened.callback(os.close, fd)
         return fd
 
     def list_continued(self, name: bytes) -> int:
@@ -75,7 +97,7 @@ class Workspace:
         if status_at(name, at=self.fd) is None:
             return self.list_made(name)
         fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
-        self._opened.callback(os.close, fd)
+        self.opened.callback(os.close, fd)
         return fd
 
     def has_list(self, name: bytes) -> bool:
@@ -87,19 +109,27 @@ class Workspace:
         return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd), "rb")
 
     def sync(self) -> None:
-        """Bring everything on the volume to the disk."""
-        self.filesystem.sync_volume(self.fd)
+        """Bring everything on the volume, and on those of the other places, to the disk."""
+        for workspace in (self, *self.parts.values()):
+            self.filesystem.sync_volume(workspace.fd)
 
     def sweep(self) -> None:
-        """Remove everything but the journal and the list of what stayed, which belongs to its outcome.
+        """Remove everything but the journal and the list of what stayed, which belongs to its outcome, in all places.
 
-        An interrupted sweep is simply begun again.
+        An interrupted sweep is simply begun again. The list of the places stays while one of them is away.
         """
+        self._sweep_own()
+        for part in self.parts.values():
+            part.discard()
+        if self.places and not self.places.away and self.has_list(PLACES):
+            self.filesystem.remove_file(PLACES, at=self.fd)
+
+    def _sweep_own(self) -> None:
         if not is_folder(_OLD, at=self.fd):
             return  # it is made first and removed last
         old = self.aside()
         for name in list(folder_scan(self.fd)):
-            if name in (JOURNAL, _OLD) or (name == STAYING and os.stat(name, dir_fd=self.fd).st_size):
+            if name in (JOURNAL, PLACES, _OLD) or (name == STAYING and os.stat(name, dir_fd=self.fd).st_size):
                 continue
             if is_folder(name, at=self.fd):
                 lift(name, at=self.fd, top=old, filesystem=self.filesystem)
@@ -122,13 +152,18 @@ class Workspace:
         self.sweep()
         if status_at(STAYING, at=self.fd) is not None:
             self.filesystem.remove_file(STAYING, at=self.fd)
-        self.filesystem.remove_folder(self._name, at=self._reserved_fd)
+        self.filesystem.remove_folder(self.name, at=self._reserved_fd)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder still has its name, for one that is discarded more than once."""
+        return is_folder(self.name, at=self._reserved_fd)
 
     def close(self) -> None:
         """Give back every descriptor."""
-        self._opened.close()
+        self.opened.close()
 
     def _open_folder(self, name: bytes, *, at: int) -> int:
         fd = os.open(name, _FOLDER, dir_fd=at)
-        self._opened.callback(os.close, fd)
+        self.opened.callback(os.close, fd)
         return fd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.chaos.trees import CLOSED, LISTED, MOUNTED, PLACE, SPECIAL, VANISHED, Tree, tree_stored
 
-MOUNTED_FOLDERS_RESTORED = False
+MOUNTED_FOLDERS_RESTORED = True
 """Whether a restore brings back what is in a folder on which something is mounted; a mounted file always stays."""
 BARRED = {CLOSED, LISTED, MOUNTED} | (set() if MOUNTED_FOLDERS_RESTORED else {PLACE})
 

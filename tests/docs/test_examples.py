@@ -108,6 +108,8 @@ def test_sidecar_example_is_read_by_the_sidecar(example: Example, tmp_path: Path
         first = next(found for found in EXAMPLES if found.page == example.page and found.language == "toml")
         written = first.text + written
     written = re.sub(r'"/(?=\w)', f'"{tmp_path}/', written)
+    for folder in tomllib.loads(written).get("follow_links_into", []):
+        Path(folder).mkdir(parents=True)
     for key, path in re.findall(r'^(\w+)\s*=\s*"(/[^"]+)"', written, re.MULTILINE):
         if key.endswith("_file"):
             Path(path).parent.mkdir(parents=True, exist_ok=True)

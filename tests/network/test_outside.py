@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from provisions.models import Provision, ProvisionKind
 from tests.network.test_staying import Place, place, told  # noqa: F401  # a fixture among them
 from tests.services.require import program_require, unavailable
+from tests.sidecar_daemon.unprivileged import NOBODY
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -44,10 +47,12 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
     with mounted(*source[how], at=path):
         if how == "another volume":
             (path / "map").write_bytes(b"shared")
+        if path.is_dir():
+            os.chown(path, 0, 0)  # not the sidecar's to write in
         backup = place.create()
         assert backup.warnings == [{"kind": "mounted", "path": name}]
         place.file("level.dat", b"ruined")
-        place.file("maps/map", b"played on", owner=0)
+        (place.world / "maps/map").write_bytes(b"played on")
         assert place.stays(backup) == [name]
 
         operation = place.restore(backup)
@@ -57,7 +62,81 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
     assert (place.world / "level.dat").read_bytes() == b"as it was"
 
 
-def test_new_folder_keeps_all_of_a_mounted_volume_and_what_is_locked_in_it(place: Place) -> None:
+@pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
+@pytest.mark.parametrize("mode", ["replace", "overlay"])
+def test_mounted_volume_comes_back_and_can_be_undone(place: Place, mode: str) -> None:
+    volume = place.file("maps/hidden").parent
+    with mounted("-t", "tmpfs", "-o", f"mode=755,uid={NOBODY}", "none", at=volume):
+        place.file("maps/map", b"as it was")
+        backup = place.create()
+        assert backup.warnings == []
+        place.file("level.dat", b"ruined")
+        place.file("maps/map", b"played on")
+        place.file("maps/built", b"played on")
+        assert place.stays(backup, mode) == []
+
+        assert told(place.restore(backup, mode)) == {}
+
+        assert (volume / "map").read_bytes() == b"as it was"
+        assert (place.world / "level.dat").read_bytes() == b"as it was"
+        assert (volume / "built").exists() is (mode == "overlay")
+        assert not (volume / ".savepoint").exists()
+
+        assert told(place.undo(backup)) == {}
+        assert (volume / "map").read_bytes() == (volume / "built").read_bytes() == b"played on"
+
+
+def followed(place: Place) -> Path:
+    """A folder outside that links may lead to."""
+    worlds = place.daemon.folder / "worlds"
+    (worlds / "map").mkdir(parents=True)
+    (worlds / "map" / "file").write_bytes(b"as it was")
+    for path in (worlds, worlds / "map", worlds / "map" / "file"):
+        os.chown(path, NOBODY, NOBODY)
+    (place.world / "map").symlink_to(worlds / "map")
+    place.daemon.stop()
+    place.daemon.follow_links_into = [str(worlds)]
+    place.daemon.start()
+    sidecar = Provision.objects.get(kind=ProvisionKind.SIDECAR)
+    sidecar.address = place.daemon.address
+    sidecar.save()
+    return worlds / "map"
+
+
+@pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
+def test_folder_behind_a_followed_link_comes_back_and_can_be_undone(place: Place) -> None:
+    folder = followed(place)
+    backup = place.create()
+    assert backup.warnings == []
+    (folder / "file").write_bytes(b"played on")
+    (folder / "built").write_bytes(b"played on")
+    assert place.stays(backup) == []
+
+    assert told(place.restore(backup)) == {}
+
+    assert (place.world / "map").is_symlink()
+    assert [path.name for path in folder.iterdir()] == ["file"]
+    assert (folder / "file").read_bytes() == b"as it was"
+
+    assert told(place.undo(backup)) == {}
+    assert (folder / "file").read_bytes() == (folder / "built").read_bytes() == b"played on"
+
+
+def test_followed_link_that_stays_is_named_with_its_reason(place: Place, client: Client) -> None:
+    backup = place.create()
+    folder = followed(place)
+    assert place.stays(backup) == ["map"]
+
+    operation = place.restore(backup)
+
+    assert told(operation) == {"map": "linked_out"}
+    assert list(folder.iterdir()) == []
+    client.force_login(place.shop.owner)
+    page = client.get(f"/orders/{place.shop.order.id}/backups/{backup.id}/").content.decode()
+    assert "It is a link to a folder outside" in page
+
+
+def test_new_folder_keeps_a_mount_point_and_what_is_locked_in_it(place: Place) -> None:
     """A fresh ext4 volume has root's `lost+found`, which stays for a reason of its own."""
     backup = place.create()
     place.file("new/gone")
@@ -66,12 +145,14 @@ def test_new_folder_keeps_all_of_a_mounted_volume_and_what_is_locked_in_it(place
         (volume / "lost+found").mkdir(mode=0o700)
         for name in ("a", "z"):
             place.file(f"new/deep/volume/{name}")
-        assert place.stays(backup) == ["new", "new/deep", "new/deep/volume"]
+        stays = {"new": "holds", "new/deep": "holds", "new/deep/volume": "mounted"}
+        stays |= {"new/deep/volume/lost+found": "unreadable"}
+        assert place.stays(backup) == list(stays)
 
         operation = place.restore(backup)
 
-        assert told(operation) == {"new": "holds", "new/deep": "holds", "new/deep/volume": "mounted"}
-        assert sorted(path.name for path in volume.iterdir()) == ["a", "lost+found", "z"]
+        assert told(operation) == stays
+        assert [path.name for path in volume.iterdir()] == ["lost+found"]
         assert not (place.world / "new/gone").exists()
 
 

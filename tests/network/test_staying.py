@@ -324,7 +324,7 @@ def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
     assert shown["warnings"] == 1
     assert shown["stays"] == [{"path": "plugins/<secret>", "reason": "left_out"}]
     page = client.get(f"/orders/{order.id}/backups/{backup.id}/").content.decode()
-    assert "no backup could bring it back" in page
+    assert "it could not be restored" in page
     assert page.count("plugins/&lt;secret&gt;") == 2
 
 

@@ -11,6 +11,7 @@ from sidecar.archive.pack import PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.scan import root_open, tree_walk
 from sidecar.archive.tree_reader import TreeReader
+from sidecar.places.places import Places
 from tests.sidecar_archive.conftest import Archive, Extract
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, content, inode_take, members, names, noise
 from wire.enums import WarningKind
@@ -190,8 +191,7 @@ def test_what_is_replaced_between_being_looked_at_and_opened_is_neither_followed
     else:
         entry.symlink_to("before")
     root = root_open(world)
-    reader = TreeReader(Ring())
-    reader._begin(root)
+    reader = TreeReader(Ring(), Places(root))
     with closing(tree_walk(root, warn=reader.warnings.add)) as walk:
         found = next(walk)
         assert stat.S_IFMT(found.status.st_mode) == file_type

@@ -59,6 +59,7 @@ class Daemon:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     address: str = ""
     game: dict[str, object] = field(default_factory=dict)
+    follow_links_into: list[str] = field(default_factory=list)
     user: int | None = None
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
@@ -83,6 +84,7 @@ class Daemon:
             "listen": self.listen,
             "token_file": str(token_file),
             "drain_seconds": self.drain_seconds,
+            "follow_links_into": self.follow_links_into,
         } | changes
         config = self.folder / "sidecar.toml"
         config.write_text(_table(values) + ("[game]\n" + _table(self.game) if self.game else ""))

@@ -39,6 +39,10 @@ SECRET = "s3cret-s3cret-s3cret"
         ({"listen": "unix:/nowhere/at/all"}, "listen must name a socket in an existing folder"),
         ({"listen": "unix:/" + "s" * 107}, "listen must name a socket of at most 107 bytes"),
         ({"token_file": "/nowhere/at/all"}, "token_file cannot be read"),
+        ({"follow_links_into": "/srv"}, "follow_links_into must be a list"),
+        ({"follow_links_into": ["worlds"]}, "follow_links_into must be an absolute path"),
+        ({"follow_links_into": ["/nowhere/at/all"]}, "follow_links_into has something that is not an existing folder"),
+        ({"follow_links_into": ["/"]}, "follow_links_into must not have the whole machine in it"),
         ({"drain_seconds": "ten"}, "drain_seconds must be a number"),
         ({"drain_seconds": True}, "drain_seconds must be a number"),
         ({"drain_seconds": -1}, "drain_seconds must be a number"),
@@ -57,6 +61,26 @@ def test_scratch_never_lies_on_the_customers_data_nor_around_it(idle_daemon: Dae
     config = idle_daemon.write_config(scratch=str(idle_daemon.folder / scratch))
     with pytest.raises(StartError, match="must not lie in each other"):
         config_read(config)
+
+
+@pytest.mark.parametrize(
+    "roots", [["world"], ["world/sub"], ["scratch"], ["."], ["worlds", "worlds"], ["worlds", "worlds/sub"], ["link"]]
+)
+def test_links_never_lead_to_data_scratch_or_twice_to_one_root(idle_daemon: Daemon, roots: list[str]) -> None:
+    for folder in ("world/sub", "worlds/sub", "scratch"):
+        (idle_daemon.folder / folder).mkdir(parents=True, exist_ok=True)
+    (idle_daemon.folder / "link").symlink_to("world")
+    config = idle_daemon.write_config(follow_links_into=[str(idle_daemon.folder / root) for root in roots])
+    with pytest.raises(StartError, match="follow_links_into must not overlap"):
+        config_read(config)
+
+
+def test_roots_of_links_are_read(idle_daemon: Daemon) -> None:
+    roots = [idle_daemon.folder / name for name in ("one", "two")]
+    for root in roots:
+        root.mkdir()
+    config = idle_daemon.write_config(follow_links_into=[str(root) for root in roots])
+    assert config_read(config).follow_links_into == tuple(roots)
 
 
 def test_a_link_does_not_hide_that_scratch_lies_on_the_data(idle_daemon: Daemon) -> None:

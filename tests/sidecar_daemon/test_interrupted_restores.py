@@ -8,15 +8,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from sidecar_client.client import ExtractProgress, ExtractResult, SidecarClient
-from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable
+from sidecar_client.errors import Cancelled, Refused, SidecarUnavailable, SourceFailed
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, Daemon, any_operation, eventually
-from tests.sidecar_daemon.worlds import MIB, contents, endless_archive
+from tests.sidecar_daemon.worlds import MIB, endless_archive
+from tests.sidecar_restore.mounting import mount, mounted, unmount
 from wire.enums import OutcomeKind
 
 pytestmark = pytest.mark.processes
@@ -147,12 +149,32 @@ def test_staging_ends_with_the_daemon_and_leaves_nothing(sent: Daemon) -> None:
     assert untouched(sent)
 
 
-@pytest.fixture
-def exchangeable(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
-    """A daemon with many live files, and an archive in scratch in which each of them is another."""
+@pytest.fixture(params=["one volume", "two volumes"])
+def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterator[Daemon]:
+    """A daemon with many live files, and an archive in scratch in which each of them is another. On two volumes, a
+    folder is mounted, and another is linked to.
+    """
     idle_daemon.drain_seconds = 0.0
-    for number in range(MANY):
-        (idle_daemon.world / f"{number}").write_bytes(b"new")
+    with ExitStack() as stack:
+        if request.param == "two volumes":
+            outside, volume = (idle_daemon.folder / name for name in ("outside", "volume"))
+            for folder in (idle_daemon.world / "mounted", outside, volume):
+                folder.mkdir(parents=True)
+            stack.enter_context(mounted("--bind", volume, at=idle_daemon.world / "mounted"))
+            (idle_daemon.world / "linked").symlink_to(outside)
+            idle_daemon.follow_links_into = [str(outside)]
+        yield filled(idle_daemon)
+        idle_daemon.close()
+
+
+def places(daemon: Daemon) -> list[Path]:
+    """The folders that the files lie in."""
+    return [path for path in (daemon.world, *(daemon.world / name for name in ("linked", "mounted"))) if path.is_dir()]
+
+
+def filled(idle_daemon: Daemon) -> Daemon:
+    for folder, number in product(places(idle_daemon), range(MANY // len(places(idle_daemon)))):
+        (folder / f"{number}").write_bytes(b"new")
     idle_daemon.start()
     with (
         idle_daemon.client() as client,
@@ -162,16 +184,16 @@ def exchangeable(idle_daemon: Daemon, tmp_path: Path) -> Daemon:
     ):
         for _ in stream:
             pass
-    for number in range(MANY):
-        (idle_daemon.world / f"{number}").write_bytes(b"old")
+    for folder, number in product(places(idle_daemon), range(MANY // len(places(idle_daemon)))):
+        (folder / f"{number}").write_bytes(b"old")
     return idle_daemon
 
 
 def versions(daemon: Daemon) -> set[bytes]:
     """What the live files hold; the journal stays beside them until the release."""
-    live = {path: content for path, (_, content) in contents(daemon.world).items() if b".savepoint" not in path}
+    live = [path.read_bytes() for folder in places(daemon) for path in folder.iterdir() if path.is_file()]
     assert len(live) == MANY
-    return set(live.values())
+    return set(live)
 
 
 @contextmanager
@@ -202,3 +224,27 @@ def test_a_daemon_killed_while_exchanging_brings_it_to_an_end_when_it_is_back(ex
         outcome = client.extract_outcome()
     expected = {OutcomeKind.COMPLETED: {b"new"}, OutcomeKind.ROLLED_BACK: {b"old"}}
     assert versions(exchangeable) == expected[outcome.kind]
+
+
+@pytest.mark.parametrize("exchangeable", ["two volumes"], indirect=True)
+def test_a_daemon_whose_volume_is_away_names_it_and_ends_the_exchange_when_it_is_back(exchangeable: Daemon) -> None:
+    operation = any_operation()
+    mount_point = exchangeable.world / "mounted"
+    with exchanging(exchangeable, operation) as future:
+        exchangeable.kill()
+        struck = type(future.exception(PATIENCE_SECONDS)) is SidecarUnavailable
+    unmount(mount_point)
+    exchangeable.start()
+    for asking in (any_operation(), operation) if struck else ():
+        with exchangeable.client(asking) as client, pytest.raises(SourceFailed) as failure:
+            extract(client)
+        assert failure.value.params == {"path": "mounted", "errno": "ENODEV"}
+    mount("--bind", exchangeable.folder / "volume", at=mount_point)
+    with exchangeable.client(operation) as client:
+        if struck:
+            assert client.extract_outcome().error_params == {"path": "mounted", "errno": "ENODEV"}
+            assert extract(client).files == MANY
+        assert client.extract_outcome().kind is OutcomeKind.COMPLETED
+        client.extract_release()
+    assert versions(exchangeable) == {b"new"}
+    assert not (mount_point / ".savepoint").exists()

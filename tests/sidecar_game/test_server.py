@@ -17,6 +17,7 @@ from sidecar.game.mark import Mark
 from sidecar.game.profiles import Profile
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
+from sidecar.places.links import LinkRoots
 from sidecar.restore.extraction import Outcome
 from wire.enums import Mode, OutcomeKind, ServerControl
 
@@ -99,9 +100,9 @@ def test_half_exchanged_is_the_data_by_whichever_extraction(
         raise SourceFailed("The volume fails.")
 
     monkeypatch.setattr(extracting, "archive_extract", failing)
-    monkeypatch.setattr(extracting, "extractions_recover", lambda *, root: [("another", Outcome(kind))])
+    monkeypatch.setattr(extracting, "extractions_recover", lambda *, root, links: [("another", Outcome(kind))])
     server = GameServer(game, mark)
-    extractions = Extractions(root=tmp_path, server=server)
+    extractions = Extractions(root=tmp_path, server=server, links=LinkRoots())
     told = extractions.run(
         Call(operation="one", fence=1),
         listing=None,

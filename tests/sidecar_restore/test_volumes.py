@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sidecar.errors import NotEnoughSpace
-from sidecar.restore.extraction import Outcome, outcome_read
+from sidecar.places.mounts import Mounts
+from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
 from sidecar.restore.limits import Limits
+from sidecar.restore.reserved import root_locked
 from tests.sidecar_restore.archives import compressed, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
+from tests.sidecar_restore.mounting import mounted, remounted
 from tests.sidecar_restore.trees import live, settle, snapshot, write
-from wire.enums import Mode, OutcomeKind
+from wire.enums import Mode, OutcomeKind, Phase, WarningKind
 
 NO_RESERVE = Limits(reserve_bytes=0)
 OWN_FILES = 16  # of the extraction itself
-
-
-@contextmanager
-def mounted(*arguments: str | Path, at: Path) -> Iterator[None]:
-    made = subprocess.run(["mount", *arguments, at], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"mounting is not possible here: {made.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", at], check=True)
 
 
 @pytest.fixture
@@ -124,10 +114,27 @@ def nested(request: pytest.FixtureRequest, place: Path, root: Path) -> Iterator[
 
 
 @pytest.mark.parametrize("mode", Mode)
+def test_mounted_volume_is_restored(place: Path, root: Path, extract: Extract, nested: Path, mode: Mode) -> None:
+    write(nested / "extra")
+    device = nested.stat().st_ino, nested.stat().st_dev
+    archive = compressed(place / "a.tar.gz", member(b"server.properties", b"new"), member(b"world/maps/map", b"new"))
+
+    summary = extract(archive, mode)
+
+    assert (root / "server.properties").read_bytes() == b"new"
+    assert (nested / "map").read_bytes() == b"new"
+    assert (nested / "extra").exists() is (mode is Mode.OVERLAY)
+    assert (nested.stat().st_ino, nested.stat().st_dev) == device
+    assert summary.staying.total == 0
+    assert summary.removed == (mode is Mode.REPLACE)
+    assert not (nested / ".savepoint").exists()
+    assert outcome_read(root=root, operation=OPERATION).summary == summary
+
+
+@pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize(
     ("parts", "stays"),
     [
-        pytest.param([member(b"world/maps/map", b"new")], [b"world/maps"], id="it would write there"),
         pytest.param([member(b"world/maps", b"new")], [b"world/maps"], id="a file would take its place"),
         pytest.param(
             [member(b"world", kind=b"2", link=b"x")],
@@ -136,7 +143,7 @@ def nested(request: pytest.FixtureRequest, place: Path, root: Path) -> Iterator[
         ),
     ],
 )
-def test_mounted_volume_stays_and_the_rest_is_restored(
+def test_mounted_volume_in_the_way_stays_and_the_rest_is_restored(
     place: Path, root: Path, extract: Extract, nested: Path, mode: Mode, parts: list[bytes], stays: list[bytes]
 ) -> None:
     archive = compressed(place / "a.tar.gz", member(b"server.properties", b"new"), *parts)
@@ -153,38 +160,189 @@ def test_mounted_volume_stays_and_the_rest_is_restored(
 @pytest.mark.parametrize(
     ("parts", "stays"),
     [
-        pytest.param([member(b"world/other", b"new")], [b"world/maps"], id="it would be taken away"),
-        pytest.param([member(b"other", b"new")], [b"world", b"world/maps"], id="its parent would be taken away"),
+        pytest.param([member(b"world/other", b"new")], [b"world/maps"], id="it is an extra"),
+        pytest.param([member(b"other", b"new")], [b"world", b"world/maps"], id="its parent is an extra"),
     ],
 )
-def test_mounted_volume_that_the_archive_lacks_stays(
+def test_mounted_volume_that_the_archive_lacks_is_emptied(
     place: Path, root: Path, extract: Extract, nested: Path, parts: list[bytes], stays: list[bytes]
 ) -> None:
     write(root / "world" / "extra")
-    before = snapshot(nested)
+    write(nested / "folder" / "file")
 
     summary = extract(compressed(place / "a.tar.gz", *parts))
 
-    assert snapshot(nested) == before
+    assert snapshot(nested) == {}
+    assert nested.is_dir()
     assert sorted(warning.path for warning in summary.staying.kept) == stays
     assert not (root / "world" / "extra").exists()
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_mounted_volume_that_is_read_only_stays_and_the_rest_is_restored(
+    place: Path, root: Path, extract: Extract, nested: Path, mode: Mode
+) -> None:
+    archive = compressed(place / "a.tar.gz", member(b"server.properties", b"new"), member(b"world/maps/map", b"new"))
+    with remounted("ro", at=nested):
+        before = snapshot(nested)
+
+        summary = extract(archive, mode)
+
+        assert snapshot(nested) == before
+    assert (root / "server.properties").read_bytes() == b"new"
+    assert [(warning.kind, warning.path) for warning in summary.staying.kept] == [(WarningKind.MOUNTED, b"world/maps")]
+
+
+def reserved_is_a_file(nested: Path) -> None:
+    write(nested / ".savepoint")
+
+
+def reserved_is_anothers(nested: Path) -> None:
+    (nested / ".savepoint").mkdir()
+    os.chown(nested / ".savepoint", 4711, 4711)
+
+
+@pytest.mark.parametrize("spoil", [reserved_is_a_file, reserved_is_anothers])
+def test_mounted_volume_whose_reserved_name_is_taken_stays(
+    place: Path, root: Path, extract: Extract, nested: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(nested)
+    before = snapshot(nested)
+    archive = compressed(place / "a.tar.gz", member(b"server.properties", b"new"), member(b"world/maps/map", b"new"))
+
+    summary = extract(archive)
+
+    assert snapshot(nested) == before
+    assert (root / "server.properties").read_bytes() == b"new"
+    assert [warning.path for warning in summary.staying.kept] == [b"world/maps"]
+
+
+def test_mounted_volume_that_another_sidecar_restores_onto_stays(
+    place: Path, root: Path, extract: Extract, nested: Path
+) -> None:
+    archive = compressed(place / "a.tar.gz", member(b"server.properties", b"new"), member(b"world/maps/map", b"new"))
+    with root_locked(nested):
+        summary = extract(archive)
+
+    assert (nested / "map").read_bytes() == b"shared"
+    assert (root / "server.properties").read_bytes() == b"new"
+    assert [warning.path for warning in summary.staying.kept] == [b"world/maps"]
+
+
+@pytest.mark.parametrize("packed", [b"\0", b"x"], ids=["known before", "only while staging"])
+@pytest.mark.parametrize("large", [b"new/large", b"large"])
+def test_full_mounted_volume_stays_and_the_rest_is_restored(
+    place: Path, root: Path, extract: Extract, packed: bytes, large: bytes
+) -> None:
+    """The game may fill it after it was weighed: then all is begun anew without it."""
+    maps = root / "maps"
+    maps.mkdir()
+    content = os.urandom(1 << 20) * 8
+    stopped: list[int] = []
+    archive = compressed(place / "a.tar.gz", member(b"maps/" + large, content), member(b"level.dat", b"new"))
+    with mounted("-t", "tmpfs", "-o", "size=20m", "none", at=maps):
+        write(maps / "live", b"live")
+
+        def fill(progress: ExtractProgress) -> None:
+            if packed == b"x" and progress.phase is Phase.STAGING and not (maps / "filler").exists():
+                write(maps / "filler", bytes(15 << 20))
+
+        if packed == b"\0":
+            write(maps / "filler", bytes(15 << 20))
+        summary = extract(archive, limits=NO_RESERVE, on_progress=fill, before_exchange=lambda: stopped.append(1))
+
+        assert {path.name for path in maps.iterdir()} == {"live", "filler"}
+    assert (root / "level.dat").read_bytes() == b"new"
+    assert [warning.path for warning in summary.staying.kept] == [b"maps"]
+    assert stopped == [1]
+
+
 def test_mounted_content_needs_no_room_on_the_root_volume(place: Path, small: Path, extract: Extract) -> None:
     (small / "maps").mkdir()
-    archive = compressed(place / "a.tar.gz", member(b"a", b"new"), member(b"maps/map", os.urandom(8 << 20)))
+    content = os.urandom(8 << 20)
+    archive = compressed(place / "a.tar.gz", member(b"a", b"new"), member(b"maps/map", content))
     with mounted("-t", "tmpfs", "none", at=small / "maps"):
         write(small / "maps" / "map", b"live")
 
         extract(archive, root=small, limits=NO_RESERVE)
 
-        assert (small / "maps" / "map").read_bytes() == b"live"
+        assert (small / "maps" / "map").read_bytes() == content
         assert (small / "a").read_bytes() == b"new"
 
 
-def test_a_volume_mounted_inside_the_root_that_is_not_concerned_may_stay(
+def test_volume_mounted_in_a_mounted_volume_is_a_place_too(
     place: Path, root: Path, extract: Extract, nested: Path
 ) -> None:
+    (nested / "deep" / "er").mkdir(parents=True)
+    parts = [member(path + b"map", b"new") for path in (b"", b"world/maps/", b"world/maps/deep/er/")]
+    with mounted("-t", "tmpfs", "none", at=nested / "deep" / "er"):
+        write(nested / "deep" / "er" / "extra")
+
+        summary = extract(compressed(place / "a.tar.gz", *parts))
+
+        assert [path.name for path in (nested / "deep" / "er").iterdir()] == ["map"]
+        assert (nested / "map").read_bytes() == b"new"
+        assert not summary.staying.total
+
+
+def test_folder_mounted_twice_is_restored_once(place: Path, root: Path, extract: Extract) -> None:
+    """Else two stagings would be exchanged for the same names. A bind of the root's own folder is such a case."""
+    for name in ("again", "maps", "twice"):
+        (root / name).mkdir()
+    write(root / "own" / "map", b"old")
+    names = (b"again", b"maps", b"own", b"twice")
+    archive = compressed(place / "a.tar.gz", *(member(name + b"/map", b"new " + name) for name in names))
+    with (
+        mounted("-t", "tmpfs", "none", at=root / "maps"),
+        mounted("--bind", root / "maps", at=root / "twice"),
+        mounted("--bind", root / "own", at=root / "again"),
+    ):
+        summary = extract(archive)
+
+        assert (root / "maps" / "map").read_bytes() == b"new maps"
+        assert (root / "twice" / "map").read_bytes() == b"new maps"
+        assert (root / "own" / "map").read_bytes() == b"new own"
+    assert sorted(warning.path for warning in summary.staying.kept) == [b"again", b"twice"]
+
+
+def test_hard_link_between_volumes_becomes_a_file_of_its_own(
+    place: Path, root: Path, extract: Extract, nested: Path
+) -> None:
+    content = os.urandom(3 << 20)
+    parts = [member(b"world/a", content), member(b"world/maps/b", kind=b"1", link=b"world/a")]
+    parts += [member(b"world/maps/c", b"c"), member(b"world/z", kind=b"1", link=b"world/maps/c")]
+
+    extract(compressed(place / "a.tar.gz", *parts))
+
+    assert (nested / "b").read_bytes() == (root / "world" / "a").read_bytes() == content
+    assert (nested / "c").read_bytes() == (root / "world" / "z").read_bytes() == b"c"
+
+
+def test_folder_of_another_device_that_no_table_names_is_a_place(
+    place: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a subvolume of btrfs. Its own origin is told by the mount that it is reached through."""
+    (root / "maps").mkdir()
+    with mounted("-t", "tmpfs", "none", at=root / "maps"):
+        write(root / "maps" / "map", b"old")
+        monkeypatch.setattr(Mounts, "look_below", lambda *_: None)
+
+        summary = extract(compressed(place / "a.tar.gz", member(b"maps/map", b"new")))
+
+        assert (root / "maps" / "map").read_bytes() == b"new"
+        assert not summary.staying.total
+
+
+def test_reserved_name_in_a_volume_is_never_restored(place: Path, root: Path, extract: Extract, nested: Path) -> None:
+    """The archive may be of a time when this was an ordinary folder, with another data root in it."""
+    parts = [member(b"world/maps/.savepoint/x", b"x"), member(b"world/maps/map", b"new")]
+
+    extract(compressed(place / "a.tar.gz", *parts))
+
+    assert [path.name for path in nested.iterdir()] == ["map"]
+
+
+def test_volume_that_is_not_concerned_is_not_touched(place: Path, root: Path, extract: Extract, nested: Path) -> None:
     before = snapshot(nested)
 
     extract(compressed(place / "a.tar.gz", member(b"world/other", b"new")), Mode.OVERLAY)

@@ -1,0 +1,217 @@
+"""The places of a data root: the root itself, and each folder that has to have a staging of its own.
+
+Names can be exchanged within a place, and never between two. Where a place begins is its own path, at which the folder
+that holds it has a mount point or a link: that name is never exchanged itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from sidecar.restore.failures import at_entry
+from sidecar.restore.tree import Tree
+from wire.enums import WarningKind
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place, open. `link` is the text of the link that leads there and `target` the folder's absolute path, both
+    empty for what is mounted. What is `in_memory` is lost when it is unmounted.
+    """
+
+    path: bytes
+    fd: int
+    device: int
+    in_memory: bool = False
+    link: bytes = b""
+    target: bytes = b""
+
+    @property
+    def kind(self) -> WarningKind:
+        """The reason with which the name of this place stays."""
+        return WarningKind.LINKED_OUT if self.link else WarningKind.MOUNTED
+
+
+class Left(NamedTuple):
+    """A part that is no place, and stays as it is with all below it."""
+
+    kind: WarningKind
+    device: int
+
+
+class Rooted(Protocol):
+    """A folder at the path of a place: the live one, or the one in which its members are staged."""
+
+    @property
+    def path(self) -> bytes:
+        """Relative to the data root."""
+        ...
+
+    @property
+    def fd(self) -> int:
+        """Its descriptor."""
+        ...
+
+
+class Places:
+    """The places in the order in which a walk meets them, the root first, and the parts that are left as they are.
+
+    `parts` are all but the root, those that are left too, for they are read; `used` are those that are not left. `away`
+    are paths of places that an extraction was begun with and that are not there now.
+    """
+
+    def __init__(self, root_fd: int) -> None:
+        self.root = Place(b"", root_fd, os.fstat(root_fd).st_dev)
+        self.parts: list[Place] = []
+        self.used: list[Place] = []
+        self.left: dict[bytes, Left] = {}
+        self.away: list[bytes] = []
+
+    def add(self, place: Place) -> None:
+        """Take in a place; its descriptor is closed with the others. Below a part that is left it is left, too."""
+        self.parts.append(place)
+        if self.is_left(place.path):
+            self.leave(place)
+        else:
+            self.used.append(place)
+
+    def leave(self, place: Place) -> None:
+        """Make a place one of the parts that are left, and the places in it with it."""
+        self.left[place.path] = Left(place.kind, place.device)
+        self.used = [part for part in self.used if not _is_within(part.path, place.path)]
+
+    def of(self, path: bytes) -> Place:
+        """The place in which a path has its name."""
+        for part in reversed(self.used):
+            if path.startswith(part.path + b"/"):
+                return part
+        return self.root
+
+    def at(self, path: bytes) -> Place | None:
+        """The place that begins at a path, if one does."""
+        if not path:
+            return self.root
+        return next((part for part in self.used if part.path == path), None)
+
+    def met(self, path: bytes, name: bytes, *, at: int) -> Place | None:
+        """The place that begins at a live path in an open folder, unless it is a link by now that leads elsewhere."""
+        return self._met(self.used, path, name, at)
+
+    def linked(self, path: bytes, name: bytes, *, at: int) -> Place | None:
+        """The place, be it left, that a live link in an open folder leads to."""
+        return self._met(self.parts, path, name, at)
+
+    def is_top(self, path: bytes) -> bool:
+        """Whether the reserved name in a folder is that of a place, or may be that of one that is mounted twice."""
+        return not path or path in self.left or any(part.path == path for part in self.parts)
+
+    def require_unmoved(self, tree: PlacedTree) -> None:
+        """Raise EntryFailed unless every part still begins where it was found."""
+        for part in self.parts:
+            with at_entry(part.path):
+                at, name = tree.parent(part.path)
+                found = self.linked(part.path, name, at=at)
+                if found is None or (not part.link and not os.path.samestat(os.fstat(part.fd), _status(name, at))):
+                    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    def left_at(self, path: bytes) -> WarningKind | None:
+        """Why a path stays with all below it, if it is a part that is left."""
+        left = self.left.get(path)
+        return left.kind if left else None
+
+    def is_left(self, path: bytes) -> bool:
+        """Whether a path is, or lies below, a part that is left."""
+        return any(_is_within(path, point) for point in self.left)
+
+    def is_elsewhere(self, path: bytes) -> bool:
+        """Whether a path lies below a part that is left, of another device than what holds it: no hard link leads
+        there.
+        """
+        return any(
+            path.startswith(point + b"/") and left.device != self.of(point).device for point, left in self.left.items()
+        )
+
+    def is_away(self, path: bytes) -> bool:
+        """Whether a path is, or lies below, a place that is not there now."""
+        return any(_is_within(path, place) for place in self.away)
+
+    def tree(self) -> PlacedTree:
+        """The live tree, over all places."""
+        return PlacedTree(self.root, self.parts)
+
+    def close(self) -> None:
+        """Give back all descriptors but the root's."""
+        for part in self.parts:
+            os.close(part.fd)
+        self.parts, self.used = [], []
+
+    @staticmethod
+    def _met(parts: Sequence[Place], path: bytes, name: bytes, at: int) -> Place | None:
+        part = next((part for part in parts if part.path == path), None)
+        if part is None or not part.link:
+            return part
+        try:
+            return part if os.readlink(name, dir_fd=at) == part.link else None
+        except OSError:
+            return None
+
+
+class PlacedTree:
+    """Resolves paths as a `Tree` does, each in the place that has it. A place added to `parts` later counts at once."""
+
+    def __init__(self, root: Rooted, parts: Sequence[Rooted]) -> None:
+        self._root = Tree(root.fd)
+        self._parts = parts
+        self._trees: dict[bytes, Tree] = {}
+
+    def parent(self, path: bytes) -> tuple[int, bytes]:
+        """Return the descriptor of the folder that holds `path`, good until the next call, and the last component."""
+        tree, below = self._find(path)
+        return tree.parent(below)
+
+    def status(self, path: bytes) -> os.stat_result | None:
+        """The lstat of `path`, or None when its last component is not there: of a place, that of its name."""
+        tree, below = self._find(path)
+        return tree.status(below)
+
+    def folder_status(self, path: bytes) -> os.stat_result | None:
+        """As `status`, but of the folder itself where a place begins."""
+        part = self._beginning(path)
+        return os.fstat(part.fd) if part else self.status(path)
+
+    def open_folder(self, path: bytes) -> int:
+        """Return a readable descriptor of the folder at `path` (`b""` is the root), which the caller closes."""
+        part = self._beginning(path)
+        tree, below = (self._tree(part), b"") if part else self._find(path)
+        return tree.open_folder(below)
+
+    def close(self) -> None:
+        """Give back the kept descriptors; those of the places belong to the caller."""
+        for tree in (self._root, *self._trees.values()):
+            tree.close()
+
+    def _find(self, path: bytes) -> tuple[Tree, bytes]:
+        for part in reversed(self._parts):
+            if path.startswith(part.path + b"/"):
+                return self._tree(part), path[len(part.path) + 1 :]
+        return self._root, path
+
+    def _beginning(self, path: bytes) -> Rooted | None:
+        return next((part for part in self._parts if part.path == path), None)
+
+    def _tree(self, part: Rooted) -> Tree:
+        if part.path not in self._trees:
+            self._trees[part.path] = Tree(part.fd)
+        return self._trees[part.path]
+
+
+def _status(name: bytes, at: int) -> os.stat_result:
+    return os.stat(name, dir_fd=at, follow_symlinks=False)
+
+
+def _is_within(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder + b"/")

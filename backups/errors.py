@@ -81,7 +81,7 @@ class PreviewUnavailable(ApplicationError):
 
 
 class SidecarError(ApplicationError):
-    """Base of the failures that a sidecar may say of itself: it is not trusted to end an operation with any other."""
+    """Base of the failures that only a sidecar has: code and status are those of the wire."""
 
     def __init_subclass__(cls, *, code: ErrorCode, **kwargs: Any) -> None:
         cls.code, cls.status = code.value, code.http_status

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
-from backups.errors import SidecarError, SidecarUnavailableError
+from backups.errors import SidecarUnavailableError
 from common.errors import CAUSE, ApplicationError
 from provisions.models import Provision
 from provisions.services.provisions import sidecar_seen
@@ -16,7 +16,6 @@ from provisions.services.sidecar_address import sidecar_address
 from sidecar_client.client import SidecarClient, Ticket
 from sidecar_client.errors import SidecarClientError, SidecarUnavailable
 from sidecar_client.values import SidecarInfo
-from vault.errors import ArchiveDamagedError
 from wire.errors import ErrorCode
 
 DATA = "/data"
@@ -78,9 +77,12 @@ def sidecar_errors(checkpoint: Callable[[], None]) -> Iterator[None]:
 
 def sidecar_error(code: str, params: Mapping[str, int | str] | None = None) -> ApplicationError:
     """The product's error for a code that came from a sidecar, with the numbers and the path of its sentence."""
-    error = ApplicationError.by_code.get(code, ApplicationError)
-    if issubclass(error, (SidecarError, ArchiveDamagedError)):
-        # Whatever else a sidecar names is not for its sentences.
-        known = {name: value for name, value in (params or {}).items() if name.endswith(_COUNTED) or name in CAUSE}
-        return error(**known)
-    return SidecarUnavailableError() if code == ErrorCode.CANCELLED else ApplicationError()
+    said = ErrorCode.of(code)
+    if said is None or said is ErrorCode.INTERNAL:
+        return ApplicationError()
+    if said is ErrorCode.CANCELLED:
+        # Nobody of ours asked for it: the sidecar is going away.
+        return SidecarUnavailableError()
+    # Whatever else a sidecar names is not for its sentences.
+    known = {name: value for name, value in (params or {}).items() if name.endswith(_COUNTED) or name in CAUSE}
+    return ApplicationError.by_code[said](**known)

@@ -15,6 +15,7 @@ from sidecar.extracting import Extractions
 from sidecar.fences import Fences
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
+from sidecar.places.links import LinkRoots
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
 from sidecar.tls.service import Certificates
@@ -37,14 +38,15 @@ def test_stale_code_is_found(tmp_path: Path) -> None:
 
 
 def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
-    game = Game(GameSettings(), folder=tmp_path)
+    game, links = Game(GameSettings(), folder=tmp_path), LinkRoots()
     calls = Calls(Fences(tmp_path / "fences.json"))
     service = FileIO(
         root=tmp_path,
         scratch=Scratch(tmp_path / "scratch"),
         calls=calls,
-        extractions=Extractions(root=tmp_path, server=game.server),
+        extractions=Extractions(root=tmp_path, server=game.server, links=links),
         game=game,
+        links=links,
     )
     methods = wire.DESCRIPTOR.services_by_name["FileIO"].methods
     handlers = service.handlers() | Certificates(folder=None, calls=calls).handlers()

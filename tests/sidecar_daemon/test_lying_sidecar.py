@@ -84,7 +84,7 @@ def test_a_result_is_not_to_be_had_before_the_end(client: SidecarClient) -> None
         wire.CompressResult(size_bytes=len(CONTENT), crc32=1),
         wire.CompressResult(size_bytes=len(CONTENT) + 1, crc32=isal_zlib.crc32(CONTENT)),
         wire.CompressResult(
-            size_bytes=len(CONTENT), crc32=isal_zlib.crc32(CONTENT), warnings=[wire.Warning(kind=9, path=b"x")]
+            size_bytes=len(CONTENT), crc32=isal_zlib.crc32(CONTENT), warnings=[wire.Warning(kind=99, path=b"x")]
         ),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from backups import errors
+from backups.services.sidecars import sidecar_error
 from common.errors import ApplicationError
 from sidecar.calls import ShuttingDown
 from sidecar.errors import SidecarError
@@ -57,6 +57,10 @@ def test_portal_answers_every_code_with_its_status(code):
     assert type(error.code) is str
 
 
-def test_sidecar_may_say_all_but_the_portals_own_codes():
-    said = {error.code for error in errors.SidecarError.__subclasses__()}
-    assert said == set(ErrorCode) - {ErrorCode.INTERNAL, ErrorCode.CANCELLED}
+@pytest.mark.parametrize("code", [*ErrorCode, "backup_locked", "permission_denied", ""])
+def test_sidecar_ends_no_operation_with_another_code(code):
+    ends = {ErrorCode.CANCELLED: "sidecar_unavailable"}.get(code, code if code in CONTRACT else "internal")
+    error = sidecar_error(code, {"needed_bytes": 1, "path": "a", "wait": 2})
+    assert error.code == ends
+    is_own = code in CONTRACT and code not in (ErrorCode.CANCELLED, ErrorCode.INTERNAL)
+    assert error.params == ({"needed_bytes": 1, "path": "a"} if is_own else {})

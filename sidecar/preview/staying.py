@@ -12,7 +12,7 @@ from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live
 from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
-from sidecar.restore.fixed import names_fixed
+from sidecar.restore.fixed import metadata_fixed, names_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import file_head
@@ -61,6 +61,17 @@ class LiveStaying:
     def is_closed(self, live: Live) -> bool:
         """Whether a live folder stays with all that is in it."""
         return live.found is not None and self._staying.look_here(live.found)
+
+    def keeps_metadata(self, live: Live) -> bool:
+        """Whether a live folder cannot be given other permissions or another owner; what is in it may change."""
+        try:
+            folder = self._tree.open_folder(live.path)
+        except OSError:
+            return False  # gone, or something else by now
+        try:
+            return metadata_fixed(folder)
+        finally:
+            os.close(folder)
 
     def is_told_left_out(self, live: Live) -> bool:
         """Take note of a live path that the archive could not take, and return whether a file of its unit that the

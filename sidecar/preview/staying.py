@@ -90,11 +90,8 @@ class LiveStaying:
             return False
         name = path.rpartition(b"/")[2]
         status = status_at(name, at=beside.folder) if beside else None
-        return (
-            beside is None
-            or status is None
-            or not self._contents.is_kept(entry, Found(path, name, beside.folder, status))
-        )
+        found = Found(path, name, beside.folder, status) if beside and status else None
+        return not self._contents.is_kept(entry, found)
 
     def is_companion(self, live: Live) -> bool:
         """Whether a live file that the archive lacks belongs to one that it has."""

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says about who calls; importing this registers it."""
+"""Authentication schemes of the OpenAPI description. Importing this module registers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes of users: what they are called and how they read pages."""
+"""Writes of users: name, language, time zone and colours."""
 
 from __future__ import annotations
 

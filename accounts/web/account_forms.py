@@ -22,7 +22,7 @@ from common.names import name_validate
 _REGIONS = (
     "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific",
 )  # fmt: skip
-"""What people choose from; the other names are old spellings of these, or offsets."""
+"""Time zones offered in the form; the other names are old spellings of these, or offsets."""
 
 SCOPES = {
     Scope.VIEW: _("See orders, servers, backups and operations"),
@@ -52,7 +52,7 @@ class _ChoiceWithEmpty(forms.ChoiceField):
 
 
 class ProfileForm(forms.Form):
-    """What somebody is called and how they read pages."""
+    """Name, language, time zone and colours of the user."""
 
     # Browsers would take the empty choices for missing ones.
     use_required_attribute = False
@@ -79,7 +79,7 @@ class ProfileForm(forms.Form):
 
 
 class TokenForm(forms.Form):
-    """A new API token: what it is for, what it may, when it ends."""
+    """A new API token: name, scopes and expiry."""
 
     name = forms.CharField(
         label=pgettext_lazy("of an API token", "Name"),

@@ -1,4 +1,4 @@
-"""How allauth behaves here: who may sign in, where it leads, what is said and mailed, how secrets are stored."""
+"""Adapters of allauth: sign-in, redirects, messages, mails and the storage of secrets."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return client_address(request)
 
     def get_login_stages(self) -> list[str]:
-        """What comes after the password: the second factor of whoever has one."""
+        """Stages of the sign-in after the password: the second factor, for users who have one."""
         return ["allauth.mfa.stages.AuthenticateStage"]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002  # allauth's signature
@@ -127,7 +127,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
             try:
                 super().send_notification_mail(template_prefix, user, told, email)
             except MailNotSent:
-                # What it tells about is done already.
+                # The change that the mail reports has already been made.
                 logger.warning("user %s was not told by mail: %s", user.pk, template_prefix)
 
 
@@ -142,7 +142,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
     }
 
     def encrypt(self, text: str) -> str:
-        """What is stored for a secret."""
+        """The encrypted form of a secret, as stored."""
         return secret_wrap(text)
 
     def build_totp_svg(self, url: str) -> str:
@@ -157,7 +157,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
 
 @contextmanager
 def _as_read_by(user: User) -> Iterator[None]:
-    """In this block, texts are in the language and times in the zone of a user, as far as they chose one."""
+    """Within the block, texts use the user's language and times their zone, as far as they chose one."""
     zone = time_zone_find(user.time_zone) or timezone.get_current_timezone()
     with translation.override(user.language or translation.get_language()), timezone.override(zone):
         yield

@@ -1,4 +1,4 @@
-"""The network address of whoever asks."""
+"""The network address of the client."""
 
 from __future__ import annotations
 

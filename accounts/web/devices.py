@@ -1,4 +1,4 @@
-"""What somebody signs in with, in words: "Firefox on Windows"."""
+"""Devices in words: "Firefox on Windows"."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class PageView(View):
 
     @property
     def htmx(self) -> HtmxDetails:
-        """What the script in the page asks for; false for a plain request of the browser."""
+        """True for a request of the page's script, false for a plain request of the browser."""
         return cast(HtmxDetails, self.request.htmx)  # type: ignore[attr-defined]  # set by django-htmx's middleware
 
     @property

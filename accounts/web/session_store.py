@@ -1,4 +1,4 @@
-"""Sessions in the database, looked for by nothing but what can be the key of one."""
+"""Sessions in the database. Only well-formed keys are looked up."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class PasswordChangeView(account.PasswordChangeView):  # type: ignore[misc]  # a
     """A new password in place of the current one."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Who has no password yet gets one by mail."""
+        """A user without a password sets one through a mail."""
         if request.user.is_authenticated and not request.user.has_usable_password():
             return redirect("account_reset_password")
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
@@ -62,7 +62,7 @@ class PasswordChangeView(account.PasswordChangeView):  # type: ignore[misc]  # a
 
 
 class PasswordResetView(account.PasswordResetView):  # type: ignore[misc]  # allauth has no types
-    """Asking for the mail that gives back a lost password."""
+    """The page that requests the mail for a lost password."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         """Send the mail; when it cannot be sent, say so, whoever asked."""

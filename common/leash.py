@@ -34,7 +34,7 @@ def _prctl(option: int, argument: int) -> None:
 
 
 def main() -> None:
-    """Wear the leash, then become the program."""
+    """Put this process on the leash, then exec the program."""
     leash_wear(signal.SIGTERM, parent=int(sys.argv[1]))
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  # there is nothing for a shell
 

@@ -1,4 +1,4 @@
-"""What a name may be: the one rule of API and pages."""
+"""Validation of names: the one rule of API and pages."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def name_isolated(text: str) -> str:
 
 
 def name_cut(name: str, *, bytes_max: int) -> str:
-    """As many whole characters of a name as fit into so many bytes of UTF-8, for who counts bytes."""
+    """As many whole characters of a name as fit into so many bytes of UTF-8."""
     encoded = name.encode()
     if len(encoded) <= bytes_max:
         return name

@@ -16,8 +16,10 @@ from operations.models import LIVE_STATES, Operation, OperationState, OperationT
 from operations.selectors import SUPERVISOR_SILENT
 
 FILES = "files"
-"""What operations are about. There is one source today; a second one must be noted on the operation itself, which
-outlives its backup."""
+"""The label `source` of operations.
+
+There is one source today; a second one must be stored on the operation itself, which outlives its backup.
+"""
 RESULTS = [state for state in OperationState if state not in LIVE_STATES]
 
 

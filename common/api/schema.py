@@ -1,4 +1,4 @@
-"""What the OpenAPI description says about all endpoints alike: errors and pages."""
+"""Parts of the OpenAPI description that all endpoints share: errors and pages."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class WindowThrottle(SimpleRateThrottle):
         try:
             return self._count(key) <= self.num_requests
         except (RedisError, Error):
-            # Who cannot be counted is let in: a full disk or a lost cache keeps nobody from their data.
+            # A caller that cannot be counted is admitted: a full disk or a lost cache keeps nobody from their data.
             logger.warning("a request could not be counted for its throttle", exc_info=True)
             return True
 

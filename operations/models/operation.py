@@ -112,7 +112,7 @@ class Operation(models.Model):
 
     @property
     def eta_seconds(self) -> int | None:
-        """What is left at the present rate, while there is one."""
+        """The time left at the present rate, while there is one."""
         if self.state != OperationState.RUNNING or self.bytes_total is None or not self.rate:
             return None
         return math.ceil(max(0, self.bytes_total - self.bytes_done) / self.rate)

@@ -1,4 +1,4 @@
-"""What is still counted although its rows are gone."""
+"""Counts of operations whose rows were deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data keys that seal what a tenant has on a target, and their copies beside the objects.
+"""Data keys: each seals the objects of one tenant on one target, and has a copy beside them.
 
 KEK wraps tenant key (`accounts.Customer`), tenant key wraps data key. A copy of both wraps lies in the target, so
 that the bucket and the KEK alone are enough to open everything.
@@ -110,7 +110,7 @@ def _row_ensure(customer: Customer, target: StorageTarget) -> DataKey:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        # Two first backups at once: the other one's key is the key.
+        # Two first backups at once: the key that was stored first is used.
         row = rows.get(customer=customer, target=target)
     return row
 

@@ -23,7 +23,7 @@ from vault.services.keys import data_key_get
 
 
 def target_default() -> StorageTarget:
-    """Where new backups go. Raises StorageUnavailableError when no target is set up."""
+    """The default target, which stores new backups. Raises StorageUnavailableError when no target is set up."""
     target = StorageTarget.objects.filter(is_default=True).first()
     if target is None:
         raise StorageUnavailableError
@@ -41,7 +41,7 @@ def target_open(target: StorageTarget) -> Storage:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn what storage and seal answer into the product's own errors."""
+    """Translate errors of storage and seal into the product's own."""
     try:
         yield
     except StorageFull as error:
@@ -57,7 +57,7 @@ def storage_errors() -> Iterator[None]:
 
 
 class Digest(Protocol):
-    """A SHA-256 on its way, as hashlib's."""
+    """A running SHA-256, like hashlib's."""
 
     def update(self, data: bytes, /) -> object:
         """Take the next bytes."""

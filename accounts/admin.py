@@ -28,9 +28,9 @@ from common.admin import FleetAdmin, ListedLookups, NamesChecked, ReadOnlyAdmin,
 
 WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
 WAYS_IN = ("username", "email", "password")
-"""A change to one of these lets the staff member sign in as that user:
+"""A staff member who can change one of these can sign in as that user.
 
-the mail for a new password goes to the address.
+The mail for a new password goes to the address.
 """
 
 # Addresses are columns of the user, and users manage their own sessions; a second factor has a page without its

@@ -1,4 +1,4 @@
-"""The reason against relying on a backup, as a sentence in the reader's language."""
+"""Warnings about backups that cannot be relied on, as sentences in the reader's language."""
 
 from __future__ import annotations
 

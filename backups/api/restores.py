@@ -1,4 +1,4 @@
-"""Bringing a backup back over the API: what it would change, the restore itself, and taking that back."""
+"""Restores over the API: preview, restore and undo."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wire.enums import Mode, ServerControl
 
 
 class PreviewQuery(serializers.Serializer[Any]):
-    """What a preview may be asked."""
+    """The parameters of a preview."""
 
     mode = serializers.ChoiceField(choices=Mode.words(), default=Mode.REPLACE.value)
     after = serializers.CharField(required=False, default="", trim_whitespace=False, max_length=1 << 16)
@@ -38,7 +38,7 @@ class PreviewQuery(serializers.Serializer[Any]):
 
 
 class BackupRestoreView(ApiView):
-    """Bringing one backup back."""
+    """The restore of a backup."""
 
     scopes = {"POST": frozenset({Scope.RESTORE})}
 
@@ -72,7 +72,7 @@ class BackupRestoreView(ApiView):
 
 
 class BackupUndoView(ApiView):
-    """Taking the last restore of one backup back."""
+    """The undo of the last restore of a backup."""
 
     scopes = {"POST": frozenset({Scope.RESTORE})}
 
@@ -101,7 +101,7 @@ class BackupUndoView(ApiView):
 
 
 class BackupPreviewView(ApiView):
-    """What restoring one backup would change."""
+    """The preview of a restore."""
 
     scopes = {"GET": frozenset({Scope.RESTORE})}
 

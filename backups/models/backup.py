@@ -15,7 +15,7 @@ from wire.enums import Consistency
 
 
 class BackupStatus(models.TextChoices):
-    """What a backup is good for right now."""
+    """The status of a backup, as people see it."""
 
     CREATING = "creating", _("Creating")
     READY = "ready", _("Ready")

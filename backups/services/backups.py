@@ -1,4 +1,4 @@
-"""What a customer does with backups: create, rename, lock, delete."""
+"""Actions of customers on backups: create, rename, lock, delete."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _create(
                 actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)
             )
     except IntegrityError:
-        # The database had the last word: somebody was faster than our look.
+        # The database refused: another request was faster than our check.
         raise_if_active(order_id)
         raise
     return backup

@@ -1,4 +1,4 @@
-"""A server that lost most of its files: the backup of what was left is marked, and never counts as a good one."""
+"""Collapsed servers: a backup of a server that lost most of its files is marked, and never counts as a good one."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey | No
             idempotency_store(idempotency, object_id=operation.id)
             audit_record(actor=user, action="order.reprovision", order_id=order.id, object_id=operation.id)
     except IntegrityError:
-        # The database had the last word: somebody was faster than our look.
+        # The database refused: another request was faster than our check.
         if idempotency is None or operation_active(Order(id=order_id)) is not None:
             raise BackupInProgress from None
         raise

@@ -1,4 +1,4 @@
-"""The end of work, said once to whoever waited for it: in the page that is open, else on the next page of the order."""
+"""Endings of operations, each told once to its waiting users: on the open page, else on the order's next page."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class OrderPageView(PageView):
         return super().refuse(error)
 
     def complain(self, error: ApplicationError) -> HttpResponseBase:
-        """As every page, but of work in progress it says what it is instead of its id."""
+        """As every page, but it names an operation in progress by its kind instead of its id."""
         active = Rules(user=self.user, order=self.order).active if self.order else None
         messages.error(self.request, why_not(error, active))
         if not self.htmx:

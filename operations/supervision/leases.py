@@ -100,8 +100,7 @@ def operation_lost(operation: Operation) -> bool:
 
 
 def exchange_last_resort(operation: Operation) -> bool:
-    """An exchange may end only with the outcome in the sidecar's journal: after the last attempt it waits and asks
-    again.
+    """Wait and ask the sidecar again after the last attempt: an exchange ends only with the outcome in its journal.
 
     A day after it was asked for it is ended all the same, so that an order whose sidecar is gone for good is not held.
     """

@@ -1,4 +1,4 @@
-"""Whether the process lives, can serve pages, and whether all of the product works."""
+"""Health checks: the process is alive, pages can be served, all of the product works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from operations.models import Operation, OperationState
 from operations.selectors import workers_alive
 
 BACKLOG_OLD = timedelta(minutes=15)
-"""An operation that could be claimed and waited for so long says that nobody keeps up."""
+"""A claimable operation that waits longer than this shows a backlog."""
 
 
 @never_cache

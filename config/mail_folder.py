@@ -1,4 +1,4 @@
-"""Where mails go as long as there is no mail server: one file each, in a folder that only its owner reads."""
+"""Mails as files, while no mail server is configured: one file each, in a folder that only its owner reads."""
 
 from __future__ import annotations
 

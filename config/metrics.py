@@ -1,4 +1,4 @@
-"""`/metrics`, for who has the token or asks from the right network. For everybody else there is no such page."""
+"""`/metrics`, for requests with the token or from a listed network. All others get a 404."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from operations import metrics as operations_metrics
 
 METHODS = ["GET", "HEAD"]
 FORWARDED = ("X-Forwarded-For", "X-Real-Ip")
-"""Headers in which proxies name who asked them."""
+"""Headers in which proxies name their client."""
 
 
 class PortalCollector(Collector):
-    """The product in numbers, counted when they are asked for: whichever process answers says the same."""
+    """The metrics of the product, counted at each scrape, so that every process gives the same answer."""
 
     def collect(self) -> Iterable[Metric]:
         """The families of one scrape. Raises DatabaseError."""

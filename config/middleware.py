@@ -1,4 +1,4 @@
-"""What holds for every request: it has an id, it is of a bounded size, and a refusal is a page."""
+"""Middleware of every request: an id, a bounded size, refusals as pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_UNDERSTOOD = "400.html"
 
 
 class RequestIdMiddleware:
-    """Gives each request an id of its own, and says it in the response. An id that a client sends is not used."""
+    """Gives each request an id of its own, and returns it in the response. An id from the client is ignored."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -36,7 +36,7 @@ class RequestIdMiddleware:
 
 
 class RetryMiddleware:
-    """Says in every answer 503 when to come back."""
+    """Adds `Retry-After` to every answer 503."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -81,7 +81,7 @@ class BodyMiddleware:
 
 
 class RefusalMiddleware:
-    """Answers what no view has answered with a page: an expected failure, and a method that a page does not have."""
+    """Answers with a page where no view has: an expected failure, or a method that the page does not have."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -90,7 +90,7 @@ class RefusalMiddleware:
         """Answer the request."""
         response = self._get_response(request)
         if isinstance(response, HttpResponseNotAllowed) and request.method == "GET" and not response.content:
-            # Who was asked to sign in by a button comes back to its address, and would see nothing.
+            # A user whose POST led to the sign-in returns to its address with a GET, which would show nothing.
             response.content = render_to_string(NOT_UNDERSTOOD)
         return response
 

@@ -1,4 +1,4 @@
-"""What a WSGI server serves."""
+"""The WSGI application."""
 
 from __future__ import annotations
 

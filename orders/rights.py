@@ -1,4 +1,4 @@
-"""Who may do what on an order: the one place that decides."""
+"""Rights on orders, decided in this one place."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         note(f"{PROGRAM}: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our answer has had enough; Python would complain once more when it flushes at the end.
+        # The reader of the pipe has closed it; Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.CANNOT
 
@@ -45,7 +45,7 @@ def _run(words: list[str] | None) -> int:
 
 
 def _answered(work: Callable[[], int]) -> int:
-    """What the work answers, or one line that says why not: never a traceback, on the worst of days."""
+    """The exit status of the work. An error becomes one line, never a traceback."""
     try:
         return work()
     except (KeyboardInterrupt, BrokenPipeError):

@@ -143,14 +143,14 @@ def _manifest_look(
 
 
 def _unmanifested(storage: Storage, keys: Keys, key: str, stored: int, damage: str) -> Archive:
-    """An archive of which only its seal tells anything, or nothing at all when it is plain."""
+    """An archive without a manifest: only its seal identifies it, and nothing does when it is plain."""
     if b"".join(storage.read(key, stop=len(MAGIC))) != MAGIC:
         damage = f"{damage}, and nothing else tells whether its content is right"
         return Archive(key, stored, None, None, sealed=False, damage=damage, locked=False)
     locked = True
     for owner in keys.owned:
         try:
-            # Whose first frame it is, it is: the rest may be damaged.
+            # The key that opens the first frame is the owner's, even if later frames are damaged.
             list(_reader(storage, key, owner, stored).read(0, 1))
         except WrongKey:
             continue

@@ -1,4 +1,4 @@
-"""What there is to open, and which backup somebody means."""
+"""The backups of a place, and the look-up of one by its name."""
 
 from __future__ import annotations
 

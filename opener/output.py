@@ -1,4 +1,4 @@
-"""What the person sees, and files that appear only when they are whole."""
+"""Output for the user, and files that appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME_BYTES_MAX = 255
 _TICK_SECONDS = 0.5
 _STEP = 1000
 _PARTIAL = ".partial"
-# Between being made and being locked, a file is not to be taken for a leftover.
+# A new file is not locked at once, and must not be taken for a leftover meanwhile.
 _GRACE_SECONDS = 60
 
 
@@ -135,7 +135,7 @@ def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> I
 
 
 def _leftovers_remove(folder: Path, prefix: str) -> None:
-    """Remove what was written of the same file by commands that were killed; a living one holds a lock on its own."""
+    """Delete leftovers of killed commands for the same file; a running command holds a lock on its own."""
     for left in folder.iterdir():
         if not (left.name.startswith(prefix) and left.name.endswith(_PARTIAL)):
             continue
@@ -153,7 +153,8 @@ def _rename(partial: Path, path: Path, *, force: bool) -> None:
     except FileExistsError:
         raise Cannot(f"{path} is there already; --force replaces it") from None
     except OSError:
-        # A stick or a share without hard links; nobody but this command is expected to make that file now.
+        # A file system without hard links, such as a USB stick or a share; no other program is expected to create that
+        # file now.
         if os.path.lexists(path):
             raise Cannot(f"{path} is there already; --force replaces it") from None
         partial.rename(path)

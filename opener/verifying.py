@@ -50,13 +50,13 @@ def _coverage(arguments: Namespace) -> Coverage:
 
 
 def _told(name: str, damage: str | None) -> bool:
-    """Print what was found; whether it was damage."""
+    """Print the result; return whether it was damage."""
     say(f"{name}  {f'damaged: {damage}' if damage else 'ok'}".lstrip())
     return damage is not None
 
 
 def _archive_verify(storage: Storage, archive: Archive) -> str | None:
-    """What is wrong with an archive, all of which is read."""
+    """Read the whole archive; return its damage, or None."""
     if archive.damage:
         return archive.damage
     progress = Progress(f"verify {archive.name}", archive.size)

@@ -24,7 +24,7 @@ from repository.storage import (
 
 WRITEBACK_SIZE = 16 << 20
 DIRECT_SIZE_MIN = 4 << 20
-"""Less than that in one write is sooner in the page cache than on disk."""
+"""Smaller writes are faster through the page cache than to the disk."""
 COMMIT_TRIES = 10
 NEIGHBOURS = 8
 
@@ -198,7 +198,7 @@ def unlink_unless_locked(path: Path) -> bool:
 
 
 def folder_sync(folder: Path) -> None:
-    """Put a folder's names on disk; one that is gone has none to keep."""
+    """Sync a folder's names to disk; a deleted one has none."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

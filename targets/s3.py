@@ -102,7 +102,7 @@ class S3Storage:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early.
 
-        What other programs stored under names that are no keys is left out.
+        Objects of other programs, under names that are no keys, are left out.
         """
         request: dict[str, Any] = {"Prefix": self._prefix + prefix_checked(prefix)}
         while True:
@@ -181,7 +181,7 @@ class S3Storage:
         return True
 
     def _bucket_check(self) -> None:
-        # Not being allowed to look at the bucket says nothing about its being there.
+        # A refused request about the bucket does not tell whether the bucket exists.
         try:
             with suppress(StorageDenied), s3_errors("size"):
                 self._client.head_bucket(Bucket=self._settings.bucket)

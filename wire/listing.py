@@ -93,7 +93,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListingLimits:
-    """What a listing may cost its reader. No honest one comes near: paths of archives are at most 256 KiB long."""
+    """Limits of a listing, to bound the cost of reading it. Paths of archives are at most 256 KiB long."""
 
     line_bytes: int = 2 << 20
     entries: int = 200_000_000
@@ -104,7 +104,7 @@ DEFAULT_LIMITS: Final = ListingLimits()
 
 
 def walk_order(path: bytes) -> bytes:
-    """What to compare paths by for the order of a walk: component by component, so that `a/b` comes before `a-b`."""
+    """The sort key of paths in the order of a walk: component by component, so that `a/b` comes before `a-b`."""
     # No name holds a NUL, and nothing sorts before it.
     return path.replace(b"/", b"\0")
 
@@ -128,7 +128,7 @@ class ListingWriter:
             self._buffer.clear()
 
     def finish(self) -> None:
-        """Say that this was all, and write what is left."""
+        """Write the end line and the rest of the stream."""
         self._buffer += b"%b%d\n" % (_END, self._entries)
         self._write(self._gzip.compress(self._buffer) + self._gzip.flush())
         self._buffer.clear()

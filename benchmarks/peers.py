@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a run took: wall and processor seconds, and the memory of its largest process."""
+    """The cost of a run: wall and processor seconds, and the memory of its largest process."""
 
     seconds: float
     cpu_seconds: float

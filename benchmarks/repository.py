@@ -38,7 +38,7 @@ JOURNAL_MODES = "delete", "wal"
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 SUFFIX = {"tmpfs": "", "disk": "_disk"}
 SHARE_BASE, DAY_SHARE, DELTA_SHARE = 0.1, 0.1, 0.4
-"""What a run writes, as a share of the world's size: any, one after a day, and a restore onto a live tree."""
+"""The bytes that a run writes, as a share of the world's size: any run, one after a day, a restore onto a live tree."""
 TOUCHED_TIMES = 3
 """Memory is not handed out in the order in which it was freed."""
 RESIDENT = "_resident"
@@ -78,13 +78,13 @@ class Bench:
             shutil.rmtree(tree)
 
     def calm(self, share: float = 1.0) -> None:
-        """What was written before is on the disk, and memory for that share of the world is there for whoever comes."""
+        """Sync earlier writes to the disk, and make memory for that share of the world available to the next run."""
         if self.medium == "disk":
             os.sync()
         memory_touch(int(self.megabytes * MB * (share + SHARE_BASE)) * TOUCHED_TIMES)
 
     def note(self, tool: Tool, metric: str, cost: Cost) -> None:
-        """Note what a run took."""
+        """Record the cost of a run."""
         self.figures.note(tool.name, metric, cost.seconds)
         self.figures.note(tool.name, f"{metric}_cpu", cost.cpu_seconds)
         self.figures.peak(tool.name, cost.peak_rss_mib)

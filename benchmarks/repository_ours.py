@@ -29,7 +29,7 @@ TENANT, REPOSITORY = UUID(int=1), UUID(int=2)
 KEY = DataKey(bytes(range(32)))
 SECOND_NS = 1_000_000_000
 JOURNAL = b"-journal"
-"""What a database's writer takes away while it is read; nothing else may be left out."""
+"""Files that a database's writer deletes while the folder is read; nothing else may be left out."""
 
 
 def create(place: str) -> None:

@@ -56,7 +56,7 @@ class Program:
         return shutil.which(os.environ.get(self.executable.upper(), self.executable))
 
     def version(self) -> str:
-        """What it says it is."""
+        """Its name and version, as it reports them."""
         return _said(str(self.path()), "--version") or _said(str(self.path()), "version")
 
 
@@ -145,12 +145,12 @@ class Tool:
         return replace(cost, seconds=cost.seconds + time.perf_counter() - began)
 
     def resident_seconds(self) -> float | None:
-        """What the last run took without the start of the process, if the program says so."""
+        """The seconds of the last run without the start of the process, if the program reports them."""
         said = self._place / "cache" / "seconds"
         return float(said.read_text()) if said.exists() else None
 
     def stored_bytes(self) -> int:
-        """What its repository takes."""
+        """The bytes of its repository."""
         return sum(path.stat().st_size for path in self.repository.rglob("*") if path.is_file())
 
     def delete(self) -> None:

@@ -23,7 +23,7 @@ _CSS_LINK = re.compile(rb"url\(\s*[\"']?([^\"')]+)")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, as it was sent, and the seconds from the request to the last byte."""
+    """The response as it was sent, and the seconds from the request to the last byte."""
 
     path: str
     status: int
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def server_seconds(self) -> float:
-        """What of them the portal's application took."""
+        """The part of the seconds that the portal's application took."""
         return seconds_told(self.headers[TIMING])
 
     @property
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass
 class Html(HTMLParser):
-    """What the benchmark looks for in a page: where links lead, what it loads, what it polls, its CSRF token."""
+    """The parts of a page that the benchmark needs: links, loaded files, polled addresses, the CSRF token."""
 
     links: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)

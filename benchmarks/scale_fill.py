@@ -58,7 +58,7 @@ def orders_fill() -> None:
 
 
 def storage_fill() -> None:
-    """What is in storage: an object for every backup, an asset for those that can be downloaded."""
+    """Stored objects and assets: an object for every backup, an asset for those that can be downloaded."""
     rows_multiply(
         StoredObject,
         rows=_BACKUPS,

@@ -1,4 +1,4 @@
-"""What is fetched from the portal of a big host, how long each takes, and what a page weighs.
+"""Requests to the portal of a big host: their time, and the size of each page.
 
 A time is that of the whole request over loopback, from the first byte sent to the last one read, by one client on a
 connection that is kept; nothing is subtracted. `livez`, which looks at nothing, shows how much of it is not ours.

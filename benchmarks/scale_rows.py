@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, models
 
 FROZEN = "frozen_"
-"""What stands before a table's name in that of the temporary table with its template rows."""
+"""The prefix of the temporary table with the template rows of a table."""
 
 _RULES = """
     SELECT 'ALTER TABLE ' || conrelid::regclass || ' DROP CONSTRAINT ' || quote_ident(conname),

@@ -59,8 +59,10 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }
-"""What is special about a backup and about its operation. A template of a backup has its shape as name, that of its
-operation as worker."""
+"""The differences of a backup and its operation from the usual ones.
+
+A template of a backup has its shape as name, that of its operation as worker.
+"""
 
 
 def templates_make() -> None:

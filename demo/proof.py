@@ -1,4 +1,4 @@
-"""The main job before your eyes: a backup through the API, downloaded, and compared with the world."""
+"""The demonstration: a backup through the API, downloaded, and compared with the world."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ProofFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose server is backed up: their API client, the order, the world and its sidecar's socket."""
+    """A customer whose server is backed up: API client, order, world and the socket of the sidecar."""
 
     client: Client
     rented: Rented
@@ -103,7 +103,7 @@ def _answering(subjects: Sequence[Subject]) -> bool:
 
 
 def _earlier_proofs_delete(subject: Subject) -> None:
-    """What the last start made goes; a backup that its owner renamed or locked is theirs, and stays."""
+    """The backup of the last start is deleted, unless its owner renamed or locked it."""
     for backup in _backups(subject):
         if backup["name"] == PROOF_NAME and not backup["locked"]:
             subject.client.call("DELETE", f"{subject.backups}{backup['id']}/")
@@ -130,7 +130,10 @@ def _stored_proof(subjects: Sequence[Subject], screen: Screen) -> None:
 
 
 def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]] | None:
-    """Start a backup where there is room, None where there is none; what a killed demo left running is waited for."""
+    """Start a backup where there is room, None where there is none.
+
+    Waits for a backup that a killed demo left running.
+    """
     for subject in subjects:
         deadline = time.monotonic() + OPERATION_SECONDS
         while time.monotonic() < deadline:

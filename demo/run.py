@@ -50,7 +50,7 @@ def demo_run(*, stay: bool) -> int:
 
 
 def _show(proof: Future[bool], home: Path, prepared: Prepared, screen: Screen) -> None:
-    """What is seen once the processes run: logins, the proof, and the file for other programs."""
+    """The output once the processes run: logins, the proof, and the file for other programs."""
     right = False
     try:
         logins_say(prepared.seeded, screen)

@@ -35,7 +35,7 @@ OUR_APPS = ("accounts", "orders", "provisions", "backups")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How somebody signs in, and the token of their bot."""
+    """A login: user name and password, and the token of the user's bot."""
 
     username: str
     password: str
@@ -80,7 +80,7 @@ def demo_seed(*, home: Path, places: dict[str, Place]) -> Seeded:
 
 
 def _people(file: Path) -> tuple[dict[str, User], dict[str, Login]]:
-    """The users and their logins; passwords and tokens are known to this file alone, so both are mended from it."""
+    """The users and their logins; passwords and tokens are known to this file alone, so both are restored from it."""
     known = json.loads(file.read_text()) if file.exists() else {}
     users = {role: _user(role) for role in ROLES}
     logins = {role: _login(user, known.get(role, {})) for role, user in users.items()}

@@ -128,7 +128,7 @@ def _database_append(path: Path, random: Random, rows: int, *, since: int) -> No
 
 
 def _odd_ones(root: Path) -> None:
-    """What a backup program meets sooner or later."""
+    """Entries that are hard to back up."""
     (root / "world/datapacks").mkdir()
     (root / "world/latest.log").symlink_to("../logs/latest.log")
     (root / "cache").mkdir()

@@ -18,9 +18,9 @@ class StaffSite(AdminSite):
     """Django's admin without its own pages for sign-in and password change."""
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002  # Django's signature
-        """Redirect to the sign-in and back; who is signed in but no staff is refused, since another try would not help.
+        """Redirect to the sign-in and back; refuse a signed-in user without staff rights.
 
-        Never Django's own form, not even for who is signed in: it knows no second factor.
+        Another sign-in would not help. Django's own form is never used: it knows no second factor.
         """
         index = reverse("admin:index", current_app=self.name)
         if self.has_permission(request):

@@ -1,7 +1,7 @@
 """URLs of sign-in and of the user's own account.
 
-Written out one by one: what allauth has besides (registering, e-mail addresses, codes by mail) is not offered. The
-names are those by which allauth's views find each other.
+They are listed one by one, because allauth's other pages (registration, e-mail addresses, codes by mail) are not
+offered. allauth's views find each other by these names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which object, and when."""
+"""The audit trail: actor, action, object and time."""
 
 from __future__ import annotations
 

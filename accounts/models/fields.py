@@ -19,7 +19,7 @@ class LowercaseEmailField(models.EmailField):  # type: ignore[type-arg]  # not a
         return prepared.lower() if isinstance(prepared, str) else prepared
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001  # Django's signature
-        """The object shows what is stored without being read again."""
+        """The object has the stored value without being read again."""
         value = super().pre_save(model_instance, add)
         if isinstance(value, str):
             value = value.lower()

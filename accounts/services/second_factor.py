@@ -45,7 +45,7 @@ def second_factor_rewrap(*, authenticator: Authenticator) -> bool:
     """
     portal = portal_keyring()
     with transaction.atomic():
-        # Locked: somebody who uses up a recovery code meanwhile writes the same column.
+        # Locked: the use of a recovery code writes the same column.
         row = row_lock(Authenticator.objects.filter(pk=authenticator.pk))
         if row is None:
             return False
@@ -59,7 +59,7 @@ def second_factor_rewrap(*, authenticator: Authenticator) -> bool:
 
 
 def second_factor_remove(*, user: User, actor: User) -> bool:
-    """Turn somebody's second factor off, recovery codes and all; return whether there was one.
+    """Turn a user's second factor off, including the recovery codes; return whether there was one.
 
     Raises RightsExceeded where `actor` lacks a right that `user` has.
     """

@@ -87,7 +87,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return f"{settings.SAVEPOINT_URL}{path}"
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
-        """The ways to prove once more who one is, each with its address and what its link says."""
+        """The methods of reauthentication, each with its address and the text of its link."""
         described = {
             "reauthenticate": _("Use the password"),
             "mfa_reauthenticate": _("Use a code of the second factor"),
@@ -120,7 +120,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        """Tell somebody what happened to their account, in their language; a mail that fails is only logged."""
+        """Notify a user about a change to their account, in their language; a mail that fails is only logged."""
         with _as_read_by(user):
             device = device_name(self.get_http_user_agent(self.request))
             told = {"reader": user, "device": device, **(context or {})}

@@ -55,7 +55,7 @@ class PreferencesMiddleware:
         user = _reader(request)
         chosen = user.language if user else ""
         zone = (user and time_zone_find(user.time_zone)) or time_zone_find(_browser_zone(request))
-        # LocaleMiddleware has activated what fits the browser.
+        # LocaleMiddleware has activated the browser's language.
         with (
             translation.override(chosen or translation.get_language()),
             timezone.override(zone or get_default_timezone()),

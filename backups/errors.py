@@ -96,7 +96,7 @@ class SidecarUnavailableError(SidecarError, code=ErrorCode.SIDECAR_UNAVAILABLE):
 
 
 class SidecarRefused(SidecarError, code=ErrorCode.SIDECAR_REFUSED):
-    """The sidecar refused what it was asked."""
+    """The sidecar refused the call."""
 
     title = _("Refused by the server")
     message = _(

@@ -80,16 +80,16 @@ class Rules:
             raise LimitReached(limit=self._order.plan.backup_limit)
 
     def restore_require(self, backup: Backup, provision: Provision) -> None:
-        """Raise what a create would but for the limit, and StatusConflict unless the backup is ready."""
+        """Raise the errors of a create except the limit, and StatusConflict unless the backup is ready."""
         self._right_require(OrderRight.RESTORE)
         self._new_work_require(provision)
         if backup.status != BackupStatus.READY:
             raise StatusConflict(status=backup.get_status_display())
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
-        """Return the safety backup that takes the last restore of a backup back.
+        """Return the safety backup that undoes the last restore of a backup.
 
-        Raises what `restore_require` does, and NothingToUndo.
+        Raises as `restore_require`, and NothingToUndo.
         """
         self.restore_require(backup, provision)
         undoable = self.undoable(provision)
@@ -98,7 +98,7 @@ class Rules:
         return undoable.source
 
     def preview_require(self) -> bool:
-        """Raise PermissionDenied when the caller may not restore. Return whether files may be named to them too."""
+        """Raise PermissionDenied when the caller may not restore. Return whether the preview may name files."""
         self._right_require(OrderRight.RESTORE)
         return self.may_read
 

@@ -38,7 +38,7 @@ _RANGE_PARAMETERS = [
 
 
 class AnyAccept(BaseContentNegotiation):
-    """A download is what it is, whatever the Accept header says; an error is always a problem."""
+    """A download ignores the Accept header; an error is always a problem document."""
 
     def select_renderer(
         self,

@@ -86,7 +86,7 @@ class BackupUndoView(ApiView):
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Bring the server back to what it was before this backup was last restored."""
+        """Restore the server's files as they were before this backup was last restored."""
         user = caller_of(request)
         fields = body_read(request, BackupUndoFields)
         restoring = restore_undo(
@@ -121,7 +121,7 @@ class BackupPreviewView(ApiView):
         },
     )  # fmt: skip
     def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Compare a backup with what its server has now. Nothing is written."""
+        """Compare a backup with the present files of its server. Nothing is written."""
         query = PreviewQuery(data=request.query_params)
         if not query.is_valid():
             raise ValidationError(errors=query.errors)

@@ -71,7 +71,7 @@ def _standing(look: Look) -> dict[UUID, Beat]:
 
 
 def heartbeat_end(finding: Finding) -> bool:
-    """Queue an operation again whose heartbeat is still what it was, or end it. Return whether that was done."""
+    """Queue an operation again whose heartbeat has not moved, or end it. Return whether that was done."""
     same = {name: finding.params.get(name, 0) for name in ("fence", "heartbeat")}
     operation = Operation.objects.filter(id=finding.object_id, state=OperationState.RUNNING, **same).first()
     return operation is not None and operation_lost(operation)

@@ -55,7 +55,7 @@ class Seen:
     params: Params = field(default_factory=dict)
 
     def same_as(self, finding: Finding) -> bool:
-        """Whether this is what was found before."""
+        """Whether this is the same violation as the finding's."""
         mine = (self.code, self.object_type, self.object_id, self.key)
         return mine == (finding.code, finding.object_type, finding.object_id, finding.key)
 

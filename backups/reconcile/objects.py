@@ -59,7 +59,7 @@ def _listed(target_id: UUID, storage: Storage) -> Iterator[str]:
 def _unowned(target_id: UUID, storage: Storage, keys: Iterator[str]) -> Iterator[Seen]:
     while batch := set(islice(keys, BATCH)):
         for key in sorted(batch - _owned(target_id, batch)):
-            # A row is written before the first byte, and goes after the last: what is still there has none.
+            # A row is written before the first byte, and deleted after the last, so these objects have none.
             if (code := _kind_of(storage, key)) is not None:
                 yield Seen(code=code, object_type="target", object_id=target_id, key=key)
 

@@ -23,7 +23,7 @@ def open_of(check: Check) -> QuerySet[Finding]:
 
 
 def finding_note(*, check: Check, seen: Seen, now: datetime) -> bool:
-    """Write down what was seen. Return whether it is new; False too when there is no more room."""
+    """Record a violation. Return whether it is new; False too when there is no more room."""
     identity = {
         "code": seen.code,
         "object_type": seen.object_type,
@@ -52,7 +52,7 @@ def findings_confirm(*, check: Check, now: datetime) -> None:
 
 
 def finding_gone(*, check: Check, finding: Finding, now: datetime) -> bool:
-    """Close a finding that holds again, and take back what a repair had marked. Return whether it was open."""
+    """Close a finding whose invariant holds again, and clear the mark of its repair. Return whether it was open."""
     done = compare_and_set(Finding.objects.filter(id=finding.id, gone_at__isnull=True), gone_at=now)
     if done and check.cleared is not None:
         check.cleared(finding)

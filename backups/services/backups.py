@@ -69,9 +69,9 @@ def _create(
 
 
 def backup_retry(*, user: User, backup: Backup, idempotency: IdempotencyKey | None) -> Backup:
-    """Begin a failed backup once more, under its name; the failed one leaves the list if the caller may delete it.
+    """Start a failed backup again, under its name; the failed one leaves the list if the caller may delete it.
 
-    Raises StatusConflict when it did not fail, and what `backup_create` does.
+    Raises StatusConflict when it did not fail, and as `backup_create`.
     """
     if backup.status != BackupStatus.FAILED and idempotency_find(idempotency) is None:
         raise StatusConflict(status=backup.get_status_display())
@@ -97,7 +97,7 @@ def raise_if_active(order_id: UUID) -> None:
 
 
 def default_name(user: User) -> str:
-    """“Backup” and the local date and time, in the language and time zone of whoever asked."""
+    """“Backup” and the local date and time, in the language and time zone of the user."""
     with translation.override(user.language or translation.get_language()):
         moment = date_format(timezone.localtime(timezone=_zone_of(user)), "Y-m-d H:i")
         return _("Backup %(moment)s") % {"moment": moment}

@@ -19,7 +19,7 @@ from vault.services.opening import AssetReader, asset_open
 
 ENDING = ".tar.gz"
 FILENAME_BYTES_MAX = 240
-"""File systems take 255; what download managers append while they load has to fit as well."""
+"""File systems take 255; the suffix of a download manager has to fit as well."""
 
 Look = Callable[[], User | None]
 """Looks up a caller again; None once they are nobody."""

@@ -21,7 +21,7 @@ PATHS_A_PAGE = 100
 
 
 def backup_listing_open(backup: Backup) -> AssetReader:
-    """The listing of a usable backup. Raises PreviewUnavailable without one, and what `asset_open` does."""
+    """The listing of a usable backup. Raises PreviewUnavailable without one, and as `asset_open`."""
     if backup.asset is None or backup.listing_bytes is None:
         raise PreviewUnavailable
     return listing_open(backup.asset, stored_bytes=backup.listing_bytes)

@@ -66,7 +66,7 @@ def order_not_busy(order: Order) -> None:
 
 
 def order_backups_release(order: Order) -> None:
-    """Remove the backups of an order that is being deleted; the sweep takes what they hold in storage."""
+    """Delete the backups of an order that is being deleted; the sweep deletes their objects in storage."""
     operations_tally(order)
     backup_ids = list(Backup.objects.filter(order=order).values_list("id", flat=True))
     asset_ids = list(Backup.objects.filter(order=order, asset__isnull=False).values_list("asset_id", flat=True))

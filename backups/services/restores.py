@@ -94,8 +94,8 @@ def restore_undo(
 ) -> Backup:
     """Start the undo of the last restore of a backup, from its safety backup; return the backup as `restoring`.
 
-    A safety backup of the present files is made first, so that an undo loses nothing either. Raises what
-    `backup_restore` does, and NothingToUndo.
+    A safety backup of the present files is made first, so that an undo loses nothing either. Raises as
+    `backup_restore`, and NothingToUndo.
     """
 
     def begin(order: Order, backup: Backup) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _requested(
     begin: Callable[[Order, Backup], dict[str, Any]],
     idempotency: IdempotencyKey | None,
 ) -> Backup:
-    """Let `begin` do its part under the order's lock, once; it returns what the audit trail keeps."""
+    """Run `begin` under the order's lock, once; it returns the entry of the audit trail."""
 
     def find(found_id: UUID) -> Backup:
         return backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=found_id)

@@ -71,7 +71,7 @@ class ActivityView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:
-        """List what was done, newest first."""
+        """List the actions, newest first."""
         before = request.GET.get(BEFORE, "")
         rows = audit_of_order(
             order_id=order.id,

@@ -51,7 +51,7 @@ class BackupFormView(OrderPageView):
     template: str
 
     def shown(self, form: forms.Form, *, title: str, status: int = HTTPStatus.OK, **context: Any) -> HttpResponseBase:
-        """The form with what was typed."""
+        """The form with the typed values."""
         context |= {"form": form, "order": self.order, "key": self.request.POST.get(KEY) or uuid4().hex}
         return self.form(self.template, context, title=title, status=status)
 
@@ -99,7 +99,7 @@ class BackupView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
-        """Show a backup with what was done to it."""
+        """Show a backup with its history."""
         detail = detail_of(user=self.user, backup=order_backup_get(order=order, backup_id=backup))
         return render(request, "backups/backup.html", {"detail": detail, **self.page_context(detail.live)})
 
@@ -225,7 +225,7 @@ class BackupDownloadView(OrderPageView):
 
 
 class OperationCancelPageView(OrderPageView):
-    """Stopping what runs."""
+    """The cancel of an operation."""
 
     http_method_names = ["post"]
 

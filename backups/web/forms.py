@@ -21,7 +21,7 @@ class NameField(forms.CharField):
         self.widget.attrs |= {"autocomplete": "off"}
 
     def validate(self, value: str) -> None:
-        """Raise Django's ValidationError for what is no name."""
+        """Raise Django's ValidationError for an invalid name."""
         super().validate(value)
         name_validate(value)
 
@@ -73,7 +73,7 @@ class UndoForm(forms.Form):
 class RestoreForm(UndoForm):
     """The options of a restore. The name must also be typed when files are removed without a copy.
 
-    The two boxes name what is less safe, so that a form without them is the safe one.
+    The two boxes choose the less safe options, so that a form without them is the safe one.
     """
 
     mode = forms.ChoiceField(choices=[(mode, mode) for mode in Mode])

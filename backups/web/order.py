@@ -85,7 +85,7 @@ class OrderPageView(PageView):
         return render(self.request, "backups/order.html", context, status=status)
 
     def page_context(self, live: Collection[UUID] = ()) -> dict[str, Any]:
-        """The order, and what ended since the caller last looked; `live` is what the page shows as going on."""
+        """The order, with operations that ended since the last request; `live` are those that the page shows so."""
         endings: tuple[Ending, ...] = ()
         if self.request.method != "HEAD":
             endings = endings_take(
@@ -127,7 +127,7 @@ class OrderBackupsView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # the base has used it
-        """The part anew, or 204 when the version last seen is still what there is to see."""
+        """The part anew, or 204 when the client has the current version."""
         overview = self._overview(request.GET)
         context = {"overview": overview, **self.page_context(overview.live)}
         return self.part("backups/overview.html", context, version=overview.version)

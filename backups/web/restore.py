@@ -36,7 +36,7 @@ class BackupRestoreView(BackupFormView):
     template = "backups/restore_form.html"
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
-        """Show what would happen, and ask."""
+        """Show the preview, and ask."""
         found = order_backup_get(order=order, backup_id=backup)
         return self._ask(_form(order, found, initial={"mode": Mode.REPLACE}), found)
 
@@ -87,7 +87,7 @@ class BackupPreviewView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
-        """Compare the backup with what the server has now."""
+        """Compare the backup with the server's present files."""
         found = order_backup_get(order=order, backup_id=backup)
         mode = Mode.OVERLAY if request.GET.get("mode") == Mode.OVERLAY else Mode.REPLACE
         context: dict[str, Any] = {"order": order, "backup": found, "mode": mode}

@@ -34,7 +34,7 @@ def archive_upload(
     """Write an archive while it arrives, sealed under `seal` (data key, context) or plain.
 
     expected_size is asked once the first chunk is there. before_commit may raise to keep the object from appearing;
-    in every case but success nothing is left under the key. Raises what `storage_errors` and `chunks` raise.
+    in every case but success nothing is left under the key. Raises the errors of `storage_errors` and `chunks`.
     """
     source = iter(chunks)
     first = next(source, b"")

@@ -39,7 +39,7 @@ def dependency_error(failure: BaseException | None) -> ApplicationError | None:
 
 
 class DependencyFilter(logging.Filter):
-    """Shortens the log of what failed because a dependency is away: the cause in a line, without a traceback."""
+    """Shortens the log of failures whose cause is an absent dependency: one line, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten the record, and keep it."""

@@ -118,7 +118,7 @@ class ValidationError(ApplicationError):
 
 
 class NotFound(ApplicationError):
-    """There is nothing under this address, or it is somebody else's."""
+    """There is nothing under this address, or the caller may not see it."""
 
     code, status, title = "not_found", 404, _("Not found")
     message = _("There is nothing here, or you may not see it.")

@@ -44,7 +44,10 @@ def name_validate(text: str) -> None:
 
 
 def name_isolated(text: str) -> str:
-    """A name for plain text: a mail, a title, an attribute. It turns nothing around it, and what is unseen shows."""
+    """A name for plain text: a mail, a title, an attribute.
+
+    It does not change the direction of the text around it, and its invisible characters are shown.
+    """
     shown = "".join(letter if letter_is_plain(letter) else "\ufffd" for letter in text)
     turns = any(unicodedata.bidirectional(letter) in _TURNING for letter in shown)
     return f"{_ISOLATE}{shown}{_POP}" if turns else shown

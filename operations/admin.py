@@ -10,7 +10,7 @@ from operations.models import ChoreRun, OperationTally, Supervisor
 
 @admin.register(ChoreRun)
 class ChoreRunAdmin(ReadOnlyAdmin):
-    """Each run of a chore: when, how long, with what result."""
+    """Runs of chores: start, duration, result."""
 
     list_display = ["chore", "requested_at", "started_at", "took", "done", "error"]
     list_filter = ["chore"]

@@ -1,4 +1,4 @@
-"""The staff's pages of targets and of what is in them."""
+"""The admin pages of targets, keys and stored objects."""
 
 from __future__ import annotations
 

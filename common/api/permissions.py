@@ -46,6 +46,6 @@ def scope_require(request: Request, scope: str) -> None:
 
 
 def _token_has_any(request: Request, scopes: Collection[str]) -> bool:
-    # A session has no token; a token without scopes may do whatever its user may.
+    # A session has no token; a token without scopes has all rights of its user.
     granted: Collection[str] = getattr(request.auth, "scopes", ())
     return not granted or any(scope in granted for scope in scopes)

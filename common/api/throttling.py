@@ -67,14 +67,14 @@ class WindowThrottle(SimpleRateThrottle):
 
 
 class ReadThrottle(WindowThrottle):
-    """Counts what changes nothing."""
+    """Counts reads."""
 
     scope = "read"
     safe = True
 
 
 class WriteThrottle(WindowThrottle):
-    """Counts what may change something."""
+    """Counts writes."""
 
     scope = "write"
     safe = False

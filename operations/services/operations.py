@@ -1,4 +1,4 @@
-"""Starting, ending and cancelling operations, whatever their kind."""
+"""Starting, ending and cancelling operations of any kind."""
 
 from __future__ import annotations
 

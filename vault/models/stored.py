@@ -34,10 +34,10 @@ class StoredObject(models.Model):
 
 
 class Asset(models.Model):
-    """Something a customer can download.
+    """A file that a customer can download.
 
-    size_bytes and sha256 are of the bytes the customer gets; stored_bytes is what the object takes in storage.
-    sealed: how this object was stored, whatever its target says today.
+    size_bytes and sha256 are of the bytes the customer gets; stored_bytes is the size of the object in storage. sealed:
+    how this object was stored, even if its target has changed since.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

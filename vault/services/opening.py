@@ -86,7 +86,7 @@ class AssetReader:
     def read(self, start: int = 0, stop: int | None = None, *, digest: Digest | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
 
-        The last piece of all bytes is handed out only when their hash is that of what was stored; a part of a plain
+        The last piece of all bytes is handed out only when their hash matches the stored one; a part of a plain
         archive is not checked. digest: computes that hash, in the caller's thread unless it says otherwise. Raises
         ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
         """
@@ -111,7 +111,7 @@ class AssetReader:
 
 
 def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
-    """The listing beside an asset, of that stored size. Raises what `asset_open` does."""
+    """The listing beside an asset, of that stored size. Raises as `asset_open`."""
     storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
     with storage_errors():
         if storage.size(key) != stored_bytes:
@@ -129,7 +129,7 @@ def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
 
 
 def asset_open(asset: Asset) -> AssetReader:
-    """Open an asset, looking at the object first, so that what is missing is said before the first byte.
+    """Open an asset after checking the object, so that a missing one is an error before the first byte.
 
     Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
     """

@@ -41,7 +41,7 @@ def objects_due() -> QuerySet[StoredObject]:
 
 
 def storage_sweep() -> int:
-    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted."""
+    """Delete due objects, a bounded batch; failed ones stay due. Return how many objects were deleted."""
     swept = 0
     for target in StorageTarget.objects.defer("secrets"):
         try:

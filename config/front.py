@@ -1,7 +1,7 @@
 """The front of the application: it handles slow uploads and slow readers, so that threads only do work.
 
 A request comes to a thread when its body is there, and leaves it when its answer is made. Each kind of work has threads
-of its own: when a storage or a sidecar is slow, pages go on, and health answers whatever happens to the others.
+of its own: when a storage or a sidecar is slow, pages go on, and health answers in any case.
 """
 
 from __future__ import annotations

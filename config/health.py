@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's si
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
-    """All of it works: what readyz says, a live supervisor with living workers, and no backlog."""
+    """All of it works: the checks of readyz, a live supervisor with living workers, and no backlog."""
     return _answer(list(_not_ready()) or list(_not_healthy()))
 
 

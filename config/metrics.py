@@ -53,9 +53,9 @@ def _token_is_right(request: HttpRequest) -> bool:
 
 
 def _network_is_right(request: HttpRequest) -> bool:
-    """Whether everybody the request names as having passed it on is inside: no header makes anybody closer.
+    """Whether every address that the request names is inside: no header brings a client closer.
 
-    The connection alone would let in the whole world through a proxy on this machine, and a header alone whoever
+    The connection alone would admit the whole world through a proxy on this machine, and a header alone any client that
     writes one.
     """
     if "Forwarded" in request.headers:

@@ -50,7 +50,7 @@ class RetryMiddleware:
 
 
 class EmptyMiddleware:
-    """Takes the headers of a body off what has none: Django gives the length 0 to a 204 and a 304 (RFC 9110, 8.6)."""
+    """Removes the headers of a body from a 204 and a 304, to which Django gives the length 0 (RFC 9110, 8.6)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -95,7 +95,7 @@ class RefusalMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """The page; None leaves what is not expected to Django, which logs it."""
+        """The page; None leaves an unexpected exception to Django, which logs it."""
         if not isinstance(exception, ApplicationError):
             return None
         context = {"error": exception, "home": "/", "request_id": request_id_of(request)}

@@ -100,8 +100,8 @@ _holder: Any = SocketHolder
 class _Server(MPServer):
     """granian with one socket for all its processes, ours.
 
-    Its own ones share the port by SO_REUSEPORT: a second server would start beside the first without a word, and what
-    waits in the queue of a process that dies would be lost with it.
+    Its own ones share the port by SO_REUSEPORT: a second server would start beside the first silently, and connections
+    in the queue of a process that dies would be lost with it.
     """
 
     listener: socket.socket

@@ -100,7 +100,7 @@ class SidecarCertificateAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarCertificate]:
-        """Rows without the secrets of what they belong to."""
+        """Rows without the secrets of their related rows."""
         return super().get_queryset(request).defer("provision__token", "authority__key")
 
 
@@ -115,5 +115,5 @@ class SidecarEnrolmentAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarEnrolment]:
-        """Rows without the secret of what they belong to."""
+        """Rows without the secret of their provision."""
         return super().get_queryset(request).defer("provision__token")

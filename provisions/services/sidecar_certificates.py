@@ -73,7 +73,7 @@ def sidecar_certificate_revoke(*, sidecar: Provision, actor: User | None = None)
 
 
 def sidecar_certificates_renew_due() -> int:
-    """Renew what has used two thirds of its life or is of an older authority, a bounded batch; return how many."""
+    """Renew certificates past two thirds of their life or of an older authority, a bounded batch; return how many."""
     now = timezone.now()
     due = certificates_in_use().filter(
         Q(renew_at__lte=now) | Q(authority__signs=False),

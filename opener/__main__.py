@@ -24,7 +24,7 @@ _COMMANDS: Final = {"list": listing_run, "verify": verify_run, "extract": extrac
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks; returns 0 done, 1 damage found, 2 cannot, with one line on stderr."""
+    """Run the command line; return 0 done, 1 damage found, 2 cannot, with one line on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _answered(lambda: _run(arguments))

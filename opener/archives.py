@@ -23,8 +23,8 @@ READERS = 8
 class Archive:
     """One archive as far as it is known.
 
-    `stored_bytes` is None where only its manifest is there. `damage` says what is wrong before a byte of it was
-    read; `locked` that none of the keys is its own.
+    `stored_bytes` is None where only its manifest is there. `damage` is the damage known before a byte of it was read;
+    `locked` means that none of the keys is its own.
     """
 
     key: str
@@ -61,7 +61,7 @@ def name_matches(name: str, key: str, wanted: Sequence[str]) -> bool:
 
 
 def archive_content(storage: Storage, archive: Archive) -> Iterator[bytes]:
-    """The archive's bytes; raises `Damaged` at their end unless they are what was stored.
+    """The archive's bytes; raises `Damaged` at their end unless they are the stored ones.
 
     Raises `Cannot` when the keys do not open it, and `StorageError`.
     """

@@ -51,7 +51,7 @@ def size_shown(size: float) -> str:
 
 
 class Status:
-    """A terminal's last line, which says how far a long work has come; where there is no terminal, nothing."""
+    """A status line on a terminal, with the progress of long work; without a terminal nothing is shown."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -101,10 +101,10 @@ def _cut(name: str, bytes_max: int) -> str:
 
 @contextmanager
 def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> Iterator[IO[bytes]]:
-    """A new file that is there under its name when the block ends, whole and on disk; before that it has another one.
+    """A new file that gets its name when the block ends, whole and on disk; before that it has a temporary one.
 
-    When the block is left by an error, what was written goes; damage may leave it as `PATH.damaged`. Raises `Cannot`
-    when there is a file already (unless `force`), no folder, or not enough room.
+    An error in the block deletes it; damage may leave it as `PATH.damaged`. Raises `Cannot` when there is a file
+    already (unless `force`), no folder, or not enough room.
     """
     if not force and os.path.lexists(path):
         raise Cannot(f"{path} is there already; --force replaces it")

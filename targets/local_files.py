@@ -96,7 +96,7 @@ class LocalWriter:
     def _write_direct(self, view: memoryview) -> int:
         """Write without a copy into the page cache; returns how much, 0 where file system or buffer do not allow it.
 
-        On ext4 that is four times as fast as what the cache then writes back, and takes half the processor.
+        On ext4 this is four times as fast as the cache's write-back, and takes half the processor time.
         """
         flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
         try:
@@ -110,7 +110,7 @@ class LocalWriter:
             fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags)
 
     def _writeback(self) -> None:
-        """Let the kernel begin to write out what is new, so that the last fdatasync is short.
+        """Let the kernel begin to write dirty pages, so that the last fdatasync is short.
 
         On Linux this advice starts the writing of dirty pages without waiting for it. It would also drop
         clean pages from the cache, but these are not clean yet.
@@ -176,7 +176,7 @@ def _is_readable(file: os.PathLike[str]) -> bool:
 
 
 def file_size(entry: Path | os.DirEntry[str]) -> int | None:
-    """The size of a regular file, or None for anything else and for what has just been deleted."""
+    """The size of a regular file, or None for anything else and for a file that has just been deleted."""
     try:
         found = os.lstat(entry)
     except FileNotFoundError:
@@ -210,7 +210,7 @@ def folder_sync(folder: Path) -> None:
 
 
 def _folders_make(folder: Path, *, root: Path) -> None:
-    """Create what is missing of a folder below the root, each on disk before its content can be."""
+    """Create the missing folders of a path below the root, each synced to disk before its content."""
     missing: list[Path] = []
     while folder != root and not folder.is_dir():
         missing.append(folder)

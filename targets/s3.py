@@ -127,7 +127,7 @@ class S3Storage:
                 page = self._client.list_multipart_uploads(Bucket=self._settings.bucket, **request)
             begun = _service_time(page) - timedelta(seconds=older_than_seconds)
             for upload in page.get("Uploads", []):
-                # Not every service heeds the prefix, and what is not under ours is not ours to end.
+                # Not every service heeds the prefix, and uploads outside of ours must not be ended.
                 if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= begun:
                     aborted += self._abort(upload["Key"], upload["UploadId"])
             if not page.get("IsTruncated"):

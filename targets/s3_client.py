@@ -52,7 +52,7 @@ def client_create(settings: S3Settings) -> S3Client:
         s3={"addressing_style": "path" if settings.path_style else "virtual"},
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
-        # botocore's own list of what passes by itself lacks most codes of the other services.
+        # botocore's own list of transient errors lacks most codes of the other services.
         retries={"mode": "standard", "total_max_attempts": 1},
         # Newer checksum trailers are unknown to many services: each upload carries its MD5 instead.
         request_checksum_calculation="when_required",

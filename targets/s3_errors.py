@@ -26,7 +26,7 @@ from repository.storage import (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A class of refusals: the error it becomes, and the advice for whoever runs the portal."""
+    """A class of refusals: the error it becomes, and the advice for the operator of the portal."""
 
     name: str
     error: type[StorageError]
@@ -155,9 +155,9 @@ _FULL: Final = re.compile(r".*(Quota|StorageFull|InsufficientStorage).*")
 
 @contextmanager
 def s3_errors(action: str) -> Iterator[None]:
-    """Answer what boto3 raises with the storage's own error.
+    """Translate errors of boto3 into the storage's own.
 
-    The original does not travel along: what a service or a library says may hold signed addresses.
+    The original is dropped: messages of a service or a library may hold signed addresses.
     """
     try:
         yield

@@ -157,7 +157,7 @@ class S3Writer:
             )
 
     def _settle(self, error: StorageError) -> None:
-        """Find out what became of a commit that failed: its reply may be lost, or a retry met its own first try."""
+        """Find the outcome of a failed commit: its reply may be lost, or a retry met its own first try."""
         try:
             mark = self._mark_found()
         except StorageError:

@@ -64,7 +64,7 @@ class WarningKind(Word, proto=wire.Warning.Kind):
     Of a restore: it stays, and so does a folder at which a volume is mounted, whatever becomes of its content.
     """
     LINKED_OUT = "linked_out"
-    """A symbolic link to something outside the tree: the archive has the link and not what it leads to.
+    """A symbolic link to something outside the tree: the archive has the link and not its target.
 
     Of a restore: a link that is followed and stays.
     """

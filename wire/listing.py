@@ -1,4 +1,4 @@
-"""The listing of an archive: what it holds, entry by entry, without its content. Part of the contract of the wire.
+"""The listing of an archive: its entries without their content. Part of the contract of the wire.
 
 A listing is one gzip member (RFC 1952) of lines, each of fields between single blanks. In a name `%`, blank and newline
 stand as `%25`, `%20` and `%0A`, every other byte as itself; a name that is empty is `%`. Numbers are decimal.
@@ -69,7 +69,7 @@ class ListingDamaged(ValueError):
 
 
 class ListingRefused(ValueError):
-    """It is well formed, but breaks a limit, or names what no archive may hold."""
+    """The listing is well formed, but breaks a limit, or names an entry that no archive may hold."""
 
 
 class Entry(NamedTuple):
@@ -135,7 +135,7 @@ class ListingWriter:
 
 
 class Listing:
-    """A listing that is read once, forward only, in bounded memory whatever it holds.
+    """A listing that is read once, forward only, in bounded memory.
 
     Reading raises `ListingDamaged` and `ListingRefused`; that it is whole is known only when the entries have ended.
     """

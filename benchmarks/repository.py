@@ -68,8 +68,8 @@ class Bench:
     def done_with(self, tree: Path) -> None:
         """Put a tree out of the way; on disk it is deleted with all the rest, at the end.
 
-        For minutes ext4 does not give out the inodes of what was deleted, and searches past them for every new file:
-        what one tool restored and another deleted would be half of what the next is measured by.
+        For minutes ext4 does not reuse the inodes of deleted files, and searches past them for every new file: a tree
+        that one tool restored and another deleted would be half of the next tool's time.
         """
         if self.medium == "disk":
             (self.root / "done").mkdir(exist_ok=True)
@@ -242,7 +242,7 @@ def _round_small(bench: Bench) -> None:
 
 
 def _round_database(bench: Bench, megabytes: int) -> None:
-    """Full snapshots of a database that another process writes to, and whether what is restored is whole."""
+    """Full snapshots of a database that another process writes to, and whether the restored database is whole."""
     source, target = bench.root / "database", bench.root / "restored"
     source.mkdir()
     shutil.copy(bench.root / "origin" / DATABASE, source / "database.db")

@@ -1,7 +1,7 @@
 """A big host's portal: 100,000 orders and 1,000,000 backups in a real PostgreSQL, pages and API fetched over HTTP.
 
-Server, database and client share the machine. The database is a new one with PostgreSQL's own settings, but for fsync:
-what is measured reads.
+Server, database and client share the machine. The database is a new one with PostgreSQL's own settings, except fsync,
+since the measurement only reads.
 """
 
 from __future__ import annotations

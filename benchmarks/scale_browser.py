@@ -1,4 +1,4 @@
-"""A browser of one connection: it fetches pages, signs in by the form, and finds what a page links."""
+"""A browser of one connection: it fetches pages, signs in by the form, and finds the links of a page."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Html(HTMLParser):
         super().__init__()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what of it matters."""
+        """Record the parts of a tag that matter."""
         values = {name: value or "" for name, value in attrs}
         match tag:
             case "a":
@@ -99,7 +99,7 @@ class Browser:
         return _cookies(answer)[SESSION]
 
     def loaded(self, page: Answer) -> Iterator[Answer]:
-        """Everything a page loads, and what its style sheets load, once each."""
+        """Every file that a page or its style sheets load, once each."""
         waiting, seen = [urljoin(page.path, name) for name in page.html.loads if name], set[str]()
         while waiting:
             path = waiting.pop().partition("#")[0]

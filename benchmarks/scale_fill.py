@@ -1,4 +1,4 @@
-"""The rows of the big database, model by model, out of temporary tables that say what there is to be."""
+"""The rows of the big database, model by model, from temporary tables that plan them."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ _BACKUPS = """
 
 
 def main() -> None:
-    """Migrate, fill, and print what there is."""
+    """Migrate, fill, and print the result."""
     options = json.load(sys.stdin)
     import django
 

@@ -1,4 +1,4 @@
-"""One row of every model, made by the tests' factories: what the big database is multiplied from."""
+"""One row of every model, made by the tests' factories, from which the big database is multiplied."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ A template of a backup has its shape as name, that of its operation as worker.
 
 
 def templates_make() -> None:
-    """Make and freeze the templates; what is not multiplied stays in its table."""
+    """Make and freeze the templates; rows that are not multiplied stay in their tables."""
     user = factories.UserFactory()
     customer = factories.CustomerFactory(owner=user)
     plans = {name: factories.PlanFactory(name=name, backup_limit=limit) for name, limit in PLANS.items()}

@@ -76,7 +76,7 @@ class Keeper:
         return {kept.child.program.name: kept.child.log for kept in self._kept}
 
     def tend(self) -> None:
-        """Start again what died, after a pause when it does not live long; end what lost its parent."""
+        """Restart programs that died, after a pause when they do not live long; end orphans."""
         for kept in self._kept:
             if kept.died():
                 self._say(kept.obituary())
@@ -126,7 +126,7 @@ class _Kept:
         self._started, self._alive = time.monotonic(), True
 
     def died(self) -> bool:
-        """Whether it has ended since the last question; if so, what it left behind is ended too."""
+        """Whether it has ended since the last call; if so, its descendants are ended too."""
         if not self._alive or self.child.ended is None:
             return False
         self._alive = False

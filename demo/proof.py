@@ -30,7 +30,7 @@ PIECE_BYTES = 1 << 20
 
 
 class ProofFailed(Exception):
-    """The product did not do its main job; the message says what was seen."""
+    """The demonstration failed; the message gives the observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _backups(subject: Subject) -> Iterator[dict[str, Any]]:
 
 
 def _stored_proof(subjects: Sequence[Subject], screen: Screen) -> None:
-    """No plan has room and every backup is somebody's: read the newest one to its end instead of making another."""
+    """No plan has room and every backup belongs to a user: read the newest one to its end instead of making another."""
     subject = subjects[0]
     newest = next(backup for backup in _backups(subject) if backup["status"] == "ready")
     with subject.client.open("GET", f"assets/{newest['asset_id']}/") as response:
@@ -175,7 +175,7 @@ def _download_and_compare(subject: Subject, backup: dict[str, Any]) -> Compariso
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise ProofFailed(f"The download is no whole archive: {error}") from error
         while archive.read(PIECE_BYTES):
-            """To the end: what follows the archive counts for the checksum."""
+            """To the end: bytes after the archive count for the checksum."""
     _checksum_check(archive, backup)
     return comparison
 
@@ -186,7 +186,7 @@ def _checksum_check(archive: _Counted, backup: dict[str, Any]) -> None:
 
 
 class _Counted:
-    """Counts and hashes what is read through it."""
+    """Counts and hashes the bytes read through it."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source

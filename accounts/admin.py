@@ -158,7 +158,7 @@ class CustomerAdmin(FleetAdmin):
         return ["owner"] if obj and not request.user.is_superuser else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Nobody deletes a tenant by hand."""
+        """Tenants are never deleted by hand."""
         return False
 
 

@@ -22,9 +22,9 @@ def user_by_name(username: str) -> User:
 
 
 def user_by_login(login: str) -> User | None:
-    """The user who signs in with this: an e-mail address goes before a user name, upper and lower case are one.
+    """The user who signs in with this: an e-mail address goes before a user name, and case is ignored.
 
-    Both are always looked up: the time that it takes does not tell which of them exists.
+    Both are always looked up, so that the time does not reveal which of them exists.
     """
     if not login:
         return None

@@ -57,7 +57,7 @@ class Rules:
         return provisions_of(self._order)
 
     def undoable(self, provision: Provision) -> Undoable | None:
-        """The restore of a server that can be taken back."""
+        """The restore of a server that can be undone."""
         if provision.id not in self._undoable:
             self._undoable[provision.id] = restore_undoable(provision)
         return self._undoable[provision.id]

@@ -58,7 +58,7 @@ def backup_get(*, user: User, order_id: UUID, provision_id: UUID, backup_id: UUI
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """A restore that can be taken back: of which backup, by which safety backup, and when it ended."""
+    """A restore that can be undone: its backup, its safety backup, and its end."""
 
     backup_id: UUID
     source: Backup

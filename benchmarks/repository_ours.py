@@ -46,7 +46,7 @@ def snapshot(place: str, cache: str, source: str) -> None:
     from repository.tree.trust import WRITTEN_BACK_NS
 
     class AtRest(LocalTree):
-        """Files that nobody wrote to in the last minute: between two of these snapshots lies a day."""
+        """Files count as unwritten in the last minute, since a day lies between two of these snapshots."""
 
         def begin(self, parent: bytes | None) -> int:
             return super().begin(parent) + WRITTEN_BACK_NS + SECOND_NS

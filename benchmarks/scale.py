@@ -35,7 +35,7 @@ from tests.services.require import ProgramMissing
 ORDERS = 100_000
 ORDERS_LEAST = 400
 SAMPLE = 400
-"""Places that are looked at, each once."""
+"""The number of places that are opened, each once."""
 START_SECONDS = 60
 PERSONS = {"one": f"{US} 1 order", "many": f"{US} 200 orders", "staff": f"{US} staff"}
 

@@ -83,7 +83,7 @@ def storage_fill() -> None:
 
 
 def backups_fill() -> None:
-    """Backups, the operation of each, and who did it."""
+    """Backups, the operation of each, and its audit event."""
     rows_multiply(
         Operation,
         rows=_BACKUPS,

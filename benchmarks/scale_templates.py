@@ -72,7 +72,7 @@ def templates_make() -> None:
     plans = {name: factories.PlanFactory(name=name, backup_limit=limit) for name, limit in PLANS.items()}
     orders = [factories.OrderFactory(customer=customer, plan=plan, name=name) for name, plan in plans.items()]
     target = factories.StorageTargetFactory(name="Local folder", sealed=True, is_default=True)
-    # Seen for as long as the benchmark runs: pages say it when nobody is there to do the work.
+    # A live supervisor for the whole benchmark, because pages warn when there is none.
     supervisor = factories.SupervisorFactory()
     Supervisor.objects.filter(id=supervisor.id).update(seen_at=timezone.now() + timedelta(days=1))
     backups = {shape: _backup(shape, customer=customer, target=target) for shape in SHAPES}

@@ -1,4 +1,4 @@
-"""The bases of the staff's pages: rows that are only read, and rows whose deletion is a service."""
+"""Base classes of the admin: rows that are only read, and rows that a service deletes."""
 
 from __future__ import annotations
 

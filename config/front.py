@@ -39,7 +39,7 @@ BODY_AT_ONCE_SECONDS: Final = 0.1
 """A body that takes longer is read only when the application asks for it."""
 BODY_STALLED_SECONDS: Final = 30
 BODY_BYTES_A_SECOND: Final = 16 << 10
-"""A body that arrives more slowly than this is not waited for."""
+"""A body that arrives more slowly than this is refused."""
 BODIES_BYTES_MAX: Final = 128 << 20
 """The memory that all bodies take together while they arrive."""
 RETRY_SECONDS: Final = 10
@@ -66,7 +66,7 @@ class ClientGone(Exception):
 
 
 class _Awaited(RawIOBase):
-    """Stands for a body until somebody reads it."""
+    """Stands for a body until the application reads it."""
 
     def readable(self) -> bool:
         return True

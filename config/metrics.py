@@ -32,7 +32,7 @@ class PortalCollector(Collector):
         yield from backups_metrics.metric_families()
 
 
-# Nothing is changed here, and a refusal for lack of a CSRF token would say that there is something.
+# Nothing is changed here, and a refusal for lack of a CSRF token would reveal the page.
 @csrf_exempt
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Comparing an archive with the folder it was made from, by other means than those that made it."""
+"""Comparison of an archive with its folder, by code independent of the sidecar's."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Keeper:
             time.sleep(0.02)
 
     def _orphans_end(self, *, after: float) -> bool:
-        """End the children that are ours by adoption for so long; return whether there are any left."""
+        """End orphans that were adopted this long ago; return whether there are any left."""
         now = time.monotonic()
         own = {kept.child.pid for kept in self._kept}
         since = {pid: self._orphans.get(pid, now) for pid in _children() - own}

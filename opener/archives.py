@@ -117,7 +117,10 @@ def _archive_look(storage: Storage, keys: Keys, key: str, sizes: dict[str, int])
 def _manifest_look(
     storage: Storage, owned: Sequence[OwnedKey], key: str, size: int
 ) -> tuple[OwnedKey, ArchiveManifest] | None:
-    """The manifest and whose key opened it; None when none of the keys is its own. Raises `SealError`."""
+    """The manifest and the owner of the key that opened it; None when none of the keys is its own.
+
+    Raises `SealError`.
+    """
     if size > SEALED_SIZE_MAX:
         raise Damaged("too large for a manifest")
     try:

@@ -82,11 +82,11 @@ class Progress(Status):
         self._begun = time.monotonic()
 
     def add(self, count: int) -> None:
-        """So many bytes more."""
+        """Add bytes to the progress."""
         self.at(self._done + count, self._total)
 
     def at(self, done: int, total: int | None) -> None:
-        """So many bytes of so many."""
+        """Set the progress: bytes done, of a total."""
         self._done = done
         whole = "" if total is None else f" of {size_shown(total)}"
         rate = done / max(time.monotonic() - self._begun, _TICK_SECONDS)

@@ -20,7 +20,7 @@ class ChoreRunAdmin(ReadOnlyAdmin):
 
 @admin.register(OperationTally)
 class OperationTallyAdmin(ReadOnlyAdmin):
-    """Operations that went with their orders, as numbers."""
+    """Counts of operations that were deleted with their orders."""
 
     list_display = ["kind", "state", "count"]
     ordering = ["kind", "state"]

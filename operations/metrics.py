@@ -33,7 +33,7 @@ def _operations() -> Iterator[Metric]:
     names = [kind.name for kind in kinds_all()]
     counted = Operation.objects.order_by().values_list("kind", "state").annotate(Count("id"))
     counts: Counter[tuple[str, str]] = Counter({(kind, state): count for kind, state, count in counted})
-    # Operations go with their order, and a counter that fell would look like one that began anew.
+    # Operations are deleted with their order, and a counter that fell would look like a restarted one.
     counts.update({(gone.kind, gone.state): gone.count for gone in OperationTally.objects.all()})
     total = CounterMetricFamily(
         "savepoint_operations", "Operations that are over.", labels=["kind", "source", "result"]

@@ -79,9 +79,9 @@ def order_not_suspended(order: Order) -> None:
 
 
 def order_change_require(user: User, order: Order) -> None:
-    """Raise OrderSuspended when the order is suspended: its people then read and download, nothing else.
+    """Raise OrderSuspended when the order is suspended: its members then read and download, nothing else.
 
-    Staff who look after every order go on doing so: to tidy up, and to take the server back.
+    Staff with rights on every order keep them: to clean up, and to take the server back.
     """
     # The suspension is loaded already; the rights on every order need a query.
     if order.is_suspended and not user.has_perm("orders.view_all_orders"):

@@ -82,7 +82,7 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove the object and the folders it leaves empty; one that is not there is no error."""
         path = self._path(key)
-        # A folder that is not mounted has nothing either, and would make a delete look done.
+        # An unmounted folder has no objects either, and a delete in it would look done.
         self._root_check("delete")
         try:
             with storage_errors("delete"):

@@ -144,8 +144,8 @@ def file_open(path: Path) -> int:
 def file_read(descriptor: int, length: int, offset: int, *, path: Path) -> bytes:
     """So many bytes of a file, fewer at its end; raises OSError, and `ObjectUnreadable` when only these are lost.
 
-    A bad sector must cost no more than the backups that need it, while a disk that has gone must not make all of them
-    look damaged.
+    A bad sector must cost no more than the backups that need it, while a missing disk must not make all of them look
+    damaged.
     """
     try:
         return os.pread(descriptor, length, offset)

@@ -90,7 +90,7 @@ class S3Storage:
             with s3_errors("size"):
                 return self._client.head_object(Bucket=self._settings.bucket, Key=self._name(key))["ContentLength"]
         except ObjectNotFound:
-            # A HEAD has no body to say so in, yet a bucket that is gone must not look like an object that is.
+            # A HEAD has no body with a code, yet a missing bucket must not look like a missing object.
             self._bucket_check()
             raise
 

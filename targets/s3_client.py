@@ -94,7 +94,7 @@ def _retry_pause(
             return None
         after = http.headers.get("Retry-After", "")
         asked = float(after) if after.isdecimal() else 0.0
-    # Half shorter to half longer, so that many who failed together do not come back together.
+    # Half shorter to half longer, so that clients that failed together do not retry together.
     pause: float = PAUSE_SECONDS * 2 ** (attempts - 1) * (0.5 + random.random())  # noqa: S311  # nothing is secret here
     return min(max(pause, asked), PAUSE_MAX_SECONDS)
 

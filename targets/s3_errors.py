@@ -56,8 +56,8 @@ SOURCES: Final = {
     "wasabi": "https://docs.wasabi.com/docs/rest-api-introduction",
 }
 
-# The class of every code whose status alone would say something else, or says nothing, and who documents it.
-# A code that is not here has the class of its status. docs/storage.md shows the same table.
+# The class of every code whose status alone is misleading or ambiguous, with the services that document it. Any other
+# code has the class of its status. docs/storage.md shows the same table.
 CODES: Final[dict[str, tuple[Answer, str]]] = {
     # Slow down, or come back.
     "Busy": (AGAIN, "aws"),

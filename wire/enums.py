@@ -138,7 +138,7 @@ class OutcomeKind(Word, proto=wire.GetExtractOutcomeReply.Outcome):
     NONE = "none"
     """The sidecar knows of no exchange: nothing was touched."""
     RUNNING = "running"
-    """It has no end yet. With an error nobody is at it, and it could not be brought to its end."""
+    """The exchange has no end yet. With an error, it could not be ended and no call works on it."""
     COMPLETED = "completed"
     """The data is wholly new."""
     ROLLED_BACK = "rolled_back"

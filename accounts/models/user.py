@@ -76,5 +76,5 @@ class User(AbstractUser):
         return self.name or self.username
 
     def get_short_name(self) -> str:
-        """The same: nobody knows which part of a name is the short one."""
+        """The display name too: no rule tells which part of a name is the short one."""
         return self.get_full_name()

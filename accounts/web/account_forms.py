@@ -118,7 +118,7 @@ def _zone_choices(current: str) -> list[tuple[str, Any]]:
         for region in _REGIONS
     ]
     offered = {name for _region, zones in regions for name, _label in zones} | {"", "UTC"}
-    # Somebody may have another name by other ways; saving the form must not change it.
+    # The user may have a time zone outside of the choices; saving the form must not change it.
     other = [(current, _readable(current))] if current not in offered else []
     return [("", _("As the browser is set")), ("UTC", "UTC"), *other, *regions]
 

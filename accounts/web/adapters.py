@@ -37,7 +37,7 @@ _TOO_FAST = _("That was too often in a short time. Please wait a minute and try 
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """Accounts are made by the host; people sign in, change their password, and get it back by mail."""
+    """The host creates accounts; users sign in, change their password, and reset it by mail."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
@@ -54,7 +54,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
-        """Nobody registers by themselves: accounts come from the host's billing."""
+        """Registration is closed: accounts come from the host's billing."""
         return False
 
     def is_ajax(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
@@ -96,7 +96,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return [{**method, "description": described[method["id"]]} for method in methods if method["id"] in described]
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """Store a new password; guesses at the old one lock nobody out any more."""
+        """Store a new password, and clear the failed attempts with the old one."""
         super().set_password(user, password)
         self._delete_login_attempts_cached_email(self.request, username=user.get_username())
 

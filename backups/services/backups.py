@@ -108,7 +108,7 @@ def _zone_of(user: User) -> tzinfo:
     try:
         return ZoneInfo(user.time_zone) if user.time_zone else timezone.get_current_timezone()
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        # A zone that this machine does not know must not keep anybody from a backup.
+        # A zone that this machine does not know must not prevent a backup.
         return ZoneInfo("UTC")
 
 

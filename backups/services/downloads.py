@@ -22,7 +22,7 @@ FILENAME_BYTES_MAX = 240
 """File systems take 255; the suffix of a download manager has to fit as well."""
 
 Look = Callable[[], User | None]
-"""Looks up a caller again; None once they are nobody."""
+"""Looks up a caller again; None once the credentials are invalid."""
 
 PER_CALLER = 16
 """Downloads of one token, or of one person in the browser, that a process of the web server answers at once."""

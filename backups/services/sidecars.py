@@ -22,7 +22,7 @@ DATA = "/data"
 """The server's files, as the sidecar names them."""
 
 REACH_SECONDS = 15.0
-"""How long a sidecar that is being restarted is waited for before the work counts as failed."""
+"""How long to wait for a sidecar that restarts before the work counts as failed."""
 REACH_PAUSE_SECONDS = 0.5
 
 _COUNTED = ("_bytes", "_files")

@@ -23,7 +23,7 @@ from operations.models import Operation, OperationState
 from orders.models import Order
 
 WATCH = "watch"
-"""The session's operations that are waited for; in the address of a poll, those that its page shows as live."""
+"""The key of the session's watched operations; in the address of a poll, of those that its page shows as live."""
 
 WATCHED_MOST = 50
 

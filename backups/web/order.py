@@ -49,7 +49,7 @@ class OrderPageView(PageView):
         return order_address(self.order) if self.order else super().home()
 
     def done(self, message: str = "", *, to: str | None = None, begun: UUID | None = None) -> HttpResponseBase:
-        """As every page, but an order page that is open is not left: the part of it that is shown is sent anew.
+        """As every page, but an open order page stays: its visible part is sent anew.
 
         begun: an operation whose end the caller is to be told.
         """

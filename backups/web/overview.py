@@ -31,7 +31,7 @@ from provisions.errors import NotAPrimaryDeployment
 
 PAGE_SIZE = 25
 GOOD_FOR = timedelta(days=7)
-"""A server whose newest good backup is older is said to be at risk."""
+"""A server whose newest good backup is older is shown as at risk."""
 
 FILTERS = {
     "": (gettext_lazy("All"), list(BackupStatus)),

@@ -1,4 +1,4 @@
-"""One backup as the pages show it: plain values, so that a template decides nothing and two looks can be compared."""
+"""One backup as the pages show it: plain values, so that templates decide nothing and two versions can be compared."""
 
 from __future__ import annotations
 

@@ -55,8 +55,9 @@ def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception
 
 
 def exchange_release(client: SidecarClient, operation: Operation) -> None:
-    """Have the sidecar forget the exchange. One that cannot, a few times, leaves something beside the data; one that is
-    away is waited for.
+    """Release the exchange in the sidecar.
+
+    After a few failures its leftovers stay beside the data; an absent sidecar is waited for.
     """
     try:
         client.extract_release()

@@ -16,7 +16,7 @@ class NameField(serializers.CharField):
     """A name of 1 to 100 characters on one line.
 
     It is kept exactly as it was sent: spaces around it stay, since a client should get back the value that it sent. A
-    name of nothing but white space is refused, because nobody could see it.
+    name of white space alone is refused, because it is invisible.
     """
 
     default_error_messages = {"control": NAME_REFUSED}

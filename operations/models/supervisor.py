@@ -8,7 +8,7 @@ from django.db import models
 class Supervisor(models.Model):
     """One running `manage.py worker`. Pages tell by its row that workers are available.
 
-    workers_alive: how many of its `workers` processes it saw when it last looked.
+    workers_alive: how many of its `workers` processes lived at its last check.
     """
 
     id = models.UUIDField(primary_key=True)

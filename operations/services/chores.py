@@ -27,8 +27,10 @@ KEPT = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chore:
-    """One chore. run: returns a count of its results, or nothing. wanted: asked each minute whether there is work
-    before `every` is over; None when there never is.
+    """One chore.
+
+    run: returns a count of its results, or nothing. wanted: asked each minute whether there is work before `every` is
+    over; None when there never is.
     """
 
     name: str

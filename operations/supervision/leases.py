@@ -102,7 +102,8 @@ def operation_lost(operation: Operation) -> bool:
 def exchange_last_resort(operation: Operation) -> bool:
     """Wait and ask the sidecar again after the last attempt: an exchange ends only with the outcome in its journal.
 
-    A day after it was asked for it is ended all the same, so that an order whose sidecar is gone for good is not held.
+    The operation ends a day after its request all the same, so that an order whose sidecar is gone for good is not
+    held.
     """
     if timezone.now() - operation.created_at > LAST_RESORT:
         return operation_fail(operation=operation, error=WorkerLost())

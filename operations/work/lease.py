@@ -102,7 +102,10 @@ class Lease:
             raise FenceLost
 
     def fence_hold(self) -> None:
-        """As `fence_check`, and nobody takes the operation over before the transaction ends. Raises FenceLost."""
+        """As `fence_check`, and no other worker takes the operation over before the transaction ends.
+
+        Raises FenceLost.
+        """
         if row_lock(self._rows) is None:
             self._lost = True
             raise FenceLost

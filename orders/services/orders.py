@@ -23,8 +23,8 @@ from orders.rights import OrderRight, order_rights
 class Dependents:
     """Callbacks of a layer whose rows depend on orders. Both are called under the order's lock.
 
-    refuse: raises when the order, or a provision of it, may not go now. release: removes the rows that belong to an
-    order that is being deleted.
+    refuse: raises when the order, or a provision of it, may not be deleted now. release: removes the rows that belong
+    to an order that is being deleted.
     """
 
     refuse: Callable[[Order], None]

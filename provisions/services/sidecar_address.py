@@ -55,10 +55,9 @@ _own_lock = threading.Lock()
 
 
 def _worker_own(authority: SidecarAuthority) -> _Own:
-    """This process's certificate of that authority and its key, which is in memory only and made anew in time.
+    """This process's certificate of that authority and its key, which is in memory only and renewed in time.
 
-    It is of the authority that signed for the sidecar, which that sidecar is certain to believe, also while
-    authorities rotate.
+    It is of the authority that signed for the sidecar, which that sidecar is certain to trust, also during a rotation.
     """
     with _own_lock:
         own = _own.get(authority.certificate)

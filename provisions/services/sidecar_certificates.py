@@ -97,8 +97,9 @@ def sidecar_certificates_renew_due() -> int:
 
 
 def _install_note(*, issued: SidecarCertificate, before: SidecarCertificate) -> bool:
-    """The sidecar has it: those before are worth nothing any more. False, and it is worth nothing either, when the one
-    before was revoked meanwhile: a renewal must not undo that.
+    """Record that the sidecar installed the certificate, and end the earlier ones.
+
+    Return False, and end the new one too, when the previous one was revoked meanwhile: a renewal must not undo that.
     """
     now = timezone.now()
     with transaction.atomic():

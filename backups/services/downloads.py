@@ -80,7 +80,7 @@ class Download(Iterator[bytes]):
         try:
             if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
                 # Nothing else would warn a client that assembles the parts of a damaged plain archive. Nothing was
-                # read, so there is nothing to note.
+                # read, so there is no damage to record.
                 raise ArchiveDamagedError
             with damage_noted(asset.backup):
                 self._reader: AssetReader = asset_open(asset)
@@ -89,7 +89,7 @@ class Download(Iterator[bytes]):
             raise
 
     def __next__(self) -> bytes:
-        """The next piece of at most 4 MiB. Damage that is met is noted on the backup."""
+        """The next piece of at most 4 MiB. Damage on the way marks the backup."""
         if self._pieces is None:
             self._pieces = self._reader.read(self._position, self._stop)
         with damage_noted(self._asset.backup):

@@ -57,7 +57,7 @@ def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception
 def exchange_release(client: SidecarClient, operation: Operation) -> None:
     """Release the exchange in the sidecar.
 
-    After a few failures its leftovers stay beside the data; an absent sidecar is waited for.
+    After a few failures its leftovers stay beside the data; the operation waits for an absent sidecar.
     """
     try:
         client.extract_release()
@@ -71,9 +71,9 @@ def exchange_release(client: SidecarClient, operation: Operation) -> None:
 
 @contextlib.contextmanager
 def journal_awaited(operation: Operation) -> Iterator[None]:
-    """Once an exchange may have begun, a sidecar that is away, or fails at this, is waited for: nothing ends here.
+    """Once an exchange may have begun, the operation waits for a sidecar that is away or fails.
 
-    Neither do an unreachable sidecar or a cancel end it: the outcome is not known yet.
+    Neither an unreachable sidecar nor a cancel ends it, because the outcome is not known yet.
     """
     try:
         yield

@@ -64,7 +64,7 @@ def chore_answer(run_id: UUID) -> None:
 
 
 def chores_run() -> None:
-    """Do every chore now, one after the other; one that fails, or that goes on elsewhere, keeps no other back."""
+    """Run every chore now, one after the other; one that fails, or that runs elsewhere, does not stop the others."""
     for chore in _CHORES.values():
         run = _begin(chore, started=True)
         if run is not None:

@@ -80,8 +80,9 @@ def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
 def _copy_adopt(row: DataKey, copy: KeyCopy) -> None:
     """Make the key of a copy that is there already the row's key: objects beside it may be sealed with it.
 
-    A worker died between writing the copy and noting it, or the database was brought back from before. The row's own
-    key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another tenant key.
+    A worker died between writing the copy and recording it, or the database was restored from an earlier state. The
+    row's own key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another
+    tenant key.
     """
     wrapped = copy.data_key
     try:

@@ -72,6 +72,7 @@ class Staging:
         self._begun: set[Place] = set()
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
+        self._shared = comparison.shared if comparison else None
         self.kept = KeptFiles(places, workspace, comparison, progress)
 
     def stage(self, archive: Archive) -> None:
@@ -108,6 +109,8 @@ class Staging:
     def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
         self._implied.member()
         match member.kind:
+            case Kind.FILE if self._shared and self._shared.get(member.path) and self._places.is_elsewhere(member.path):
+                self._make_file(member, reader, density)  # it stays, and another name of it comes back
             case _ if self._places.is_elsewhere(member.path):
                 self._parent(member.path)  # it stays as it is, and its content may be more than this volume can hold
             case _ if self._is_reserved(member.path):

@@ -122,9 +122,14 @@ def link_end(name: bytes, folder: int) -> bytes | None:
     except OSError:
         return None
     try:
-        return os.readlink(b"/proc/self/fd/%d" % end)
+        return path_of(end)
     finally:
         os.close(end)
+
+
+def path_of(fd: int) -> bytes:
+    """The absolute path at which something open lies now."""
+    return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes
 
 
 def warning_kind(error: OSError) -> WarningKind:

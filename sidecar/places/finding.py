@@ -26,8 +26,9 @@ def places_find(root_fd: int, links: LinkRoots = NO_LINKS) -> Places:
     """Return the places of an open data root, and the parts that are left; the caller closes them. Nothing is written.
 
     A folder that is reached twice, by mounts or by links, is a place where the walk meets it first: later, a mount is
-    left, and a link is a link. So it is with all that are met when there are as many places as this process can have
-    open, besides its other files, and at most 1000. Whatever lies below a part that is left is left with it, though links there are known.
+    left, and a link is a link. So is each that is met when there are as many places as this process can hold open
+    beside its other files, or 1000. Whatever lies below a part that is left is left with it, though links there are
+    known.
     """
     places = Places(root_fd)
     try:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sidecar.archive.scan import link_end
+from sidecar.archive.scan import link_end, path_of
 from sidecar.restore.failures import at_entry
 from sidecar.restore.tree import Tree
 from wire.enums import WarningKind
@@ -39,7 +39,7 @@ class Place:
     def is_at(self, name: bytes, *, at: int) -> bool:
         """Whether a name in an open folder leads to this very folder, and not to one that has its path by now."""
         if self.link:
-            return link_end(name, at) == os.readlink(b"/proc/self/fd/%d" % self.fd)
+            return link_end(name, at) == path_of(self.fd)
         return os.path.samestat(os.fstat(self.fd), os.stat(name, dir_fd=at, follow_symlinks=False))
 
 

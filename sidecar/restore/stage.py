@@ -109,10 +109,8 @@ class Staging:
     def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
         self._implied.member()
         match member.kind:
-            case Kind.FILE if self._shared and self._shared.get(member.path) and self._places.is_elsewhere(member.path):
-                self._make_file(member, reader, density)  # it stays, and another name of it comes back
             case _ if self._places.is_elsewhere(member.path):
-                self._parent(member.path)  # it stays as it is, and its content may be more than this volume can hold
+                self._pass_over(member, reader, density)
             case _ if self._is_reserved(member.path):
                 pass
             case Kind.DIRECTORY if member.path:
@@ -129,6 +127,15 @@ class Staging:
                 self._make_way(member.path)
                 meta = member.metadata
                 self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
+
+    def _pass_over(self, member: Member, reader: TarReader, density: Density) -> None:
+        """A member that stays live as it is: its content may be more than this volume can hold. Only a file of which
+        another name comes back is made.
+        """
+        if member.kind is Kind.FILE and self._shared and self._shared.get(member.path):
+            self._make_file(member, reader, density)
+        else:
+            self._parent(member.path)
 
     def _make_symlinks(self) -> None:
         """Now that nothing else is made any more."""

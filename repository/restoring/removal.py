@@ -76,11 +76,11 @@ def folder_lift(name: bytes, *, at: int, to: bytes, top: int) -> bool:
 
 def _remove_in_place(name: bytes, *, at: int) -> None:
     """Remove a folder from its deepest one upwards, each opened by its path below `at`. Raise EBUSY for a mount."""
-    path, mount = [name], _mount_of(at)
+    path, mount = [name], mount_of(at)
     while path:
         inner = _open_below(path, at=at)
         try:
-            if _mount_of(inner) != mount:
+            if mount_of(inner) != mount:
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
             deeper = _unlink_files(inner)
         finally:
@@ -107,7 +107,7 @@ def _unlink_files(fd: int) -> bytes | None:
     return None
 
 
-def _mount_of(fd: int) -> str:
+def mount_of(fd: int) -> str:
     """The id of the mount that an open folder is on: a bind mount of the same device has one of its own."""
     (line,) = (line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if line.startswith("mnt_id"))
     return line

@@ -141,7 +141,14 @@ def file_head(name: bytes, *, at: int) -> bytes | None:
 
 
 def folder_scan(fd: int) -> Iterator[bytes]:
-    """Yield the names in an open folder as they come, never holding all of them."""
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            yield os.fsencode(entry.name)
+    """Yield the names in an open folder as they come, never holding all of them.
+
+    Scans of one folder may be nested: each has its own place in it, which a duplicate of the descriptor would share.
+    """
+    own = os.open(b".", os.O_RDONLY | _FOLDER, dir_fd=fd)
+    try:
+        with os.scandir(own) as entries:
+            for entry in entries:
+                yield os.fsencode(entry.name)
+    finally:
+        os.close(own)

@@ -1,6 +1,6 @@
 # Everything a person does with this checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test chaos lint bench lock proto messages screenshots
+.PHONY: help env demo serve check test chaos lint bench lock proto messages screenshots
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,9 @@ demo: env ## the whole product with demo data, one address, Ctrl-C ends it (SAVE
 serve: export SAVEPOINT_HOME := $(or $(SAVEPOINT_HOME),.serve)
 serve: env ## for developers: web server, worker and demo sidecars, reloading on change, logs on the screen; data in .serve/
 	@exec $(BIN)/python manage.py demo --reload
+
+check: lint ## lint and the fast half of the suite, under three minutes: before each commit
+	@$(BIN)/python -m tests.run check
 
 test: env ## the whole suite, on SQLite and on PostgreSQL
 	@$(BIN)/python -m tests.run

@@ -1,7 +1,7 @@
 """The whole suite, `python -m tests.run`: on SQLite, and what touches the database on PostgreSQL as well.
 
 Tests of the product's own processes mostly wait, so they run beside the others; the half on PostgreSQL begins when the
-first of the two ends.
+first of the two ends. `python -m tests.run check` runs the fast half alone, in two streams.
 """
 
 from __future__ import annotations
@@ -28,6 +28,19 @@ ON_BOTH_DATABASES = [
 ]
 PROCESSES, OTHERS = "processes", "not processes"
 AT_ONCE = 2
+CHECK = [
+    ["tests/api", "tests/operations", "tests/sidecar_archive", "tests/wire"],
+    [
+        "tests/web",
+        "tests/common",
+        "tests/config",
+        "tests/docs",
+        "tests/opener",
+        "tests/reconcile",
+        "tests/sidecar_game",
+    ],
+]
+"""The fast half: no test of it starts a process of the product, waits for a clock, or fills memory to measure it."""
 
 
 def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None = None) -> int:
@@ -49,9 +62,18 @@ def postgres_run(*, output: IO[str]) -> int:
         return int(os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all")
 
 
+def check() -> int:
+    """Run the fast half; the status is the first one that is not 0."""
+    with ThreadPoolExecutor(len(CHECK)) as pool:
+        parts = [pool.submit(pytest_run, "-q", "-m", f"{OTHERS} and not slow", *paths) for paths in CHECK]
+        return next(filter(None, [part.result() for part in parts]), 0)
+
+
 def main() -> int:
     """Run all of it, or what is named; the status is the first one that is not 0."""
     chosen = sys.argv[1:]
+    if chosen == ["check"]:
+        return check()
     if chosen:
         return pytest_run(*chosen)
     with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:

@@ -186,6 +186,11 @@ def _told(entry: Entry | None) -> str:
     return f"{entry.kind} {entry.mode:o} {entry.mtime_ns} {content}"
 
 
+def within(path: bytes, top: bytes) -> bool:
+    """Whether a path is another one or lies below it."""
+    return path == top or path.startswith(top + b"/")
+
+
 def _compared(tree: Tree, *, overlay: bool) -> Tree:
     if not overlay:
         return _twins_named(tree)

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -33,7 +34,7 @@ from tests.chaos.edits import tree_edit
 from tests.chaos.mounts import mount_points, unmount
 from tests.chaos.processes import FIRED, Sidecar
 from tests.chaos.snapshots import Snapshots
-from tests.chaos.trees import Tree
+from tests.chaos.trees import PLACE, Tree, within
 from tests.chaos.user import as_user
 from tests.chaos.volume import immutable_end
 from vault.models import StorageTarget
@@ -196,3 +197,12 @@ class Restoring:
     def __init__(self, *, before: Tree, after: Tree, overlay: bool, stays: set[bytes]) -> None:
         self.before, self.after, self.stays = before, after, stays
         self.overlay = overlay or bool(stays)
+        self.places = [path for path, entry in before.items() if entry.bar == PLACE]
+
+    def left(self, places: Iterable[bytes]) -> Tree:
+        """The tree after it, if these mounted parts could not be written into and were left as they were."""
+        tree = self.after
+        for place in places:
+            tree = {path: entry for path, entry in tree.items() if not within(path, place)}
+            tree |= {path: entry for path, entry in self.before.items() if within(path, place)}
+        return tree

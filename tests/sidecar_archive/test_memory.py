@@ -5,6 +5,8 @@ import tarfile
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from tests.sidecar_archive.conftest import Archive
 
 MIB = 1 << 20
@@ -22,6 +24,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
+@pytest.mark.slow
 def test_a_sparse_file_beyond_8_gib_is_packed_in_little_memory(world: Path, tmp_path: Path) -> None:
     with (world / "sparse").open("wb") as file:
         file.truncate(HUGE)
@@ -39,6 +42,7 @@ def test_a_sparse_file_beyond_8_gib_is_packed_in_little_memory(world: Path, tmp_
     assert (first.name, first.size) == ("sparse", HUGE)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(world: Path, archive: Archive) -> None:
     folder = os.open(world, os.O_RDONLY)
     for number in range(20_000):

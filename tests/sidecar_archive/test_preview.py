@@ -319,6 +319,7 @@ def test_it_stops_when_it_is_to_also_within_a_large_file(world: Path) -> None:
     assert steps == 11
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_tree(in_memory: Path, tmp_path: Path) -> None:
     world = in_memory / "large"
     world.mkdir()

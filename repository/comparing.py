@@ -11,8 +11,9 @@ from repository.chunks.chunk import HASH_SIZE
 from repository.repository import Repository
 from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone, Stat
 from repository.tree.paired import PairedManifests
-from repository.tree.records import Content, Record, Xattrs, blocks_in, parts_of, sort_key, zero_hash
+from repository.tree.records import Content, Record, Xattrs, blocks_in, parts_of, zero_hash
 from repository.tree.trust import Trust
+from trees.paths import walk_order
 
 
 class Change(StrEnum):
@@ -201,8 +202,8 @@ def _joined(
     """Both in order, what has the same path together."""
     before, after = next(old, None), next(new, None)
     while before is not None or after is not None:
-        left = None if before is None else sort_key(before[0].path)
-        right = None if after is None else sort_key(after.path)
+        left = None if before is None else walk_order(before[0].path)
+        right = None if after is None else walk_order(after.path)
         takes_old = right is None or (left is not None and left <= right)
         takes_new = left is None or (right is not None and right <= left)
         yield before if takes_old else None, after if takes_new else None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.errors import Refused, SourceFailed
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 
 DATA: Final = "/data"
 SCRATCH: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder

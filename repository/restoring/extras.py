@@ -10,7 +10,7 @@ from repository.restoring.selection import Selection
 from repository.restoring.target import Target
 from repository.restoring.workers import Pulse
 from repository.sources.protocol import Kind
-from repository.sources.walk import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 
 
 class _Listed(NamedTuple):

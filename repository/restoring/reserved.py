@@ -12,7 +12,7 @@ from itertools import count
 from repository.errors import TargetBusy, TargetFailed
 from repository.restoring.folders import Folder
 from repository.restoring.removal import folder_clear, folder_lift, folder_remove
-from repository.sources.walk import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 
 _OURS = b"restoring"
 _BESIDE = b".savepoint."

@@ -25,16 +25,16 @@ from repository.restoring.folders import parent_of
 from repository.restoring.links import hard_link_make, symbolic_link_make
 from repository.restoring.metadata import Metadata
 from repository.restoring.outcome import Reason, RestoreLimits, RestoreProgress, RestoreReport, Tally, reason_of
-from repository.restoring.selection import Entry, Selection, Totals, is_reserved, selection_check
+from repository.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.restoring.spool import Spool
 from repository.restoring.target import Target
 from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
 from repository.sources.local import machine_started_ns
 from repository.sources.protocol import Kind
-from repository.sources.walk import RESERVED_FOLDER
 from repository.tree.records import Record
 from repository.tree.trust import Trust
+from trees.paths import RESERVED_FOLDER, is_reserved
 
 __all__ = ["Reason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
 

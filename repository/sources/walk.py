@@ -9,8 +9,7 @@ from typing import Final
 
 from repository.sources.beneath import Root
 from repository.sources.protocol import Kind, SourceEntry, SourceFailed, SourceGone, Stat
-
-RESERVED_FOLDER: Final = b".savepoint"
+from trees.paths import RESERVED_FOLDER
 
 # A folder whose entries' paths could be longer than the manifest's 65535 bytes is skipped whole.
 FOLDER_PATH_BYTES_MAX: Final = 65535 - 256

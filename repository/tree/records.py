@@ -82,11 +82,6 @@ class Record(NamedTuple):
     raw: bytes = b""
 
 
-def sort_key(path: bytes) -> bytes:
-    """What paths are ordered by: a folder comes right before what it holds."""
-    return path.replace(b"/", b"\x00")
-
-
 def path_check(path: bytes) -> None:
     """Raise ManifestInvalid unless this is the path of something below a root, or the root's own."""
     framed = b"/" + path + b"/"

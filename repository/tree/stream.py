@@ -22,8 +22,8 @@ from repository.tree.records import (
     parts_of,
     record_of,
     records_unpack,
-    sort_key,
 )
+from trees.paths import walk_order
 
 KIB = 1 << 10
 CUT_LEAST = 32 * KIB
@@ -104,7 +104,7 @@ class Manifest:
         before: tuple[bytes, int] | None = None
         for plain in self._plain(first):
             for record in records_unpack(plain):
-                place = (sort_key(record.path), record.number)
+                place = (walk_order(record.path), record.number)
                 if before is not None and place <= before:
                     raise ManifestInvalid("the manifest is not in order")
                 before = place
@@ -153,7 +153,7 @@ class Manifest:
         for record, parts in self.files(first=self._chunk_of(path)):
             if record.path == path or record.path.startswith(below):
                 yield record, parts
-            elif sort_key(record.path) > sort_key(path):
+            elif walk_order(record.path) > walk_order(path):
                 return
 
     def chunk_ids(self) -> Iterator[bytes]:
@@ -163,8 +163,8 @@ class Manifest:
 
     def _chunk_of(self, path: bytes) -> int:
         """The chunk in which the record of a path would be."""
-        keys = [sort_key(first) for first in self.root.firsts]
-        position = bisect_right(keys, sort_key(path)) - 1
+        keys = [walk_order(first) for first in self.root.firsts]
+        position = bisect_right(keys, walk_order(path)) - 1
         # A chunk may begin with parts of a file whose record is in one before.
         while position > 0 and self.root.firsts[position] == path:
             position -= 1

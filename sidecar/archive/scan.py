@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.errors import Cancelled, SourceFailed
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 from wire.enums import WarningKind
 
 if TYPE_CHECKING:

@@ -22,18 +22,9 @@ from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live, live_paths
 from sidecar.preview.staying import LiveStaying
 from sidecar.restore.companions import Passed
+from trees.paths import walk_order
 from wire.enums import ChangeKind, Mode
-from wire.listing import (
-    FILE,
-    FOLDER,
-    HARD_LINK,
-    LEFT_OUT,
-    Entry,
-    Listing,
-    ListingDamaged,
-    ListingRefused,
-    walk_order,
-)
+from wire.listing import FILE, FOLDER, HARD_LINK, LEFT_OUT, Entry, Listing, ListingDamaged, ListingRefused
 
 
 def restore_preview(

@@ -17,8 +17,9 @@ from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import file_head
 from sidecar.restore.units import Units
+from trees.paths import walk_order
 from wire.enums import WarningKind
-from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
+from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
 
 
 class LiveStaying:

@@ -30,7 +30,7 @@ from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.tree import file_head, folder_scan, status_at
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, Workspace
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, WarningKind
 
 PUT = b"put"

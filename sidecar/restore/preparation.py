@@ -25,7 +25,7 @@ from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
 from sidecar.restore.tree import is_folder
 from sidecar.restore.workspace import Workspace
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, Phase
 
 _ROUNDS = 3

@@ -14,7 +14,7 @@ from pathlib import Path
 from sidecar.errors import Refused, SourceFailed, cause_of
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.tree import folder_scan
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STILL_USED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})

@@ -23,7 +23,7 @@ from sidecar.restore.room import Rooms
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
 from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import Workspace
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 
 _IMPLIED_MODE = 0o755
 _IMPOSSIBLE = frozenset(

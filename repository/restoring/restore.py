@@ -30,11 +30,10 @@ from repository.restoring.spool import Spool
 from repository.restoring.target import Target
 from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
-from repository.sources.local import machine_started_ns
 from repository.sources.protocol import Kind
 from repository.tree.records import Record
-from repository.tree.trust import Trust
 from trees.paths import RESERVED_FOLDER, is_reserved
+from trees.trust import Trust, machine_started_ns
 
 __all__ = ["Reason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
 

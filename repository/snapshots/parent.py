@@ -7,8 +7,8 @@ from repository.packs.writing import ChunkWriter
 from repository.sources.protocol import Kind, SourceEntry
 from repository.tree.records import CHUNK_ID_SIZE, Record
 from repository.tree.stream import Manifest, RawEntry
-from repository.tree.trust import Trust
 from trees.paths import walk_order
+from trees.trust import Trust
 
 
 class Parent:
@@ -40,7 +40,7 @@ class Parent:
             return False
         try:
             if entry.kind is Kind.FILE:
-                return self._trust.holds_raw_file(known, found=stat, size=entry.size) and self._is_there(known)
+                return known.is_unchanged_file(self._trust, found=stat, size=entry.size) and self._is_there(known)
             is_same = entry.kind is Kind.FOLDER or bool(array[3] == entry.target)
             return is_same and self._trust.holds(array[2][:6], stat)
         except (TypeError, IndexError):

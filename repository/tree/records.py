@@ -10,7 +10,8 @@ from blake3 import blake3
 
 from repository.chunks.chunk import BLOCK_SIZE, HASH_SIZE
 from repository.errors import ManifestInvalid
-from repository.sources.protocol import Kind, Stat
+from repository.sources.protocol import Kind
+from trees.trust import Stat
 
 PATH_SIZE_MAX = 65535
 RECORD_SIZE_MAX = 4 << 20

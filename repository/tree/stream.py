@@ -24,6 +24,7 @@ from repository.tree.records import (
     records_unpack,
 )
 from trees.paths import walk_order
+from trees.trust import Stat, Trust
 
 KIB = 1 << 10
 CUT_LEAST = 32 * KIB
@@ -87,6 +88,13 @@ class RawEntry(NamedTuple):
         """Its record and its parts, checked to fit together; raises `ManifestInvalid`."""
         parts = [record_of(array, raw) for array, raw in self.parts]
         return record_whole(record_of(self.array, self.raw), parts), parts
+
+    def is_unchanged_file(self, trust: Trust, *, found: Stat | None, size: int) -> bool:
+        """As `is_unchanged`, of a file whose record is not checked. Raises IndexError, TypeError."""
+        array = self.array
+        if not trust.holds(array[2][:6], found) or array[3] != size:
+            return False
+        return array[6] is None and all(part[4] is None for part, _ in self.parts)
 
 
 class Manifest:
@@ -189,6 +197,12 @@ class Manifest:
                 found.update(self._chunks.read_each(span))
             for chunk in window:
                 yield found[chunk]
+
+
+def is_unchanged(record: Record, parts: list[Record], trust: Trust, *, found: Stat, size: int) -> bool:
+    """Whether a file has what its record and parts say: they were read in peace, and nobody touched it since."""
+    whole = all(part.warning is None for part in (record, *parts))
+    return whole and record.size == size and trust.holds(record.stat, found)
 
 
 def record_whole(entry: Record, parts: list[Record]) -> Record:

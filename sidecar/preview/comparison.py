@@ -23,6 +23,7 @@ from sidecar.preview.live import Live, live_paths
 from sidecar.preview.staying import LiveStaying
 from sidecar.restore.companions import Passed
 from trees.paths import walk_order
+from trees.trust import Trust, machine_started_ns
 from wire.enums import ChangeKind, Mode
 from wire.listing import FILE, FOLDER, HARD_LINK, LEFT_OUT, Entry, Listing, ListingDamaged, ListingRefused
 
@@ -48,7 +49,8 @@ def restore_preview(
         told = Listing(listing)
         changes = Changes(page)
         with closing(places_find(descriptor, links)) as places, closing(live_paths(descriptor, places)) as live:
-            contents = Contents(scanned_ns=told.started_ns, check=check)
+            trust = Trust(told.started_ns, machine_started_ns=machine_started_ns())
+            contents = Contents(trust=trust, check=check)
             entries = Ahead(told.entries())
             with closing(LiveStaying(places, entries, contents)) as staying:
                 comparison = _Comparison(live, contents, staying, mode, changes)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from repository.sources.beneath import Root
 from repository.sources.local_file import LocalFile, entry_open, user_attributes
 from repository.sources.protocol import Kind, SourceEntry, SourceGone
 from repository.sources.sector_map import SectorMap
 from repository.sources.walk import reason, tree_walk
+from trees.beneath import Root
 from trees.trust import machine_started_ns
 
 # What the kernel takes for the times of files. It runs a few ms late: whatever is written from now on is not older.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from repository.sources.beneath import Root
 from repository.sources.protocol import Kind, SourceEntry, SourceFailed, SourceGone
+from trees.beneath import Root
 from trees.paths import RESERVED_FOLDER
 from trees.trust import stat_from
 

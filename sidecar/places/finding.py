@@ -10,7 +10,7 @@ from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts, Origin
 from sidecar.places.places import Left, Place, Places
 from sidecar.restore.fixed import is_frozen
-from sidecar.restore.tree import status_at
+from trees.folders import status_at
 from trees.paths import RESERVED_FOLDER
 from wire.enums import WarningKind
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from isal import isal_zlib
 
-from sidecar.archive.scan import Found, entry_open, warning_kind
+from sidecar.archive.scan import Found, warning_kind
 from sidecar.restore.fixed import is_frozen
+from trees.beneath import open_for_reading
 from trees.trust import Trust
 from wire.listing import FILE, FOLDER, SYMLINK, Entry
 
@@ -61,7 +62,7 @@ class Contents:
         """Whether a live file has the archive's metadata, or can be given it."""
         if found.status.st_mtime_ns == entry.mtime_ns and self._metadata_same(entry, found.status):
             return True
-        descriptor = entry_open(found.name, found.folder)
+        descriptor = open_for_reading(found.name, found.folder)
         try:
             return not is_frozen(descriptor)
         finally:
@@ -88,7 +89,7 @@ class Contents:
             return False
         if status.st_mtime_ns == entry.mtime_ns and self._trust.believes(status.st_ctime_ns):
             return True
-        descriptor = entry_open(found.name, found.folder)
+        descriptor = open_for_reading(found.name, found.folder)
         try:
             return stat.S_ISREG(os.fstat(descriptor).st_mode) and self._crc32(descriptor, entry.size) == entry.crc32
         finally:

@@ -15,8 +15,8 @@ from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
 from sidecar.restore.fixed import names_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import file_head
 from sidecar.restore.units import Units
+from trees.folders import file_head
 from trees.paths import walk_order
 from wire.enums import WarningKind
 from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from sidecar.restore.tree import file_head
+from trees.folders import file_head
 
 _SQLITE = b"SQLite format 3\0"
 _SQLITE_SUFFIXES = (b"-wal", b"-shm", b"-journal")

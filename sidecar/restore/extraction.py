@@ -45,8 +45,8 @@ from sidecar.restore.reserved import (
 )
 from sidecar.restore.room import Rooms
 from sidecar.restore.staying import left_out_read, staying_read
-from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import PLACES, Workspace
+from trees.folders import status_at
 from wire.enums import Mode, OutcomeKind, Phase
 
 __all__ = [

@@ -30,8 +30,8 @@ from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove, root_lock
 from sidecar.restore.staying import staying_listed
 from sidecar.restore.tar_reader import Metadata
-from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import PLACES, STAYING, Workspace
+from trees.folders import is_folder, status_at
 
 _LEFT = b"left"
 _SUFFIX = b".place"

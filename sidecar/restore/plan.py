@@ -27,9 +27,9 @@ from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import file_head, folder_scan, status_at
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, Workspace
+from trees.folders import file_head, folder_scan, status_at
 from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, WarningKind
 

@@ -23,8 +23,8 @@ from sidecar.restore.reserved import reserved_made, root_is_empty
 from sidecar.restore.room import Rooms
 from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
-from sidecar.restore.tree import is_folder
 from sidecar.restore.workspace import Workspace
+from trees.folders import is_folder
 from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, Phase
 

@@ -7,7 +7,7 @@ import stat
 from itertools import islice
 
 from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.tree import folder_scan, is_folder
+from trees.folders import folder_scan, is_folder
 
 _BATCH = 10_000
 

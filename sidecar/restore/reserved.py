@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sidecar.errors import Refused, SourceFailed, cause_of
 from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.tree import folder_scan
+from trees.folders import folder_scan
 from trees.paths import RESERVED_FOLDER
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

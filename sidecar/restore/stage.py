@@ -21,8 +21,8 @@ from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.room import Rooms
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
-from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import Workspace
+from trees.folders import is_folder, status_at
 from trees.paths import RESERVED_FOLDER
 
 _IMPLIED_MODE = 0o755

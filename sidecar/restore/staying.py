@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sidecar.archive.report import WarningLog
-from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
+from sidecar.archive.scan import Found, tree_walk, warning_kind
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.fixed import is_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
+from trees.beneath import open_for_reading
 from wire.enums import WarningKind
 from wire.listing import Listing, ListingDamaged, ListingRefused
 
@@ -110,7 +111,7 @@ class Staying:
                 self._hold(path, top=top.path)
 
         place = self._begins(top)
-        fd = os.dup(place.fd) if place else entry_open(top.name, top.folder, os.O_DIRECTORY)
+        fd = os.dup(place.fd) if place else open_for_reading(top.name, top.folder, os.O_DIRECTORY)
         try:
             with contextlib.closing(tree_walk(fd, warn=stay, below=top.path, places=self._places)) as walk:
                 for found in walk:
@@ -188,7 +189,7 @@ def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
 
 def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:
     """Why a live file or folder stays. Raises OSError when it cannot be read."""
-    fd = entry_open(found.name, found.folder)
+    fd = open_for_reading(found.name, found.folder)
     try:
         if stat.S_ISDIR(found.status.st_mode):
             os.stat(b".", dir_fd=fd)  # what is in it can be reached

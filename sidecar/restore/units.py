@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from sidecar.archive.scan import Found
 from sidecar.restore.companions import CURRENT, belong_together, is_of_store, units_of
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import file_head, folder_scan, status_at
+from trees.folders import file_head, folder_scan, status_at
 from wire.enums import WarningKind
 
 

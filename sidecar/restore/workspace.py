@@ -11,7 +11,7 @@ from sidecar.places.places import Place, PlacedTree, Places
 from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import JOURNAL
 from sidecar.restore.removal import folder_clear, lift
-from sidecar.restore.tree import folder_scan, is_folder, status_at
+from trees.folders import folder_scan, is_folder, status_at
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = b"new"

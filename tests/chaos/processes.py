@@ -196,7 +196,7 @@ class Sidecar:
 def _packing_meet(fault: StepFault, root: Path) -> None:
     """At one file that this process opens to pack it, let the tree change."""
     opened = 0
-    entry_open = tree_reader.entry_open
+    real = tree_reader.open_for_reading
 
     def opening(name: bytes, folder: int) -> int:
         nonlocal opened
@@ -204,9 +204,9 @@ def _packing_meet(fault: StepFault, root: Path) -> None:
         if opened == fault.at and (inode_pass_on(root) if fault.kind == "inodes" else file_close(name, folder)):
             sys.stderr.write(f"{FIRED}{fault.kind}\n")
             sys.stderr.flush()
-        return entry_open(name, folder)
+        return real(name, folder)
 
-    _replace(tree_reader, "entry_open", opening)
+    _replace(tree_reader, "open_for_reading", opening)
 
 
 def _filesystem_break(fault: StepFault) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from sidecar_client.errors import SidecarFailed
 from tests.services.require import program_require
-from tests.sidecar_daemon.daemon import Daemon, any_operation, eventually
+from tests.sidecar_daemon.daemon import Daemon, any_operation
 from tests.sidecar_daemon.games import OUTPUT, ScriptedServer, stream
 from wire.enums import OutcomeKind
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
+from sidecar.archive.scan import Found
 from sidecar.places.places import Place, Places
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.failures import at_entry
-from sidecar.restore.fixed import is_frozen
+from sidecar.restore.fixed import is_fixed, is_frozen
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
@@ -132,14 +133,22 @@ class _Comparing:
         except OSError:
             return None, 0
         opened = os.fstat(fd)
-        if not self._may_be_same(member, opened) or not _can_be_set(member, opened, fd):
+        if not self._may_be_kept(member, Found(member.path, name, at, opened), fd):
             os.close(fd)
             return None, 0
         return fd, _mark(opened)
 
+    def _may_be_kept(self, member: Member, found: Found, fd: int) -> bool:
+        """Whether an open live file can stay if it has the archive's content. One that cannot be replaced stays anyhow,
+        at rest or not.
+        """
+        if not self._may_be_same(member, found.status) or not _can_be_set(member, found.status, fd):
+            return False
+        return self._trust.believes(found.status.st_ctime_ns) or is_fixed(found, fd)
+
     def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
         plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1
-        return plain and live.st_size == member.size and self._trust.believes(live.st_ctime_ns)
+        return plain and live.st_size == member.size
 
     def _taken(self, path: bytes) -> int:
         """What a live file takes, which its hard links in the archive say is to be staged after all."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from repository.restoring.folders import is_folder, name_of, parent_of
+from repository.restoring.folders import name_of, parent_of
 from repository.restoring.selection import Selection
 from repository.restoring.target import Target
 from repository.restoring.workers import Pulse
 from repository.sources.protocol import Kind
+from trees.folders import is_folder
 from trees.paths import RESERVED_FOLDER
 
 

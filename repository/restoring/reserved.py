@@ -11,8 +11,9 @@ from itertools import count
 
 from repository.errors import TargetBusy, TargetFailed
 from repository.restoring.folders import Folder
-from repository.restoring.removal import folder_clear, folder_lift, folder_remove
+from trees.filesystem import Filesystem
 from trees.paths import RESERVED_FOLDER
+from trees.removal import folder_clear, folder_lift, folder_remove
 
 _OURS = b"restoring"
 _BESIDE = b".savepoint."
@@ -27,6 +28,7 @@ class Reserved:
 
     def __init__(self, root: int) -> None:
         self._root = root
+        self._filesystem = Filesystem()
         self._numbers = count()
         self._swept: set[bytes] = set()
         try:
@@ -37,7 +39,7 @@ class Reserved:
         self._outer = _private(RESERVED_FOLDER, at=root)
         try:
             self.fd = _private(_OURS, at=self._outer)
-            folder_clear(self.fd)
+            folder_clear(self.fd, self._filesystem)
         except BaseException:
             os.close(self._outer)
             with contextlib.suppress(OSError):
@@ -59,9 +61,8 @@ class Reserved:
 
     def take(self, name: bytes, *, at: int) -> None:
         """Move a folder away, and remove it with all it holds."""
-        moved = b"%d" % next(self._numbers)
-        if folder_lift(name, at=at, to=moved, top=self.fd):
-            folder_remove(moved, top=self.fd)
+        if lifted := folder_lift(name, at=at, top=self.fd, filesystem=self._filesystem):
+            folder_remove(lifted, top=self.fd, filesystem=self._filesystem)
 
     def close(self) -> None:
         """Remove what is left, and the folder itself unless others use it; once is enough."""
@@ -70,7 +71,7 @@ class Reserved:
         self._closed = True
         try:
             with contextlib.suppress(OSError):
-                folder_clear(self.fd)
+                folder_clear(self.fd, self._filesystem)
                 os.rmdir(_OURS, dir_fd=self._outer)
                 os.rmdir(RESERVED_FOLDER, dir_fd=self._root)
         finally:

@@ -9,7 +9,7 @@ import stat
 from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts, Origin
 from sidecar.places.places import Left, Place, Places
-from sidecar.restore.fixed import is_frozen
+from trees.fixed import is_frozen
 from trees.folders import status_at
 from trees.paths import RESERVED_FOLDER
 from wire.enums import WarningKind

@@ -10,8 +10,8 @@ from typing import Final
 from isal import isal_zlib
 
 from sidecar.archive.scan import Found, warning_kind
-from sidecar.restore.fixed import is_frozen
 from trees.beneath import open_for_reading
+from trees.fixed import is_frozen
 from trees.trust import Trust
 from wire.listing import FILE, FOLDER, SYMLINK, Entry
 

@@ -12,10 +12,10 @@ from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live
 from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
-from sidecar.restore.fixed import names_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.units import Units
+from trees.fixed import names_fixed
 from trees.folders import file_head
 from trees.paths import walk_order
 from wire.enums import WarningKind

@@ -15,10 +15,10 @@ from itertools import islice
 
 from sidecar.places.places import PlacedTree
 from sidecar.restore.comparison import metadata_live
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter
 from sidecar.restore.workspace import Workspace
 from trees.beneath import Tree
+from trees.filesystem import Filesystem
 from trees.folders import folder_scan, is_folder, status_at
 
 PIECEWISE = b"piecewise"

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
-from sidecar.archive.scan import Found
 from sidecar.places.places import Place, Places
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.failures import at_entry
-from sidecar.restore.fixed import is_fixed, is_frozen
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
-from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
+from sidecar.restore.tar_reader import Kind, Member, TarReader
+from trees.filesystem import Metadata
+from trees.fixed import is_fixed, is_frozen
 from trees.trust import Trust, machine_started_ns
 
 _READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -133,18 +133,18 @@ class _Comparing:
         except OSError:
             return None, 0
         opened = os.fstat(fd)
-        if not self._may_be_kept(member, Found(member.path, name, at, opened), fd):
+        if not self._may_be_kept(member, opened, fd, folder=at):
             os.close(fd)
             return None, 0
         return fd, _mark(opened)
 
-    def _may_be_kept(self, member: Member, found: Found, fd: int) -> bool:
+    def _may_be_kept(self, member: Member, live: os.stat_result, fd: int, *, folder: int) -> bool:
         """Whether an open live file can stay if it has the archive's content. One that cannot be replaced stays anyhow,
         at rest or not.
         """
-        if not self._may_be_same(member, found.status) or not _can_be_set(member, found.status, fd):
+        if not self._may_be_same(member, live) or not _can_be_set(member, live, fd):
             return False
-        return self._trust.believes(found.status.st_ctime_ns) or is_fixed(found, fd)
+        return self._trust.believes(live.st_ctime_ns) or is_fixed(live, folder=folder, fd=fd)
 
     def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
         plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1

@@ -25,12 +25,11 @@ from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import metadata_live
 from sidecar.restore.failures import at_entry
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove, root_lock
 from sidecar.restore.staying import staying_listed
-from sidecar.restore.tar_reader import Metadata
 from sidecar.restore.workspace import PLACES, STAYING, Workspace
+from trees.filesystem import Filesystem, Metadata
 from trees.folders import is_folder, status_at
 
 _LEFT = b"left"

@@ -21,7 +21,6 @@ from sidecar.archive.scan import Found
 from sidecar.places.places import Places
 from sidecar.restore.companions import is_companion
 from sidecar.restore.failures import at_entry
-from sidecar.restore.fixed import names_fixed
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
@@ -29,6 +28,7 @@ from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, Workspace
+from trees.fixed import names_fixed
 from trees.folders import file_head, folder_scan, status_at
 from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, WarningKind

@@ -11,7 +11,6 @@ from sidecar.errors import NotEnoughSpace
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import Comparison, archive_compare
 from sidecar.restore.failures import NO_ROOM, at_entry
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal
 from sidecar.restore.outcomes import ExtractSummary
 from sidecar.restore.parts import parts_make
@@ -24,6 +23,7 @@ from sidecar.restore.room import Rooms
 from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
 from sidecar.restore.workspace import Workspace
+from trees.filesystem import Filesystem
 from trees.folders import is_folder
 from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, Phase

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sidecar.errors import Refused, SourceFailed, cause_of
-from sidecar.restore.filesystem import Filesystem
+from trees.filesystem import Filesystem
 from trees.folders import folder_scan
 from trees.paths import RESERVED_FOLDER
 

@@ -20,11 +20,11 @@ from sidecar.archive.report import WarningLog
 from sidecar.archive.scan import Found, tree_walk, warning_kind
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
-from sidecar.restore.fixed import is_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, Workspace
 from trees.beneath import open_for_reading
+from trees.fixed import is_fixed
 from wire.enums import WarningKind
 from wire.listing import Listing, ListingDamaged, ListingRefused
 
@@ -157,7 +157,7 @@ class Staying:
     def _reason_of_link(self, found: Found) -> WarningKind | None:
         if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
-        return WarningKind.FIXED if is_fixed(found) else None
+        return WarningKind.FIXED if is_fixed(found.status, folder=found.folder) else None
 
     def _begins(self, found: Found) -> Place | None:
         return self._places.met(found.path, found.name, at=found.folder)
@@ -177,7 +177,7 @@ def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
     """Why a path would be in no backup, or cannot be moved."""
     kind = stat.S_IFMT(found.status.st_mode)
     if kind == stat.S_IFLNK:
-        return WarningKind.FIXED if moves and is_fixed(found) else None
+        return WarningKind.FIXED if moves and is_fixed(found.status, folder=found.folder) else None
     if kind not in (stat.S_IFREG, stat.S_IFDIR):
         return WarningKind.SKIPPED
     try:
@@ -193,7 +193,7 @@ def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:
     try:
         if stat.S_ISDIR(found.status.st_mode):
             os.stat(b".", dir_fd=fd)  # what is in it can be reached
-        return WarningKind.FIXED if moves and is_fixed(found, fd) else None
+        return WarningKind.FIXED if moves and is_fixed(found.status, folder=found.folder, fd=fd) else None
     finally:
         os.close(fd)
 

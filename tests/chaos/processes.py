@@ -24,13 +24,13 @@ from operations.work import lease
 from operations.work import run as work_run
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
-from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
 from tests.chaos.edits import file_close, inode_pass_on
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.user import hand_over, user_become
 from tests.processes.waiting import wait_until
 from trees import trust
+from trees.filesystem import Filesystem
 
 FIRED = "scripted at a step of the data volume: "
 """How the log of a run tells that a fault in the sidecar came true."""

@@ -133,18 +133,28 @@ class _Comparing:
         except OSError:
             return None, 0
         opened = os.fstat(fd)
-        if not self._may_be_kept(member, opened, fd, folder=at):
+        if not self._may_be_kept(member, opened, fd):
             os.close(fd)
             return None, 0
         return fd, _mark(opened)
 
-    def _may_be_kept(self, member: Member, live: os.stat_result, fd: int, *, folder: int) -> bool:
+    def _may_be_kept(self, member: Member, live: os.stat_result, fd: int) -> bool:
         """Whether an open live file can stay if it has the archive's content. One that cannot be replaced stays anyhow,
         at rest or not.
         """
         if not self._may_be_same(member, live) or not _can_be_set(member, live, fd):
             return False
-        return self._trust.believes(live.st_ctime_ns) or is_fixed(live, folder=folder, fd=fd)
+        return self._trust.believes(live.st_ctime_ns) or self._is_fixed(member.path, live, fd)
+
+    def _is_fixed(self, path: bytes, live: os.stat_result, fd: int) -> bool:
+        try:
+            folder = self._live.open_folder(path.rpartition(b"/")[0])
+        except OSError:
+            return False
+        try:
+            return is_fixed(live, folder=folder, fd=fd)
+        finally:
+            os.close(folder)
 
     def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
         plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
-import stat
 from itertools import count
 
 from repository.errors import TargetBusy, TargetFailed
@@ -14,6 +11,7 @@ from repository.restoring.folders import Folder
 from trees.filesystem import Filesystem
 from trees.paths import RESERVED_FOLDER
 from trees.removal import folder_clear, folder_lift, folder_remove
+from trees.reserved import ReservedTaken, reserved_make, root_lock
 
 _OURS = b"restoring"
 _BESIDE = b".savepoint."
@@ -31,20 +29,25 @@ class Reserved:
         self._filesystem = Filesystem()
         self._numbers = count()
         self._swept: set[bytes] = set()
-        try:
-            fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TargetBusy("another restore is at work on this target") from None
+        if not root_lock(root):
+            raise TargetBusy("another restore is at work on this target")
         self._closed = False
-        self._outer = _private(RESERVED_FOLDER, at=root)
         try:
-            self.fd = _private(_OURS, at=self._outer)
-            folder_clear(self.fd, self._filesystem)
+            self._outer, self.fd = self._made()
+        except ReservedTaken as error:
+            raise TargetFailed(str(error)) from None
+
+    def _made(self) -> tuple[int, int]:
+        outer = reserved_make(self._root, self._filesystem)
+        try:
+            ours = reserved_make(outer, self._filesystem, name=_OURS)
+            folder_clear(ours, self._filesystem)
         except BaseException:
-            os.close(self._outer)
+            os.close(outer)
             with contextlib.suppress(OSError):
-                os.rmdir(RESERVED_FOLDER, dir_fd=root)
+                os.rmdir(RESERVED_FOLDER, dir_fd=self._root)
             raise
+        return outer, ours
 
     def place(self, folder: Folder) -> tuple[int, bytes]:
         """Where to make a temporary file that is to be renamed into that folder: a descriptor and a name."""
@@ -77,36 +80,6 @@ class Reserved:
         finally:
             os.close(self.fd)
             os.close(self._outer)
-
-
-def _private(name: bytes, *, at: int) -> int:
-    """Open a folder that nobody but we can use, made when it is not there."""
-    try:
-        os.mkdir(name, stat.S_IRWXU, dir_fd=at)
-    except FileExistsError:
-        return _private_opened(name, at=at)
-    try:
-        return _private_opened(name, at=at)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.rmdir(name, dir_fd=at)
-        raise
-
-
-def _private_opened(name: bytes, *, at: int) -> int:
-    try:
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-    except OSError as error:
-        if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EACCES):
-            raise TargetFailed("the reserved name .savepoint is taken by something that is no folder of ours") from None
-        raise
-    status = os.fstat(fd)
-    if status.st_uid != os.geteuid() or status.st_dev != os.fstat(at).st_dev:
-        os.close(fd)
-        raise TargetFailed("the reserved folder .savepoint belongs to another user or lies on another volume")
-    if stat.S_IMODE(status.st_mode) != stat.S_IRWXU:
-        os.fchmod(fd, stat.S_IRWXU)
-    return fd
 
 
 def _sweep_beside(folder: int) -> None:

@@ -32,7 +32,8 @@ from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
 from repository.sources.protocol import Kind
 from repository.tree.records import Record
-from trees.paths import RESERVED_FOLDER, is_reserved
+from trees.paths import is_reserved
+from trees.reserved import root_is_empty
 from trees.trust import Trust, machine_started_ns
 
 __all__ = ["Reason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
@@ -93,7 +94,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
             root,
             tally=tally,
             metadata=metadata,
-            fresh=_is_empty(root),
+            fresh=root_is_empty(root),
             delete=delete,
             durable=durable,
             trust=Trust(manifest.root.scan_started_ns if trust_stat else None, machine_started_ns=machine_started_ns()),
@@ -212,11 +213,6 @@ def _root_opened(target: Path) -> tuple[int, bool]:
     made = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     return os.open(target, _FOLDER), made
-
-
-def _is_empty(root: int) -> bool:
-    with os.scandir(root) as entries:
-        return all(os.fsencode(entry.name) == RESERVED_FOLDER for entry in entries)
 
 
 @contextlib.contextmanager

@@ -26,11 +26,12 @@ from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import metadata_live
 from sidecar.restore.failures import at_entry
 from sidecar.restore.records import RecordWriter, records_read
-from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove, root_lock
+from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove
 from sidecar.restore.staying import staying_listed
 from sidecar.restore.workspace import PLACES, STAYING, Workspace
 from trees.filesystem import Filesystem, Metadata
 from trees.folders import is_folder, status_at
+from trees.reserved import root_lock
 
 _LEFT = b"left"
 _SUFFIX = b".place"

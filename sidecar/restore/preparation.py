@@ -18,7 +18,7 @@ from sidecar.restore.passes import Archive
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.plan import plan_write
 from sidecar.restore.progress import Progress
-from sidecar.restore.reserved import reserved_made, root_is_empty
+from sidecar.restore.reserved import reserved_made
 from sidecar.restore.room import Rooms
 from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
@@ -26,6 +26,7 @@ from sidecar.restore.workspace import Workspace
 from trees.filesystem import Filesystem
 from trees.folders import is_folder
 from trees.paths import RESERVED_FOLDER
+from trees.reserved import root_is_empty
 from wire.enums import Mode, Phase
 
 _ROUNDS = 3

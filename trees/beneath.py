@@ -13,7 +13,7 @@ from typing import Final
 from trees.folders import status_at
 
 # A FIFO that takes a file's place must not make a call wait for its writer.
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _WAY: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # The same number on every architecture of Linux but Alpha.
@@ -104,17 +104,18 @@ def open_for_reading(path: bytes, at: int, flags: int = 0) -> int:
 
 def open_beneath(path: bytes, at: int, flags: int) -> int:
     """A descriptor of what lies at a path from an open folder: no step is through a symbolic link. Raises OSError."""
-    if b"/" not in path and path != b"..":
-        return os.open(path, flags | os.O_NOFOLLOW, dir_fd=at)
+    flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+    steps = path.split(b"/")
+    if len(steps) == 1 and path != b"..":
+        return os.open(path, flags, dir_fd=at)
+    if any(step in _NO_WAY for step in steps):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
     if openat2_works():
         try:
             return _descend(at, _pieces(path), flags, _openat2)
         except OSError as error:
             if error.errno not in _BY_STEPS:
                 raise
-    steps = path.split(b"/")
-    if any(step in _NO_WAY for step in steps):
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
     return _descend(at, iter(steps), flags, _open_step)
 
 

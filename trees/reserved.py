@@ -67,6 +67,10 @@ def reserved_make(at: int, filesystem: Filesystem, *, name: bytes = RESERVED_FOL
             with contextlib.suppress(OSError):
                 filesystem.remove_folder(name, at=at)
         raise
-    if stat.S_IMODE(os.fstat(fd).st_mode) != stat.S_IRWXU:
-        filesystem.set_mode(fd, stat.S_IRWXU)  # a root with setgid hands that down, and so would this folder
+    try:
+        if stat.S_IMODE(os.fstat(fd).st_mode) != stat.S_IRWXU:
+            filesystem.set_mode(fd, stat.S_IRWXU)  # a root with setgid hands that down, and so would this folder
+    except BaseException:
+        os.close(fd)
+        raise
     return fd

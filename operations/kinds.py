@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from django.utils.functional import Promise
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from operations.states import OperationScope, OperationState
 from orders.rights import OrderRight
-
-if TYPE_CHECKING:
-    from common.errors import ApplicationError
-    from operations.models import Operation
-    from operations.work.lease import Lease
 
 ATTEMPTS = 3
 """How often work is tried that ends its worker, or that its sidecar fails at."""
@@ -67,17 +61,6 @@ class OperationKind:
     exclusive: bool = True
     attempts: int | None = ATTEMPTS
 
-    def work(self, operation: Operation, lease: Lease) -> None:
-        """Do the work of an operation that this worker has claimed. Raises whatever ends or postpones it."""
-        if self.run is None:
-            raise RuntimeError(f"No worker runs a {self.name}.")
-        _function(self.run)(operation, lease)
-
-    def put_right(self, operation: Operation, error: ApplicationError) -> None:
-        """Put right what an operation leaves that ends without success. Call it in the transaction that ends it."""
-        if self.unsuccessful is not None:
-            _function(self.unsuccessful)(operation, error)
-
 
 _KINDS: dict[str, OperationKind] = {}
 
@@ -103,8 +86,3 @@ def kind_of(row: Named) -> OperationKind:
 def kind_choices() -> list[tuple[str, Text]]:
     """Names and titles, for filters and schemas."""
     return [(kind.name, kind.words.title) for kind in _KINDS.values()]
-
-
-def _function(path: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = import_string(path)
-    return found

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from accounts.models import User
 from accounts.services.audit import audit_record
@@ -96,7 +97,8 @@ def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
     with transaction.atomic():
         if not operation_finish(operation=operation, state=state, error_code=error.code, error_params=error.params):
             return False
-        kind_of(operation).put_right(operation, error)
+        if unsuccessful := kind_of(operation).unsuccessful:
+            import_string(unsuccessful)(operation, error)
         audit_record(
             actor=None, action=f"{operation.kind}.{state}", order_id=operation.order_id, object_id=operation.id,
             code=error.code,

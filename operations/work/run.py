@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from common.errors import ApplicationError
 from common.states import compare_and_set
@@ -35,7 +36,7 @@ def operation_answer(operation_id: UUID) -> None:
     log.info("operation %s %s fence %d begins", operation.kind, operation.id, operation.fence)
     try:
         with Lease(operation) as lease:
-            kind_of(operation).work(operation, lease)
+            _work(operation, lease)
         log.info("operation %s %s succeeded", operation.kind, operation.id)
     except FenceLost:
         log.warning("operation %s fence %d was taken over", operation.id, operation.fence)
@@ -52,6 +53,13 @@ def operation_answer(operation_id: UUID) -> None:
     except Exception:
         log.exception("operation %s %s failed unexpectedly", operation.kind, operation.id)
         _fail(operation, ApplicationError())
+
+
+def _work(operation: Operation, lease: Lease) -> None:
+    run = kind_of(operation).run
+    if run is None:
+        raise RuntimeError(f"No worker runs a {operation.kind}.")
+    import_string(run)(operation, lease)
 
 
 def _fail(operation: Operation, error: ApplicationError) -> None:

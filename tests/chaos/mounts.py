@@ -17,7 +17,8 @@ CLONE_NEWNS = 0x20000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 MNT_DETACH = 2
 """The numbers of Linux's `linux/sched.h` and `linux/mount.h`."""
-TMPFS = f"mode=755,uid={USER},gid={USER},size=2m".encode()
+# Larger than what a restore leaves free on a volume.
+TMPFS = f"mode=755,uid={USER},gid={USER},size=256m".encode()
 OCTAL = re.compile(rb"\\([0-7]{3})")
 LIBC = ctypes.CDLL(None, use_errno=True)
 

@@ -16,7 +16,10 @@ from repository.restoring.restore import Reason, snapshot_restore
 from repository.storage import Storage
 
 NAME_SHORT: Final = 12
-_REASONS: Final = {Reason.DAMAGED: "damaged in storage"}
+_REASONS: Final = {
+    Reason.DAMAGED: "damaged in storage",
+    Reason.COMPANION: "it belongs together with a file that cannot be replaced",
+}
 
 
 def extract_run(arguments: Namespace) -> Exit:

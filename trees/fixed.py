@@ -21,6 +21,11 @@ def is_frozen(fd: int) -> bool:
     return bool(int.from_bytes(flags[:4], sys.byteorder) & _FROZEN)
 
 
+def metadata_fixed(fd: int) -> bool:
+    """Whether an open file or folder can be given neither other permissions nor another owner."""
+    return is_frozen(fd) or os.geteuid() not in (0, os.fstat(fd).st_uid)
+
+
 def names_fixed(folder: int) -> bool:
     """Whether no name in an open folder can be made or taken away.
 

@@ -71,6 +71,6 @@ def folder_open(name: bytes, *, at: int) -> int:
 
 
 def mount_of(fd: int) -> str:
-    """The id of the mount that an open folder is on: a bind mount of the same device has one of its own."""
+    """The id of the mount that an open file or folder is on: a bind mount of the same device has one of its own."""
     (line,) = (line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if line.startswith("mnt_id"))
     return line

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ _SQLITE_SUFFIXES = (b"-wal", b"-shm", b"-journal")
 _SQLITE_LOGS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
 _LEVEL = b"level.dat"
 _OF_LEVEL = frozenset({b"level.dat_old", b"level.dat_new", b"session.lock"})
-_CURRENT = b"CURRENT"
+CURRENT = b"CURRENT"
 _MANIFEST = re.compile(rb"MANIFEST-\d+")
 # Of LevelDB and RocksDB, which name all the files of a folder in a manifest.
 _OF_STORE = re.compile(
@@ -49,8 +49,49 @@ def is_companion(name: bytes, *, backup: Callable[[bytes], bytes | None], live: 
         return backup(_LEVEL) is not None
     if not _OF_STORE.fullmatch(name):
         return False
-    manifest = (backup(_CURRENT) or b"").strip()
+    manifest = (backup(CURRENT) or b"").strip()
     return _MANIFEST.fullmatch(manifest) is not None and backup(manifest) is not None
+
+
+def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
+    """The units that a name may be of: the name of its main file, and those of the others; None: all of a store."""
+    main = main_of_log(name)
+    for each in [name] if main is None else [name, main]:
+        yield each, [each + suffix for suffix in _SQLITE_SUFFIXES]
+    if is_of_level(name):
+        yield _LEVEL, sorted(_OF_LEVEL)
+    if is_of_store(name):
+        yield CURRENT, None
+
+
+def main_of_log(name: bytes) -> bytes | None:
+    """The name of the database whose log would have a name."""
+    return next((name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix)), None)
+
+
+def is_of_level(name: bytes) -> bool:
+    """Whether a name is a level's, or of one of its companions."""
+    return name == _LEVEL or name in _OF_LEVEL
+
+
+def is_of_store(name: bytes) -> bool:
+    """Whether a name is one that LevelDB and RocksDB give."""
+    return _OF_STORE.fullmatch(name) is not None
+
+
+def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Iterable[bytes]]) -> bool:
+    """Whether a file and the main one of its unit, by their names, are what these say.
+
+    `heads` gives the first bytes of a file in the snapshot and live, if there are such; empty ones count by the name.
+    """
+    if main == _LEVEL and other in _OF_LEVEL:
+        return any(True for _ in heads(main))
+    if main == CURRENT and is_of_store(other):
+        return any(not head or _MANIFEST.fullmatch(head.strip()) for head in heads(main))
+    of_main = list(heads(main))
+    if any(not head or head.startswith(_SQLITE) for head in of_main):
+        return True
+    return bool(of_main) and any(not head or head.startswith(_SQLITE_LOGS) for head in heads(other))
 
 
 class _Folder(NamedTuple):
@@ -81,22 +122,22 @@ def companions_chosen(manifest: Manifest, chunks: ChunkStore, paths: Sequence[by
     return sorted(chosen)
 
 
-def companions_remove(selection: Selection, target: Target, pulse: Pulse) -> None:
-    """Remove live files that the snapshot does not have and that belong to restored ones."""
+def companions_remove(selection: Selection, target: Target, pulse: Pulse, *, hold: Callable[[bytes], bool]) -> None:
+    """Remove live files that the snapshot does not have and that belong to restored ones, save those that `hold`."""
     above: list[_Folder] = []
     for record, _ in selection.entries():
         while above and record.path and above[-1].path != parent_of(record.path):
-            _remove_from(above.pop(), target)
+            _remove_from(above.pop(), target, hold)
         if record.kind is Kind.FOLDER:
             above.append(_Folder(record.path, set()))
         elif record.kind in (Kind.FILE, Kind.HARDLINK) and selection.covers(record.path) and above:
             above[-1].files.add(name_of(record.path))
         pulse.tick()
     while above:
-        _remove_from(above.pop(), target)
+        _remove_from(above.pop(), target, hold)
 
 
-def _remove_from(folder: _Folder, target: Target) -> None:
+def _remove_from(folder: _Folder, target: Target, hold: Callable[[bytes], bool]) -> None:
     if not folder.files or target.tally.has_failed(folder.path):
         return
     with target.tally.failing(folder.path), os.scandir(target.folders.get(folder.path).fd) as entries:
@@ -104,15 +145,16 @@ def _remove_from(folder: _Folder, target: Target) -> None:
     at = target.folders.get(folder.path).fd
 
     def restored(name: bytes) -> bytes | None:
-        path = folder.path + b"/" + name if folder.path else name
-        return _head(name, at) if name in folder.files and not target.tally.has_failed(path) else None
+        return live_head(name, at) if name in folder.files and not target.tally.has_failed(path_of(name)) else None
+
+    def path_of(name: bytes) -> bytes:
+        return folder.path + b"/" + name if folder.path else name
 
     for name in live:
-        if (
-            is_companion(name, backup=restored, live=lambda name: _head(name, at) or b"")
-            and _head(name, at) is not None
-        ):
-            with target.tally.failing(folder.path + b"/" + name if folder.path else name):
+        is_file = live_head(name, at) is not None
+        is_one = is_file and is_companion(name, backup=restored, live=lambda name: live_head(name, at) or b"")
+        if is_one and not hold(path_of(name)):
+            with target.tally.failing(path_of(name)):
                 os.unlink(name, dir_fd=at)
                 target.tally.report.removed += 1
 
@@ -141,7 +183,7 @@ def _present(manifest: Manifest, paths: set[bytes]) -> set[bytes]:
     return {entry[0].path for entry in found if entry and entry[0].path in paths and entry[0].kind in kinds}
 
 
-def _head(name: bytes, at: int) -> bytes | None:
+def live_head(name: bytes, at: int) -> bytes | None:
     """The first bytes of a live file, None when it is none; of one that cannot be read, none."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)

@@ -52,6 +52,10 @@ class Reason(StrEnum):
     """The folder above it could not be restored."""
     FIRST_LINK_FAILED = "first_link_failed"
     """A hard link to a file that could not be restored."""
+    COMPANION = "companion"
+    """A file that belongs together with it has to stay, so that all of them stay."""
+    NO_FILE = "no_file"
+    """A device, FIFO or socket that belongs together with files."""
     TARGET_FAILED = TargetFailed.code
 
 

@@ -28,6 +28,7 @@ from repository.restoring.outcome import Reason, RestoreLimits, RestoreProgress,
 from repository.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.restoring.spool import Spool
 from repository.restoring.target import Target
+from repository.restoring.units import Units
 from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
 from repository.sources.protocol import Kind
@@ -103,14 +104,15 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(place.close)
         window = Window(repository, chunks, place, workers)
         stack.callback(window.close)
-        run = _Restore(selection, totals, place, window, pulse)
+        units = Units(manifest, chunks, place, workers)
+        run = _Restore(selection, totals, place, window, units, pulse)
         stack.callback(run.close)
         run.contents()
         run.links()
         if delete:
-            extras_remove(selection, place, pulse)
+            extras_remove(selection, place, pulse, hold=units.hold)
         if not place.fresh and not (delete and selection.paths is None):
-            companions_remove(selection, place, pulse)
+            companions_remove(selection, place, pulse, hold=units.hold)
         place.close()  # before the folders get their times
         run.folders(root_too=made)
         place.sync()
@@ -121,12 +123,15 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
 class _Restore:
     """The steps of a restore."""
 
-    def __init__(self, selection: Selection, totals: Totals, target: Target, window: Window, pulse: Pulse) -> None:
+    def __init__(
+        self, selection: Selection, totals: Totals, target: Target, window: Window, units: Units, pulse: Pulse
+    ) -> None:
         self._selection = selection
         self._totals = totals
         self._target = target
         self._tally = target.tally
         self._window = window
+        self._units = units
         self._pulse = pulse
         self._broken: set[bytes] = set()
         self._folders, self._hard, self._symbolic = (Spool(target.reserved.fd) for _ in range(3))
@@ -172,6 +177,8 @@ class _Restore:
             return
         if record.kind is Kind.FOLDER:
             self._make_folder(record)
+        elif self._units.hold(record.path):
+            return
         elif record.kind is Kind.FILE:
             with self._tally.failing(record.path):
                 folder = self._target.folders.get(parent_of(record.path))

@@ -132,7 +132,9 @@ class _Comparison:
 
     def _differs(self, entry: Entry, live: Live, *, folders: bool) -> None:
         """A path whose live content or metadata is not the archive's; `folders`: both are folders."""
-        if folders or self._contents.is_kept(entry, live.found) or self._staying.may_go(live):
+        if folders and self._staying.keeps_metadata(live):
+            self._leave(live.path, whole=False)
+        elif folders or self._contents.is_kept(entry, live.found) or self._staying.may_go(live):
             self._writes(ChangeKind.CHANGED, entry)
             if entry.kind != FOLDER:
                 self._replaced = entry.path + b"/"

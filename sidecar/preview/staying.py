@@ -15,8 +15,8 @@ from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.units import Units
-from trees.fixed import names_fixed
-from trees.folders import file_head
+from trees.fixed import metadata_fixed, names_fixed
+from trees.folders import file_head, status_at
 from trees.paths import walk_order
 from wire.enums import WarningKind
 from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
@@ -63,15 +63,36 @@ class LiveStaying:
         """Whether a live folder stays with all that is in it."""
         return live.found is not None and self._staying.look_here(live.found)
 
+    def keeps_metadata(self, live: Live) -> bool:
+        """Whether a live folder cannot be given other permissions or another owner; what is in it may change."""
+        try:
+            folder = self._tree.open_folder(live.path)
+        except OSError:
+            return False  # gone, or something else by now
+        try:
+            return metadata_fixed(folder)
+        finally:
+            os.close(folder)
+
     def is_told_left_out(self, live: Live) -> bool:
-        """Take note of a live path that the archive could not take, and return whether a file of its unit that the
-        archive has makes a restore tell it in any mode.
+        """Take note of a live path that the archive could not take, and return whether a restore tells it in any mode,
+        as it would write another file of its unit.
         """
         is_known = self.stays(live.path)
         self._left_out.set(live.path, 1)
         within, name = live.path[: live.path.rfind(b"/") + 1], live.path.rpartition(b"/")[2]
         companions = (others for main, others in units_of(name) if main == name and others is not None)
-        return is_known or any(_is_file(self._entries.find(within + other)) for other in chain(*companions))
+        return is_known or any(self._is_written(within + other, live.found) for other in chain(*companions))
+
+    def _is_written(self, path: bytes, beside: Found | None) -> bool:
+        """Whether a restore would write a path of the archive, in the folder of a live one, or try to."""
+        entry = self._entries.find(path)
+        if entry is None or not _is_file(entry):
+            return False
+        name = path.rpartition(b"/")[2]
+        status = status_at(name, at=beside.folder) if beside else None
+        found = Found(path, name, beside.folder, status) if beside and status else None
+        return not self._contents.is_kept(entry, found)
 
     def is_companion(self, live: Live) -> bool:
         """Whether a live file that the archive lacks belongs to one that it has."""

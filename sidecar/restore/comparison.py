@@ -22,6 +22,7 @@ from trees.trust import Trust, machine_started_ns
 
 _READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME_BYTES = 255
+_PERMISSIONS = 0o777
 _BLOCK = 512  # the unit of st_blocks
 
 
@@ -77,6 +78,13 @@ def archive_compare(*, archive: Archive, places: Places, progress: Progress) -> 
 def metadata_settable(meta: Metadata, live: os.stat_result) -> Metadata:
     """The metadata that a live file or folder can be given of some: only root gives owners."""
     return meta if os.geteuid() == 0 else Metadata(meta.mode, live.st_uid, live.st_gid, meta.mtime_ns)
+
+
+def folder_differs(meta: Metadata, live: os.stat_result) -> bool:
+    """Whether a live folder has other permissions or another owner than a restore would give it: it keeps its time."""
+    wanted = metadata_settable(meta, live)
+    is_moded = (live.st_mode ^ wanted.mode) & _PERMISSIONS != 0
+    return is_moded or (live.st_uid, live.st_gid) != (wanted.uid, wanted.gid)
 
 
 class _Comparing:

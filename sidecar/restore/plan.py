@@ -4,6 +4,7 @@ The steps are lines of the list `moves`; the folders that both sides have are li
 metadata for the way back. Files that are kept have no step here, nor have live paths that stay, which are lines of
 `staying`. Where the live side lacks a name, or either side has something other than a folder, one step moves everything
 below the name too. `extras` are live folders that the archive does not have and that stay because of something in them.
+`unset` are folders that both sides have and that cannot be given the archive's owner or permissions: these stay alone.
 `barred` are those live folders that lack their owner's permissions, and in which a name changes or which move.
 
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
@@ -20,6 +21,7 @@ from functools import partial
 from sidecar.archive.scan import Found
 from sidecar.places.places import Places
 from sidecar.restore.companions import is_companion
+from sidecar.restore.comparison import folder_differs
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.path_table import PathTable
@@ -27,8 +29,9 @@ from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.units import Units
-from sidecar.restore.workspace import STAYING, Workspace
-from trees.fixed import names_fixed
+from sidecar.restore.workspace import STAYING, UNSET, Workspace
+from trees.filesystem import Metadata
+from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import file_head, folder_scan, status_at
 from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, WarningKind
@@ -57,6 +60,8 @@ def plan_write(
     try:
         planning.compare()
         planning.thin_out()
+        planning.look_at_metadata()
+        planning.flush()
         # What is kept would be lost below a folder that was away for a moment, and so is to be put; or as an extra, on
         # a volume that takes two spellings for one name.
         return Plan(planning.removed, kept_all=planning.kept == kept.files)
@@ -86,8 +91,8 @@ class _Planning:
         self._moves, self._merged, self._extras = (
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (b"moves", b"merged", b"extras")
         )
-        self._told, self._barred = (
-            RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, b"barred")
+        self._told, self._unset, self._barred = (
+            RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, UNSET, b"barred")
         )
         self._staying = Staying(places, tell=self._tell, left_out=left_out)
         self._units = Units(self._staying, archived=self._archived_head, reason=self._why_stays)
@@ -112,8 +117,36 @@ class _Planning:
             for (folder,) in records_read(extras, self._extras):
                 with at_entry(folder):
                     self._thin_folder(folder)
-        for written in (self._moves, self._barred, self._told):
+
+    def look_at_metadata(self) -> None:
+        """Tell the folders of both sides whose metadata differs and cannot be set. What is in them is restored."""
+        with self._workspace.list_read(b"folders") as folders:
+            for mode, uid, gid, mtime_ns, path in records_read(folders):
+                with at_entry(path):
+                    self._look_at_folder(path, Metadata(int(mode), int(uid), int(gid), int(mtime_ns)))
+                self._progress.advance()
+
+    def flush(self) -> None:
+        """The plan is whole."""
+        for written in (self._moves, self._barred, self._told, self._unset):
             written.flush()
+
+    def _look_at_folder(self, path: bytes, metadata: Metadata) -> None:
+        if self._staying.covers(path):
+            return
+        try:
+            live = self._live.folder_status(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # it is put with a folder above it
+        if live is None or not stat.S_ISDIR(live.st_mode) or not folder_differs(metadata, live):
+            return
+        fd = self._live.open_folder(path)
+        try:
+            if metadata_fixed(fd):
+                self._unset.add(path)
+                self._tell(WarningKind.FIXED, path)
+        finally:
+            os.close(fd)
 
     def _thin_folder(self, folder: bytes) -> None:
         fd = self._live.open_folder(folder)

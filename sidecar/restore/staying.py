@@ -22,7 +22,7 @@ from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
-from sidecar.restore.workspace import STAYING, Workspace
+from sidecar.restore.workspace import STAYING, UNSET, Workspace
 from trees.beneath import open_for_reading
 from trees.fixed import is_fixed
 from wire.enums import WarningKind
@@ -57,6 +57,12 @@ class Staying:
     def known(self, path: bytes) -> Stay:
         """The decision on a path that was looked at, or lies below one that was."""
         return Stay(self._stays.get(path))
+
+    def covers(self, path: bytes) -> bool:
+        """Whether a path stays wholly, itself or with a folder that it is in."""
+        while path and self.known(path) is not Stay.WHOLE:
+            path = path.rpartition(b"/")[0]
+        return bool(path)
 
     def look(self, found: Found, *, as_link: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
         """Return how many paths there are at and below a live one, None when it or something in it stays.
@@ -203,13 +209,19 @@ class StayingPaths:
 
     def __init__(self, workspace: Workspace) -> None:
         self._paths = PathTable()
+        self._unset = PathTable()
         self._any = False
+        for path in _unset_listed(workspace):
+            self._unset.set(path, 1)
         for _, path in staying_listed(workspace):
-            self._paths.set(path, 1)
+            if not self._unset.get(path):
+                self._paths.set(path, 1)
             self._any = True
 
     def cover(self, path: bytes) -> bool:
-        """Whether a path, or a folder above it, is one of them."""
+        """Whether a path, or a folder above it, is one of them. A folder whose metadata alone stays covers itself."""
+        if self._any and self._unset.get(path):
+            return True
         while self._any and path:
             if self._paths.get(path):
                 return True
@@ -249,3 +261,10 @@ def staying_listed(workspace: Workspace) -> Iterator[tuple[WarningKind, bytes]]:
     with workspace.list_read(STAYING) as staying:
         for kind, path in records_read(staying):
             yield WarningKind(kind.decode()), path
+
+
+def _unset_listed(workspace: Workspace) -> Iterator[bytes]:
+    if workspace.has_list(UNSET):
+        with workspace.list_read(UNSET) as unset:
+            for (path,) in records_read(unset):
+                yield path

@@ -18,6 +18,7 @@ _NEW = b"new"
 _OLD = b"old"
 KEPT = b"kept"
 STAYING = b"staying"
+UNSET = b"unset"
 PLACES = b"places"
 
 
@@ -36,7 +37,8 @@ class Workspace:
     (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
     folders that lose some of what is in them), `barred` (live folders to be opened up for it), `moves` (the steps),
     `kept` (live files that have the archive's content, with their metadata), `staying` (live paths that no backup could
-    bring back and that are neither removed nor replaced; the list lasts as long as the journal),
+    bring back and that are neither removed nor replaced; the list lasts as long as the journal), `unset` (those of them
+    that are folders whose metadata alone stays),
     `piecewise` (live folders whose content was moved name by name, as they were), `places` (see `parts`).
 
     `parts` are the workspaces in other places, with `new/` and `old/` of their own and no journal and no lists.

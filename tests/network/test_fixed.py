@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.network.test_staying import NOBODY, Place, place, told, trace  # noqa: F401  # a fixture among them
+from tests.network.test_staying import NOBODY, Place, Unprivileged, place, told, trace  # noqa: F401  # a fixture among them
 from tests.services.require import program_require
 from tests.sidecar_restore.trees import snapshot
 
@@ -189,3 +189,48 @@ def test_folder_that_cannot_be_searched_or_listed_is_named_once(place: Place, mo
     assert place.stays(backup, mode) == list(expected)
     assert told(place.restore(backup, mode)) == expected
     assert (place.world / "closed/a").read_bytes() == b"changed"
+
+
+def owned(path: Path) -> None:
+    """Content that may be changed, in a folder whose mode may not."""
+    os.chown(path, 0, 0)
+    path.chmod(0o777)
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("place", "hazard"),
+    [("root", "i"), ("root", "a"), ("nobody", "i"), ("nobody", "a"), ("nobody", "owner")],
+    indirect=["place"],
+)
+@pytest.mark.parametrize("differs", ["mode", "owner", "nothing"])
+def test_folder_whose_metadata_cannot_be_set_is_named_and_what_is_in_it_is_restored(
+    place: Place, flag: Callable[[str, str], None], hazard: str, differs: str, mode: str
+) -> None:
+    for name in ("shut/deep/file", "shut/deep/deeper/file"):
+        place.file(name, b"as it was")
+    shut = place.world / "shut"
+    shut.chmod(0o755 if differs == "mode" else 0o777)
+    backup = place.create()
+    for name in ("shut/deep/file", "shut/deep/deeper/file", "level.dat"):
+        place.file(name, b"played on")
+    for name in ("deep", "deep/deeper"):
+        (shut / name).chmod(0o700)
+    shut.chmod(0o777)
+    if differs == "owner":
+        os.chown(shut, 1, 1)
+    if hazard == "owner":
+        owned(shut)
+    else:
+        flag(hazard, "shut")
+    before = trace(shut)
+    is_owners = differs == "owner" and hazard != "owner" and not isinstance(place.daemon, Unprivileged)
+    stays = ["shut"] if differs == "mode" or is_owners else []
+
+    assert place.stays(backup, mode) == stays
+    assert told(place.restore(backup, mode)) == dict.fromkeys(stays, "fixed")
+    assert trace(shut) == before
+    for name in ("shut/deep/file", "shut/deep/deeper/file", "level.dat"):
+        assert (place.world / name).read_bytes() == b"as it was"
+    for name in ("deep", "deep/deeper"):
+        assert (shut / name).stat().st_mode & 0o777 == 0o755

@@ -227,6 +227,34 @@ def test_database_of_which_the_backup_lacks_a_file_stays(place: Place, main: boo
 
 
 @MODES
+@pytest.mark.parametrize("change", ["nothing", "mode", "content", "gone"])
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_left_out_main_file_is_named_where_its_log_would_be_written(
+    place: Place, suffix: str, change: str, mode: str
+) -> None:
+    place.file("plugins/data.db", b"SQLite format 3\0", owner=0, mode=0o600)
+    log = place.file(f"plugins/data.db{suffix}", b"\x37\x7f\x06\x82 as it was")
+    backup = place.create()
+    assert backup.warnings == [{"kind": "unreadable", "path": "plugins/data.db"}]
+    if change == "mode":
+        log.chmod(0o600)
+    elif change == "content":
+        log.write_bytes(b"\x37\x7f\x06\x82 played on")
+    elif change == "gone":
+        log.unlink()
+    before = unit(log)
+
+    stays = place.stays(backup, mode)
+    operation = place.restore(backup, mode)
+
+    assert sorted(told(operation)) == stays
+    assert ("plugins/data.db" in stays) == (mode == "replace" or change in {"content", "gone"})
+    assert unit(log) == before
+    if change == "mode":
+        assert log.stat().st_mode & 0o777 == 0o644
+
+
+@MODES
 def test_missing_database_is_not_put_beside_a_log_that_stays(place: Place, hazards: Hazards, mode: str) -> None:
     path = place.world / "plugins" / "data.db"
     database(path)

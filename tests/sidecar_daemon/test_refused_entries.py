@@ -82,11 +82,11 @@ CASES = {
     "folder of root, file in it changed": Case(
         owned("folder", 0o755, then=changed("folder/file")), user=STRANGER, stays=("folder/file",)
     ),
-    "folder of root whose mode differs": Case(owned("empty", 0o775), "empty", user=STRANGER),
+    "folder of root whose mode differs": Case(owned("empty", 0o775), user=STRANGER, stays=("empty",)),
     "unchanged immutable folder": Case(flagged("+i", "empty")),
     "unchanged append-only folder": Case(flagged("+a", "folder")),
     "unchanged immutable file": Case(flagged("+i", "folder/file")),
-    "immutable folder whose mode differs": Case(flagged("+i", "empty", then=moded("empty", 0o700)), "empty"),
+    "immutable folder whose mode differs": Case(flagged("+i", "empty", then=moded("empty", 0o700)), stays=("empty",)),
     "immutable folder, file in it changed": Case(
         flagged("+i", "folder", then=changed("folder/file")), stays=("folder/file",)
     ),

@@ -181,3 +181,41 @@ def test_companions_in_the_backup_come_back_with_it(place: Path, root: Path, ext
     extract(archive, Mode.OVERLAY)
 
     assert content(path) == wanted
+
+
+@pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("newer", [1, 40, 3000])
+@pytest.mark.parametrize("others", [0, 1, 40], ids=lambda count: f"{count} others")
+def test_store_is_looked_at_once(
+    place: Path, root: Path, extract: Extract, mode: Mode, newer: int, others: int
+) -> None:
+    """Its unit is asked for in the middle of a look at its folder: each name still has one turn."""
+    for number in range(others):
+        write(root / "db" / f"note-{number}", b"note")
+    for name, data in STORE.items():
+        write(root / "db" / name, data)
+    archive = pack(root, place / "a.tar.gz")
+    kept = {path: path.stat().st_ino for path in (root / "db").iterdir()}
+    for number in range(newer):
+        write(root / "db" / f"{10 + number:06}.log", b"newer")
+
+    summary = extract(archive, mode)
+
+    assert summary.removed == newer
+    assert {path: path.stat().st_ino for path in (root / "db").iterdir()} == kept
+
+
+@pytest.mark.parametrize("newer", [1, 40, 3000])
+def test_new_folder_that_holds_a_store_and_stays_is_thinned_out_once(
+    place: Path, root: Path, extract: Extract, newer: int
+) -> None:
+    write(root / "level", b"1")
+    archive = pack(root, place / "a.tar.gz")
+    for number in range(newer):
+        write(root / "new" / f"{number:06}.log", b"newer")
+    os.mkfifo(root / "new" / "pipe")
+
+    summary = extract(archive)
+
+    assert summary.removed == newer
+    assert [path.name for path in (root / "new").iterdir()] == ["pipe"]

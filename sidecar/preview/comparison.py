@@ -20,8 +20,8 @@ from sidecar.preview.ahead import Ahead
 from sidecar.preview.changes import Changes, Page, Preview
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live, live_paths
+from sidecar.preview.passed import Passed
 from sidecar.preview.staying import LiveStaying
-from sidecar.restore.companions import Passed
 from trees.paths import walk_order
 from trees.trust import Trust, machine_started_ns
 from wire.enums import ChangeKind, Mode

@@ -20,7 +20,6 @@ from functools import partial
 
 from sidecar.archive.scan import Found
 from sidecar.places.places import Places
-from sidecar.restore.companions import is_companion
 from sidecar.restore.comparison import folder_differs
 from sidecar.restore.failures import at_entry
 from sidecar.restore.kept import KeptFiles
@@ -30,6 +29,7 @@ from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, UNSET, Workspace
+from trees.companions import is_companion
 from trees.filesystem import Metadata
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import file_head, folder_scan, status_at

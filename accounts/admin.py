@@ -28,9 +28,13 @@ from common.admin import FleetAdmin, ListedLookups, NamesChecked, ReadOnlyAdmin,
 
 WHO_MAY_WHAT = ("is_staff", "is_superuser", "groups", "user_permissions")
 WAYS_IN = ("username", "email", "password")
-"""Setting one of these of another user lets one sign in as them: the mail for a new password goes to the address."""
+"""A staff member who can change one of these can sign in as that user.
 
-# Addresses live on the user, sessions are each user's own business; a second factor has a page without its secrets.
+The mail for a new password goes to the address.
+"""
+
+# Addresses are columns of the user, and users manage their own sessions; a second factor has a page without its
+# secrets.
 for _model in (EmailAddress, Authenticator, UserSession, Group):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
@@ -57,7 +61,7 @@ class UserAdmin(ListedLookups, NamesChecked, DjangoUserAdmin):  # type: ignore[t
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Only superusers say who may what and how somebody signs in; everybody else would reach more than they may.
+        """Only superusers change permissions and sign-in data; other staff could otherwise raise their own rights.
 
         A customer's password opens that customer's data, so this holds for customers as for staff.
         """
@@ -67,13 +71,16 @@ class UserAdmin(ListedLookups, NamesChecked, DjangoUserAdmin):  # type: ignore[t
         return [*fields, *WHO_MAY_WHAT, *(WAYS_IN if obj else ())]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002  # Django's signature
-        """The page of a new password; everybody else has the portal send the mail for one."""
+        """The page that sets a new password, for superusers.
+
+        Other staff have the portal send the user a mail instead.
+        """
         if not request.user.is_superuser:
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only users whose rights are among one's own are changed: deactivating a colleague takes theirs away."""
+        """Staff change only users whose rights they all have themselves: deactivating a colleague removes rights."""
         return super().has_change_permission(request, obj) and _within_reach(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -83,7 +90,7 @@ class UserAdmin(ListedLookups, NamesChecked, DjangoUserAdmin):  # type: ignore[t
 
 @admin.register(Group)
 class GroupAdmin(ListedLookups, NamesChecked, DjangoGroupAdmin):
-    """Groups of staff. Only superusers write them: a permission that a group has, each of its members has."""
+    """Groups of staff. Only superusers write them: every member has each permission of the group."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only superusers."""
@@ -100,7 +107,10 @@ class GroupAdmin(ListedLookups, NamesChecked, DjangoGroupAdmin):
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(ReadOnlyAdmin):
-    """Who has a second factor; it is taken away here from somebody who lost phone and codes and proved who they are."""
+    """Users with a second factor.
+
+    Staff turn it off for a user who lost phone and codes and has proved their identity.
+    """
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_select_related = ["user"]
@@ -120,13 +130,13 @@ class SecondFactorAdmin(ReadOnlyAdmin):
         )
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
-        """Whoever may delete these rows may turn a second factor off."""
+        """The permission to delete these rows includes turning a second factor off."""
         return request.user.has_perm("mfa.delete_authenticator")
 
 
 @admin.register(Customer)
 class CustomerAdmin(FleetAdmin):
-    """Tenants. One is made with its key by the service, and never deleted here: its orders and its key hang on it."""
+    """Tenants. The service creates each one with its key; none is deleted here, because orders and key depend on it."""
 
     list_display = ["name", "owner", "created_at"]
     list_select_related = ["owner"]
@@ -136,7 +146,7 @@ class CustomerAdmin(FleetAdmin):
     ordering = ["-created_at"]
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
-        """Make the tenant, or rename it and give it another owner."""
+        """Create the tenant, or change its name and owner."""
         actor: Any = request.user
         if change:
             customer_update(customer=obj, name=obj.name, owner=obj.owner, actor=actor)
@@ -144,17 +154,17 @@ class CustomerAdmin(FleetAdmin):
             obj.pk = customer_create(name=obj.name, owner=obj.owner, actor=actor).pk
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
-        """Only superusers name another owner, who then has every right on every order."""
+        """Only superusers change the owner, because an owner has every right on every order."""
         return ["owner"] if obj and not request.user.is_superuser else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Nobody deletes a tenant by hand."""
+        """Tenants are never deleted by hand."""
         return False
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    """API tokens: what they may and when they were used. The tokens themselves are nowhere."""
+    """API tokens: their scopes and when they were last used. The secret is stored nowhere."""
 
     list_display = ["name", "user", "hint", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"]
     list_select_related = ["user"]
@@ -172,13 +182,13 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         )
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change tokens may revoke them."""
+        """The permission to change tokens includes revoking them."""
         return request.user.has_perm("accounts.change_apitoken")
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    """Who did what."""
+    """The audit trail, read only."""
 
     list_display = ["at", "actor", "action", "order_id", "object_id"]
     list_select_related = ["actor"]

@@ -1,4 +1,4 @@
-"""The staff's pages behind the one sign-in that everybody uses, so that no second factor can be gone around."""
+"""The admin site. It has no sign-in of its own, so that nobody bypasses the second factor."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from django.utils.http import urlencode
 
 
 class StaffSite(AdminSite):
-    """Django's admin without a way to sign in or to change a password of its own."""
+    """Django's admin without its own pages for sign-in and password change."""
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002  # Django's signature
-        """Lead to the sign-in and back; who is signed in but no staff is refused, since another try would not help.
+        """Redirect to the sign-in and back; refuse a signed-in user without staff rights.
 
-        Never Django's own form, not even for who is signed in: it knows no second factor.
+        Another sign-in would not help. Django's own form is never used: it knows no second factor.
         """
         index = reverse("admin:index", current_app=self.name)
         if self.has_permission(request):
@@ -32,5 +32,5 @@ class StaffSite(AdminSite):
         return redirect(f"{resolve_url('account_login')}?{urlencode({REDIRECT_FIELD_NAME: back})}")
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:  # noqa: ARG002  # Django's signature
-        """Lead to the page that tells the owner by mail."""
+        """Redirect to the page that notifies the owner by mail."""
         return redirect("account_change_password")  # type: ignore[return-value]  # the stubs know only Django's own page

@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect what needs every model."""
+        """Connect the signal receivers, which need every model."""
         from accounts.receivers import receivers_connect
 
         receivers_connect()

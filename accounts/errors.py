@@ -27,7 +27,7 @@ class TokenNotFound(ApplicationError):
 
 
 class RightsExceeded(ApplicationError):
-    """Somebody would give, take or reach a right that they do not have themselves."""
+    """The caller would grant, withdraw or use a right that they do not have themselves."""
 
     code, status, title = "rights_exceeded", 403, _("Beyond your own rights")
     message = _(

@@ -1,4 +1,4 @@
-"""How somebody wants to read pages: which languages and time zones there are, and what a user chose."""
+"""Preferences of page readers: the available languages and time zones, and the user's choice."""
 
 from __future__ import annotations
 

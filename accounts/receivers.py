@@ -37,7 +37,7 @@ def receivers_connect() -> None:
 
 def _recorder(action: str) -> Any:
     def record(*, user: User, authenticator: Authenticator | None = None, **_rest: object) -> None:
-        # Recovery codes come and go with the authenticator app; what is told apart is whether somebody made new ones.
+        # Recovery codes come and go with the authenticator app; only their renewal is an event of its own.
         if authenticator is None or authenticator.type == Authenticator.Type.TOTP or action == "recovery_codes.make":
             audit_record(actor=user, action=action, object_id=user.id)
 
@@ -45,7 +45,7 @@ def _recorder(action: str) -> Any:
 
 
 def _admin_record(*, instance: LogEntry, created: bool, **_rest: object) -> None:
-    # Django's own history can be deleted by who may delete its rows; the audit trail is only ever added to.
+    # Rows of Django's own history can be deleted; the audit trail is append-only.
     if not created:
         return
     object_id = None

@@ -1,4 +1,4 @@
-"""What an API token may be narrowed to: the same words as the rights on an order."""
+"""Scopes of API tokens, named like the rights on an order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """One thing a token may do, if its user may."""
+    """One action that a token allows, if its user has the right."""
 
     VIEW = "view"
     CREATE = "create"

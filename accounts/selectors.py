@@ -22,9 +22,9 @@ def user_by_name(username: str) -> User:
 
 
 def user_by_login(login: str) -> User | None:
-    """The user who signs in with this: an e-mail address goes before a user name, upper and lower case are one.
+    """The user who signs in with this: an e-mail address goes before a user name, and case is ignored.
 
-    Both are always looked up: the time that it takes does not tell which of them exists.
+    Both are always looked up, so that the time does not reveal which of them exists.
     """
     if not login:
         return None
@@ -62,13 +62,13 @@ def token_of(user: User, token_id: UUID) -> ApiToken:
 
 
 def sessions_of(user: User) -> list[UserSession]:
-    """Where a user is signed in, the last seen first. Sessions that are over are forgotten on the way."""
+    """The sessions of a user, last seen first. Deletes expired ones on the way."""
     sessions: list[UserSession] = UserSession.objects.purge_and_list(user)
     return sorted(sessions, key=lambda session: session.last_seen_at, reverse=True)
 
 
 def audit_of_order(*, order_id: UUID, actions: Collection[str], before: int | None, count: int) -> list[AuditEvent]:
-    """What was done on an order, the newest first: events of these actions, older than the one with the id `before`."""
+    """Audit events of an order with these actions, newest first, older than the event with the id `before`."""
     rows = AuditEvent.objects.filter(order_id=order_id, action__in=actions).select_related("actor")
     if before is not None:
         rows = rows.filter(id__lt=before)

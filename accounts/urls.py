@@ -1,7 +1,7 @@
-"""Addresses of signing in and of one's own account.
+"""URLs of sign-in and of the user's own account.
 
-Written out one by one: what allauth has besides (registering, e-mail addresses, codes by mail) is not offered. The
-names are those by which allauth's views find each other.
+They are listed one by one, because allauth's other pages (registration, e-mail addresses, codes by mail) are not
+offered. allauth's views find each other by these names.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _password = [
     ),
 ]
 
-# What shows a secret is never stored, not even by the browser.
+# Pages that show a secret are never cached, not even by the browser.
 _second_factor = [
     path("accounts/2fa/", second_factor.index, name="mfa_index"),
     path("accounts/2fa/authenticate/", sign_in.AuthenticateView.as_view(), name="mfa_authenticate"),

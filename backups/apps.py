@@ -14,7 +14,7 @@ class BackupsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register kinds, let orders ask before they go, tune each worker when it is forked, before it has threads."""
+        """Register kinds and the guard of order deletion; tune each worker when it is forked, before it has threads."""
         # Models exist only now.
         from django_q.signals import post_spawn
 

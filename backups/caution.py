@@ -1,4 +1,4 @@
-"""The reason against relying on a backup, as a sentence in the reader's language."""
+"""Warnings about backups that cannot be relied on, as sentences in the reader's language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common.sizes import number_text, size_text
 
 
 def backup_caution(backup: Backup) -> str:
-    """A warning about a backup, and what to do instead; empty for a good one."""
+    """A warning about a backup with the advice for it; empty for a good one."""
     if backup.degraded:
         return _(
             "The stored bytes of this backup are damaged, so it cannot be restored as a whole. Your server was not "

@@ -51,7 +51,7 @@ class BackupLocked(ApplicationError):
 
 
 class BackupCollapsed(ApplicationError):
-    """The backup is of a server that had lost most of its files, and nobody said that this is wanted."""
+    """The backup is of a server that had lost most of its files, and the request does not accept that."""
 
     code, status, title = "backup_collapsed", 409, _("Backup of a collapsed server")
     message = _(
@@ -96,7 +96,7 @@ class SidecarUnavailableError(SidecarError, code=ErrorCode.SIDECAR_UNAVAILABLE):
 
 
 class SidecarRefused(SidecarError, code=ErrorCode.SIDECAR_REFUSED):
-    """The sidecar refused what it was asked."""
+    """The sidecar refused the call."""
 
     title = _("Refused by the server")
     message = _(
@@ -141,7 +141,7 @@ class NotEnoughSpaceError(SidecarError, code=ErrorCode.NOT_ENOUGH_SPACE):
 
 
 class ArchiveRefusedError(SidecarError, code=ErrorCode.ARCHIVE_REFUSED):
-    """The archive holds what must not be restored."""
+    """The archive holds entries that must not be restored."""
 
     title = _("Backup refused")
     message = _(

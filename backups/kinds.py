@@ -1,4 +1,4 @@
-"""The kinds of operations on backups: what they run, whose right they take, their words."""
+"""The kinds of operations on backups: their work, the right they need, their texts."""
 
 from __future__ import annotations
 
@@ -90,4 +90,4 @@ REPROVISION = OperationKind(
 
 KINDS = (CREATE, RESTORE, UNDO, DELETE, REPROVISION)
 EXCHANGES = (RESTORE.name, UNDO.name)
-"""Names of the kinds that exchange live files: whether they did, only the sidecar's journal knows."""
+"""Names of the kinds that exchange live files. Only the sidecar's journal tells whether they did."""

@@ -1,4 +1,4 @@
-"""Backups and what they take in storage, in numbers counted in the database."""
+"""Metrics of backups and stored bytes, counted in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what with a backup right now: asked by the services before they write, and by the pages to say why not."""
+"""The rules for actions on backups. Services ask them before they write; pages ask them for the reason of a refusal."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from provisions.selectors import provisions_of, sidecar_among
 
 
 class Rules:
-    """The rules of one order for one caller; each `…_require` raises the first reason against.
+    """The rules of one order for one caller; each `…_require` raises the first reason against the action.
 
-    What they look at is read when it is first needed, and once: a service makes its own under the order's lock, a page
-    one for everything it shows. `seen`: operations of the order that were read just now; the active one is not read
-    again when it is among them.
+    Rows are read on first need, and once: a service creates an instance under the order's lock, a page one for
+    everything it shows. `seen`: operations of the order that were read just now; the active one is not read again when
+    it is among them.
     """
 
     def __init__(self, *, user: User, order: Order, seen: Iterable[Operation] = ()) -> None:
@@ -53,11 +53,11 @@ class Rules:
 
     @cached_property
     def provisions(self) -> list[Provision]:
-        """What runs for the order, the primary one first."""
+        """The provisions of the order, the primary one first."""
         return provisions_of(self._order)
 
     def undoable(self, provision: Provision) -> Undoable | None:
-        """The restore of a server that can be taken back."""
+        """The restore of a server that can be undone."""
         if provision.id not in self._undoable:
             self._undoable[provision.id] = restore_undoable(provision)
         return self._undoable[provision.id]
@@ -69,7 +69,7 @@ class Rules:
         return self._counted[provision.id]
 
     def create_require(self, provision: Provision) -> None:
-        """Raise what speaks against a new backup of a server.
+        """Raise the first reason against a new backup of a server.
 
         In this order: PermissionDenied, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar,
         OperationInProgress, LimitReached.
@@ -80,16 +80,16 @@ class Rules:
             raise LimitReached(limit=self._order.plan.backup_limit)
 
     def restore_require(self, backup: Backup, provision: Provision) -> None:
-        """Raise what a create would but for the limit, and StatusConflict unless the backup is ready."""
+        """Raise the errors of a create except the limit, and StatusConflict unless the backup is ready."""
         self._right_require(OrderRight.RESTORE)
         self._new_work_require(provision)
         if backup.status != BackupStatus.READY:
             raise StatusConflict(status=backup.get_status_display())
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
-        """Return the safety backup that takes the last restore of a backup back.
+        """Return the safety backup that undoes the last restore of a backup.
 
-        Raises what `restore_require` does, and NothingToUndo.
+        Raises as `restore_require`, and NothingToUndo.
         """
         self.restore_require(backup, provision)
         undoable = self.undoable(provision)
@@ -98,18 +98,18 @@ class Rules:
         return undoable.source
 
     def preview_require(self) -> bool:
-        """Raise PermissionDenied when the caller may not restore. Return whether files may be named to them too."""
+        """Raise PermissionDenied when the caller may not restore. Return whether the preview may name files."""
         self._right_require(OrderRight.RESTORE)
         return self.may_read
 
     @property
     def may_read(self) -> bool:
-        """Whether the caller may see what is in the data, the names of its files among it."""
+        """Whether the caller may see the data, including the names of its files."""
         return OrderRight.DOWNLOAD in self.rights
 
     def update_require(self) -> None:
         """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
-        # Whoever may delete a backup decides what it is called and whether it stays; making new ones gives no say.
+        # The right to delete a backup includes its name and its lock; the right to create backups does not.
         self._right_require(OrderRight.DELETE)
         order_change_require(self._user, self._order)
 
@@ -148,14 +148,14 @@ class Rules:
 
 
 def order_allows_backups(order: Order) -> None:
-    """Raise OrderSuspended or PlanHasNoBackups when nothing new may be made for this order, whoever asks."""
+    """Raise OrderSuspended or PlanHasNoBackups when this order takes no new work from any caller."""
     order_not_suspended(order)
     if not order.plan.has_backups:
         raise PlanHasNoBackups
 
 
 def refusal(check: Callable[[], object]) -> ApplicationError | None:
-    """What a check raises, or None when it lets pass."""
+    """The error that a check raises, or None when it passes."""
     try:
         check()
     except ApplicationError as error:

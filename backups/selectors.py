@@ -21,7 +21,7 @@ from provisions.selectors import provision_get
 from vault.models import Asset
 
 LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
-"""What a customer sees of their backups: not what was deleted, nor a safety backup before it is whole."""
+"""The backups that a customer sees: no deleted ones, and safety backups only once they are complete."""
 
 RESTORABLE = Q(
     deleted_at__isnull=True,
@@ -29,12 +29,14 @@ RESTORABLE = Q(
     is_safety=False,
     provision__is_primary=True,
 )
-"""A backup of the server an order has now, which somebody asked for: not of a state that was about to be replaced."""
+"""A backup of the order's present server that a user requested, not a safety backup."""
 WHOLE = Q(degraded=False, collapsed=False)
-"""A backup that nothing is known against: it is not damaged, and its server had not lost its files."""
+"""A backup without a known fault: it is not damaged, and its server had not lost its files."""
 GOOD = RESTORABLE & WHOLE
-"""A good backup: its server can be brought back from it. Only good ones make an order protected, and whatever deletes
-backups by age or number keeps the newest of them."""
+"""A good backup, from which its server can be restored.
+
+Only good ones make an order protected, and any deletion by age or number keeps the newest of them.
+"""
 
 HISTORY_LENGTH = 500
 OPERATIONS_SHOWN = 50
@@ -56,7 +58,7 @@ def backup_get(*, user: User, order_id: UUID, provision_id: UUID, backup_id: UUI
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """A restore that can be taken back: of which backup, by which safety backup, and when it ended."""
+    """A restore that can be undone: its backup, its safety backup, and its end."""
 
     backup_id: UUID
     source: Backup
@@ -126,7 +128,7 @@ def order_backup_get(*, order: Order, backup_id: UUID) -> Backup:
 
 
 def operations_of(backup: Backup) -> list[tuple[Operation, str]]:
-    """What was done with a backup, the newest first, with who asked for it, and what the backup was to it."""
+    """The operations on a backup, newest first, each with its requester and the role of the backup."""
     rows = OperationBackup.objects.filter(backup=backup).select_related("operation__requested_by")
     newest = rows.order_by("-operation__created_at", "-operation_id")[:OPERATIONS_SHOWN]
     return [(row.operation, row.role) for row in newest]
@@ -178,7 +180,7 @@ def orders_protection(orders: Collection[Order]) -> dict[UUID, Protection]:
 
 
 def backup_names(ids: Collection[UUID]) -> dict[UUID | None, str]:
-    """The names of backups by their ids, and by those of operations on them; of what is gone there is none."""
+    """The names of backups by their ids, and by the ids of operations on them; deleted backups are missing."""
     names: dict[UUID | None, str] = dict(Backup.objects.filter(id__in=ids).values_list("id", "name"))
     about = Operation.objects.filter(id__in=ids, roles__role=OperationRole.SUBJECT)
     names.update(about.values_list("id", "roles__backup__name"))

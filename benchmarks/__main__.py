@@ -28,7 +28,7 @@ SHORT: dict[str, Any] = WHOLE | {"runs": 1, "megabytes": 533, "media": ["tmpfs"]
 
 
 def main() -> None:
-    """Run what was named, or all."""
+    """Run the named benchmarks, or all."""
     options = _options()
     changed = {name: value for name, value in vars(options).items() if name in WHOLE and value != WHOLE[name]}
     for name in options.names or BENCHMARKS:

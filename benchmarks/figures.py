@@ -1,4 +1,4 @@
-"""What is measured on which medium, run by run."""
+"""Measurements by medium, run by run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MB = 1_000_000
 
 @dataclass
 class Figures:
-    """What was measured: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool.
+    """The measurements: every run by tool and metric, in seconds or its own unit, and the peak of memory by tool.
 
     The median so far, and the peak, are in the report at any moment.
     """

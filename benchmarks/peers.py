@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a run took: wall and processor seconds, and the memory of its largest process."""
+    """The cost of a run: wall and processor seconds, and the memory of its largest process."""
 
     seconds: float
     cpu_seconds: float
@@ -105,9 +105,9 @@ def _pipeline(
 def _watched_end(
     process: subprocess.Popen[bytes], accepted: Sequence[int] = (0,)
 ) -> tuple[resource.struct_rusage, float]:
-    """Wait for its end; return what it used, and its peak of memory in MiB.
+    """Wait for its end; return its resource usage and its peak of memory in MiB.
 
-    The peak in its rusage would be ours: it is inherited from whoever forked.
+    The peak in its rusage would be ours: a child inherits it at the fork.
     """
     memory = 0.0
     descriptor = os.pidfd_open(process.pid)

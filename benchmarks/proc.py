@@ -1,4 +1,4 @@
-"""What /proc says of a process."""
+"""Figures of a process from /proc."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def cpu_seconds(pid: int) -> float:
 def memory_touch(size: int) -> None:
     """Use so many bytes of memory, and free them again.
 
-    Where the host of a virtual machine takes back what is free, whoever touches a page first waits for it, several
-    times as long as for the writing itself. What was touched right before is there.
+    The host of a virtual machine may take back free memory; the first touch of a page then waits for it, several times
+    as long as the write itself. Memory that was touched right before is available at once.
     """
     with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as room:
         room.madvise(_MADV_POPULATE_WRITE)

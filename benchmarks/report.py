@@ -1,4 +1,4 @@
-"""What a benchmark found: rows, ratios, the table for people and the JSON for programs."""
+"""The report of a benchmark: rows, ratios, the table for people and the JSON for programs."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ class Report:
             "missing": self.missing,
             "versions": self.versions,
         }
-        # Whoever looks meanwhile sees one state or the next.
+        # A concurrent reader sees the old file or the new one.
         written = path.with_suffix(".new")
         written.write_text(json.dumps(found, indent=2) + "\n")
         written.replace(path)
 
 
 def machine() -> str:
-    """What the figures were measured on."""
+    """The processor, system and Python version of the measurement."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     model = models[0].partition(":")[2].strip() if models else platform.machine()
     return f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}, Python {platform.python_version()}"

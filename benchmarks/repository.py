@@ -38,7 +38,7 @@ JOURNAL_MODES = "delete", "wal"
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 SUFFIX = {"tmpfs": "", "disk": "_disk"}
 SHARE_BASE, DAY_SHARE, DELTA_SHARE = 0.1, 0.1, 0.4
-"""What a run writes, as a share of the world's size: any, one after a day, and a restore onto a live tree."""
+"""The bytes that a run writes, as a share of the world's size: any run, one after a day, a restore onto a live tree."""
 TOUCHED_TIMES = 3
 """Memory is not handed out in the order in which it was freed."""
 RESIDENT = "_resident"
@@ -68,8 +68,8 @@ class Bench:
     def done_with(self, tree: Path) -> None:
         """Put a tree out of the way; on disk it is deleted with all the rest, at the end.
 
-        For minutes ext4 does not give out the inodes of what was deleted, and searches past them for every new file:
-        what one tool restored and another deleted would be half of what the next is measured by.
+        For minutes ext4 does not reuse the inodes of deleted files, and searches past them for every new file: a tree
+        that one tool restored and another deleted would be half of the next tool's time.
         """
         if self.medium == "disk":
             (self.root / "done").mkdir(exist_ok=True)
@@ -78,13 +78,13 @@ class Bench:
             shutil.rmtree(tree)
 
     def calm(self, share: float = 1.0) -> None:
-        """What was written before is on the disk, and memory for that share of the world is there for whoever comes."""
+        """Sync earlier writes to the disk, and make memory for that share of the world available to the next run."""
         if self.medium == "disk":
             os.sync()
         memory_touch(int(self.megabytes * MB * (share + SHARE_BASE)) * TOUCHED_TIMES)
 
     def note(self, tool: Tool, metric: str, cost: Cost) -> None:
-        """Note what a run took."""
+        """Record the cost of a run."""
         self.figures.note(tool.name, metric, cost.seconds)
         self.figures.note(tool.name, f"{metric}_cpu", cost.cpu_seconds)
         self.figures.peak(tool.name, cost.peak_rss_mib)
@@ -242,7 +242,7 @@ def _round_small(bench: Bench) -> None:
 
 
 def _round_database(bench: Bench, megabytes: int) -> None:
-    """Full snapshots of a database that another process writes to, and whether what is restored is whole."""
+    """Full snapshots of a database that another process writes to, and whether the restored database is whole."""
     source, target = bench.root / "database", bench.root / "restored"
     source.mkdir()
     shutil.copy(bench.root / "origin" / DATABASE, source / "database.db")

@@ -29,7 +29,7 @@ TENANT, REPOSITORY = UUID(int=1), UUID(int=2)
 KEY = DataKey(bytes(range(32)))
 SECOND_NS = 1_000_000_000
 JOURNAL = b"-journal"
-"""What a database's writer takes away while it is read; nothing else may be left out."""
+"""Files that a database's writer deletes while the folder is read; nothing else may be left out."""
 
 
 def create(place: str) -> None:
@@ -46,7 +46,7 @@ def snapshot(place: str, cache: str, source: str) -> None:
     from trees.trust import WRITTEN_BACK_NS
 
     class AtRest(LocalTree):
-        """Files that nobody wrote to in the last minute: between two of these snapshots lies a day."""
+        """Files count as unwritten in the last minute, since a day lies between two of these snapshots."""
 
         def begin(self, parent: bytes | None) -> int:
             return super().begin(parent) + WRITTEN_BACK_NS + SECOND_NS

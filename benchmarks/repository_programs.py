@@ -44,7 +44,7 @@ class Program:
     restores_live: Mapping[str, str] = field(default_factory=dict)
     """By the metric's name; none for a program that restores into empty folders only."""
     leaves_extra: bool = False
-    """Onto a live tree it leaves what the snapshot does not have."""
+    """On a live tree it leaves files that the snapshot does not have."""
     keeps_exactly: bool = True
     """It brings links and times back as they were."""
     accepted: Sequence[int] = (0,)
@@ -52,11 +52,11 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def path(self) -> str | None:
-        """Where it is: what the environment says under its name (`RESTIC=/opt/restic`), else what PATH finds."""
+        """The path of the executable: from the environment under its name (`RESTIC=/opt/restic`), else from PATH."""
         return shutil.which(os.environ.get(self.executable.upper(), self.executable))
 
     def version(self) -> str:
-        """What it says it is."""
+        """Its name and version, as it reports them."""
         return _said(str(self.path()), "--version") or _said(str(self.path()), "version")
 
 
@@ -145,12 +145,12 @@ class Tool:
         return replace(cost, seconds=cost.seconds + time.perf_counter() - began)
 
     def resident_seconds(self) -> float | None:
-        """What the last run took without the start of the process, if the program says so."""
+        """The seconds of the last run without the start of the process, if the program reports them."""
         said = self._place / "cache" / "seconds"
         return float(said.read_text()) if said.exists() else None
 
     def stored_bytes(self) -> int:
-        """What its repository takes."""
+        """The bytes of its repository."""
         return sum(path.stat().st_size for path in self.repository.rglob("*") if path.is_file())
 
     def delete(self) -> None:
@@ -179,7 +179,7 @@ def programs_installed() -> tuple[list[Program], list[str]]:
 
 
 def _as_installed(program: Program) -> Program:
-    """Without what the version here cannot do: before 0.17 restic stops at a link that a live tree already has."""
+    """Without features that the installed version lacks: restic before 0.17 stops at a link that a tree already has."""
     if program.name == "restic" and "--overwrite" not in _said(str(program.path()), "restore", "--help"):
         return replace(program, restores_live={})
     return program

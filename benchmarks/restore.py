@@ -62,7 +62,7 @@ def _tar(archive: Path, root: Path) -> float:
 
 
 def _restore(archive: Path, root: Path) -> float:
-    """Restore, into a root that is made for it and goes away again if it is not there; see that all of it is right."""
+    """Restore into a root, a temporary one if it does not exist, and check the result."""
     made = not root.exists()
     root.mkdir(exist_ok=True)
     began = time.perf_counter()

@@ -1,7 +1,7 @@
 """A big host's portal: 100,000 orders and 1,000,000 backups in a real PostgreSQL, pages and API fetched over HTTP.
 
-Server, database and client share the machine. The database is a new one with PostgreSQL's own settings, but for fsync:
-what is measured reads.
+Server, database and client share the machine. The database is a new one with PostgreSQL's own settings, except fsync,
+since the measurement only reads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.services.require import ProgramMissing
 ORDERS = 100_000
 ORDERS_LEAST = 400
 SAMPLE = 400
-"""Places that are looked at, each once."""
+"""The number of places that are opened, each once."""
 START_SECONDS = 60
 PERSONS = {"one": f"{US} 1 order", "many": f"{US} 200 orders", "staff": f"{US} staff"}
 

@@ -1,4 +1,4 @@
-"""A browser of one connection: it fetches pages, signs in by the form, and finds what a page links."""
+"""A browser of one connection: it fetches pages, signs in by the form, and finds the links of a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CSS_LINK = re.compile(rb"url\(\s*[\"']?([^\"')]+)")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, as it was sent, and the seconds from the request to the last byte."""
+    """The response as it was sent, and the seconds from the request to the last byte."""
 
     path: str
     status: int
@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def server_seconds(self) -> float:
-        """What of them the portal's application took."""
+        """The part of the seconds that the portal's application took."""
         return seconds_told(self.headers[TIMING])
 
     @property
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass
 class Html(HTMLParser):
-    """What the benchmark looks for in a page: where links lead, what it loads, what it polls, its CSRF token."""
+    """The parts of a page that the benchmark needs: links, loaded files, polled addresses, the CSRF token."""
 
     links: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Html(HTMLParser):
         super().__init__()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what of it matters."""
+        """Record the parts of a tag that matter."""
         values = {name: value or "" for name, value in attrs}
         match tag:
             case "a":
@@ -99,7 +99,7 @@ class Browser:
         return _cookies(answer)[SESSION]
 
     def loaded(self, page: Answer) -> Iterator[Answer]:
-        """Everything a page loads, and what its style sheets load, once each."""
+        """Every file that a page or its style sheets load, once each."""
         waiting, seen = [urljoin(page.path, name) for name in page.html.loads if name], set[str]()
         while waiting:
             path = waiting.pop().partition("#")[0]

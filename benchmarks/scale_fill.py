@@ -1,4 +1,4 @@
-"""The rows of the big database, model by model, out of temporary tables that say what there is to be."""
+"""The rows of the big database, model by model, from temporary tables that plan them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def orders_fill() -> None:
 
 
 def storage_fill() -> None:
-    """What is in storage: an object for every backup, an asset for those that can be downloaded."""
+    """Stored objects and assets: an object for every backup, an asset for those that can be downloaded."""
     rows_multiply(
         StoredObject,
         rows=_BACKUPS,
@@ -83,7 +83,7 @@ def storage_fill() -> None:
 
 
 def backups_fill() -> None:
-    """Backups, the operation of each, and who did it."""
+    """Backups, the operation of each, and its audit event."""
     rows_multiply(
         Operation,
         rows=_BACKUPS,

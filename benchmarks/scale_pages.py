@@ -1,4 +1,4 @@
-"""What is fetched from the portal of a big host, how long each takes, and what a page weighs.
+"""Requests to the portal of a big host: their time, and the size of each page.
 
 A time is that of the whole request over loopback, from the first byte sent to the last one read, by one client on a
 connection that is kept; nothing is subtracted. `livez`, which looks at nothing, shows how much of it is not ours.
@@ -95,7 +95,7 @@ class Pages:
         return next(iter(answer.html.polls), None)
 
     def weigh(self, metric: str, request: Request) -> None:
-        """Note what a page weighs with all it loads: as it is, packed with gzip -6, and as it is sent to a browser."""
+        """Record the size of a page with all files that it loads: plain, with gzip -6, and as sent to a browser."""
         page = self._browser.get(request.path, session=request.session, headers={"Accept-Encoding": "identity"})
         parts = [page, *self._browser.loaded(page)]
         weights: dict[str, Mapping[str, int]] = {answer.path: self._weights(answer, request) for answer in parts}
@@ -129,7 +129,7 @@ class Pages:
 
 
 def version_forgotten(address: str) -> str:
-    """The address of a polled part for who has seen another version."""
+    """The address of a polled part for a client with another version."""
     parts = urlsplit(address)
     query = {**dict(parse_qsl(parts.query)), "version": "another"}
     return f"{parts.path}?{urlencode(query)}"

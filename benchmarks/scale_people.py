@@ -1,4 +1,4 @@
-"""Who signs in at the big database, and the places they look at."""
+"""Users of the big database, and the places that they open."""
 
 from __future__ import annotations
 

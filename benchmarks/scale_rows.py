@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, models
 
 FROZEN = "frozen_"
-"""What stands before a table's name in that of the temporary table with its template rows."""
+"""The prefix of the temporary table with the template rows of a table."""
 
 _RULES = """
     SELECT 'ALTER TABLE ' || conrelid::regclass || ' DROP CONSTRAINT ' || quote_ident(conname),
@@ -42,7 +42,7 @@ def rows_multiply(
 ) -> None:
     """Insert the template of a model once for each of `rows`.
 
-    rows: what stands in FROM. values: an SQL expression for each column that differs from the template, by the column's
+    rows: the FROM clause. values: an SQL expression for each column that differs from the template, by the column's
     name; a name that is no column is an error. on: which `template` goes with a row, where there are several.
     """
     fields = _options(kind).concrete_fields

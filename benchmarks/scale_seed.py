@@ -64,7 +64,7 @@ _BACKUPS = """
 
 
 def main() -> None:
-    """Migrate, fill, and print what there is."""
+    """Migrate, fill, and print the result."""
     options = json.load(sys.stdin)
     import django
 
@@ -88,7 +88,7 @@ def scale_seed(*, orders: int, sample: int) -> dict[str, Any]:
     with _timed(seconds, "seed"):
         _fill(orders)
     with _timed(seconds, "analyze"):
-        # What autovacuum would have done long ago.
+        # Autovacuum would have done this long ago.
         sql_run("VACUUM (ANALYZE)")
     with _timed(seconds, "sessions"):
         people, places = people_make(), places_find(sample)

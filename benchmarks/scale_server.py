@@ -1,7 +1,7 @@
 """The portal's web server with a clock in it: `python -m benchmarks.scale_server`.
 
 Each answer says how long the application took for it, from the request to the headers: by then Django has the
-whole page, packed. What is left of the time that a client sees is HTTP, the loopback and the client.
+whole page, packed. The rest of the time that a client sees is HTTP, the loopback and the client.
 """
 
 from __future__ import annotations

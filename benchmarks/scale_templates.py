@@ -1,4 +1,4 @@
-"""One row of every model, made by the tests' factories: what the big database is multiplied from."""
+"""One row of every model, made by the tests' factories, from which the big database is multiplied."""
 
 from __future__ import annotations
 
@@ -59,18 +59,20 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }
-"""What is special about a backup and about its operation. A template of a backup has its shape as name, that of its
-operation as worker."""
+"""The differences of a backup and its operation from the usual ones.
+
+A template of a backup has its shape as name, that of its operation as worker.
+"""
 
 
 def templates_make() -> None:
-    """Make and freeze the templates; what is not multiplied stays in its table."""
+    """Make and freeze the templates; rows that are not multiplied stay in their tables."""
     user = factories.UserFactory()
     customer = factories.CustomerFactory(owner=user)
     plans = {name: factories.PlanFactory(name=name, backup_limit=limit) for name, limit in PLANS.items()}
     orders = [factories.OrderFactory(customer=customer, plan=plan, name=name) for name, plan in plans.items()]
     target = factories.StorageTargetFactory(name="Local folder", sealed=True, is_default=True)
-    # Seen for as long as the benchmark runs: pages say it when nobody is there to do the work.
+    # A live supervisor for the whole benchmark, because pages warn when there is none.
     supervisor = factories.SupervisorFactory()
     Supervisor.objects.filter(id=supervisor.id).update(seen_at=timezone.now() + timedelta(days=1))
     backups = {shape: _backup(shape, customer=customer, target=target) for shape in SHAPES}

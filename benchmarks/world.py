@@ -12,7 +12,7 @@ GIB, MIB = 1 << 30, 1 << 20
 LARGE_FILE_BYTES = 2 * GIB
 BLOCK_BYTES, SECTOR_BYTES = 65_536, 4096
 DATA_BYTES = 4 * SECTOR_BYTES
-"""What of each block of the large tree is data; the rest is a hole."""
+"""The data of each block of the large tree; the rest is a hole."""
 POOL_BYTES = 16 * MIB
 LARGE_NAMES = ("region/r.{}.mca", "backups/{}.dat", "maps/{}.db", "plugins/{}.jar")
 SECTOR_NUMBER = struct.Struct(">Q")

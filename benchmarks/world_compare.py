@@ -1,4 +1,4 @@
-"""Whether one folder is another, byte for byte: what a restore brought is right before its time counts."""
+"""Byte-for-byte comparison of two folders: a restore must be right before its time counts."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def database_written(path: Path, mode: str) -> Iterator[None]:
 
 
 def database_check(path: Path) -> str:
-    """What `PRAGMA integrity_check` says first: `ok`, or what is wrong."""
+    """The first row of `PRAGMA integrity_check`: `ok`, or the damage."""
     try:
         with closing(sqlite3.connect(path)) as database:
             return str(database.execute("pragma integrity_check(1)").fetchone()[0])

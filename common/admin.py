@@ -1,4 +1,4 @@
-"""The bases of the staff's pages: rows that are only read, and rows whose deletion is a service."""
+"""Base classes of the admin: rows that are only read, and rows that a service deletes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 else:
     Base = admin.ModelAdmin
 
-# Rows go one by one, through the service that knows what belongs to them; the bulk action knows none.
+# Rows are deleted one by one, through the service that knows what belongs to them; the bulk action bypasses it.
 admin.site.disable_action("delete_selected")
 
-# Rows of the queue are pickles and dotted names: who can write one runs code. Operations are the truth about work.
+# Rows of the queue are pickles and dotted names: write access to them runs code. Staff see operations instead.
 for _model in (Failure, OrmQ, Schedule, Success):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
@@ -51,7 +51,7 @@ class ListedLookups(Base):
 
 
 class NamesChecked(Base):
-    """Whatever staff give a name to follows the rule of all names."""
+    """The admin validates names by the rule of `common.names`."""
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         """As Django's, with the rule."""
@@ -62,7 +62,7 @@ class NamesChecked(Base):
 
 
 class FleetAdmin(ListedLookups, NamesChecked):
-    """The base of all: made for very long lists."""
+    """The base of all admin pages: made for very long lists."""
 
     list_per_page = 50
     show_full_result_count = False
@@ -72,20 +72,20 @@ class ReadOnlyAdmin(FleetAdmin):
     """Rows that the product writes and staff only read."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Nobody adds one by hand."""
+        """Rows are never added by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Nobody changes one by hand."""
+        """Rows are never changed by hand."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Nobody deletes one by hand."""
+        """Rows are never deleted by hand."""
         return False
 
 
 class ServiceDeletes(FleetAdmin):
-    """Rows whose deletion is a service; what it refuses is shown as a message, and nothing was changed."""
+    """Rows that a service deletes. A refusal is shown as a message, and nothing is changed."""
 
     def delete_by_service(self, request: HttpRequest, obj: Any) -> None:
         """Delete the row. May raise ApplicationError."""
@@ -106,14 +106,14 @@ class ServiceDeletes(FleetAdmin):
             return HttpResponseRedirect("../change/")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:  # noqa: ARG002  # Django's signature
-        """What the page that asks shows: the row alone. What belongs to it, and who may, the service knows."""
+        """The confirmation page lists the row alone. The service decides about related rows and rights."""
         return [str(obj) for obj in objs], {}, set(), []
 
 
 def each_by_service(
     page: Base, request: HttpRequest, rows: Iterable[Model], *, service: Callable[[Any], object], done: str
 ) -> None:
-    """Call a service for each chosen row of a list; say for each what became of it: `done`, or why not."""
+    """Call a service for each selected row of a list; show for each `done`, or the reason of the refusal."""
     for row in rows:
         try:
             service(row)
@@ -125,7 +125,7 @@ def each_by_service(
 
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(ReadOnlyAdmin):
-    """What was made under which key."""
+    """Rows of idempotency keys, read only."""
 
     list_display = ["created_at", "path", "key", "object_id"]
     search_fields = ["key"]

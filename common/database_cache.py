@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, connections, router, transa
 class DatabaseCache(db.DatabaseCache):
     """Django's, which answers a failed write like a key that was there. This one raises the failure.
 
-    A full disk would otherwise tell whoever signs in that it was tried too often.
+    A full disk would otherwise look to a user like too many sign-in attempts.
     """
 
     def _base_set(self, mode: str, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT) -> bool:

@@ -15,9 +15,9 @@ RETRY_SECONDS: Final = 10
 """When an answer 503 asks its reader to come back."""
 
 _READ_ONLY: Final = "25006"
-"""PostgreSQL's word of a server that may only be read, such as a standby; its class is that of mistakes of ours."""
+"""PostgreSQL's code of a read-only server, such as a standby; its class is that of our own mistakes."""
 _SQLITE_MISTAKE: Final = "SQLITE_ERROR"
-"""SQLite's word of a statement that is wrong, such as one that names no table; its class is that of a full disk."""
+"""SQLite's code of a wrong statement, such as one that names no table; its class is that of a full disk."""
 _SQLITE_DISK: Final = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_SHMSIZE")
 """SQLite's words of a disk that is full or may only be read; longer ones begin with them."""
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -39,7 +39,7 @@ def dependency_error(failure: BaseException | None) -> ApplicationError | None:
 
 
 class DependencyFilter(logging.Filter):
-    """Shortens the log of what failed because a dependency is away: the cause in a line, without a traceback."""
+    """Shortens the log of failures whose cause is an absent dependency: one line, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten the record, and keep it."""

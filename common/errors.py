@@ -68,7 +68,7 @@ def error_detail(*, code: str, params: Params) -> str:
         message = next((text for name, text in error.instead.items() if name in params), error.message)
         sentence = str(message % _readable(params))
     except (KeyError, ValueError):
-        # Parameters that nobody knew, or that were stored by another version: the title is still true.
+        # Unknown parameters, or those of another version: the title is still true.
         sentence = str(error.bare or error.title)
     if not all(params.get(name) for name in CAUSE):
         return sentence
@@ -118,7 +118,7 @@ class ValidationError(ApplicationError):
 
 
 class NotFound(ApplicationError):
-    """There is nothing under this address, or it is somebody else's."""
+    """There is nothing under this address, or the caller may not see it."""
 
     code, status, title = "not_found", 404, _("Not found")
     message = _("There is nothing here, or you may not see it.")

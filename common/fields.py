@@ -23,7 +23,7 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # the s
         return f"column {self.model._meta.db_table}.{self.column}".encode()  # noqa: SLF001  # Django's public name for it
 
     def from_db_value(self, value: bytes | memoryview | None, *_: object) -> str | None:
-        """Decrypt what the database holds."""
+        """Decrypt the value from the database."""
         if value is None:
             return None
         try:
@@ -32,7 +32,7 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # the s
             raise KeyUnavailable from error
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002  # Django's signature
-        """Encrypt what goes to the database."""
+        """Encrypt the value for the database."""
         if isinstance(value, str):
             value = portal_keyring().wrap(value.encode(), context=self._context())
         return super().get_db_prep_value(value, connection, prepared)

@@ -52,7 +52,7 @@ def idempotency_find(key: IdempotencyKey | None) -> UUID | None:
 
 
 def idempotency_store(key: IdempotencyKey | None, *, object_id: UUID) -> None:
-    """Remember what the key made. Call it in the transaction that makes the object.
+    """Store the object that the key made. Call it in the transaction that makes the object.
 
     Raises IntegrityError when a twin was faster: the transaction must then be rolled back and the twin's object found.
     """
@@ -66,10 +66,10 @@ def idempotency_store(key: IdempotencyKey | None, *, object_id: UUID) -> None:
 
 
 def idempotent(key: IdempotencyKey | None, *, find: Callable[[UUID], T], make: Callable[[], T]) -> T:
-    """Return what an earlier request with this key made, as it is now, or else make it.
+    """Return the object that an earlier request with this key made, as it is now, or else make it.
 
-    `make` stores the key in the transaction in which it makes the object; when a twin was faster, whatever refused us
-    sends us back to `find`.
+    `make` stores the key in the transaction in which it makes the object; when a twin was faster, the refusal of the
+    database leads back to `find`.
     """
     if (object_id := idempotency_find(key)) is not None:
         return find(object_id)

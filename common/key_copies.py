@@ -77,7 +77,7 @@ class KeyCopy:
 
 
 def copy_load(content: bytes) -> KeyCopy:
-    """Read a copy. Raises ValueError for what is none, and for one of a later release."""
+    """Read a copy. Raises ValueError for other bytes, and for a copy of a later release."""
     try:
         copy = json.loads(content)
         if copy["version"] != VERSION:

@@ -1,7 +1,7 @@
 """Processes that do not outlive their parent, even when it is killed (Linux; elsewhere a leash holds nothing).
 
 As a program it starts another one on a leash: `python -m common.leash PARENT_PID PROGRAM ARGUMENT…`. The kernel keeps
-the leash over exec, so what is seen afterwards is the program itself.
+the leash over exec, so the process becomes the program itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _prctl(option: int, argument: int) -> None:
 
 
 def main() -> None:
-    """Wear the leash, then become the program."""
+    """Put this process on the leash, then exec the program."""
     leash_wear(signal.SIGTERM, parent=int(sys.argv[1]))
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  # there is nothing for a shell
 

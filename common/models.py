@@ -1,4 +1,4 @@
-"""Rows of the shared plumbing: what was answered to an idempotency key."""
+"""Rows of the shared modules: the objects made under idempotency keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a name may be: the one rule of API and pages."""
+"""Validation of names: the one rule of API and pages."""
 
 from __future__ import annotations
 
@@ -44,14 +44,17 @@ def name_validate(text: str) -> None:
 
 
 def name_isolated(text: str) -> str:
-    """A name for plain text: a mail, a title, an attribute. It turns nothing around it, and what is unseen shows."""
+    """A name for plain text: a mail, a title, an attribute.
+
+    It does not change the direction of the text around it, and its invisible characters are shown.
+    """
     shown = "".join(letter if letter_is_plain(letter) else "\ufffd" for letter in text)
     turns = any(unicodedata.bidirectional(letter) in _TURNING for letter in shown)
     return f"{_ISOLATE}{shown}{_POP}" if turns else shown
 
 
 def name_cut(name: str, *, bytes_max: int) -> str:
-    """As many whole characters of a name as fit into so many bytes of UTF-8, for who counts bytes."""
+    """As many whole characters of a name as fit into so many bytes of UTF-8."""
     encoded = name.encode()
     if len(encoded) <= bytes_max:
         return name

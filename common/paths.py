@@ -1,4 +1,4 @@
-"""Names of files are bytes; as text they are UTF-8, with `%XX` for what is not, and for what is not seen."""
+"""Names of files are bytes; as text they are UTF-8, with `%XX` for other bytes and for invisible characters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from common.names import letter_is_plain
 
 
 def path_text(path: bytes) -> str:
-    """A path as text: UTF-8, with `%XX` for a percent sign, for what is not UTF-8, and for what is no part of names.
+    """A path as text: UTF-8, with `%XX` for a percent sign, for other bytes, and for characters not allowed in names.
 
-    Control characters, and those that nobody sees or that turn text around, so that `exe.gnp` never reads as a picture.
+    These are control characters, and those that are invisible or change the direction of text, so that `exe.gnp` never
+    reads as a picture.
     """
     text = path.replace(b"%", b"%25").decode("utf-8", "surrogateescape")
     escaped = (f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char for char in text)
@@ -22,7 +23,7 @@ def _seen(char: str) -> str:
 
 
 def path_parsed(text: str) -> bytes:
-    """The path that `path_text` wrote so. Raises ValueError for what it never writes."""
+    """The path of a text of `path_text`. Raises ValueError for a text that it never writes."""
     path = unquote_to_bytes(text)
     if path_text(path) != text:
         raise ValueError(text)

@@ -8,7 +8,10 @@ from tempfile import NamedTemporaryFile
 
 
 def private_write(path: Path, text: str) -> None:
-    """Put `text` into `path`, mode 0600, by rename: nobody ever sees half of it. Its folder is made with mode 0700."""
+    """Put `text` into `path`, mode 0600, by rename, so that no reader sees half of it.
+
+    Its folder is created with mode 0700.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Temporary files are made with mode 0600.
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False) as file:
@@ -17,7 +20,7 @@ def private_write(path: Path, text: str) -> None:
 
 
 def private_keep(path: Path, make: Callable[[], str]) -> str:
-    """The text of `path`; made once, the first time it is asked for."""
+    """The text of `path`; generated at the first call."""
     if not path.exists():
         private_write(path, make())
     return path.read_text(encoding="utf-8").strip()

@@ -1,7 +1,7 @@
-"""The doorbell: django-q2 carries an id to a worker and nothing else.
+"""The task queue: django-q2 carries ids to a worker and nothing else.
 
-A bell may be lost, doubled or late; the row it names is the truth, and whoever answers claims the row first. Payloads
-of django-q2 are pickles signed with SECRET_KEY, so nothing but ids ever goes in.
+A task may be lost, duplicated or late. The row with its id is the truth, and a worker claims that row first. Payloads
+of django-q2 are pickles signed with SECRET_KEY, so only ids are enqueued.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def bell_ring(task: str, *ids: UUID) -> None:
-    """Ask a worker to run `task` (a dotted path) with these ids once the current transaction has committed.
+    """Enqueue `task` (a dotted path) with these ids once the current transaction has committed.
 
-    A queue that cannot be reached is no error here: the supervisor rings again for what nobody claimed.
+    An unreachable queue is no error here: the supervisor enqueues unclaimed rows again.
     """
 
     def ring() -> None:
@@ -30,7 +30,7 @@ def bell_ring(task: str, *ids: UUID) -> None:
 
 
 def bell_ring_now(task: str, *ids: UUID) -> None:
-    """Put the bell on the queue at once."""
+    """Enqueue a task at once."""
     named = [str(value) for value in ids]
     async_task(task, *named)
     if named:
@@ -38,5 +38,5 @@ def bell_ring_now(task: str, *ids: UUID) -> None:
 
 
 def bells_waiting() -> int:
-    """How many bells nobody has taken off the queue yet."""
+    """The number of tasks on the queue."""
     return int(get_broker().queue_size())

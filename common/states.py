@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 
 
 def compare_and_set(rows: QuerySet[Any], /, **values: Any) -> bool:
-    """Update the one row that `rows` still selects. Return whether it did: False means somebody was faster.
+    """Update the one row that `rows` still selects. Return whether it did: False means that another writer was faster.
 
     `rows` names the row by its key and by everything that must still hold (state, fence). More than one match is a
     mistake of the caller and raises RuntimeError.

@@ -1,1 +1,1 @@
-"""Wiring only: environment, settings, addresses, health. Knows every app, holds no rule."""
+"""Wiring only: environment, settings, URLs, health. Knows every app, holds no rule."""

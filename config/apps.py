@@ -1,4 +1,4 @@
-"""Connects what the layers below may not know of each other."""
+"""Connections between layers that may not import each other."""
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
@@ -19,6 +19,6 @@ class SavepointConfig(AppConfig):
 
 
 class StaffConfig(AdminConfig):
-    """Django's admin as the staff's pages."""
+    """Django's admin, with the portal's own admin site."""
 
     default_site = "accounts.admin_site.StaffSite"

@@ -1,4 +1,4 @@
-"""The table of chores: whatever is done now and then, and how often."""
+"""The table of chores, with their intervals."""
 
 from __future__ import annotations
 

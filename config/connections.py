@@ -16,7 +16,7 @@ End = tuple[str, str | int]
 
 
 def connection_abort(*, client: End, server: End) -> None:
-    """End a connection now: what is still buffered for its client is thrown away. No error when it is gone already.
+    """Abort a connection and discard the data still buffered for its client. No error when it is gone already.
 
     Without this a slow reader gets the buffers' rest long after the last byte was sent, and one that takes nothing
     keeps its connection.

@@ -36,7 +36,7 @@ KNOWN = frozenset(
         "SAVEPOINT_METRICS_TOKEN_FILE",
         "SAVEPOINT_METRICS_NETWORKS",
         "SAVEPOINT_STORAGE_ROOTS",
-        # Of the demo, the tests and the supervisor; not settings of the portal, but of its own name space.
+        # Variables of the demo, the tests and the supervisor. They are no settings of the portal, but share its prefix.
         "SAVEPOINT_DEMO_EXIT",
         "SAVEPOINT_TEST_REQUIRE",
         "SAVEPOINT_TEST_DATABASE",
@@ -53,7 +53,7 @@ class EnvironmentInvalid(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Environment:
-    """What the environment asks for, checked."""
+    """The checked environment."""
 
     home: Path
     host: str
@@ -123,7 +123,7 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> 
 
 
 def _url_default(host: str, port: int) -> str:
-    """The address on this machine: “everywhere” is no place to go to, and IPv6 stands in brackets."""
+    """The address on this machine: “everywhere” is no destination, and IPv6 stands in brackets."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # it is replaced, not bound
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
@@ -142,7 +142,7 @@ def _redis_url(environ: Mapping[str, str]) -> str | None:
         return None
     parts = urlsplit(value)
     if parts.scheme in ("redis", "rediss"):
-        # A Redis that says nothing must not hold a request for ever; longer than its own blocking read of a second.
+        # A silent Redis must not hold a request for ever; longer than its own blocking read of a second.
         return value if parts.query else f"{value}?socket_timeout=10&socket_connect_timeout=5"
     raise EnvironmentInvalid("QUEUE_URL must be 'orm' or begin with redis:// or rediss://.")
 
@@ -252,7 +252,7 @@ def _database(url: str, home: Path) -> dict[str, object]:
     name = unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgres", "postgresql") or not name:
         raise EnvironmentInvalid("DATABASE_URL must look like postgres://user:password@host:5432/name.")
-    # A database that says nothing must not outlast a lease; what the address says goes first.
+    # A silent database must not outlast a lease; parameters of the URL take precedence.
     options: dict[str, object] = {"connect_timeout": "10", "tcp_user_timeout": "15000", **dict(parse_qsl(parts.query))}
     return {
         "ENGINE": "django.db.backends.postgresql",

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 Scope = Mapping[str, Any]
 
 SINGLE: Final = frozenset({"host", "authorization", "content-type", "content-length"})
-"""Headers of one value: a second one would be read by somebody else than the first."""
+"""Headers with a single value: with two of them, each program on the way might read another one."""
 DROPPED: Final = frozenset({"proxy"})
 """CGI programs, and libraries that imitate them, take HTTP_PROXY for a setting of their own."""
 _BARE: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}

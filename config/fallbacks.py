@@ -1,4 +1,4 @@
-"""Answers to requests that no view answered: below the API problems, elsewhere pages that need no database."""
+"""Answers to requests that no view answered: problem documents below the API, elsewhere pages that need no database."""
 
 from __future__ import annotations
 

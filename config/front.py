@@ -1,7 +1,7 @@
-"""The front of the application: it takes what is slow to arrive or to be taken, so that threads only work.
+"""The front of the application: it handles slow uploads and slow readers, so that threads only do work.
 
 A request comes to a thread when its body is there, and leaves it when its answer is made. Each kind of work has threads
-of its own: when a storage or a sidecar is slow, pages go on, and health answers whatever happens to the others.
+of its own: when a storage or a sidecar is slow, pages go on, and health answers in any case.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ LANES: Final = (
     ("sidecar", 4, r".*/restore/preview/"),
     ("pages", 20, r".*"),
 )
-"""The first pattern that a path fits names the threads that answer it."""
+"""The first pattern that matches the path selects the thread pool."""
 CHECK_THREADS: Final = 2
 BODY_AT_ONCE_SECONDS: Final = 0.1
-"""A body that takes longer has to wait until somebody wants it."""
+"""A body that takes longer is read only when the application asks for it."""
 BODY_STALLED_SECONDS: Final = 30
 BODY_BYTES_A_SECOND: Final = 16 << 10
-"""A body that arrives more slowly than this is not waited for."""
+"""A body that arrives more slowly than this is refused."""
 BODIES_BYTES_MAX: Final = 128 << 20
 """The memory that all bodies take together while they arrive."""
 RETRY_SECONDS: Final = 10
 REFUSED_SECONDS: Final = 1
-"""A refused client has so long to read why before its connection ends."""
+"""How long a refused client has to read the answer before its connection ends."""
 
 logger = logging.getLogger(__name__)
 
 
 class BodyAwaited(BaseException):
-    """The application wants a body that has not arrived. No `except Exception` of it may take this for a failure."""
+    """The application needs a body that has not arrived. A BaseException, so that no `except Exception` catches it."""
 
 
 class BodyRefused(Exception):
@@ -66,7 +66,7 @@ class ClientGone(Exception):
 
 
 class _Awaited(RawIOBase):
-    """Stands for a body until somebody reads it."""
+    """Stands for a body until the application reads it."""
 
     def readable(self) -> bool:
         return True
@@ -123,9 +123,9 @@ class Front:
         return next(pool for pattern, pool in self._lanes if pattern.fullmatch(path))
 
     async def _answer(self, environ: Environ, receive: Receive, lane: Executor) -> Answer:
-        """Ask the application: with the body, where that is there at once; else without, until it wants it.
+        """Call the application: with the body if it arrives at once, else without it until it is needed.
 
-        So whoever is not let in needs no body for it, and a body that is not coming holds no thread.
+        So a refused client need not send its body, and a body that never arrives holds no thread.
         """
         length = _length(environ)
         if not length:
@@ -210,7 +210,7 @@ def _raise(status: HTTPStatus) -> Answer:
 
 
 async def _refuse(send: Send, status: HTTPStatus) -> None:
-    """Answer without the application. Whatever else arrives on the connection is not read."""
+    """Answer without the application. Further data on the connection is not read."""
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append((b"retry-after", str(RETRY_SECONDS).encode()))

@@ -1,4 +1,4 @@
-"""Whether the process lives, can serve pages, and whether all of the product works."""
+"""Health checks: the process is alive, pages can be served, all of the product works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from operations.models import Operation, OperationState
 from operations.selectors import workers_alive
 
 BACKLOG_OLD = timedelta(minutes=15)
-"""An operation that could be claimed and waited for so long says that nobody keeps up."""
+"""A claimable operation that waits longer than this shows a backlog."""
 
 
 @never_cache
@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's si
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001  # Django's signature
-    """All of it works: what readyz says, a live supervisor with living workers, and no backlog."""
+    """All of it works: the checks of readyz, a live supervisor with living workers, and no backlog."""
     return _answer(list(_not_ready()) or list(_not_healthy()))
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 URL_LIKE = "smtp://user:password@mail.example.com:587 or smtps://user:password@mail.example.com:465"
 FROM_LIKE = "backups@example.com or Example Backups <backups@example.com>"
 TIMEOUT_SECONDS = 10
-"""How long a mail waits for a mail server that says nothing."""
+"""How long a mail waits for a silent mail server."""
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _ADDRESS = re.compile(r"[^\s@<>\",;:]+@[^\s@<>\",;:]+")
@@ -22,7 +22,7 @@ class MailInvalid(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MailServer:
-    """Where mails are handed over, always encrypted: from the first byte, or by STARTTLS."""
+    """A mail server. The connection is always encrypted: from the first byte, or by STARTTLS."""
 
     host: str
     port: int

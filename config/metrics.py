@@ -1,4 +1,4 @@
-"""`/metrics`, for who has the token or asks from the right network. For everybody else there is no such page."""
+"""`/metrics`, for requests with the token or from a listed network. All others get a 404."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from operations import metrics as operations_metrics
 
 METHODS = ["GET", "HEAD"]
 FORWARDED = ("X-Forwarded-For", "X-Real-Ip")
-"""Headers in which proxies name who asked them."""
+"""Headers in which proxies name their client."""
 
 
 class PortalCollector(Collector):
-    """The product in numbers, counted when they are asked for: whichever process answers says the same."""
+    """The metrics of the product, counted at each scrape, so that every process gives the same answer."""
 
     def collect(self) -> Iterable[Metric]:
         """The families of one scrape. Raises DatabaseError."""
@@ -32,7 +32,7 @@ class PortalCollector(Collector):
         yield from backups_metrics.metric_families()
 
 
-# Nothing is changed here, and a refusal for lack of a CSRF token would say that there is something.
+# Nothing is changed here, and a refusal for lack of a CSRF token would reveal the page.
 @csrf_exempt
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -53,9 +53,9 @@ def _token_is_right(request: HttpRequest) -> bool:
 
 
 def _network_is_right(request: HttpRequest) -> bool:
-    """Whether everybody the request names as having passed it on is inside: no header makes anybody closer.
+    """Whether every address that the request names is inside: no header brings a client closer.
 
-    The connection alone would let in the whole world through a proxy on this machine, and a header alone whoever
+    The connection alone would admit the whole world through a proxy on this machine, and a header alone any client that
     writes one.
     """
     if "Forwarded" in request.headers:

@@ -1,4 +1,4 @@
-"""What holds for every request: it has an id, it is of a bounded size, and a refusal is a page."""
+"""Middleware of every request: an id, a bounded size, refusals as pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_UNDERSTOOD = "400.html"
 
 
 class RequestIdMiddleware:
-    """Gives each request an id of its own, and says it in the response. An id that a client sends is not used."""
+    """Gives each request an id of its own, and returns it in the response. An id from the client is ignored."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -36,7 +36,7 @@ class RequestIdMiddleware:
 
 
 class RetryMiddleware:
-    """Says in every answer 503 when to come back."""
+    """Adds `Retry-After` to every answer 503."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -50,7 +50,7 @@ class RetryMiddleware:
 
 
 class EmptyMiddleware:
-    """Takes the headers of a body off what has none: Django gives the length 0 to a 204 and a 304 (RFC 9110, 8.6)."""
+    """Removes the headers of a body from a 204 and a 304, to which Django gives the length 0 (RFC 9110, 8.6)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -81,7 +81,7 @@ class BodyMiddleware:
 
 
 class RefusalMiddleware:
-    """Answers what no view has answered with a page: an expected failure, and a method that a page does not have."""
+    """Answers with a page where no view has: an expected failure, or a method that the page does not have."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -90,12 +90,12 @@ class RefusalMiddleware:
         """Answer the request."""
         response = self._get_response(request)
         if isinstance(response, HttpResponseNotAllowed) and request.method == "GET" and not response.content:
-            # Who was asked to sign in by a button comes back to its address, and would see nothing.
+            # A user whose POST led to the sign-in returns to its address with a GET, which would show nothing.
             response.content = render_to_string(NOT_UNDERSTOOD)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """The page; None leaves what is not expected to Django, which logs it."""
+        """The page; None leaves an unexpected exception to Django, which logs it."""
         if not isinstance(exception, ApplicationError):
             return None
         context = {"error": exception, "home": "/", "request_id": request_id_of(request)}

@@ -112,12 +112,12 @@ CACHES = {
         else {
             "BACKEND": "common.database_cache.DatabaseCache",
             "LOCATION": "savepoint_cache",
-            # Culling would forget who was throttled.
+            # Culling would drop throttle counts.
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     ),
     "django_q": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "django_q"},
-    # What a process need not tell the others.
+    # A cache for data that processes need not share.
     "process": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "process",
@@ -131,8 +131,8 @@ Q_CLUSTER = {
     "name": "savepoint",
     **ENVIRONMENT.queue,
     "workers": SAVEPOINT_WORKERS,
-    # A bell is answered once; claims, leases and attempts live in our own rows. `retry` counts from the moment a bell
-    # is taken off the queue, so it must lie beyond the longest operation.
+    # A task is delivered once; claims, leases and attempts live in our own rows. `retry` counts from the moment a task
+    # is taken off the queue, so it must exceed the longest operation.
     "timeout": DAY,
     "retry": DAY + 600,
     "max_attempts": 1,
@@ -302,6 +302,6 @@ LOGGING = {
     "filters": {"dependencies": {"()": "common.dependencies.DependencyFilter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["dependencies"]}},
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
-    # Three lines a bell say nothing that our own lines about the operation do not.
+    # Its three lines for each task repeat our own lines about the operation.
     "loggers": {"django-q": {"level": "WARNING"}},
 }

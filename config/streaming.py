@@ -1,4 +1,4 @@
-"""Answers sent piece by piece, as fast as their reader takes them: a slow one costs a coroutine and no thread."""
+"""Streamed answers, sent as fast as their reader takes them: a slow reader costs a coroutine and no thread."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 
 LOOK_SECONDS: Final = 4
-"""How often a download's rights are looked at again: one that was withdrawn ends it within 10 s."""
+"""How often the rights of a download are checked again: a withdrawn right ends it within 10 s."""
 PIECE_BYTES: Final = 64 << 10
 SLOW_PIECE_BYTES: Final = 8 << 10
 """The server holds a handful of pieces for each reader."""
 SLOW_SECONDS: Final = 0.05
-"""A reader is slow that lets a piece wait for so long."""
+"""A reader that lets a piece wait this long is slow."""
 REST_SECONDS: Final = 1
-"""Nothing in the storage is held open for a reader that lets a piece wait for so long."""
+"""Nothing in the storage is held open for a reader that lets a piece wait this long."""
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Stream:
         try:
             return not await run_in(self._checks, self._download.still_allowed)
         except DatabaseTrouble:
-            # The rights were there when somebody could last look.
+            # The last successful check found the rights.
             logger.warning("the rights of a running download could not be looked at again", exc_info=True)
             return False
 

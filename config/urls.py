@@ -15,7 +15,7 @@ from common.api.views import unknown_address
 from config import health
 from config.metrics import metrics
 
-# The description holds no data: anybody may read how the API works before they have an account.
+# The description holds no data: it is public, so that the API can be read about without an account.
 _description = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(authentication_classes=[]), name="docs"),

@@ -29,25 +29,25 @@ log = logging.getLogger(__name__)
 
 PROCESSES = 2
 CONNECTIONS = 4096
-"""A process holds so many connections at once; more of them wait to be accepted."""
+"""The most connections that a process holds at once; others wait to be accepted."""
 DESCRIPTORS_KEPT = 256
 """File descriptors that are not for connections."""
 STALLED_SECONDS = 60
-"""A reader that took nothing for so long is cut off; `Range` resumes a download."""
+"""A reader that takes nothing for this long is cut off; `Range` resumes a download."""
 HEADER_SECONDS = 10
-"""A client has so long to send the head of a request, also the next one on a connection that is kept."""
+"""How long a client has to send the head of a request, also the next one on a kept connection."""
 HEADER_BYTES = 64 << 10
-"""Of a head at most; the same is buffered of an answer."""
+"""The largest head of a request, and the buffer of an answer."""
 UNSENT_BYTES = 128 << 10
-"""The kernel holds so much of an answer beyond what is under way: a download that must end has little left to come."""
+"""The buffer of the kernel for unsent data of an answer: small, so that a download can be ended quickly."""
 STOP_SECONDS = 8
-"""What runs gets so long to end once the server was asked to stop."""
+"""How long running requests have to end once the server was asked to stop."""
 RESPAWN_SECONDS = 0.5
 BACKLOG = 1024
 
 
 class AddressUnavailable(Exception):
-    """Nobody can listen there; the message is one line."""
+    """The address cannot be listened on; the message is one line."""
 
 
 def listener_open(host: str, port: int) -> socket.socket:
@@ -58,7 +58,8 @@ def listener_open(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise AddressUnavailable(f"cannot listen on {host} port {port}: {reason}.") from error
-    # What is accepted inherits it: else an answer of two writes waits 40 ms for the client's delayed acknowledgement.
+    # Accepted connections inherit it: else an answer of two writes waits 40 ms for the client's delayed
+    # acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_SECONDS * 1000)
@@ -69,21 +70,21 @@ def listener_open(host: str, port: int) -> socket.socket:
 
 
 def web_serve(listener: socket.socket) -> None:
-    """Answer requests on `listener` until SIGTERM or SIGINT. What answers is replaced when it dies."""
+    """Answer requests on `listener` until SIGTERM or SIGINT. A process that dies is replaced."""
     host, port, *_ = listener.getsockname()
     server = _Server(
         "config.wsgi:application",
         address=host,
         port=port,
         interface=Interfaces.ASGINL,
-        # The other one lets a single connection ask for two hundred things at once.
+        # HTTP/2 would let a single connection send two hundred requests at once.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=HEADER_BYTES),
         websockets=False,
         workers=PROCESSES,
         backlog=BACKLOG,
         backpressure=_connections(),
-        # One line for each client that leaves before the end is nothing to know.
+        # A line for each client that leaves early is of no use.
         log_level=LogLevels.warning,
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
@@ -99,14 +100,14 @@ _holder: Any = SocketHolder
 class _Server(MPServer):
     """granian with one socket for all its processes, ours.
 
-    Its own ones share the port by SO_REUSEPORT: a second server would start beside the first without a word, and what
-    waits in the queue of a process that dies would be lost with it.
+    Its own ones share the port by SO_REUSEPORT: a second server would start beside the first silently, and connections
+    in the queue of a process that dies would be lost with it.
     """
 
     listener: socket.socket
 
     def _init_shared_socket(self) -> None:
-        # What its base class does for a Unix socket; its stubs lack these types and the holder's arguments.
+        # The base class does the same for a Unix socket; its stubs lack these types and the holder's arguments.
         self._ssp = None
         self._sso: Any = self.listener
         self._sfd: Any = self.listener.fileno()

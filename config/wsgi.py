@@ -1,4 +1,4 @@
-"""What a WSGI server serves."""
+"""The WSGI application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.http import parse_header_parameters
 
 
 class Request(WSGIRequest):
-    """A request in UTF-8, as forms and addresses of web pages are, whatever it says it is.
+    """A request read as UTF-8, like forms and addresses of web pages, even if it names another charset.
 
     Django would take the name of any codec that Python has, and fails on some of them before any middleware is asked.
     """

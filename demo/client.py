@@ -14,12 +14,12 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Unreachable(Exception):
-    """Nobody answered."""
+    """The portal did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: headers by name in any case; `json` is the body, None when it is none."""
+    """The response: headers by name in any case; `json` is the body, None when it is not JSON."""
 
     status: int
     headers: HTTPMessage

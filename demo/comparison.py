@@ -1,4 +1,4 @@
-"""Comparing an archive with the folder it was made from, by other means than those that made it."""
+"""Comparison of an archive with its folder, by code independent of the sidecar's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIFFERENCES_SHOWN = 20
 
 
 class Readable(Protocol):
-    """All that is needed of a stream."""
+    """The part of a stream that the comparison needs."""
 
     def read(self, size: int, /) -> bytes:
         """Up to so many bytes; none at the end."""
@@ -27,7 +27,7 @@ class Readable(Protocol):
 
 @dataclass(slots=True)
 class Comparison:
-    """What was compared, and the first differences as sentences."""
+    """The result of a comparison: counts, and the first differences as sentences."""
 
     entries: int = 0
     content_bytes: int = 0

@@ -14,7 +14,7 @@ from common.private_files import private_keep
 
 SECRET_KEY_BYTES = 64
 DEMO_FILE = "demo.json"
-"""What other programs read to find a running demo; there is none while it does not answer."""
+"""The file by which other programs find a running demo; it is absent while the demo does not answer."""
 
 
 def embedded_prepare() -> None:

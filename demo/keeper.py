@@ -1,4 +1,4 @@
-"""Keeps the demo's programs alive, and ends them all, with whatever they started."""
+"""Keeps the demo's programs alive, and ends them all with their descendants."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from common.leash import orphans_adopt
 from demo.processes import Child, Program
 
 STEADY_SECONDS = 10.0
-"""Who lived so long and then died is started again at once."""
+"""A program that dies after running this long is started again at once."""
 DELAY_MOST_SECONDS = 3.0
 ORPHAN_SECONDS = 5.0
-"""What lost its parent, and is ours since, gets so long to end by itself."""
+"""How long an orphan that this process adopted has to end by itself."""
 STOP_SECONDS, STOP_SERVING_SECONDS = 23.0, 4.0
-"""The workers drain for 20 s at most; whoever asked for the end expects it within 30 s."""
+"""The workers drain for 20 s at most, and the demo has to end within 30 s of the request."""
 
 
 class StopRequest:
@@ -76,7 +76,7 @@ class Keeper:
         return {kept.child.program.name: kept.child.log for kept in self._kept}
 
     def tend(self) -> None:
-        """Start again what died, after a pause when it does not live long; end what lost its parent."""
+        """Restart programs that died, after a pause when they do not live long; end orphans."""
         for kept in self._kept:
             if kept.died():
                 self._say(kept.obituary())
@@ -93,12 +93,12 @@ class Keeper:
             deadline = time.monotonic() + seconds
             for child in stopping:
                 child.wait(until=deadline)
-        # Whoever is killed may leave us its children.
+        # A killed program may leave orphans behind.
         while self._orphans_end(after=0):
             time.sleep(0.02)
 
     def _orphans_end(self, *, after: float) -> bool:
-        """End the children that are ours by adoption for so long; return whether there are any left."""
+        """End orphans that were adopted this long ago; return whether there are any left."""
         now = time.monotonic()
         own = {kept.child.pid for kept in self._kept}
         since = {pid: self._orphans.get(pid, now) for pid in _children() - own}
@@ -126,7 +126,7 @@ class _Kept:
         self._started, self._alive = time.monotonic(), True
 
     def died(self) -> bool:
-        """Whether it has ended since the last question; if so, what it left behind is ended too."""
+        """Whether it has ended since the last call; if so, its descendants are ended too."""
         if not self._alive or self.child.ended is None:
             return False
         self._alive = False
@@ -140,7 +140,7 @@ class _Kept:
         return not self._alive and time.monotonic() >= self._restart
 
     def obituary(self) -> str:
-        """What is said of its death."""
+        """The message about its end."""
         ended = self.child.ended or 0
         how = f"was killed by signal {-ended}" if ended < 0 else f"ended with status {ended}"
         words = "\n    ".join(self.child.last_words().splitlines())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class LogTail:
-    """Shows what is appended to each log, line by line, behind the name of its program."""
+    """Shows new lines of each log, behind the name of its program."""
 
     def __init__(self, logs: Mapping[str, Path], *, say: Callable[[str], None]) -> None:
         self._say = say
@@ -23,7 +23,7 @@ class LogTail:
                 self._line_show(name, line)
 
     def close(self) -> None:
-        """Show the rest, also what has no end of line, and close the logs."""
+        """Show the rest, also an unfinished line, and close the logs."""
         self.show()
         for name, file in self._files.items():
             file.close()

@@ -31,7 +31,7 @@ class Prepared:
 
 
 def demo_prepare(home: Path) -> Prepared:
-    """Migrate the database and make what is missing in the home."""
+    """Migrate the database and create missing parts of the home."""
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
     places = {

@@ -56,7 +56,7 @@ class Child:
         return self._process.poll() if self._process else 0
 
     def start(self) -> None:
-        """Start it; what it says is appended to its log."""
+        """Start it; its output is appended to its log."""
         leash = [sys.executable, "-S", "-m", "common.leash", str(os.getpid())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -75,14 +75,14 @@ class Child:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it and what it started in its group, at once."""
+        """Kill its process group at once."""
         if self._process:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def wait(self, *, until: float) -> None:
-        """Wait for its end until that monotonic time; kill what is left of its group then."""
+        """Wait for its end until that monotonic time; then kill the rest of its group."""
         if self._process:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(max(0.0, until - time.monotonic()))

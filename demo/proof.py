@@ -1,4 +1,4 @@
-"""The main job before your eyes: a backup through the API, downloaded, and compared with the world."""
+"""The demonstration: a backup through the API, downloaded, and compared with the world."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ PIECE_BYTES = 1 << 20
 
 
 class ProofFailed(Exception):
-    """The product did not do its main job; the message says what was seen."""
+    """The demonstration failed; the message gives the observation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose server is backed up: their API client, the order, the world and its sidecar's socket."""
+    """A customer whose server is backed up: API client, order, world and the socket of the sidecar."""
 
     client: Client
     rented: Rented
@@ -103,7 +103,7 @@ def _answering(subjects: Sequence[Subject]) -> bool:
 
 
 def _earlier_proofs_delete(subject: Subject) -> None:
-    """What the last start made goes; a backup that its owner renamed or locked is theirs, and stays."""
+    """The backup of the last start is deleted, unless its owner renamed or locked it."""
     for backup in _backups(subject):
         if backup["name"] == PROOF_NAME and not backup["locked"]:
             subject.client.call("DELETE", f"{subject.backups}{backup['id']}/")
@@ -118,7 +118,7 @@ def _backups(subject: Subject) -> Iterator[dict[str, Any]]:
 
 
 def _stored_proof(subjects: Sequence[Subject], screen: Screen) -> None:
-    """No plan has room and every backup is somebody's: read the newest one to its end instead of making another."""
+    """No plan has room and every backup belongs to a user: read the newest one to its end instead of making another."""
     subject = subjects[0]
     newest = next(backup for backup in _backups(subject) if backup["status"] == "ready")
     with subject.client.open("GET", f"assets/{newest['asset_id']}/") as response:
@@ -130,7 +130,10 @@ def _stored_proof(subjects: Sequence[Subject], screen: Screen) -> None:
 
 
 def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]] | None:
-    """Start a backup where there is room, None where there is none; what a killed demo left running is waited for."""
+    """Start a backup where there is room, None where there is none.
+
+    Waits for a backup that a killed demo left running.
+    """
     for subject in subjects:
         deadline = time.monotonic() + OPERATION_SECONDS
         while time.monotonic() < deadline:
@@ -172,7 +175,7 @@ def _download_and_compare(subject: Subject, backup: dict[str, Any]) -> Compariso
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise ProofFailed(f"The download is no whole archive: {error}") from error
         while archive.read(PIECE_BYTES):
-            """To the end: what follows the archive counts for the checksum."""
+            """To the end: bytes after the archive count for the checksum."""
     _checksum_check(archive, backup)
     return comparison
 
@@ -183,7 +186,7 @@ def _checksum_check(archive: _Counted, backup: dict[str, Any]) -> None:
 
 
 class _Counted:
-    """Counts and hashes what is read through it."""
+    """Counts and hashes the bytes read through it."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source

@@ -23,7 +23,7 @@ SMALLEST_CHUNK, LARGEST_CHUNK = 600, 60_000
 TYPICAL_CHUNK = 7200
 """Bytes a chunk of a real world takes with its padding, about."""
 PADDING = SECTOR_BYTES // 2
-"""What rounding up to sectors adds to a chunk on average."""
+"""The average padding of a chunk to whole sectors."""
 
 
 def region_write(path: Path, *, random: Random, size: int) -> int:

@@ -26,7 +26,7 @@ TEND_SECONDS = 0.2
 
 
 def demo_run(*, stay: bool) -> int:
-    """Run the demo until it is asked to stop, or, unless it is to `stay`, until the check is done.
+    """Run the demo until it is asked to stop, or without `stay` until the check is done.
 
     Return the exit status: 0, or 1 when the check was to be all and was not passed.
     """
@@ -50,7 +50,7 @@ def demo_run(*, stay: bool) -> int:
 
 
 def _show(proof: Future[bool], home: Path, prepared: Prepared, screen: Screen) -> None:
-    """What is seen once the processes run: logins, the proof, and the file for other programs."""
+    """The output once the processes run: logins, the proof, and the file for other programs."""
     right = False
     try:
         logins_say(prepared.seeded, screen)

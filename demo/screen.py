@@ -1,4 +1,4 @@
-"""What the demo says: lines, and one line of progress that is written over where a terminal can."""
+"""Output of the demo: lines, and one line of progress, which a terminal overwrites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MB = 1_000_000
 
 
 class Screen:
-    """Writes to standard output; that nobody reads it any more stops nothing."""
+    """Writes to standard output; a closed output stops nothing."""
 
     def __init__(self) -> None:
         self._rewrites = sys.stdout.isatty()

@@ -28,14 +28,14 @@ ROLES = {
     "member": "Mika Member",
     "staff": "Sam Staff",
 }
-"""The people, by what they are to the customer's order, and what they are called. The roles are their user names."""
+"""The users by their role on the customer's order, with their names. The roles are their user names."""
 STAFF_MAY_CHANGE = ("plan", "order", "provision", "storagetarget")
 OUR_APPS = ("accounts", "orders", "provisions", "backups")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How somebody signs in, and the token of their bot."""
+    """A login: user name and password, and the token of the user's bot."""
 
     username: str
     password: str
@@ -61,7 +61,7 @@ class Seeded:
 
 
 def demo_seed(*, home: Path, places: dict[str, Place]) -> Seeded:
-    """Make what is missing. `places` are the game servers of `customer` and `other`."""
+    """Create missing rows. `places` are the game servers of `customer` and `other`."""
     users, logins = _people(home / "secrets/demo-logins.json")
     _storage_target(home / "storage")
     plan, _ = Plan.objects.get_or_create(name="Demo")
@@ -80,7 +80,7 @@ def demo_seed(*, home: Path, places: dict[str, Place]) -> Seeded:
 
 
 def _people(file: Path) -> tuple[dict[str, User], dict[str, Login]]:
-    """The users and their logins; passwords and tokens are known to this file alone, so both are mended from it."""
+    """The users and their logins; passwords and tokens are known to this file alone, so both are restored from it."""
     known = json.loads(file.read_text()) if file.exists() else {}
     users = {role: _user(role) for role in ROLES}
     logins = {role: _login(user, known.get(role, {})) for role, user in users.items()}
@@ -94,7 +94,7 @@ def _people(file: Path) -> tuple[dict[str, User], dict[str, Login]]:
 
 def _user(role: str) -> User:
     user = User.objects.filter(username=role).first() or User.objects.create_user(role)
-    # A home from before has them without; a name or an address that somebody gave them stays.
+    # A home of an earlier release has users without these; a name or an address that was set since stays.
     user.email, user.name = user.email or f"{role}@example.com", user.name or ROLES[role]
     user.save(update_fields=["email", "name"])
     return user
@@ -112,7 +112,7 @@ def _login(user: User, known: dict[str, str]) -> Login:
 
 
 def _staff_permissions() -> list[Permission]:
-    """Staff see everything the product has in the admin, change what operating it takes, and see every order."""
+    """Staff see everything in the admin, have the permissions to operate the product, and see every order."""
     changes = [f"{verb}_{model}" for verb in ("add", "change") for model in STAFF_MAY_CHANGE]
     wanted = Q(codename__startswith="view_") | Q(codename__in=changes)
     return list(Permission.objects.filter(wanted, content_type__app_label__in=OUR_APPS))

@@ -1,4 +1,4 @@
-"""A game server's folder, generated: deterministic, of any size, with what makes real ones hard to back up.
+"""A game server's folder, generated: deterministic, of any size, with the difficulties of real ones.
 
 Region files on a 4 KiB grid, players, logs, plugins, a SQLite database; an empty folder, a symbolic and a hard link, a
 name outside ASCII, an executable, a file for its owner only, times with nanoseconds. Everything follows from the seed.
@@ -71,7 +71,7 @@ def world_evolve(root: Path, *, seed: int, day: int) -> None:
 
 
 def _random(*key: int | str) -> Random:
-    """The generator for one part of a world: what else is generated does not change it."""
+    """The random generator for one part of a world, independent of the other parts."""
     return Random(" ".join(map(str, key)))  # noqa: S311  # content for a demo, no secret
 
 
@@ -128,7 +128,7 @@ def _database_append(path: Path, random: Random, rows: int, *, since: int) -> No
 
 
 def _odd_ones(root: Path) -> None:
-    """What a backup program meets sooner or later."""
+    """Entries that are hard to back up."""
     (root / "world/datapacks").mkdir()
     (root / "world/latest.log").symlink_to("../logs/latest.log")
     (root / "cache").mkdir()
@@ -148,7 +148,7 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _modes_and_times(root: Path, random: Random) -> None:
-    """Make what the umask and the clock decided deterministic too: modes of new files, times of everything."""
+    """Make modes of new files and times of all entries deterministic too, independent of umask and clock."""
     odd = {"start.sh", "server.properties", "playerdata"}
     for path in _deepest_first(root):
         if not path.is_symlink() and path.name not in odd:

@@ -1,4 +1,4 @@
-"""What the small files of a generated world contain: players, logs, settings, database rows."""
+"""Content of the small files of a generated world: players, logs, settings, database rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def player_data(random: Random, items: int) -> bytes:
 
 
 def player_stats(random: Random, entries: int) -> bytes:
-    """What a player has done so far, as JSON."""
+    """The statistics of a player, as JSON."""
     counted = {
         f"minecraft:{kind}": {
             f"minecraft:item_{random.randrange(900)}": random.randrange(1, 99_999) for _ in range(entries)
@@ -79,7 +79,7 @@ def log_archive(random: Random, size: int) -> bytes:
 
 
 def block_rows(random: Random, rows: int, *, since: int) -> Iterator[tuple[int | str, ...]]:
-    """Who changed which block when, as a protection plugin logs it."""
+    """Rows of block changes, as a protection plugin logs them: time, player, place, block."""
     for row in range(rows):
         bits = random.getrandbits(62)
         kind = bits % 700

@@ -1,1 +1,1 @@
-"""The stand-alone command: opens what is stored, without the portal."""
+"""The stand-alone command: opens stored backups without the portal."""

@@ -24,7 +24,7 @@ _COMMANDS: Final = {"list": listing_run, "verify": verify_run, "extract": extrac
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks; returns 0 done, 1 damage found, 2 cannot, with one line on stderr."""
+    """Run the command line; return 0 done, 1 damage found, 2 cannot, with one line on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _answered(lambda: _run(arguments))
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         note(f"{PROGRAM}: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our answer has had enough; Python would complain once more when it flushes at the end.
+        # The reader of the pipe has closed it; Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.CANNOT
 
@@ -45,7 +45,7 @@ def _run(words: list[str] | None) -> int:
 
 
 def _answered(work: Callable[[], int]) -> int:
-    """What the work answers, or one line that says why not: never a traceback, on the worst of days."""
+    """The exit status of the work. An error becomes one line, never a traceback."""
     try:
         return work()
     except (KeyboardInterrupt, BrokenPipeError):

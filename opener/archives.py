@@ -23,8 +23,8 @@ READERS = 8
 class Archive:
     """One archive as far as it is known.
 
-    `stored_bytes` is None where only its manifest is there. `damage` says what is wrong before a byte of it was
-    read; `locked` that none of the keys is its own.
+    `stored_bytes` is None where only its manifest is there. `damage` is the damage known before a byte of it was read;
+    `locked` means that none of the keys is its own.
     """
 
     key: str
@@ -61,7 +61,7 @@ def name_matches(name: str, key: str, wanted: Sequence[str]) -> bool:
 
 
 def archive_content(storage: Storage, archive: Archive) -> Iterator[bytes]:
-    """The archive's bytes; raises `Damaged` at their end unless they are what was stored.
+    """The archive's bytes; raises `Damaged` at their end unless they are the stored ones.
 
     Raises `Cannot` when the keys do not open it, and `StorageError`.
     """
@@ -117,7 +117,10 @@ def _archive_look(storage: Storage, keys: Keys, key: str, sizes: dict[str, int])
 def _manifest_look(
     storage: Storage, owned: Sequence[OwnedKey], key: str, size: int
 ) -> tuple[OwnedKey, ArchiveManifest] | None:
-    """The manifest and whose key opened it; None when none of the keys is its own. Raises `SealError`."""
+    """The manifest and the owner of the key that opened it; None when none of the keys is its own.
+
+    Raises `SealError`.
+    """
     if size > SEALED_SIZE_MAX:
         raise Damaged("too large for a manifest")
     try:
@@ -143,14 +146,14 @@ def _manifest_look(
 
 
 def _unmanifested(storage: Storage, keys: Keys, key: str, stored: int, damage: str) -> Archive:
-    """An archive of which only its seal tells anything, or nothing at all when it is plain."""
+    """An archive without a manifest: only its seal identifies it, and nothing does when it is plain."""
     if b"".join(storage.read(key, stop=len(MAGIC))) != MAGIC:
         damage = f"{damage}, and nothing else tells whether its content is right"
         return Archive(key, stored, None, None, sealed=False, damage=damage, locked=False)
     locked = True
     for owner in keys.owned:
         try:
-            # Whose first frame it is, it is: the rest may be damaged.
+            # The key that opens the first frame is the owner's, even if later frames are damaged.
             list(_reader(storage, key, owner, stored).read(0, 1))
         except WrongKey:
             continue

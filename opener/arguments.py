@@ -1,4 +1,4 @@
-"""The command line. No key or password is ever on it: others see it, and shells remember it."""
+"""The command line. It never has a key or password: other users see it, and shells store it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Parser(ArgumentParser):
 
 
 def arguments_parse(words: list[str] | None) -> Namespace:
-    """What was asked; raises `Cannot`, and SystemExit for --help."""
+    """The parsed command line. Raises `Cannot`, and SystemExit for --help."""
     parser = _Parser(
         prog=PROGRAM,
         description="Opens Savepoint's backups without the portal: from a folder or a bucket, and the keys.",

@@ -1,4 +1,4 @@
-"""A bucket as the command line names it."""
+"""S3 targets on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the command ends without having done what it was asked."""
+"""Errors and exit statuses of the command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the command answers its caller."""
+    """The exit statuses of the command."""
 
     OK = 0
     DAMAGED = 1
@@ -14,4 +14,4 @@ class Exit(IntEnum):
 
 
 class Cannot(Exception):
-    """It cannot be done; the message is one line for the person who asked, and holds no secret."""
+    """The command failed; the message is one line for the user, and holds no secret."""

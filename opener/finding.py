@@ -1,4 +1,4 @@
-"""What there is to open, and which backup somebody means."""
+"""The backups of a place, and the look-up of one by its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """The backups that the keys open, and what is known of the others."""
+    """The backups that the keys open, with the known facts about the others."""
 
     storage: Storage
     archives: list[Archive]
@@ -41,7 +41,7 @@ class Backups:
 def backups_find(arguments: Namespace, names: Sequence[str] = ()) -> Backups:
     """All backups of the place, or those whose names begin so. Raises `Cannot`, and `StorageError`.
 
-    That there is nothing at all is an error, too: it is what a wrong folder, prefix or key looks like.
+    An empty place is an error, too: a wrong folder, prefix or key looks like one.
     """
     storage = place_open(arguments)
     keys = _keys(arguments, storage)

@@ -30,9 +30,9 @@ class OwnedKey:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What there is to open objects with.
+    """The available keys.
 
-    `loose` is a key of which nobody said whose it is; `refused` says which copies did not open, and why.
+    `loose` is a data key without a known owner; `refused` names the copies that did not open, with the reason.
     """
 
     owned: Sequence[OwnedKey]
@@ -46,7 +46,7 @@ class Keys:
 
 
 def key_file_read(name: str) -> bytes:
-    """What is in a file of a key, or on standard input for `-`; raises `Cannot`."""
+    """The content of a key file, or of standard input for `-`. Raises `Cannot`."""
     try:
         if name == "-":
             content = sys.stdin.buffer.read(KEY_FILE_SIZE_MAX)
@@ -76,7 +76,7 @@ def data_key_parse(content: bytes) -> bytes:
 
 
 def keys_given(data_key: bytes, storage: Storage, *, tenant: UUID | None, target: UUID | None) -> Keys:
-    """Keys from a data key: whose it may be, the names of the copies in the target tell, unless it is said."""
+    """Keys from a data key. Unless given, its possible owners come from the names of the key copies in the target."""
     if tenant is not None and target is not None:
         return Keys([OwnedKey(tenant, target, data_key)], loose=data_key)
     named = (copy_owner(info.key) for info in storage.list(FOLDER))

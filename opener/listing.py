@@ -1,4 +1,4 @@
-"""`list`: what backups there are, and what is in a snapshot."""
+"""`list`: the backups of a place, or the paths of a snapshot."""
 
 from __future__ import annotations
 

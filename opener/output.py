@@ -1,4 +1,4 @@
-"""What the person sees, and files that appear only when they are whole."""
+"""Output for the user, and files that appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME_BYTES_MAX = 255
 _TICK_SECONDS = 0.5
 _STEP = 1000
 _PARTIAL = ".partial"
-# Between being made and being locked, a file is not to be taken for a leftover.
+# A new file is not locked at once, and must not be taken for a leftover meanwhile.
 _GRACE_SECONDS = 60
 
 
@@ -51,7 +51,7 @@ def size_shown(size: float) -> str:
 
 
 class Status:
-    """A terminal's last line, which says how far a long work has come; where there is no terminal, nothing."""
+    """A status line on a terminal, with the progress of long work; without a terminal nothing is shown."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -82,11 +82,11 @@ class Progress(Status):
         self._begun = time.monotonic()
 
     def add(self, count: int) -> None:
-        """So many bytes more."""
+        """Add bytes to the progress."""
         self.at(self._done + count, self._total)
 
     def at(self, done: int, total: int | None) -> None:
-        """So many bytes of so many."""
+        """Set the progress: bytes done, of a total."""
         self._done = done
         whole = "" if total is None else f" of {size_shown(total)}"
         rate = done / max(time.monotonic() - self._begun, _TICK_SECONDS)
@@ -101,10 +101,10 @@ def _cut(name: str, bytes_max: int) -> str:
 
 @contextmanager
 def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> Iterator[IO[bytes]]:
-    """A new file that is there under its name when the block ends, whole and on disk; before that it has another one.
+    """A new file that gets its name when the block ends, whole and on disk; before that it has a temporary one.
 
-    When the block is left by an error, what was written goes; damage may leave it as `PATH.damaged`. Raises `Cannot`
-    when there is a file already (unless `force`), no folder, or not enough room.
+    An error in the block deletes it; damage may leave it as `PATH.damaged`. Raises `Cannot` when there is a file
+    already (unless `force`), no folder, or not enough room.
     """
     if not force and os.path.lexists(path):
         raise Cannot(f"{path} is there already; --force replaces it")
@@ -135,7 +135,7 @@ def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> I
 
 
 def _leftovers_remove(folder: Path, prefix: str) -> None:
-    """Remove what was written of the same file by commands that were killed; a living one holds a lock on its own."""
+    """Delete leftovers of killed commands for the same file; a running command holds a lock on its own."""
     for left in folder.iterdir():
         if not (left.name.startswith(prefix) and left.name.endswith(_PARTIAL)):
             continue
@@ -153,7 +153,8 @@ def _rename(partial: Path, path: Path, *, force: bool) -> None:
     except FileExistsError:
         raise Cannot(f"{path} is there already; --force replaces it") from None
     except OSError:
-        # A stick or a share without hard links; nobody but this command is expected to make that file now.
+        # A file system without hard links, such as a USB stick or a share; no other program is expected to create that
+        # file now.
         if os.path.lexists(path):
             raise Cannot(f"{path} is there already; --force replaces it") from None
         partial.rename(path)

@@ -1,4 +1,4 @@
-"""Where the backups lie: the folder or bucket that the command line names."""
+"""The place of the backups: the folder or bucket that the command line names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from targets.local import LocalStorage
 def place_open(arguments: Namespace) -> Storage:
     """The storage; opens no connection yet. Raises `Cannot`."""
     if arguments.folder is None:
-        # Half of the command's start would be boto3, of which a folder needs nothing.
+        # Importing boto3 would take half of the command's start, and a folder needs none of it.
         from opener.buckets import bucket_open
 
         return bucket_open(arguments)

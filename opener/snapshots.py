@@ -1,4 +1,4 @@
-"""Snapshots: the repositories of the place, opened with whichever key is theirs, and what is in them."""
+"""Snapshots: the repositories of the place, each opened with its key, and their content."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def snapshots_find(
 
 
 def snapshot_root(snapshot: Snapshot) -> Root:
-    """What the snapshot says of itself; raises `ObjectDamaged` where that cannot be read."""
+    """The root of the snapshot. Raises `ObjectDamaged` where that cannot be read."""
     if snapshot.root is None:
         raise ObjectDamaged(snapshot.damage or snapshot.name)
     return snapshot.root

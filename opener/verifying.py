@@ -1,4 +1,4 @@
-"""`verify`: whether backups are byte for byte what was stored."""
+"""`verify`: whether backups are byte for byte as stored."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def _coverage(arguments: Namespace) -> Coverage:
 
 
 def _told(name: str, damage: str | None) -> bool:
-    """Print what was found; whether it was damage."""
+    """Print the result; return whether it was damage."""
     say(f"{name}  {f'damaged: {damage}' if damage else 'ok'}".lstrip())
     return damage is not None
 
 
 def _archive_verify(storage: Storage, archive: Archive) -> str | None:
-    """What is wrong with an archive, all of which is read."""
+    """Read the whole archive; return its damage, or None."""
     if archive.damage:
         return archive.damage
     progress = Progress(f"verify {archive.name}", archive.size)
@@ -71,7 +71,7 @@ def _archive_verify(storage: Storage, archive: Archive) -> str | None:
 
 
 def _snapshots_verify(snapshots: Sequence[Snapshot], *, coverage: Coverage, named: bool) -> int:
-    """Verify the repositories of these snapshots; what is damaged beside them counts unless they were named."""
+    """Verify the repositories of these snapshots; damage beside them counts unless they were named."""
     damaged = 0
     for repository in {_id(snapshot): snapshot.repository for snapshot in snapshots}.values():
         chosen = {snapshot.id for snapshot in snapshots if _id(snapshot) == repository.keys.repository}

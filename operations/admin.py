@@ -10,7 +10,7 @@ from operations.models import ChoreRun, OperationTally, Supervisor
 
 @admin.register(ChoreRun)
 class ChoreRunAdmin(ReadOnlyAdmin):
-    """Each run of a chore: when, how long, with what result."""
+    """Runs of chores: start, duration, result."""
 
     list_display = ["chore", "requested_at", "started_at", "took", "done", "error"]
     list_filter = ["chore"]
@@ -20,7 +20,7 @@ class ChoreRunAdmin(ReadOnlyAdmin):
 
 @admin.register(OperationTally)
 class OperationTallyAdmin(ReadOnlyAdmin):
-    """Operations that went with their orders, as numbers."""
+    """Counts of operations that were deleted with their orders."""
 
     list_display = ["kind", "state", "count"]
     ordering = ["kind", "state"]

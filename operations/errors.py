@@ -20,7 +20,7 @@ class StatusConflict(ApplicationError):
 
 
 class OperationCancelled(ApplicationError):
-    """Somebody asked the operation to stop."""
+    """The operation was cancelled."""
 
     code, status, title = "cancelled", 409, _("Cancelled")
     message = _("The operation was cancelled. Your server was not changed.")
@@ -34,7 +34,7 @@ class OperationTimedOut(ApplicationError):
 
 
 class WorkerLost(ApplicationError):
-    """Every worker that tried died or was cut off."""
+    """Every worker that tried the operation died or lost its connection."""
 
     code, status, title = "worker_lost", 500, _("Worker lost")
     message = _(

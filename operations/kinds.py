@@ -13,7 +13,7 @@ from operations.states import OperationScope, OperationState
 from orders.rights import OrderRight
 
 ATTEMPTS = 3
-"""How often work is tried that ends its worker, or that its sidecar fails at."""
+"""Attempts for work that kills its worker or fails in its sidecar."""
 
 Text = str | Promise
 

@@ -16,8 +16,10 @@ from operations.models import LIVE_STATES, Operation, OperationState, OperationT
 from operations.selectors import SUPERVISOR_SILENT
 
 FILES = "files"
-"""What operations are about. There is one source today; a second one must be noted on the operation itself, which
-outlives its backup."""
+"""The label `source` of operations.
+
+There is one source today; a second one must be stored on the operation itself, which outlives its backup.
+"""
 RESULTS = [state for state in OperationState if state not in LIVE_STATES]
 
 
@@ -31,7 +33,7 @@ def _operations() -> Iterator[Metric]:
     names = [kind.name for kind in kinds_all()]
     counted = Operation.objects.order_by().values_list("kind", "state").annotate(Count("id"))
     counts: Counter[tuple[str, str]] = Counter({(kind, state): count for kind, state, count in counted})
-    # Operations go with their order, and a counter that fell would look like one that began anew.
+    # Operations are deleted with their order, and a counter that fell would look like a restarted one.
     counts.update({(gone.kind, gone.state): gone.count for gone in OperationTally.objects.all()})
     total = CounterMetricFamily(
         "savepoint_operations", "Operations that are over.", labels=["kind", "source", "result"]

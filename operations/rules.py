@@ -1,4 +1,4 @@
-"""The rule of who may cancel an operation."""
+"""The rule for cancelling an operation."""
 
 from __future__ import annotations
 

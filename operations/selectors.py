@@ -15,7 +15,7 @@ from orders.models import Order
 from orders.rights import orders_visible
 
 SUPERVISOR_SILENT = timedelta(seconds=30)
-"""A supervisor that was not seen for so long is not there."""
+"""A supervisor that was not seen for this long counts as gone."""
 
 
 def operation_get(*, user: User, operation_id: UUID) -> Operation:
@@ -33,7 +33,7 @@ def operation_active(order: Order) -> Operation | None:
 
 
 def workers_alive() -> int | None:
-    """How many workers the best live supervisor has; None when no supervisor was seen lately."""
+    """The number of workers of the best live supervisor; None when no supervisor was seen lately."""
     seen = Supervisor.objects.filter(seen_at__gte=Now() - SUPERVISOR_SILENT)
     alive: int | None = seen.aggregate(most=Max("workers_alive"))["most"]
     return alive

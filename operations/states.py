@@ -29,7 +29,7 @@ class OperationScope(models.TextChoices):
 
 
 class Exchange(models.TextChoices):
-    """How far an exchange of live files may have got; only the sidecar's journal knows more."""
+    """How far an exchange of live files may have got. The sidecar's journal has the exact state."""
 
     NONE = "", _("None")
     BEGUN = "begun", _("Begun")

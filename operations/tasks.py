@@ -9,10 +9,10 @@ from operations.work import run
 
 
 def operation_answer(operation_id: str) -> None:
-    """Answer the bell of one operation."""
+    """Run one operation."""
     run.operation_answer(UUID(operation_id))
 
 
 def chore_answer(run_id: str) -> None:
-    """Answer the bell of one run of a chore."""
+    """Run one run of a chore."""
     chores.chore_answer(UUID(run_id))

@@ -19,7 +19,7 @@ from orders.services.orders import member_grant, member_withdraw, order_create, 
 
 @admin.register(Plan)
 class PlanAdmin(FleetAdmin):
-    """What customers can buy. The database keeps a plan that an order has."""
+    """Plans that customers can buy. The database refuses to delete one that an order has."""
 
     list_display = ["name", "has_backups", "backup_limit"]
     search_fields = ["name"]
@@ -28,7 +28,7 @@ class PlanAdmin(FleetAdmin):
 
 @admin.register(Order)
 class OrderAdmin(ServiceDeletes):
-    """What customers rent. An order stays with its customer: its data is sealed for that customer alone."""
+    """Orders of customers. An order stays with its customer: its data is sealed for that customer alone."""
 
     list_display = ["name", "customer", "plan", "suspended_at", "created_at"]
     list_select_related = ["customer", "plan"]
@@ -43,7 +43,7 @@ class OrderAdmin(ServiceDeletes):
         return ["customer"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Order, form: forms.Form, change: bool) -> None:  # noqa: FBT001  # Django's signature
-        """Book the order, or change it; a suspension is recorded as one."""
+        """Create the order, or change it; a suspension is recorded in the audit trail."""
         if change:
             obj.save(update_fields=["plan", "name"])
         else:
@@ -59,7 +59,7 @@ class OrderAdmin(ServiceDeletes):
 
 
 class MemberForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
-    """Who gets which right on which order."""
+    """The form that gives a user a right on an order."""
 
     right = forms.ChoiceField(label=_("right"), choices=[(right.value, right.value) for right in OrderRight])
     granted_by: User

@@ -13,7 +13,7 @@ class OrderNotFound(NotFound):
 
 
 class OrderSuspended(ApplicationError):
-    """The order is suspended: what exists can be read, nothing new is made."""
+    """The order is suspended: existing backups can be read, nothing new is made."""
 
     code, status, title = "order_suspended", 409, _("Order suspended")
     message = _("This order is suspended. Your existing backups are kept and can be downloaded. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Who may do what on an order: the one place that decides."""
+"""Rights on orders, decided in this one place."""
 
 from __future__ import annotations
 
@@ -73,16 +73,16 @@ def right_require(user: User, order: Order, right: OrderRight) -> None:
 
 
 def order_not_suspended(order: Order) -> None:
-    """Raise OrderSuspended when it is: nothing new is made for it, whoever asks."""
+    """Raise OrderSuspended when it is: nothing new is made for it, for any caller."""
     if order.is_suspended:
         raise OrderSuspended
 
 
 def order_change_require(user: User, order: Order) -> None:
-    """Raise OrderSuspended when the order is suspended: its people then read and download, nothing else.
+    """Raise OrderSuspended when the order is suspended: its members then read and download, nothing else.
 
-    Staff who look after every order go on doing so: to tidy up, and to take the server back.
+    Staff with rights on every order keep them: to clean up, and to take the server back.
     """
-    # Whether it is suspended is at hand; what somebody may on every order has to be read.
+    # The suspension is loaded already; the rights on every order need a query.
     if order.is_suspended and not user.has_perm("orders.view_all_orders"):
         raise OrderSuspended

@@ -32,7 +32,7 @@ class ProvisionForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic
 
 @admin.register(Provision)
 class ProvisionAdmin(ServiceDeletes):
-    """What runs for orders."""
+    """Provisions of orders."""
 
     form = ProvisionForm
     list_display = ["name", "kind", "is_primary", "order", "address", "created_at"]
@@ -48,7 +48,7 @@ class ProvisionAdmin(ServiceDeletes):
         return super().get_queryset(request).defer("token")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provision | None = None) -> list[str]:  # noqa: ARG002  # Django's signature
-        """What a provision is, and of which order, is said once."""
+        """Kind and order of a provision are set when it is created, and never changed."""
         return ["order", "kind"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Provision, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
@@ -79,7 +79,7 @@ class ProvisionAdmin(ServiceDeletes):
 
 @admin.register(SidecarAuthority)
 class SidecarAuthorityAdmin(ReadOnlyAdmin):
-    """Who signs for workers and sidecars. Never their keys."""
+    """The authorities that sign for workers and sidecars, without their keys."""
 
     list_display = ["id", "signs", "created_at", "expires_at", "retired_at"]
     fields = ["signs", "created_at", "expires_at", "retired_at", "certificate"]
@@ -92,7 +92,7 @@ class SidecarAuthorityAdmin(ReadOnlyAdmin):
 
 @admin.register(SidecarCertificate)
 class SidecarCertificateAdmin(ReadOnlyAdmin):
-    """What was signed for which sidecar."""
+    """The certificates of sidecars."""
 
     list_display = ["fingerprint", "provision", "authority", "installed_at", "expires_at", "ended_at"]
     list_select_related = ["provision", "authority"]
@@ -100,13 +100,13 @@ class SidecarCertificateAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarCertificate]:
-        """Rows without the secrets of what they belong to."""
+        """Rows without the secrets of their related rows."""
         return super().get_queryset(request).defer("provision__token", "authority__key")
 
 
 @admin.register(SidecarEnrolment)
 class SidecarEnrolmentAdmin(ReadOnlyAdmin):
-    """The tokens that sidecars may join with, or did; never the tokens themselves."""
+    """Enrolments of sidecars, used or open, without their tokens."""
 
     list_display = ["created_at", "provision", "expires_at", "used_at"]
     list_select_related = ["provision"]
@@ -115,5 +115,5 @@ class SidecarEnrolmentAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SidecarEnrolment]:
-        """Rows without the secret of what they belong to."""
+        """Rows without the secret of their provision."""
         return super().get_queryset(request).defer("provision__token")

@@ -1,4 +1,4 @@
-"""Making authorities and certificates: X.509, ECDSA P-256, PEM. What is signed here names one worker or sidecar."""
+"""Authorities and certificates: X.509, ECDSA P-256, PEM. Each certificate names one worker or sidecar."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
 def authority_make() -> tuple[Issuer, datetime]:
     """A new authority, and until when it is valid. It may sign certificates of ends, never of another authority."""
     key, now, serial = key_make(), datetime.now(UTC), x509.random_serial_number()
-    # Two of one name could be taken for each other while they rotate.
+    # Two authorities with one name could be confused during a rotation.
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Savepoint sidecars {serial:040x}")])
     expires_at = _whole_seconds(now + AUTHORITY_LIFE)
     certificate = (
@@ -115,7 +115,7 @@ def certificate_sign(
 def request_key(request: bytes) -> ec.EllipticCurvePublicKey:
     """The key in a request (PKCS #10, PEM or DER) that its sender has shown to hold. Raises ValueError.
 
-    Whatever else the request says, a name above all, is not read.
+    Other fields of the request, above all its name, are ignored.
     """
     load = x509.load_pem_x509_csr if request.startswith(b"-----") else x509.load_der_x509_csr
     try:
@@ -144,7 +144,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _whole_seconds(at: datetime) -> datetime:
-    """As a certificate can say it."""
+    """In the precision of a certificate."""
     return at.replace(microsecond=0)
 
 

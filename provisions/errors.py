@@ -28,7 +28,7 @@ class NotAPrimaryDeployment(ApplicationError):
 
 
 class NoSidecar(ApplicationError):
-    """Nothing stands beside the server that could read its files."""
+    """The server has no sidecar that could read its files."""
 
     code, status, title = "no_sidecar", 409, _("No sidecar")
     message = _("This server has no backup agent yet, so its files cannot be reached. Please ask your host to add one.")
@@ -49,7 +49,7 @@ class NoSidecarAuthority(ApplicationError):
 
 
 class SidecarAuthorityExists(ApplicationError):
-    """There is an authority that signs; another takes its place by a rotation only."""
+    """There is a signing authority already; only a rotation replaces it."""
 
     code, status, title = "sidecar_authority_exists", 409, _("Sidecar authority exists")
     message = _("This portal has a sidecar authority. Nothing was changed. To replace it: manage.py sidecar_ca rotate")

@@ -18,7 +18,7 @@ def provision_get(*, user: User, order_id: UUID, provision_id: UUID) -> Provisio
     provision = Provision.objects.filter(order=order, id=provision_id).first()
     if provision is None:
         raise ProvisionNotFound
-    # The order with its customer and plan is at hand: nobody needs to fetch it again.
+    # The order with its customer and plan is loaded already: no second query for it.
     provision.order = order
     return provision
 

@@ -1,4 +1,4 @@
-"""A folder as a target: objects appear whole by a hard link, and are on disk before anybody hears of them."""
+"""A folder as a target: objects appear whole by a hard link, and are synced to disk before a write returns."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove the object and the folders it leaves empty; one that is not there is no error."""
         path = self._path(key)
-        # A folder that is not mounted has nothing either, and would make a delete look done.
+        # An unmounted folder has no objects either, and a delete in it would look done.
         self._root_check("delete")
         try:
             with storage_errors("delete"):
@@ -96,7 +96,7 @@ class LocalStorage:
             try:
                 folder.rmdir()
             except OSError:
-                break  # another object lives here, or somebody else was faster
+                break  # another object lives here, or another process was faster
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early."""
@@ -115,7 +115,7 @@ class LocalStorage:
                     yield ObjectInfo(key=key, size=size)
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
-        """Remove what died before its commit and was not written to for so long; returns how many files.
+        """Delete files of uncommitted objects that were not written to for so long; return how many.
 
         An object still being written holds a lock on its file and stays, however old it is.
         """
@@ -146,7 +146,7 @@ class LocalStorage:
             os.close(descriptor)
 
     def _entries(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """What lies in a folder, with its key; names that are no segment of a key are not ours."""
+        """The entries of a folder with their keys. Names that are no segment of a key are not ours."""
         with storage_errors("list"):
             try:
                 entries = os.scandir(self._root / folder)
@@ -167,7 +167,7 @@ class LocalStorage:
                 raise StorageDenied(f"{action}: the target's folder does not exist")
 
     def _mounted_check(self, action: str) -> None:
-        """A folder in which nothing was ever written is where a volume ought to be: what it lacks is not gone."""
+        """A folder without any object may be an unmounted volume: its objects do not count as deleted."""
         if not (self._root / _PARTIAL).is_dir():
             raise StorageDenied(f"{action}: the target's folder is empty; is its volume mounted?")
 

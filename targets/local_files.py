@@ -24,7 +24,7 @@ from repository.storage import (
 
 WRITEBACK_SIZE = 16 << 20
 DIRECT_SIZE_MIN = 4 << 20
-"""Less than that in one write is sooner in the page cache than on disk."""
+"""Smaller writes are faster through the page cache than to the disk."""
 COMMIT_TRIES = 10
 NEIGHBOURS = 8
 
@@ -96,7 +96,7 @@ class LocalWriter:
     def _write_direct(self, view: memoryview) -> int:
         """Write without a copy into the page cache; returns how much, 0 where file system or buffer do not allow it.
 
-        On ext4 that is four times as fast as what the cache then writes back, and takes half the processor.
+        On ext4 this is four times as fast as the cache's write-back, and takes half the processor time.
         """
         flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
         try:
@@ -110,7 +110,7 @@ class LocalWriter:
             fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags)
 
     def _writeback(self) -> None:
-        """Let the kernel begin to write out what is new, so that the last fdatasync is short.
+        """Let the kernel begin to write dirty pages, so that the last fdatasync is short.
 
         On Linux this advice starts the writing of dirty pages without waiting for it. It would also drop
         clean pages from the cache, but these are not clean yet.
@@ -144,8 +144,8 @@ def file_open(path: Path) -> int:
 def file_read(descriptor: int, length: int, offset: int, *, path: Path) -> bytes:
     """So many bytes of a file, fewer at its end; raises OSError, and `ObjectUnreadable` when only these are lost.
 
-    A bad sector must cost no more than the backups that need it, while a disk that has gone must not make all of them
-    look damaged.
+    A bad sector must cost no more than the backups that need it, while a missing disk must not make all of them look
+    damaged.
     """
     try:
         return os.pread(descriptor, length, offset)
@@ -176,7 +176,7 @@ def _is_readable(file: os.PathLike[str]) -> bool:
 
 
 def file_size(entry: Path | os.DirEntry[str]) -> int | None:
-    """The size of a regular file, or None for anything else and for what has just been deleted."""
+    """The size of a regular file, or None for anything else and for a file that has just been deleted."""
     try:
         found = os.lstat(entry)
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def unlink_unless_locked(path: Path) -> bool:
 
 
 def folder_sync(folder: Path) -> None:
-    """Put a folder's names on disk; one that is gone has none to keep."""
+    """Sync a folder's names to disk; a deleted one has none."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -210,7 +210,7 @@ def folder_sync(folder: Path) -> None:
 
 
 def _folders_make(folder: Path, *, root: Path) -> None:
-    """Create what is missing of a folder below the root, each on disk before its content can be."""
+    """Create the missing folders of a path below the root, each synced to disk before its content."""
     missing: list[Path] = []
     while folder != root and not folder.is_dir():
         missing.append(folder)

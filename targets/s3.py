@@ -90,7 +90,7 @@ class S3Storage:
             with s3_errors("size"):
                 return self._client.head_object(Bucket=self._settings.bucket, Key=self._name(key))["ContentLength"]
         except ObjectNotFound:
-            # A HEAD has no body to say so in, yet a bucket that is gone must not look like an object that is.
+            # A HEAD has no body with a code, yet a missing bucket must not look like a missing object.
             self._bucket_check()
             raise
 
@@ -102,7 +102,7 @@ class S3Storage:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early.
 
-        What other programs stored under names that are no keys is left out.
+        Objects of other programs, under names that are no keys, are left out.
         """
         request: dict[str, Any] = {"Prefix": self._prefix + prefix_checked(prefix)}
         while True:
@@ -127,7 +127,7 @@ class S3Storage:
                 page = self._client.list_multipart_uploads(Bucket=self._settings.bucket, **request)
             begun = _service_time(page) - timedelta(seconds=older_than_seconds)
             for upload in page.get("Uploads", []):
-                # Not every service heeds the prefix, and what is not under ours is not ours to end.
+                # Not every service heeds the prefix, and uploads outside of ours must not be ended.
                 if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= begun:
                     aborted += self._abort(upload["Key"], upload["UploadId"])
             if not page.get("IsTruncated"):
@@ -181,7 +181,7 @@ class S3Storage:
         return True
 
     def _bucket_check(self) -> None:
-        # Not being allowed to look at the bucket says nothing about its being there.
+        # A refused request about the bucket does not tell whether the bucket exists.
         try:
             with suppress(StorageDenied), s3_errors("size"):
                 self._client.head_bucket(Bucket=self._settings.bucket)

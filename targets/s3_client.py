@@ -52,7 +52,7 @@ def client_create(settings: S3Settings) -> S3Client:
         s3={"addressing_style": "path" if settings.path_style else "virtual"},
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
-        # botocore's own list of what passes by itself lacks most codes of the other services.
+        # botocore's own list of transient errors lacks most codes of the other services.
         retries={"mode": "standard", "total_max_attempts": 1},
         # Newer checksum trailers are unknown to many services: each upload carries its MD5 instead.
         request_checksum_calculation="when_required",
@@ -94,7 +94,7 @@ def _retry_pause(
             return None
         after = http.headers.get("Retry-After", "")
         asked = float(after) if after.isdecimal() else 0.0
-    # Half shorter to half longer, so that many who failed together do not come back together.
+    # Half shorter to half longer, so that clients that failed together do not retry together.
     pause: float = PAUSE_SECONDS * 2 ** (attempts - 1) * (0.5 + random.random())  # noqa: S311  # nothing is secret here
     return min(max(pause, asked), PAUSE_MAX_SECONDS)
 

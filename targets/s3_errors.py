@@ -26,7 +26,7 @@ from repository.storage import (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A class of refusals: the error it becomes, and the advice for whoever runs the portal."""
+    """A class of refusals: the error it becomes, and the advice for the operator of the portal."""
 
     name: str
     error: type[StorageError]
@@ -56,8 +56,8 @@ SOURCES: Final = {
     "wasabi": "https://docs.wasabi.com/docs/rest-api-introduction",
 }
 
-# The class of every code whose status alone would say something else, or says nothing, and who documents it.
-# A code that is not here has the class of its status. docs/storage.md shows the same table.
+# The class of every code whose status alone is misleading or ambiguous, with the services that document it. Any other
+# code has the class of its status. docs/storage.md shows the same table.
 CODES: Final[dict[str, tuple[Answer, str]]] = {
     # Slow down, or come back.
     "Busy": (AGAIN, "aws"),
@@ -155,9 +155,9 @@ _FULL: Final = re.compile(r".*(Quota|StorageFull|InsufficientStorage).*")
 
 @contextmanager
 def s3_errors(action: str) -> Iterator[None]:
-    """Answer what boto3 raises with the storage's own error.
+    """Translate errors of boto3 into the storage's own.
 
-    The original does not travel along: what a service or a library says may hold signed addresses.
+    The original is dropped: messages of a service or a library may hold signed addresses.
     """
     try:
         yield

@@ -101,7 +101,7 @@ class S3Writer:
             with suppress(ObjectNotFound), s3_errors("abort"):
                 self._client.abort_multipart_upload(**self._place, **self._upload)
         except StorageError as error:
-            # Whatever made the caller leave is what they must hear of; the sweep takes what stayed.
+            # The caller's own error must reach it, so this one is only logged; the sweep aborts the upload later.
             log.warning("an upload to S3 was left open: %s", error)
 
     def _part_send(self) -> None:
@@ -157,7 +157,7 @@ class S3Writer:
             )
 
     def _settle(self, error: StorageError) -> None:
-        """Find out what became of a commit that failed: its reply may be lost, or a retry met its own first try."""
+        """Find the outcome of a failed commit: its reply may be lost, or a retry met its own first try."""
         try:
             mark = self._mark_found()
         except StorageError:

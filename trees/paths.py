@@ -7,7 +7,7 @@ RESERVED_FOLDER: Final = b".savepoint"
 
 
 def walk_order(path: bytes) -> bytes:
-    """What to compare paths by for the order of a walk: component by component, so that `a/b` comes before `a-b`."""
+    """The sort key of paths in the order of a walk: component by component, so that `a/b` comes before `a-b`."""
     # No name holds a NUL, and nothing sorts before it.
     return path.replace(b"/", b"\0")
 

@@ -1,1 +1,1 @@
-"""Where bytes are: targets, keys, stored objects, and how they are opened."""
+"""Storage of backups: targets, keys, stored objects, and opening them."""

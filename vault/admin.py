@@ -1,4 +1,4 @@
-"""The staff's pages of targets and of what is in them."""
+"""The admin pages of targets, keys and stored objects."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ class StorageTargetAdmin(FleetAdmin):
         target_save(target=obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StorageTarget]:
-        """Rows without their secrets: a list does not decrypt what it does not show."""
+        """Rows without their secrets: a list decrypts no secret."""
         return super().get_queryset(request).defer("secrets")
 
 
 @admin.register(Asset)
 class AssetAdmin(ReadOnlyAdmin):
-    """What customers can download."""
+    """The files that customers can download."""
 
     list_display = ["key", "customer", "target", "size_bytes", "stored_bytes", "sealed", "created_at"]
     list_select_related = ["customer", "target"]

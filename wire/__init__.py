@@ -1,1 +1,1 @@
-"""The wire between a worker and the sidecar beside a game server: contract, generated code, words."""
+"""The wire between a worker and a sidecar: contract, generated code, listings, enums and error codes."""

@@ -1,4 +1,4 @@
-"""What both ends of the wire agree on beside its messages."""
+"""Constants that both ends of the wire share, beside its messages."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ CODE_METADATA: Final = "savepoint-code"
 """The trailing metadata that carries a failure's stable code."""
 
 PARAMS_METADATA: Final = "savepoint-params"
-"""The trailing metadata with what the code's sentence is to be told: a JSON object of numbers."""
+"""The trailing metadata with the parameters of the code's sentence: a JSON object of numbers."""
 
 DATA_BYTES: Final = 1 << 20
 """File content in one message: larger ones gain nothing, and memory is a small multiple of it."""

@@ -64,7 +64,7 @@ class WarningKind(Word, proto=wire.Warning.Kind):
     Of a restore: it stays, and so does a folder at which a volume is mounted, whatever becomes of its content.
     """
     LINKED_OUT = "linked_out"
-    """A symbolic link to something outside the tree: the archive has the link and not what it leads to.
+    """A symbolic link to something outside the tree: the archive has the link and not its target.
 
     Of a restore: a link that is followed and stays.
     """
@@ -138,7 +138,7 @@ class OutcomeKind(Word, proto=wire.GetExtractOutcomeReply.Outcome):
     NONE = "none"
     """The sidecar knows of no exchange: nothing was touched."""
     RUNNING = "running"
-    """It has no end yet. With an error nobody is at it, and it could not be brought to its end."""
+    """The exchange has no end yet. With an error, it could not be ended and no call works on it."""
     COMPLETED = "completed"
     """The data is wholly new."""
     ROLLED_BACK = "rolled_back"

@@ -29,7 +29,7 @@ def code_generate(*, destination: Path) -> None:
 
 
 def stale_paths(*, project: Path) -> tuple[Path, ...]:
-    """The generated files of `project` that are missing or differ from what the proto says."""
+    """The generated files of `project` that are missing or differ from the proto."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         code_generate(destination=fresh)
@@ -41,7 +41,7 @@ def stale_paths(*, project: Path) -> tuple[Path, ...]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Regenerate, or with `--check` only name what is stale; returns the exit code."""
+    """Regenerate, or with `--check` only name stale files; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m wire.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, fail when the code is stale")
     if not parser.parse_args(arguments).check:

@@ -1,4 +1,4 @@
-"""The listing of an archive: what it holds, entry by entry, without its content. Part of the contract of the wire.
+"""The listing of an archive: its entries without their content. Part of the contract of the wire.
 
 A listing is one gzip member (RFC 1952) of lines, each of fields between single blanks. In a name `%`, blank and newline
 stand as `%25`, `%20` and `%0A`, every other byte as itself; a name that is empty is `%`. Numbers are decimal.
@@ -68,7 +68,7 @@ class ListingDamaged(ValueError):
 
 
 class ListingRefused(ValueError):
-    """It is well formed, but breaks a limit, or names what no archive may hold."""
+    """The listing is well formed, but breaks a limit, or names an entry that no archive may hold."""
 
 
 class Entry(NamedTuple):
@@ -92,7 +92,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListingLimits:
-    """What a listing may cost its reader. No honest one comes near: paths of archives are at most 256 KiB long."""
+    """Limits of a listing, to bound the cost of reading it. Paths of archives are at most 256 KiB long."""
 
     line_bytes: int = 2 << 20
     entries: int = 200_000_000
@@ -121,14 +121,14 @@ class ListingWriter:
             self._buffer.clear()
 
     def finish(self) -> None:
-        """Say that this was all, and write what is left."""
+        """Write the end line and the rest of the stream."""
         self._buffer += b"%b%d\n" % (_END, self._entries)
         self._write(self._gzip.compress(self._buffer) + self._gzip.flush())
         self._buffer.clear()
 
 
 class Listing:
-    """A listing that is read once, forward only, in bounded memory whatever it holds.
+    """A listing that is read once, forward only, in bounded memory.
 
     Reading raises `ListingDamaged` and `ListingRefused`; that it is whole is known only when the entries have ended.
     """

@@ -1,1 +1,1 @@
-"""Who calls the REST API, and what its description says about that."""
+"""Authentication of the REST API, and its entry in the OpenAPI description."""

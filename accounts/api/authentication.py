@@ -1,4 +1,4 @@
-"""Who calls: a bearer token, or the session of the web pages."""
+"""Authentication of API requests: a bearer token, or the session of the web pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from accounts.services.tokens import token_authenticate, token_user
 from common.api.errors import CsrfFailed
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
-"""What RFC 6750 lets a bearer token be made of."""
+"""Characters of a bearer token (RFC 6750)."""
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer <token>`. A token that is malformed or not valid is never taken for no token."""
+    """`Authorization: Bearer <token>`. A malformed or invalid token is an error, never treated as no token."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         """The token's user and the token, or None when no bearer token was sent."""
@@ -38,7 +38,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # the framework's signature
-        """What a 401 asks for."""
+        """The `WWW-Authenticate` header of a 401."""
         return "Bearer"
 
 
@@ -56,7 +56,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 def caller_key(request: Request) -> tuple[str, object]:
-    """By which a caller is counted: the token, else the user."""
+    """The identity that throttles count: the token, else the user."""
     return ("token", request.auth.pk) if request.auth is not None else ("user", request.user.pk)
 
 

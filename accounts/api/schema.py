@@ -1,4 +1,4 @@
-"""What the OpenAPI description says about who calls; importing this registers it."""
+"""Authentication schemes of the OpenAPI description. Importing this module registers them."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
-            "description": "The cookie of the web pages. What may change something needs `X-CSRFToken` as well.",
+            "description": "The cookie of the web pages. Requests that change something need `X-CSRFToken` as well.",
         }

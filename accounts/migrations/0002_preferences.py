@@ -23,7 +23,7 @@ KNOWN = ["", *(code for code, _name in LANGUAGES)]
 
 
 def carry_over(apps, schema_editor):
-    """What rows hold already, in the form that the new columns and constraints ask for."""
+    """Convert existing rows to the form that the new columns and constraints require."""
     users = apps.get_model(settings.AUTH_USER_MODEL).objects.using(schema_editor.connection.alias)
     whole = Trim(Concat("first_name", Value(" "), "last_name"))
     users.update(name=Substr(whole, 1, 150), email=Lower("email"))

@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which object, and when."""
+"""The audit trail: actor, action, object and time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditEvent(models.Model):
-    """One thing that was done. Rows are only ever added."""
+    """One action. Rows are only ever added."""
 
     at = models.DateTimeField(_("at"), auto_now_add=True, db_index=True)
     actor = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""The tenant: who buys, who owns data and keys."""
+"""The tenant: it buys, and owns data and keys."""
 
 from __future__ import annotations
 

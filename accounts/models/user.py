@@ -27,7 +27,7 @@ class Theme(models.TextChoices):
 
 
 class User(AbstractUser):
-    """Someone who signs in. What they may do on an order is said on the order, never here."""
+    """A person or bot that signs in. Rights on an order are stored with the order, never here."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     first_name = None  # type: ignore[assignment]  # this is how Django takes away a base's column
@@ -58,7 +58,7 @@ class User(AbstractUser):
                 condition=~Q(email=""),
                 violation_error_message=_("Another user has this e-mail address."),
             ),
-            # Signing in does not tell upper from lower case.
+            # Sign-in ignores case.
             models.UniqueConstraint(
                 Lower("username"),
                 name="user_username_once",
@@ -72,9 +72,9 @@ class User(AbstractUser):
         ]
 
     def get_full_name(self) -> str:
-        """What they are called, or the name they sign in with."""
+        """The display name, or the user name if there is none."""
         return self.name or self.username
 
     def get_short_name(self) -> str:
-        """The same: nobody knows which part of a name is the short one."""
+        """The display name too: no rule tells which part of a name is the short one."""
         return self.get_full_name()

@@ -21,7 +21,7 @@ KEY_BYTES = 32
 
 
 def customer_create(*, name: str, owner: User, actor: User | None = None) -> Customer:
-    """Make a tenant with a fresh random key of its own; `actor` is who did it, the owner where none is named."""
+    """Create a tenant with a fresh random key of its own; `actor` defaults to the owner."""
     customer = Customer(id=uuid4(), name=name, owner=owner)
     customer.tenant_key = portal_keyring().wrap(secrets.token_bytes(KEY_BYTES), context=_context(customer))
     with transaction.atomic():

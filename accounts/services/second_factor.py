@@ -1,6 +1,6 @@
-"""The second factor: its secrets under the portal's keys, and taking it away from somebody who lost it.
+"""The second factor: encryption of its secrets, and its removal for a user who lost it.
 
-Setting it up and proving it is allauth's work; what it stores in a row's `data` comes through `secret_wrap`.
+allauth sets it up and checks it; the secrets that it stores in a row's `data` pass through `secret_wrap`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from common.locks import row_lock
 
 _CONTEXT = b"second factor"
 _SECRETS = ("secret", "seed")
-"""What in a row's data is wrapped: the key of an authenticator app, the seed of the recovery codes."""
+"""Encrypted entries of a row's `data`: the key of an authenticator app, the seed of the recovery codes."""
 
 
 def secret_wrap(text: str) -> str:
@@ -31,7 +31,7 @@ def secret_wrap(text: str) -> str:
 
 
 def secret_unwrap(wrapped: str) -> str:
-    """What `secret_wrap` was given. Raises KeyUnavailable when its key is not configured or the text was altered."""
+    """Decrypt a text of `secret_wrap`. Raises KeyUnavailable when its key is not configured or the text was altered."""
     try:
         return portal_keyring().unwrap(base64.b64decode(wrapped, validate=True), context=_CONTEXT).decode()
     except (KeyringError, binascii.Error) as error:
@@ -45,7 +45,7 @@ def second_factor_rewrap(*, authenticator: Authenticator) -> bool:
     """
     portal = portal_keyring()
     with transaction.atomic():
-        # Locked: somebody who uses up a recovery code meanwhile writes the same column.
+        # Locked: the use of a recovery code writes the same column.
         row = row_lock(Authenticator.objects.filter(pk=authenticator.pk))
         if row is None:
             return False
@@ -59,7 +59,7 @@ def second_factor_rewrap(*, authenticator: Authenticator) -> bool:
 
 
 def second_factor_remove(*, user: User, actor: User) -> bool:
-    """Turn somebody's second factor off, recovery codes and all; return whether there was one.
+    """Turn a user's second factor off, including the recovery codes; return whether there was one.
 
     Raises RightsExceeded where `actor` lacks a right that `user` has.
     """

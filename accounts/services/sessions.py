@@ -1,4 +1,4 @@
-"""Sessions of the web pages: who is behind one, and the end of old ones."""
+"""Sessions of the web pages: the user of one, and the removal of expired ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accounts.models import User
 
 
 def sessions_expire() -> int:
-    """Forget sessions that are over, and what was noted of their devices; return how many."""
+    """Delete expired sessions with the records of their devices; return how many."""
     over = Session.objects.filter(expire_date__lt=timezone.now())
     UserSession.objects.filter(session_key__in=over.values("session_key")).delete()
     return over.delete()[0]

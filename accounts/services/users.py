@@ -1,4 +1,4 @@
-"""Writes of users: what they are called and how they read pages."""
+"""Writes of users: name, language, time zone and colours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.names import NAME_REFUSED, name_allowed
 
 
 def user_update(*, user: User, name: str, language: str, time_zone: str, theme: str) -> User:
-    """Store somebody's own settings and return them. An empty language or time zone means: the browser's.
+    """Store a user's own settings and return them. An empty language or time zone means the browser's.
 
     Raises ValidationError with every field that is wrong; then nothing was changed.
     """

@@ -22,7 +22,7 @@ from common.names import name_validate
 _REGIONS = (
     "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific",
 )  # fmt: skip
-"""What people choose from; the other names are old spellings of these, or offsets."""
+"""Time zones offered in the form; the other names are old spellings of these, or offsets."""
 
 SCOPES = {
     Scope.VIEW: _("See orders, servers, backups and operations"),
@@ -52,7 +52,7 @@ class _ChoiceWithEmpty(forms.ChoiceField):
 
 
 class ProfileForm(forms.Form):
-    """What somebody is called and how they read pages."""
+    """Name, language, time zone and colours of the user."""
 
     # Browsers would take the empty choices for missing ones.
     use_required_attribute = False
@@ -79,7 +79,7 @@ class ProfileForm(forms.Form):
 
 
 class TokenForm(forms.Form):
-    """A new API token: what it is for, what it may, when it ends."""
+    """A new API token: name, scopes and expiry."""
 
     name = forms.CharField(
         label=pgettext_lazy("of an API token", "Name"),
@@ -118,7 +118,7 @@ def _zone_choices(current: str) -> list[tuple[str, Any]]:
         for region in _REGIONS
     ]
     offered = {name for _region, zones in regions for name, _label in zones} | {"", "UTC"}
-    # Somebody may have another name by other ways; saving the form must not change it.
+    # The user may have a time zone outside of the choices; saving the form must not change it.
     other = [(current, _readable(current))] if current not in offered else []
     return [("", _("As the browser is set")), ("UTC", "UTC"), *other, *regions]
 

@@ -1,4 +1,4 @@
-"""How allauth behaves here: who may sign in, where it leads, what is said and mailed, how secrets are stored."""
+"""Adapters of allauth: sign-in, redirects, messages, mails and the storage of secrets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TOO_FAST = _("That was too often in a short time. Please wait a minute and try 
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """Accounts are made by the host; people sign in, change their password, and get it back by mail."""
+    """The host creates accounts; users sign in, change their password, and reset it by mail."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
@@ -54,7 +54,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
-        """Nobody registers by themselves: accounts come from the host's billing."""
+        """Registration is closed: accounts come from the host's billing."""
         return False
 
     def is_ajax(self, request: HttpRequest) -> bool:  # noqa: ARG002  # allauth's signature
@@ -73,7 +73,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return client_address(request)
 
     def get_login_stages(self) -> list[str]:
-        """What comes after the password: the second factor of whoever has one."""
+        """Stages of the sign-in after the password: the second factor, for users who have one."""
         return ["allauth.mfa.stages.AuthenticateStage"]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002  # allauth's signature
@@ -87,7 +87,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return f"{settings.SAVEPOINT_URL}{path}"
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
-        """The ways to prove once more who one is, each with its address and what its link says."""
+        """The methods of reauthentication, each with its address and the text of its link."""
         described = {
             "reauthenticate": _("Use the password"),
             "mfa_reauthenticate": _("Use a code of the second factor"),
@@ -96,7 +96,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return [{**method, "description": described[method["id"]]} for method in methods if method["id"] in described]
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """Store a new password; guesses at the old one lock nobody out any more."""
+        """Store a new password, and clear the failed attempts with the old one."""
         super().set_password(user, password)
         self._delete_login_attempts_cached_email(self.request, username=user.get_username())
 
@@ -120,14 +120,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        """Tell somebody what happened to their account, in their language; a mail that fails is only logged."""
+        """Notify a user about a change to their account, in their language; a mail that fails is only logged."""
         with _as_read_by(user):
             device = device_name(self.get_http_user_agent(self.request))
             told = {"reader": user, "device": device, **(context or {})}
             try:
                 super().send_notification_mail(template_prefix, user, told, email)
             except MailNotSent:
-                # What it tells about is done already.
+                # The change that the mail reports has already been made.
                 logger.warning("user %s was not told by mail: %s", user.pk, template_prefix)
 
 
@@ -142,7 +142,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
     }
 
     def encrypt(self, text: str) -> str:
-        """What is stored for a secret."""
+        """The encrypted form of a secret, as stored."""
         return secret_wrap(text)
 
     def build_totp_svg(self, url: str) -> str:
@@ -157,7 +157,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
 
 @contextmanager
 def _as_read_by(user: User) -> Iterator[None]:
-    """In this block, texts are in the language and times in the zone of a user, as far as they chose one."""
+    """Within the block, texts use the user's language and times their zone, as far as they chose one."""
     zone = time_zone_find(user.time_zone) or timezone.get_current_timezone()
     with translation.override(user.language or translation.get_language()), timezone.override(zone):
         yield

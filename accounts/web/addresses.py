@@ -1,4 +1,4 @@
-"""The network address of whoever asks."""
+"""The network address of the client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNKNOWN = "0.0.0.0"  # noqa: S104  # it stands for nobody's address, nothing is 
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address of the client: of the connection, or what as many proxies say as are trusted; UNKNOWN when none is.
+    """The client's address: of the connection, or as the trusted proxies report it; UNKNOWN without one.
 
     The API's throttles count the same way.
     """

@@ -1,4 +1,4 @@
-"""Who looks at a page."""
+"""The signed-in user of a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accounts.models import User
 
 
 def caller_of(request: HttpRequest) -> User:
-    """The user who is signed in. Raises PermissionDenied; views ask for the sign-in before."""
+    """The user who is signed in. Raises PermissionDenied for anybody else; views require the sign-in before."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user

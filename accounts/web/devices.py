@@ -1,4 +1,4 @@
-"""What somebody signs in with, in words: "Firefox on Windows"."""
+"""Devices in words: "Firefox on Windows"."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HANDHELD = frozenset({"iPhone", "iPad", "Android"})
 
 
 def device_name(user_agent: str) -> str:
-    """A device's browser and system as a person would say it; what is not known is shown as it was sent, shortened."""
+    """A device's browser and system in common words; an unknown user agent is shown as it was sent, shortened."""
     browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
@@ -42,7 +42,7 @@ def device_name(user_agent: str) -> str:
 
 
 def device_icon(user_agent: str) -> str:
-    """The icon of a device: `phone` for what one holds in a hand, else `computer`."""
+    """The icon of a device: `phone` for a handheld one, else `computer`."""
     return "phone" if _first(_SYSTEMS, user_agent) in _HANDHELD else "computer"
 
 

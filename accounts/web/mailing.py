@@ -1,4 +1,4 @@
-"""Mails on their way: handed over by a request, sent beside it, so that no answer takes longer because of them."""
+"""Background sending of mails: a request hands a mail over, and its answer does not wait for the mail server."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def _send(message: EmailMessage, about: str, room: BoundedSemaphore) -> None:
 
 @cache
 def _senders(process: int) -> tuple[ThreadPoolExecutor, BoundedSemaphore]:  # noqa: ARG001  # it is the cache's key
-    """The threads of a process, which a fork does not take along, and the room for mails that wait for them."""
+    """The sender threads of a process, which a fork does not copy, and the bound on mails that wait for them."""
     return ThreadPoolExecutor(SENDERS, thread_name_prefix="mail"), BoundedSemaphore(WAITING_MAX)

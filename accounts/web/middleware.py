@@ -1,4 +1,4 @@
-"""What every request has: its reader's language and time zone, privacy towards caches, a note of when it was."""
+"""Middleware of every request: language and time zone of its reader, cache privacy, the session's last use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEEN_EVERY_SECONDS = 60
 
 
 class PrivateMiddleware:
-    """Keeps caches from sharing what was made for one person: answers that say nothing else are `private, no-cache`."""
+    """Sets `private, no-cache` on answers without a Cache-Control of their own: no cache shares personal pages."""
 
     def __init__(self, get_response: Answer) -> None:
         self._get_response = get_response
@@ -42,7 +42,7 @@ class PrivateMiddleware:
 
 
 class PreferencesMiddleware:
-    """Answers in the language and the time zone of whoever asks: their own choice, else their browser's.
+    """Activates the reader's language and time zone: their own choice, else their browser's.
 
     Everything that is activated meanwhile, also by the API for the user of a token, ends with the request.
     """
@@ -55,7 +55,7 @@ class PreferencesMiddleware:
         user = _reader(request)
         chosen = user.language if user else ""
         zone = (user and time_zone_find(user.time_zone)) or time_zone_find(_browser_zone(request))
-        # LocaleMiddleware has activated what fits the browser.
+        # LocaleMiddleware has activated the browser's language.
         with (
             translation.override(chosen or translation.get_language()),
             timezone.override(zone or get_default_timezone()),
@@ -76,7 +76,7 @@ class SeenMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer the request; who signs out or in by it is not noted."""
+        """Answer the request; a sign-in or sign-out is not recorded."""
         key = request.session.session_key
         if key and _reader(request) and caches["process"].add(f"session-seen:{key}", True, SEEN_EVERY_SECONDS):
             try:
@@ -87,7 +87,7 @@ class SeenMiddleware:
 
 
 def _reader(request: HttpRequest) -> User | None:
-    """Who is signed in; nobody as long as the database does not answer: what tells about that must be shown as well."""
+    """The signed-in user; None while the database does not answer, so that the page that reports it can be shown."""
     try:
         return request.user if isinstance(request.user, User) else None
     except Error:

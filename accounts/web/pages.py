@@ -1,4 +1,4 @@
-"""The base of every page for somebody who is signed in, and the one way in which pages say what went wrong."""
+"""The base of every page for signed-in users, and the one way in which pages show errors."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ DIALOG = "dialog-body"
 class PageView(View):
     """A thin adapter: reads a request, calls one service or selector, renders a template.
 
-    user: who asks. Errors of the product that a method raises are answered here: as a page, inside the dialog, or as a
-    message above the page that is already there.
+    user: the signed-in user. Errors of the product that a method raises are answered here: as a page, inside the
+    dialog, or as a message above the page that is already there.
     """
 
     http_method_names = ["get", "head", "post"]
     user: User
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer somebody who is signed in; send anybody else to the sign-in."""
+        """Answer a signed-in user; redirect others to the sign-in."""
         if not isinstance(request.user, User):
-            # A part of a page that is loaded later must not become the sign-in form: the script says what happened.
+            # A part of a page that is loaded later must not become the sign-in form: the script reports the sign-out.
             if self.htmx:
                 return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": SIGN_IN})
             return redirect_to_login(request.get_full_path())
@@ -55,12 +55,12 @@ class PageView(View):
         return response
 
     def answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Call the method; the place to look up what all methods of a page need."""
+        """Call the method. Pages override this to look up objects that all their methods need."""
         return super().dispatch(request, *args, **kwargs)
 
     @property
     def htmx(self) -> HtmxDetails:
-        """What the script in the page asks for; false for a plain request of the browser."""
+        """True for a request of the page's script, false for a plain request of the browser."""
         return cast(HtmxDetails, self.request.htmx)  # type: ignore[attr-defined]  # set by django-htmx's middleware
 
     @property
@@ -97,7 +97,7 @@ class PageView(View):
         return HttpResponseClientRedirect(place) if self.htmx else redirect(place)
 
     def refuse(self, error: ApplicationError) -> HttpResponseBase:
-        """Say what went wrong."""
+        """Show the error."""
         context = {"error": error, "request_id": request_id_of(self.request), "home": self.home()}
         if self.in_dialog:
             return render(self.request, "components/refusal.html", context, status=error.status)
@@ -108,7 +108,7 @@ class PageView(View):
         return render(self.request, "error.html", context, status=error.status)
 
     def complain(self, error: ApplicationError) -> HttpResponseBase:
-        """Say above the page why a button did nothing."""
+        """Show above the page why a button did nothing."""
         messages.error(self.request, error.detail)
         if not self.htmx:
             return redirect(self.home())

@@ -1,4 +1,4 @@
-"""Sessions in the database, looked for by nothing but what can be the key of one."""
+"""Sessions in the database. Only well-formed keys are looked up."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ KEY_LENGTH = 32
 
 
 class SessionStore(DatabaseSessionStore):
-    """Django's own, but the cookie of a stranger may say anything, and PostgreSQL fails on some of it (NUL)."""
+    """Django's store, with a check of the key: a cookie may hold any text, and PostgreSQL fails on some of it (NUL)."""
 
     def _validate_session_key(self, key: str | None) -> bool:
-        # Asked by Django for each key that it is given; one that is none is nobody's session.
+        # Django validates each key with this; a malformed key has no session.
         return key is not None and len(key) == KEY_LENGTH and set(key) <= set(VALID_KEY_CHARS)

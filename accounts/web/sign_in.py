@@ -35,7 +35,7 @@ class _SaysWhenThrottled:
     """The form says that there were too many attempts; the status says so to programs."""
 
     def form_invalid(self, form: Form) -> HttpResponse:
-        """The page again, with what is wrong."""
+        """The page again, with the errors."""
         response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]  # of the view this is mixed into
         if any(error.code == TOO_MANY for errors in form.errors.as_data().values() for error in errors):
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS
@@ -54,7 +54,7 @@ class PasswordChangeView(account.PasswordChangeView):  # type: ignore[misc]  # a
     """A new password in place of the current one."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Who has no password yet gets one by mail."""
+        """A user without a password sets one through a mail."""
         if request.user.is_authenticated and not request.user.has_usable_password():
             return redirect("account_reset_password")
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
@@ -62,10 +62,10 @@ class PasswordChangeView(account.PasswordChangeView):  # type: ignore[misc]  # a
 
 
 class PasswordResetView(account.PasswordResetView):  # type: ignore[misc]  # allauth has no types
-    """Asking for the mail that gives back a lost password."""
+    """The page that requests the mail for a lost password."""
 
     def form_valid(self, form: Form) -> HttpResponse:
-        """Send the mail; when it cannot be sent, say so, whoever asked."""
+        """Send the mail; when it cannot be sent, say so for every address."""
         try:
             response: HttpResponse = super().form_valid(form)
         except MailNotSent as error:
@@ -109,7 +109,7 @@ class SessionsView(sessions.ListUserSessionsView):  # type: ignore[misc]  # alla
 @login_required
 @require_POST
 def session_end(request: HttpRequest, session: int) -> HttpResponse:
-    """End one session. One that is over already, or somebody else's, is no error: it is not among them afterwards."""
+    """End one session. An expired session or one of another user is no error: the list does not have it afterwards."""
     ended = list(UserSession.objects.filter(pk=session, user=caller_of(request)))
     end_sessions(request, ended)
     if ended:

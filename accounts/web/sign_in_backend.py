@@ -32,7 +32,7 @@ class SignInBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth has
 
 
 def _user_of(*, email: str | None, username: str | None) -> User | None:
-    # A name alone is somebody's who is known already, or has no @: it is no address of anybody else's.
+    # A value that matches as a user name only, or has no @, is no address of another user.
     if email:
         return user_by_login(email)
     return User.objects.filter(username__iexact=username).first() if username else None

@@ -43,9 +43,11 @@ class ReauthenticateForm(account.ReauthenticateForm):  # type: ignore[misc]  # a
 
 
 class ResetPasswordForm(account.ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
-    """The address a link is sent to. Whoever owns it gets a mail either way, so that nothing tells who has an account.
+    """The address that the mail goes to.
 
-    Both are only handed over here; how long the mail server takes, and whether it answers, shows nobody anything.
+    The owner of it gets a mail either way: nothing reveals whether there is an account.
+
+    Both mails are sent in the background, so that the time of the answer reveals nothing either.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -36,11 +36,11 @@ _page = require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @_page
 def profile(request: HttpRequest) -> HttpResponse:
-    """What somebody is called and how they read pages."""
+    """Name, language, time zone and colours of the user."""
     user = caller_of(request)
     form = ProfileForm(request.POST or None, user=user)
     if form.is_valid() and _profile_store(form, user):
-        # Said on the next page, which is in the new language already.
+        # The next page shows the message, already in the new language.
         with translation.override(user.language or translation.get_language()):
             messages.success(request, _("Your settings were saved."))
         return redirect("account")

@@ -1,4 +1,4 @@
-"""The staff's pages of the product: what is stored, what runs, and where."""
+"""The admin pages of backups, operations and findings."""
 
 from backups.admin.backups import BackupAdmin
 from backups.admin.findings import FindingAdmin

@@ -16,7 +16,7 @@ from common.admin import ReadOnlyAdmin, ServiceDeletes
 
 @admin.register(Backup)
 class BackupAdmin(ServiceDeletes, ReadOnlyAdmin):
-    """Backups: read, and deleted as their customers delete them, with the rights that staff have on the order."""
+    """Backups, read only. Staff delete them like customers do, with the rights that they have on the order."""
 
     list_display = [
         "name", "order", "provision", "status", "is_safety", "degraded", "collapsed", "size_bytes", "locked",
@@ -30,14 +30,14 @@ class BackupAdmin(ServiceDeletes, ReadOnlyAdmin):
 
     @admin.display(description=_("caution"))
     def caution(self, backup: Backup) -> str:
-        """The reason against relying on it."""
+        """The warning about the backup."""
         return backup_caution(backup)
 
     def has_delete_permission(self, request: HttpRequest, obj: Backup | None = None) -> bool:
-        """Who may delete backups, and one that is not being deleted already."""
+        """Whether the user may delete backups, and this one is not being deleted already."""
         return request.user.has_perm("backups.delete_backup") and (obj is None or obj.deleted_at is None)
 
     def delete_by_service(self, request: HttpRequest, obj: Backup) -> None:
-        """Take the backup off every list; what it holds in storage follows."""
+        """Take the backup off every list; a worker then deletes its objects in storage."""
         user: Any = request.user
         backup_delete(user=user, backup=obj)

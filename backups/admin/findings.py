@@ -1,4 +1,4 @@
-"""The staff's page of what the reconciler found."""
+"""The admin page of findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common.admin import ReadOnlyAdmin
 
 @admin.register(Finding)
 class FindingAdmin(ReadOnlyAdmin):
-    """What does not hold, or did not: found and repaired by `manage.py reconcile` and the hourly upkeep."""
+    """Broken invariants, now or in the past. `manage.py reconcile` and the hourly upkeep find and repair them."""
 
     list_display = ["invariant", "sentence", "place", "first_seen_at", "last_seen_at", "repaired_at", "gone_at"]
     list_filter = ["invariant", ("gone_at", admin.EmptyFieldListFilter), ("confirmed_at", admin.EmptyFieldListFilter)]
@@ -27,10 +27,10 @@ class FindingAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("repair"))
     def remedy(self, finding: Finding) -> str:
-        """What a repair does."""
+        """The effect of a repair."""
         return finding_remedy(finding)
 
     @admin.display(description=_("object"))
     def place(self, finding: Finding) -> str:
-        """What it is about."""
+        """The object of the finding."""
         return f"{finding.object_type} {finding.key or finding.object_id}"

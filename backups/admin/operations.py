@@ -1,4 +1,4 @@
-"""The staff's page of operations, with the backups they are about."""
+"""The admin page of operations, with their backups."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class RoleInline(Inline):
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
-        """Nobody adds one by hand."""
+        """Rows are never added by hand."""
         return False
 
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin):
-    """Long work: what runs, what failed and why."""
+    """Operations: running ones, and failed ones with their reason."""
 
     list_display = [
         "kind", "state", "phase", "order", "requested_by", "attempts", "error_code", "created_at", "expires_at",
@@ -62,5 +62,5 @@ class OperationAdmin(ReadOnlyAdmin):
         )
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change operations may cancel them."""
+        """The permission to change operations includes cancelling them."""
         return request.user.has_perm("operations.change_operation")

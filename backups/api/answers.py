@@ -1,4 +1,4 @@
-"""What the views of backups share in their answers."""
+"""Answers that the views of backups share."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def backup_shown(backup: Backup) -> Any:
 
 
 def backup_accepted(request: Request, backup: Backup) -> Response:
-    """Work on a backup has begun: the backup, and where to look at it."""
+    """The answer 202: the backup that the work has begun on, and its address."""
     address = reverse(
         "backup", kwargs={"order": backup.order_id, "provision": backup.provision_id, "backup": backup.id}
     )

@@ -38,7 +38,7 @@ _RANGE_PARAMETERS = [
 
 
 class AnyAccept(BaseContentNegotiation):
-    """A download is what it is, whatever the Accept header says; an error is always a problem."""
+    """A download ignores the Accept header; an error is always a problem document."""
 
     def select_renderer(
         self,
@@ -52,7 +52,9 @@ class AnyAccept(BaseContentNegotiation):
 
 
 class DownloadResponse(StreamingHttpResponse):
-    """The bytes of a download, the first of them read at once: what cannot be opened is an error, not a broken file.
+    """The bytes of a download.
+
+    The first are read at once, so that an archive that cannot be opened is an error, not a broken file.
 
     download: for the server, which asks while it sends whether the download may go on.
     """
@@ -99,7 +101,7 @@ class AssetView(ApiView):
     )
     def get(self, request: Request, asset: UUID) -> HttpResponseBase:
         """Download an asset. `Range` resumes, `ETag` and `Repr-Digest` are its SHA-256."""
-        # An archive arrives as it is: what compresses answers further out is told that this client takes none of it.
+        # An archive is sent as it is: the compressing middleware is told that this client accepts no compression.
         request._request.META.pop("HTTP_ACCEPT_ENCODING", None)  # noqa: SLF001  # the framework's name for what it wraps
         found = asset_get(user=caller_of(request), asset_id=asset)
         headers = _headers(found)
@@ -144,7 +146,7 @@ def _headers(asset: Asset) -> dict[str, str]:
 
 
 def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpResponseBase | None:
-    """The 304 for who has these bytes already, or None. Raises PreconditionFailed."""
+    """The 304 for a client that has these bytes already, or None. Raises PreconditionFailed."""
     response: HttpResponseBase | None = get_conditional_response(
         request._request,  # noqa: SLF001  # the framework's name for the request it wraps
         etag=headers["ETag"],
@@ -162,7 +164,7 @@ def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpR
 def _headed(
     response: StreamingHttpResponse, asset: Asset, *, part: ByteRange | None, headers: dict[str, str]
 ) -> StreamingHttpResponse:
-    """The response with the headers of what it is: the asset, or a part of it."""
+    """The response with the headers of the asset, or of a part of it."""
     for name, value in headers.items():
         response.headers[name] = value
     length = asset.size_bytes

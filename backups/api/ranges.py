@@ -11,7 +11,7 @@ from django.utils.http import parse_http_date_safe
 from common.api.errors import RangeNotSatisfiable
 
 _RANGE = re.compile(r"bytes=[ \t]*(?P<first>[0-9]{0,19})-(?P<last>[0-9]{0,19})[ \t]*", re.IGNORECASE)
-"""One range. Several, other units and what is malformed do not match: the answer is then the whole."""
+"""One range. Several ranges, other units and malformed headers do not match: the answer is then the whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Bringing a backup back over the API: what it would change, the restore itself, and taking that back."""
+"""Restores over the API: preview, restore and undo."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wire.enums import Mode, ServerControl
 
 
 class PreviewQuery(serializers.Serializer[Any]):
-    """What a preview may be asked."""
+    """The parameters of a preview."""
 
     mode = serializers.ChoiceField(choices=Mode.words(), default=Mode.REPLACE.value)
     after = serializers.CharField(required=False, default="", trim_whitespace=False, max_length=1 << 16)
@@ -38,7 +38,7 @@ class PreviewQuery(serializers.Serializer[Any]):
 
 
 class BackupRestoreView(ApiView):
-    """Bringing one backup back."""
+    """The restore of a backup."""
 
     scopes = {"POST": frozenset({Scope.RESTORE})}
 
@@ -72,7 +72,7 @@ class BackupRestoreView(ApiView):
 
 
 class BackupUndoView(ApiView):
-    """Taking the last restore of one backup back."""
+    """The undo of the last restore of a backup."""
 
     scopes = {"POST": frozenset({Scope.RESTORE})}
 
@@ -86,7 +86,7 @@ class BackupUndoView(ApiView):
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Bring the server back to what it was before this backup was last restored."""
+        """Restore the server's files as they were before this backup was last restored."""
         user = caller_of(request)
         fields = body_read(request, BackupUndoFields)
         restoring = restore_undo(
@@ -101,7 +101,7 @@ class BackupUndoView(ApiView):
 
 
 class BackupPreviewView(ApiView):
-    """What restoring one backup would change."""
+    """The preview of a restore."""
 
     scopes = {"GET": frozenset({Scope.RESTORE})}
 
@@ -121,7 +121,7 @@ class BackupPreviewView(ApiView):
         },
     )  # fmt: skip
     def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Compare a backup with what its server has now. Nothing is written."""
+        """Compare a backup with the present files of its server. Nothing is written."""
         query = PreviewQuery(data=request.query_params)
         if not query.is_valid():
             raise ValidationError(errors=query.errors)

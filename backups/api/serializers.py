@@ -40,7 +40,7 @@ class OperationSerializer(serializers.Serializer[Any]):
     )
 
     def get_eta_seconds(self, operation: Operation) -> int | None:
-        """What is left at the present rate, while there is one."""
+        """The time left at the present rate, while there is one."""
         return operation.eta_seconds
 
     @extend_schema_field(OperationErrorSerializer(allow_null=True))
@@ -119,11 +119,11 @@ class BackupSerializer(serializers.Serializer[Any]):
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
 
     def get_warnings(self, backup: Backup) -> int:
-        """The files that are not in it as they were, and the collapse of all of them."""
+        """Warnings: files that could not be captured as they were, and the collapse of the server."""
         return backup.warnings_total + backup.collapsed
 
     def get_caution(self, backup: Backup) -> str | None:
-        """The reason against it, in the reader's language."""
+        """The warning about the backup, in the reader's language."""
         return backup_caution(backup) or None
 
     @extend_schema_field(OperationSerializer(allow_null=True))
@@ -134,13 +134,13 @@ class BackupSerializer(serializers.Serializer[Any]):
 
 
 class BackupCreateFields(StrictSerializer):
-    """What a new backup may be told."""
+    """The parameters of a new backup."""
 
     name = NameField(required=False, help_text="Default: “Backup” and the date and time.")
 
 
 class BackupUpdateFields(StrictSerializer):
-    """What of a backup can be changed."""
+    """The fields of a backup that can be changed."""
 
     name = NameField(required=False)
     locked = StrictBooleanField(required=False, help_text="Whether it is kept from deletion.")
@@ -149,14 +149,14 @@ class BackupUpdateFields(StrictSerializer):
     )
 
     def validate_collapsed(self, collapsed: bool) -> bool:  # noqa: FBT001  # the framework's signature
-        """The mark is taken back by people, and set by the product alone."""
+        """People clear the mark; only the product sets it."""
         if collapsed:
             raise serializers.ValidationError(gettext("Only false can be sent here."))
         return collapsed
 
 
 class AcceptCollapsedField(StrictBooleanField):
-    """The word of somebody who wants a backup of a server that had lost most of its files."""
+    """The consent to a restore from a backup of a server that had lost most of its files."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -165,7 +165,7 @@ class AcceptCollapsedField(StrictBooleanField):
 
 
 class BackupRestoreFields(StrictSerializer):
-    """How a backup is brought back."""
+    """The parameters of a restore."""
 
     mode = serializers.ChoiceField(
         choices=Mode.words(),
@@ -184,7 +184,7 @@ class BackupRestoreFields(StrictSerializer):
 
 
 class BackupUndoFields(StrictSerializer):
-    """How a restore is taken back."""
+    """The parameters of an undo."""
 
     accept_collapsed = AcceptCollapsedField()
 
@@ -201,7 +201,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
-    """What a restore would change."""
+    """The preview of a restore."""
 
     added = serializers.IntegerField()
     changed = serializers.IntegerField()
@@ -215,4 +215,4 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 class NoFields(StrictSerializer):
-    """A request that takes nothing."""
+    """A request without parameters."""

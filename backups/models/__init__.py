@@ -1,4 +1,4 @@
-"""Backups, their operations, and what the reconciler found about them."""
+"""Backups, their operations, and findings of the reconciler."""
 
 from backups.models.backup import Backup, BackupStatus
 from backups.models.finding import NOBODY, Finding, Invariant

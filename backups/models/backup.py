@@ -15,7 +15,7 @@ from wire.enums import Consistency
 
 
 class BackupStatus(models.TextChoices):
-    """What a backup is good for right now."""
+    """The status of a backup, as people see it."""
 
     CREATING = "creating", _("Creating")
     READY = "ready", _("Ready")
@@ -30,7 +30,7 @@ class Backup(models.Model):
     every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
     does not count towards the limit, and is deleted at expires_at unless it is locked. listing_bytes: stored size of
     the listing beside the archive, null without one. entries, content_bytes: members of the archive, and bytes of file
-    content in them. collapsed: the server had lost most of what the last good backup held (`had_entries`, `had_bytes`;
+    content in them. collapsed: the server had lost most content of the last good backup (`had_entries`, `had_bytes`;
     null without an earlier one), or had no file content at all. operation: the newest one, at hand so that one
     statement reads both as they were at one moment.
     """

@@ -1,4 +1,4 @@
-"""What the reconciler found to be wrong."""
+"""Findings of the reconciler."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 NOBODY = UUID(int=0)
-"""The id of what has none, like the database itself."""
+"""The id for objects without one, such as the database itself."""
 
 
 class Invariant(models.TextChoices):
-    """What must hold, as docs/architecture.md numbers it."""
+    """The invariants, numbered as in docs/architecture.md."""
 
     I1 = "I1", _("I1: every ready backup restores")
     I3 = "I3", _("I3: what is shown is what operations did")
@@ -24,11 +24,11 @@ class Invariant(models.TextChoices):
 
 
 class Finding(models.Model):
-    """One thing that does not hold, of one object; the sentence is made from code and params when it is shown.
+    """One broken invariant of one object. The sentence is made from code and params when it is shown.
 
-    object_type and object_id say of what; key is the object in storage, empty for anything else. confirmed_at: since
-    then it counts; before, it was seen for less than the grace of its kind, and may still be on its way to be right.
-    gone_at: it was looked at again and holds. repaired_at: the first repair. Times are the database's.
+    object_type and object_id name the object; key is its key in storage, empty for anything else. confirmed_at: when it
+    began to count; before, it was seen for less than the grace of its kind, and work in progress may still correct it.
+    gone_at: when a later check found that the invariant holds. repaired_at: the first repair. Times are the database's.
     """
 
     invariant = models.CharField(_("invariant"), max_length=2, choices=Invariant.choices)

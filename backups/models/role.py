@@ -11,7 +11,7 @@ from operations.models import Operation
 
 
 class OperationRole(models.TextChoices):
-    """What a backup is to an operation: an undo is about its subject, and brings back its source."""
+    """The role of a backup in an operation: an undo is about its subject, and restores its source."""
 
     SUBJECT = "subject", _("Subject")
     SOURCE = "source", _("Source")
@@ -20,7 +20,7 @@ class OperationRole(models.TextChoices):
 
 
 class OperationBackup(models.Model):
-    """Which backups an operation is about, and as what."""
+    """The backups of an operation, each with its role."""
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="roles")
     backup = models.ForeignKey(Backup, on_delete=models.CASCADE, related_name="roles")

@@ -1,1 +1,1 @@
-"""Looks for what must hold and does not, says so, and repairs what can be repaired without a doubt."""
+"""The reconciler: it checks the invariants, reports violations, and repairs those that leave no doubt."""

@@ -1,4 +1,4 @@
-"""I4 and I7: operations exclude each other, move, end, and say how they ended."""
+"""I4 and I7: operations exclude each other, make progress, end, and report how they ended."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _standing(look: Look) -> dict[UUID, Beat]:
 
 
 def heartbeat_end(finding: Finding) -> bool:
-    """Queue an operation again whose heartbeat is still what it was, or end it. Return whether that was done."""
+    """Queue an operation again whose heartbeat has not moved, or end it. Return whether that was done."""
     same = {name: finding.params.get(name, 0) for name in ("fence", "heartbeat")}
     operation = Operation.objects.filter(id=finding.object_id, state=OperationState.RUNNING, **same).first()
     return operation is not None and operation_lost(operation)
@@ -87,16 +87,16 @@ def overdue_look(look: Look) -> Iterator[Seen | Blind]:
 
 
 def _overdue(now: datetime) -> QuerySet[Operation]:
-    # Some work is tried for as long as it takes; a hold has an end of its own.
+    # Some work is retried without limit; a hold has an end of its own.
     running = Operation.objects.filter(state=OperationState.RUNNING, started_at__lt=now - LONGEST)
     endless = [kind.name for kind in kinds_all() if kind.attempts is None]
     return running.filter(expires_at__isnull=True).exclude(kind__in=endless)
 
 
 def overdue_end(finding: Finding) -> bool:
-    """End an operation as timed out; whoever works on it loses it. Return whether it ended.
+    """End an operation as timed out; its worker loses it. Return whether it ended.
 
-    One that may have begun to exchange files ends only by the journal's word: see backups.work.restore.
+    One that may have begun to exchange files ends only with the outcome in the journal: see backups.work.restore.
     """
     with transaction.atomic():
         operation = row_lock(_overdue(database_now()).filter(id=finding.object_id))
@@ -122,7 +122,7 @@ def hold_release(finding: Finding) -> bool:
 
 
 def outcomes_look(look: Look) -> Iterator[Seen | Blind]:
-    """I7: operations that ended without the journal's word after an exchange began, until a later one succeeded.
+    """I7: operations that ended with an exchange of unknown outcome, until a later one succeeded.
 
     One that the sidecar rolled back has an end of its own: files are wholly as before.
     """
@@ -162,7 +162,7 @@ CHECKS = (
         unattended=True,
     ),
     Check(invariant=Invariant.I7, codes=frozenset({Code.OUTCOME_UNKNOWN}), look=outcomes_look),
-    # The last: its second look comes a lease after the first, which is less to wait for after all the others.
+    # The last check: its second reading comes a lease after the first, and the other checks shorten that wait.
     Check(
         invariant=Invariant.I4,
         codes=frozenset({Code.HEARTBEAT_STANDING}),

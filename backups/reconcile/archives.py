@@ -24,9 +24,9 @@ from vault.services.opening import asset_open
 
 DEGRADING = frozenset({Code.ARCHIVE_MISSING, Code.ARCHIVE_SIZE, Code.ARCHIVE_DAMAGED, Code.ARCHIVE_READ_DAMAGED})
 REACHED = "reconcile-archives-reached"
-"""Where a look that ran out of time goes on."""
+"""The position at which a check that ran out of time continues."""
 SAMPLE = 24
-"""A look that nobody waits for opens one in so many archives, each hour others."""
+"""An hourly check opens one in this many archives, others each hour."""
 
 
 def archives_look(look: Look) -> Iterator[Seen | Blind]:
@@ -44,7 +44,7 @@ def archives_look(look: Look) -> Iterator[Seen | Blind]:
         except (StorageError, ApplicationError) as error:
             yield storages.failed(asset.target_id, error)
             continue
-        # What was deleted while we asked is nothing to report.
+        # A backup that was deleted meanwhile is no finding.
         if differences and usable(backup.id).filter(asset=asset).exists():
             yield from differences
 
@@ -75,7 +75,7 @@ def _backups(look: Look) -> Iterator[Backup]:
 
 @dataclass(frozen=True, slots=True)
 class _Depth:
-    """How closely an archive is looked at. known: an open finding says that its bytes were read and are damaged."""
+    """How thoroughly an archive is checked. known: an open finding says that its bytes were read and are damaged."""
 
     ends: bool = False
     whole: bool = False
@@ -91,13 +91,13 @@ def _depth(look: Look, backup: Backup, *, known: bool) -> _Depth:
     if look.only is not None:
         return _depth_of(look.only)
     ends = look.deep or (look.until is not None and backup.id.int % SAMPLE == look.now.hour)
-    # Nothing but its hash vouches for a plain archive, and nothing but all of it for one that was found damaged.
+    # Only its hash verifies a plain archive, and only a complete reading one that was found damaged.
     plain = backup.asset is not None and not backup.asset.sealed
     return _Depth(ends=ends, whole=look.deep and (plain or known), known=known)
 
 
 def _depth_of(finding: Finding) -> _Depth:
-    """As closely as it takes to see the same again."""
+    """As thoroughly as is needed to confirm the finding."""
     read = finding.code == Code.ARCHIVE_READ_DAMAGED
     return _Depth(ends=finding.code == Code.ARCHIVE_DAMAGED, whole=read, known=read)
 
@@ -143,19 +143,19 @@ def _seen(backup: Backup, code: Code, **params: int) -> Seen:
 
 
 def archive_degrade(finding: Finding) -> bool:
-    """Mark the backup as degraded, after asking its storage once more. Return whether the mark is ours."""
+    """Mark the backup as degraded, after asking its storage once more. Return whether this call set the mark."""
     backup = usable(finding.object_id).select_related("asset").first()
     if finding.code not in DEGRADING or backup is None:
         return False
     if finding.code == Code.ARCHIVE_READ_DAMAGED and finding.repaired_at is not None and backup.degraded:
-        # Read to its end for each look, an archive would be read for ever.
+        # An archive known to be damaged is not read to its end again at every check.
         return False
     if not _still(backup, finding):
         return False
     unmarked = usable(backup.id).filter(asset=backup.asset, degraded=False)
     if compare_and_set(unmarked, degraded=True):
         return True
-    # Whoever else marked it found out by reading more than we do, and we must not take that back.
+    # Any other mark was set after reading more than this check reads, so it stays.
     return _siblings(finding).filter(repaired_at__isnull=False).exists()
 
 

@@ -1,4 +1,4 @@
-"""What a check of an invariant is, and what it answers."""
+"""Checks of invariants, and their results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backups.reconcile.wording import Code
 
 BATCH = 500
 SETTLED = timedelta(minutes=5)
-"""How long after the last operation on it a row is left alone: supervisors and workers put most things right."""
+"""The time after the last operation on a row in which it is not checked: supervisors and workers repair most of it."""
 
 M = TypeVar("M", bound=Model)
 Params = dict[str, str | int]
@@ -24,7 +24,7 @@ Params = dict[str, str | int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at everything, or at the object of one earlier finding (`only`).
+    """The scope of one check: everything, or the object of one earlier finding (`only`).
 
     now: the database's time when it began. deep: open archives too. until: by the monotonic clock; a check that asks a
     storage about every backup stops then, and goes on there the next time. heartbeats: those of running operations,
@@ -38,7 +38,7 @@ class Look:
     heartbeats: Heartbeats | None = None
 
     def of(self, object_type: str) -> dict[str, UUID]:
-        """What narrows rows by their id to the object of the earlier finding; nothing for a look at everything."""
+        """The filter of rows by the id of the earlier finding's object; empty when everything is checked."""
         if self.only is None:
             return {}
         return {"id": self.only.object_id if self.only.object_type == object_type else NOBODY}
@@ -46,7 +46,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Something that does not hold."""
+    """A violation of an invariant."""
 
     code: Code
     object_type: str
@@ -55,14 +55,14 @@ class Seen:
     params: Params = field(default_factory=dict)
 
     def same_as(self, finding: Finding) -> bool:
-        """Whether this is what was found before."""
+        """Whether this is the same violation as the finding's."""
         mine = (self.code, self.object_type, self.object_id, self.key)
         return mine == (finding.code, finding.object_type, finding.object_id, finding.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """Something that could not be looked at, which says nothing about it: where (a target's id), and why."""
+    """An object that could not be checked: where (a target's id), and why. It is neither right nor wrong."""
 
     where: UUID
     why: str
@@ -70,10 +70,10 @@ class Blind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One way to look at an invariant, and to put right what it finds.
+    """One check of an invariant, with its repair.
 
-    codes: what it may find. repair: puts one finding right after looking again under locks, and returns whether it
-    changed anything. unattended: no repair of it leads to a deletion, so that the upkeep may do it. grace: how long
+    codes: the findings it may report. repair: repairs one finding after a second check under locks, and returns whether
+    it changed anything. unattended: no repair of it leads to a deletion, so that the upkeep may do it. grace: how long
     something must be seen before it counts and is repaired. cleared: takes back what a repair marked.
     """
 

@@ -1,4 +1,4 @@
-"""Two looks at the heartbeats of running operations, a lease apart on a clock that nobody can set."""
+"""Two readings of the heartbeats of running operations, a lease apart on a monotonic clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Beat = tuple[int, int]
 
 
 class Heartbeats:
-    """The first look is taken when it is made; what else is to be done meanwhile shortens the wait for the second."""
+    """The constructor takes the first reading; other checks meanwhile shorten the wait for the second."""
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, pause: Callable[[float], None] = time.sleep

@@ -1,4 +1,4 @@
-"""I5: no more backups are kept than were promised, nor for longer."""
+"""I5: no more backups are kept than the plan allows, nor for longer."""
 
 from __future__ import annotations
 

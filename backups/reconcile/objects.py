@@ -24,7 +24,7 @@ from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.sweep import GRACE
 
 LISTED_HOURS = 6
-"""A look that nobody waits for lists the storages in one hour of so many: it takes a call for each thousand objects."""
+"""An hourly check lists the storages once in this many hours: a listing takes a call for each thousand objects."""
 
 
 def unowned_look(look: Look) -> Iterator[Seen | Blind]:
@@ -59,7 +59,7 @@ def _listed(target_id: UUID, storage: Storage) -> Iterator[str]:
 def _unowned(target_id: UUID, storage: Storage, keys: Iterator[str]) -> Iterator[Seen]:
     while batch := set(islice(keys, BATCH)):
         for key in sorted(batch - _owned(target_id, batch)):
-            # A row is written before the first byte, and goes after the last: what is still there has none.
+            # A row is written before the first byte, and deleted after the last, so these objects have none.
             if (code := _kind_of(storage, key)) is not None:
                 yield Seen(code=code, object_type="target", object_id=target_id, key=key)
 
@@ -71,7 +71,10 @@ def _owned(target_id: UUID, keys: Collection[str]) -> set[str]:
 
 
 def _kind_of(storage: Storage, key: str) -> Code | None:
-    """What lies under a key and beside it: a whole archive may be all that a customer has. None when nothing does."""
+    """The state of an object without a row.
+
+    A whole archive may be all that a customer has. None when nothing is there.
+    """
     archive = object_size(storage, key) is not None
     manifest = object_size(storage, key + MANIFEST_SUFFIX) is not None
     beside = manifest or any(object_size(storage, key + suffix) is not None for suffix in SUFFIXES)
@@ -83,7 +86,7 @@ def _kind_of(storage: Storage, key: str) -> Code | None:
 
 
 def unowned_doom(finding: Finding) -> bool:
-    """Give an unfinished archive a row, doomed, so that the sweep takes it. Return whether there is one now."""
+    """Create a row, marked for deletion, for an unfinished archive. Return whether there is one now."""
     backup_id = archive_backup(finding.key)
     target = StorageTarget.objects.defer("secrets").filter(id=finding.object_id).first()
     if finding.code != Code.OBJECT_UNOWNED or backup_id is None or target is None:
@@ -102,7 +105,7 @@ def unowned_doom(finding: Finding) -> bool:
 
 
 def _unfinished(target_id: UUID, key: str) -> bool:
-    """Whether the storage, asked once more, has this and no manifest beside it. A failure is no such word."""
+    """Whether the storage, asked once more, has this object and no manifest beside it. A failure is no answer."""
     try:
         storage = Storages().open(target_id)
         return storage is not None and _kind_of(storage, key) == Code.OBJECT_UNOWNED
@@ -111,7 +114,7 @@ def _unfinished(target_id: UUID, key: str) -> bool:
 
 
 def owners_look(look: Look) -> Iterator[Seen | Blind]:
-    """I6, from the database's side: rows that keep an archive for nobody."""
+    """I6, from the database's side: rows that keep an archive without a backup."""
     targets = {"target": look.only.object_id, "key": look.only.key} if look.only else {}
     for row in rows_of(_ownerless().filter(created_at__lt=look.now - SETTLED, **targets)):
         yield Seen(code=Code.OWNER_GONE, object_type="target", object_id=row.target_id, key=row.key)
@@ -124,7 +127,7 @@ def _ownerless() -> QuerySet[StoredObject]:
 
 
 def owner_doom(finding: Finding) -> bool:
-    """Let the sweep take an archive whose backup is gone. Return whether it was still kept."""
+    """Mark an archive whose backup is gone for deletion. Return whether it was still kept."""
     with transaction.atomic():
         row = _ownerless().filter(target=finding.object_id, key=finding.key)
         done = compare_and_set(row, doomed_at=timezone.now())
@@ -147,7 +150,7 @@ def asset_remove(finding: Finding) -> bool:
         if asset is None:
             return False
         audit_record(actor=None, action="reconcile.asset_remove", object_id=asset.id, key=asset.key)
-        # A backup that took it meanwhile makes the database refuse.
+        # The database refuses if a backup has taken it meanwhile.
         asset.delete()
     return True
 

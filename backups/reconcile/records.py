@@ -1,4 +1,4 @@
-"""Findings as rows: noted while they are seen, confirmed after their grace, gone when looked at again."""
+"""Findings as rows: recorded when seen, confirmed after their grace, closed when a later check finds nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backups.reconcile.checks import Check, Seen
 from common.states import compare_and_set
 
 OPEN_MAX = 1000
-"""So many findings of one check are kept at a time; the others are found once these are gone."""
+"""The maximum of open findings for a check; the others are found once these are gone."""
 KEPT = timedelta(days=90)
 """How long a finding that is gone is kept."""
 
@@ -23,7 +23,7 @@ def open_of(check: Check) -> QuerySet[Finding]:
 
 
 def finding_note(*, check: Check, seen: Seen, now: datetime) -> bool:
-    """Write down what was seen. Return whether it is new; False too when there is no more room."""
+    """Record a violation. Return whether it is new; False too when there is no more room."""
     identity = {
         "code": seen.code,
         "object_type": seen.object_type,
@@ -46,13 +46,13 @@ def finding_note(*, check: Check, seen: Seen, now: datetime) -> bool:
 
 
 def findings_confirm(*, check: Check, now: datetime) -> None:
-    """Let count what was seen in this look and, the first time, at least the check's grace before."""
+    """Confirm findings that were seen in this run, and first at least the check's grace before."""
     waiting = open_of(check).filter(confirmed_at__isnull=True, last_seen_at=now)
     waiting.filter(first_seen_at__lte=now - check.grace).update(confirmed_at=now)
 
 
 def finding_gone(*, check: Check, finding: Finding, now: datetime) -> bool:
-    """Close a finding that holds again, and take back what a repair had marked. Return whether it was open."""
+    """Close a finding whose invariant holds again, and clear the mark of its repair. Return whether it was open."""
     done = compare_and_set(Finding.objects.filter(id=finding.id, gone_at__isnull=True), gone_at=now)
     if done and check.cleared is not None:
         check.cleared(finding)
@@ -65,5 +65,5 @@ def finding_repaired(*, finding: Finding, now: datetime) -> None:
 
 
 def findings_forget(now: datetime) -> None:
-    """Delete what has been gone for long."""
+    """Delete findings that were closed long ago."""
     Finding.objects.filter(gone_at__lt=now - KEPT).delete()

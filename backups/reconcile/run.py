@@ -1,6 +1,7 @@
-"""One run of the reconciler: look at every invariant, write down what does not hold, repair what may be repaired.
+"""One run of the reconciler: check every invariant, record violations, repair those that may be repaired.
 
-I2 speaks of the chunks of repositories, and I8 of secrets, which only a test with canaries can look for: no check here.
+Two invariants have no check here. I2 is about chunks of repositories, and I8 about secrets, which only a test with
+canaries can find.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ CHECKS: tuple[Check, ...] = (
 RUNNING = "reconcile"
 RUNNING_SECONDS = 6 * 3600
 UPKEEP_RUNNING_SECONDS = 1800
-"""After so long a run whose process died keeps no other from beginning."""
+"""After this time a run whose process died no longer blocks others."""
 UPKEEP_LONGEST_SECONDS = 120.0
 """How long upkeep asks storages about backups; the next run goes on where it stopped."""
 BLIND_SHOWN = 100
@@ -52,7 +53,7 @@ class AlreadyRunning(Exception):
 
 @dataclass(slots=True)
 class Tally:
-    """What one run found for one invariant: seen, of these new, gone, and repaired."""
+    """The counts of one run for one invariant: seen, new among these, gone, and repaired."""
 
     seen: int = 0
     new: int = 0
@@ -62,13 +63,13 @@ class Tally:
 
 @dataclass(slots=True)
 class Report:
-    """What a run found; `blind` is what could not be looked at, a bounded number of it."""
+    """The result of a run; `blind` has objects that could not be checked, a bounded number."""
 
     tallies: dict[Invariant, Tally]
     blind: list[Blind] = field(default_factory=list)
 
     def blind_note(self, blind: Blind) -> None:
-        """Keep what could not be looked at, as long as there is room."""
+        """Record an object that could not be checked, as long as there is room."""
         if len(self.blind) < BLIND_SHOWN:
             self.blind.append(blind)
 
@@ -80,7 +81,7 @@ def reconcile(
     deep: bool = False,
     heartbeats: Heartbeats | None = None,
 ) -> Report:
-    """Look at these invariants; `repair` also puts right what can be. Raises AlreadyRunning.
+    """Check these invariants; with `repair`, also repair violations. Raises AlreadyRunning.
 
     Without `heartbeats` operations that stopped moving are left to the supervisors.
     """
@@ -91,7 +92,7 @@ def reconcile(
 
 
 def reconcile_upkeep() -> None:
-    """The run that nobody waits for: it is bounded in time, and no repair of it leads to a deletion."""
+    """The hourly run: it is bounded in time, and none of its repairs leads to a deletion."""
     try:
         with _alone(UPKEEP_RUNNING_SECONDS):
             until = time.monotonic() + UPKEEP_LONGEST_SECONDS
@@ -120,7 +121,7 @@ def _run(checks: tuple[Check, ...] | list[Check], look: Look, *, repaired: froze
         try:
             _check(check, look, report, repair=check in repaired)
         except Exception as error:
-            # One check that fails keeps no other from looking; nothing it found before is gone for that.
+            # A check that fails does not stop the others, and closes none of its earlier findings.
             log.exception("reconcile: a check of %s was broken off", check.invariant)
             report.blind_note(Blind(UUID(int=0), f"{check.invariant}: {type(error).__name__}"))
     findings_forget(look.now)
@@ -141,7 +142,7 @@ def _check(check: Check, look: Look, report: Report, *, repair: bool) -> None:
     for finding in rows_of(open_of(check).exclude(last_seen_at=look.now)):
         tally.gone += _gone(check, finding, look)
     if repair and check.repair is not None:
-        # What half a list shows may be half the truth: nothing is repaired where a look was cut off.
+        # An incomplete listing may mislead: nothing is repaired after a check that was cut off.
         for finding in rows_of(open_of(check).filter(last_seen_at=look.now, confirmed_at__isnull=False)):
             if finding.object_id not in hidden:
                 tally.repaired += _repair(check, finding, look)
@@ -165,7 +166,7 @@ def _repair(check: Check, finding: Finding, look: Look) -> bool:
 
 
 def _gone(check: Check, finding: Finding, look: Look) -> bool:
-    """Look at the object of one finding again, and close it when it holds; a look that fails closes nothing."""
+    """Check the object of one finding again; close the finding when the invariant holds, not when the check fails."""
     again = list(check.look(Look(now=look.now, only=finding)))
     if any(isinstance(answer, Blind) or answer.same_as(finding) for answer in again):
         return False

@@ -1,4 +1,4 @@
-"""I3: what a backup is shown as is what operations did to it, or are doing."""
+"""I3: the status of a backup agrees with the operations on it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ALONE: dict[Code, Callable[[datetime], QuerySet[Backup]]] = {
 
 
 def alone_end(finding: Finding) -> bool:
-    """Put a backup right that nothing works on, under the order's lock. Return whether it was still so."""
+    """Repair a backup that no operation works on, under the order's lock. Return whether it was still wrong."""
     backup = Backup.objects.filter(id=finding.object_id).only("order").first()
     if backup is None:
         return False
@@ -84,7 +84,7 @@ def alone_end(finding: Finding) -> bool:
 
 
 def _end(backup: Backup) -> bool:
-    """End what the backup is shown as; as when its operation fails, see `operation_fail`."""
+    """Set the status that the failure of its operation would have left, see `operation_fail`."""
     same = Backup.objects.filter(id=backup.id, status=backup.status)
     if backup.status == BackupStatus.RESTORING:
         return compare_and_set(same, status=BackupStatus.READY)

@@ -1,4 +1,4 @@
-"""The targets of one look: each opened once, none waited for twice."""
+"""The targets of one check: each is opened once, and one that is away is not asked again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vault.services.opening import target_open
 log = logging.getLogger(__name__)
 
 FAILURES_MAX = 10
-"""A target that refused so many calls is given up for this look."""
+"""A target that refuses this many calls is skipped for the rest of the check."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class _Target:
 
 
 class Storages:
-    """Opens targets, and remembers which of them are away: each further call would wait just as long."""
+    """Opens targets, and remembers those that are away: each further call would wait just as long."""
 
     def __init__(self) -> None:
         self._targets: dict[UUID, _Target] = {}
@@ -39,7 +39,7 @@ class Storages:
         return self._targets[target_id].storage
 
     def failed(self, target_id: UUID, error: Exception) -> Blind:
-        """Note that a call failed, and give the target up when it is away. What it hides is not gone."""
+        """Note that a call failed, and give the target up when it is away. Objects in it are not gone."""
         target = self._targets[target_id]
         target.failures += 1
         if getattr(error, "retryable", False) or target.failures >= FAILURES_MAX:
@@ -54,7 +54,7 @@ def _opened(target_id: UUID) -> Storage:
     except ApplicationError:
         raise
     except Exception as error:
-        # Options that another release wrote, a target that was just removed: no reason to end the look at the others.
+        # Options of another release or a target that was just removed do not stop the check of the others.
         raise StorageError("the target cannot be opened") from error
 
 

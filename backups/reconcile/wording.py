@@ -1,4 +1,4 @@
-"""Findings as sentences, in the language of whoever reads them."""
+"""Findings as sentences, in the reader's language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backups.services.damage import READ_DAMAGED
 
 
 class Code(TextChoices):
-    """What may be wrong; the label is its sentence, filled with the params of the finding."""
+    """The codes of findings. The label is the sentence, filled with the params of the finding."""
 
     ARCHIVE_MISSING = "archive_missing", _("The archive of this backup is not in its storage.")
     ARCHIVE_SIZE = (
@@ -99,11 +99,11 @@ REMEDIES: Mapping[str, str | Promise] = {
     Code.ASSET_ALONE: _("The download is removed; its archive follows."),
     Code.OWNER_MISSING: _("The row is written."),
 }
-"""What a repair does; what is not here is for people."""
+"""The repair of each code. A code without one is left to people."""
 
 
 def finding_sentence(finding: Finding) -> str:
-    """What is wrong. A code or params of another release read as the code itself."""
+    """The sentence for a finding. A code or params of another release read as the code itself."""
     try:
         sentence: str = str(Code(finding.code).label) % finding.params
     except (KeyError, TypeError, ValueError):
@@ -112,5 +112,5 @@ def finding_sentence(finding: Finding) -> str:
 
 
 def finding_remedy(finding: Finding) -> str:
-    """What a repair does about it, or an empty text when it is for people to decide."""
+    """The repair of a finding in words, or an empty text when people decide."""
     return str(REMEDIES.get(finding.code, ""))

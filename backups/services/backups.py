@@ -1,4 +1,4 @@
-"""What a customer does with backups: create, rename, lock, delete."""
+"""Actions of customers on backups: create, rename, lock, delete."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def _create(
                 actor=user, action="backup.create", order_id=order.id, object_id=backup.id, operation=str(operation.id)
             )
     except IntegrityError:
-        # The database had the last word: somebody was faster than our look.
+        # The database refused: another request was faster than our check.
         raise_if_active(order_id)
         raise
     return backup
 
 
 def backup_retry(*, user: User, backup: Backup, idempotency: IdempotencyKey | None) -> Backup:
-    """Begin a failed backup once more, under its name; the failed one leaves the list if the caller may delete it.
+    """Start a failed backup again, under its name; the failed one leaves the list if the caller may delete it.
 
-    Raises StatusConflict when it did not fail, and what `backup_create` does.
+    Raises StatusConflict when it did not fail, and as `backup_create`.
     """
     if backup.status != BackupStatus.FAILED and idempotency_find(idempotency) is None:
         raise StatusConflict(status=backup.get_status_display())
@@ -97,7 +97,7 @@ def raise_if_active(order_id: UUID) -> None:
 
 
 def default_name(user: User) -> str:
-    """“Backup” and the local date and time, in the language and time zone of whoever asked."""
+    """“Backup” and the local date and time, in the language and time zone of the user."""
     with translation.override(user.language or translation.get_language()):
         moment = date_format(timezone.localtime(timezone=_zone_of(user)), "Y-m-d H:i")
         return _("Backup %(moment)s") % {"moment": moment}
@@ -108,7 +108,7 @@ def _zone_of(user: User) -> tzinfo:
     try:
         return ZoneInfo(user.time_zone) if user.time_zone else timezone.get_current_timezone()
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        # A zone that this machine does not know must not keep anybody from a backup.
+        # A zone that this machine does not know must not prevent a backup.
         return ZoneInfo("UTC")
 
 

@@ -1,4 +1,4 @@
-"""A server that lost most of its files: the backup of what was left is marked, and never counts as a good one."""
+"""Collapsed servers: a backup of a server that lost most of its files is marked, and never counts as a good one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backups.selectors import backup_last_good
 
 
 def collapse_fields(*, backup: Backup, percent: int, entries: int, content_bytes: int) -> dict[str, Any]:
-    """The columns of a new backup that say whether its server had lost most of what the last good backup holds.
+    """The columns of a new backup that tell whether its server had lost most content of the last good backup.
 
     percent: the share that may be lost, as the plan says; 0 marks nothing. A backup without file content is marked
     also when there is no earlier one to compare with.

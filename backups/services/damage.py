@@ -1,4 +1,4 @@
-"""Damage that a restore or a download meets in a stored archive: it stands on the backup, and staff find it."""
+"""Damage that a restore or a download meets in a stored archive: the backup is marked, and staff see a finding."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from common.states import compare_and_set
 from vault.errors import ArchiveDamagedError
 
 READ_DAMAGED = "archive_read_damaged"
-"""The finding that holds the mark, until somebody has read the whole archive and it was right."""
+"""The finding that holds the mark, until a complete reading of the archive succeeds."""
 
 
 @contextmanager
 def damage_noted(backup: Backup) -> Iterator[None]:
-    """Note on the backup that its archive is damaged, when that is what ends the block."""
+    """Mark the backup as degraded when a damaged archive ends the block."""
     try:
         yield
     except ArchiveDamagedError:

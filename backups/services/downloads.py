@@ -1,4 +1,4 @@
-"""Downloads on their way: how many run at once, and whether each of them still may."""
+"""Running downloads: their number, and whether each of them may still continue."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from vault.services.opening import AssetReader, asset_open
 
 ENDING = ".tar.gz"
 FILENAME_BYTES_MAX = 240
-"""File systems take 255; what download managers append while they load has to fit as well."""
+"""File systems take 255; the suffix of a download manager has to fit as well."""
 
 Look = Callable[[], User | None]
-"""Looks up a caller again; None once they are nobody."""
+"""Looks up a caller again; None once the credentials are invalid."""
 
 PER_CALLER = 16
 """Downloads of one token, or of one person in the browser, that a process of the web server answers at once."""
@@ -31,7 +31,7 @@ PER_PROCESS = 1000
 """A slow reader holds up to 2 MiB."""
 RETRY_SECONDS = 10
 SHARED_SECONDS = 3
-"""A download manager opens many connections for one file: one look is for all of them."""
+"""A download manager opens many connections for one file: they share one check."""
 
 
 class DownloadSlots:
@@ -59,7 +59,7 @@ class DownloadSlots:
 
 _slots = DownloadSlots()
 _looks: dict[tuple[Hashable, UUID], tuple[float, bool]] = {}
-"""When rights were last looked at, and what was found, for downloads of one thing by one caller."""
+"""The time and result of the last check of rights, for downloads of one asset by one caller."""
 
 
 class Download(Iterator[bytes]):
@@ -79,8 +79,8 @@ class Download(Iterator[bytes]):
         self._pieces: Iterator[bytes] | None = None
         try:
             if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
-                # Nothing else would tell whoever puts the parts of a damaged plain archive together. Nothing was read,
-                # so there is nothing to note.
+                # Nothing else would warn a client that assembles the parts of a damaged plain archive. Nothing was
+                # read, so there is no damage to record.
                 raise ArchiveDamagedError
             with damage_noted(asset.backup):
                 self._reader: AssetReader = asset_open(asset)
@@ -89,7 +89,7 @@ class Download(Iterator[bytes]):
             raise
 
     def __next__(self) -> bytes:
-        """The next piece of at most 4 MiB. Damage that is met is noted on the backup."""
+        """The next piece of at most 4 MiB. Damage on the way marks the backup."""
         if self._pieces is None:
             self._pieces = self._reader.read(self._position, self._stop)
         with damage_noted(self._asset.backup):
@@ -124,7 +124,7 @@ class Download(Iterator[bytes]):
 
 
 def asset_filename(asset: Asset) -> str:
-    """The name to save a download under: the backup's own, without what no file system takes, and no longer."""
+    """The file name of a download: the backup's name, shortened and without characters that file systems refuse."""
     name = asset.backup.name if hasattr(asset, "backup") else str(asset.id)
     kept = "".join("_" if letter in '/\\:*?"<>|' else letter for letter in name).strip(". ")
     kept = name_cut(kept, bytes_max=FILENAME_BYTES_MAX - len(ENDING)).rstrip(". ")
@@ -132,6 +132,6 @@ def asset_filename(asset: Asset) -> str:
 
 
 def asset_check(asset: Asset) -> None:
-    """Raise what keeps an asset from being read, as far as that shows before the first byte."""
+    """Raise the reason why an asset cannot be read, as far as it shows before the first byte."""
     with damage_noted(asset.backup):
         asset_open(asset)

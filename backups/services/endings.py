@@ -1,4 +1,4 @@
-"""What a backup becomes when the work on it ends without success."""
+"""Backups after an operation on them ended without success."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def restore_unsuccessful(operation: Operation, error: ApplicationError) -> None:
     backups_give_back(operation)
     if isinstance(error, ArchiveDamagedError):
         damage_note(operation_source(operation))
-    # A safety backup that was not finished is of no use to anybody: it was never listed.
+    # An unfinished safety backup is useless, and was never listed.
     unfinished = Backup.objects.filter(
         roles__operation=operation, roles__role=OperationRole.SAFETY, status=BackupStatus.CREATING
     )

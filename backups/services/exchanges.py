@@ -1,4 +1,4 @@
-"""Exchanges of live files whose operation ended before the sidecar's journal had spoken."""
+"""Exchanges of live files whose operation ended before the outcome in the sidecar's journal was known."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from wire.enums import OutcomeKind
 log = logging.getLogger(__name__)
 
 ASKED_FOR = timedelta(days=30)
-"""How long a sidecar is asked about an exchange; after that it is gone for good."""
+"""How long a sidecar is asked about an exchange; after that it counts as gone for good."""
 ASKED_A_RUN = 20
 
 
 def exchanges_settle() -> int:
-    """Ask sidecars that were away what became of exchanges, note it, and let them forget; return how many they were.
+    """Ask sidecars that were away for the outcome of exchanges, record it, and release the exchanges; return how many.
 
     The end of the operation stays as its customer was told it. A sidecar that is still away is asked again next time.
     """
     open_ones = Operation.objects.filter(
         exchange__in=[Exchange.BEGUN, Exchange.UNENDED], finished_at__gt=timezone.now() - ASKED_FOR
     ).exclude(state__in=LIVE_STATES)
-    # The longest unasked first, so that one host that stays away keeps no other back.
+    # The one asked longest ago comes first, so that a host that stays away does not delay the others.
     rows = list(open_ones.order_by("heartbeat", "finished_at")[:ASKED_A_RUN])
     return sum(_settle(operation) for operation in rows)
 

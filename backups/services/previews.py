@@ -1,4 +1,4 @@
-"""What a restore would change, asked of the sidecar before anything is written."""
+"""Previews: the sidecar reports the changes of a restore, and nothing is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATHS_A_PAGE = 100
 
 
 def backup_listing_open(backup: Backup) -> AssetReader:
-    """The listing of a usable backup. Raises PreviewUnavailable without one, and what `asset_open` does."""
+    """The listing of a usable backup. Raises PreviewUnavailable without one, and as `asset_open`."""
     if backup.asset is None or backup.listing_bytes is None:
         raise PreviewUnavailable
     return listing_open(backup.asset, stored_bytes=backup.listing_bytes)
@@ -37,7 +37,7 @@ def restore_preview(
     paths_after: bytes = b"",
     paths_limit: int = PATHS_A_PAGE,
 ) -> tuple[RestorePreview, bool]:
-    """What restoring a backup now would add, change and remove, and whether the caller may see the paths.
+    """The paths that a restore would add, change and remove, and whether the caller may see them.
 
     Without that right the preview names none. Raises OrderNotFound, ProvisionNotFound, BackupNotFound,
     PermissionDenied, StatusConflict when there is nothing to restore, PreviewUnavailable, NotAPrimaryDeployment,
@@ -57,7 +57,7 @@ def backup_preview(
     sidecar = provision_sidecar(backup.provision)
     try:
         listing = backup_listing_open(backup).read()
-        # No operation stands behind a question: the fence 0 is remembered nowhere.
+        # A preview has no operation: the fence 0 is stored nowhere.
         with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
             preview = client.restore_preview(
                 listing=listing,
@@ -67,6 +67,6 @@ def backup_preview(
                 cancelled=lambda: False,
             )
     except (ArchiveDamagedError, ArchiveRefusedError) as error:
-        # Nobody looked at the archive: it is the listing beside it that is gone or damaged.
+        # The archive was not read: the listing beside it is missing or damaged.
         raise PreviewUnavailable from error
     return preview, names

@@ -52,7 +52,7 @@ def _reprovision(*, user: User, order_id: UUID, idempotency: IdempotencyKey | No
             idempotency_store(idempotency, object_id=operation.id)
             audit_record(actor=user, action="order.reprovision", order_id=order.id, object_id=operation.id)
     except IntegrityError:
-        # The database had the last word: somebody was faster than our look.
+        # The database refused: another request was faster than our check.
         if idempotency is None or operation_active(Order(id=order_id)) is not None:
             raise BackupInProgress from None
         raise
@@ -66,7 +66,7 @@ def order_not_busy(order: Order) -> None:
 
 
 def order_backups_release(order: Order) -> None:
-    """Remove the backups of an order that is being deleted; the sweep takes what they hold in storage."""
+    """Delete the backups of an order that is being deleted; the sweep deletes their objects in storage."""
     operations_tally(order)
     backup_ids = list(Backup.objects.filter(order=order).values_list("id", flat=True))
     asset_ids = list(Backup.objects.filter(order=order, asset__isnull=False).values_list("asset_id", flat=True))

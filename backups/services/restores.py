@@ -1,4 +1,4 @@
-"""Bringing a backup back, and taking that back."""
+"""Starting restores and undos."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from wire.enums import Mode, ServerControl
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """How a backup is brought back.
+    """The options of a restore.
 
-    safety: what is there now becomes a backup first, which the plan keeps for a while. accept_collapsed: a backup of
-    a server that had lost most of its files is wanted all the same.
+    safety: make a backup of the present files first, which the plan keeps for a while. accept_collapsed: restore even
+    from a backup of a server that had lost most of its files.
     """
 
     mode: Mode = Mode.REPLACE
@@ -43,7 +43,7 @@ class RestoreOptions:
     accept_collapsed: bool = False
 
     def params(self, order: Order) -> dict[str, Any]:
-        """What the operation keeps of them; no safety backup is made where the plan keeps none."""
+        """The options stored with the operation. No safety backup is made where the plan keeps none."""
         return {
             "mode": str(self.mode),
             "safety": self.safety and order.plan.safety_hours > 0,
@@ -60,7 +60,7 @@ def backup_restore(
     options: RestoreOptions,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
-    """Begin bringing a backup back onto its server and return it as `restoring`.
+    """Start the restore of a backup onto its server; return the backup as `restoring`.
 
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, OperationInProgress, StatusConflict when the backup is not ready, BackupCollapsed.
@@ -92,10 +92,10 @@ def restore_undo(
     accept_collapsed: bool = False,
     idempotency: IdempotencyKey | None,
 ) -> Backup:
-    """Begin taking the last restore of a backup back, by its safety backup; return the backup as `restoring`.
+    """Start the undo of the last restore of a backup, from its safety backup; return the backup as `restoring`.
 
-    What the server has now becomes a safety backup first, so that an undo loses nothing either. Raises what
-    `backup_restore` does, and NothingToUndo.
+    A safety backup of the present files is made first, so that an undo loses nothing either. Raises as
+    `backup_restore`, and NothingToUndo.
     """
 
     def begin(order: Order, backup: Backup) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _requested(
     begin: Callable[[Order, Backup], dict[str, Any]],
     idempotency: IdempotencyKey | None,
 ) -> Backup:
-    """Let `begin` do its part under the order's lock, once; it returns what the audit trail keeps."""
+    """Run `begin` under the order's lock, once; it returns the entry of the audit trail."""
 
     def find(found_id: UUID) -> Backup:
         return backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=found_id)
@@ -143,7 +143,7 @@ def _requested(
                 idempotency_store(idempotency, object_id=backup.id)
                 audit_record(actor=user, order_id=order.id, object_id=backup.id, **audited)
         except IntegrityError:
-            # The database had the last word: somebody was faster than our look.
+            # The database refused: another request was faster than our check.
             raise_if_active(order_id)
             raise
         return Backup.objects.select_related("asset", "operation").get(id=backup.id)

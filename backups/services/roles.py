@@ -36,13 +36,13 @@ def operation_subject(operation: Operation) -> Backup:
 
 
 def operation_source(operation: Operation) -> Backup:
-    """The backup that a restore or an undo brings back: its source where it has one, else its subject."""
+    """The backup whose files a restore or an undo writes: its source where it has one, else its subject."""
     source = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SOURCE).first()
     return source or operation_subject(operation)
 
 
 def backups_give_back(operation: Operation) -> int:
-    """Make usable again what a restore or an undo held, in the transaction that ends it. Return how many backups."""
+    """Set the backups of a restore or an undo back to *ready*, in the transaction that ends it. Return how many."""
     held = Backup.objects.filter(
         roles__operation=operation,
         roles__role__in=[OperationRole.SUBJECT, OperationRole.SOURCE],

@@ -1,4 +1,4 @@
-"""The backup that a restore makes first, so that it can be taken back: begun, found, expired."""
+"""Safety backups: a restore creates one first, so that it can be undone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ EXPIRED_A_RUN = 500
 def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Backup:
     """The safety backup of an operation, `creating`: the one an earlier attempt began, else a new one.
 
-    One that an earlier attempt finished is of what the server had then, and nobody knows how long ago that was. It is
-    let go: nothing was exchanged yet, so it takes nothing back.
+    One that an earlier attempt finished shows the server at an unknown earlier time. It is marked for deletion: nothing
+    was exchanged yet, so it is not needed for an undo.
 
     fence_hold: raises FenceLost, or keeps others from taking the operation over until the transaction ends.
     """
@@ -55,7 +55,7 @@ def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Bac
 
 
 def safety_expire() -> int:
-    """Begin the deletion of every safety backup whose time is over; one that was locked stays. Return how many."""
+    """Start the deletion of every expired safety backup; a locked one stays. Return how many."""
     due = Backup.objects.filter(
         expires_at__lte=timezone.now(), status=BackupStatus.READY, locked=False, deleted_at__isnull=True
     )
@@ -66,7 +66,7 @@ def safety_expire() -> int:
 def _expire(expired: Backup) -> bool:
     with transaction.atomic():
         order = order_lock(expired.order_id)
-        # Looked at once more under the lock: it may have been locked against deletion, or be on its way back.
+        # Checked once more under the lock: it may have been locked against deletion, or be the source of a restore.
         still = Backup.objects.filter(
             id=expired.id,
             expires_at__lte=timezone.now(),

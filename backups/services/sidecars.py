@@ -22,7 +22,7 @@ DATA = "/data"
 """The server's files, as the sidecar names them."""
 
 REACH_SECONDS = 15.0
-"""How long a sidecar that is being restarted is waited for before the work counts as failed."""
+"""How long to wait for a sidecar that restarts before the work counts as failed."""
 REACH_PAUSE_SECONDS = 0.5
 
 _COUNTED = ("_bytes", "_files")
@@ -45,7 +45,7 @@ def sidecar_open(
 
 
 def sidecar_reach(*, client: SidecarClient, sidecar: Provision, checkpoint: Callable[[], None]) -> SidecarInfo:
-    """What the sidecar says of itself, noted on its provision; one that is being restarted is waited for.
+    """The sidecar's description of itself, stored on its provision. Waits for a sidecar that restarts.
 
     Raises SidecarUnavailable when it does not answer in time, and what `checkpoint` raises.
     """
@@ -66,11 +66,11 @@ def sidecar_reach(*, client: SidecarClient, sidecar: Provision, checkpoint: Call
 
 @contextmanager
 def sidecar_errors(checkpoint: Callable[[], None]) -> Iterator[None]:
-    """Turn what a sidecar client raises into the product's errors; an interruption of ours goes first."""
+    """Translate errors of a sidecar client into the product's own; an interruption of ours goes first."""
     try:
         yield
     except SidecarClientError as error:
-        # A call that we cut off ourselves fails too: the reason is ours.
+        # A call that we cancelled ourselves fails too: our own reason is raised.
         checkpoint()
         raise sidecar_error(error.code, error.params) from error
 
@@ -81,8 +81,8 @@ def sidecar_error(code: str, params: Mapping[str, int | str] | None = None) -> A
     if said is None or said is ErrorCode.INTERNAL:
         return ApplicationError()
     if said is ErrorCode.CANCELLED:
-        # Nobody of ours asked for it: the sidecar is going away.
+        # We did not cancel the call: the sidecar is shutting down.
         return SidecarUnavailableError()
-    # Whatever else a sidecar names is not for its sentences.
+    # Other keys of a sidecar are not parameters of the sentence.
     known = {name: value for name, value in (params or {}).items() if name.endswith(_COUNTED) or name in CAUSE}
     return ApplicationError.by_code[said](**known)

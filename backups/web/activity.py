@@ -1,4 +1,4 @@
-"""The activity of an order: who did what, out of the audit trail."""
+"""The activity of an order, from the audit trail."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ WORDS = {
     "member.grant": gettext_lazy("Right given to a member"),
     "member.withdraw": gettext_lazy("Right taken from a member"),
 }
-"""What customers are shown; other events are the operators' own."""
+"""Events that customers see; other events are for operators."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that was done. `who` is empty when it was the product itself."""
+    """One action. `who` is empty for the product itself."""
 
     at: datetime
     who: str
@@ -71,7 +71,7 @@ class ActivityView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:
-        """List what was done, newest first."""
+        """List the actions, newest first."""
         before = request.GET.get(BEFORE, "")
         rows = audit_of_order(
             order_id=order.id,

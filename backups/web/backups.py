@@ -1,4 +1,4 @@
-"""What a customer does with backups: create, look at, rename, lock, download, delete, try again, cancel."""
+"""Pages for actions on backups: create, show, rename, lock, download, delete, retry, cancel."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from provisions.models import Provision
 from provisions.selectors import provisions_of
 
 KEY = "key"
-"""The hidden field that makes a form sent twice do its work once."""
+"""The hidden field that makes a form which is sent twice act once."""
 
 F = TypeVar("F", bound=forms.Form)
 
@@ -51,12 +51,12 @@ class BackupFormView(OrderPageView):
     template: str
 
     def shown(self, form: forms.Form, *, title: str, status: int = HTTPStatus.OK, **context: Any) -> HttpResponseBase:
-        """The form with what was typed."""
+        """The form with the typed values."""
         context |= {"form": form, "order": self.order, "key": self.request.POST.get(KEY) or uuid4().hex}
         return self.form(self.template, context, title=title, status=status)
 
     def refused(self, form: forms.Form, error: ApplicationError) -> int:
-        """Put a refusal into the form; return its status. What is gone is not a matter of the form."""
+        """Put a refusal into the form; return its status. A missing object is not an error of the form."""
         if isinstance(error, NotFound):
             raise error
         form.add_error(None, why_not(error, Rules(user=self.user, order=self.found_order).active))
@@ -99,7 +99,7 @@ class BackupView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
-        """Show a backup with what was done to it."""
+        """Show a backup with its history."""
         detail = detail_of(user=self.user, backup=order_backup_get(order=order, backup_id=backup))
         return render(request, "backups/backup.html", {"detail": detail, **self.page_context(detail.live)})
 
@@ -162,12 +162,12 @@ class BackupLockView(OrderPageView):
 
 
 class BackupAcceptView(OrderPageView):
-    """The word that a server was meant to be as small as in a backup."""
+    """The confirmation that a server was meant to be as small as in the backup."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
-        """Take the mark of a collapsed server back."""
+        """Clear the mark of a collapsed server."""
         found = order_backup_get(order=order, backup_id=backup)
         changed = backup_update(user=self.user, backup=found, collapsed=False)
         said = _("“%(name)s” counts as a good backup of your server.") % {"name": changed.name}
@@ -216,7 +216,7 @@ class BackupDownloadView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
-        """Go on to the bytes once it is sure that they can be read: what is wrong is said on a page, not in a file."""
+        """Redirect to the bytes once it is sure that they can be read: errors appear on a page, not in a file."""
         found = order_backup_get(order=order, backup_id=backup)
         Rules(user=self.user, order=order).download_require(found)
         asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
@@ -225,7 +225,7 @@ class BackupDownloadView(OrderPageView):
 
 
 class OperationCancelPageView(OrderPageView):
-    """Stopping what runs."""
+    """The cancel of an operation."""
 
     http_method_names = ["post"]
 
@@ -237,12 +237,12 @@ class OperationCancelPageView(OrderPageView):
         asked = operation_cancel(user=self.user, operation=found)
         if kind_of(found) is kinds.REPROVISION:
             return self.done(_("The reinstallation was ended. Backups and restores are possible again."))
-        # One that no worker had begun has ended already, which is told in place of this.
+        # An operation that no worker had started has ended already, and that message replaces this one.
         return self.done(_("It is being stopped.") if asked.is_live else "", begun=found.id)
 
 
 def form_key(request: HttpRequest, user: User) -> IdempotencyKey | None:
-    """The key of a form as it was filled in, by which sending it twice does its work once; None for one without."""
+    """The idempotency key of a form with its content, so that sending it twice acts once; None without one."""
     if not request.POST.get(KEY):
         return None
     # Going back in the browser brings the form back with its key: with something else in it, it is another form.

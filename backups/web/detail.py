@@ -1,4 +1,4 @@
-"""One backup with its history as one value: everything its page shows."""
+"""One backup with its history, as one value for its page."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """What the page of a backup shows. Equal values look the same, apart from how long ago things were."""
+    """The content of a backup's page. Equal values look the same, apart from relative times."""
 
     row: BackupRow
     server: str
@@ -101,22 +101,22 @@ class Detail:
 
     @cached_property
     def version(self) -> str:
-        """A short name of this value: who has seen it needs nothing new."""
+        """A digest of this value: a client that has it needs no update."""
         return blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     @property
     def active(self) -> bool:
-        """Whether something goes on whose end is waited for."""
+        """Whether an operation is live, so that the page polls for its end."""
         return bool(self.live)
 
     @property
     def poll_address(self) -> str:
-        """Where the part is asked for again, with the version that is shown."""
+        """The polling address of the part, with the version that is shown."""
         return poll_address(self.address, version=self.version, live=self.live)
 
     @property
     def announcement(self) -> str:
-        """What has changed, in a sentence for who listens instead of looking."""
+        """The change in a sentence, for screen readers."""
         phase = self.row.progress.phase if self.row.progress else self.row.label
         return _("“%(name)s”: %(phase)s") % {"name": name_isolated(self.row.name), "phase": phase}
 
@@ -145,7 +145,7 @@ def _event(operation: Operation, role: str, *, named: bool) -> Event:
     state = str(OperationState(operation.state).label)
     title, note = str(kind_of(operation).words.title), ""
     if role == OperationRole.SAFETY:
-        # The restore is another backup's, and what became of it stands on that one's page.
+        # The restore belongs to another backup, whose page shows its outcome.
         tone, icon, title, state = (
             "ok",
             "shield",

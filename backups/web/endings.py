@@ -1,4 +1,4 @@
-"""The end of work, said once to whoever waited for it: in the page that is open, else on the next page of the order."""
+"""Endings of operations, each told once to its waiting users: on the open page, else on the order's next page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from operations.models import Operation, OperationState
 from orders.models import Order
 
 WATCH = "watch"
-"""The session's operations that are waited for; in the address of a poll, those that its page shows as live."""
+"""The key of the session's watched operations; in the address of a poll, of those that its page shows as live."""
 
 WATCHED_MOST = 50
 
@@ -54,7 +54,7 @@ def ending_await(session: SessionBase, operation: UUID) -> None:
 def endings_take(
     *, user: User, order: Order, session: SessionBase, live: Collection[UUID], asked: Iterable[str]
 ) -> tuple[Ending, ...]:
-    """Return the endings that are news to the caller, the oldest first, and watch what is shown as live from now on.
+    """Return the endings that are new to the caller, oldest first, and watch the operations shown as live from now on.
 
     asked: operations that the open page still shows as live, so that each of several tabs is told.
     """
@@ -87,7 +87,7 @@ def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending
     if kind is kinds.REPROVISION:
         title = _("The reinstallation has ended.")
     elif backup is None:
-        # It was deleted since, by somebody who knows that.
+        # The backup was deleted since, and its user knows that.
         return None
     else:
         sentence = kind.words.endings.get(state) or f"{kind.words.title}, {state.label}: “%(name)s”"

@@ -1,4 +1,4 @@
-"""What people type into the forms about backups."""
+"""Forms about backups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NameField(forms.CharField):
         self.widget.attrs |= {"autocomplete": "off"}
 
     def validate(self, value: str) -> None:
-        """Raise Django's ValidationError for what is no name."""
+        """Raise Django's ValidationError for an invalid name."""
         super().validate(value)
         name_validate(value)
 
@@ -41,11 +41,11 @@ class BackupRenameForm(forms.Form):
 
 
 class NoFieldsForm(forms.Form):
-    """A question that is answered by a button alone."""
+    """A confirmation by a button alone."""
 
 
 class UndoForm(forms.Form):
-    """A question that asks for the name of the server only when the backup brought back is of a collapsed one."""
+    """A confirmation that asks for the server's name only when the backup is of a collapsed server."""
 
     server = forms.CharField(
         label=gettext_lazy("Name of the server"),
@@ -71,9 +71,9 @@ class UndoForm(forms.Form):
 
 
 class RestoreForm(UndoForm):
-    """How a backup is brought back; the name is also typed by who removes files of which nothing keeps a copy.
+    """The options of a restore. The name must also be typed when files are removed without a copy.
 
-    The two boxes name what is less safe, so that a form without them is the safe one.
+    The two boxes choose the less safe options, so that a form without them is the safe one.
     """
 
     mode = forms.ChoiceField(choices=[(mode, mode) for mode in Mode])

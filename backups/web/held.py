@@ -1,4 +1,4 @@
-"""The operation that holds an order while no row shows it: since when, by whom, until when, and the way out."""
+"""The operation that holds an order and that no row shows: its start, requester, end, and a way to end it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.models import Operation
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An operation that keeps others from beginning. until: it ends then by itself; None for one that works."""
+    """An operation that blocks others. until: when it ends by itself; None for one with a worker."""
 
     operation_id: UUID
     title: str

@@ -49,7 +49,7 @@ class OrderPageView(PageView):
         return order_address(self.order) if self.order else super().home()
 
     def done(self, message: str = "", *, to: str | None = None, begun: UUID | None = None) -> HttpResponseBase:
-        """As every page, but an order page that is open is not left: the part of it that is shown is sent anew.
+        """As every page, but an open order page stays: its visible part is sent anew.
 
         begun: an operation whose end the caller is to be told.
         """
@@ -72,7 +72,7 @@ class OrderPageView(PageView):
         return super().refuse(error)
 
     def complain(self, error: ApplicationError) -> HttpResponseBase:
-        """As every page, but of work in progress it says what it is instead of its id."""
+        """As every page, but it names an operation in progress by its kind instead of its id."""
         active = Rules(user=self.user, order=self.order).active if self.order else None
         messages.error(self.request, why_not(error, active))
         if not self.htmx:
@@ -85,7 +85,7 @@ class OrderPageView(PageView):
         return render(self.request, "backups/order.html", context, status=status)
 
     def page_context(self, live: Collection[UUID] = ()) -> dict[str, Any]:
-        """The order, and what ended since the caller last looked; `live` is what the page shows as going on."""
+        """The order, with operations that ended since the last request; `live` are those that the page shows so."""
         endings: tuple[Ending, ...] = ()
         if self.request.method != "HEAD":
             endings = endings_take(
@@ -127,7 +127,7 @@ class OrderBackupsView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # the base has used it
-        """The part anew, or 204 when the version last seen is still what there is to see."""
+        """The part anew, or 204 when the client has the current version."""
         overview = self._overview(request.GET)
         context = {"overview": overview, **self.page_context(overview.live)}
         return self.part("backups/overview.html", context, version=overview.version)

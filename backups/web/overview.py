@@ -1,4 +1,4 @@
-"""The backups of an order as one value: everything the polled part of the order page shows."""
+"""The backups of an order, as one value for the polled part of the order page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from provisions.errors import NotAPrimaryDeployment
 
 PAGE_SIZE = 25
 GOOD_FOR = timedelta(days=7)
-"""A server whose newest good backup is older is said to be at risk."""
+"""A server whose newest good backup is older is shown as at risk."""
 
 FILTERS = {
     "": (gettext_lazy("All"), list(BackupStatus)),
@@ -66,7 +66,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the plan allows and what is there; `points` draw the stored bytes over time."""
+    """The limits of the plan and their use; `points` draw the stored bytes over time."""
 
     counted: int
     limit: int
@@ -76,7 +76,7 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What the order page shows of its backups. Equal values look the same, apart from how long ago things were."""
+    """The content of the order page. Equal values look the same, apart from relative times."""
 
     health: Health
     usage: Usage
@@ -94,22 +94,22 @@ class Overview:
 
     @cached_property
     def version(self) -> str:
-        """A short name of this value: who has seen it needs nothing new."""
+        """A digest of this value: a client that has it needs no update."""
         return blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     @property
     def active(self) -> bool:
-        """Whether something goes on whose end is waited for."""
+        """Whether an operation is live, so that the page polls for its end."""
         return bool(self.live)
 
     @property
     def poll_address(self) -> str:
-        """Where the part is asked for again, with the version that is shown."""
+        """The polling address of the part, with the version that is shown."""
         return poll_address(self.address, version=self.version, live=self.live)
 
     @property
     def announcement(self) -> str:
-        """What has changed, in a sentence for who listens instead of looking."""
+        """The change in a sentence, for screen readers."""
         for row in self.rows:
             if row.progress is not None:
                 return _announced(row)
@@ -153,13 +153,13 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
 
 
 def live_of(rules: Rules, rows: Sequence[BackupRow]) -> tuple[UUID, ...]:
-    """The operations that go on: those of the rows, and the one that excludes others."""
+    """The live operations: those of the rows, and the one that excludes others."""
     live = {row.operation_id for row in rows if row.progress and row.operation_id}
     return tuple(sorted(live | ({rules.active.id} if rules.active else set())))
 
 
 def poll_address(address: str, *, version: str, live: tuple[UUID, ...]) -> str:
-    """Where a part is asked for again: with its version, and what it shows as live, so that its end is told."""
+    """The polling address of a part, with its version and the operations shown as live, so that their end is told."""
     query = urlencode([("version", version), *((WATCH, operation) for operation in live)])
     return f"{address}{'&' if '?' in address else '?'}{query}"
 

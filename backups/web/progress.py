@@ -24,7 +24,7 @@ PHASES = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A live operation. `percent` is None while nobody knows how much there is; sizes in bytes."""
+    """A live operation. `percent` is None while the total is unknown; sizes are in bytes."""
 
     phase: str
     percent: int | None

@@ -1,4 +1,4 @@
-"""The restore page: what comes back, what it would change, what happens to what is there; and the way back."""
+"""The restore page with its preview, and the undo."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from wire.enums import Mode, ServerControl
 
 
 class BackupRestoreView(BackupFormView):
-    """Bringing a backup back."""
+    """The restore of a backup."""
 
     template = "backups/restore_form.html"
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
-        """Show what would happen, and ask."""
+        """Show the preview, and ask."""
         found = order_backup_get(order=order, backup_id=backup)
         return self._ask(_form(order, found, initial={"mode": Mode.REPLACE}), found)
 
@@ -82,12 +82,12 @@ class BackupRestoreView(BackupFormView):
 
 
 class BackupPreviewView(OrderPageView):
-    """What a restore would change: a part of the restore page, or without scripts a page of its own."""
+    """The preview of a restore: a part of the restore page, or without scripts a page of its own."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
-        """Compare the backup with what the server has now."""
+        """Compare the backup with the server's present files."""
         found = order_backup_get(order=order, backup_id=backup)
         mode = Mode.OVERLAY if request.GET.get("mode") == Mode.OVERLAY else Mode.REPLACE
         context: dict[str, Any] = {"order": order, "backup": found, "mode": mode}
@@ -96,7 +96,7 @@ class BackupPreviewView(OrderPageView):
         except (NotFound, PermissionDenied):
             raise
         except ApplicationError as error:
-            # Not to know is no reason against the restore: the page says so and goes on.
+            # A failed preview does not stop the restore: the page reports it and goes on.
             context["refused"] = error.detail
         else:
             paths = [(str(change.kind), path_text(change.path), change.size_bytes) for change in preview.changes]
@@ -106,7 +106,7 @@ class BackupPreviewView(OrderPageView):
 
 
 class BackupUndoView(BackupFormView):
-    """Taking the last restore of a backup back."""
+    """The undo of the last restore of a backup."""
 
     template = "backups/undo_form.html"
 

@@ -1,4 +1,4 @@
-"""One backup as the pages show it: plain values, so that a template decides nothing and two looks can be compared."""
+"""One backup as the pages show it: plain values, so that templates decide nothing and two versions can be compared."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that could be done. `refused` says why not now; empty when it can."""
+    """An action. `refused` is the reason why it is impossible now; empty when it is possible."""
 
     refused: str = ""
 
@@ -82,7 +82,7 @@ class BackupRow:
 
     @property
     def may_accept(self) -> bool:
-        """Whether the caller may say that the server was meant to be so small."""
+        """Whether the caller may confirm that the server was meant to be so small."""
         return self.collapsed and "rename" in self.actions and not self.actions["rename"].refused
 
     @property
@@ -120,7 +120,7 @@ def row_of(backup: Backup, *, rules: Rules, provision: Provision | None) -> Back
 
 
 def _look(backup: Backup) -> tuple[str, str, str]:
-    """Label, tone and icon: a backup that cannot be relied on never looks like one that can."""
+    """Label, tone and icon: an unreliable backup never looks like a reliable one."""
     status = BackupStatus(backup.status)
     tone, icon = LOOKS[status]
     if status == BackupStatus.READY and backup.degraded:
@@ -131,7 +131,7 @@ def _look(backup: Backup) -> tuple[str, str, str]:
 
 
 def why_not(error: ApplicationError, active: Operation | None) -> str:
-    """A refusal in words for a page: of an operation in progress, what it is instead of its id."""
+    """A refusal in words for a page. It names an operation in progress by its kind instead of its id."""
     if error.code != "operation_in_progress":
         return error.detail
     if active and active.expires_at:
@@ -144,7 +144,7 @@ def why_not(error: ApplicationError, active: Operation | None) -> str:
 
 
 def _problem(operation: Operation | None) -> tuple[str, str]:
-    """What the newest operation says, when it did not succeed."""
+    """The error of the newest operation, when it did not succeed."""
     if operation is None or not operation.error_code:
         return "", ""
     detail = error_detail(code=operation.error_code, params=operation.error_params)
@@ -191,14 +191,14 @@ def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> di
     actions = {}
     for name, check in _checks(backup, rules=rules, provision=provision):
         error = refusal(check)
-        # What somebody never may is not offered; what cannot be done now is, with the reason.
+        # An action that the user never may do is hidden; one that is impossible now is shown with the reason.
         if not isinstance(error, PermissionDenied):
             actions[name] = Action(why_not(error, rules.active) if error else "")
     return actions
 
 
 def _checks(backup: Backup, *, rules: Rules, provision: Provision | None) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What makes sense in the backup's status, each with what raises the reason against it."""
+    """The actions that fit the backup's status, each with the check that raises the reason against it."""
     operation = backup.operation
     if provision is not None:
         yield from _checks_of_server(backup, rules=rules, provision=provision)
@@ -224,7 +224,7 @@ def _checks_of_server(
 
 
 def _may_be_undone(operation: Operation | None) -> bool:
-    """Whether the last thing done with a backup was about its server's files: asked of what is at hand."""
+    """Whether the last operation on a backup was about its server's files, decided without a query."""
     return operation is not None and operation.kind in kinds.EXCHANGES and not operation.is_live
 
 

@@ -1,1 +1,1 @@
-"""What a worker does between claiming an operation and ending it. One file a kind."""
+"""The work of a worker between claim and end of an operation. One file a kind."""

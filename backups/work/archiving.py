@@ -1,4 +1,4 @@
-"""Making the archive of one backup: sidecar, pipeline, storage. Who asked for it lists it, under the fence."""
+"""The archive of one backup: sidecar, pipeline, storage. The caller lists the backup, under the fence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vault.services.opening import storage_errors, target_default, target_open
 from vault.services.sweep import objects_doom
 
 LISTED_ENTRY_BYTES = 64
-"""What an entry about takes in a listing: storage plans the parts of an upload by it."""
+"""The approximate size of an entry in a listing, from which storage plans the parts of an upload."""
 
 CONTENT_TYPE = "application/gzip"
 
@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An archive that is wholly in storage and listed nowhere yet."""
+    """An archive that is complete in storage and not listed yet."""
 
     place: Place
     uploaded: Uploaded
@@ -71,8 +71,8 @@ def archive_make(*, operation: Operation, backup: Backup, client: SidecarClient,
             client=client, listing=listing, operation=operation, place=place, entries=packed.entries, lease=lease
         )
     finally:
-        # Best effort: what stays behind is swept when the sidecar starts. A sidecar that hangs holds no cancel up:
-        # it removes the output of a call that was cut off by itself.
+        # Best effort: the sidecar deletes leftovers at start-up. After an interruption nothing is deleted here, so that
+        # a hanging sidecar delays no cancel; it removes the output of a cancelled call by itself.
         for path in (output, listing):
             if not lease.interrupted():
                 with contextlib.suppress(SidecarClientError):
@@ -123,7 +123,7 @@ def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
     storage = target_open(target)
     key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
     with transaction.atomic():
-        # A worker that was taken over must not doom what its successor is about to list.
+        # A worker that lost its operation must not mark for deletion the object that its successor is about to list.
         lease.fence_hold()
         StoredObject.objects.get_or_create(target=target, key=key, defaults={"backup_id": backup.id})
         objects_doom(backup_ids=[backup.id], keep=key)
@@ -171,7 +171,7 @@ def _listing_store(
     context = listing_context(tenant=operation_order(operation).customer_id, target=place.target.id, key=place.key)
     chunks = client.file_read(path=listing, cancelled=lease.interrupted)
     try:
-        # Looked at before anything is opened for it: a sidecar of an earlier release makes no listing.
+        # Checked before an upload is opened: a sidecar of an earlier release makes no listing.
         first = next(chunks, b"")
     except (SourceFailed, Refused):
         return None

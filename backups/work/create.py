@@ -1,4 +1,4 @@
-"""Making a backup: its archive, and the one transaction that makes it a backup."""
+"""The create: the archive, and the one transaction that lists the backup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from provisions.selectors import provision_sidecar
 
 def create_run(operation: Operation, lease: Lease) -> None:
     """Make the archive, and make the backup ready in the transaction that ends the operation under our fence."""
-    # Asked to stop while it waited for another worker: that is why it ends, whatever else is wrong.
+    # A cancel while the operation waited on the queue goes before any other error.
     lease.checkpoint()
     backup = operation_subject(operation)
     order_allows_backups(operation_order(operation))

@@ -1,4 +1,4 @@
-"""Taking a backup out of the world: manifest, object, asset, row, in this order, as often as it takes."""
+"""The delete: manifest, object, asset, row, in this order, with retries until all are gone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def delete_run(operation: Operation, lease: Lease) -> None:
-    """Delete what a tombstoned backup has in storage, then its rows; a storage that fails is tried again."""
+    """Delete the objects of a tombstoned backup, then its rows; a storage that fails is tried again."""
     backup = operation_subject(operation)
     if backup.deleted_at is None:
         raise RuntimeError(f"backup {backup.id} is to be deleted but carries no tombstone")

@@ -1,4 +1,4 @@
-"""SHA-256 beside the work: the slowest step of an upload gets a thread of its own."""
+"""SHA-256 in a thread of its own, because it is the slowest step of an upload."""
 
 from __future__ import annotations
 

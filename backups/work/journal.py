@@ -1,4 +1,4 @@
-"""The conversation with the sidecar's journal: how far an exchange of live files got, and what that means here."""
+"""Questions to the sidecar's journal: the state of an exchange of live files, and its meaning for the operation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JOURNAL_WAIT_SECONDS = 60.0
 
 
 def exchange_note(operation: Operation, exchange: Exchange, *, result: ExtractResult | None = None) -> None:
-    """Write how far the exchange may have got from here on. Raises FenceLost.
+    """Store how far the exchange may get from here on. Raises FenceLost.
 
     `result`: of an exchange that is done. Live paths that it left as they were become warnings of the operation.
     """
@@ -44,7 +44,7 @@ def exchange_note(operation: Operation, exchange: Exchange, *, result: ExtractRe
 
 
 def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception:
-    """The sidecar could not bring the exchange to its end: raise this to try again, a few times, or to say why.
+    """The sidecar could not end the exchange: raise this to try again, a few times, or with the reason.
 
     All of old and new is kept beside the server, and its sidecar goes on trying; the order is not held for it.
     """
@@ -55,8 +55,9 @@ def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception
 
 
 def exchange_release(client: SidecarClient, operation: Operation) -> None:
-    """Have the sidecar forget the exchange. One that cannot, a few times, leaves something beside the data; one that is
-    away is waited for.
+    """Release the exchange in the sidecar.
+
+    After a few failures its leftovers stay beside the data; the operation waits for an absent sidecar.
     """
     try:
         client.extract_release()
@@ -70,9 +71,9 @@ def exchange_release(client: SidecarClient, operation: Operation) -> None:
 
 @contextlib.contextmanager
 def journal_awaited(operation: Operation) -> Iterator[None]:
-    """Once an exchange may have begun, a sidecar that is away, or fails at this, is waited for: nothing ends here.
+    """Once an exchange may have begun, the operation waits for a sidecar that is away or fails.
 
-    Nor by one that may not be reached just now, nor by a cancel: the journal has not spoken yet.
+    Neither an unreachable sidecar nor a cancel ends it, because the outcome is not known yet.
     """
     try:
         yield
@@ -83,7 +84,10 @@ def journal_awaited(operation: Operation) -> Iterator[None]:
 
 
 def _later(operation: Operation, *, seconds: float) -> Exception:
-    """What to raise while the journal is silent; an order whose sidecar is gone for good is not held for ever."""
+    """The error to raise while the journal does not answer.
+
+    An order whose sidecar is gone for good is not held for ever.
+    """
     return SidecarUnavailableError() if _is_overdue(operation) else Postponed(seconds=seconds, counts=False)
 
 
@@ -92,9 +96,9 @@ def _is_overdue(operation: Operation) -> bool:
 
 
 def journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) -> ExtractOutcome:
-    """The journal's word after an extraction was cut off, waiting for a sidecar that is being restarted.
+    """The outcome in the journal after an extraction was cut off. Waits for a sidecar that restarts.
 
-    Raises what `_later` says when it does not come: the operation may not end before the journal has spoken.
+    Raises the error of `_later` when there is no answer: the operation may not end before the outcome is known.
     """
     deadline = time.monotonic() + JOURNAL_WAIT_SECONDS
     pause = threading.Event()
@@ -104,7 +108,7 @@ def journal_ask(*, client: SidecarClient, operation: Operation, lease: Lease) ->
             if outcome.kind is not OutcomeKind.RUNNING or outcome.error_code:
                 return outcome
         if lease.interrupted():
-            # The exchange goes on without us; whoever claims the operation next asks again.
+            # The exchange goes on without us; the next worker asks again.
             raise _later(operation, seconds=5)
         pause.wait(0.5)
     raise _later(operation, seconds=30)

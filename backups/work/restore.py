@@ -1,5 +1,6 @@
-"""Bringing a backup back: fetched and verified beside the server first; what is there now is kept; then what differs is
-staged, and exchanged under a journal. An undo is the same with another source.
+"""The restore: fetch and verify the archive, make a safety backup, stage changed files, exchange under a journal.
+
+The archive is fetched into the sidecar's scratch folder. An undo is a restore from another source.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from wire.enums import OutcomeKind, Phase, ServerControl
 
 
 def restore_run(operation: Operation, lease: Lease) -> None:
-    """Bring the operation's source back as `params` say (`mode`, `safety`, `server`), wholly or not at all.
+    """Restore the operation's source as `params` say (`mode`, `safety`, `server`), wholly or not at all.
 
-    Whether live data was touched is the journal's word, never ours: before the start (an earlier worker may have
-    got that far) and after whatever cut the extraction off. `exchange` says how far an exchange may have
-    got, so that nobody ends the operation or begins it anew before the journal has spoken.
+    Only the journal tells whether live data was touched: it is asked before the start, since an earlier worker may have
+    got that far, and after any interruption of the extraction. `exchange` stores how far an exchange may have got, so
+    that the operation neither ends nor starts again before the outcome is known.
     """
     with contextlib.ExitStack() as opened:
         with journal_awaited(operation):
@@ -48,19 +49,20 @@ def restore_run(operation: Operation, lease: Lease) -> None:
                     sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
                 )
             )
-        # An exchange that was released has no journal any more: only the end of the operation is still to be written.
+        # A released exchange has no journal any more: only the end of the operation is missing.
         if operation.exchange != Exchange.DONE:
             with journal_awaited(operation):
                 info = sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
             _exchange(client=client, info=info, operation=operation, lease=lease)
-        # Released before the row says so: who sees `ready` finds nothing of ours beside their files. When the sidecar
-        # never lets that be done, the data is new all the same, and the operation has succeeded.
+        # The exchange is released before the row is updated, so that a customer who sees `ready` finds no leftovers
+        # beside the files. If the release never succeeds, the data is new all the same, and the operation has
+        # succeeded.
         exchange_release(client, operation)
     _commit(operation)
 
 
 def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
-    """Bring the sidecar's journal to *completed*, or raise what it says instead."""
+    """Bring the sidecar's journal to *completed*, or raise the error for another outcome."""
     with journal_awaited(operation):
         outcome = client.extract_outcome()
     with _nothing_left(client, operation):
@@ -82,12 +84,13 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
 
 
 def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
-    """Everything that must be well before a single live byte is touched."""
+    """All steps before the first live byte is touched."""
     order_allows_backups(operation_order(operation))
     if operation.params.get("server") == ServerControl.STOP and not info.can_stop:
         raise ServerNotStopped
     _fetch(client=client, info=info, operation=operation, lease=lease)
-    # After the archive has proven whole, and as late as can be: it holds what the exchange is about to replace.
+    # After the archive was verified, and as late as possible: the safety backup holds the files that the exchange
+    # replaces.
     if operation.params.get("safety"):
         safety_make(operation=operation, client=client, lease=lease)
 
@@ -123,7 +126,7 @@ def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, le
     if info.scratch_free_bytes < asset.size_bytes + (source.listing_bytes or 0):
         raise ScratchFullError
     client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_followed(asset=asset, lease=lease))
-    # Without a listing, as of a backup of an earlier release, the live files alone say what is to stay.
+    # Without a listing, as for a backup of an earlier release, only the live files decide which paths stay.
     with contextlib.suppress(PreviewUnavailable, ArchiveDamagedError):
         listing = backup_listing_open(source)
         client.file_write(path=_listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
@@ -136,7 +139,7 @@ def _checked(pieces: Iterator[bytes], lease: Lease) -> Iterator[bytes]:
 
 
 def _followed(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
-    """The archive's bytes, with progress; the last ones come only when all of them are what was stored."""
+    """The archive's bytes, with progress. The last ones come only after all of them were verified."""
     done = 0
     with HashThread() as digest:
         for piece in _checked(asset_open(asset).read(digest=digest), lease):

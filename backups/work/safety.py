@@ -1,4 +1,4 @@
-"""Keeping what a restore is about to replace."""
+"""The safety backup of a restore."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar_client.client import SidecarClient
 
 
 def safety_make(*, operation: Operation, client: SidecarClient, lease: Lease) -> None:
-    """Make the operation's safety backup ready: of what the server has now, whatever an earlier attempt made."""
+    """Complete the operation's safety backup, with the present files even if an earlier attempt made one."""
     safety = safety_begin(operation=operation, fence_hold=lease.fence_hold)
     made = archive_make(operation=operation, backup=safety, client=client, lease=lease, phase="safety")
     with transaction.atomic():

@@ -15,7 +15,7 @@ from vault.services.opening import storage_errors
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What was written: the customer's bytes and their sha256 in hex, and what the object takes in storage."""
+    """The result of an upload: the customer's bytes with their SHA-256 in hex, and the object's size in storage."""
 
     size_bytes: int
     sha256: str
@@ -34,7 +34,7 @@ def archive_upload(
     """Write an archive while it arrives, sealed under `seal` (data key, context) or plain.
 
     expected_size is asked once the first chunk is there. before_commit may raise to keep the object from appearing;
-    in every case but success nothing is left under the key. Raises what `storage_errors` and `chunks` raise.
+    in every case but success nothing is left under the key. Raises the errors of `storage_errors` and `chunks`.
     """
     source = iter(chunks)
     first = next(source, b"")
@@ -68,7 +68,7 @@ def object_upload(
     seal: tuple[bytes, SealContext] | None,
     before_commit: Callable[[], None],
 ) -> int:
-    """Write an object while it arrives, sealed under `seal` or plain; return what it takes in storage."""
+    """Write an object while it arrives, sealed under `seal` or plain; return its size in storage."""
     stored = 0
     sealer = SealWriter(data_key=seal[0], context=seal[1]) if seal else None
     with storage_errors(), storage.writer(key, expected_size=sealed_size(expected_size)) as writer:

@@ -15,8 +15,8 @@ from common.names import NAME_LENGTH_MAX, NAME_REFUSED, name_allowed
 class NameField(serializers.CharField):
     """A name of 1 to 100 characters on one line.
 
-    It is kept exactly as it was sent: spaces around it stay, since what comes back should be what went in. A name of
-    nothing but white space is refused, because nobody could see it.
+    It is kept exactly as it was sent: spaces around it stay, since a client should get back the value that it sent. A
+    name of white space alone is refused, because it is invisible.
     """
 
     default_error_messages = {"control": NAME_REFUSED}
@@ -36,7 +36,7 @@ class NameField(serializers.CharField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """True or false, and not what merely reads like it."""
+    """True or false, and no string that merely reads like it."""
 
     def to_internal_value(self, data: Any) -> bool:
         """The boolean itself, if it is one."""
@@ -46,7 +46,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class UtcField(serializers.DateTimeField):
-    """A time, shown in UTC with a Z, whatever zone the caller reads pages in."""
+    """A time, shown in UTC with a Z, independent of the caller's time zone."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default_timezone=UTC, **kwargs)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.urls import register_converter
 
 NOBODY = UUID(int=0)
-"""The id that no row has."""
+"""An id that no row has."""
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -17,7 +17,7 @@ class IdConverter:
     """A UUID in an address, as `<id:order>`.
 
     A text that is no UUID is the id of nothing, so that it is answered like any other id that does not exist: with the
-    error of that kind of object, after the errors of what stands before it.
+    error of that kind of object, after the errors of the ids before it.
     """
 
     regex = "[^/]+"

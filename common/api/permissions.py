@@ -1,4 +1,4 @@
-"""Scopes of tokens: a view says for each method which it needs, and what it does not say is denied."""
+"""Scopes of tokens: a view declares the scopes of each method; a method without a declaration is denied."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Scopes = frozenset[str]
 
 
 class ScopeAllows(BasePermission):
-    """Lets a request in whose caller is known and whose token, if it has one, has a scope the view declares.
+    """Admits a request with a known caller whose token, if it has one, has a scope that the view declares.
 
     A view declares `scopes = {"GET": frozenset({…})}`; a method, or a whole view, that declares none is denied.
-    What the caller may do with the object is not decided here but by the services.
+    Rights on the object are checked by the services, not here.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -46,6 +46,6 @@ def scope_require(request: Request, scope: str) -> None:
 
 
 def _token_has_any(request: Request, scopes: Collection[str]) -> bool:
-    # A session has no token; a token without scopes may do whatever its user may.
+    # A session has no token; a token without scopes has all rights of its user.
     granted: Collection[str] = getattr(request.auth, "scopes", ())
     return not granted or any(scope in granted for scope in scopes)

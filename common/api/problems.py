@@ -50,13 +50,13 @@ _OF_FRAMEWORKS: tuple[tuple[type[Exception], type[ApplicationError]], ...] = (
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> JsonResponse:
-    """Answer any exception of an API view. One that nobody expects is logged, and says nothing about itself."""
+    """Answer any exception of an API view. An unexpected one is logged, and its answer gives no details."""
     request: Request = context["request"]
     return problem_response(error_of(exc, request=request), request=request)
 
 
 def error_of(exc: Exception, *, request: HttpRequest | Request) -> ApplicationError:
-    """The product's own error for an exception; what is not expected is logged and becomes `internal`."""
+    """The product's own error for an exception; an unexpected one is logged and becomes `internal`."""
     if isinstance(exc, ApplicationError):
         return exc
     if isinstance(exc, exceptions.ValidationError):

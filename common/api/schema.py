@@ -1,4 +1,4 @@
-"""What the OpenAPI description says about all endpoints alike: errors and pages."""
+"""Parts of the OpenAPI description that all endpoints share: errors and pages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def problems(*errors: type[ApplicationError]) -> dict[tuple[int, str], OpenApiRe
 
 
 def page_of(item: type[serializers.Serializer[Any]], *, name: str) -> type[serializers.Serializer[Any]]:
-    """The serializer class of a list's page; `name` is what its schema is called."""
+    """The serializer class of a list's page; `name` is the name of its schema."""
     fields = {
         "__doc__": "A page of a list.",
         "next": serializers.URLField(allow_null=True, help_text="The page of older ones."),

@@ -41,7 +41,7 @@ class WindowThrottle(SimpleRateThrottle):
         try:
             return self._count(key) <= self.num_requests
         except (RedisError, Error):
-            # Who cannot be counted is let in: a full disk or a lost cache keeps nobody from their data.
+            # A caller that cannot be counted is admitted: a full disk or a lost cache keeps nobody from their data.
             logger.warning("a request could not be counted for its throttle", exc_info=True)
             return True
 
@@ -67,14 +67,14 @@ class WindowThrottle(SimpleRateThrottle):
 
 
 class ReadThrottle(WindowThrottle):
-    """Counts what changes nothing."""
+    """Counts reads."""
 
     scope = "read"
     safe = True
 
 
 class WriteThrottle(WindowThrottle):
-    """Counts what may change something."""
+    """Counts writes."""
 
     scope = "write"
     safe = False

@@ -33,10 +33,10 @@ class ApiView(APIView):
         try:
             super().initial(request, *args, **kwargs)
         except (exceptions.NotAuthenticated, exceptions.AuthenticationFailed):
-            # The framework counts only who got in: then guessing tokens would cost nothing.
+            # The framework counts only admitted requests: then guessing tokens would cost nothing.
             self.check_throttles(request)
             raise
-        # The body is waited for once the caller is known and counted. Read here, it is bounded.
+        # The body is read only after the caller is known and counted. Read here, its size is bounded.
         request.body  # noqa: B018  # reading it is the point
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -22,7 +22,7 @@ register = template.Library()
 RELATIVE_FOR = timedelta(days=30)
 NOW = timedelta(seconds=2)
 MINUTE, HOUR, DAY = 60, 3600, 86400
-# Minutes from here on are said without seconds, days from here on without hours.
+# From here on minutes are shown without seconds, and days without hours.
 MINUTES_ALONE, DAYS_ALONE = 10, 10
 # Icons that point somewhere turn round where the text runs the other way, and one of them turns all the time.
 MIRRORED = frozenset({"chevron", "sign-out"})

@@ -1,4 +1,4 @@
-"""Operations, and what is known of the processes and chores that carry them out."""
+"""Operations, supervisors of workers, and runs of chores."""
 
 from operations.models.chore import ChoreRun
 from operations.models.operation import Operation

@@ -1,4 +1,4 @@
-"""Runs of chores: the work that is done now and then, whoever asked."""
+"""Runs of chores, the recurring work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long work: the row that is the truth, whatever the queue says."""
+"""Operations: the row is the truth about long work, not the queue."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from orders.models import Order
 class Operation(models.Model):
     """One piece of work, claimed by one worker at a time.
 
-    fence: grows with every claim; whatever carries an older one changes nothing. heartbeat: a counter, not a time,
+    fence: grows with every claim; a writer with an older one changes nothing. heartbeat: a counter, not a time,
     so that no clock decides who is alive. attempts: claims that count. not_before: nobody claims it earlier.
     warnings: live paths that a restore left as they were, the first of warnings_total.
-    worker: who claimed it, `{supervisor}:{pid}`. expires_at: a hold, which no worker runs, ends then by itself.
+    worker: the claiming worker, `{supervisor}:{pid}`. expires_at: a hold, which no worker runs, ends then by itself.
     exclusive: whether it excludes other exclusive operations on its order. exchange: how far an exchange of live files
     may have got. order, scope_id: its owner; scope_id is the id of a repository or a target.
     """
@@ -112,7 +112,7 @@ class Operation(models.Model):
 
     @property
     def eta_seconds(self) -> int | None:
-        """What is left at the present rate, while there is one."""
+        """The time left at the present rate, while there is one."""
         if self.state != OperationState.RUNNING or self.bytes_total is None or not self.rate:
             return None
         return math.ceil(max(0, self.bytes_total - self.bytes_done) / self.rate)

@@ -1,4 +1,4 @@
-"""Who looks after the workers."""
+"""Supervisors of the workers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from django.db import models
 
 
 class Supervisor(models.Model):
-    """One running `manage.py worker`; its row is how a page knows that somebody is there to do the work.
+    """One running `manage.py worker`. Pages tell by its row that workers are available.
 
-    workers_alive: how many of its `workers` processes it saw when it last looked.
+    workers_alive: how many of its `workers` processes lived at its last check.
     """
 
     id = models.UUIDField(primary_key=True)

@@ -1,4 +1,4 @@
-"""What is still counted although its rows are gone."""
+"""Counts of operations whose rows were deleted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operations.states import OperationState
 
 
 class OperationTally(models.Model):
-    """How many operations of one kind and end went with orders that were deleted: a counter must never fall."""
+    """The number of operations of one kind and end that were deleted with their orders: a counter must never fall."""
 
     kind = models.CharField(_("kind"), max_length=32, choices=kind_choices)
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices)

@@ -1,4 +1,4 @@
-"""Chores: work that is done now and then without anybody asking, each run recorded. One table, one tick."""
+"""Chores: recurring work on a schedule of its own. One table, one tick; each run is recorded."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ log = logging.getLogger(__name__)
 
 TASK = "operations.tasks.chore_answer"
 REQUESTED_SECONDS = 300
-"""A run that no worker began for so long is enqueued again."""
+"""A run that no worker has started after this time is enqueued again."""
 LOST_SECONDS = 3600
-"""A run that did not end within so long has lost its worker, and another one may begin."""
+"""A run that has not ended after this time has lost its worker, and a new one may start."""
 KEPT = timedelta(days=7)
-"""How long staff can look at a run."""
+"""How long a run is kept for staff."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chore:
-    """One chore. run: returns a count of what it did, or nothing. wanted: asked each minute whether there is work
-    before `every` is over; None when there never is.
+    """One chore.
+
+    run: returns a count of its results, or nothing. wanted: asked each minute whether there is work before `every` is
+    over; None when there never is.
     """
 
     name: str
@@ -49,7 +51,7 @@ def chores_register(chores: Iterable[Chore]) -> None:
 
 
 def chores_request() -> list[UUID]:
-    """Note a run of every chore that is due, unless one goes on; return the runs that a worker is to begin."""
+    """Record a run of every chore that is due and not running; return the runs to enqueue."""
     requested = (_request(chore) for chore in _CHORES.values())
     return [run for run in requested if run is not None]
 
@@ -62,7 +64,7 @@ def chore_answer(run_id: UUID) -> None:
 
 
 def chores_run() -> None:
-    """Do every chore now, one after the other; one that fails, or that goes on elsewhere, keeps no other back."""
+    """Run every chore now, one after the other; one that fails, or that runs elsewhere, does not stop the others."""
     for chore in _CHORES.values():
         run = _begin(chore, started=True)
         if run is not None:
@@ -70,7 +72,7 @@ def chores_run() -> None:
 
 
 def chore_runs_expire() -> int:
-    """Forget runs that ended long ago; return how many."""
+    """Delete runs that ended long ago; return how many."""
     old = ChoreRun.objects.filter(finished_at__lt=timezone.now() - KEPT)
     return old.delete()[0]
 
@@ -87,12 +89,12 @@ def _request(chore: Chore) -> UUID | None:
 
 def _is_due(chore: Chore, newest: ChoreRun) -> bool:
     since = timezone.now() - newest.requested_at
-    # A run of the future was requested before somebody set the clock back.
+    # A run in the future was requested before the clock was set back.
     return not timedelta(0) <= since < chore.every or (chore.wanted is not None and chore.wanted())
 
 
 def _again(run: ChoreRun) -> UUID | None:
-    """A run that goes on: enqueue it again when its bell was lost, end it when its worker was."""
+    """Enqueue a current run again when its task was lost; end it when its worker was lost."""
     now = timezone.now()
     since = abs((now - (run.started_at or run.requested_at)).total_seconds())
     if run.started_at is None:

@@ -1,4 +1,4 @@
-"""Starting, ending and cancelling operations, whatever their kind."""
+"""Starting, ending and cancelling operations of any kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from operations.rules import cancel_require
 from orders.models import Order
 
 TASK = "operations.tasks.operation_answer"
-"""The task that a bell names."""
+"""The task that runs an operation."""
 
 
 def operation_start(*, order: Order, kind: OperationKind, requested_by: User | None, **params: Any) -> Operation:
@@ -56,7 +56,7 @@ def hold_start(*, order: Order, kind: OperationKind, requested_by: User, lasts: 
 
 
 def hold_end(*, operation: Operation, actor: User | None) -> bool:
-    """End a hold, by somebody or because its time is over. Return whether it was still live."""
+    """End a hold, because `actor` cancelled it or its time is over. Return whether it was still live."""
     with transaction.atomic():
         done = operation_finish(operation=operation, state=OperationState.SUCCEEDED)
         if done:
@@ -73,7 +73,7 @@ def operation_finish(
     The caller changes its backup in the same transaction, and only when this returned True.
     """
     rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state__in=LIVE_STATES)
-    # The last progress before the end was a second ago: what succeeded is done to its end.
+    # The last progress was written up to a second ago: a successful operation is complete.
     done = {"bytes_done": Coalesce("bytes_total", "bytes_done")} if state == OperationState.SUCCEEDED else {}
     return compare_and_set(
         rows,
@@ -88,7 +88,7 @@ def operation_finish(
 
 
 def operation_fail(*, operation: Operation, error: ApplicationError) -> bool:
-    """End an operation without success, and let its kind put right what it leaves.
+    """End an operation without success, and run its kind's cleanup.
 
     Return False when the operation was no longer the caller's.
     """
@@ -111,8 +111,8 @@ def operation_requeue(
 ) -> bool:
     """Put a running operation back on the queue, for another worker or for later. Return whether it was still ours.
 
-    counts: whether the attempt that ends here counts towards the limit. ring: False when our own workers are stopping,
-    and would only take the bell to drop it. The fence stays: the next claim's is higher.
+    counts: whether the attempt that ends here counts towards the limit. ring: False while our own workers stop, since
+    they would only drop the task. The fence stays: the next claim's is higher.
     """
     rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
     attempts = F("attempts") if counts else F("attempts") - 1
@@ -159,13 +159,13 @@ def _cancel(*, user: User, operation: Operation) -> None:
     if compare_and_set(live, cancel_requested_at=timezone.now()):
         audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)
     # One that no worker has claimed yet ends here and now; a running one at its next checkpoint. One that may have
-    # begun to exchange live files ends only by the word of the sidecar's journal.
+    # begun to exchange live files ends only with the outcome in the sidecar's journal.
     queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED, exchange=Exchange.NONE).first()
     if queued is not None:
         operation_fail(operation=queued, error=OperationCancelled())
 
 
 def operation_row(operation_id: UUID) -> Operation | None:
-    """The row a bell names, with what the work needs, or None when it is gone."""
+    """The operation with this id and the rows that its work needs; None when it is gone."""
     rows = Operation.objects.select_related("order__customer", "order__plan", "requested_by")
     return rows.filter(id=operation_id).first()

@@ -1,4 +1,4 @@
-"""Counting what is about to be deleted."""
+"""Counts of operations that are about to be deleted."""
 
 from __future__ import annotations
 

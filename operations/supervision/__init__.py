@@ -1,1 +1,1 @@
-"""The process around the workers: it judges leases, rings again, replaces what froze, and drains."""
+"""The supervisor of the workers: it checks leases, enqueues lost tasks again, replaces a frozen cluster, and drains."""

@@ -1,7 +1,8 @@
-"""Which workers are busy, told by themselves over a pipe that their supervisor reads.
+"""Reports of busy workers, over a pipe to their supervisor.
 
-A worker says so when it begins to wait, when it takes a bell off the queue and when it has answered it. Nothing else
-tells an idle worker, which may hold the queue's lock, from one at work on something that no operation stands for.
+A worker reports when it begins to wait, when it takes a task off the queue and when it has finished the task. Nothing
+else distinguishes an idle worker, which may hold the queue's lock, from one that works on something other than an
+operation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ ACTIVITY_FD = "SAVEPOINT_ACTIVITY_FD"
 
 
 def activity_report() -> None:
-    """Let every bell that this process answers be told to its supervisor, if it has one."""
+    """Report every task that this process runs to its supervisor, if it has one."""
     post_spawn.connect(_spawned)
     pre_execute.connect(_begun)
     post_execute_in_worker.connect(_ended)
@@ -37,14 +38,14 @@ def _ended(**_signal: Any) -> None:
 def _tell(word: str) -> None:
     pipe = os.environ.get(ACTIVITY_FD)
     if pipe is not None:
-        # A line this short is written whole or not at all, whoever else writes; a supervisor that does not read, or is
+        # A line this short is written atomically, even beside other writers. A supervisor that does not read, or is
         # gone, is no reason to fail the work.
         with suppress(OSError):
             os.write(int(pipe), f"{word}{os.getpid()}\n".encode())
 
 
 class Activity:
-    """The supervisor's end: who was ever there, who is busy now, and how many bells were answered so far."""
+    """The supervisor's end: the workers ever seen, those that are busy, and the number of tasks run so far."""
 
     def __init__(self) -> None:
         self._read, self.write = os.pipe()
@@ -56,7 +57,7 @@ class Activity:
         self.answered = 0
 
     def look(self) -> None:
-        """Read what was told since the last look."""
+        """Read the reports since the last call."""
         try:
             told = self._rest + os.read(self._read, 1 << 16)
         except BlockingIOError:

@@ -33,8 +33,8 @@ class Vanished:
 class Cluster:
     """One `manage.py qcluster` with its sentinel and workers, in a process group of its own.
 
-    A `kill -9` of an idle worker leaves the lock of the task queue held for ever, and django-q2 then freezes without
-    a word: a child of the sentinel that vanished while it was not busy means that the cluster is to be replaced.
+    A `kill -9` of an idle worker leaves the lock of the task queue held for ever, and django-q2 then freezes silently:
+    a child of the sentinel that vanished while it was not busy means that the cluster is to be replaced.
 
     Workers drain when the write end of a pipe closes: on purpose, or because the supervisor that holds it died.
     """
@@ -76,14 +76,14 @@ class Cluster:
 
     @property
     def workers_alive(self) -> int:
-        """How many workers there were at the last look."""
+        """The number of workers at the last call."""
         return max(0, len(self._children) - AUXILIARIES)
 
     def look(self) -> list[Vanished]:
-        """See who is busy, and return the children that were there and are no longer."""
+        """Read the activity, and return the child processes that have gone since the last call."""
         self.activity.look()
         now = self.children()
-        # A worker that was born and killed between two looks is known by its own word.
+        # A worker that started and died between two calls is known by its own report.
         known = self._children | self.activity.spawned
         gone = [Vanished(pid, busy=pid in self.activity.busy) for pid in known - now]
         self._children = now
@@ -93,7 +93,7 @@ class Cluster:
 
     @property
     def idle(self) -> bool:
-        """Whether a worker said nothing of being at work when we last looked."""
+        """Whether a worker was idle at the last call."""
         return len(self.activity.busy) < self.workers_alive
 
     def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""Judging running operations by their heartbeat, on a clock that nobody can set."""
+"""Leases of running operations, judged by their heartbeat on a monotonic clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from operations.work.retry import LAST_RESORT, backoff_seconds
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 3.0
-"""How long a cancelled operation has to reach a checkpoint; with the time between two looks it is over in ten."""
+"""How long a cancelled operation has to reach a checkpoint; with the time between two checks it is over in ten."""
 
 
 class LeaseJudge:
@@ -52,9 +52,9 @@ class LeaseJudge:
 
 
 class CancelJudge:
-    """Ends what was cancelled and did not come to a checkpoint in time, because a storage or a sidecar stalls.
+    """Ends cancelled operations that reach no checkpoint in time, because a storage or a sidecar stalls.
 
-    Whoever still works on it changes nothing more: it has lost its operation.
+    A worker still at it has lost the operation, and changes nothing more.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -100,9 +100,10 @@ def operation_lost(operation: Operation) -> bool:
 
 
 def exchange_last_resort(operation: Operation) -> bool:
-    """An exchange may end only when the sidecar's journal has spoken: after the last attempt it waits and asks again.
+    """Wait and ask the sidecar again after the last attempt: an exchange ends only with the outcome in its journal.
 
-    A day after it was asked for it is ended all the same, so that an order whose sidecar is gone for good is not held.
+    The operation ends a day after its request all the same, so that an order whose sidecar is gone for good is not
+    held.
     """
     if timezone.now() - operation.created_at > LAST_RESORT:
         return operation_fail(operation=operation, error=WorkerLost())

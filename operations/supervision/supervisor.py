@@ -31,9 +31,9 @@ SEEN_SECONDS = 5.0
 JUDGE_SECONDS = 5.0
 TICK_SECONDS = 60.0
 RING_AFTER_SECONDS = 5.0
-"""An operation that nobody claimed for so long is rung for again, when the queue holds no bell."""
+"""An operation that stays unclaimed for this long is enqueued again, provided that the queue is empty."""
 FROZEN_AFTER_SECONDS = 15.0
-"""Waiting work, an idle worker and no bell answered, all for so long, mean that the cluster is frozen."""
+"""The cluster is frozen when, for this long, work waits, a worker is idle and no task is taken."""
 RING_BATCH = 100
 DRAIN_SECONDS = 20.0
 CHECKPOINT_SECONDS = 5.0
@@ -42,7 +42,7 @@ SUPERVISOR_KEPT = timedelta(hours=1)
 
 
 class Supervision:
-    """One supervisor, its cluster, and what it remembers between two looks."""
+    """One supervisor, its cluster, and its state between two rounds."""
 
     def __init__(self) -> None:
         self._id = uuid4()
@@ -65,7 +65,7 @@ class Supervision:
             try:
                 self._look()
             except (DatabaseError, InterfaceError, RedisError) as error:
-                # A database or a queue that restarts is waited for; leases are judged again once it answers.
+                # Wait for a database or a queue that restarts; leases are judged again once it answers.
                 log.warning("the database or the queue does not answer: %s", type(error).__name__)
                 connection.close()
             time.sleep(LOOK_SECONDS)
@@ -124,7 +124,8 @@ class Supervision:
         self._cluster.drain()
         self._wait_for_own(seconds=CHECKPOINT_SECONDS)
         self._cluster.kill()
-        # Whoever did not get out in time lost its worker, and may be what takes clusters down: it has three attempts.
+        # An operation that reached no checkpoint lost its worker, and may be the cause of the crash: it has three
+        # attempts.
         for operation in self._own():
             operation_lost(operation)
         self._cluster = Cluster(supervisor=str(self._id))
@@ -150,19 +151,19 @@ class Supervision:
             time.sleep(0.1)
 
     def _own(self, pid: int | None = None) -> QuerySet[Operation]:
-        """What our workers, or the one with that process id, have claimed."""
+        """The operations that our workers, or the one with that process id, have claimed."""
         worker = {"worker__startswith": f"{self._id}:"} if pid is None else {"worker": f"{self._id}:{pid}"}
         return Operation.objects.filter(state=OperationState.RUNNING, **worker)
 
 
 def _claimable() -> list[Operation]:
-    """The oldest operations that anybody may claim now, a bounded number."""
+    """The oldest claimable operations, a bounded number."""
     due = Q(not_before__isnull=True) | Q(not_before__lte=timezone.now())
     return list(Operation.objects.filter(due, state=OperationState.QUEUED).order_by("created_at")[:RING_BATCH])
 
 
 def _ring(operations: list[Operation]) -> None:
-    """Ring for these, unless the queue still holds bells: a backlog does not grow by being looked at."""
+    """Enqueue these, unless the queue still holds tasks: a long backlog is not enqueued twice."""
     if bells_waiting() == 0:
         for operation in operations:
             bell_ring_now(TASK, operation.id)

@@ -1,1 +1,1 @@
-"""What a worker does with an operation, whatever its kind."""
+"""The work of a worker on an operation of any kind."""

@@ -20,13 +20,13 @@ from operations.models import Operation, OperationState
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
-"""How often progress may be written, and a cancel be noticed."""
+"""The interval at which progress is written and a cancel is noticed."""
 HEARTBEAT_SECONDS = 5.0
 """How often the heartbeat moves although nothing else does."""
 LEASE_SECONDS = 20.0
-"""How long the heartbeat may stand still before the operation is somebody else's."""
+"""How long the heartbeat may stand still before another worker may take the operation over."""
 LONGEST_SECONDS = 24 * 3600.0 - 300
-"""An operation that runs longer is ended: before the queue's own limit of a day ends its worker without a word."""
+"""An operation that runs longer is ended, before the queue's own limit of a day kills its worker silently."""
 
 COUNT_MAX = 2**63 - 1
 
@@ -69,13 +69,13 @@ class Lease:
         self._thread.join()
 
     def progress(self, *, bytes_done: int, bytes_total: int | None, phase: str) -> None:
-        """Say how far the work is; written at most once a second."""
-        # A sidecar may count further than a column of the database: what is shown must not cost the heartbeat.
+        """Report the progress of the work; written at most once a second."""
+        # A sidecar's number may exceed the range of the column: progress must not cost the heartbeat.
         total = None if bytes_total is None else min(bytes_total, COUNT_MAX)
         self._bytes_done, self._bytes_total, self._phase = min(bytes_done, COUNT_MAX), total, phase
 
     def phase(self, phase: str) -> None:
-        """Say what the work is doing now, its bytes as they are: those of another phase would run backwards."""
+        """Report the phase of the work, with its bytes: those of another phase would run backwards."""
         self._phase = phase
 
     def interrupted(self) -> bool:
@@ -102,7 +102,10 @@ class Lease:
             raise FenceLost
 
     def fence_hold(self) -> None:
-        """As `fence_check`, and nobody takes the operation over before the transaction ends. Raises FenceLost."""
+        """As `fence_check`, and no other worker takes the operation over before the transaction ends.
+
+        Raises FenceLost.
+        """
         if row_lock(self._rows) is None:
             self._lost = True
             raise FenceLost
@@ -114,7 +117,7 @@ class Lease:
         try:
             self._beats()
         finally:
-            # However it ended: unless it was asked to, nobody moves the heartbeat any more.
+            # A thread that ends without being asked to leaves the heartbeat standing still: the lease is lost.
             self._lost = self._lost or not self._stop.is_set()
             connection.close()
 
@@ -128,7 +131,7 @@ class Lease:
             if current == written and now - last < HEARTBEAT_SECONDS:
                 self._cancel_look()
                 continue
-            # Weighs the last seconds more, so that the shown time left follows a change within a few.
+            # The last seconds weigh more, so that the time left follows a change within seconds.
             rate = 0.7 * rate + 0.3 * max(0, current[0] - written[0]) / max(now - last, 0.001)
             if self._beat_write(current, min(round(rate), COUNT_MAX)):
                 written, last = current, now

@@ -1,15 +1,15 @@
-"""Work that cannot be done now but must be done."""
+"""Retries of work that cannot be done now."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 LAST_RESORT = timedelta(days=1)
-"""An operation whose sidecar never says what became of the live data is ended so long after it was asked for."""
+"""An operation whose sidecar never reports the state of the live data is ended this long after its request."""
 
 
 class Postponed(Exception):
-    """Put the operation back on the queue for `seconds`; `counts` says whether this was an attempt."""
+    """Put the operation back on the queue for `seconds`; `counts` tells whether this was an attempt."""
 
     def __init__(self, *, seconds: float, counts: bool) -> None:
         super().__init__(f"postponed by {seconds} s")

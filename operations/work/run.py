@@ -1,4 +1,4 @@
-"""From a bell to the end of an operation: claim it, do it, end it."""
+"""The run of an operation in a worker: claim it, do it, end it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 def operation_answer(operation_id: UUID) -> None:
-    """Answer a bell: run the operation if nobody else has it, and end it one way or the other.
+    """Run the operation if no other worker has it, and end it in every case.
 
-    A second bell for the same operation, at once or an hour later, does nothing. Nor does one that reaches a worker
-    which is asked to stop: a supervisor rings again.
+    A second task for the same operation, at once or an hour later, does nothing. Neither does one that reaches a worker
+    which is asked to stop: a supervisor enqueues the operation again.
     """
     operation = None if draining() else operation_claim(operation_id)
     if operation is None:
@@ -48,7 +48,7 @@ def operation_answer(operation_id: UUID) -> None:
     except ApplicationError as error:
         _fail(operation, error)
     except (OperationalError, InterfaceError):
-        # The database went away under us: whoever sees the heartbeat stand still decides.
+        # The database went away: the supervisor that sees the heartbeat stand still decides.
         log.exception("operation %s lost the database", operation.id)
     except Exception:
         log.exception("operation %s %s failed unexpectedly", operation.kind, operation.id)
@@ -79,10 +79,10 @@ def _ended(operation: Operation, error: ApplicationError) -> bool:
 
 
 def operation_claim(operation_id: UUID) -> Operation | None:
-    """Make a queued operation ours, with a fence above every earlier one; None when it is not to be had."""
+    """Claim a queued operation, with a fence above every earlier one; None when it cannot be claimed."""
     now = timezone.now()
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    # One transaction: what is read back is our claim, and not that of somebody to whom a long pause has cost us it.
+    # One transaction: the row that is read back is our claim, not that of a worker which took over during a long pause.
     with transaction.atomic():
         claimed = compare_and_set(
             Operation.objects.filter(due, id=operation_id, state=OperationState.QUEUED),
@@ -98,5 +98,5 @@ def operation_claim(operation_id: UUID) -> Operation | None:
 
 
 def worker_name() -> str:
-    """Who this process is: its supervisor and its process id."""
+    """The name of this worker: its supervisor and its process id."""
     return f"{os.environ.get('SAVEPOINT_SUPERVISOR', 'alone')}:{os.getpid()}"

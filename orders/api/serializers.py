@@ -10,14 +10,14 @@ from common.api.fields import UtcField
 
 
 class CustomerSerializer(serializers.Serializer[Any]):
-    """Whose an order is."""
+    """The customer of an order."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    """What was bought, as far as backups go."""
+    """The plan of an order, as far as it concerns backups."""
 
     name = serializers.CharField()
     has_backups = serializers.BooleanField()

@@ -14,9 +14,9 @@ from orders.models.plan import Plan
 
 
 class Order(models.Model):
-    """What a customer rents: a game server with what stands beside it.
+    """An order: a customer's game server with its sidecar, databases and volumes.
 
-    suspended_at: since then nothing new may be made. The row is also the lock under which limits are counted.
+    suspended_at: the time from which nothing new may be made. The row is also the lock under which limits are counted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

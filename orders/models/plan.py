@@ -1,4 +1,4 @@
-"""What a customer bought."""
+"""Plans."""
 
 from __future__ import annotations
 

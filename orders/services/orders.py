@@ -21,10 +21,10 @@ from orders.rights import OrderRight, order_rights
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """What a layer above keeps for orders. Both are called under the order's lock.
+    """Callbacks of a layer whose rows depend on orders. Both are called under the order's lock.
 
-    refuse: raises when the order, or a provision of it, may not go now. release: lets go of what belongs to an order
-    that is being deleted.
+    refuse: raises when the order, or a provision of it, may not be deleted now. release: removes the rows that belong
+    to an order that is being deleted.
     """
 
     refuse: Callable[[Order], None]
@@ -35,7 +35,7 @@ _dependents: list[Dependents] = []
 
 
 def dependents_register(dependents: Dependents) -> None:
-    """Make deletions ask this layer too; called once, when the app above is ready."""
+    """Register the callbacks of a layer; called once, when its app is ready."""
     if dependents not in _dependents:
         _dependents.append(dependents)
 
@@ -47,7 +47,7 @@ def dependents_refuse(order: Order) -> None:
 
 
 def order_create(*, customer: Customer, plan: Plan, name: str) -> Order:
-    """Book an order for a customer."""
+    """Create an order for a customer."""
     with transaction.atomic():
         order = Order.objects.create(customer=customer, plan=plan, name=name)
         audit_record(actor=None, action="order.create", order_id=order.id, object_id=order.id)

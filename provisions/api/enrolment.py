@@ -1,4 +1,4 @@
-"""A sidecar joins: the one address whose caller has nothing yet but a token for one use."""
+"""The enrolment of sidecars: the one endpoint whose caller has only a one-time token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from provisions.services.sidecar_enrolment import sidecar_enrol
 
 
 class EnrolThrottle(WindowThrottle):
-    """Counts enrolments: nobody has many sidecars to enrol, and nobody is to guess a token."""
+    """Throttles enrolments: legitimate ones are few, and tokens must not be guessed."""
 
     scope = "enrol"
     safe = False
@@ -26,7 +26,7 @@ class EnrolThrottle(WindowThrottle):
 class SidecarEnrolView(ApiView):
     """The enrolment of a sidecar."""
 
-    # Whoever calls is nobody: what is in the body decides, and a session or an API token adds nothing.
+    # The request is anonymous: only its body counts, and a session or an API token adds nothing.
     authentication_classes = ()
     permission_classes = ()
     throttle_classes = (EnrolThrottle,)

@@ -1,4 +1,4 @@
-"""Provisions as the API shows them: never how their sidecar is reached."""
+"""Provisions as the API shows them, without address and token of the sidecar."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class ProvisionSerializer(serializers.Serializer[Any]):
 
 
 class EnrolmentSerializer(StrictSerializer):
-    """How a sidecar asks for its certificate."""
+    """The request of a sidecar for its certificate."""
 
     token = serializers.CharField(max_length=100, help_text="The one-time token that an operator was shown.")
     request = serializers.CharField(max_length=10_000, help_text="PKCS #10, PEM; names in it are not read.")
 
 
 class EnrolledSerializer(serializers.Serializer[Any]):
-    """What a sidecar gets."""
+    """The answer to an enrolment."""
 
     certificate = serializers.CharField(help_text="The sidecar's certificate, PEM.")
     authorities = serializers.CharField(help_text="Who may sign the certificates of its callers, PEM.")

@@ -23,13 +23,13 @@ ProvisionPage = page_of(ProvisionSerializer, name="ProvisionPage")
 
 
 class ProvisionListView(ApiView):
-    """What runs for an order."""
+    """The provisions of an order."""
 
     scopes = {"GET": frozenset({Scope.VIEW})}
 
     @extend_schema(operation_id="provisions_list", responses={200: ProvisionPage, **problems(OrderNotFound)})
     def get(self, request: Request, order: UUID) -> Response:
-        """List what runs for an order, the main game server first."""
+        """List the provisions of an order, the main game server first."""
         found = provisions_of(order_get(user=caller_of(request), order_id=order))
         return whole_list(list(ProvisionSerializer(found, many=True).data))
 

@@ -1,4 +1,4 @@
-"""What runs for an order, and the certificates of its sidecar."""
+"""Provisions of orders, and the certificates of sidecars."""
 
 from provisions.models.certificates import SidecarAuthority, SidecarCertificate, SidecarEnrolment
 from provisions.models.provision import Provision, ProvisionKind

@@ -1,4 +1,4 @@
-"""Who signs for sidecars and workers, what was signed for whom, and the tokens that a sidecar joins with."""
+"""Authorities, certificates of sidecars, and enrolment tokens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from provisions.models.provision import Provision
 class SidecarAuthority(models.Model):
     """An authority of this portal, for its own workers and sidecars only.
 
-    certificate: PEM. key: PEM, sealed; gone when it was retired. Exactly one signs what is new; while they rotate, the
-    one before is believed too, until it is retired.
+    certificate: PEM. key: PEM, sealed; gone when it was retired. Exactly one signs new certificates; during a rotation
+    the previous one is trusted too, until it is retired.
     """
 
     certificate = models.TextField(editable=False)
@@ -41,9 +41,9 @@ class SidecarAuthority(models.Model):
 
 
 class SidecarCertificate(models.Model):
-    """A certificate that was signed for a sidecar. Workers believe the ones that have not ended, and no other.
+    """A certificate of a sidecar. Workers trust only certificates that have not ended.
 
-    installed_at: when the sidecar was known to have it. ended_at: when a newer one took its place, or it was revoked.
+    installed_at: when the sidecar confirmed it. ended_at: when a newer one replaced it, or it was revoked.
     """
 
     provision = models.ForeignKey(Provision, on_delete=models.CASCADE, related_name="certificates")
@@ -83,7 +83,7 @@ class SidecarCertificate(models.Model):
 
 
 class SidecarEnrolment(models.Model):
-    """A token that a sidecar may join with, once. `digest` is the SHA-256 of the token, which was shown once."""
+    """An enrolment token, for one use. `digest` is the SHA-256 of the token, which was shown once."""
 
     provision = models.ForeignKey(Provision, on_delete=models.CASCADE, related_name="enrolments")
     digest = models.CharField(max_length=64, unique=True, editable=False)

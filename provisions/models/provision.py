@@ -1,4 +1,4 @@
-"""What runs for an order: the game server, its sidecar, databases, volumes."""
+"""Provisions of an order: the game server, its sidecar, databases, volumes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orders.models import Order
 
 
 class ProvisionKind(models.TextChoices):
-    """What a provision is."""
+    """The kind of a provision."""
 
     DEPLOYMENT = "deployment", _("deployment")
     SIDECAR = "sidecar", _("sidecar")
@@ -21,11 +21,11 @@ class ProvisionKind(models.TextChoices):
 
 
 class Provision(models.Model):
-    """One running part of an order.
+    """One provision of an order.
 
     address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share;
-    beyond this machine it is `HOST:PORT`, and certificates take the place of the secret. game_profile, can_stop: what
-    a sidecar last said of the game beside it, and whether it can stop and start that.
+    beyond this machine it is `HOST:PORT`, and certificates take the place of the secret. game_profile, can_stop: the
+    game's profile and whether the sidecar can stop and start the game, as last reported.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -22,7 +22,7 @@ def provision_create(
     address: str = "",
     token: str | None = None,
 ) -> Provision:
-    """Add a running part to an order; `address` and `token` are a sidecar's."""
+    """Add a provision to an order; `address` and `token` are a sidecar's."""
     with transaction.atomic():
         provision = Provision.objects.create(
             order=order, kind=kind, name=name, is_primary=is_primary, address=address, token=token
@@ -43,6 +43,6 @@ def provision_delete(*, provision: Provision, actor: User | None) -> None:
 
 
 def sidecar_seen(*, sidecar: Provision, game_profile: str, can_stop: bool) -> None:
-    """Note what a sidecar says of the game beside it, so that pages can tell without asking it."""
+    """Store a sidecar's description of its game, so that pages need not ask the sidecar."""
     if (sidecar.game_profile, sidecar.can_stop) != (game_profile, can_stop):
         Provision.objects.filter(id=sidecar.id).update(game_profile=game_profile[:40], can_stop=can_stop)

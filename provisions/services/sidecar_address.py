@@ -1,4 +1,4 @@
-"""How a worker reaches a sidecar: its address, and what both prove themselves with."""
+"""The address of a sidecar, with the credentials of worker and sidecar."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from wire.contract import WORKER_NAME, sidecar_name
 def sidecar_address(sidecar: Provision) -> Address:
     """Where and how to reach a sidecar. Raises sidecar_client.errors.Refused, KeyUnavailable.
 
-    One that ever had a certificate is reached over TLS only: a revocation must not lead back to plain text. Believed
-    are exactly the certificates that the portal signed for it and that have not ended, so a revoked one is worth
-    nothing although it bears a good signature.
+    One that ever had a certificate is reached over TLS only: a revocation must not lead back to plain text. The worker
+    trusts exactly the certificates that the portal signed for it and that have not ended. A revoked one is refused
+    although its signature is valid.
     """
     signed = SidecarCertificate.objects.filter(provision=sidecar)
     believed = list(signed.filter(ended_at__isnull=True).select_related("authority").defer("authority__key"))
@@ -55,10 +55,9 @@ _own_lock = threading.Lock()
 
 
 def _worker_own(authority: SidecarAuthority) -> _Own:
-    """This process's certificate of that authority and its key, which is in memory only and made anew in time.
+    """This process's certificate of that authority and its key, which is in memory only and renewed in time.
 
-    It is of the authority that signed for the sidecar, which that sidecar is certain to believe, also while
-    authorities rotate.
+    It is of the authority that signed for the sidecar, which that sidecar is certain to trust, also during a rotation.
     """
     with _own_lock:
         own = _own.get(authority.certificate)

@@ -1,4 +1,4 @@
-"""Writes of the authorities that sign for sidecars and workers, and what they sign."""
+"""Writes of authorities and of the certificates that they sign."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def authority_create() -> SidecarAuthority:
 
 
 def authority_rotate() -> SidecarAuthority:
-    """Make a new authority, which signs from now on; the ones before stay believed. Raises NoSidecarAuthority."""
+    """Create a new authority, which signs from now on; earlier ones stay trusted. Raises NoSidecarAuthority."""
     issuer, expires_at = authority_make()
     with transaction.atomic():
         if not SidecarAuthority.objects.filter(signs=True).update(signs=False):
@@ -42,7 +42,7 @@ def authority_rotate() -> SidecarAuthority:
 
 
 def authorities_retire() -> int:
-    """Believe no authority any more but the one that signs, and destroy the others' keys; returns how many.
+    """Trust only the signing authority from now on, and destroy the keys of the others; return how many.
 
     Raises SidecarAuthorityNeeded while a sidecar has a certificate of one of them.
     """
@@ -51,11 +51,11 @@ def authorities_retire() -> int:
         using = SidecarCertificate.objects.filter(authority__in=old, installed_at__isnull=False, ended_at__isnull=True)
         if sidecars := using.count():
             raise SidecarAuthorityNeeded(sidecars=sidecars)
-        # What was signed and perhaps never arrived.
+        # Certificates that were signed and perhaps never arrived.
         SidecarCertificate.objects.filter(authority__in=old, ended_at__isnull=True).update(ended_at=timezone.now())
         retired = old.update(retired_at=timezone.now(), key=None)
         if retired:
-            # Sidecars believe what they were told last: they are to be told without these.
+            # Sidecars trust the authorities of their last renewal: a renewal tells them the list without these.
             SidecarCertificate.objects.filter(ended_at__isnull=True).update(renew_at=timezone.now())
             audit_record(actor=None, action="sidecar_authority.retire", authorities=retired)
     return retired
@@ -70,20 +70,20 @@ def authority_signing() -> SidecarAuthority:
 
 
 def authorities_bundle() -> str:
-    """The certificates of all authorities that are believed, PEM, the newest first."""
+    """The certificates of all trusted authorities, PEM, newest first."""
     believed = SidecarAuthority.objects.filter(retired_at__isnull=True).order_by("-id")
     return "".join(believed.values_list("certificate", flat=True))
 
 
 def authority_issuer(authority: SidecarAuthority) -> Issuer:
-    """What signs. Raises KeyUnavailable when it was retired meanwhile."""
+    """The authority with its key, to sign with. Raises KeyUnavailable when it was retired meanwhile."""
     if authority.key is None:
         raise KeyUnavailable
     return Issuer(certificate=authority.certificate, key=authority.key)
 
 
 def certificate_issue(*, sidecar: Provision, public_key: ec.EllipticCurvePublicKey) -> SidecarCertificate:
-    """Sign a certificate for a sidecar, and believe it from now on. Raises NoSidecarAuthority, KeyUnavailable."""
+    """Sign a certificate for a sidecar, and trust it from now on. Raises NoSidecarAuthority, KeyUnavailable."""
     authority = authority_signing()
     signed = certificate_sign(
         issuer=authority_issuer(authority),
@@ -97,7 +97,7 @@ def certificate_issue(*, sidecar: Provision, public_key: ec.EllipticCurvePublicK
         authority=authority,
         certificate=signed.certificate,
         fingerprint=signed.fingerprint,
-        # Two thirds of its life over, there is time to mend whatever keeps it from being renewed.
+        # A renewal is due after two thirds of its life, which leaves time to repair the cause of a failed one.
         renew_at=signed.expires_at - SIDECAR_LIFE / 3,
         expires_at=signed.expires_at,
     )

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BATCH = 50
 TRY_EVERY = timedelta(hours=1)
 PATIENCE = Timeouts(describe=5, reply=10)
-"""A host that is away holds the renewals of the others up no longer than this."""
+"""A host that is away delays the renewals of the others no longer than this."""
 
 
 def certificates_in_use() -> QuerySet[SidecarCertificate]:
@@ -38,21 +38,21 @@ def certificates_in_use() -> QuerySet[SidecarCertificate]:
 def sidecar_certificate_renew(*, sidecar: Provision) -> SidecarCertificate:
     """Give a sidecar a certificate of a new key, and the authorities of today. Returns the new one.
 
-    Whatever breaks it off, the sidecar can be reached: both certificates are believed until the new one was installed.
+    An interruption leaves the sidecar reachable: both certificates are trusted until the new one was installed.
     Raises SidecarClientError, ApplicationError. Call it outside a transaction: it waits for the sidecar.
     """
     before = certificates_in_use().filter(provision=sidecar).first()
     if before is None:
         raise Refused("The sidecar has no certificate: enrol it first.")
     address = sidecar_address(sidecar)
-    # Of no operation: the fence 0 is not remembered.
+    # No operation: the fence 0 is not stored.
     ticket = Ticket(operation=f"certificate-{uuid.uuid4()}", fence=0)
     with SidecarClient(address=address.target, token="", ticket=ticket, timeouts=PATIENCE, tls=address.tls) as client:
         try:
             public_key = request_key(client.certificate_request())
         except ValueError:
             raise Refused("The sidecar asked for a certificate in a way that the portal does not know.") from None
-        # From here on the portal believes it, so that the sidecar can be reached when the next line is cut off.
+        # The portal trusts it from here on, so that the sidecar stays reachable if the next call is interrupted.
         issued = certificate_issue(sidecar=sidecar, public_key=public_key)
         client.certificate_install(chain=issued.certificate.encode(), authorities=authorities_bundle().encode())
     if not _install_note(issued=issued, before=before):
@@ -61,7 +61,7 @@ def sidecar_certificate_renew(*, sidecar: Provision) -> SidecarCertificate:
 
 
 def sidecar_certificate_revoke(*, sidecar: Provision, actor: User | None = None) -> bool:
-    """Believe nothing that was signed for this sidecar; it must be enrolled anew. Whether there was anything."""
+    """Revoke all certificates of this sidecar; it must be enrolled again. Return whether it had any."""
     with transaction.atomic():
         ended = SidecarCertificate.objects.filter(provision=sidecar, ended_at__isnull=True).update(
             ended_at=timezone.now()
@@ -73,14 +73,14 @@ def sidecar_certificate_revoke(*, sidecar: Provision, actor: User | None = None)
 
 
 def sidecar_certificates_renew_due() -> int:
-    """Renew what has used two thirds of its life or is of an older authority, a bounded batch; return how many."""
+    """Renew certificates past two thirds of their life or of an older authority, a bounded batch; return how many."""
     now = timezone.now()
     due = certificates_in_use().filter(
         Q(renew_at__lte=now) | Q(authority__signs=False),
         Q(tried_at__isnull=True) | Q(tried_at__lte=now - TRY_EVERY),
         expires_at__gt=now,
     )
-    # Those that failed last time go last: a host that is away keeps no other from its turn.
+    # Failed ones go last: a host that is away does not block the others.
     rows = due.select_related("provision").defer("provision__token").order_by(F("tried_at").asc(nulls_first=True))
     renewed = 0
     for row in rows[:BATCH]:
@@ -97,8 +97,9 @@ def sidecar_certificates_renew_due() -> int:
 
 
 def _install_note(*, issued: SidecarCertificate, before: SidecarCertificate) -> bool:
-    """The sidecar has it: those before are worth nothing any more. False, and it is worth nothing either, when the one
-    before was revoked meanwhile: a renewal must not undo that.
+    """Record that the sidecar installed the certificate, and end the earlier ones.
+
+    Return False, and end the new one too, when the previous one was revoked meanwhile: a renewal must not undo that.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -108,7 +109,7 @@ def _install_note(*, issued: SidecarCertificate, before: SidecarCertificate) -> 
             return False
         issued.installed_at = now
         row.update(installed_at=now)
-        # What earlier renewals, which were cut off, had signed.
+        # Certificates of earlier, interrupted renewals.
         older = SidecarCertificate.objects.filter(provision_id=issued.provision_id, ended_at__isnull=True)
         older.exclude(pk=issued.pk).update(ended_at=now)
         audit_record(actor=None, action="sidecar.renew", object_id=issued.provision_id, fingerprint=issued.fingerprint)

@@ -24,7 +24,7 @@ PREFIX = "svpe_"
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What a sidecar is given: its certificate, whom to believe (both PEM), which provision it is."""
+    """The result of an enrolment: certificate and trusted authorities (both PEM), and the id of the provision."""
 
     certificate: str
     authorities: str
@@ -52,7 +52,7 @@ def enrolment_create(*, sidecar: Provision, hours: int) -> str:
 
 
 def enrolments_end(*, sidecar: Provision) -> None:
-    """Let nobody join as this sidecar with a token that was given out before."""
+    """Invalidate earlier enrolment tokens of this sidecar."""
     now = timezone.now()
     SidecarEnrolment.objects.filter(provision=sidecar, used_at__isnull=True, expires_at__gt=now).update(expires_at=now)
 

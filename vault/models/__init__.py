@@ -1,4 +1,4 @@
-"""Targets, the keys of what is in them, and the objects themselves."""
+"""Targets, data keys, and stored objects."""
 
 from vault.models.data_key import DataKey
 from vault.models.stored import Asset, StoredObject

@@ -1,4 +1,4 @@
-"""Objects in storage: those that may be there, and those that customers can download."""
+"""Stored objects and assets: objects that may be in storage, and files that customers can download."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vault.models.target import StorageTarget
 
 
 class StoredObject(models.Model):
-    """An archive that is, or may be, in storage. The row is written before the first byte, and goes after the last.
+    """An archive that is, or may be, in storage. The row is written before the first byte, and deleted after the last.
 
-    backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. doomed_at:
-    since then nothing needs the object; it and the manifest beside it are deleted, as often as it takes. swept_at:
-    when they were; the row stays for a grace, in which a write that was late can still land, and is swept once more.
+    backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. doomed_at: when
+    it was marked for deletion, because nothing needs it; object and manifest are deleted, with retries. swept_at: when
+    they were deleted; the row stays for a grace, in which a late write can still land, and is swept once more.
     """
 
     target = models.ForeignKey(StorageTarget, on_delete=models.RESTRICT, related_name="objects_stored")
@@ -34,10 +34,10 @@ class StoredObject(models.Model):
 
 
 class Asset(models.Model):
-    """Something a customer can download.
+    """A file that a customer can download.
 
-    size_bytes and sha256 are of the bytes the customer gets; stored_bytes is what the object takes in storage.
-    sealed: how this object was stored, whatever its target says today.
+    size_bytes and sha256 are of the bytes the customer gets; stored_bytes is the size of the object in storage. sealed:
+    how this object was stored, even if its target has changed since.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -12,7 +12,7 @@ from common.fields import EncryptedTextField
 
 
 class TargetKind(models.TextChoices):
-    """How a target is reached."""
+    """The kind of a target: a local folder or S3."""
 
     LOCAL = "local", _("local folder")
     S3 = "s3", _("S3")

@@ -1,4 +1,4 @@
-"""Rotating the KEK: everything it wraps is wrapped anew under the newest version; no archive is touched."""
+"""Rotation of the KEK: everything it wraps is wrapped anew under the newest version; no archive is touched."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENCRYPTED_COLUMNS: tuple[tuple[type[Model], str], ...] = (
 
 @dataclass(slots=True)
 class Rotation:
-    """What a rotation did: tenant keys re-wrapped, columns re-encrypted, copies rewritten, and what failed.
+    """The result of a rotation: counts of tenant keys re-wrapped, columns re-encrypted, copies rewritten, and failures.
 
     The secrets of second factors count as columns.
     """

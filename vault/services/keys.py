@@ -1,4 +1,4 @@
-"""The data keys that seal what a tenant has on a target, and their copies beside the objects.
+"""Data keys: each seals the objects of one tenant on one target, and has a copy beside them.
 
 KEK wraps tenant key (`accounts.Customer`), tenant key wraps data key. A copy of both wraps lies in the target, so
 that the bucket and the KEK alone are enough to open everything.
@@ -80,8 +80,9 @@ def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
 def _copy_adopt(row: DataKey, copy: KeyCopy) -> None:
     """Make the key of a copy that is there already the row's key: objects beside it may be sealed with it.
 
-    A worker died between writing the copy and noting it, or the database was brought back from before. The row's own
-    key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another tenant key.
+    A worker died between writing the copy and recording it, or the database was restored from an earlier state. The
+    row's own key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another
+    tenant key.
     """
     wrapped = copy.data_key
     try:
@@ -110,7 +111,7 @@ def _row_ensure(customer: Customer, target: StorageTarget) -> DataKey:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        # Two first backups at once: the other one's key is the key.
+        # Two first backups at once: the key that was stored first is used.
         row = rows.get(customer=customer, target=target)
     return row
 

@@ -23,7 +23,7 @@ from vault.services.keys import data_key_get
 
 
 def target_default() -> StorageTarget:
-    """Where new backups go. Raises StorageUnavailableError when no target is set up."""
+    """The default target, which stores new backups. Raises StorageUnavailableError when no target is set up."""
     target = StorageTarget.objects.filter(is_default=True).first()
     if target is None:
         raise StorageUnavailableError
@@ -41,7 +41,7 @@ def target_open(target: StorageTarget) -> Storage:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn what storage and seal answer into the product's own errors."""
+    """Translate errors of storage and seal into the product's own."""
     try:
         yield
     except StorageFull as error:
@@ -57,7 +57,7 @@ def storage_errors() -> Iterator[None]:
 
 
 class Digest(Protocol):
-    """A SHA-256 on its way, as hashlib's."""
+    """A running SHA-256, like hashlib's."""
 
     def update(self, data: bytes, /) -> object:
         """Take the next bytes."""
@@ -86,7 +86,7 @@ class AssetReader:
     def read(self, start: int = 0, stop: int | None = None, *, digest: Digest | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
 
-        The last piece of all bytes is handed out only when their hash is that of what was stored; a part of a plain
+        The last piece of all bytes is handed out only when their hash matches the stored one; a part of a plain
         archive is not checked. digest: computes that hash, in the caller's thread unless it says otherwise. Raises
         ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
         """
@@ -111,7 +111,7 @@ class AssetReader:
 
 
 def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
-    """The listing beside an asset, of that stored size. Raises what `asset_open` does."""
+    """The listing beside an asset, of that stored size. Raises as `asset_open`."""
     storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
     with storage_errors():
         if storage.size(key) != stored_bytes:
@@ -129,7 +129,7 @@ def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
 
 
 def asset_open(asset: Asset) -> AssetReader:
-    """Open an asset, looking at the object first, so that what is missing is said before the first byte.
+    """Open an asset after checking the object, so that a missing one is an error before the first byte.
 
     Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
     """

@@ -1,4 +1,4 @@
-"""Taking out of storage what nothing needs."""
+"""Deletion of stored objects that nothing needs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from vault.services.opening import target_open
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(hours=24)
-"""How long a write that was cut off may still land; its key is swept once more when that is over."""
+"""The grace in which an interrupted write may still land. After it the key is deleted once more."""
 BATCH = 500
 SAID_SECONDS = 24 * 3600
 
 
 def objects_doom(*, backup_ids: Iterable[UUID], keep: str | None = None) -> None:
-    """Let the sweep take every object these backups have in storage, save the one under the key `keep`."""
+    """Mark the objects of these backups for deletion, except the one under the key `keep`."""
     rows = StoredObject.objects.filter(backup_id__in=backup_ids, doomed_at__isnull=True)
     rows.exclude(key=keep).update(doomed_at=timezone.now())
 
 
 def objects_due() -> QuerySet[StoredObject]:
-    """Doomed objects to delete now: at once, and once more after the grace. Never one that an asset names."""
+    """Objects to delete now: once when they are marked, once more after the grace. Never one that an asset names."""
     needed = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
     late = Q(doomed_at__lt=timezone.now() - GRACE)
     due = StoredObject.objects.filter(Q(swept_at__isnull=True) | late, doomed_at__isnull=False)
@@ -41,13 +41,13 @@ def objects_due() -> QuerySet[StoredObject]:
 
 
 def storage_sweep() -> int:
-    """Delete what is due, a bounded batch; what fails stays due. Return how many objects were deleted."""
+    """Delete due objects, a bounded batch; failed ones stay due. Return how many objects were deleted."""
     swept = 0
     for target in StorageTarget.objects.defer("secrets"):
         try:
             swept += _target_sweep(target.id)
         except (StorageError, ApplicationError) as error:
-            # One that is away, or whose secrets cannot be opened, keeps no other from being swept.
+            # A target that is away, or whose secrets cannot be opened, does not stop the sweep of the others.
             _say(target, f"the sweep was broken off: {error}")
         except Exception:
             log.exception("sweep of target %s was broken off", target.id)
@@ -55,14 +55,14 @@ def storage_sweep() -> int:
 
 
 def _target_sweep(target_id: UUID) -> int:
-    """Sweep one target: a bounded batch of doomed objects, and what uploads that were cut off left half-written.
+    """Sweep one target: a bounded batch of objects marked for deletion, and leftovers of interrupted uploads.
 
-    Raises StorageUnavailable at the first call that finds it away: each further one would wait just as long.
+    Raises StorageUnavailable at the first call that finds the target away: each further call would wait just as long.
     """
     swept, refused = 0, ""
     target = StorageTarget.objects.get(id=target_id)
     storage = target_open(target)
-    # Objects that a lock keeps stay due: the next sweep begins behind them, or nothing else would have its turn.
+    # Objects under a lock stay due. The next sweep begins behind them, so that the others have their turn.
     begin = f"storage-sweep-from:{target_id}"
     rows = list(objects_due().filter(target=target_id, id__gt=cache.get(begin, 0))[:BATCH])
     for row in rows:
@@ -85,7 +85,7 @@ def _target_sweep(target_id: UUID) -> int:
 
 
 def _say(target: StorageTarget, words: str) -> None:
-    """Log something about a target as words, once a day."""
+    """Log a message about a target, once a day."""
     said = hashlib.sha256(words.encode()).hexdigest()
     if cache.add(f"storage-sweep-said:{target.id}:{said}", "", timeout=SAID_SECONDS):
         log.warning("target %s (%s): %s", target.name, target.id, words)

@@ -1,4 +1,4 @@
-"""Writes of storage targets: what may be a target at all."""
+"""Writes of storage targets, and their validation."""
 
 from __future__ import annotations
 

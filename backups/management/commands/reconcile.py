@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: look at every invariant, say what does not hold, and repair it when asked to."""
+"""`manage.py reconcile`: check every invariant, list violations, and repair them on request."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{invariant:9} {tally.seen:5} {tally.new:5} {tally.gone:5} {tally.repaired:9}")
 
     def _findings(self, invariants: frozenset[Invariant]) -> int:
-        """Print what is open, a bounded number of it; return how many count."""
+        """Print the open findings, a bounded number; return how many count."""
         rows = Finding.objects.filter(invariant__in=invariants, gone_at__isnull=True)
         for finding in rows.order_by("invariant", "code", "id")[:SHOWN]:
             state = "open" if finding.confirmed_at else "watched"

@@ -1,4 +1,4 @@
-"""`manage.py demo`: what `make demo` and `make serve` run."""
+"""`manage.py demo`: the program behind `make demo` and `make serve`."""
 
 from __future__ import annotations
 

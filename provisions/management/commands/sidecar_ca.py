@@ -90,7 +90,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"sidecar {sidecar.id}: {error.detail}")
         summary = f"{len(sidecars) - failed} renewed, {failed} failed"
         if failed:
-            raise CommandError(f"{summary}. What failed keeps its certificate; run this again.")
+            raise CommandError(f"{summary}. Failed ones keep their certificate; run this again.")
         self.stdout.write(summary)
 
     def _say_until(self, authority: SidecarAuthority) -> None:

@@ -95,7 +95,7 @@ class FileIOServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Describe(self, request, context):
-        """What this sidecar is and how much room it has.
+        """Describes the sidecar and its free room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +133,7 @@ class FileIOServicer:
 
     def ExtractTo(self, request, context):
         """Stages an archive from scratch beside the live data, verifies it, then exchanges it under a journal. Once the
-        exchange began it runs to its end whatever becomes of the call. Called again for the same operation it joins
+        exchange began it runs to its end, even if the call ends. Called again for the same operation it joins
         the running extraction, or reports the outcome of the finished one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -141,29 +141,29 @@ class FileIOServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetExtractOutcome(self, request, context):
-        """The journal's word on an operation's extraction, also after a restart.
+        """The outcome of an operation's extraction in the journal, also after a restart.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseExtract(self, request, context):
-        """The worker knows the outcome: the journal and what is left beside the live data may go.
+        """The worker knows the outcome: deletes the journal and leftovers beside the live data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewRestore(self, request_iterator, context):
-        """What restoring an archive would change now, told from its listing; reads the live data and writes nothing at all.
-        It belongs to no operation: its ticket has the fence 0, and is not remembered.
+        """Previews the changes of a restore from the archive's listing. Reads the live data and writes nothing at all.
+        The call belongs to no operation: its ticket has the fence 0, and is not stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestCertificate(self, request, context):
-        """Makes a new key, which stays where it is, and answers with a request for a certificate of it. Over TLS only.
+        """Makes a new key, which never leaves the sidecar, and answers with a certificate request for it. Over TLS only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

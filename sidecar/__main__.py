@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.config import config_read
+from sidecar.descriptors import descriptors_raise
 from sidecar.server import serve, signals_hold
 from sidecar.starting import StartError
 from sidecar.tls.enrolling import enrol
@@ -41,6 +42,7 @@ def _run(arguments: list[str]) -> None:
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="its configuration, TOML")
     path = parser.parse_args(arguments).config
     allocator_tune()
+    descriptors_raise()
     signals_hold()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     serve(config_read(path))

@@ -27,6 +27,7 @@ Told = tuple[ExtractProgress, ExtractSummary | None]
 ExtractJob = Job[ExtractProgress, ExtractSummary]
 
 _NOT_ENDED: Final = "The extraction could not be brought to its end."
+_RELEASE_WAITS_SECONDS: Final = 5.0
 _NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0)
 
 
@@ -34,7 +35,8 @@ class Extractions:
     """At most one extraction at a time, followed by the calls of its operation.
 
     It is given up when no call follows it any more, unless a newer attempt is about to: then it goes on. Once it
-    exchanges it runs to its end whatever happens.
+    exchanges it runs to its end whatever happens. It waits for the releasing or mending of another one, and neither is
+    begun while it works: each would find the other's folders half removed.
     """
 
     def __init__(self, *, root: Path, server: GameServer, links: LinkRoots) -> None:
@@ -42,6 +44,7 @@ class Extractions:
         self._links = links
         self._server = server
         self._lock = threading.Lock()
+        self._at_work = threading.Lock()
         self._operation = ""
         self._job: ExtractJob | None = None
         self._followers = 0
@@ -86,18 +89,27 @@ class Extractions:
             return Outcome(OutcomeKind.RUNNING, None, error.code, error.detail, error.params)
 
     def release(self, *, operation: str) -> None:
-        """Forget the operation's extraction. Raises `Refused` while it runs."""
+        """Forget the operation's extraction. Raises `Refused` while it or another one runs."""
         with self._lock:
             if self._runs(operation):
                 raise Refused("The extraction is still running.")
+        if not self._at_work.acquire(timeout=_RELEASE_WAITS_SECONDS):
+            raise Refused("Another extraction is at work.")
+        try:
             outcome_release(root=self._root, operation=operation, links=self._links)
+        finally:
+            self._at_work.release()
 
     def settled(self) -> bool:
         """Whether the data is wholly old or wholly new, whosever extraction it was; what can be mended is."""
+        if not self._at_work.acquire(blocking=False):
+            return False
         try:
             outcomes = extractions_recover(root=self._root, links=self._links)
         except SidecarError:
             return False
+        finally:
+            self._at_work.release()
         return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
 
     def finish(self) -> None:
@@ -130,7 +142,7 @@ class Extractions:
         self._operation, self._job, self._followers = operation, job, 1
 
         def extract() -> ExtractSummary:
-            with self._server.exchange(server, cancelled=job.cancelled, settled=self.settled) as stop:
+            with self._server.exchange(server, cancelled=job.cancelled, settled=self.settled) as stop, self._at_work:
                 return archive_extract(
                     archive=archive,
                     listing=listing,

@@ -78,9 +78,12 @@ def chore_runs_expire() -> int:
 
 
 def _request(chore: Chore) -> UUID | None:
-    newest = ChoreRun.objects.filter(chore=chore.name).order_by("-requested_at").first()
-    if newest is not None and newest.finished_at is None:
-        return _again(newest)
+    runs = ChoreRun.objects.filter(chore=chore.name)
+    # Not the newest by its time: somebody may have set the clock back since an earlier one.
+    going_on = runs.filter(finished_at__isnull=True).first()
+    if going_on is not None:
+        return _again(going_on)
+    newest = runs.order_by("-requested_at").first()
     if newest is None or _is_due(chore, newest):
         run = _begin(chore, started=False)
         return run.id if run is not None else None

@@ -85,8 +85,13 @@ def operation_lost(operation: Operation) -> bool:
     unchanged = Operation.objects.filter(
         id=operation.id, fence=operation.fence, heartbeat=operation.heartbeat, state=OperationState.RUNNING
     )
-    if not unchanged.exists():
-        return False
+    with transaction.atomic():
+        # Read anew, and held: a worker that was only slow may have noted an exchange since.
+        row = row_lock(unchanged)
+        return row is not None and _lost(row)
+
+
+def _lost(operation: Operation) -> bool:
     log.warning("operation %s fence %d lost its worker %s", operation.id, operation.fence, operation.worker)
     attempts = kind_of(operation).attempts
     if attempts is None:

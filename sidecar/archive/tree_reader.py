@@ -9,7 +9,7 @@ from isal import isal_zlib
 
 from sidecar.archive.report import WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.scan import Found, LinkIdentity, link_identity, tree_walk, warning_kind
+from sidecar.archive.scan import Found, LinkIdentity, link_end, link_identity, tree_walk, warning_kind
 from sidecar.archive.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
@@ -98,9 +98,8 @@ class TreeReader:
 
     def _leads_out(self, found: Found) -> bool:
         """Whether a symbolic link leads to something outside the tree. One that leads nowhere hides nothing."""
-        target = os.path.realpath(os.fsencode(f"/proc/self/fd/{found.folder}/") + found.name)
-        inside = target == self._root or target.startswith(self._root.rstrip(b"/") + b"/")
-        return not inside and os.path.exists(target)  # noqa: PTH110 - bytes
+        end = link_end(found.name, found.folder)
+        return end is not None and not (end + b"/").startswith(self._root.rstrip(b"/") + b"/")
 
     def _file(self, found: Found) -> None:
         shared = link_identity(found.status)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 
+from sidecar.descriptors import descriptors_limit
 from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts, Origin
 from sidecar.places.places import Left, Place, Places
@@ -16,13 +17,18 @@ from wire.enums import WarningKind
 
 _USED = os.R_OK | os.W_OK | os.X_OK
 NO_LINKS = LinkRoots()
+_PLACES_MAX = 1000
+_DESCRIPTORS_KEPT = 256
+_DESCRIPTORS_A_PLACE = 20
 
 
 def places_find(root_fd: int, links: LinkRoots = NO_LINKS) -> Places:
     """Return the places of an open data root, and the parts that are left; the caller closes them. Nothing is written.
 
     A folder that is reached twice, by mounts or by links, is a place where the walk meets it first: later, a mount is
-    left, and a link is a link. Whatever lies below a part that is left is left with it, though links there are known.
+    left, and a link is a link. So is each that is met when there are as many places as this process can hold open
+    beside its other files, or 1000. Whatever lies below a part that is left is left with it, though links there are
+    known.
     """
     places = Places(root_fd)
     try:
@@ -39,6 +45,7 @@ class _Finding:
         self._links = links
         self._mounts = Mounts(places.root.fd)
         self._origins = [self._mounts.origin(places.root.fd)]
+        self._most = min(_PLACES_MAX, max(0, descriptors_limit() - _DESCRIPTORS_KEPT) // _DESCRIPTORS_A_PLACE)
 
     def run(self) -> None:
         """Go down every folder in the order of a walk: names that are still to come wait on a stack."""
@@ -89,7 +96,7 @@ class _Finding:
         if target is None:
             return False
         origin = self._mounts.origin(target.fd)
-        if self._is_known(origin):
+        if not self._is_taken_in(origin):
             os.close(target.fd)
             return False
         device = os.fstat(target.fd).st_dev
@@ -98,7 +105,7 @@ class _Finding:
         return self._takes(place, origin)
 
     def _takes(self, place: Place, origin: Origin | None) -> bool:
-        if self._is_known(origin):
+        if not self._is_taken_in(origin):
             self._places.left[place.path] = Left(place.kind, place.device)
             os.close(place.fd)
             return False
@@ -108,9 +115,11 @@ class _Finding:
             self._places.leave(place)
         return True
 
-    def _is_known(self, origin: Origin | None) -> bool:
-        """Whether a folder lies in a place that is known, or around it; one that cannot be told counts as such."""
-        return origin is None or any(known is None or known.overlaps(origin) for known in self._origins)
+    def _is_taken_in(self, origin: Origin | None) -> bool:
+        """Whether a folder may be a place: neither in one that is known, nor around it, as far as that can be told."""
+        if origin is None or len(self._places.parts) >= self._most:
+            return False
+        return not any(known is None or known.overlaps(origin) for known in self._origins)
 
 
 def _is_usable(fd: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from sidecar.archive.scan import link_end
 from trees.beneath import Tree
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,7 +38,8 @@ class LinkRoots:
         """Open the folder that a link in an open folder leads to, None when it does not lead to one below a root."""
         if not self._roots:
             return None
-        return self.open(os.path.realpath(b"/proc/self/fd/%d/" % at + name))
+        end = link_end(name, at)
+        return self.open(end) if end else None
 
     def open(self, path: bytes) -> Target | None:
         """Open a folder at or below one of the roots by its absolute path, None when there is none."""

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from sidecar.archive.scan import path_of
+
 _MOUNT_TABLE = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 _MOUNT_ID = re.compile(rb"^mnt_id:\s*(\d+)$", re.MULTILINE)
@@ -53,7 +55,7 @@ class Mounts:
 
     def look_below(self, fd: int, path: bytes) -> None:
         """Take in the mount points below an open folder, which counts as being at `path`."""
-        top = _name_of(fd).rstrip(b"/") + b"/"
+        top = path_of(fd).rstrip(b"/") + b"/"
         before = path + b"/" if path else b""
         for mount in self._table.values():
             if mount.point.startswith(top) and mount.point != top:
@@ -71,15 +73,11 @@ class Mounts:
         except OSError:
             return None
         mount = self._table.get(told[1]) if told else None
-        name = _name_of(fd)
+        name = path_of(fd)
         if mount is None or not (name + b"/").startswith(mount.point.rstrip(b"/") + b"/"):
             return None
         below = name[len(mount.point.rstrip(b"/")) :]
         return Origin(mount.volume, mount.root.rstrip(b"/") + below, mount.kind in _IN_MEMORY)
-
-
-def _name_of(fd: int) -> bytes:
-    return os.fsencode(Path(f"/proc/self/fd/{fd}").readlink())
 
 
 def _device(point: bytes) -> int:

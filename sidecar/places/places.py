@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from sidecar.archive.scan import link_end, path_of
 from sidecar.restore.failures import at_entry
 from trees.beneath import Tree
 from wire.enums import WarningKind
@@ -35,6 +36,12 @@ class Place:
     def kind(self) -> WarningKind:
         """The reason with which the name of this place stays."""
         return WarningKind.LINKED_OUT if self.link else WarningKind.MOUNTED
+
+    def is_at(self, name: bytes, *, at: int) -> bool:
+        """Whether a name in an open folder leads to this very folder, and not to one that has its path by now."""
+        if self.link:
+            return link_end(name, at) == path_of(self.fd)
+        return os.path.samestat(os.fstat(self.fd), os.stat(name, dir_fd=at, follow_symlinks=False))
 
 
 class Left(NamedTuple):
@@ -62,7 +69,8 @@ class Places:
     """The places in the order in which a walk meets them, the root first, and the parts that are left as they are.
 
     `parts` are all but the root, those that are left too, for they are read; `used` are those that are not left. `away`
-    are paths of places that an extraction was begun with and that are not there now.
+    are paths of places that an extraction was begun with and that are not there now, `lost` those of which nothing is
+    left: they were in memory.
     """
 
     def __init__(self, root_fd: int) -> None:
@@ -71,6 +79,7 @@ class Places:
         self.used: list[Place] = []
         self.left: dict[bytes, Left] = {}
         self.away: list[bytes] = []
+        self.lost: list[bytes] = []
 
     def add(self, place: Place) -> None:
         """Take in a place; its descriptor is closed with the others. Below a part that is left it is left, too."""
@@ -84,6 +93,11 @@ class Places:
         """Make a place one of the parts that are left, and the places in it with it."""
         self.left[place.path] = Left(place.kind, place.device)
         self.used = [part for part in self.used if not _is_within(part.path, place.path)]
+
+    def miss(self, place: Place, *, lost: bool) -> None:
+        """Make a place that was found one that is away, or `lost`; places in it are places of their own."""
+        self.used.remove(place)
+        (self.lost if lost else self.away).append(place.path)
 
     def of(self, path: bytes) -> Place:
         """The place in which a path has its name."""
@@ -116,7 +130,7 @@ class Places:
             with at_entry(part.path):
                 at, name = tree.parent(part.path)
                 found = self.linked(part.path, name, at=at)
-                if found is None or (not part.link and not os.path.samestat(os.fstat(part.fd), _status(name, at))):
+                if found is None or not part.is_at(name, at=at):
                     raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     def left_at(self, path: bytes) -> WarningKind | None:
@@ -139,6 +153,11 @@ class Places:
     def is_away(self, path: bytes) -> bool:
         """Whether a path is, or lies below, a place that is not there now."""
         return any(_is_within(path, place) for place in self.away)
+
+    def is_gone(self, path: bytes) -> bool:
+        """Whether the innermost place that has a path is away or lost."""
+        found = len(self.of(path).path)
+        return any(len(place) > found and _is_within(path, place) for place in (*self.away, *self.lost))
 
     def tree(self) -> PlacedTree:
         """The live tree, over all places."""
@@ -213,10 +232,6 @@ class PlacedTree:
         if part.path not in self._trees:
             self._trees[part.path] = Tree(part.fd)
         return self._trees[part.path]
-
-
-def _status(name: bytes, at: int) -> os.stat_result:
-    return os.stat(name, dir_fd=at, follow_symlinks=False)
 
 
 def _is_within(path: bytes, folder: bytes) -> bool:

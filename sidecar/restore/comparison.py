@@ -14,6 +14,7 @@ from sidecar.places.places import Place, Places
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.failures import at_entry
 from sidecar.restore.passes import Archive, Density
+from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.tar_reader import Kind, Member, TarReader
 from trees.filesystem import Metadata
@@ -38,12 +39,14 @@ class Comparison:
     and these files of the archive are live already.
 
     `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are
-    the same a hard link of the archive refers to: such a group is only ever staged as a whole.
+    the same a hard link of the archive refers to: such a group is only ever staged as a whole. `shared` are files with
+    a further name in another place: should theirs be left, they are staged all the same.
     """
 
     def __init__(self, paths: ArchivePaths) -> None:
         self.paths = paths
         self.marks = array("Q")
+        self.shared = PathTable()
         self.needed: dict[Place, Needed] = {}
 
     def need(self, place: Place, *, size: int = 0, files: int = 0) -> None:
@@ -103,6 +106,8 @@ class _Comparing:
             kind = self._compare(member, reader, density)
         elif member.kind is Kind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
             self.found.need(self._places.of(member.path), size=self._taken(member.link))
+        if member.kind is Kind.HARDLINK and self._are_apart(member.link, member.path):
+            self.found.shared.set(member.link, 1)
         if member.kind is not Kind.HARDLINK and kind is not PathKind.SAME:
             self.found.need(self._places.of(member.path), files=1)
         self.found.paths.add(member, kind)
@@ -110,6 +115,12 @@ class _Comparing:
 
     def close(self) -> None:
         self._live.close()
+
+    def _are_apart(self, path: bytes, other: bytes) -> bool:
+        """Whether one of two paths may be passed over while the other is staged."""
+        return self._places.of(path) != self._places.of(other) or (
+            self._places.is_elsewhere(path) and not self._places.is_elsewhere(other)
+        )
 
     def _compare(self, member: Member, reader: TarReader, density: Density) -> PathKind:
         dense = 0

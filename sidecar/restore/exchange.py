@@ -117,7 +117,7 @@ class Exchange:
                 self._progress.advance()
 
     def _is_gone(self, path: bytes) -> bool:
-        return self._places.is_away(path) or self._places.is_left(path)
+        return self._places.is_gone(path) or self._places.is_left(path)
 
     def _aside(self, path: bytes) -> Aside:
         place = self._places.of(path)

@@ -19,13 +19,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sidecar.errors import Refused, SidecarError
+from sidecar.errors import Refused, SidecarError, SourceFailed
 from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import metadata_live
-from sidecar.restore.failures import at_entry
-from sidecar.restore.records import RecordWriter, records_read
+from sidecar.restore.records import RecordWriter, record_fields
 from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove
 from sidecar.restore.staying import staying_listed
 from sidecar.restore.workspace import PLACES, STAYING, Workspace
@@ -73,21 +72,35 @@ def parts_open(workspace: Workspace, root_fd: int, links: LinkRoots, *, running:
         return places
     try:
         opening = _Opening(workspace, places, links, running=running)
-        with contextlib.closing(opening), workspace.list_read(PLACES) as listed:
-            lines = list(records_read(listed))
-            left = {fields[0] for word, *fields in lines if word == _LEFT}
-            for word, *fields in lines:
-                if word != _LEFT and fields[3] not in left:
-                    opening.take(_listed(fields))
+        with contextlib.closing(opening):
+            for listed in _places_listed(workspace, whole=running):
+                opening.take(listed)
     except BaseException:
         places.close()
         raise
     return places
 
 
-def _listed(fields: list[bytes]) -> Place:
-    device, _, in_memory, path, link, target = fields
-    return Place(path, -1, int(device), in_memory == b"1", link, target)
+def _places_listed(workspace: Workspace, *, whole: bool) -> list[Place]:
+    """The places of the list but those that were left. A crash before the commit record may have cut it or zeroed it:
+    unless it must be `whole`, it counts as far as it can be read. Raise SourceFailed.
+    """
+    places: dict[bytes, Place] = {}
+    with workspace.list_read(PLACES) as listed:
+        lines = listed.read().split(b"\n")[:-1]  # what has no end was cut
+        try:
+            for line in lines:
+                match record_fields(line):
+                    case [word, path] if word == _LEFT:
+                        places.pop(path, None)
+                    case [b"mount" | b"link", device, _, in_memory, path, link, target]:
+                        places[path] = Place(path, -1, int(device), in_memory == b"1", link, target)
+                    case _:
+                        raise ValueError(line)
+        except ValueError as error:
+            if whole:
+                raise SourceFailed("the list of an extraction's places is damaged") from error
+    return list(places.values())
 
 
 class _Opening:
@@ -111,16 +124,20 @@ class _Opening:
         self._places.add(place)
         if place.link:
             self._mounts.look_below(fd, place.path)
-        if self._open_part(place):
+        try:
+            if self._open_part(place):
+                return
+            lost = place.in_memory
+        except (OSError, SidecarError):  # the volume fails, or is another one: the name is somebody else's there
+            lost = False
+        if self._running:
+            self._places.miss(place, lost=lost)
+            if lost:
+                self._tell_lost(place)
             return
         self._places.leave(place)
-        if not self._running:
-            with contextlib.suppress(OSError, SidecarError):  # made, or emptied, right before a kill
-                reserved_leave(place, self._workspace.filesystem)
-        elif not place.in_memory:
-            self._places.away.append(place.path)
-        else:
-            self._tell_lost(place)
+        with contextlib.suppress(OSError, SidecarError):  # made, or emptied, right before a kill
+            reserved_leave(place, self._workspace.filesystem)
 
     def close(self) -> None:
         self._tree.close()
@@ -140,18 +157,12 @@ class _Opening:
             return None
 
     def _open_part(self, place: Place) -> bool:
-        """Whether the workspace is there. One that cannot be looked at keeps an exchange from its end."""
+        """Whether the workspace is there. Raise OSError or Refused when it cannot be looked at."""
         workspace = self._workspace
-        try:
-            with at_entry(place.path):
-                reserved_fd = workspace.opened.enter_context(reserved_opened(place.fd))
-                if reserved_fd is None or not is_folder(workspace.name + _SUFFIX, at=reserved_fd):
-                    return False
-                part = _Part(place, reserved_fd, workspace)
-        except (OSError, SidecarError):
-            if self._running:
-                raise
+        reserved_fd = workspace.opened.enter_context(reserved_opened(place.fd))
+        if reserved_fd is None or not is_folder(workspace.name + _SUFFIX, at=reserved_fd):
             return False
+        part = _Part(place, reserved_fd, workspace)
         workspace.opened.callback(part.close)
         workspace.parts[place] = part
         return True

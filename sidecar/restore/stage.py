@@ -72,6 +72,7 @@ class Staging:
         self._begun: set[Place] = set()
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
+        self._shared = comparison.shared if comparison else None
         self.kept = KeptFiles(places, workspace, comparison, progress)
 
     def stage(self, archive: Archive) -> None:
@@ -109,7 +110,7 @@ class Staging:
         self._implied.member()
         match member.kind:
             case _ if self._places.is_elsewhere(member.path):
-                self._parent(member.path)  # it stays as it is, and its content may be more than this volume can hold
+                self._pass_over(member, reader, density)
             case _ if self._is_reserved(member.path):
                 pass
             case Kind.DIRECTORY if member.path:
@@ -126,6 +127,15 @@ class Staging:
                 self._make_way(member.path)
                 meta = member.metadata
                 self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
+
+    def _pass_over(self, member: Member, reader: TarReader, density: Density) -> None:
+        """A member that stays live as it is: its content may be more than this volume can hold. Only a file of which
+        another name comes back is made.
+        """
+        if member.kind is Kind.FILE and self._shared and self._shared.get(member.path):
+            self._make_file(member, reader, density)
+        else:
+            self._parent(member.path)
 
     def _make_symlinks(self) -> None:
         """Now that nothing else is made any more."""

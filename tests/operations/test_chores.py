@@ -68,6 +68,19 @@ def test_clock_set_back_stops_no_chore(table):
     assert table.did == ["a", "a"]
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["lost bell", "dead worker"])
+def test_clock_set_back_hides_no_run_that_goes_on(table, begun):
+    table("a")
+    answer(chores_request())
+    later(days=-30)
+    (run,) = chores_request()
+    ago = timezone.now() - timedelta(seconds=chores.LOST_SECONDS)
+    going_on = ChoreRun.objects.filter(id=run)
+    going_on.update(requested_at=ago, started_at=ago if begun else None)
+    assert chores_request() == ([] if begun else [run])
+    assert going_on.get().error == ("worker lost" if begun else "")
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_wanted_chore_runs_before_its_period_is_over(table, wanted):
     table("a", wanted=lambda: wanted)

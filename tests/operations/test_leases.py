@@ -12,13 +12,14 @@ from django.utils import timezone
 from backups.errors import SidecarUnavailableError
 from backups.models import Backup, BackupStatus
 from backups.services.reprovision import order_reprovision
+from backups.work.journal import exchange_note
 from operations.errors import StatusConflict
 from operations.kinds import ATTEMPTS
-from operations.models import Operation, OperationState
+from operations.models import Exchange, Operation, OperationState
 from operations.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
-from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire
+from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire, operation_lost
 from operations.work import lease as lease_module
-from operations.work.lease import LEASE_SECONDS, Lease
+from operations.work.lease import LEASE_SECONDS, FenceLost, Lease
 from operations.work.run import operation_answer, operation_claim
 from orders.errors import BackupInProgress, OrderSuspended, PlanHasNoBackups
 from orders.services.orders import order_suspend
@@ -265,3 +266,17 @@ def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(shop):
     clock.now += 10 * CANCEL_SECONDS
     assert judge.enforce() == []
     assert Operation.objects.get(id=operation.id).state == OperationState.RUNNING
+
+
+def test_a_slow_worker_that_noted_an_exchange_is_not_ended_by_what_was_read_before(shop):
+    operation = claimed(shop)
+    Operation.objects.update(attempts=ATTEMPTS)
+    read_before = Operation.objects.get()
+    exchange_note(operation, Exchange.BEGUN)
+
+    assert operation_lost(read_before)
+
+    row = Operation.objects.get()
+    assert (row.state, row.exchange) == (OperationState.QUEUED, Exchange.BEGUN)
+    with pytest.raises(FenceLost):
+        exchange_note(operation, Exchange.DONE)

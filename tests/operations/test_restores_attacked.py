@@ -17,8 +17,9 @@ from backups.services.restores import RestoreOptions, backup_restore
 from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
 from backups.work import journal
-from operations.models import Operation, OperationState
-from operations.services.operations import operation_cancel
+from operations.errors import OperationCancelled
+from operations.models import Exchange, Operation, OperationState
+from operations.services.operations import operation_cancel, operation_fail
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
 from sidecar_client.errors import Refused, SidecarFailed, SidecarUnavailable
@@ -167,3 +168,20 @@ def test_a_restore_of_the_server_that_took_over_hides_none(shop, stored):  # noq
     ended(Operation.objects.get(kind="restore", state=OperationState.QUEUED))
     assert restore_undoable(shop.server).source == safety
     assert restore_undoable(second) is None
+
+
+@pytest.mark.parametrize("exchange", [Exchange.DONE, Exchange.UNENDED])
+def test_a_failed_restore_that_exchanged_files_is_the_one_to_take_back(shop, stored, exchange):  # noqa: F811
+    restored_whole(shop, stored)
+    other = BackupFactory(provision=shop.server, asset__customer=shop.order.customer)
+    operation = restored(shop, other)
+    safety = made(begun(operation))
+    assert operation_fail(operation=Operation.objects.get(id=operation.id), error=OperationCancelled())
+    Operation.objects.filter(id=operation.id).update(exchange=exchange)
+    found = restore_undoable(shop.server)
+    assert (found.backup_id, found.source) == (other.id, safety)
+    undo = undone(shop, other).operation
+    assert operation_fail(operation=undo, error=OperationCancelled())
+    assert restore_undoable(shop.server) == found
+    Operation.objects.filter(id=undo.id).update(exchange=exchange)
+    assert restore_undoable(shop.server) is None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import time
 from collections.abc import Callable
 
@@ -68,3 +69,14 @@ def test_files_are_read_at_a_sane_speed(daemon: Daemon, record_testsuite_propert
     assert size == path.stat().st_size
     assert speed > BYTES_A_SECOND
     assert daemon.peak_memory_mib() < MEMORY_MIB
+
+
+def test_daemon_lets_itself_open_more_files_than_a_service_is_given(idle_daemon: Daemon) -> None:
+    had = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, had[1]))
+    try:
+        idle_daemon.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, had)
+    assert idle_daemon.process is not None
+    assert resource.prlimit(idle_daemon.process.pid, resource.RLIMIT_NOFILE) == (min(32_768, had[1]), had[1])

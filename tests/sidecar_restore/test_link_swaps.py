@@ -168,3 +168,41 @@ def everything(linked: Linked) -> dict[bytes, tuple[object, ...]]:
     if (linked.root / "link").is_symlink():
         found |= {b"link/" + path: told for path, told in snapshot(linked.root / "link").items()}
     return found
+
+
+def rename_its_folder(linked: Linked) -> None:
+    (linked.worlds / "a").rename(linked.worlds / "renamed")
+
+
+def other_folder_of_its_name(linked: Linked) -> None:
+    rename_its_folder(linked)
+    write(linked.worlds / "a" / "map", b"another's")
+
+
+def way_leads_elsewhere(linked: Linked) -> None:
+    (linked.root / "way").unlink()
+    (linked.root / "way").symlink_to(linked.worlds / "b")
+
+
+@pytest.mark.parametrize("change", [rename_its_folder, other_folder_of_its_name, way_leads_elsewhere])
+def test_link_whose_end_is_another_during_a_restore_ends_it_with_nothing_touched(
+    linked: Linked, change: Callable[[Linked], None]
+) -> None:
+    """The text of the link is the same."""
+    write(linked.worlds / "b" / "map", b"another's")
+    (linked.root / "way").symlink_to(linked.worlds / "a")
+    (linked.root / "link").symlink_to("way")
+    linked.backup()
+    write(linked.worlds / "a" / "map", b"played on")
+    write(linked.root / "level.dat", b"played on")
+    held = os.open(linked.worlds / "a", os.O_RDONLY)
+
+    with pytest.raises(SourceFailed) as failure:
+        linked.restore(before_exchange=lambda: change(linked))
+
+    assert failure.value.params == {"path": "link", "errno": "ESTALE"}
+    assert Path(f"/proc/self/fd/{held}/map").read_bytes() == b"played on"
+    os.close(held)
+    assert (linked.worlds / "b" / "map").read_bytes() == b"another's"
+    assert (linked.root / "level.dat").read_bytes() == b"played on"
+    assert not (linked.root / ".savepoint").exists()

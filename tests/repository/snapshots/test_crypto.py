@@ -23,6 +23,8 @@ from repository.restoring.restore import snapshot_restore
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 
+SINGLE_CHUNK = 200_000
+"""More than is bundled, and less than the chunker ever cuts."""
 Sealed = tuple[bytes, bytes, bytes]
 """Key, nonce and what they sealed."""
 
@@ -125,7 +127,7 @@ def test_the_type_is_part_of_a_chunks_name(kept: Kept) -> None:
 
 def test_two_chunks_in_each_others_place_are_refused(kept: Kept) -> None:
     for name in "ab":
-        (kept.root / name).write_bytes(os.urandom(300_000))
+        (kept.root / name).write_bytes(os.urandom(SINGLE_CHUNK))
     root = kept.snapshot()
     (key, found), *_ = [(key, found) for key, found in entries(kept) if found[0][1].type is ChunkType.DATA]
     (_, one), (_, two) = found

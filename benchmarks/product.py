@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.proc import MIB, children_of, cpu_seconds, peak_begin, status_mib
-from demo.comparison import STAGING, archive_compare
+from demo.comparison import archive_compare
 from tests.processes.portal import Portal
+from trees.paths import RESERVED_FOLDER
 
 POLL_SECONDS = 0.1
 
@@ -81,7 +83,7 @@ class Product:
     def empty(self) -> None:
         """Take every file of the server away."""
         for path in self.world.iterdir():
-            if path.name != STAGING:
+            if os.fsencode(path.name) != RESERVED_FOLDER:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def delete(self, backup: str) -> None:

@@ -43,7 +43,7 @@ def snapshot(place: str, cache: str, source: str) -> None:
     from repository.sources.local import LocalTree
     from repository.sources.protocol import Kind
     from repository.sources.sector_map import SectorMap
-    from repository.tree.trust import WRITTEN_BACK_NS
+    from trees.trust import WRITTEN_BACK_NS
 
     class AtRest(LocalTree):
         """Files count as unwritten in the last minute, since a day lies between two of these snapshots."""

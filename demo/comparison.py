@@ -11,9 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from trees.paths import RESERVED_FOLDER
+
 PIECE_BYTES = 1 << 20
-STAGING = ".savepoint"
-"""The folder in a data root that is the sidecar's own and in no backup."""
 DIFFERENCES_SHOWN = 20
 
 
@@ -65,8 +65,8 @@ def archive_compare(archive: Readable, root: Path) -> Comparison:
 
 def _paths(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
-        if Path(folder) == root and STAGING in folders:
-            folders.remove(STAGING)
+        if Path(folder) == root and os.fsdecode(RESERVED_FOLDER) in folders:
+            folders.remove(os.fsdecode(RESERVED_FOLDER))
         for name in (*folders, *files):
             yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118  # surrogates, many of them
 

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from repository.chunks.chunk import HASH_SIZE
 from repository.repository import Repository
-from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone, Stat
+from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone
 from repository.tree.paired import PairedManifests
-from repository.tree.records import Content, Record, Xattrs, blocks_in, parts_of, sort_key, zero_hash
-from repository.tree.trust import Trust
+from repository.tree.records import Content, Record, Xattrs, blocks_in, parts_of, zero_hash
+from repository.tree.stream import is_unchanged
+from trees.paths import walk_order
+from trees.trust import Stat, Trust
 
 
 class Change(StrEnum):
@@ -59,8 +61,8 @@ def tree_diff(
     """What changed from a snapshot to what the source has now; nothing of the repository's files is opened.
 
     Each file is read and held against the snapshot's hashes of its blocks, up to the first that differs. With
-    `trust_stat` one whose stat is as it was is not read (`tree.trust` has the rule). What cannot be read is of the kind
-    SKIPPED. Raises `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
+    `trust_stat` one whose stat is as it was is not read (`trees.trust` has the rule). What cannot be read is of the
+    kind SKIPPED. Raises `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
     """
     manifest = repository.manifest(snapshot)
     source.begin(None)
@@ -163,8 +165,8 @@ class _Compared:
         """Whether a file holds what the snapshot holds of it; None when it cannot be read."""
         if before.size != after.size or before.record is None or after.entry is None:
             return False
-        if after.stat is not None and self._trust.holds_file(
-            before.record, before.parts, found=after.stat, size=after.size
+        if after.stat is not None and is_unchanged(
+            before.record, before.parts, self._trust, found=after.stat, size=after.size
         ):
             return True
         try:
@@ -201,8 +203,8 @@ def _joined(
     """Both in order, what has the same path together."""
     before, after = next(old, None), next(new, None)
     while before is not None or after is not None:
-        left = None if before is None else sort_key(before[0].path)
-        right = None if after is None else sort_key(after.path)
+        left = None if before is None else walk_order(before[0].path)
+        right = None if after is None else walk_order(after.path)
         takes_old = right is None or (left is not None and left <= right)
         takes_new = left is None or (right is not None and right <= left)
         yield before if takes_old else None, after if takes_new else None

@@ -1,7 +1,7 @@
 """Virtual paths: what `/data` and `/tmp` on the wire lead to, and that nothing else can be named.
 
-Every step is opened relative to the folder before it and never through a symbolic link, so that whoever can write
-in the data root cannot lead a call out of it, not even between two steps.
+No step is through a symbolic link, so that whoever can write in the data root cannot lead a call out of it, not even
+between two steps.
 """
 
 import errno
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.errors import Refused, SourceFailed
-from wire.contract import RESERVED_FOLDER
+from trees.beneath import open_beneath
+from trees.paths import RESERVED_FOLDER
 
 DATA: Final = "/data"
 SCRATCH: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
@@ -51,7 +52,7 @@ def data_folder(path: str, *, root: Path) -> Iterator[int]:
     kind, names = _split(path)
     if kind != DATA:
         raise Refused("The path does not name a folder of the data.")
-    folder = _descend(root, names)
+    folder = _open(root, names, _FOLDER)
     try:
         yield folder
     finally:
@@ -73,11 +74,7 @@ def file_open(path: str, *, root: Path, scratch: Path) -> int:
         names = (scratch_name(path),)
     if not names:
         raise Refused("The path does not name a file.")
-    folder = _descend(root if kind == DATA else scratch, names[:-1])
-    try:
-        descriptor = _step(folder, names[-1], _FILE)
-    finally:
-        os.close(folder)
+    descriptor = _open(root if kind == DATA else scratch, names, _FILE)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Refused("The path does not name a regular file.")
@@ -101,20 +98,13 @@ def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and "\0" not in name and len(name.encode()) <= _NAME_BYTES
 
 
-def _descend(root: Path, names: tuple[str, ...]) -> int:
-    folder = _step(None, str(root), _FOLDER)
-    for name in names:
+def _open(root: Path, names: tuple[str, ...], flags: int) -> int:
+    try:
+        folder = os.open(root, _FOLDER)
         try:
-            below = _step(folder, name, _FOLDER)
+            return open_beneath(os.fsencode("/".join(names)) or b".", folder, flags)
         finally:
             os.close(folder)
-        folder = below
-    return folder
-
-
-def _step(folder: int | None, name: str, flags: int) -> int:
-    try:
-        return os.open(name, flags, dir_fd=folder)
     except OSError as error:
         if error.errno in _LINKS:
             raise Refused("The path leads through a link or a file.") from error

@@ -21,9 +21,6 @@ MESSAGE_BYTES: Final = 8 << 20
 WARNINGS_KEPT: Final = 1000
 """Warnings in one result; the rest is only counted."""
 
-RESERVED_FOLDER: Final = b".savepoint"
-"""The folder directly below the data root that restores work in: no archive holds it, and no call reaches it."""
-
 WORKER_NAME: Final = "worker.savepoint"
 """The name in the certificate of every worker. A sidecar takes calls over TLS from no other."""
 

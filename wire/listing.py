@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 
 from isal import igzip_lib, isal_zlib
 
-from wire.contract import RESERVED_FOLDER
+from trees.paths import is_reserved, walk_order
 from wire.enums import WarningKind
 from wire.records import name_escape, name_unescape
 
@@ -61,7 +61,6 @@ _LARGEST_MODE: Final = 0o7777
 _TIMES_NS: Final = range(-(10**9 << 63), 10**9 << 63)
 # A component that is empty, `.` or `..`; and no name has a NUL.
 _NOT_PLAIN: Final = re.compile(rb"(?:\A|/)\.{0,2}(?:/|\Z)|\0")
-_RESERVED: Final = re.compile(re.escape(RESERVED_FOLDER) + rb"(?:/|\Z)")
 
 
 class ListingDamaged(ValueError):
@@ -101,12 +100,6 @@ class ListingLimits:
 
 
 DEFAULT_LIMITS: Final = ListingLimits()
-
-
-def walk_order(path: bytes) -> bytes:
-    """The sort key of paths in the order of a walk: component by component, so that `a/b` comes before `a-b`."""
-    # No name holds a NUL, and nothing sorts before it.
-    return path.replace(b"/", b"\0")
 
 
 class ListingWriter:
@@ -200,7 +193,7 @@ def _entry(line: bytes) -> Entry:
     numbers_fit = mode <= _LARGEST_MODE and max(uid, gid, crc32) <= _LARGEST_32_BITS and mtime_ns in _TIMES_NS
     if not numbers_fit or bool(entry.link) != (kind in _WITH_LINK):
         raise ListingDamaged("An entry of the listing has a field that it cannot have.")
-    if _NOT_PLAIN.search(entry.path) or _RESERVED.match(entry.path):
+    if _NOT_PLAIN.search(entry.path) or is_reserved(entry.path):
         raise ListingRefused("An entry of the listing lies where no archive may reach.")
     return entry
 

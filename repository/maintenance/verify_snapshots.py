@@ -15,8 +15,9 @@ from repository.maintenance.contents import ContentCheck, hash_fits
 from repository.maintenance.verify_report import LostFile, LostRange, SnapshotReport
 from repository.snapshots.root import Root
 from repository.sources.protocol import Kind
-from repository.tree.records import CHUNK_ID_SIZE, Content, Record, records_unpack, sort_key
+from repository.tree.records import CHUNK_ID_SIZE, Content, Record, records_unpack
 from repository.tree.stream import READ_AHEAD, record_whole
+from trees.paths import walk_order
 
 # What was found out about so many chunks of manifests is kept, so that the next snapshot need not decode them again.
 KNOWN_MAX = 1 << 16
@@ -103,7 +104,7 @@ class _Walk:
         sound = self._known.get(chunk)
         if sound is not None and sound.first == first:
             self._finish()
-            self._order((sort_key(first), 0))
+            self._order((walk_order(first), 0))
             self._before = (sound.last, 0)
             self._report.files += sound.files
             return
@@ -115,13 +116,13 @@ class _Walk:
             self._finish()
         files = self._report.files
         for record in records:
-            self._order((sort_key(record.path), record.number))
+            self._order((walk_order(record.path), record.number))
             self._record(record)
         # Whether a link is lost depends on another chunk; a part at the beginning belongs to one.
         if records[0].kind is not Kind.PART and self._is_complete():
             self._finish()
             if self._problems() == problems and not any(record.kind is Kind.HARDLINK for record in records):
-                self._remember(chunk, _Sound(first, sort_key(records[-1].path), self._report.files - files))
+                self._remember(chunk, _Sound(first, walk_order(records[-1].path), self._report.files - files))
 
     def _order(self, place: tuple[bytes, int]) -> None:
         if self._before is not None and place <= self._before:
@@ -185,9 +186,9 @@ class _Walk:
         self._report.lost.append(LostFile(entry.path, reason))
 
     def _is_lost(self, path: bytes) -> bool:
-        key = sort_key(path)
+        key = walk_order(path)
         return path in self._lost or any(
-            sort_key(gap.first) <= key and (gap.until is None or key < sort_key(gap.until))
+            walk_order(gap.first) <= key and (gap.until is None or key < walk_order(gap.until))
             for gap in self._report.ranges
         )
 

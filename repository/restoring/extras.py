@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from repository.restoring.folders import is_folder, name_of, parent_of
+from repository.restoring.folders import name_of, parent_of
 from repository.restoring.selection import Selection
 from repository.restoring.target import Target
 from repository.restoring.workers import Pulse
 from repository.sources.protocol import Kind
-from repository.sources.walk import RESERVED_FOLDER
+from trees.folders import is_folder
+from trees.paths import RESERVED_FOLDER
 
 
 class _Listed(NamedTuple):

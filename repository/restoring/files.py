@@ -16,8 +16,9 @@ from repository.restoring.outcome import Reason, reason_of
 from repository.restoring.parts import Part, Run, file_parts, write_at
 from repository.restoring.target import Place, Target
 from repository.restoring.workers import Task, Workers
-from repository.sources.walk import stat_from
 from repository.tree.records import CHUNK_ID_SIZE, Record
+from repository.tree.stream import is_unchanged
+from trees.trust import stat_from
 
 # A file of no more that differs is written anew: to compare and copy it would cost more.
 SMALL_SIZE = 128 << 10
@@ -152,7 +153,8 @@ class Files:
             return False
         if stat.S_IMODE(found.st_mode) != self._target.metadata.mode_of(file.record):
             return False
-        return self._target.trust.holds_file(file.record, file.others, found=stat_from(found), size=found.st_size)
+        trust, size = self._target.trust, found.st_size
+        return is_unchanged(file.record, file.others, trust, found=stat_from(found), size=size)
 
     def _opened(self, file: File, found: os.stat_result) -> tuple[int, os.stat_result] | None:
         """The live file, open, if its content is of use."""

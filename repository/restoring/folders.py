@@ -6,11 +6,10 @@ import os
 import stat
 from collections import OrderedDict
 from contextlib import suppress
-from pathlib import Path
+
+from trees.folders import folder_open, is_folder
 
 OPEN_MAX = 128
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Folder:
@@ -97,24 +96,6 @@ class Folders:
         if mode & stat.S_IRWXU != stat.S_IRWXU:
             with suppress(PermissionError):
                 os.fchmod(folder.fd, stat.S_IMODE(mode) | stat.S_IRWXU)
-
-
-def folder_open(name: bytes, *, at: int) -> int:
-    """Open a folder for reading; one of ours whose bits keep us out is given them."""
-    try:
-        return os.open(name, _FOLDER, dir_fd=at)
-    except PermissionError:
-        held = os.open(name, _PATH, dir_fd=at)
-    try:
-        Path(f"/proc/self/fd/{held}").chmod(stat.S_IRWXU)  # the folder itself, whatever the name has become
-        return os.open(b".", _FOLDER, dir_fd=held)
-    finally:
-        os.close(held)
-
-
-def is_folder(name: bytes, *, at: int) -> bool:
-    """Whether a name is a folder itself, and no link to one."""
-    return stat.S_ISDIR(os.lstat(name, dir_fd=at).st_mode)
 
 
 def parent_of(path: bytes) -> bytes:

@@ -7,8 +7,8 @@ import stat
 
 from repository.errors import ManifestInvalid
 from repository.restoring.outcome import Tally
-from repository.sources.protocol import Stat
 from repository.tree.records import Record, Xattrs
+from trees.trust import Stat
 
 _PERMISSIONS = 0o777
 _ALL_BITS = 0o7777

@@ -25,17 +25,17 @@ from repository.restoring.folders import parent_of
 from repository.restoring.links import hard_link_make, symbolic_link_make
 from repository.restoring.metadata import Metadata
 from repository.restoring.outcome import Reason, RestoreLimits, RestoreProgress, RestoreReport, Tally, reason_of
-from repository.restoring.selection import Entry, Selection, Totals, is_reserved, selection_check
+from repository.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.restoring.spool import Spool
 from repository.restoring.target import Target
 from repository.restoring.units import Units
 from repository.restoring.window import Window
 from repository.restoring.workers import Pulse, Workers
-from repository.sources.local import machine_started_ns
 from repository.sources.protocol import Kind
-from repository.sources.walk import RESERVED_FOLDER
 from repository.tree.records import Record
-from repository.tree.trust import Trust
+from trees.paths import is_reserved
+from trees.reserved import root_is_empty
+from trees.trust import Trust, machine_started_ns
 
 __all__ = ["Reason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
 
@@ -95,7 +95,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
             root,
             tally=tally,
             metadata=metadata,
-            fresh=_is_empty(root),
+            fresh=root_is_empty(root),
             delete=delete,
             durable=durable,
             trust=Trust(manifest.root.scan_started_ns if trust_stat else None, machine_started_ns=machine_started_ns()),
@@ -220,11 +220,6 @@ def _root_opened(target: Path) -> tuple[int, bool]:
     made = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     return os.open(target, _FOLDER), made
-
-
-def _is_empty(root: int) -> bool:
-    with os.scandir(root) as entries:
-        return all(os.fsencode(entry.name) == RESERVED_FOLDER for entry in entries)
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ from repository.restoring.outcome import RestoreLimits
 from repository.restoring.parts import content_data_size
 from repository.restoring.workers import Pulse
 from repository.sources.protocol import Kind
-from repository.sources.walk import RESERVED_FOLDER
-from repository.tree.records import Record, record_pack, sort_key
+from repository.tree.records import Record, record_pack
 from repository.tree.stream import Manifest
+from trees.paths import walk_order
 
 # Beyond so many paths the whole manifest is read once, instead of a piece of it for each.
 _SEEKS_MAX = 16
@@ -158,11 +158,6 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
     return totals
 
 
-def is_reserved(path: bytes) -> bool:
-    """Whether a path is, or lies in, the folder where restores do their work."""
-    return path == RESERVED_FOLDER or path.startswith(RESERVED_FOLDER + b"/")
-
-
 def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> None:
     """Raise unless the record right before, or a folder that it is in, is the folder that holds the path."""
     parent = parent_of(path)
@@ -187,7 +182,7 @@ def _folders_of(path: bytes) -> list[bytes]:
 def _apart(paths: Sequence[bytes]) -> list[bytes]:
     """The paths in the manifest's order, without those that lie in another."""
     found: list[bytes] = []
-    for path in sorted(set(paths), key=sort_key):
+    for path in sorted(set(paths), key=walk_order):
         if not found or not path.startswith(found[-1] + b"/"):
             found.append(path)
     return found

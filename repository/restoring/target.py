@@ -12,7 +12,7 @@ from repository.restoring.folders import Folder, Folders, name_of, parent_of
 from repository.restoring.metadata import Metadata
 from repository.restoring.outcome import Tally
 from repository.restoring.reserved import Reserved
-from repository.tree.trust import Trust
+from trees.trust import Trust
 
 MIB = 1 << 20
 COMMIT_FILES = 16_384

@@ -1,7 +1,6 @@
 """Files that belong together stay together: where one of them must stay, none of the others changes.
 
 A database of an earlier state beside a log of a later one that cannot be removed would be corrupt at its next opening.
-The rule itself is the sidecar's too (`sidecar/restore/units.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from repository.packs.fetching import ChunkStore
-from repository.restoring.companions import (
-    CURRENT,
-    belong_together,
-    is_of_level,
-    is_of_store,
-    live_head,
-    main_of_log,
-    units_of,
-)
 from repository.restoring.fixed import file_is_fixed
 from repository.restoring.folders import name_of, parent_of
 from repository.restoring.outcome import Reason
@@ -32,8 +22,10 @@ from repository.restoring.workers import Workers
 from repository.sources.protocol import Kind
 from repository.tree.records import Record
 from repository.tree.stream import Manifest
+from trees.beneath import open_for_reading
+from trees.companions import CURRENT, belong_together, is_of_level, is_of_store, main_of_log, member_status, units_of
+from trees.folders import file_head
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FILES = (Kind.FILE, Kind.HARDLINK)
 
 
@@ -148,7 +140,7 @@ class Units:
     def _heads(self, within: bytes, at: int, name: bytes) -> Iterator[bytes]:
         """The first bytes of a file, live and in the snapshot, as far as there are such."""
         if member_status(name, at) is not None:
-            yield live_head(name, at) or b""
+            yield file_head(name, at=at) or b""
         if (head := self._snapshot_head(_in(within, name))) is not None:
             yield head
 
@@ -161,7 +153,7 @@ class Units:
         if entry is None or live is None or not stat.S_ISREG(live.st_mode) or live.st_size != entry[0].size:
             return False
         try:
-            fd = os.open(name_of(path), _READ, dir_fd=at)
+            fd = open_for_reading(name_of(path), at)
         except OSError:
             return False
         try:
@@ -175,15 +167,6 @@ class Units:
         """What the snapshot has as a file of that path."""
         entry = next(self._manifest.under(path), None)
         return entry if entry and entry[0].path == path and entry[0].kind in _FILES else None
-
-
-def member_status(name: bytes, at: int) -> os.stat_result | None:
-    """The lstat of a live name that may be of a unit: anything but a folder or a link, which no program plays in."""
-    try:
-        live = os.lstat(name, dir_fd=at)
-    except OSError:
-        return None  # not there, or one that begins with a name of the full length
-    return None if stat.S_ISDIR(live.st_mode) or stat.S_ISLNK(live.st_mode) else live
 
 
 def _folder_scan(path: bytes, at: int) -> _Folder:

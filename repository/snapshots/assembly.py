@@ -16,8 +16,9 @@ from repository.snapshots.parent import Parent
 from repository.snapshots.rules import BUNDLED_SIZE_MAX
 from repository.snapshots.waiting import Kept, Parted, Ready, Waiting
 from repository.sources.protocol import Kind, Source, SourceEntry, SourceGone
-from repository.tree.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack, sort_key
+from repository.tree.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
 from repository.tree.stream import RawEntry
+from trees.paths import walk_order
 
 # What may wait for an entry before it that is still being read.
 ENTRIES_WAITING_MAX = 8192
@@ -68,7 +69,7 @@ class Assembly:
 
     def add(self, entry: SourceEntry) -> None:
         """Take the next entry. Raises what storing raised, ValueError for one that is out of order."""
-        key = sort_key(entry.path)
+        key = walk_order(entry.path)
         if self._last is not None and key <= self._last:
             raise ValueError("a source's entries are out of order")
         self._last = key

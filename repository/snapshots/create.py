@@ -25,7 +25,7 @@ from repository.snapshots.root import Root, root_store
 from repository.sources.protocol import Source, SourceFailed, SourceGone
 from repository.storage import ObjectNotFound
 from repository.tree.stream import Manifest, ManifestWriter
-from repository.tree.trust import Trust
+from trees.trust import Trust
 
 PROGRESS_SECONDS = 0.2
 MANIFEST_LEVEL = 3
@@ -53,7 +53,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
 ) -> Root:
     """Keep everything that the source has; returns the snapshot, which exists from then on.
 
-    With a `parent`, files whose stat is as it was are not read again (`tree.trust` has the rule, `trust_stat` turns it
+    With a `parent`, files whose stat is as it was are not read again (`trees.trust` has the rule, `trust_stat` turns it
     off), and files that are rewritten in place are stored by their changed sectors. A parent that is gone or damaged
     only makes it slower. `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which
     nothing is listed then, and whose stored packs the next one uses.

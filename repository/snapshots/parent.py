@@ -5,9 +5,10 @@ from __future__ import annotations
 from repository.errors import Damage
 from repository.packs.writing import ChunkWriter
 from repository.sources.protocol import Kind, SourceEntry
-from repository.tree.records import CHUNK_ID_SIZE, Record, sort_key
+from repository.tree.records import CHUNK_ID_SIZE, Record
 from repository.tree.stream import Manifest, RawEntry
-from repository.tree.trust import Trust
+from trees.paths import walk_order
+from trees.trust import Trust
 
 
 class Parent:
@@ -27,8 +28,8 @@ class Parent:
         now = self._now
         if now is None or now.array[1] == path:
             return now
-        key = sort_key(path)
-        while now is not None and sort_key(now.array[1]) < key:
+        key = walk_order(path)
+        while now is not None and walk_order(now.array[1]) < key:
             now = self._now = self._next()
         return now if now is not None and now.array[1] == path else None
 
@@ -39,7 +40,7 @@ class Parent:
             return False
         try:
             if entry.kind is Kind.FILE:
-                return self._trust.holds_raw_file(known, found=stat, size=entry.size) and self._is_there(known)
+                return known.is_unchanged_file(self._trust, found=stat, size=entry.size) and self._is_there(known)
             is_same = entry.kind is Kind.FOLDER or bool(array[3] == entry.target)
             return is_same and self._trust.holds(array[2][:6], stat)
         except (TypeError, IndexError):

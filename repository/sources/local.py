@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from repository.sources.beneath import Root
 from repository.sources.local_file import LocalFile, entry_open, user_attributes
 from repository.sources.protocol import Kind, SourceEntry, SourceGone
 from repository.sources.sector_map import SectorMap
 from repository.sources.walk import reason, tree_walk
+from trees.beneath import Root
+from trees.trust import machine_started_ns
 
 # What the kernel takes for the times of files. It runs a few ms late: whatever is written from now on is not older.
 _CLOCK_REALTIME_COARSE: Final = 5
@@ -76,11 +77,6 @@ class LocalTree:
         if root is None:
             root = self._root = _root_open(self._path)
         return root
-
-
-def machine_started_ns() -> int:
-    """The time at which this machine started, in ns since 1970."""
-    return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def _root_open(path: Path) -> Root:

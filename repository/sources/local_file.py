@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
-from repository.sources.beneath import Root
 from repository.sources.local_changes import LocalChanges
 from repository.sources.protocol import Kind, SourceEntry, SourceGone
 from repository.sources.sector_tags import FileTags
 from repository.sources.walk import reason
+from trees.beneath import Root
 
 _DISK_BLOCK: Final = 512
 _USER: Final = "user."

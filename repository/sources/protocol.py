@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from trees.trust import Stat
+
 
 class Kind(IntEnum):
     """The kinds of records of a manifest; a source yields all but PART."""
@@ -17,17 +19,6 @@ class Kind(IntEnum):
     HARDLINK = 3
     PART = 4
     SKIPPED = 5
-
-
-class Stat(NamedTuple):
-    """What tells that a file is the same: permission bits (with setuid, setgid, sticky), owner, times in ns, inode."""
-
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
 
 
 class SourceEntry(NamedTuple):

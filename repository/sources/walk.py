@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from repository.sources.beneath import Root
-from repository.sources.protocol import Kind, SourceEntry, SourceFailed, SourceGone, Stat
-
-RESERVED_FOLDER: Final = b".savepoint"
+from repository.sources.protocol import Kind, SourceEntry, SourceFailed, SourceGone
+from trees.beneath import Root
+from trees.paths import RESERVED_FOLDER
+from trees.trust import stat_from
 
 # A folder whose entries' paths could be longer than the manifest's 65535 bytes is skipped whole.
 FOLDER_PATH_BYTES_MAX: Final = 65535 - 256
@@ -18,7 +18,6 @@ FOLDER_PATH_BYTES_MAX: Final = 65535 - 256
 # Folders kept open on the way down, besides the root; those further up are opened anew on the way back.
 FOLDERS_OPEN: Final = 64
 
-_MODE_BITS: Final = 0o7777
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # What the system says when a thing is no longer what it was a moment ago.
 _SWAPPED: Final = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EINVAL})
@@ -195,15 +194,3 @@ class _Walk:
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-def stat_from(status: os.stat_result) -> Stat:
-    """The part of a status that tells whether a file is the same."""
-    return Stat(
-        status.st_mode & _MODE_BITS,
-        status.st_uid,
-        status.st_gid,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-    )

@@ -9,8 +9,9 @@ from repository.errors import ManifestInvalid
 from repository.packs.fetching import ChunkStore, spans_of
 from repository.snapshots.root import Root
 from repository.sources.protocol import Kind
-from repository.tree.records import CHUNK_ID_SIZE, Record, records_unpack, sort_key
+from repository.tree.records import CHUNK_ID_SIZE, Record, records_unpack
 from repository.tree.stream import record_whole
+from trees.paths import walk_order
 
 READ_AHEAD = 16
 Entry = tuple[Record, list[Record]]
@@ -73,8 +74,8 @@ class _Cursor:
     def key(self) -> bytes | None:
         """Where the next entry is in the order, or at the earliest can be; None at the end."""
         if self._entries:
-            return sort_key(self._entries[0][0].path)
-        return sort_key(self._root.firsts[self._next]) if self._next < len(self._ids) else None
+            return walk_order(self._entries[0][0].path)
+        return walk_order(self._root.firsts[self._next]) if self._next < len(self._ids) else None
 
     def comes_before(self, other: _Cursor) -> bool:
         """Whether what comes next here can be at, or before, what comes next there."""

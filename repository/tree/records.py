@@ -10,7 +10,8 @@ from blake3 import blake3
 
 from repository.chunks.chunk import BLOCK_SIZE, HASH_SIZE
 from repository.errors import ManifestInvalid
-from repository.sources.protocol import Kind, Stat
+from repository.sources.protocol import Kind
+from trees.trust import Stat
 
 PATH_SIZE_MAX = 65535
 RECORD_SIZE_MAX = 4 << 20
@@ -80,11 +81,6 @@ class Record(NamedTuple):
     target: bytes | None = None
     number: int = 0
     raw: bytes = b""
-
-
-def sort_key(path: bytes) -> bytes:
-    """What paths are ordered by: a folder comes right before what it holds."""
-    return path.replace(b"/", b"\x00")
 
 
 def path_check(path: bytes) -> None:

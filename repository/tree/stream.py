@@ -22,8 +22,9 @@ from repository.tree.records import (
     parts_of,
     record_of,
     records_unpack,
-    sort_key,
 )
+from trees.paths import walk_order
+from trees.trust import Stat, Trust
 
 KIB = 1 << 10
 CUT_LEAST = 32 * KIB
@@ -88,6 +89,13 @@ class RawEntry(NamedTuple):
         parts = [record_of(array, raw) for array, raw in self.parts]
         return record_whole(record_of(self.array, self.raw), parts), parts
 
+    def is_unchanged_file(self, trust: Trust, *, found: Stat | None, size: int) -> bool:
+        """As `is_unchanged`, of a file whose record is not checked. Raises IndexError, TypeError."""
+        array = self.array
+        if not trust.holds(array[2][:6], found) or array[3] != size:
+            return False
+        return array[6] is None and all(part[4] is None for part, _ in self.parts)
+
 
 class Manifest:
     """The records of a snapshot, read as they are asked for."""
@@ -104,7 +112,7 @@ class Manifest:
         before: tuple[bytes, int] | None = None
         for plain in self._plain(first):
             for record in records_unpack(plain):
-                place = (sort_key(record.path), record.number)
+                place = (walk_order(record.path), record.number)
                 if before is not None and place <= before:
                     raise ManifestInvalid("the manifest is not in order")
                 before = place
@@ -153,7 +161,7 @@ class Manifest:
         for record, parts in self.files(first=self._chunk_of(path)):
             if record.path == path or record.path.startswith(below):
                 yield record, parts
-            elif sort_key(record.path) > sort_key(path):
+            elif walk_order(record.path) > walk_order(path):
                 return
 
     def chunk_ids(self) -> Iterator[bytes]:
@@ -163,8 +171,8 @@ class Manifest:
 
     def _chunk_of(self, path: bytes) -> int:
         """The chunk in which the record of a path would be."""
-        keys = [sort_key(first) for first in self.root.firsts]
-        position = bisect_right(keys, sort_key(path)) - 1
+        keys = [walk_order(first) for first in self.root.firsts]
+        position = bisect_right(keys, walk_order(path)) - 1
         # A chunk may begin with parts of a file whose record is in one before.
         while position > 0 and self.root.firsts[position] == path:
             position -= 1
@@ -189,6 +197,12 @@ class Manifest:
                 found.update(self._chunks.read_each(span))
             for chunk in window:
                 yield found[chunk]
+
+
+def is_unchanged(record: Record, parts: list[Record], trust: Trust, *, found: Stat, size: int) -> bool:
+    """Whether a file has what its record and parts say: they were read in peace, and nobody touched it since."""
+    whole = all(part.warning is None for part in (record, *parts))
+    return whole and record.size == size and trust.holds(record.stat, found)
 
 
 def record_whole(entry: Record, parts: list[Record]) -> Record:

@@ -7,12 +7,13 @@ the tree cannot lead the walk out of it. Paths are only names here; nothing is o
 import errno
 import os
 import stat
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.errors import Cancelled, SourceFailed
-from wire.contract import RESERVED_FOLDER
+from trees.beneath import open_beneath, open_for_reading
+from trees.paths import RESERVED_FOLDER
 from wire.enums import WarningKind
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ _ENTRIES_A_CHECK: Final = 1000
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ESTALE})
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 _NO_FILE: Final = frozenset({errno.ENXIO, errno.ENODEV})
-# A FIFO that takes a file's place must not make the walk wait for its writer.
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Warn = Callable[[WarningKind, bytes], None]
 LinkIdentity = tuple[int, int, int]
@@ -98,18 +98,6 @@ def tree_walk(
         raise SourceFailed(f"the root cannot be listed: {error.strerror}") from error
     finally:
         walk.close()
-
-
-def entry_open(name: bytes, folder: int, flags: int = 0) -> int:
-    """A descriptor of what a name in an open folder is, never of what a link points to. Raises OSError."""
-    flags |= _OPEN_FLAGS
-    try:
-        return os.open(name, flags | os.O_NOATIME, dir_fd=folder)
-    except PermissionError as error:
-        if error.errno != errno.EPERM:
-            raise
-        # Only the owner and root may leave the access time alone.
-        return os.open(name, flags, dir_fd=folder)
 
 
 def link_end(name: bytes, folder: int) -> bytes | None:
@@ -202,9 +190,8 @@ class _Walk:
         """Go down into a folder within an open one, be it a link to a place; an empty name is that folder itself.
         Raises OSError.
         """
-        descriptor = (
-            entry_open(b".", place.fd, os.O_DIRECTORY) if place else entry_open(name or b".", folder, os.O_DIRECTORY)
-        )
+        at, entry = (place.fd, b".") if place else (folder, name or b".")
+        descriptor = open_for_reading(entry, at, os.O_DIRECTORY)
         try:
             status = os.fstat(descriptor)
             # A folder that is changed while it is listed may show a name twice.
@@ -259,44 +246,21 @@ class _Walk:
 
     def _find_again(self, level: _Level, below: _Level) -> int | None:
         """A folder closed on the way down: the parent of the one below it, or where it was if that one moved."""
-        found = None
-        if below.descriptor is not None:
-            found = _descend(below.descriptor, [b".."], level.identity)
-        if found is None and (root := self._levels[0].descriptor) is not None:
-            found = _descend(root, bytes(self._path[len(self._prefix) : -1]).split(b"/"), level.identity)
-        if found is None and self._places is not None:
-            found = self._find_in(self._places, level)
-        return found
-
-    def _find_in(self, places: "Places", level: _Level) -> int | None:
-        """The same folder by its path through the places: on the way down there was a link."""
-        tree = places.tree()
-        try:
-            above = tree.open_folder(bytes(self._path[:-1]))
-        except OSError as error:
-            warning_kind(error)
-            return None
-        finally:
-            tree.close()
-        try:
-            return _descend(above, [], level.identity)
-        finally:
-            os.close(above)
-
-
-def _descend(folder: int, names: Iterable[bytes], expected: tuple[int, int]) -> int | None:
-    """The folder that a way of names leads to from an open one, or None if it is not the one expected."""
-    descriptor = os.dup(folder)
-    try:
-        for name in names:
-            above, descriptor = descriptor, entry_open(name, descriptor, os.O_DIRECTORY)
-            os.close(above)
-        found = _identity(os.fstat(descriptor)) == expected
-    except OSError as error:
-        os.close(descriptor)
-        warning_kind(error)
+        ways: list[Callable[[], int]] = []
+        if (inner := below.descriptor) is not None:
+            ways.append(lambda: os.open(b"..", _FOLDER, dir_fd=inner))
+        if (root := self._levels[0].descriptor) is not None:
+            ways.append(lambda: open_beneath(bytes(self._path[len(self._prefix) : -1]), root, _FOLDER))
+        if (places := self._places) is not None:
+            # On the way down there may have been a link.
+            ways.append(lambda: places.open_folder(bytes(self._path[:-1])))
+        for way in ways:
+            try:
+                descriptor = way()
+            except OSError as error:
+                warning_kind(error)
+                continue
+            if _identity(os.fstat(descriptor)) == level.identity:
+                return descriptor
+            os.close(descriptor)
         return None
-    if found:
-        return descriptor
-    os.close(descriptor)
-    return None

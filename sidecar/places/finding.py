@@ -10,9 +10,9 @@ from sidecar.descriptors import descriptors_limit
 from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts, Origin
 from sidecar.places.places import Left, Place, Places
-from sidecar.restore.fixed import is_frozen
-from sidecar.restore.tree import status_at
-from wire.contract import RESERVED_FOLDER
+from trees.fixed import is_frozen
+from trees.folders import status_at
+from trees.paths import RESERVED_FOLDER
 from wire.enums import WarningKind
 
 _USED = os.R_OK | os.W_OK | os.X_OK

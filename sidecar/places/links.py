@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sidecar.archive.scan import link_end
-from sidecar.restore.tree import Tree
+from trees.beneath import Tree
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -6,6 +6,7 @@ that holds it has a mount point or a link: that name is never exchanged itself.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from sidecar.archive.scan import link_end, path_of
 from sidecar.restore.failures import at_entry
-from sidecar.restore.tree import Tree
+from trees.beneath import Tree
 from wire.enums import WarningKind
 
 
@@ -161,6 +162,11 @@ class Places:
     def tree(self) -> PlacedTree:
         """The live tree, over all places."""
         return PlacedTree(self.root, self.parts)
+
+    def open_folder(self, path: bytes) -> int:
+        """A readable descriptor of the live folder at a path, which the caller closes. Raises OSError."""
+        with contextlib.closing(self.tree()) as tree:
+            return tree.open_folder(path)
 
     def close(self) -> None:
         """Give back all descriptors but the root's."""

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from wire.listing import Entry, walk_order
+from trees.paths import walk_order
+from wire.listing import Entry
 
 _ENTRIES_MAX: Final = 10_000
 

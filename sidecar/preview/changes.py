@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from trees.paths import walk_order
 from wire.enums import ChangeKind
-from wire.listing import walk_order
 
 PATHS_MAX: Final = 1000
 # Names can be long: those of one answer stay well below what a message may hold.

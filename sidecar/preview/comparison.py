@@ -20,20 +20,12 @@ from sidecar.preview.ahead import Ahead
 from sidecar.preview.changes import Changes, Page, Preview
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live, live_paths
+from sidecar.preview.passed import Passed
 from sidecar.preview.staying import LiveStaying
-from sidecar.restore.companions import Passed
+from trees.paths import walk_order
+from trees.trust import Trust, machine_started_ns
 from wire.enums import ChangeKind, Mode
-from wire.listing import (
-    FILE,
-    FOLDER,
-    HARD_LINK,
-    LEFT_OUT,
-    Entry,
-    Listing,
-    ListingDamaged,
-    ListingRefused,
-    walk_order,
-)
+from wire.listing import FILE, FOLDER, HARD_LINK, LEFT_OUT, Entry, Listing, ListingDamaged, ListingRefused
 
 
 def restore_preview(
@@ -57,7 +49,8 @@ def restore_preview(
         told = Listing(listing)
         changes = Changes(page)
         with closing(places_find(descriptor, links)) as places, closing(live_paths(descriptor, places)) as live:
-            contents = Contents(scanned_ns=told.started_ns, check=check)
+            trust = Trust(told.started_ns, machine_started_ns=machine_started_ns())
+            contents = Contents(trust=trust, check=check)
             entries = Ahead(told.entries())
             with closing(LiveStaying(places, entries, contents)) as staying:
                 comparison = _Comparison(live, contents, staying, mode, changes)

@@ -9,23 +9,23 @@ from typing import Final
 
 from isal import isal_zlib
 
-from sidecar.archive.scan import Found, entry_open, warning_kind
-from sidecar.restore.fixed import is_frozen
+from sidecar.archive.scan import Found, warning_kind
+from trees.beneath import open_for_reading
+from trees.fixed import is_frozen
+from trees.trust import Trust
 from wire.listing import FILE, FOLDER, SYMLINK, Entry
 
 _READ_BYTES: Final = 1 << 20
-# A file system keeps time in steps of its own, the coarsest of 2 s: a change this soon before a scan may follow it.
-_CLOCK_STEP_NS: Final = 2_000_000_000
 _PERMISSIONS: Final = 0o777
 
 
 class Contents:
     """Whether live paths are what the archive has of them."""
 
-    def __init__(self, *, scanned_ns: int, check: Callable[[], None]) -> None:
-        """`scanned_ns`: when the scan began that the archive is of."""
+    def __init__(self, *, trust: Trust, check: Callable[[], None]) -> None:
+        """`trust`: of the scan that the archive is of."""
         self.check = check
-        self._settled_ns = scanned_ns - _CLOCK_STEP_NS
+        self._trust = trust
         self._owners_count = os.geteuid() == 0
         self._buffer = bytearray(_READ_BYTES)
 
@@ -62,7 +62,7 @@ class Contents:
         """Whether a live file has the archive's metadata, or can be given it."""
         if found.status.st_mtime_ns == entry.mtime_ns and self._metadata_same(entry, found.status):
             return True
-        descriptor = entry_open(found.name, found.folder)
+        descriptor = open_for_reading(found.name, found.folder)
         try:
             return not is_frozen(descriptor)
         finally:
@@ -87,10 +87,9 @@ class Contents:
         status = found.status
         if status.st_size != entry.size:
             return False
-        # Nothing but the clock sets a change time: what had it before the scan was not written since.
-        if status.st_mtime_ns == entry.mtime_ns and status.st_ctime_ns < self._settled_ns:
+        if status.st_mtime_ns == entry.mtime_ns and self._trust.believes(status.st_ctime_ns):
             return True
-        descriptor = entry_open(found.name, found.folder)
+        descriptor = open_for_reading(found.name, found.folder)
         try:
             return stat.S_ISREG(os.fstat(descriptor).st_mode) and self._crc32(descriptor, entry.size) == entry.crc32
         finally:

@@ -11,14 +11,16 @@ from sidecar.places.places import Places
 from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live
-from sidecar.restore.companions import CURRENT, Passed, is_of_store, units_of
-from sidecar.restore.fixed import metadata_fixed, names_fixed
+from sidecar.preview.passed import Passed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import file_head, status_at
 from sidecar.restore.units import Units
+from trees.companions import CURRENT, is_of_store, units_of
+from trees.fixed import metadata_fixed, names_fixed
+from trees.folders import file_head, status_at
+from trees.paths import walk_order
 from wire.enums import WarningKind
-from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry, walk_order
+from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
 
 
 class LiveStaying:

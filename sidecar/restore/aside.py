@@ -15,10 +15,11 @@ from itertools import islice
 
 from sidecar.places.places import PlacedTree
 from sidecar.restore.comparison import metadata_live
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter
-from sidecar.restore.tree import Tree, folder_scan, is_folder, status_at
 from sidecar.restore.workspace import Workspace
+from trees.beneath import Tree
+from trees.filesystem import Filesystem
+from trees.folders import folder_scan, is_folder, status_at
 
 PIECEWISE = b"piecewise"
 _BATCH = 10_000

@@ -13,17 +13,17 @@ from typing import NamedTuple
 from sidecar.places.places import Place, Places
 from sidecar.restore.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.failures import at_entry
-from sidecar.restore.fixed import is_frozen
 from sidecar.restore.passes import Archive, Density
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
-from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
+from sidecar.restore.tar_reader import Kind, Member, TarReader
+from trees.filesystem import Metadata
+from trees.fixed import is_fixed, is_frozen
+from trees.trust import Trust, machine_started_ns
 
 _READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-TICK_NS = 20_000_000  # twice what the slowest kernels take between two times of a file
 _NAME_BYTES = 255
 _PERMISSIONS = 0o777
-_SECOND_NS = 1_000_000_000
 _BLOCK = 512  # the unit of st_blocks
 
 
@@ -63,8 +63,8 @@ def archive_compare(*, archive: Archive, places: Places, progress: Progress) -> 
     """Given an archive and the live data, return what is the same. Nothing is written.
 
     A file is the same when a live file of that path has its content, byte for byte, is a file of its place's volume
-    with no other name, nothing mounted, and can be given the archive's metadata where it is. Ownership is root's to
-    compare.
+    with no other name, nothing mounted, can be given the archive's metadata where it is, and has been at rest: its stat
+    tells of any change from now on (`trees.trust` has the rule). Ownership is root's to compare.
     Raise ArchiveDamaged, ArchiveRefused or Cancelled; a live file that cannot be read is one that differs.
     """
     comparing = _Comparing(places, progress)
@@ -95,6 +95,7 @@ class _Comparing:
         self._progress = progress
         self._places = places
         self._live = places.tree()
+        self._trust = Trust(time.time_ns(), machine_started_ns=machine_started_ns())
         name_bytes = os.fpathconf(places.root.fd, "PC_NAME_MAX")
         self.found = Comparison(ArchivePaths(name_bytes=name_bytes if name_bytes > 0 else _NAME_BYTES))
 
@@ -151,14 +152,32 @@ class _Comparing:
         except OSError:
             return None, 0
         opened = os.fstat(fd)
-        if not self._may_be_same(member, opened) or not _can_be_set(member, opened, fd):
+        if not self._may_be_kept(member, opened, fd):
             os.close(fd)
             return None, 0
         return fd, _mark(opened)
 
+    def _may_be_kept(self, member: Member, live: os.stat_result, fd: int) -> bool:
+        """Whether an open live file can stay if it has the archive's content. One that cannot be replaced stays anyhow,
+        at rest or not.
+        """
+        if not self._may_be_same(member, live) or not _can_be_set(member, live, fd):
+            return False
+        return self._trust.believes(live.st_ctime_ns) or self._is_fixed(member.path, live, fd)
+
+    def _is_fixed(self, path: bytes, live: os.stat_result, fd: int) -> bool:
+        try:
+            folder = self._live.open_folder(path.rpartition(b"/")[0])
+        except OSError:
+            return False
+        try:
+            return is_fixed(live, folder=folder, fd=fd)
+        finally:
+            os.close(folder)
+
     def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
         plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1
-        return plain and live.st_size == member.size and _is_settled(live)
+        return plain and live.st_size == member.size
 
     def _taken(self, path: bytes) -> int:
         """What a live file takes, which its hard links in the archive say is to be staged after all."""
@@ -173,12 +192,6 @@ def _mark(live: os.stat_result) -> int:
     """Eight bytes that change with whatever is done to a file, never 0."""
     told = b"%d %d %d %d" % (live.st_ino, live.st_size, live.st_mtime_ns, live.st_ctime_ns)
     return int.from_bytes(blake2b(told, digest_size=8).digest(), "little") or 1
-
-
-def _is_settled(live: os.stat_result) -> bool:
-    """Whether a further change would be seen by the file's times: two within one tick of the clock look the same."""
-    tick = TICK_NS if live.st_ctime_ns % _SECOND_NS else 2 * _SECOND_NS  # some volumes count in seconds
-    return live.st_ctime_ns + tick <= time.time_ns()
 
 
 def _can_be_set(member: Member, live: os.stat_result, fd: int) -> bool:

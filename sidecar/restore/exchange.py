@@ -24,9 +24,9 @@ from sidecar.restore.plan import PUT
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import records_read
 from sidecar.restore.staying import StayingPaths
-from sidecar.restore.tar_reader import Metadata
-from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import KEPT, Workspace
+from trees.filesystem import Metadata
+from trees.folders import status_at
 
 _FINAL = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP})
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX

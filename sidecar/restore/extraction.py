@@ -27,7 +27,6 @@ from sidecar.places.links import LinkRoots
 from sidecar.places.places import Places
 from sidecar.restore.exchange import Exchange
 from sidecar.restore.failures import EntryFailed, failure_named, failure_recalled, failures_named
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal, State
 from sidecar.restore.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.outcomes import ExtractProgress, ExtractSummary, Outcome
@@ -45,8 +44,9 @@ from sidecar.restore.reserved import (
 )
 from sidecar.restore.room import Rooms
 from sidecar.restore.staying import left_out_read, staying_read
-from sidecar.restore.tree import status_at
 from sidecar.restore.workspace import PLACES, Workspace
+from trees.filesystem import Filesystem
+from trees.folders import status_at
 from wire.enums import Mode, OutcomeKind, Phase
 
 __all__ = [

@@ -18,9 +18,9 @@ import os
 from typing import Self
 
 from sidecar.errors import SidecarError, SourceFailed
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.outcomes import ExtractSummary, Outcome
 from sidecar.restore.records import record_fields, record_line
+from trees.filesystem import Filesystem
 from wire.enums import OutcomeKind
 
 JOURNAL = b"journal"

@@ -13,8 +13,9 @@ from sidecar.restore.comparison import Comparison, metadata_live, metadata_setta
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
-from sidecar.restore.tar_reader import Member, Metadata
+from sidecar.restore.tar_reader import Member
 from sidecar.restore.workspace import KEPT, Workspace
+from trees.filesystem import Metadata
 
 
 class KeptFiles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.limits import Limits
-from wire.contract import RESERVED_FOLDER
+from trees.paths import RESERVED_FOLDER
 
 _SHOWN_BYTES = 200
 

@@ -24,13 +24,13 @@ from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import metadata_live
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.records import RecordWriter, record_fields
-from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove, root_lock
+from sidecar.restore.reserved import reserved_made, reserved_opened, reserved_remove
 from sidecar.restore.staying import staying_listed
-from sidecar.restore.tar_reader import Metadata
-from sidecar.restore.tree import is_folder, status_at
 from sidecar.restore.workspace import PLACES, STAYING, Workspace
+from trees.filesystem import Filesystem, Metadata
+from trees.folders import is_folder, status_at
+from trees.reserved import root_lock
 
 _LEFT = b"left"
 _SUFFIX = b".place"

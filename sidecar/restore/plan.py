@@ -20,20 +20,20 @@ from functools import partial
 
 from sidecar.archive.scan import Found
 from sidecar.places.places import Places
-from sidecar.restore.companions import is_companion
 from sidecar.restore.comparison import folder_differs
 from sidecar.restore.failures import at_entry
-from sidecar.restore.fixed import metadata_fixed, names_fixed
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tar_reader import Metadata
-from sidecar.restore.tree import file_head, folder_scan, status_at
 from sidecar.restore.units import Units
 from sidecar.restore.workspace import STAYING, UNSET, Workspace
-from wire.contract import RESERVED_FOLDER
+from trees.companions import is_companion
+from trees.filesystem import Metadata
+from trees.fixed import metadata_fixed, names_fixed
+from trees.folders import file_head, folder_scan, status_at
+from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, WarningKind
 
 PUT = b"put"

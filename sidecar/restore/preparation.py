@@ -11,7 +11,6 @@ from sidecar.errors import NotEnoughSpace
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import Comparison, archive_compare
 from sidecar.restore.failures import NO_ROOM, at_entry
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import Journal
 from sidecar.restore.outcomes import ExtractSummary
 from sidecar.restore.parts import parts_make
@@ -19,13 +18,15 @@ from sidecar.restore.passes import Archive
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.plan import plan_write
 from sidecar.restore.progress import Progress
-from sidecar.restore.reserved import reserved_made, root_is_empty
+from sidecar.restore.reserved import reserved_made
 from sidecar.restore.room import Rooms
 from sidecar.restore.stage import PlaceUnfit, Staging
 from sidecar.restore.staying import staying_read
-from sidecar.restore.tree import is_folder
 from sidecar.restore.workspace import Workspace
-from wire.contract import RESERVED_FOLDER
+from trees.filesystem import Filesystem
+from trees.folders import is_folder
+from trees.paths import RESERVED_FOLDER
+from trees.reserved import root_is_empty
 from wire.enums import Mode, Phase
 
 _ROUNDS = 3

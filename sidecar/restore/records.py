@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from sidecar.restore.filesystem import Filesystem
+from trees.filesystem import Filesystem
 from wire.records import record_fields, record_line
 
 __all__ = ["RecordWriter", "record_fields", "record_line", "records_read"]

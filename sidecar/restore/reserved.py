@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from sidecar.errors import Refused, SourceFailed, cause_of
-from sidecar.restore.filesystem import Filesystem
-from sidecar.restore.tree import folder_scan
-from wire.contract import RESERVED_FOLDER
+from trees.filesystem import Filesystem
+from trees.folders import folder_scan
+from trees.paths import RESERVED_FOLDER
+from trees.reserved import ReservedTaken, reserved_make, reserved_open, root_lock
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STILL_USED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST})
@@ -58,35 +57,17 @@ def root_locked(root: Path) -> Iterator[int]:
         yield fd
 
 
-def root_is_empty(root_fd: int) -> bool:
-    """Whether a data root holds nothing but the reserved folder."""
-    fd = os.open(b".", _FOLDER, dir_fd=root_fd)
-    try:
-        return all(name == RESERVED_FOLDER for name in folder_scan(fd))
-    finally:
-        os.close(fd)
-
-
 @contextlib.contextmanager
 def reserved_opened(root_fd: int) -> Iterator[int | None]:
-    """Give a descriptor of the reserved folder, None when there is none.
-
-    Raise Refused when the name is taken by something that this user did not make: whoever writes to the data root
-    could else hand us a journal of theirs to follow.
-    """
+    """Give a descriptor of the reserved folder, None when there is none. Raise Refused when its name is taken."""
     try:
-        fd = os.open(RESERVED_FOLDER, _FOLDER | os.O_NOFOLLOW, dir_fd=root_fd)
+        fd = reserved_open(root_fd)
     except FileNotFoundError:
         yield None
         return
-    except OSError as error:
-        if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise Refused("the reserved name .savepoint is taken by something that is no folder") from error
-        raise
+    except ReservedTaken as error:
+        raise Refused(str(error)) from error
     try:
-        status = os.fstat(fd)
-        if status.st_uid != os.geteuid() or status.st_dev != os.fstat(root_fd).st_dev:
-            raise Refused("the reserved folder .savepoint belongs to another user or lies on another volume")
         yield fd
     finally:
         os.close(fd)
@@ -94,15 +75,17 @@ def reserved_opened(root_fd: int) -> Iterator[int | None]:
 
 @contextlib.contextmanager
 def reserved_made(root_fd: int, filesystem: Filesystem) -> Iterator[int]:
-    """Give a descriptor of the reserved folder, made when it is not there; nobody but its owner may look into it."""
-    with contextlib.suppress(FileExistsError):
-        filesystem.make_folder(RESERVED_FOLDER, at=root_fd, mode=stat.S_IRWXU)
-    with reserved_opened(root_fd) as fd:
-        if fd is None:
-            raise Refused("the reserved folder .savepoint was taken away")
-        if stat.S_IMODE(os.fstat(fd).st_mode) != stat.S_IRWXU:
-            filesystem.set_mode(fd, stat.S_IRWXU)  # a root with setgid hands that down, and so would this folder
+    """Give a descriptor of the reserved folder, made when it is not there. Raise Refused when its name is taken."""
+    try:
+        fd = reserved_make(root_fd, filesystem)
+    except FileNotFoundError as error:
+        raise Refused("the reserved folder .savepoint was taken away") from error
+    except ReservedTaken as error:
+        raise Refused(str(error)) from error
+    try:
         yield fd
+    finally:
+        os.close(fd)
 
 
 def reserved_remove(root_fd: int, filesystem: Filesystem) -> None:
@@ -123,12 +106,3 @@ def operations_listed(reserved_fd: int) -> list[str]:
         with contextlib.suppress(Refused):
             names.append(operation_name(os.fsdecode(name)).decode())
     return sorted(names)
-
-
-def root_lock(root_fd: int) -> bool:
-    """Keep every other extraction off an open folder for as long as it is open; False when one is at work."""
-    try:
-        fcntl.flock(root_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

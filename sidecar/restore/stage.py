@@ -12,7 +12,6 @@ from sidecar.errors import ArchiveRefused, NotEnoughSpace, cause_of
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparison import Comparison, metadata_live
 from sidecar.restore.failures import at_entry
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.kept import KeptFiles
 from sidecar.restore.limits import ImpliedFolders
 from sidecar.restore.member_paths import shown
@@ -20,10 +19,11 @@ from sidecar.restore.passes import Archive, Density
 from sidecar.restore.progress import Progress
 from sidecar.restore.records import RecordWriter, records_read
 from sidecar.restore.room import Rooms
-from sidecar.restore.tar_reader import Kind, Member, Metadata, TarReader
-from sidecar.restore.tree import is_folder, status_at
+from sidecar.restore.tar_reader import Kind, Member, TarReader
 from sidecar.restore.workspace import Workspace
-from wire.contract import RESERVED_FOLDER
+from trees.filesystem import Filesystem, Metadata
+from trees.folders import is_folder, status_at
+from trees.paths import RESERVED_FOLDER
 
 _IMPLIED_MODE = 0o755
 _IMPOSSIBLE = frozenset(

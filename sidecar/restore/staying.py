@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sidecar.archive.report import WarningLog
-from sidecar.archive.scan import Found, entry_open, tree_walk, warning_kind
+from sidecar.archive.scan import Found, tree_walk, warning_kind
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
-from sidecar.restore.fixed import is_fixed
 from sidecar.restore.path_table import PathTable
 from sidecar.restore.records import records_read
 from sidecar.restore.workspace import STAYING, UNSET, Workspace
+from trees.beneath import open_for_reading
+from trees.fixed import is_fixed
 from wire.enums import WarningKind
 from wire.listing import Listing, ListingDamaged, ListingRefused
 
@@ -116,7 +117,7 @@ class Staying:
                 self._hold(path, top=top.path)
 
         place = self._begins(top)
-        fd = os.dup(place.fd) if place else entry_open(top.name, top.folder, os.O_DIRECTORY)
+        fd = os.dup(place.fd) if place else open_for_reading(top.name, top.folder, os.O_DIRECTORY)
         try:
             with contextlib.closing(tree_walk(fd, warn=stay, below=top.path, places=self._places)) as walk:
                 for found in walk:
@@ -162,7 +163,7 @@ class Staying:
     def _reason_of_link(self, found: Found) -> WarningKind | None:
         if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
-        return WarningKind.FIXED if is_fixed(found) else None
+        return WarningKind.FIXED if is_fixed(found.status, folder=found.folder) else None
 
     def _begins(self, found: Found) -> Place | None:
         return self._places.met(found.path, found.name, at=found.folder)
@@ -182,7 +183,7 @@ def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
     """Why a path would be in no backup, or cannot be moved."""
     kind = stat.S_IFMT(found.status.st_mode)
     if kind == stat.S_IFLNK:
-        return WarningKind.FIXED if moves and is_fixed(found) else None
+        return WarningKind.FIXED if moves and is_fixed(found.status, folder=found.folder) else None
     if kind not in (stat.S_IFREG, stat.S_IFDIR):
         return WarningKind.SKIPPED
     try:
@@ -194,11 +195,11 @@ def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
 
 def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:
     """Why a live file or folder stays. Raises OSError when it cannot be read."""
-    fd = entry_open(found.name, found.folder)
+    fd = open_for_reading(found.name, found.folder)
     try:
         if stat.S_ISDIR(found.status.st_mode):
             os.stat(b".", dir_fd=fd)  # what is in it can be reached
-        return WarningKind.FIXED if moves and is_fixed(found, fd) else None
+        return WarningKind.FIXED if moves and is_fixed(found.status, folder=found.folder, fd=fd) else None
     finally:
         os.close(fd)
 

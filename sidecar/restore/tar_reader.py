@@ -13,6 +13,7 @@ from sidecar.restore.limits import Limits
 from sidecar.restore.member_paths import member_path, shown
 from sidecar.restore.sparse_map import RUNS_MAX, ZEROS, SparseMap, map_of_content, map_of_header, map_of_records
 from sidecar.restore.tar_header import BLOCK, Header, header_parse
+from trees.filesystem import Metadata
 
 _END = bytes(BLOCK)
 _NO_ID = 0xFFFF_FFFF  # chown(2) takes it as "leave it as it is"
@@ -40,16 +41,6 @@ _KINDS = {
     _SPARSE: Kind.FILE,
     _DUMPED_FOLDER: Kind.DIRECTORY,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """Permission bits, numeric owner and modification time (nanoseconds since 1970) of a path."""
-
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,12 @@ A database of an earlier state beside a log of a later one that cannot be remove
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from collections.abc import Callable, Iterator
 
 from sidecar.archive.scan import Found
-from sidecar.restore.companions import CURRENT, belong_together, is_of_store, units_of
 from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.tree import file_head, folder_scan, status_at
+from trees.companions import CURRENT, belong_together, is_of_store, member_status, units_of
+from trees.folders import file_head, folder_scan
 from wire.enums import WarningKind
 
 
@@ -69,7 +66,7 @@ class Units:
 
     def _stays(self, within: bytes, main: bytes, name: bytes, side: bytes, at: int) -> bool:
         """Whether a live file stays, and belongs together with another: one of the two is the main one."""
-        live = _member_status(name, at)
+        live = member_status(name, at)
         if live is None:
             return False
         if not belong_together(main, side, heads=lambda other: self._heads(within, other, at)):
@@ -85,16 +82,5 @@ class Units:
     def _heads(self, within: bytes, name: bytes, at: int) -> Iterator[bytes]:
         if (head := self._archived(within + name, at)) is not None:
             yield head
-        if _member_status(name, at) is not None:
+        if member_status(name, at) is not None:
             yield file_head(name, at=at) or b""
-
-
-def _member_status(name: bytes, at: int) -> os.stat_result | None:
-    """The lstat of a live name that may be of a unit: anything but a folder or a link, which no program plays in."""
-    try:
-        live = status_at(name, at=at)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        return None  # one that begins with a name of the full length
-    return None if live is None or stat.S_ISDIR(live.st_mode) or stat.S_ISLNK(live.st_mode) else live

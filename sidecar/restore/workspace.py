@@ -8,10 +8,10 @@ import stat
 from typing import BinaryIO, NamedTuple, Self
 
 from sidecar.places.places import Place, PlacedTree, Places
-from sidecar.restore.filesystem import Filesystem
 from sidecar.restore.journal import JOURNAL
-from sidecar.restore.removal import folder_clear, lift
-from sidecar.restore.tree import folder_scan, is_folder, status_at
+from trees.filesystem import Filesystem
+from trees.folders import folder_scan, is_folder, status_at
+from trees.removal import folder_clear, folder_lift
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = b"new"
@@ -134,7 +134,7 @@ class Workspace:
             if name in (JOURNAL, PLACES, _OLD) or (name == STAYING and os.stat(name, dir_fd=self.fd).st_size):
                 continue
             if is_folder(name, at=self.fd):
-                lift(name, at=self.fd, top=old, filesystem=self.filesystem)
+                folder_lift(name, at=self.fd, top=old, filesystem=self.filesystem)
             else:
                 self.filesystem.remove_file(name, at=self.fd)
         folder_clear(old, self.filesystem)

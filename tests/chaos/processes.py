@@ -22,15 +22,15 @@ from backups.services import sidecars
 from backups.work import journal
 from operations.work import lease
 from operations.work import run as work_run
-from repository.tree import trust
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
-from sidecar.restore.filesystem import Filesystem
 from sidecar.server import serve, signals_hold
 from tests.chaos.edits import file_close, inode_pass_on
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.user import hand_over, user_become
 from tests.processes.waiting import wait_until
+from trees import trust
+from trees.filesystem import Filesystem
 
 FIRED = "scripted at a step of the data volume: "
 """How the log of a run tells that a fault in the sidecar came true."""
@@ -196,7 +196,7 @@ class Sidecar:
 def _packing_meet(fault: StepFault, root: Path) -> None:
     """At one file that this process opens to pack it, let the tree change."""
     opened = 0
-    entry_open = tree_reader.entry_open
+    real = tree_reader.open_for_reading
 
     def opening(name: bytes, folder: int) -> int:
         nonlocal opened
@@ -204,9 +204,9 @@ def _packing_meet(fault: StepFault, root: Path) -> None:
         if opened == fault.at and (inode_pass_on(root) if fault.kind == "inodes" else file_close(name, folder)):
             sys.stderr.write(f"{FIRED}{fault.kind}\n")
             sys.stderr.flush()
-        return entry_open(name, folder)
+        return real(name, folder)
 
-    _replace(tree_reader, "entry_open", opening)
+    _replace(tree_reader, "open_for_reading", opening)
 
 
 def _filesystem_break(fault: StepFault) -> None:

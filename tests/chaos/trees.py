@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tests.chaos.mounts import mount_points
 from tests.chaos.user import USER, rights
+from trees.paths import RESERVED_FOLDER
 
-RESERVED = b".savepoint"
 SPECIAL = "special"
 """The kind of an entry that no backup takes: a FIFO or a socket."""
 VANISHED = "vanished"
@@ -111,7 +111,7 @@ def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
     """Every path below a folder; in those where a volume may begin, the sidecar has a folder of its own."""
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not (folder in tops and entry.name == RESERVED)]
+            found = [entry for entry in entries if not (folder in tops and entry.name == RESERVED_FOLDER)]
     except PermissionError:
         # Of root alone it is known that it sees everything.
         return

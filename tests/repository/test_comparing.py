@@ -20,11 +20,12 @@ from repository.repository_keys import DataKey
 from repository.snapshots.create import snapshot_create
 from repository.snapshots.root import Root, root_store
 from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind, SourceEntry, Stat
+from repository.sources.protocol import Kind, SourceEntry
 from repository.tree.records import Content, Record, record_pack
 from repository.tree.stream import ManifestWriter
 from tests.repository.maintenance.world import REPOSITORY, TENANT
 from tests.storage.memory import MemoryStorage
+from trees.trust import Stat
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
 
 
 def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", -1_000_000_000)  # also what was made just now
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", -1_000_000_000)  # also what was made just now
     snapshot = kept(repository, tree)
 
     class Counting(LocalTree):
@@ -171,7 +172,7 @@ def test_what_two_snapshots_share_is_not_read(
 ) -> None:
     many(tmp_path, 4000)
     # What is written right before a snapshot is read again by the next; after that one its stat is trusted.
-    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", 0)
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", 0)
     first = kept(repository, tmp_path, kept(repository, tmp_path))
     (tmp_path / "f02000-and-more").write_bytes(bytes(300_000))
     touched(tmp_path)

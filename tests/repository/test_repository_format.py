@@ -23,11 +23,12 @@ from repository.objects import PACKS, Objects
 from repository.packs.layout import directory_read, header, tail
 from repository.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.retrying import RetryingStorage
-from repository.sources.protocol import Kind, Stat
+from repository.sources.protocol import Kind
 from repository.tree.records import Content, Record, record_pack, records_unpack
 from tests.repository import reader
 from tests.repository.test_format import golden_plain
 from tests.storage.memory import MemoryStorage
+from trees.trust import Stat
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "repository-v1.json").read_text())
 TENANT, REPOSITORY = UUID(GOLDEN["tenant"]), UUID(GOLDEN["repository"])

@@ -23,6 +23,7 @@ from sidecar.errors import Cancelled, ScratchFull
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import HEAD, Bytes, file_line, listing_of, packed
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, noise
+from trees.paths import walk_order
 from wire.listing import (
     DEFAULT_LIMITS,
     FILE,
@@ -36,7 +37,6 @@ from wire.listing import (
     ListingLimits,
     ListingRefused,
     ListingWriter,
-    walk_order,
 )
 
 FILE_LINE = file_line(b"file")
@@ -170,11 +170,6 @@ def test_what_is_written_is_read_again_in_parts_of_any_size(listed: set[bytes], 
     listing = Listing(memoryview(data)[start : start + part] for start in range(0, len(data), part))
     assert listing.started_ns == 7
     assert list(listing.entries()) == entries
-
-
-@given(one=paths, other=paths)
-def test_the_order_of_paths_is_that_of_a_walk(one: bytes, other: bytes) -> None:
-    assert (walk_order(one) < walk_order(other)) == (one.split(b"/") < other.split(b"/"))
 
 
 def read(data: bytes, limits: ListingLimits = DEFAULT_LIMITS) -> int:

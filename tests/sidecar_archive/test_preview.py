@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -13,7 +14,17 @@ import pytest
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SourceFailed
 from sidecar.preview.changes import PATHS_MAX, Change, Page, Preview
 from sidecar.preview.comparison import restore_preview
-from tests.sidecar_archive.listings import HEAD, as_nobody, file_line, listing_of, packed, preview, told, traces
+from tests.sidecar_archive.listings import (
+    HEAD,
+    LONG_AGO_NS,
+    as_nobody,
+    file_line,
+    listing_of,
+    packed,
+    preview,
+    told,
+    traces,
+)
 from tests.sidecar_archive.trees import chain_make, file_make, noise
 from wire.enums import ChangeKind, Mode
 from wire.listing import FILE, Entry, ListingWriter
@@ -114,8 +125,8 @@ def test_a_file_untouched_since_long_before_the_scan_is_not_read(world: Path) ->
     file = world / "file"
     file.write_bytes(b"content")
     file.chmod(0o644)
-    os.utime(file, ns=(1, 1_600_000_000_000_000_000))
-    scanned_ns = file.stat().st_ctime_ns + 3_000_000_000
+    os.utime(file, ns=(1, LONG_AGO_NS))
+    scanned_ns = file.stat().st_ctime_ns + 61_000_000_000
     head = b"savepoint-listing 1 %d\n"
     # The listing lies about the content, which shows whether it was compared.
     assert preview(world, listing_of(aged(b"CONTENT"), head=head % scanned_ns)).changed == 0
@@ -123,6 +134,37 @@ def test_a_file_untouched_since_long_before_the_scan_is_not_read(world: Path) ->
     assert preview(world, listing_of(aged(b"content"), head=head % (scanned_ns - 2_000_000_000))).changed == 0
     os.utime(file, ns=(1, 1))
     assert preview(world, listing_of(aged(b"CONTENT"), head=head % (2 * scanned_ns))).changed == 1
+
+
+@pytest.mark.parametrize("seconds", [3, 35, 60])
+def test_mapped_page_rewritten_after_the_scan_is_a_change(world: Path, seconds: int) -> None:
+    file = world / "file"
+    for _ in range(20):
+        file.write_bytes(b"content")
+        file.chmod(0o644)
+        with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as memory:
+            memory[0:1] = b"c"
+            os.utime(file, ns=(1, LONG_AGO_NS))
+            before = file.stat()
+            memory[0:1] = b"C"
+            after = file.stat()
+        if before == after:
+            break  # once in a while the kernel writes the page back in between
+    assert (before, file.read_bytes()) == (after, b"Content")
+    head = b"savepoint-listing 1 %d\n" % (before.st_ctime_ns + seconds * 1_000_000_000)
+    assert preview(world, listing_of(aged(b"content"), head=head)).changed == 1
+
+
+def test_no_stat_is_trusted_of_a_machine_that_started_since(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = world / "file"
+    file.write_bytes(b"content")
+    file.chmod(0o644)
+    os.utime(file, ns=(1, LONG_AGO_NS))
+    scanned_ns = file.stat().st_ctime_ns + 61_000_000_000
+    listing = listing_of(aged(b"CONTENT"), head=b"savepoint-listing 1 %d\n" % scanned_ns)
+    assert preview(world, listing).changed == 0
+    monkeypatch.setattr("sidecar.preview.comparison.machine_started_ns", lambda: scanned_ns)
+    assert preview(world, listing).changed == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who alone can give files away")

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.pack import PackWarning
-from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, entry_open, root_open, tree_walk
+from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
 from sidecar.restore.extraction import archive_extract
 from sidecar.restore.limits import DEFAULT_LIMITS
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise, snapshot
+from trees.beneath import open_for_reading
 from wire.enums import Mode, WarningKind
 
 # Sorts before the files `z` beside them, so that those come on the way back.
@@ -159,9 +160,9 @@ def test_no_link_is_followed_when_an_entry_is_opened(world: Path) -> None:
     root = root_open(world)
     try:
         with pytest.raises(NotADirectoryError):
-            entry_open(b"link", root, os.O_DIRECTORY)
+            open_for_reading(b"link", root, os.O_DIRECTORY)
         with pytest.raises(OSError, match="symbolic links"):
-            entry_open(b"link", root)
+            open_for_reading(b"link", root)
     finally:
         os.close(root)
 

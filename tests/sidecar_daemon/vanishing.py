@@ -13,10 +13,10 @@ from pathlib import Path
 from sidecar.__main__ import main
 from sidecar.archive import tree_reader
 
-_open = tree_reader.entry_open
+_open = tree_reader.open_for_reading
 
 
-def entry_open(name: bytes, folder: int, flags: int = 0) -> int:
+def opening(name: bytes, folder: int, flags: int = 0) -> int:
     """Open an entry as packing does, unless it is to be gone by now."""
     names = Path(sys.argv[-1]).with_name("vanish")
     if names.exists() and name in names.read_bytes().split(b"\n"):
@@ -25,5 +25,5 @@ def entry_open(name: bytes, folder: int, flags: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    tree_reader.entry_open = entry_open
+    tree_reader.open_for_reading = opening
     sys.exit(main())

@@ -10,17 +10,17 @@ from typing import Any, Protocol
 
 import pytest
 
-from sidecar.restore import comparison
 from sidecar.restore.extraction import ExtractProgress, ExtractSummary, archive_extract
+from trees import trust
 from wire.enums import Mode
 
 OPERATION = "6f0d2a3c-6d3b-4c56-9f5e-0a1b2c3d4e5f"
 
 
 @pytest.fixture(autouse=True)
-def no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a file written just now count as settled: nothing else writes within the same tick of the clock here."""
-    monkeypatch.setattr(comparison, "TICK_NS", 0)
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a file written just now count as being at rest: nothing else writes to it here."""
+    monkeypatch.setattr(trust, "WRITTEN_BACK_NS", 0)
 
 
 class Extract(Protocol):

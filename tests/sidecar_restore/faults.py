@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from sidecar.restore.filesystem import Filesystem
 from tests.faults import Fault, fault_script
+from trees.filesystem import Filesystem
 
 
 class Stepping(Filesystem):

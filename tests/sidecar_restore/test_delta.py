@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import time
 from collections.abc import Callable
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, Refused, ServerNotStopped
-from sidecar.restore import comparison
 from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
 from sidecar.restore.kept import KeptFiles
 from tests.sidecar_restore.archives import compressed, gnu_pack, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import live, settle, snapshot, write
+from trees import trust
+from trees.trust import WRITTEN_BACK_NS
 from wire.enums import Mode, OutcomeKind, Phase
 
 LARGE = bytes(range(1, 256)) * 12_000  # three pieces of the stream
@@ -262,22 +264,47 @@ def test_under_a_game_that_never_rests_everything_is_staged(
     assert volume.steps.count("sync_volume") == 1 + 5 + 1
 
 
-def test_a_file_written_within_the_last_tick_of_the_clock_is_not_trusted_to_be_the_same(
+def test_only_files_at_rest_for_a_minute_are_trusted_to_be_the_same(
     archive: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "TICK_NS", 20_000_000)
+    monkeypatch.setattr(trust, "WRITTEN_BACK_NS", WRITTEN_BACK_NS)
     oldest = min((root / path).stat().st_ctime_ns for path in told(root))
     files = told(root)
 
-    monkeypatch.setattr(time, "time_ns", lambda: oldest + 10_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: oldest + 60_000_000_000)
     extract(archive)
     staged = told(root)
     assert not {ids[0] for ids in files.values()} & {ids[0] for ids in staged.values()}
 
     newest = max((root / path).stat().st_ctime_ns for path in staged)
-    monkeypatch.setattr(time, "time_ns", lambda: newest + 60_000_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: newest + 60_000_000_001)
     extract(archive, operation=OPERATION[:-1] + "0")
     assert told(root) == staged
+
+
+@pytest.mark.parametrize("name", ["level.dat", "region/large.mca", "region/small.mca"])
+@pytest.mark.parametrize("mode", Mode)
+def test_mapped_page_rewritten_after_it_was_compared_is_restored(
+    archive: Path, world: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
+) -> None:
+    monkeypatch.setattr(trust, "WRITTEN_BACK_NS", WRITTEN_BACK_NS)
+    path = root / name
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[0:1] = memory[0:1]
+        before = path.stat()
+        monkeypatch.setattr(time, "time_ns", lambda: before.st_ctime_ns + 30_000_000_000)
+
+        def play() -> None:
+            memory[0:1] = b"!"
+            assert path.read_bytes()[:1] == b"!"
+            assert (path.stat().st_ctime_ns, path.stat().st_ino) == (before.st_ctime_ns, before.st_ino)
+            struck.append(name)
+
+        struck: list[str] = []
+        extract(archive, mode, before_exchange=play)
+
+    assert struck == [name]
+    assert live(root) == live(world)
 
 
 def test_the_hook_is_called_once_between_staging_and_the_plan(archive: Path, root: Path, extract: Extract) -> None:

@@ -18,11 +18,12 @@ from repository.objects import PACKS, Objects, id_new
 from repository.packs.writing import ChunkWriter
 from repository.repository import Repository, repository_create, repository_open
 from repository.snapshots.root import Root, root_store
-from repository.sources.protocol import Kind, Stat
+from repository.sources.protocol import Kind
 from repository.tree.records import Content, FileHash, Record, record_pack
 from repository.tree.stream import ManifestWriter
 from targets.local import LocalStorage
 from tests.repository.maintenance.world import KEY, REPOSITORY, TENANT, Time
+from trees.trust import Stat
 
 CHUNKS_A_PACK = 32
 PACKS_AN_INDEX = 400

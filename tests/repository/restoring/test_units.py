@@ -14,9 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from repository.restoring import companions as ours
 from repository.restoring.outcome import Reason, RestoreReport
-from sidecar.restore import companions as sidecars
 from tests.network.test_units import LEVEL, READABLE, STORE, Hazard, Hazards, opened, played_on, unit
 from tests.repository.restoring.trees import Kept, write
 from tests.services.require import unavailable
@@ -288,27 +286,3 @@ def test_database_in_a_folder_of_another_user_stays_whole(
     assert opened(path, tmp_path / "after") == newer
     assert b"plugins/data.db" in dict(report.failed)
     assert (source / "other").read_bytes() == (b"ruined" if paths else b"as it was")
-
-
-NAMES = [
-    *(f"{base}{suffix}".encode() for base in ("x.db", "a-wal", "") for suffix in ("", "-wal", "-shm", "-journal")),
-    *map(str.encode, [*STORE, *LEVEL, "level.dat_new", "LOG.old.1", "OPTIONS-1", "000001.sst.x", "notes"]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", NAMES, ids=repr)
-def test_rule_is_the_sidecars(name: bytes) -> None:
-    heads: list[tuple[list[bytes], list[bytes]]] = [
-        (main, other)
-        for main in ([], [b""], [b"SQLite format 3\0"], [b"MANIFEST-000004\n"], [b"text"], [b"text", b""])
-        for other in ([], [b""], [b"\x37\x7f\x06\x82"], [b"text"])
-    ]
-    assert list(ours.units_of(name)) == list(sidecars.units_of(name))
-    assert ours.is_of_store(name) == sidecars.is_of_store(name)
-    for main, others in ours.units_of(name):
-        for other in [name] if others is None else others:
-            for of_main, of_other in heads:
-                found = {other: of_other, main: of_main}
-                assert ours.belong_together(main, other, heads=found.__getitem__) == sidecars.belong_together(
-                    main, other, heads=found.__getitem__
-                )

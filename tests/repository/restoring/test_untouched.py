@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from repository.sources.local_file import LocalFile
-from repository.tree import trust
 from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
+from trees import trust
 
 COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
 

@@ -24,10 +24,11 @@ from repository.restoring.restore import snapshot_restore
 from repository.snapshots.create import snapshot_create
 from repository.snapshots.root import Root, root_store
 from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind, Stat
+from repository.sources.protocol import Kind
 from repository.tree.records import Content, FileHash, Record, record_pack
 from repository.tree.stream import ManifestWriter
 from tests.storage.memory import MemoryStorage
+from trees.trust import Stat
 
 TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 MTIME = 1_600_000_000_123_456_789

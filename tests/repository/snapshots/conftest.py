@@ -12,8 +12,9 @@ from repository import repository_keys
 from repository.packs import writing
 from repository.repository_keys import ChunkerSizes
 from repository.snapshots import assembly, bundling
-from repository.tree import records, stream, trust
+from repository.tree import records, stream
 from tests.repository.snapshots.kept import Kept
+from trees import trust
 
 KIB = 1 << 10
 

@@ -15,9 +15,10 @@ from typing import Self
 
 from repository.repository import repository_create
 from repository.snapshots.create import snapshot_create
-from repository.sources.protocol import Changes, Kind, SourceEntry, Stat
+from repository.sources.protocol import Changes, Kind, SourceEntry
 from targets.local import LocalStorage
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
+from trees.trust import Stat
 
 LONG_AGO = 10**18
 

@@ -15,7 +15,6 @@ from repository.repository import Repository
 from repository.snapshots import assembly
 from repository.snapshots.root import Root as SnapshotRoot
 from repository.sources import local_file
-from repository.sources.beneath import Root
 from repository.sources.local import LocalTree
 from repository.sources.local_file import LocalFile
 from repository.sources.protocol import Kind, SourceEntry, SourceFailed
@@ -23,6 +22,7 @@ from repository.tree import records, stream
 from repository.tree.records import Record
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
+from trees.beneath import Root
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = [100, 100_000, 400_000, 3 * MIB]

@@ -15,9 +15,9 @@ from repository.snapshots.root import Root
 from repository.sources.local import LocalTree
 from repository.sources.sector_map import SectorMap
 from repository.tree.records import Record
-from repository.tree.trust import WRITTEN_BACK_NS
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region, region_head
+from trees.trust import WRITTEN_BACK_NS
 
 MIB = 1 << 20
 SQLITE = b"SQLite format 3\x00"
@@ -173,7 +173,7 @@ STORED_ALREADY = [root_gone, root_damaged, manifest_damaged, manifest_lost, inde
 def test_a_parent_that_is_harmed_is_no_harm(
     parented: tuple[Kept, Root], harm: Callable[[Kept, Root], None], margin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", margin)
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", margin)
     kept, first = parented
     harm(kept, first)
     edit(kept.root / "r.mca", 100_000, b"edited")

@@ -13,13 +13,13 @@ from repository.snapshots import assembly, bundling
 from repository.sources.local import LocalTree
 from repository.sources.local_file import LocalFile
 from repository.sources.protocol import SourceEntry, SourceGone
-from repository.tree.trust import WRITTEN_BACK_NS
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
+from trees.trust import WRITTEN_BACK_NS
 
 
 def test_same_size_and_date_but_new_content_is_captured(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", 0)
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", 0)
     sizes = {"small": 100, "x.zip": 300_000, "r.mca": 300_000}
     for name, size in sizes.items():
         (kept.root / name).write_bytes(region(300_000, Random(1))[-size:])  # noqa: S311
@@ -80,7 +80,7 @@ def test_what_changed_within_a_minute_before_the_scan_is_read_again(
 
 
 def test_unchanged_files_are_not_opened(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.tree.trust.WRITTEN_BACK_NS", -1)  # also what changed in this very tick
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", -1)  # also what changed in this very tick
     (kept.root / "d").mkdir()
     for name, size in {"small": 10, "d/x.zip": 300_000, "r.mca": 300_000}.items():
         (kept.root / name).write_bytes(region(300_000, Random(1))[:size])  # noqa: S311

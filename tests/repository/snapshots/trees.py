@@ -13,8 +13,9 @@ from blake3 import blake3
 
 from repository.packs.fetching import ChunkStore
 from repository.repository import Repository
-from repository.sources.protocol import Kind, Stat
+from repository.sources.protocol import Kind
 from repository.tree.records import FileHash, Record, blocks_in, parts_of, placed
+from trees.trust import Stat
 
 Picture = dict[bytes, tuple[Any, ...]]
 SECTOR = 4096

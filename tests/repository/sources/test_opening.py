@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from repository.sources import beneath
-from repository.sources.beneath import Root
 from repository.sources.local import LocalTree
 from repository.sources.protocol import SourceEntry, SourceGone
 from tests.faults import fault_script
 from tests.repository.sources.reading import descriptors, found, read
+from trees import beneath
+from trees.beneath import Root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,7 +135,7 @@ def test_what_may_not_be_read_is_gone(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(beneath, "_openat2", denied)
-    monkeypatch.setattr(beneath, "_open_by_steps", denied)
+    monkeypatch.setattr(beneath, "_open_step", denied)
     gone(tree, entry, "Permission denied")
 
 

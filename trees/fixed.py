@@ -7,8 +7,6 @@ import os
 import stat
 import sys
 
-from sidecar.archive.scan import Found
-
 _GET_FLAGS = 0x8008_6601  # FS_IOC_GETFLAGS, see ioctl_iflags(2)
 _FROZEN = 0x10 | 0x20  # immutable, append-only
 
@@ -39,16 +37,16 @@ def names_fixed(folder: int) -> bool:
     return not is_ours and not os.access(b".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True)
 
 
-def is_fixed(found: Found, fd: int | None = None) -> bool:
-    """Whether a live path cannot be moved out of its folder. `fd`: it is open, as a file or folder can be."""
-    if names_fixed(found.folder) or (fd is not None and is_frozen(fd)):
+def is_fixed(status: os.stat_result, *, folder: int, fd: int | None = None) -> bool:
+    """Whether what has this lstat cannot be moved out of its folder. `fd`: it is open, as a file or folder can be."""
+    if names_fixed(folder) or (fd is not None and is_frozen(fd)):
         return True
-    user, owner = os.geteuid(), found.status.st_uid
+    user, owner = os.geteuid(), status.st_uid
     if user in (0, owner):
         return False
-    above = os.fstat(found.folder)
+    above = os.fstat(folder)
     if above.st_mode & stat.S_ISVTX and user != above.st_uid:
         return True
     # A folder that moves is told its new parent, which takes the right to write in it.
-    is_folder = stat.S_ISDIR(found.status.st_mode)
+    is_folder = stat.S_ISDIR(status.st_mode)
     return is_folder and not os.access(b".", os.W_OK, dir_fd=fd, effective_ids=True)

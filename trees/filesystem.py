@@ -1,4 +1,4 @@
-"""Every change that an extraction makes to the data volume, one method each, and nothing else."""
+"""Every change that a restore makes to the data volume, one method each, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ctypes
 import errno
 import os
 import stat
+from dataclasses import dataclass
 
-from sidecar.restore.fixed import is_frozen
-from sidecar.restore.tar_reader import Metadata
+from trees.fixed import is_frozen
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
@@ -16,8 +16,18 @@ _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Permission bits, numeric owner and modification time (nanoseconds since 1970) of a path."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+
 class Filesystem:
-    """The Linux calls behind an extraction. Names are single components, `at` is the descriptor of their folder.
+    """The Linux calls behind a restore. Names are single components, `at` is the descriptor of their folder.
 
     No call follows a symlink, none overwrites what is there. All of them raise OSError.
     """

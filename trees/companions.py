@@ -1,0 +1,90 @@
+"""Files that belong together, a unit each: a database and its logs, a level and its older one, the files of a store.
+
+A journal of a later state, beside a database of an earlier one, is played into it at its next opening and corrupts it:
+so a restored file takes its companions with it, also where other newer files stay.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from trees.folders import status_at
+
+_SQLITE = b"SQLite format 3\0"
+_SQLITE_SUFFIXES = (b"-wal", b"-shm", b"-journal")
+_SQLITE_LOGS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+LEVEL = b"level.dat"
+_OF_LEVEL = frozenset({b"level.dat_old", b"level.dat_new", b"session.lock"})
+CURRENT = b"CURRENT"
+_MANIFEST = re.compile(rb"MANIFEST-\d+")
+# Of LevelDB and RocksDB, which name all the files of a folder in a manifest.
+_OF_STORE = re.compile(
+    rb"\d+\.(ldb|sst|log|blob|dbtmp)|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|CURRENT|IDENTITY|LOCK|LOG(\.old.*)?"
+)
+
+
+def is_companion(name: bytes, *, backup: Callable[[bytes], bytes | None], live: Callable[[bytes], bytes]) -> bool:
+    """Whether a live file that the backup does not have belongs to one that it has, all in one folder.
+
+    `backup` gives the first bytes of a file in the backup, None when there is none; `live` those of a live file.
+    """
+    for suffix in _SQLITE_SUFFIXES:
+        if name.endswith(suffix) and (head := backup(name.removesuffix(suffix))) is not None:
+            # An empty file is a database before its first transaction; an encrypted one has no signature.
+            return not head or head.startswith(_SQLITE) or live(name).startswith(_SQLITE_LOGS)
+    if name in _OF_LEVEL:
+        return backup(LEVEL) is not None
+    if not _OF_STORE.fullmatch(name):
+        return False
+    manifest = (backup(CURRENT) or b"").strip()
+    return _MANIFEST.fullmatch(manifest) is not None and backup(manifest) is not None
+
+
+def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
+    """The units that a name may be of: the name of its main file, and those of the others; None: all of a store."""
+    main = main_of_log(name)
+    for each in [name] if main is None else [name, main]:
+        yield each, [each + suffix for suffix in _SQLITE_SUFFIXES]
+    if is_of_level(name):
+        yield LEVEL, sorted(_OF_LEVEL)
+    if is_of_store(name):
+        yield CURRENT, None
+
+
+def main_of_log(name: bytes) -> bytes | None:
+    """The name of the database whose log would have a name."""
+    return next((name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix)), None)
+
+
+def is_of_level(name: bytes) -> bool:
+    """Whether a name is a level's, or of one of its companions."""
+    return name == LEVEL or name in _OF_LEVEL
+
+
+def is_of_store(name: bytes) -> bool:
+    """Whether a name is one that LevelDB and RocksDB give."""
+    return _OF_STORE.fullmatch(name) is not None
+
+
+def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Iterable[bytes]]) -> bool:
+    """Whether a file and the main one of its unit, by their names, are what these say.
+
+    `heads` gives the first bytes of a file in the backup and live, if there are such; empty ones count by the name.
+    """
+    if main == LEVEL and other in _OF_LEVEL:
+        return any(True for _ in heads(main))
+    if main == CURRENT and is_of_store(other):
+        return any(not head or _MANIFEST.fullmatch(head.strip()) for head in heads(main))
+    of_main = list(heads(main))
+    if any(not head or head.startswith(_SQLITE) for head in of_main):
+        return True
+    return bool(of_main) and any(not head or head.startswith(_SQLITE_LOGS) for head in heads(other))
+
+
+def member_status(name: bytes, at: int) -> os.stat_result | None:
+    """The lstat of a live name that may be of a unit: anything but a folder or a link, which no program plays in."""
+    live = status_at(name, at=at)
+    return None if live is None or stat.S_ISDIR(live.st_mode) or stat.S_ISLNK(live.st_mode) else live

@@ -1,0 +1,81 @@
+"""Names in an open folder, none of which is ever followed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_HEAD_BYTES = 64
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def status_at(name: bytes, *, at: int) -> os.stat_result | None:
+    """The lstat of a name in an open folder, or None when it is not there, as no name is that is too long."""
+    try:
+        return os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return None
+
+
+def is_folder(name: bytes, *, at: int) -> bool:
+    """Whether a name in an open folder is itself a folder, not a symlink to one."""
+    status = status_at(name, at=at)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def file_head(name: bytes, *, at: int) -> bytes | None:
+    """The first bytes of a file in an open folder, None when it is none; of one that cannot be read, none."""
+    status = status_at(name, at=at)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return None
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+    except PermissionError:
+        return b""
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(fd, _HEAD_BYTES)
+    finally:
+        os.close(fd)
+
+
+def folder_scan(fd: int) -> Iterator[bytes]:
+    """Yield the names in an open folder as they come, never holding all of them.
+
+    Scans of one folder may be nested: each has its own place in it, which a duplicate of the descriptor would share.
+    """
+    own = os.open(b".", _FOLDER, dir_fd=fd)
+    try:
+        with os.scandir(own) as entries:
+            for entry in entries:
+                yield os.fsencode(entry.name)
+    finally:
+        os.close(own)
+
+
+def folder_open(name: bytes, *, at: int) -> int:
+    """Open a folder for reading; one of ours whose bits keep us out is given them."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=at)
+    except PermissionError:
+        held = os.open(name, _PATH, dir_fd=at)
+    try:
+        Path(f"/proc/self/fd/{held}").chmod(stat.S_IRWXU)  # the folder itself, whatever the name has become
+        return os.open(b".", _FOLDER, dir_fd=held)
+    finally:
+        os.close(held)
+
+
+def mount_of(fd: int) -> str:
+    """The id of the mount that an open file or folder is on: a bind mount of the same device has one of its own."""
+    (line,) = (line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if line.startswith("mnt_id"))
+    return line

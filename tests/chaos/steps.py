@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import PACKING, StepFault
 from tests.chaos.restored import is_spread, tree_restored
 from tests.chaos.snapshots import rot, snapshot
-from tests.chaos.trees import NEVER, tree_read
+from tests.chaos.trees import NEVER, frozen_paths, tree_read
 from tests.chaos.volume import immutable_found
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
@@ -235,7 +236,9 @@ def _restore_note(world: World, operation: Operation) -> None:
     source = source_of(operation).id
     live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
-    frozen = immutable_found(world.root)
+    top = len(os.fsencode(world.root)) + 1
+    # Names in another's folder stay for the same reason as those in an immutable one.
+    frozen = immutable_found(world.root) | {path[top:] for path in frozen_paths(world.root)}
     after, stays = tree_restored(live, archive, frozen, overlay=overlay)
     if stays:
         world.happened["restore: something stays"] += 1

@@ -41,13 +41,23 @@ class Reserved:
         outer = reserved_make(self._root, self._filesystem)
         try:
             ours = reserved_make(outer, self._filesystem, name=_OURS)
-            folder_clear(ours, self._filesystem)
+            try:
+                folder_clear(ours, self._filesystem)
+            except BaseException:
+                os.close(ours)
+                raise
         except BaseException:
+            self._leave(outer)
             os.close(outer)
-            with contextlib.suppress(OSError):
-                os.rmdir(RESERVED_FOLDER, dir_fd=self._root)
             raise
         return outer, ours
+
+    def _leave(self, outer: int) -> None:
+        """Remove both folders, each as far as it is empty."""
+        with contextlib.suppress(OSError):
+            os.rmdir(_OURS, dir_fd=outer)
+        with contextlib.suppress(OSError):
+            os.rmdir(RESERVED_FOLDER, dir_fd=self._root)
 
     def place(self, folder: Folder) -> tuple[int, bytes]:
         """Where to make a temporary file that is to be renamed into that folder: a descriptor and a name."""
@@ -75,8 +85,7 @@ class Reserved:
         try:
             with contextlib.suppress(OSError):
                 folder_clear(self.fd, self._filesystem)
-                os.rmdir(_OURS, dir_fd=self._outer)
-                os.rmdir(RESERVED_FOLDER, dir_fd=self._root)
+            self._leave(self._outer)
         finally:
             os.close(self.fd)
             os.close(self._outer)

@@ -94,6 +94,7 @@ def test_a_name_is_text_wherever_it_is_shown(name, house, visit):
     page.get_by_role("button", name=f"Lock “{name_isolated(name)}” against deletion").click()
     expect(page.locator("#messages")).to_contain_text(f"“{name}” is locked: nobody can delete it.")
     page.get_by_role("button", name=f"Unlock “{name_isolated(name)}”").click()
+    expect(page.locator("#messages")).to_contain_text(f"“{name}” is unlocked.")
     page.get_by_role("link", name="Create backup", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text(f"All files of {name} are copied")
     page.keyboard.press("Escape")

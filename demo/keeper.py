@@ -40,6 +40,7 @@ class StopRequest:
     def wait(self, seconds: float) -> bool:
         """Wait that long, and return whether a request has come."""
         if not self._made:
+            # The flag is looked at this often: an event would have the lock that the handler must not take.
             time.sleep(seconds)
         return self._made
 

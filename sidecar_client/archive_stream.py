@@ -125,7 +125,7 @@ class ArchiveStream:
             warnings_total=reported.warnings_total,
             warnings=warnings_from_wire(reported.warnings),
             content_bytes=reported.content_bytes,
-            # What is not said, or not known, is the least that can be promised.
+            # A missing or unknown value means the least that can be promised.
             consistency=Consistency.of(reported.consistency) or Consistency.LIVE,
         )
 

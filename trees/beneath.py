@@ -22,7 +22,7 @@ _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_BENEATH: Final = 0x08
 _CALL_BYTES: Final = 4000  # of a path in one call; Linux takes 4095
 
-# What openat2 says of a path that single steps may still open, or tell more about: a rename in between, a link.
+# Errors of openat2 for a path that single steps may still open, or tell more about: a rename in between, a link.
 _BY_STEPS: Final = frozenset({errno.ENAMETOOLONG, errno.EAGAIN, errno.ELOOP})
 _NO_WAY: Final = (b"", b".", b"..")
 

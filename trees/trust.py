@@ -14,7 +14,7 @@ WRITTEN_BACK_NS = 60_000_000_000
 
 
 class Stat(NamedTuple):
-    """What tells that a file is the same: permission bits (with setuid, setgid, sticky), owner, times in ns, inode."""
+    """The identity of an unchanged file: permission bits (with setuid, setgid, sticky), owner, times in ns, inode."""
 
     mode: int
     uid: int

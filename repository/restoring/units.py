@@ -164,7 +164,7 @@ class Units:
             os.close(fd)
 
     def _entry(self, path: bytes) -> tuple[Record, list[Record]] | None:
-        """What the snapshot has as a file of that path."""
+        """The file that the snapshot has at that path."""
         entry = next(self._manifest.under(path), None)
         return entry if entry and entry[0].path == path and entry[0].kind in _FILES else None
 

@@ -86,7 +86,7 @@ def tree_walk(
 
     `below` is the path of that folder when it is not the root itself; every path told begins with it. The reserved
     folder directly below the root is left out, and so is that of each of the `places`. A link that leads to one of
-    these is told as a folder and gone into; no other link is followed. What cannot be looked at is warned of. Memory is
+    these is told as a folder and gone into; no other link is followed. Unreadable entries are warned of. Memory is
     that of the names in the folders on the way down, whatever the size of the tree. Raises SourceFailed for an error
     that is not about one entry alone.
     """

@@ -22,7 +22,7 @@ from wire.enums import WarningKind
 @dataclass(frozen=True, slots=True)
 class Place:
     """One place, open. `link` is the text of the link that leads there and `target` the folder's absolute path, both
-    empty for what is mounted. What is `in_memory` is lost when it is unmounted.
+    empty for what is mounted. A place `in_memory` is lost when it is unmounted.
     """
 
     path: bytes

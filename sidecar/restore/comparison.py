@@ -35,7 +35,7 @@ class Needed(NamedTuple):
 
 
 class Comparison:
-    """What was found: so many bytes of content are `needed` in each place to be staged, as so many files and folders,
+    """The result: so many bytes of content are `needed` in each place to be staged, as so many files and folders,
     and these files of the archive are live already.
 
     `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are

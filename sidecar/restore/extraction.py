@@ -80,7 +80,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
     extended attributes never. A finished operation is not done again: its summary is returned, or its error raised.
     Live paths that no backup could bring back stay, and so do those that the backup left out, as its `listing` says.
     `cancelled` is asked until the exchange begins. `before_exchange` is called once when all is staged: what it raises
-    ends the extraction there. What is mounted in the root, or lies behind a link that `links` follow, comes back in a
+    ends the extraction there. A folder mounted in the root, or behind a link that `links` follow, comes back in a
     staging of its own; a part that cannot have one stays.
     Files that have the archive's content already are not written: they keep their inode, access lists and attributes.
     Raise, with the live data as it was: ArchiveDamaged, ArchiveRefused, NotEnoughSpace, Cancelled, SourceFailed (the

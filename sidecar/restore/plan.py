@@ -119,7 +119,7 @@ class _Planning:
                     self._thin_folder(folder)
 
     def look_at_metadata(self) -> None:
-        """Tell the folders of both sides whose metadata differs and cannot be set. What is in them is restored."""
+        """Tell the folders of both sides whose metadata differs and cannot be set. Their content is restored."""
         with self._workspace.list_read(b"folders") as folders:
             for mode, uid, gid, mtime_ns, path in records_read(folders):
                 with at_entry(path):

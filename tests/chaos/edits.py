@@ -24,7 +24,7 @@ NAMES = [
     b"not \xff UTF-8", "caf\u00e9".encode(), "cafe\u0301".encode(), "\u202egpj.exe".encode(), b"%41", b"\\", b"'\"",
     b"n" * 255, b" ", b"...", b"\x01",
 ]  # fmt: skip
-"""What files are called; the canary of I8 is what some of them hold."""
+"""Names of files; some of them hold the canary of I8."""
 REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.EBUSY, errno.ENOSPC})
 """The system's words for what is immutable, another's or mounted, and for a small volume that is full."""
 

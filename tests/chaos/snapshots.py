@@ -87,7 +87,7 @@ class Snapshots:
         assert report.failed == []
         taken = {path: entry for path, entry in self.trees[snapshot].items() if entry.kind != SPECIAL}
         left_out = self.trees[snapshot].keys() - taken.keys()
-        # What the snapshot could not take is left as it is.
+        # Entries that the snapshot could not take are left as they are.
         restored = {
             path: entry for path, entry in tree_read(target).items() if not any(within(path, top) for top in left_out)
         }

@@ -268,7 +268,7 @@ def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(shop):
     assert Operation.objects.get(id=operation.id).state == OperationState.RUNNING
 
 
-def test_a_slow_worker_that_noted_an_exchange_is_not_ended_by_what_was_read_before(shop):
+def test_slow_worker_that_noted_an_exchange_is_not_judged_by_a_stale_row(shop):
     operation = claimed(shop)
     Operation.objects.update(attempts=ATTEMPTS)
     read_before = Operation.objects.get()

@@ -227,7 +227,7 @@ def test_a_daemon_killed_while_exchanging_brings_it_to_an_end_when_it_is_back(ex
 
 
 @pytest.mark.parametrize("exchangeable", ["two volumes"], indirect=True)
-def test_a_daemon_whose_volume_is_away_names_it_and_ends_the_exchange_when_it_is_back(exchangeable: Daemon) -> None:
+def test_daemon_whose_volume_is_away_ends_the_exchange_when_it_is_back(exchangeable: Daemon) -> None:
     operation = any_operation()
     mount_point = exchangeable.world / "mounted"
     with exchanging(exchangeable, operation) as future:

@@ -84,7 +84,7 @@ def remove_link(linked: Linked) -> None:
 
 @pytest.mark.parametrize("writable", [True, False])
 @pytest.mark.parametrize("change", [remove_its_folder, lead_elsewhere, remove_link])
-def test_link_that_is_swapped_during_a_restore_ends_it_with_nothing_touched(
+def test_link_swapped_during_a_restore_ends_it_with_nothing_touched(
     linked: Linked, change: Callable[[Linked], None], *, writable: bool
 ) -> None:
     (linked.root / "folder").mkdir()
@@ -185,7 +185,7 @@ def way_leads_elsewhere(linked: Linked) -> None:
 
 
 @pytest.mark.parametrize("change", [rename_its_folder, other_folder_of_its_name, way_leads_elsewhere])
-def test_link_whose_end_is_another_during_a_restore_ends_it_with_nothing_touched(
+def test_link_end_changed_during_a_restore_ends_it_with_nothing_touched(
     linked: Linked, change: Callable[[Linked], None]
 ) -> None:
     """The text of the link is the same."""

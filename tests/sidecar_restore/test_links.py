@@ -171,7 +171,7 @@ def test_link_that_the_backup_has_as_a_link_is_exchanged_itself(linked: Linked) 
     assert snapshot(linked.worlds) == before
 
 
-def test_followed_link_that_the_backup_lacks_stays_and_its_folder_is_emptied(linked: Linked) -> None:
+def test_followed_link_the_backup_lacks_stays_and_its_folder_is_emptied(linked: Linked) -> None:
     linked.backup()
     (linked.root / "folder").mkdir()
     (linked.root / "folder" / "link").symlink_to(linked.worlds / "a")

@@ -37,7 +37,7 @@ def unfit(folder: Path, why: str) -> Iterator[None]:
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("way", ["link", "mount"])
 @pytest.mark.parametrize("why", ["read-only", "no room", "no inode is free"])
-def test_file_with_a_name_in_a_part_that_stays_comes_back_by_its_other_names(
+def test_file_linked_into_a_part_that_stays_comes_back_by_other_names(
     linked: Linked, mode: Mode, way: str, why: str
 ) -> None:
     folder = linked.worlds / "a" if way == "link" else linked.root / "link"

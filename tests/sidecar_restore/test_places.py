@@ -99,7 +99,7 @@ def test_killed_at_any_step_of_taking_back_all_places_are_old(case: Case) -> Non
 
 @REPLACE
 def test_failing_at_any_step_no_place_is_half_new(case: Case) -> None:
-    """What fails while a place is staged leaves that place as it was, and all else comes back."""
+    """A failure while a place is staged leaves that place as it was, and all else comes back."""
     ends: list[OutcomeKind] = []
     left = 0
     for step in range(1, case.steps + 1):

@@ -39,7 +39,7 @@ def rest(found: Tree) -> Tree:
 
 
 def recovered(case: Case) -> Outcome | None:
-    """What became of the extraction, None when it had ended before."""
+    """The outcome of the extraction, None when it had ended before."""
     return dict(extractions_recover(root=case.root, links=case.links)).get(OPERATION)
 
 

@@ -92,7 +92,7 @@ def of_another_user(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", [a_file, a_link, of_another_user])
-def test_folder_with_a_reserved_name_of_somebody_else_is_away_and_all_else_is_whole(
+def test_folder_with_a_foreign_reserved_name_is_away_and_the_rest_whole(
     case: Case, taken: Callable[[Path], None]
 ) -> None:
     """Its customer has renamed the folder and put another one in its place."""
@@ -126,7 +126,7 @@ def zeroed(whole: bytes) -> bytes:
     "damage", [cut(0), cut(0.02), cut(0.1), cut(0.3), cut(0.5), cut(0.9), zeroed, lambda whole: whole[:30] + bytes(50)]
 )
 @pytest.mark.parametrize("part", [0.2, 0.4])
-def test_list_of_places_that_a_power_cut_damaged_keeps_no_restore_from_beginning(
+def test_list_of_places_damaged_by_a_power_cut_blocks_no_restore(
     case: Case, extract: Extract, damage: Callable[[bytes], bytes], part: float
 ) -> None:
     """Before the commit record nothing waits for it to be on the disk."""

@@ -1,6 +1,6 @@
 """The life of a repository: everything that can be done to it, in any order, with crashes at any call of the storage.
 
-What is drawn never depends on the state: names of objects are random, so the same draws may lead elsewhere.
+The draws never depend on the state: names of objects are random, so the same draws may lead elsewhere.
 After each step every snapshot that is listed reads back byte for byte (I1), no chunk that a manifest names is missing
 (I2), and the snapshots that are listed are those of the model (I3). `EXAMPLES=1000` plays longer.
 """

@@ -61,7 +61,7 @@ def tree_diff(
     """What changed from a snapshot to what the source has now; nothing of the repository's files is opened.
 
     Each file is read and held against the snapshot's hashes of its blocks, up to the first that differs. With
-    `trust_stat` one whose stat is as it was is not read (`trees.trust` has the rule). A file that cannot be read is of the
+    `trust_stat` one whose stat is as it was is not read (`trees.trust` has the rule). An unreadable file is of the
     kind SKIPPED. Raises `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
     """
     manifest = repository.manifest(snapshot)

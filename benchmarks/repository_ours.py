@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from repository.repository import Repository, repository_create, repository_open
-from repository.repository_keys import DataKey
-from repository.snapshots.listing import snapshots_list
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.listing import snapshots_list
 from targets.local import LocalStorage
 
 TENANT, REPOSITORY = UUID(int=1), UUID(int=2)
@@ -39,10 +39,10 @@ def create(place: str) -> None:
 
 def snapshot(place: str, cache: str, source: str) -> None:
     """A snapshot of a folder."""
-    from repository.snapshots.create import snapshot_create  # each command starts with its own only
-    from repository.sources.local import LocalTree
-    from repository.sources.protocol import Kind
-    from repository.sources.sector_map import SectorMap
+    from repository.chunked.snapshots.create import snapshot_create  # each command starts with its own only
+    from trees.local.tree import LocalTree
+    from trees.sectors.map import SectorMap
+    from trees.source import Kind
     from trees.trust import WRITTEN_BACK_NS
 
     class AtRest(LocalTree):
@@ -63,7 +63,7 @@ def snapshot(place: str, cache: str, source: str) -> None:
 
 def restore(place: str, cache: str, target: str, *, trust_stat: bool = False) -> None:
     """Bring the last snapshot back."""
-    from repository.restoring.restore import snapshot_restore
+    from repository.chunked.restoring.restore import snapshot_restore
 
     with _timed(cache):
         repository = _open(place)

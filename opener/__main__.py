@@ -16,7 +16,7 @@ from opener.listing import listing_run
 from opener.output import note
 from opener.verifying import verify_run
 from repository.errors import Damage, KeyUnavailable, RepositoryError
-from repository.frames import SealError, UnknownFormat, WrongKey
+from repository.sealing.frames import SealError, UnknownFormat, WrongKey
 from repository.storage import StorageError
 
 INTERRUPTED: Final = 130

@@ -12,8 +12,8 @@ from opener.errors import Cannot
 from opener.keys import Keys, OwnedKey
 from repository.archive.manifest import SEALED_SIZE_MAX, ArchiveManifest, manifest_open
 from repository.archive.names import MANIFEST_SUFFIX, archive_backup, archive_context, archive_folder, archive_name
-from repository.frames import MAGIC, Damaged, SealError, WrongKey
-from repository.sealed import SealReader
+from repository.sealing.frames import MAGIC, Damaged, SealError, WrongKey
+from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, Storage
 
 READERS = 8

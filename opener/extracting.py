@@ -12,7 +12,7 @@ from opener.errors import Cannot, Exit
 from opener.finding import backups_find
 from opener.output import Progress, file_appears, note, say, shown, size_shown
 from opener.snapshots import Snapshot, snapshot_root
-from repository.restoring.restore import Reason, snapshot_restore
+from repository.chunked.restoring.restore import Reason, snapshot_restore
 from repository.storage import Storage
 
 NAME_SHORT: Final = 12

@@ -13,7 +13,7 @@ from uuid import UUID
 from common.key_copies import FOLDER, copy_load, copy_owner
 from common.keyring import Keyring, KeyringError, KeyringInvalid
 from opener.errors import Cannot
-from repository.keys import DATA_KEY_SIZE
+from repository.sealing.keys import DATA_KEY_SIZE
 from repository.storage import Storage
 
 KEY_FILE_SIZE_MAX = 64 << 10

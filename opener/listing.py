@@ -13,8 +13,8 @@ from opener.errors import Cannot, Exit
 from opener.finding import backups_find
 from opener.output import note, say, shown, size_shown
 from opener.snapshots import Snapshot, snapshot_root
-from repository.sources.protocol import Kind
-from repository.tree.records import Record
+from repository.chunked.manifest.records import Record
+from trees.source import Kind
 
 _HEAD = ("NAME", "KIND", "CREATED (UTC)", "SIZE", "ORDER / SERVER / BACKUP", "STATE")
 _LABELS = ("order_name", "provision_name", "backup_name")

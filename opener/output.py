@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from opener.errors import Cannot
-from repository.frames import SealError
+from repository.sealing.frames import SealError
 from targets.local_files import unlink_unless_locked
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from opener.archives import name_matches
 from opener.keys import Keys
+from repository.chunked.manifest.root import Root
+from repository.chunked.repository import Repository, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryError
 from repository.object_keys import UUID_PATTERN
-from repository.repository import Repository, repository_open
-from repository.repository_keys import DataKey
-from repository.snapshots.listing import snapshots_list
-from repository.snapshots.root import Root
 from repository.storage import Storage
 
 _PLACE = re.compile(rf"repositories/{UUID_PATTERN}/{UUID_PATTERN}/.+")

@@ -13,11 +13,11 @@ from opener.errors import Exit
 from opener.finding import Backups, backups_find
 from opener.output import Progress, Status, note, say, shown
 from opener.snapshots import Snapshot
-from repository.frames import SealError
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.verify import repository_verify
-from repository.maintenance.verify_report import SnapshotReport, VerifyReport
-from repository.repository import Repository
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyReport
+from repository.chunked.repository import Repository
+from repository.sealing.frames import SealError
 from repository.storage import Storage
 
 LOST_SHOWN: Final = 20

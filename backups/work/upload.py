@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from backups.work.hashing import HashThread
-from repository.frames import SealContext, sealed_size
-from repository.sealed import SealWriter
+from repository.sealing.frames import SealContext, sealed_size
+from repository.sealing.sealed import SealWriter
 from repository.storage import ObjectWriter, Storage
 from vault.services.opening import storage_errors
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from repository.frames import SealContext, SealError, sealed_size
 from repository.object_keys import key_is_valid
-from repository.sealed import open_bytes, seal_bytes
+from repository.sealing.frames import SealContext, SealError, sealed_size
+from repository.sealing.sealed import open_bytes, seal_bytes
 
 KIND = "manifest"
 VERSION = 1

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from repository.frames import SealContext
 from repository.object_keys import UUID_PATTERN
+from repository.sealing.frames import SealContext
 
 FOLDER = "backups/"
 MANIFEST_SUFFIX = ".manifest"

@@ -41,7 +41,8 @@ def restore_preview(
 
     A live path that the archive lacks is removed in the mode `REPLACE` only, save below a folder that gives way to
     something else, and the companion of a file: these go in either. Some paths stay, as the restore decides it
-    (`sidecar.restore.staying`, `sidecar.restore.units`). `check` is called at every step, and ends the work by raising.
+    (`staying` and `units` in `sidecar.restore.comparing`). `check` is called at every step, and ends the work by
+    raising.
     Raises ArchiveDamaged and ArchiveRefused for what is wrong with the listing, and SourceFailed.
     """
     descriptor = root_open(root)

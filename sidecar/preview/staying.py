@@ -12,9 +12,9 @@ from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live
 from sidecar.preview.passed import Passed
-from sidecar.restore.path_table import PathTable
-from sidecar.restore.staying import Stay, Staying
-from sidecar.restore.units import Units
+from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.comparing.staying import Stay, Staying
+from sidecar.restore.comparing.units import Units
 from trees.companions import CURRENT, is_of_store, units_of
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import file_head, status_at

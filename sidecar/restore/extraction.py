@@ -25,16 +25,18 @@ from sidecar.errors import Refused, SourceFailed
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.places.places import Places
-from sidecar.restore.exchange import Exchange
-from sidecar.restore.failures import EntryFailed, failure_named, failure_recalled, failures_named
-from sidecar.restore.journal import Journal, State
-from sidecar.restore.limits import DEFAULT_LIMITS, Limits
-from sidecar.restore.outcomes import ExtractProgress, ExtractSummary, Outcome
-from sidecar.restore.parts import parts_open
-from sidecar.restore.passes import Archive
-from sidecar.restore.preparation import Preparation
-from sidecar.restore.progress import Progress
-from sidecar.restore.reserved import (
+from sidecar.restore.comparing.staying import left_out_read, staying_read
+from sidecar.restore.exchanging.exchange import Exchange
+from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
+from sidecar.restore.reading.passes import Archive
+from sidecar.restore.staging.parts import parts_open
+from sidecar.restore.staging.preparation import Preparation
+from sidecar.restore.staging.room import Rooms
+from sidecar.restore.workspace.failures import EntryFailed, failure_named, failure_recalled, failures_named
+from sidecar.restore.workspace.journal import Journal, State
+from sidecar.restore.workspace.outcomes import ExtractProgress, ExtractSummary, Outcome
+from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.workspace.reserved import (
     operation_name,
     operations_listed,
     reserved_opened,
@@ -42,9 +44,7 @@ from sidecar.restore.reserved import (
     root_locked,
     root_opened,
 )
-from sidecar.restore.room import Rooms
-from sidecar.restore.staying import left_out_read, staying_read
-from sidecar.restore.workspace import PLACES, Workspace
+from sidecar.restore.workspace.workspace import PLACES, Workspace
 from trees.filesystem import Filesystem
 from trees.folders import status_at
 from wire.enums import Mode, OutcomeKind, Phase

@@ -17,7 +17,7 @@ from django.utils.http import http_date
 from backups.api.assets import content_disposition
 from common.keyring import Keyring
 from repository.archive.names import archive_context
-from repository.sealed import SealWriter
+from repository.sealing.sealed import SealWriter
 from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 from tests.api.test_orders import NO_IDS

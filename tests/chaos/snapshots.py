@@ -8,19 +8,19 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.verify import repository_verify
-from repository.repository import Repository, repository_create, repository_open
-from repository.repository_keys import DataKey
-from repository.restoring.restore import snapshot_restore
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.retrying import RetryingStorage
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.listing import snapshots_list
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
 from targets.local import LocalStorage
 from tests.chaos.trees import SPECIAL, Tree, alike, difference, tree_read, within
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 if TYPE_CHECKING:
     from tests.chaos.world import World

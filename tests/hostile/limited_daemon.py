@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sidecar.restore import limits
+from sidecar.restore.reading import limits
 from tests.hostile.limits import LIMITS
 
 if __name__ == "__main__":

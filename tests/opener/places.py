@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from common.keyring import Keyring, kek_generate
 from repository.archive.manifest import ArchiveManifest, manifest_seal
-from repository.sealed import SealContext, seal_bytes, sealed_size
+from repository.sealing.sealed import SealContext, seal_bytes, sealed_size
 from repository.storage import Storage
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from opener import output
 from opener.output import Progress, file_appears, shown, size_shown
-from repository.frames import SealError
+from repository.sealing.frames import SealError
 
 
 class Terminal(io.StringIO):

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from repository.repository import repository_create
-from repository.repository_keys import DataKey
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
+from repository.chunked.repository import repository_create
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
 from tests.opener.conftest import Place
 from tests.opener.places import Tenant
+from trees.local.tree import LocalTree
 
 MIB = 1 << 20
 LABELS = {"order_name": "Survival", "provision_name": "World", "backup_name": "Nightly"}

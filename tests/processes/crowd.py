@@ -21,7 +21,7 @@ def main() -> None:
 
     from orders.models import Plan
     from repository.archive.names import archive_context
-    from repository.sealed import seal_bytes
+    from repository.sealing.sealed import seal_bytes
     from tests.factories import (
         AssetFactory,
         BackupFactory,

@@ -9,18 +9,29 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
+from repository.chunked.index.index import Index
+from repository.chunked.manifest.records import placed
+from repository.chunked.marks import marks_list
+from repository.chunked.objects import (
+    CONDEMNED,
+    DAMAGED,
+    INDEX,
+    KEYS,
+    MARKS,
+    PACKS,
+    SNAPSHOTS,
+    TOMBSTONES,
+    id_new,
+    prefix_of,
+)
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import RepositoryError
-from repository.frames import SealContext
-from repository.index.index import Index
-from repository.marks import marks_list
-from repository.objects import CONDEMNED, DAMAGED, INDEX, KEYS, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, id_new, prefix_of
-from repository.repository import Repository, repository_create, repository_open
-from repository.repository_keys import DataKey
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.listing import snapshots_list
-from repository.sources.local import LocalTree
-from repository.tree.records import placed
+from repository.sealing.frames import SealContext
 from tests.storage.memory import MemoryStorage
+from trees.local.tree import LocalTree
 
 AT = "2026-01-31T12:00:00.000000Z"
 FOLDERS = {folder.name: folder for folder in (KEYS, PACKS, INDEX, SNAPSHOTS, TOMBSTONES, CONDEMNED, MARKS)}

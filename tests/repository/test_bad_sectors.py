@@ -12,24 +12,24 @@ from random import Random
 
 import pytest
 
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.maintenance.rebuild import index_rebuild
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.restoring.outcome import Reason
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import Damage
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.maintenance.rebuild import index_rebuild
-from repository.maintenance.verify import repository_verify
-from repository.objects import INDEX, PACKS, SNAPSHOTS
-from repository.repository import Repository, repository_create, repository_open
-from repository.restoring.outcome import Reason
-from repository.restoring.restore import snapshot_restore
 from repository.retrying import RetryingStorage
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.listing import snapshots_list
-from repository.sources.local import LocalTree
 from repository.storage import StorageUnavailable
 from targets.local import LocalStorage
 from tests.faults import Fault, fault_script
 from tests.repository.restoring.trees import KEY, REPOSITORY, TENANT, picture, settle, write
+from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
 LARGE = RANDOM.randbytes(6_000_000)

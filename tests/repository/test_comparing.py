@@ -9,22 +9,22 @@ from random import Random
 
 import pytest
 
-from repository.chunks.chunk import Compressor, block_hashes
-from repository.comparing import Change, Difference, snapshots_diff, tree_diff
-from repository.index.index import Index
-from repository.objects import id_new
-from repository.packs.fetching import ChunkStore, Span
-from repository.packs.writing import ChunkWriter
-from repository.repository import Repository, repository_create
-from repository.repository_keys import DataKey
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.root import Root, root_store
-from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind, SourceEntry
-from repository.tree.records import Content, Record, record_pack
-from repository.tree.stream import ManifestWriter
+from repository.chunked.chunks.chunk import Compressor, block_hashes
+from repository.chunked.comparing import Change, Difference, snapshots_diff, tree_diff
+from repository.chunked.index.index import Index
+from repository.chunked.manifest.records import Content, Record, record_pack
+from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.stream import ManifestWriter
+from repository.chunked.objects import id_new
+from repository.chunked.packs.fetching import ChunkStore, Span
+from repository.chunked.packs.writing import ChunkWriter
+from repository.chunked.repository import Repository, repository_create
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
 from tests.repository.maintenance.world import REPOSITORY, TENANT
 from tests.storage.memory import MemoryStorage
+from trees.local.tree import LocalTree
+from trees.source import Kind, SourceEntry
 from trees.trust import Stat
 
 
@@ -223,11 +223,15 @@ def state(tree: Path) -> dict[bytes, bytes]:
 def test_a_file_of_many_parts_is_compared_whatever_chunks_it_shares(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int
 ) -> None:
-    for module in ("repository.tree.records", "repository.snapshots.contents", "repository.comparing"):
+    for module in (
+        "repository.chunked.manifest.records",
+        "repository.chunked.snapshots.contents",
+        "repository.chunked.comparing",
+    ):
         monkeypatch.setattr(f"{module}.PART_SIZE", 1 << 16, raising=False)
-    monkeypatch.setattr("repository.tree.stream.PART_SIZE", 1 << 16)
-    monkeypatch.setattr("repository.tree.stream.CUT_LEAST", 1 << 9)
-    monkeypatch.setattr("repository.tree.stream.CUT_AVERAGE", 1 << 8)
+    monkeypatch.setattr("repository.chunked.manifest.stream.PART_SIZE", 1 << 16)
+    monkeypatch.setattr("repository.chunked.manifest.stream.CUT_LEAST", 1 << 9)
+    monkeypatch.setattr("repository.chunked.manifest.stream.CUT_AVERAGE", 1 << 8)
     many(tmp_path, 300)
     big = tmp_path / "f00150-big"
     with big.open("wb") as file:
@@ -250,9 +254,9 @@ def test_a_part_that_differs_behind_a_shared_record_is_found(
 ) -> None:
     """Chunks that hold the file's record and its first parts are passed over; the last part is not forgotten."""
     for module in ("records", "stream"):
-        monkeypatch.setattr(f"repository.tree.{module}.PART_SIZE", 10)
-    monkeypatch.setattr("repository.tree.stream.CUT_LEAST", 1)
-    monkeypatch.setattr("repository.tree.stream._is_cut", lambda path, length: True)
+        monkeypatch.setattr(f"repository.chunked.manifest.{module}.PART_SIZE", 10)
+    monkeypatch.setattr("repository.chunked.manifest.stream.CUT_LEAST", 1)
+    monkeypatch.setattr("repository.chunked.manifest.stream._is_cut", lambda path, length: True)
     old, new = (written(repository, last) for last in (b"o", b"n"))
     assert [len(repository.manifest(snapshot).root.firsts) for snapshot in (old, new)] == [5, 5]
     assert seen(snapshots_diff(repository, old=old, new=new)) == [(b"file", Change.CONTENT)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from uuid import uuid4
 
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
 from repository.errors import RepositoryExists
-from repository.repository import Repository, repository_create, repository_open
-from repository.repository_keys import DataKey
 from tests.storage.memory import MemoryStorage
 
 KEY = DataKey(bytes(range(32)))

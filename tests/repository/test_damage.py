@@ -9,15 +9,15 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.plan import PrunePlan
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.objects import PACKS
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.repository import Repository
+from repository.chunked.repository_keys import DataKey
 from repository.errors import ObjectDamaged, RepositoryError
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.plan import PrunePlan
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.maintenance.verify import repository_verify
-from repository.objects import PACKS
-from repository.packs.layout import directory_read
-from repository.repository import Repository
-from repository.repository_keys import DataKey
 from tests.repository.damaged import FOLDERS, HARM, Made, content, flipped, repository_made, sayings
 
 KEY, OTHER_KEY = DataKey(bytes(range(32))), DataKey(bytes(range(1, 33)))

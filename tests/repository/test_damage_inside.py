@@ -12,17 +12,17 @@ from uuid import UUID
 import msgpack
 import pytest
 
+from repository.chunked.index.table import Table
+from repository.chunked.manifest.records import PART_SIZE, Content, Record, blocks_in, parts_of, placed, record_pack
+from repository.chunked.manifest.stream import Manifest
+from repository.chunked.objects import INDEX, KEYS, PACKS
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.repository_keys import DataKey
 from repository.errors import Damage, ManifestInvalid, ObjectDamaged
-from repository.frames import SealContext
-from repository.index.table import Table
-from repository.objects import INDEX, KEYS, PACKS
-from repository.packs.layout import directory_read
-from repository.repository_keys import DataKey
-from repository.sources.protocol import Kind
-from repository.tree.records import PART_SIZE, Content, Record, blocks_in, parts_of, placed, record_pack
-from repository.tree.stream import Manifest
+from repository.sealing.frames import SealContext
 from tests.repository.damaged import FOLDERS, Made, repository_made, sayings
 from tests.repository.test_repository_format import CONTENT, RECORDS, STAT
+from trees.source import Kind
 
 WHERE = (UUID(int=1), UUID(int=2), DataKey(bytes(range(32))))
 STRANGE = (

@@ -11,20 +11,20 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.index.index import Index
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.maintenance.rebuild import index_rebuild
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.objects import INDEX, PACKS, id_new, prefix_of
+from repository.chunked.packs.layout import HEADER_SIZE, header, tail
+from repository.chunked.repository import Repository
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import Damage, PruneRefused
-from repository.index.index import Index
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.maintenance.rebuild import index_rebuild
-from repository.maintenance.verify import repository_verify
-from repository.objects import INDEX, PACKS, id_new, prefix_of
-from repository.packs.layout import HEADER_SIZE, header, tail
-from repository.repository import Repository
-from repository.repository_keys import DataKey
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
 from tests.repository.damaged import HARM, Made, content, flipped, repository_made
+from trees.local.tree import LocalTree
 
 KEY, OTHER_KEY = DataKey(bytes(range(32))), DataKey(bytes(range(1, 33)))
 OTHERS = {"same tenant": (UUID(int=1), UUID(int=3), KEY), "other tenant": (UUID(int=9), UUID(int=2), OTHER_KEY)}

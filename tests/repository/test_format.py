@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from repository.sealed import SealContext, SealReader, open_bytes, seal_bytes
+from repository.sealing.sealed import SealContext, SealReader, open_bytes, seal_bytes
 from tests.storage.memory import MemoryStorage
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "sealed-v1.json").read_text())

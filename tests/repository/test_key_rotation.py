@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.objects import KEYS, prefix_of
+from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
+from repository.chunked.repository_keys import DataKey, RepositoryKeys
 from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryError
-from repository.frames import SealContext
-from repository.objects import KEYS, prefix_of
-from repository.repository import Repository, repository_create, repository_keys_rotate, repository_open
-from repository.repository_keys import DataKey, RepositoryKeys
 from repository.retrying import RetryingStorage
+from repository.sealing.frames import SealContext
 from repository.storage import Storage, StorageDenied, StorageError, StorageUnavailable
 from tests.storage.memory import Fault, FaultyStorage, MemoryStorage
 

@@ -20,8 +20,8 @@ from repository.archive.manifest import (
     manifest_open,
     manifest_seal,
 )
-from repository.frames import sealed_size
-from repository.sealed import Damaged, WrongKey, seal_bytes
+from repository.sealing.frames import sealed_size
+from repository.sealing.sealed import Damaged, WrongKey, seal_bytes
 
 DATA_KEY = bytes(range(32))
 TARGET = UUID(int=77)

@@ -16,17 +16,17 @@ from uuid import UUID
 import pytest
 from blake3 import blake3
 
-from repository.chunks.cipher import Suite
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.verify import repository_verify
-from repository.objects import PACKS
-from repository.repository import repository_create
-from repository.repository_keys import DataKey
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
+from repository.chunked.chunks.cipher import Suite
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.objects import PACKS
+from repository.chunked.repository import repository_create
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
 from targets.local import LocalStorage
 from tests.repository import reader
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 TENANT, REPOSITORY, DATA_KEY = UUID(int=1), UUID(int=2), bytes(range(32))
 MIB = 1 << 20

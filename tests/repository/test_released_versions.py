@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from repository.chunks.cipher import Suite
-from repository.repository import repository_open
-from repository.repository_keys import DataKey
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.listing import snapshots_list
+from repository.chunked.chunks.cipher import Suite
+from repository.chunked.repository import repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.listing import snapshots_list
 from targets.local import LocalStorage
 from tests.repository import reader
 from tests.repository.golden_tree import REGION, tree_first, tree_second

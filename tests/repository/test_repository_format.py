@@ -15,19 +15,19 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from repository.chunks.chunk import ChunkCipher, ChunkType, Compression, Location, block_hashes
-from repository.chunks.cipher import Suite, aead_open, hchacha20
+from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression, Location, block_hashes
+from repository.chunked.chunks.cipher import Suite, aead_open, hchacha20
+from repository.chunked.index.table import Table
+from repository.chunked.manifest.records import Content, Record, record_pack, records_unpack
+from repository.chunked.objects import PACKS, Objects
+from repository.chunked.packs.layout import directory_read, header, tail
+from repository.chunked.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.errors import ManifestInvalid
-from repository.index.table import Table
-from repository.objects import PACKS, Objects
-from repository.packs.layout import directory_read, header, tail
-from repository.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.retrying import RetryingStorage
-from repository.sources.protocol import Kind
-from repository.tree.records import Content, Record, record_pack, records_unpack
 from tests.repository import reader
 from tests.repository.test_format import golden_plain
 from tests.storage.memory import MemoryStorage
+from trees.source import Kind
 from trees.trust import Stat
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "repository-v1.json").read_text())

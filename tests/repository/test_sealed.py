@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repository.frames import FRAME_SIZE, HEADER_SIZE, SEALED_FRAME_SIZE, TAG_SIZE
-from repository.sealed import (
+from repository.sealing.frames import FRAME_SIZE, HEADER_SIZE, SEALED_FRAME_SIZE, TAG_SIZE
+from repository.sealing.sealed import (
     Damaged,
     SealContext,
     SealError,
@@ -198,7 +198,7 @@ def test_objects_of_one_key_look_unrelated() -> None:
 
 
 def test_a_later_format_is_neither_damage_nor_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.frames.VERSION", 2)
+    monkeypatch.setattr("repository.sealing.frames.VERSION", 2)
     later = seal([b"data"])
     monkeypatch.undo()
     with pytest.raises(SealError, match="version 2") as caught:

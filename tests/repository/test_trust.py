@@ -10,17 +10,17 @@ from random import Random
 
 import pytest
 
-from repository.comparing import Change, tree_diff
-from repository.repository import Repository, repository_create
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
-from repository.sources.local_file import LocalFile
-from repository.sources.protocol import SourceEntry
-from repository.sources.sector_map import SectorMap
+from repository.chunked.comparing import Change, tree_diff
+from repository.chunked.repository import Repository, repository_create
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
 from tests.repository.snapshots.trees import kept_picture, picture, region
 from tests.storage.memory import MemoryStorage
+from trees.local.file import LocalFile
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
+from trees.source import SourceEntry
 
 MIB = 1 << 20
 SECOND_NS = 10**9
@@ -158,7 +158,7 @@ def test_no_stat_is_trusted_of_a_machine_that_started_since(
     snapshot = snapshot_create(repository, source=source).snapshot
     source.opened.clear()
     later = repository.manifest(snapshot).root.scan_started_ns + 1
-    for place in ("repository.sources.local", "repository.restoring.restore"):
+    for place in ("trees.local.tree", "repository.chunked.restoring.restore"):
         monkeypatch.setattr(f"{place}.machine_started_ns", lambda: later)
     assert use(repository, snapshot, source, monkeypatch) == ALL
 

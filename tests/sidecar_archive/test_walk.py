@@ -10,7 +10,8 @@ from sidecar.archive.pack import PackWarning
 from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
 from sidecar.restore.extraction import archive_extract
-from sidecar.restore.limits import DEFAULT_LIMITS
+from sidecar.restore.reading.limits import DEFAULT_LIMITS
+from tests.descriptors import descriptors
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise, snapshot
@@ -20,10 +21,6 @@ from wire.enums import Mode, WarningKind
 # Sorts before the files `z` beside them, so that those come on the way back.
 DOWN = "down"
 DEPTH = FOLDERS_OPEN + 40
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
@@ -66,13 +63,13 @@ def test_what_a_restore_would_refuse_for_its_depth_is_left_out_with_a_warning(wo
 
 
 def test_a_deep_tree_is_packed_whole_with_few_descriptors(world: Path, archive: Archive, bottom: int) -> None:
-    before, during = descriptors(), []
-    archive.at_first_write = lambda: during.append(descriptors())
+    before, during = descriptors(world), []
+    archive.at_first_write = lambda: during.append(descriptors(world))
     result = archive.pack(world)
     assert result.warnings == ()
     assert len(names(archive.data)) == DEPTH + DEPTH + 1
-    assert FOLDERS_OPEN <= during[0] - before <= FOLDERS_OPEN + 5
-    assert descriptors() == before
+    assert FOLDERS_OPEN <= len(during[0]) - len(before) <= FOLDERS_OPEN + 5
+    assert descriptors(world) == before
 
 
 def test_a_folder_moved_out_while_the_walk_is_below_it_does_not_lead_the_walk_out(
@@ -170,12 +167,12 @@ def test_no_link_is_followed_when_an_entry_is_opened(world: Path) -> None:
 def test_a_walk_that_is_given_up_closes_what_it_opened(world: Path) -> None:
     (world / "a/b/c").mkdir(parents=True)
     root = root_open(world)
-    before = descriptors()
+    before = descriptors(world)
     walk = tree_walk(root, warn=lambda *_: None)
     assert [next(walk).path for _ in range(3)] == [b"a", b"a/b", b"a/b/c"]
-    assert descriptors() > before
+    assert len(descriptors(world)) > len(before)
     walk.close()
-    assert descriptors() == before
+    assert descriptors(world) == before
     os.close(root)
 
 

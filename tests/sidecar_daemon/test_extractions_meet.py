@@ -20,7 +20,7 @@ from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extraction import outcome_read
-from sidecar.restore.reserved import root_locked
+from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, any_operation, eventually
 from tests.sidecar_restore.archives import compressed, member
 from wire.enums import Mode, OutcomeKind, ServerControl

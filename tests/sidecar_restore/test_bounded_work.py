@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
-from sidecar.restore.limits import Limits
-from sidecar.restore.path_table import PathTable
+from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.reading.limits import Limits
 from tests.sidecar_restore.archives import END, compressed, member, pax
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.trees import write
@@ -83,7 +83,7 @@ def test_empty_gzip_members_cost_what_their_bytes_do(place: Path, root: Path, ex
 def test_runs_of_all_sparse_files_are_bounded(
     place: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.restore.tar_reader.RUNS_MAX", 10)
+    monkeypatch.setattr("sidecar.restore.reading.tar_reader.RUNS_MAX", 10)
 
     def files(count: int) -> Iterable[bytes]:
         for number in range(count):

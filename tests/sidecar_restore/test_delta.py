@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, Refused, ServerNotStopped
 from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
-from sidecar.restore.kept import KeptFiles
+from sidecar.restore.staging.kept import KeptFiles
 from tests.sidecar_restore.archives import compressed, gnu_pack, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping

@@ -12,6 +12,7 @@ import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
 from sidecar.restore.extraction import ExtractProgress, Outcome, extractions_recover, outcome_read, outcome_release
+from tests.descriptors import descriptors
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
@@ -342,7 +343,7 @@ def test_a_file_with_more_names_than_the_volume_can_count_is_the_archives_fault(
 def test_no_descriptor_is_left_open_whichever_way_it_ends(
     archive: Path, place: Path, root: Path, extract: Extract
 ) -> None:
-    before = descriptors()
+    before = descriptors(place)
     refused = compressed(place / "b.tar.gz", member(b"x/y"), member(b"../x"))
 
     failed = 0
@@ -361,8 +362,4 @@ def test_no_descriptor_is_left_open_whichever_way_it_ends(
     outcome_read(root=root, operation=OPERATION)
     outcome_release(root=root, operation=OPERATION)
 
-    assert descriptors() == before
-
-
-def descriptors() -> list[str]:
-    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+    assert descriptors(place) == before

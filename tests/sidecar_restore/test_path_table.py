@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.restore.path_table import PathTable
+from sidecar.restore.comparing.path_table import PathTable
 
 
 def test_every_path_keeps_its_number_while_the_table_grows() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.extraction import Outcome, outcome_read
-from sidecar.restore.limits import Limits
+from sidecar.restore.reading.limits import Limits
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract

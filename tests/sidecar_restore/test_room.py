@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sidecar.errors import ArchiveRefused, NotEnoughSpace
-from sidecar.restore.limits import Limits
+from sidecar.restore.reading.limits import Limits
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.faults import Stepping

@@ -12,8 +12,8 @@ import pytest
 from sidecar.errors import NotEnoughSpace
 from sidecar.places.mounts import Mounts
 from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
-from sidecar.restore.limits import Limits
-from sidecar.restore.reserved import root_locked
+from sidecar.restore.reading.limits import Limits
+from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_restore.archives import compressed, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.mounting import mounted, remounted

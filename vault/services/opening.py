@@ -11,8 +11,8 @@ from typing import Protocol
 
 from common.errors import KeyUnavailable
 from repository.archive.names import LISTING_SUFFIX, archive_context, listing_context
-from repository.frames import SealError, WrongKey
-from repository.sealed import SealReader
+from repository.sealing.frames import SealError, WrongKey
+from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
 from targets.local import LocalStorage
 from targets.s3 import S3Storage

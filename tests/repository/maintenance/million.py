@@ -11,18 +11,18 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from repository.chunks.chunk import ChunkType, Compression, Compressor, Location, block_hashes
-from repository.index.index import Index
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.objects import PACKS, Objects, id_new
-from repository.packs.writing import ChunkWriter
-from repository.repository import Repository, repository_create, repository_open
-from repository.snapshots.root import Root, root_store
-from repository.sources.protocol import Kind
-from repository.tree.records import Content, FileHash, Record, record_pack
-from repository.tree.stream import ManifestWriter
+from repository.chunked.chunks.chunk import ChunkType, Compression, Compressor, Location, block_hashes
+from repository.chunked.index.index import Index
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
+from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.stream import ManifestWriter
+from repository.chunked.objects import PACKS, Objects, id_new
+from repository.chunked.packs.writing import ChunkWriter
+from repository.chunked.repository import Repository, repository_create, repository_open
 from targets.local import LocalStorage
 from tests.repository.maintenance.world import KEY, REPOSITORY, TENANT, Time
+from trees.source import Kind
 from trees.trust import Stat
 
 CHUNKS_A_PACK = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from repository.objects import Folder, prefix_of
+from repository.chunked.objects import Folder, prefix_of
 from repository.storage import ObjectInfo, Storage, StorageFull
 from tests.faults import fault_script
 from tests.repository.maintenance.world import REPOSITORY, TENANT

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.rebuild import index_rebuild
+from repository.chunked.marks import LIFE
+from repository.chunked.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES
 from repository.errors import PruneRefused, RepositoryError
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.rebuild import index_rebuild
-from repository.marks import LIFE
-from repository.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES
 from repository.storage import Storage, StorageDenied, StorageError, StorageFull, StorageUnavailable
 from tests.repository.maintenance.world import World
 from tests.storage.memory import Fault, FaultyStorage

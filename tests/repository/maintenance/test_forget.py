@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.objects import SNAPSHOTS, TOMBSTONES, id_new
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import SnapshotNotFound
-from repository.maintenance.forget import snapshot_forget
-from repository.objects import SNAPSHOTS, TOMBSTONES, id_new
-from repository.snapshots.listing import snapshots_list
 from repository.storage import StorageFull, StorageUnavailable
 from tests.repository.maintenance.world import World
 from tests.storage.memory import FaultyStorage, MemoryStorage

@@ -10,30 +10,30 @@ from random import Random
 
 import pytest
 
-from repository.chunks.chunk import ChunkType, Compression, Location
+from repository.chunked.chunks.chunk import ChunkType, Compression, Location
+from repository.chunked.index import damaged
+from repository.chunked.index.damaged import COPY_SIZE, damaged_copies
+from repository.chunked.index.index import Index
+from repository.chunked.index.table import Table
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.rebuild import index_rebuild
+from repository.chunked.maintenance.used import UsedChunks
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.manifest import stream
+from repository.chunked.objects import DAMAGED, ID_SIZE, PACKS, id_new
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.repository import repository_open
+from repository.chunked.restoring.reading import file_open
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import Damage, PruneRefused
-from repository.index import damaged
-from repository.index.damaged import COPY_SIZE, damaged_copies
-from repository.index.index import Index
-from repository.index.table import Table
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.rebuild import index_rebuild
-from repository.maintenance.used import UsedChunks
-from repository.maintenance.verify import repository_verify
-from repository.objects import DAMAGED, ID_SIZE, PACKS, id_new
-from repository.packs.layout import directory_read
-from repository.repository import repository_open
-from repository.restoring.reading import file_open
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
 from repository.storage import StorageDenied
-from repository.tree import stream
 from tests.repository.maintenance.world import KEY, REPOSITORY, TENANT, World, files
 from tests.repository.snapshots.trees import edit, region
 from tests.storage.memory import FaultyStorage
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 MIB = 1 << 20
 HOUR_NS = 3600 * 10**9

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from repository.chunks.chunk import ChunkType
+from repository.chunked.chunks.chunk import ChunkType
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS
 from repository.errors import PruneRefused
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS
 from tests.repository.maintenance.storages import Full
 from tests.repository.maintenance.world import DAY, World, dead_pack, mark, stored
 
@@ -88,7 +88,7 @@ def test_what_came_into_use_after_it_was_condemned_is_released(world: World, mon
     world.clock.now += DAY
     # Condemned while the snapshot was being written: its own look at condemnations came before.
     with monkeypatch.context() as patched:
-        patched.setattr("repository.index.index.condemned_packs", lambda objects: frozenset())
+        patched.setattr("repository.chunked.index.index.condemned_packs", lambda objects: frozenset())
         world.prune(small_pack=0)
         world.snapshot()
     world.clock.now += DAY
@@ -241,7 +241,7 @@ def test_on_a_full_storage_nothing_is_copied_and_the_prune_says_so(world: World)
 
 
 def test_an_index_too_large_for_one_object_is_split_by_packs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repository.maintenance.consolidate.ENTRIES_MAX", 8)
+    monkeypatch.setattr("repository.chunked.maintenance.consolidate.ENTRIES_MAX", 8)
     parent = None
     for _ in range(12):
         world.write(d=10_000)

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from repository.chunked.index import index
+from repository.chunked.maintenance import exclusive, plan
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.objects import CONDEMNED, MARKS, SNAPSHOTS
 from repository.errors import PruneRunning, RepositoryError
-from repository.index import index
-from repository.maintenance import exclusive, plan
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.objects import CONDEMNED, MARKS, SNAPSHOTS
 from repository.storage import ObjectNotFound, StorageUnavailable
 from tests.repository.maintenance.storages import ScheduledStorage
 from tests.repository.maintenance.world import World

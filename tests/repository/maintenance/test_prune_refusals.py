@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from repository.chunked.maintenance import repack
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.marks import LIFE, MarkKind
+from repository.chunked.objects import CONDEMNED, DAMAGED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder
 from repository.errors import PruneRefused, PruneRunning
-from repository.maintenance import repack
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.marks import LIFE, MarkKind
-from repository.objects import CONDEMNED, DAMAGED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder
 from repository.storage import ObjectInfo, ObjectWriter, StorageUnavailable
 from tests.repository.maintenance.storages import Blind
 from tests.repository.maintenance.world import DAY, World, dead_pack, mark, stored

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from repository.chunked.maintenance import rebuild
+from repository.chunked.maintenance.rebuild import index_rebuild
+from repository.chunked.objects import INDEX, MARKS, PACKS, id_new
 from repository.errors import PruneRefused, PruneRunning
-from repository.maintenance import rebuild
-from repository.maintenance.rebuild import index_rebuild
-from repository.objects import INDEX, MARKS, PACKS, id_new
 from tests.repository.maintenance.storages import Blind, ScheduledStorage
 from tests.repository.maintenance.world import World
 from tests.storage.memory import FaultyStorage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.usage import repository_usage
-from repository.objects import INDEX, PACKS, SNAPSHOTS
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.usage import repository_usage
+from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS
 from tests.repository.maintenance.world import World
 from tests.storage.memory import FaultyStorage
 

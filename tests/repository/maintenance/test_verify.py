@@ -7,22 +7,22 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.maintenance import contents
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.rebuild import index_rebuild
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
+from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS, id_new
+from repository.chunked.repository import repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import KeyUnavailable, RepositoryError
-from repository.maintenance import contents
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.rebuild import index_rebuild
-from repository.maintenance.verify import repository_verify
-from repository.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
-from repository.objects import INDEX, PACKS, SNAPSHOTS, id_new
-from repository.repository import repository_create, repository_open
-from repository.repository_keys import DataKey
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
 from repository.storage import StorageUnavailable
 from tests.repository.maintenance.storages import ScheduledStorage
 from tests.repository.maintenance.world import REPOSITORY, TENANT, World, files, stored
 from tests.storage.memory import FaultyStorage, MemoryStorage
+from trees.local.tree import LocalTree
 
 FULL, STRUCTURE = Coverage.full(), Coverage.structure()
 

@@ -9,25 +9,25 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
-from repository.chunks.chunk import ChunkType
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.prune import PruneResult, prune_execute, prune_plan
-from repository.maintenance.verify import repository_verify
-from repository.marks import MarkKind
-from repository.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder, id_new, prefix_of
-from repository.packs.layout import directory_read
-from repository.repository import Repository, repository_create, repository_open, time_text
-from repository.repository_keys import DataKey
+from repository.chunked.chunks.chunk import ChunkType
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.prune import PruneResult, prune_execute, prune_plan
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.manifest.records import placed
+from repository.chunked.marks import MarkKind
+from repository.chunked.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder, id_new, prefix_of
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.repository import Repository, repository_create, repository_open, time_text
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.retrying import RetryingStorage
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.listing import snapshots_list
-from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind
 from repository.storage import Storage
-from repository.tree.records import placed
 from tests.repository.damaged import unrecorded
 from tests.storage.memory import MemoryStorage
+from trees.local.tree import LocalTree
+from trees.source import Kind
 
 TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(bytes(range(32)))
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -11,10 +11,10 @@ from random import Random
 
 import pytest
 
-from repository.restoring import target as target_module
-from repository.restoring import window, workers
-from repository.restoring.outcome import RestoreLimits, Tally
-from repository.restoring.workers import Pulse, Workers
+from repository.chunked.restoring import target as target_module
+from repository.chunked.restoring import window, workers
+from repository.chunked.restoring.outcome import RestoreLimits, Tally
+from repository.chunked.restoring.workers import Pulse, Workers
 from tests.repository.restoring.trees import Kept, picture, settle, write
 
 RANDOM = Random(13)  # noqa: S311 - content to be told apart

@@ -11,13 +11,13 @@ from random import Random
 
 import pytest
 
+from repository.chunked.manifest import records, stream
+from repository.chunked.objects import INDEX
+from repository.chunked.restoring import window
+from repository.chunked.restoring.outcome import Reason
+from repository.chunked.snapshots import assembly
 from repository.errors import Damage, TargetFailed, TargetFull
-from repository.objects import INDEX
-from repository.restoring import window
-from repository.restoring.outcome import Reason
-from repository.snapshots import assembly
 from repository.storage import StorageUnavailable
-from repository.tree import records, stream
 from tests.faults import Fault, fault_script
 from tests.repository.restoring.trees import Kept, picture, settle, write
 from tests.storage.memory import FaultyStorage
@@ -130,7 +130,7 @@ def test_a_chunk_that_no_index_names(
     kept: Kept, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunk, files = next((chunk, files) for chunk, files in chunks_of(kept, snapshot).items() if len(files) == 2)
-    from repository.index.index import Index
+    from repository.chunked.index.index import Index
 
     places = Index.places
     monkeypatch.setattr(Index, "places", lambda self, asked: iter(()) if asked == chunk else places(self, asked))

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from repository.restoring import target as target_module
-from repository.restoring import window
-from repository.restoring.folders import parent_of
-from repository.restoring.outcome import Failure, Reason
+from repository.chunked.restoring import target as target_module
+from repository.chunked.restoring import window
+from repository.chunked.restoring.folders import parent_of
+from repository.chunked.restoring.outcome import Failure, Reason
 from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, inodes, picture, settle, write
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from repository.chunked.manifest.records import Content, Record
+from repository.chunked.restoring import folders as folders_module
+from repository.chunked.restoring.outcome import Failure, Reason, RestoreLimits
 from repository.errors import LimitReached, ManifestInvalid, TargetFailed
-from repository.restoring import folders as folders_module
-from repository.restoring.outcome import Failure, Reason, RestoreLimits
-from repository.sources.protocol import Kind
-from repository.tree.records import Content, Record
 from tests.repository.restoring.trees import MTIME, Kept, file, folder, hard_link, meta, picture, symlink, write
+from trees.source import Kind
 
 ROOT = folder(b"")
 OUTSIDE = b"outside"
@@ -164,7 +164,7 @@ def test_limits_hold_for_what_is_written_whatever_was_counted_before(
 ) -> None:
     snapshot = kept.keep_records([ROOT, file(b"a", b"x" * 100), file(b"b", b"y" * 100)])
     write(target / "a", b"before")
-    monkeypatch.setattr("repository.restoring.selection._data_size", lambda record: 0)
+    monkeypatch.setattr("repository.chunked.restoring.selection._data_size", lambda record: 0)
 
     with pytest.raises(LimitReached):
         kept.restore(snapshot, target, limits=RestoreLimits(bytes=150))

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repository.chunked.manifest import records
+from repository.chunked.packs.fetching import ChunkStore
+from repository.chunked.restoring import reading
+from repository.chunked.restoring.reading import file_open
 from repository.errors import Damage, ManifestInvalid, ObjectDamaged, PathNotFound
-from repository.packs.fetching import ChunkStore
-from repository.restoring import reading
-from repository.restoring.reading import file_open
-from repository.tree import records
 from tests.repository.restoring.trees import Kept, file, folder, write
 
 LARGE = Random(17).randbytes(5_000_000)  # noqa: S311 - content to be told apart

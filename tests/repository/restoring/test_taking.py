@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from repository.restoring.parts import Part
+from repository.chunked.restoring.parts import Part
 from tests.faults import fault_script
 from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, picture, settle, write
 

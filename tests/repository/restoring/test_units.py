@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from repository.restoring.outcome import Reason, RestoreReport
+from repository.chunked.restoring.outcome import Reason, RestoreReport
 from tests.network.test_units import LEVEL, READABLE, STORE, Hazard, Hazards, opened, played_on, unit
 from tests.repository.restoring.trees import Kept, write
 from tests.services.require import unavailable

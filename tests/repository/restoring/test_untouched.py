@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from repository.sources.local_file import LocalFile
 from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
 from trees import trust
+from trees.local.file import LocalFile
 
 COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
 

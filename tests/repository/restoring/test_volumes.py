@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from repository.restoring import folders
-from repository.restoring import target as target_module
+from repository.chunked.restoring import folders
+from repository.chunked.restoring import target as target_module
 from tests.repository.restoring.trees import Kept, picture, settle, write
 
 

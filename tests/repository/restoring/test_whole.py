@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
+from repository.chunked.restoring import extras, window
+from repository.chunked.restoring.outcome import RestoreProgress
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, TargetFailed
-from repository.restoring import extras, window
-from repository.restoring.outcome import RestoreProgress
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
 from tests.repository.restoring.trees import Kept, picture, settle, write
+from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
 ODD_SECONDS = [15032385535, -11676096000, 2**34 - 1, 2**62, -(2**62), 2**63 - 1, -(2**63), -1]

@@ -13,21 +13,21 @@ from uuid import UUID
 
 from blake3 import blake3
 
-from repository.chunks.chunk import ChunkType, Compressor, block_hashes
-from repository.index.index import Index
-from repository.objects import PACKS, id_new
-from repository.packs.writing import ChunkWriter
-from repository.repository import Repository, repository_create, repository_open
-from repository.repository_keys import DataKey
-from repository.restoring.outcome import RestoreReport
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.root import Root, root_store
-from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind
-from repository.tree.records import Content, FileHash, Record, record_pack
-from repository.tree.stream import ManifestWriter
+from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
+from repository.chunked.index.index import Index
+from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
+from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.stream import ManifestWriter
+from repository.chunked.objects import PACKS, id_new
+from repository.chunked.packs.writing import ChunkWriter
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.restoring.outcome import RestoreReport
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
 from tests.storage.memory import MemoryStorage
+from trees.local.tree import LocalTree
+from trees.source import Kind
 from trees.trust import Stat
 
 TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)

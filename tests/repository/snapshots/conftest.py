@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from repository import repository_keys
-from repository.packs import writing
-from repository.repository_keys import ChunkerSizes
-from repository.snapshots import assembly, bundling
-from repository.tree import records, stream
+from repository.chunked import repository_keys
+from repository.chunked.manifest import records, stream
+from repository.chunked.packs import writing
+from repository.chunked.repository_keys import ChunkerSizes
+from repository.chunked.snapshots import assembly, bundling
 from tests.repository.snapshots.kept import Kept
 from trees import trust
 

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from repository.chunks.cipher import Suite
-from repository.objects import PACKS, SNAPSHOTS, Folder
-from repository.packs.layout import directory_read
-from repository.repository import Repository, repository_create, repository_open
-from repository.repository_keys import DataKey
+from repository.chunked.chunks.cipher import Suite
+from repository.chunked.manifest.root import Root
+from repository.chunked.objects import PACKS, SNAPSHOTS, Folder
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.repository import Repository, repository_create, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.snapshots.create import snapshot_create
 from repository.retrying import RetryingStorage
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.root import Root
-from repository.sources.local import LocalTree
-from repository.sources.protocol import Source
 from repository.storage import Storage
 from tests.storage.memory import MemoryStorage
+from trees.local.tree import LocalTree
+from trees.source import Source
 
 TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 

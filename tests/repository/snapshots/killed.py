@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from repository.packs import writing
-from repository.repository import repository_open
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
+from repository.chunked.packs import writing
+from repository.chunked.repository import repository_open
+from repository.chunked.snapshots.create import snapshot_create
 from targets.local import LocalStorage
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
 from tests.storage.memory import FaultyStorage
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 Result = TypeVar("Result")
 PACK_SIZE = 256 << 10

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from repository.repository import repository_create
-from repository.snapshots.create import snapshot_create
-from repository.sources.protocol import Changes, Kind, SourceEntry
+from repository.chunked.repository import repository_create
+from repository.chunked.snapshots.create import snapshot_create
 from targets.local import LocalStorage
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
+from trees.source import Changes, Kind, SourceEntry
 from trees.trust import Stat
 
 LONG_AGO = 10**18

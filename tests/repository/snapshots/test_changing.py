@@ -11,18 +11,18 @@ from random import Random
 
 import pytest
 
-from repository.repository import Repository
-from repository.snapshots import assembly
-from repository.snapshots.root import Root as SnapshotRoot
-from repository.sources import local_file
-from repository.sources.local import LocalTree
-from repository.sources.local_file import LocalFile
-from repository.sources.protocol import Kind, SourceEntry, SourceFailed
-from repository.tree import records, stream
-from repository.tree.records import Record
+from repository.chunked.manifest import records, stream
+from repository.chunked.manifest.records import Record
+from repository.chunked.manifest.root import Root as SnapshotRoot
+from repository.chunked.repository import Repository
+from repository.chunked.snapshots import assembly
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
 from trees.beneath import Root
+from trees.local import file as local_file
+from trees.local.file import LocalFile
+from trees.local.tree import LocalTree
+from trees.source import Kind, SourceEntry, SourceFailed
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = [100, 100_000, 400_000, 3 * MIB]

@@ -12,14 +12,14 @@ from uuid import UUID
 import pytest
 import zstandard
 
-from repository.chunks import chunk as chunk_module
-from repository.chunks.chunk import ChunkCipher, ChunkType, Compression, Compressor, block_hashes
-from repository.chunks.cipher import Suite, hchacha20
+from repository.chunked.chunks import chunk as chunk_module
+from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression, Compressor, block_hashes
+from repository.chunked.chunks.cipher import Suite, hchacha20
+from repository.chunked.index.index import Index
+from repository.chunked.objects import PACKS
+from repository.chunked.packs.layout import Entry, directory_read
+from repository.chunked.restoring.restore import snapshot_restore
 from repository.errors import ObjectDamaged
-from repository.index.index import Index
-from repository.objects import PACKS
-from repository.packs.layout import Entry, directory_read
-from repository.restoring.restore import snapshot_restore
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from repository.restoring.restore import snapshot_restore
-from repository.snapshots.root import Root
-from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind
-from repository.sources.sector_map import SectorMap
+from repository.chunked.manifest.root import Root
+from repository.chunked.restoring.restore import snapshot_restore
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import Picture, edit, kept_picture, picture, region
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
+from trees.source import Kind
 
 KIB = 1 << 10
 NAMES = ["a", "b.mca", "c.DB", "d/e.txt", "d/r.0.0.mca", "d/deep/f.sqlite", "g-", "d.x", os.fsdecode(b"\xff\n-")]

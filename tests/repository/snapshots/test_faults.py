@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 
 import pytest
 
+from repository.chunked.manifest.root import Root
+from repository.chunked.objects import MARKS, PACKS
 from repository.errors import Overtaken
-from repository.objects import MARKS, PACKS
 from repository.retrying import RetryingStorage
-from repository.snapshots.root import Root
-from repository.sources.local import LocalTree
 from repository.storage import StorageFull, StorageUnavailable
+from tests.descriptors import descriptors
 from tests.repository.snapshots.kept import Kept, pause
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 from tests.storage.memory import FaultyStorage, MemoryStorage
+from trees.local.tree import LocalTree
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -142,18 +141,13 @@ def test_a_mark_that_is_taken_away_overtakes_the_snapshot(grown: tuple[Kept, Roo
     assert resumed(kept, first.snapshot) < 20_000
 
 
-def descriptors() -> list[Path]:
-    gc.collect()
-    return sorted(Path("/proc/self/fd").iterdir())
-
-
 def test_no_descriptor_stays_after_a_failure(grown: tuple[Kept, Root]) -> None:
     kept, first = grown
-    before = descriptors()
+    before = descriptors(kept.root)
     for at in (1, 10, 20):
         with pytest.raises(StorageUnavailable):
             kept.snapshot(FaultyStorage(kept.storage, at=at, fault="forever"), parent=first.snapshot)
-    assert descriptors() == before
+    assert descriptors(kept.root) == before
 
 
 class Cancelled(Exception):

@@ -15,21 +15,21 @@ from random import Random
 
 import pytest
 
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.maintenance.usage import repository_usage
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.objects import CONDEMNED, MARKS, PACKS, SNAPSHOTS
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.repository import Repository, now, repository_create, repository_open
+from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import PruneRefused
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.maintenance.usage import repository_usage
-from repository.maintenance.verify import repository_verify
-from repository.objects import CONDEMNED, MARKS, PACKS, SNAPSHOTS
-from repository.packs.layout import directory_read
-from repository.repository import Repository, now, repository_create, repository_open
-from repository.snapshots.create import snapshot_create
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
 from targets.local import LocalStorage
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
 from tests.repository.snapshots.killed import PACK_SIZE
 from tests.repository.snapshots.trees import kept_picture, picture
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 PACKS_WHOLE = 8
 

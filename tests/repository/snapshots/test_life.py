@@ -20,24 +20,24 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from repository.chunked.maintenance.coverage import Coverage
+from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
+from repository.chunked.maintenance.verify import repository_verify
+from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
+from repository.chunked.repository_keys import DataKey
+from repository.chunked.restoring.restore import snapshot_restore
+from repository.chunked.snapshots.create import snapshot_create
+from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import KeyUnavailable, PruneRefused, PruneRunning
-from repository.maintenance.coverage import Coverage
-from repository.maintenance.forget import snapshot_forget
-from repository.maintenance.prune import prune_execute, prune_plan
-from repository.maintenance.verify import repository_verify
-from repository.repository import Repository, repository_create, repository_keys_rotate, repository_open
-from repository.repository_keys import DataKey
-from repository.restoring.restore import snapshot_restore
 from repository.retrying import RetryingStorage
-from repository.snapshots.create import snapshot_create
-from repository.snapshots.listing import snapshots_list
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
 from repository.storage import Storage, StorageFull, StorageUnavailable
 from tests.repository.snapshots.kept import REPOSITORY, TENANT, pause
 from tests.repository.snapshots.test_evolution import Tree, lasting, steps
 from tests.repository.snapshots.trees import Picture, kept_picture, picture
 from tests.storage.memory import FaultyStorage, MemoryStorage
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 
 class Killed(BaseException):

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from random import Random
 
-from repository.snapshots.root import Root
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
-from repository.tree.records import PART_SIZE, placed
+from repository.chunked.manifest.records import PART_SIZE, placed
+from repository.chunked.manifest.root import Root
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, region_head
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 
 MIB, GIB = 1 << 20, 1 << 30
 ENTRIES = int(os.environ.get("ENTRIES", "100000"))

@@ -10,20 +10,20 @@ from typing import Any, Self
 
 import pytest
 
-from repository.chunks.chunk import ChunkCipher, ChunkType, Compression, Compressor, Location, block_hashes
-from repository.index.index import Index
-from repository.objects import INDEX, PACKS
-from repository.packs import writing
-from repository.packs.layout import directory_read, header
-from repository.packs.writing import ChunkWriter, PackQueue
-from repository.snapshots import assembly
-from repository.snapshots.cutting import GRID_SIZE
-from repository.sources.local import LocalTree
-from repository.sources.local_file import LocalFile
-from repository.sources.protocol import SourceEntry, SourceGone
-from repository.tree import records, stream
+from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression, Compressor, Location, block_hashes
+from repository.chunked.index.index import Index
+from repository.chunked.manifest import records, stream
+from repository.chunked.objects import INDEX, PACKS
+from repository.chunked.packs import writing
+from repository.chunked.packs.layout import directory_read, header
+from repository.chunked.packs.writing import ChunkWriter, PackQueue
+from repository.chunked.snapshots import assembly
+from repository.chunked.snapshots.cutting import GRID_SIZE
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
+from trees.local.file import LocalFile
+from trees.local.tree import LocalTree
+from trees.source import SourceEntry, SourceGone
 
 KIB = 1 << 10
 

@@ -9,14 +9,14 @@ from random import Random
 
 import pytest
 
-from repository.chunks.chunk import ChunkType
-from repository.objects import CONDEMNED, INDEX, PACKS, id_new
-from repository.snapshots.root import Root
-from repository.sources.local import LocalTree
-from repository.sources.sector_map import SectorMap
-from repository.tree.records import Record
+from repository.chunked.chunks.chunk import ChunkType
+from repository.chunked.manifest.records import Record
+from repository.chunked.manifest.root import Root
+from repository.chunked.objects import CONDEMNED, INDEX, PACKS, id_new
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region, region_head
+from trees.local.tree import LocalTree
+from trees.sectors.map import SectorMap
 from trees.trust import WRITTEN_BACK_NS
 
 MIB = 1 << 20

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from repository.sources.local import LocalTree
-from repository.sources.protocol import Kind, SourceEntry
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import kept_picture
+from trees.local.tree import LocalTree
+from trees.source import Kind, SourceEntry
 
 TRIES = 500
 OLD, NEW = b"what the old file held", b"what the new file holds!"

@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 from pyfastcdc import FastCDC
 
-from repository.chunks.cipher import Suite
-from repository.repository_keys import ChunkerSizes, RepositoryKeys
-from repository.snapshots.cutting import chunker_of
-from repository.snapshots.rules import Rule, rule_by_content, rule_by_name
+from repository.chunked.chunks.cipher import Suite
+from repository.chunked.repository_keys import ChunkerSizes, RepositoryKeys
+from repository.chunked.snapshots.cutting import chunker_of
+from repository.chunked.snapshots.rules import Rule, rule_by_content, rule_by_name
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 

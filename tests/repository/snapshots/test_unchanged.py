@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from repository.snapshots import assembly, bundling
-from repository.sources.local import LocalTree
-from repository.sources.local_file import LocalFile
-from repository.sources.protocol import SourceEntry, SourceGone
+from repository.chunked.snapshots import assembly, bundling
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
+from trees.local.file import LocalFile
+from trees.local.tree import LocalTree
+from trees.source import SourceEntry, SourceGone
 from trees.trust import WRITTEN_BACK_NS
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from blake3 import blake3
 
-from repository.packs.fetching import ChunkStore
-from repository.repository import Repository
-from repository.sources.protocol import Kind
-from repository.tree.records import FileHash, Record, blocks_in, parts_of, placed
+from repository.chunked.manifest.records import FileHash, Record, blocks_in, parts_of, placed
+from repository.chunked.packs.fetching import ChunkStore
+from repository.chunked.repository import Repository
+from trees.source import Kind
 from trees.trust import Stat
 
 Picture = dict[bytes, tuple[Any, ...]]

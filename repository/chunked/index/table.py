@@ -1,0 +1,156 @@
+"""One sorted table of chunks, in memory as it is in storage."""
+
+from __future__ import annotations
+
+import heapq
+import struct
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from repository.chunked.chunks.chunk import ChunkType, Compression, Location
+from repository.errors import ObjectDamaged
+
+_COUNT = struct.Struct(">I")
+_PACK = struct.Struct(">16sII")
+_RECORD = struct.Struct(">32sBBIIII")
+_NUMBER = struct.Struct(">I")
+ID_SIZE = 32
+_NUMBER_AT = 34
+_HEAD_SIZE = 8
+_NOWHERE = range(0)
+_BRIEF = struct.Struct(">32xBxI4xI4x")
+
+
+@dataclass(frozen=True, slots=True)
+class PackSize:
+    """A pack that a table names: id, bytes in storage, and how many chunks the table has of it."""
+
+    pack: bytes
+    size: int
+    chunks: int
+
+
+class Table:
+    """Chunks and their places, sorted by id."""
+
+    def __init__(self, packs: Sequence[PackSize], records: bytes) -> None:
+        self.packs = packs
+        self.records = records
+        self._heads: array[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.records) // _RECORD.size
+
+    @classmethod
+    def build(cls, entries: Iterable[tuple[bytes, Location]], sizes: dict[bytes, int]) -> Table:
+        """The table of these chunks; `sizes` are those of all packs they lie in, and of no other."""
+        numbers = {pack: number for number, pack in enumerate(sizes)}
+        counts = dict.fromkeys(sizes, 0)
+        records = []
+        for chunk, at in entries:
+            counts[at.pack] += 1
+            place = (at.type, at.compression, numbers[at.pack], at.offset, at.stored_size, at.plain_size)
+            records.append(_RECORD.pack(chunk, *place))
+        records.sort()
+        return cls([PackSize(pack, size, counts[pack]) for pack, size in sizes.items()], b"".join(records))
+
+    @classmethod
+    def merge(cls, tables: Sequence[Table], *, without: frozenset[bytes] = frozenset()) -> Table:
+        """One table of all, each pack once, without some packs."""
+        packs: dict[bytes, PackSize] = {}
+        runs: list[Iterator[bytes]] = []
+        for table in tables:
+            fresh = {
+                number: found
+                for number, found in enumerate(table.packs)
+                if found.pack not in packs and found.pack not in without
+            }
+            renumbered = {number: _NUMBER.pack(len(packs) + n) for n, number in enumerate(fresh)}
+            packs.update((found.pack, found) for found in fresh.values())
+            runs.append(table.renumbered(renumbered))
+        # Each run is sorted already; one record at a time is in hand, not a list of all.
+        records = bytearray()
+        for record in heapq.merge(*runs):
+            records += record
+        return cls(list(packs.values()), bytes(records))
+
+    def renumbered(self, numbers: dict[int, bytes]) -> Iterator[bytes]:
+        """The records of some packs, with other numbers for them."""
+        records = self.records
+        for at in range(0, len(records), _RECORD.size):
+            record = records[at : at + _RECORD.size]
+            number = numbers.get(_NUMBER.unpack_from(record, _NUMBER_AT)[0])
+            if number is not None:
+                yield record[:_NUMBER_AT] + number + record[_NUMBER_AT + _NUMBER.size :]
+
+    def find(self, chunk: bytes) -> Iterator[Location]:
+        """Every place of a chunk."""
+        return (self._location(position * _RECORD.size)[1] for position in self.positions(chunk))
+
+    def positions(self, chunk: bytes) -> range:
+        """Where in the table the records of a chunk are, counted from 0."""
+        heads = self._heads = self._heads or _heads(self.records)
+        head = int.from_bytes(chunk[:_HEAD_SIZE], "big")
+        first = bisect_left(heads, head)
+        if first == len(heads) or heads[first] != head:
+            return _NOWHERE
+        records, size = self.records, _RECORD.size
+        # Ids that begin alike are next to each other; there are hardly ever two.
+        while first < len(heads) and records[first * size : first * size + ID_SIZE] < chunk:
+            first += 1
+        last = first
+        while records[last * size : last * size + ID_SIZE] == chunk:
+            last += 1
+        return range(first, last)
+
+    def at(self, position: int) -> tuple[bytes, Location]:
+        """The chunk and place of the record at that position."""
+        return self._location(position * _RECORD.size)
+
+    def brief(self) -> Iterator[tuple[int, int, int]]:
+        """Of each record the type, the number of the pack in `packs`, and the stored size."""
+        return _BRIEF.iter_unpack(self.records)
+
+    def __iter__(self) -> Iterator[tuple[bytes, Location]]:
+        return (self._location(at) for at in range(0, len(self.records), _RECORD.size))
+
+    def encoded(self) -> bytes:
+        """The plain bytes of an index object."""
+        packs = b"".join(_PACK.pack(found.pack, found.size, found.chunks) for found in self.packs)
+        return _COUNT.pack(len(self.packs)) + packs + self.records
+
+    @classmethod
+    def decode(cls, plain: bytes) -> Table:
+        """The table in an index object; raises `ObjectDamaged`."""
+        try:
+            (count,) = _COUNT.unpack_from(plain)
+            begin = _COUNT.size + count * _PACK.size
+            packs = [PackSize(*found) for found in _PACK.iter_unpack(plain[_COUNT.size : begin])]
+        except struct.error:
+            raise ObjectDamaged("an index does not hold what it should") from None
+        records = plain[begin:]
+        if len(packs) != count or len(records) != _RECORD.size * sum(found.chunks for found in packs):
+            raise ObjectDamaged("an index does not hold what it should")
+        return cls(packs, records)
+
+    def _location(self, at: int) -> tuple[bytes, Location]:
+        chunk, type_, compression, number, offset, stored, plain = _RECORD.unpack_from(self.records, at)
+        try:
+            pack = self.packs[number].pack
+            return chunk, Location(pack, offset, stored, plain, ChunkType(type_), Compression(compression))
+        except (IndexError, ValueError):
+            raise ObjectDamaged("an index does not hold what it should") from None
+
+
+def _heads(records: bytes) -> array[int]:
+    """The first 8 bytes of all ids as numbers: searched without making an object of any record, 8 bytes for each."""
+    raw = bytearray(len(records) // _RECORD.size * _HEAD_SIZE)
+    for place in range(_HEAD_SIZE):
+        source = _HEAD_SIZE - 1 - place if sys.byteorder == "little" else place
+        raw[place::_HEAD_SIZE] = records[source :: _RECORD.size]
+    heads = array("Q")
+    heads.frombytes(raw)
+    return heads

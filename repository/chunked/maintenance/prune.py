@@ -1,0 +1,221 @@
+"""Pruning: what no snapshot uses is condemned, and deleted by a later prune if still unused (FORMAT.md, Order)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from repository.checkpoint import Checkpoint, go_on
+from repository.chunked.index.damaged import damage_consolidate
+from repository.chunked.index.table import Table
+from repository.chunked.maintenance.consolidate import index_replace
+from repository.chunked.maintenance.exclusive import alone
+from repository.chunked.maintenance.facts import Facts, Loaded, facts_load
+from repository.chunked.maintenance.plan import CLOCK_TOLERANCE, MIB, Policy, PrunePlan, plan_make
+from repository.chunked.maintenance.repack import PackCopier, spares_check
+from repository.chunked.marks import WRITER_SECONDS_MAX, Mark, marks_list
+from repository.chunked.objects import CONDEMNED, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, id_new
+from repository.chunked.repository import Repository, time_text
+from repository.errors import PruneRefused
+from repository.storage import StorageError, StorageFull
+
+GRACE = timedelta(hours=24)
+# The mark is looked at again after so many deletions.
+CHECK_EVERY = 64
+
+
+@dataclass(slots=True)
+class PruneResult:
+    """What a prune did. `deleted` and `condemned` count packs, `freed` and `copied` bytes in storage.
+
+    `rescued`: packs that were condemned and are used. `partials`: half-written objects of dead writers that were
+    removed. `damaged`: packs left alone, and why. `notes`: what could not be done.
+    """
+
+    deleted: int = 0
+    freed: int = 0
+    rescued: int = 0
+    partials: int = 0
+    condemned: int = 0
+    copied: int = 0
+    indexes_written: int = 0
+    indexes_deleted: int = 0
+    damaged: dict[bytes, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def prune_plan(
+    repository: Repository,
+    *,
+    grace: timedelta = GRACE,
+    dead_share: float = 0.3,
+    small_pack: int = 8 * MIB,
+    allow_empty: bool = False,
+    expected: frozenset[bytes] = frozenset(),
+    checkpoint: Checkpoint = go_on,
+) -> PrunePlan:
+    """What a prune would do now; deletes nothing, and writes nothing but records of damage.
+
+    The arguments are those of `Policy`.
+
+    A plan that has `refusals` will not be carried out. Raises `PruneRefused` when the storage does not answer, and what
+    `checkpoint` raises.
+    """
+    policy = Policy(
+        grace=grace, dead_share=dead_share, small_pack=small_pack, allow_empty=allow_empty, expected=expected
+    )
+    facts, _ = facts_load(repository, checkpoint)
+    return plan_make(facts, policy)
+
+
+def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkpoint = go_on) -> PruneResult:
+    """Carry out what of the plan is still right by a second look, under a mark; a plan serves once.
+
+    Half-written objects of writers that died more than a day ago are removed first, also when the plan is refused.
+    Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `StorageError`. After any of them
+    everything that is listed is readable, and another prune finishes what this one began.
+    """
+    result = PruneResult()
+    _partials_sweep(repository, result)
+    plan.take()
+    with alone(repository) as mark:
+        facts, loaded = facts_load(repository, checkpoint)
+        agreed = plan.agreed(plan_make(facts, plan.policy))
+        return _Prune(repository, facts, loaded, agreed, mark, checkpoint, result).run()
+
+
+def _partials_sweep(repository: Repository, result: PruneResult) -> None:
+    """A writer gives up after a day: what is older is a dead one's. No snapshot needs it."""
+    try:
+        result.partials = repository.objects.storage.partials_sweep(older_than_seconds=WRITER_SECONDS_MAX)
+    except StorageError as error:
+        result.notes.append(f"half-written objects of dead writers could not be removed: {error}")
+
+
+class _Prune:
+    """One prune at work."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        facts: Facts,
+        loaded: Loaded,
+        plan: PrunePlan,
+        mark: Mark,
+        checkpoint: Checkpoint,
+        result: PruneResult,
+    ) -> None:
+        self._repository = repository
+        self._objects = repository.objects
+        self._facts = facts
+        self._loaded = loaded
+        self._plan = plan
+        self._mark = mark
+        self._checkpoint = checkpoint
+        self._result = result
+
+    def run(self) -> PruneResult:
+        """Delete first: that makes room for what is copied."""
+        self._delete()
+        copied = self._repack()
+        self._condemn(frozenset(self._plan.dead | copied))
+        self._leftovers()
+        return self._result
+
+    def _check(self) -> None:
+        """Whether to go on: raises `Overtaken` when the mark is gone, and what the checkpoint raises."""
+        self._checkpoint()
+        self._mark.check()
+
+    def _delete(self) -> None:
+        """Index without the packs, then the packs, then their condemnations: a crash leaves no entry without a pack."""
+        broken = spares_check(self._repository, self._loaded, self._plan.delete)
+        if broken:
+            self._result.notes.append(f"{len(broken)} packs are kept: of what they hold, the other copy is damaged")
+        going = self._plan.delete - broken
+        self._result.rescued = len(self._plan.rescue | broken)
+        if self._index_rewrite(going):
+            self._packs_delete(going)
+        else:
+            # No room for an index. Writers and readers keep clear of condemned packs, so these may go before it:
+            # the condemnation stays until an index without them is written.
+            self._packs_delete(going)
+            if not self._index_rewrite(going):
+                self._result.notes.append("the storage has no room for a new index; the next prune writes it")
+                return
+        for found in self._plan.settled:
+            self._objects.delete(CONDEMNED, found.name)
+
+    def _index_rewrite(self, going: frozenset[bytes]) -> bool:
+        """Whether there was room for it."""
+        orphans = self._loaded.orphans
+        added = Table.merge([orphans], without=frozenset(found.pack for found in orphans.packs) - self._plan.adopt)
+        try:
+            written, deleted = index_replace(
+                self._objects, self._loaded.parts, without=going, added=added, check=self._check
+            )
+        except StorageFull:
+            return False
+        self._result.indexes_written += written
+        self._result.indexes_deleted += deleted
+        return True
+
+    def _packs_delete(self, going: frozenset[bytes]) -> None:
+        for number, pack in enumerate(sorted(going)):
+            if number % CHECK_EVERY == 0:
+                self._check()
+            self._objects.delete(PACKS, pack)
+            if pack in self._facts.listed:
+                self._result.deleted += 1
+                self._result.freed += self._facts.listed[pack]
+
+    def _repack(self) -> set[bytes]:
+        """The packs whose chunks are elsewhere now."""
+        copier = PackCopier(self._repository, self._facts, self._loaded)
+        copier.copy(self._plan.repack, check=self._check)
+        self._result.copied = copier.copied
+        self._result.damaged = copier.damaged
+        if copier.full:
+            self._result.notes.append("the storage has no room to copy what is used out of packs that are mostly dead")
+        return copier.settled
+
+    def _condemn(self, packs: frozenset[bytes]) -> None:
+        """From now on no new snapshot refers to these packs."""
+        if not packs:
+            return
+        self._check()
+        name, at = id_new(), self._repository.clock()
+        try:
+            self._objects.put_map(CONDEMNED, name, {"at": time_text(at), "packs": b"".join(sorted(packs))})
+        except StorageFull:
+            self._result.notes.append("the storage has no room to condemn packs; nothing of that was done")
+            return
+        self._clocks_agree(name, at)
+        self._result.condemned = len(packs)
+
+    def _clocks_agree(self, condemnation: bytes, at: datetime) -> None:
+        """A writer that did not see the condemnation must not pass for one that came later, or nothing stays condemned.
+
+        That would be one whose clock is ahead, or that began while the condemnation took long to be stored.
+        """
+        now = self._repository.clock()
+        if now - at >= CLOCK_TOLERANCE:
+            self._objects.delete(CONDEMNED, condemnation)
+            raise PruneRefused("a condemnation took more than 5 minutes to be stored")
+        if any(found.at - now > CLOCK_TOLERANCE for found in marks_list(self._objects)):
+            self._objects.delete(CONDEMNED, condemnation)
+            raise PruneRefused("a mark is dated in the future: clocks differ by more than 5 minutes")
+
+    def _leftovers(self) -> None:
+        """Roots that a deletion left behind, tombstones past the grace, marks of writers that died, damage of old."""
+        self._check()
+        for snapshot in self._plan.deleted_snapshots:
+            self._objects.delete(SNAPSHOTS, snapshot)
+        for snapshot in self._plan.tombstones:
+            self._objects.delete(TOMBSTONES, snapshot)
+        for name in self._plan.dead_marks:
+            self._objects.delete(MARKS, name)
+        self._repository.damage.settle()
+        with suppress(StorageFull):
+            damage_consolidate(self._objects)

@@ -1,0 +1,149 @@
+"""Two manifests read side by side: what both have in the same chunk is passed over unread."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from repository.chunked.manifest.records import CHUNK_ID_SIZE, Record, records_unpack
+from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.stream import record_whole
+from repository.chunked.packs.fetching import ChunkStore, spans_of
+from repository.errors import ManifestInvalid
+from trees.paths import walk_order
+from trees.source import Kind
+
+READ_AHEAD = 16
+Entry = tuple[Record, list[Record]]
+
+
+class PairedManifests:
+    """Pairs of what has the same path in two snapshots, but for most of what is the same in both."""
+
+    def __init__(self, old: Root, new: Root, chunks: ChunkStore) -> None:
+        shared = set(_ids(old)) & set(_ids(new))
+        self._old = _Cursor(old, chunks, shared)
+        self._new = _Cursor(new, chunks, shared)
+
+    def pairs(self) -> Iterator[tuple[Entry | None, Entry | None]]:
+        """Each path's entry on both sides, in order; None where a side has none. Raises `Damage`, `StorageError`."""
+        old, new = self._old, self._new
+        while True:
+            self._align()
+            left, right = old.key(), new.key()
+            if left is None and right is None:
+                return
+            takes_old = right is None or (left is not None and left <= right)
+            takes_new = left is None or (right is not None and right <= left)
+            yield old.take() if takes_old else None, new.take() if takes_new else None
+
+    def _align(self) -> None:
+        """Pass over chunks that come next on both sides, and read no chunk before the other side is there."""
+        old, new = self._old, self._new
+        while old.is_between and new.is_between and old.next_id is not None and old.next_id == new.next_id:
+            old.skip()
+            new.skip()
+        while old.is_between and old.next_id is not None and old.comes_before(new):
+            old.load()
+        while new.is_between and new.next_id is not None and new.comes_before(old):
+            new.load()
+
+
+class _Cursor:
+    """A place in a manifest: between two chunks, or at an entry of one."""
+
+    def __init__(self, root: Root, chunks: ChunkStore, shared: set[bytes]) -> None:
+        self._root = root
+        self._ids = list(_ids(root))
+        self._chunks = chunks
+        self._shared = shared
+        self._next = 0
+        self._entries: deque[Entry] = deque()
+        self._plain: dict[bytes, bytes] = {}
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the next entry is in a chunk that is not read yet, or there is none."""
+        return not self._entries
+
+    @property
+    def next_id(self) -> bytes | None:
+        """The chunk to be read next."""
+        return self._ids[self._next] if self._next < len(self._ids) else None
+
+    def key(self) -> bytes | None:
+        """Where the next entry is in the order, or at the earliest can be; None at the end."""
+        if self._entries:
+            return walk_order(self._entries[0][0].path)
+        return walk_order(self._root.firsts[self._next]) if self._next < len(self._ids) else None
+
+    def comes_before(self, other: _Cursor) -> bool:
+        """Whether what comes next here can be at, or before, what comes next there."""
+        mine, theirs = self.key(), other.key()
+        return mine is not None and (theirs is None or mine <= theirs)
+
+    def take(self) -> Entry:
+        """The next entry."""
+        return self._entries.popleft()
+
+    def skip(self) -> None:
+        """Pass over the next chunk, and over the rest of a file that it begins."""
+        self._next += 1
+
+    def load(self) -> None:
+        """Read the next chunk, and as many more as its last file needs."""
+        begin = self._next
+        records = self._records(self._next)
+        self._next += 1
+        if records[0].kind is Kind.PART:
+            # The chunk before was passed over: its last file goes on here, with other parts.
+            records = [*self._last_file(begin), *records]
+        while self.next_id is not None and self._goes_on(records):
+            records += self._records(self._next)
+            self._next += 1
+        entry: Record | None = None
+        parts: list[Record] = []
+        for record in records:
+            if record.kind is Kind.PART:
+                parts.append(record)
+                continue
+            if entry is not None:
+                self._entries.append((record_whole(entry, parts), parts))
+            entry, parts = record, []
+        if entry is not None:
+            self._entries.append((record_whole(entry, parts), parts))
+
+    def _goes_on(self, records: list[Record]) -> bool:
+        """Whether the last file has parts in the next chunk."""
+        last = next(record for record in reversed(records) if record.kind is not Kind.PART)
+        if last.kind is not Kind.FILE or self._root.firsts[self._next] != last.path:
+            return False
+        return self._records(self._next)[0].kind is Kind.PART
+
+    def _last_file(self, before: int) -> list[Record]:
+        """The file that is not finished where a chunk begins, with its parts up to there."""
+        records: list[Record] = []
+        while before > 0:
+            before -= 1
+            records = [*self._records(before), *records]
+            for at in range(len(records) - 1, -1, -1):
+                if records[at].kind is not Kind.PART:
+                    return records[at:]
+        raise ManifestInvalid("the manifest holds parts of what is no file")
+
+    def _records(self, number: int) -> list[Record]:
+        chunk = self._ids[number]
+        if chunk not in self._plain:
+            coming = [found for found in self._ids[number + 1 : number + READ_AHEAD] if found not in self._shared]
+            wanted = dict.fromkeys([chunk, *coming])
+            self._plain = {}
+            for span in spans_of(self._chunks.located(wanted)):
+                self._plain.update(self._chunks.read_span(span))
+        records = list(records_unpack(self._plain[chunk]))
+        if not records:
+            raise ManifestInvalid("the manifest has an empty chunk")
+        return records
+
+
+def _ids(root: Root) -> Iterator[bytes]:
+    return (root.chunks[at : at + CHUNK_ID_SIZE] for at in range(0, len(root.chunks), CHUNK_ID_SIZE))

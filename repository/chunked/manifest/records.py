@@ -1,0 +1,322 @@
+"""The records of a manifest (FORMAT.md), packed and unpacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgpack
+from blake3 import blake3
+
+from repository.chunked.chunks.chunk import BLOCK_SIZE, HASH_SIZE
+from repository.errors import ManifestInvalid
+from trees.source import Kind
+from trees.trust import Stat
+
+PATH_SIZE_MAX = 65535
+RECORD_SIZE_MAX = 4 << 20
+PART_SIZE = 256 << 20
+HEADER_SIZE = 8192
+CHUNK_ID_SIZE = 32
+ARRAY_LENGTH_MIN = 3
+HOLE = -1
+ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
+_BYTES = (bytes, type(None))
+_TEXT = (str, type(None))
+_INTEGERS = frozenset({int})
+# A file system counts a time's seconds in 64 bits: in nanoseconds that is more than an integer of MessagePack holds.
+_WIDE_CODE = 1
+_WIDE_SIZE = 16
+_NARROW = range(-(1 << 63), 1 << 64)
+
+Xattrs = dict[bytes, bytes] | None
+
+
+class Extent(NamedTuple):
+    """A run of a file's bytes: so many from `offset` of a chunk, or a hole where `chunk` is None."""
+
+    length: int
+    chunk: bytes | None
+    offset: int
+
+
+class Content(NamedTuple):
+    """A part of a file, as it stands in the manifest: ids of chunks, flat extents, block hashes, the file's hash."""
+
+    ids: bytes
+    extents: tuple[int, ...]
+    blocks: bytes
+    hash: bytes | None
+
+    def runs(self) -> Iterator[Extent]:
+        """The extents in order."""
+        ids, flat = self.ids, self.extents
+        for at in range(0, len(flat), 3):
+            length, number, offset = flat[at : at + 3]
+            if number == HOLE:
+                yield Extent(length, None, 0)
+            else:
+                yield Extent(length, ids[number * CHUNK_ID_SIZE : (number + 1) * CHUNK_ID_SIZE], offset)
+
+    def chunk_ids(self) -> Iterator[bytes]:
+        """The ids of the chunks that the part needs."""
+        return (self.ids[at : at + CHUNK_ID_SIZE] for at in range(0, len(self.ids), CHUNK_ID_SIZE))
+
+
+class Record(NamedTuple):
+    """Any record; fields that its kind does not have are None or 0.
+
+    `target`: what a symbolic link says, the path of a hard link's first name, or why something was skipped.
+    `number`: of a part (a file's own record holds part 0). `raw`: the record's bytes in the manifest.
+    """
+
+    kind: Kind
+    path: bytes
+    stat: Stat | None = None
+    xattrs: Xattrs = None
+    size: int = 0
+    header: int = 0
+    content: Content | None = None
+    warning: str | None = None
+    target: bytes | None = None
+    number: int = 0
+    raw: bytes = b""
+
+
+def path_check(path: bytes) -> None:
+    """Raise ManifestInvalid unless this is the path of something below a root, or the root's own."""
+    framed = b"/" + path + b"/"
+    if len(path) > PATH_SIZE_MAX or b"\x00" in path:
+        raise ManifestInvalid("the manifest holds a path that cannot be")
+    if path and (b"//" in framed or b"/./" in framed or b"/../" in framed):
+        raise ManifestInvalid("the manifest holds a path that leads elsewhere")
+
+
+def parts_of(size: int, header: int) -> list[tuple[int, int]]:
+    """Where each part of a file begins and ends; an empty file has one empty part."""
+    if size <= PART_SIZE:
+        return [(0, size)]
+    first = min(size, PART_SIZE + header)
+    begins = range(first, size, PART_SIZE)
+    return [(0, first), *((begin, min(begin + PART_SIZE, size)) for begin in begins)]
+
+
+def blocks_of(start: int, stop: int, header: int) -> Iterator[tuple[int, int]]:
+    """Where each block of a part begins and ends, in the file."""
+    if start == 0 and header and stop:
+        yield 0, min(header, stop)
+        start = min(header, stop)
+    for begin in range(start, stop, BLOCK_SIZE):
+        yield begin, min(begin + BLOCK_SIZE, stop)
+
+
+def block_count(start: int, stop: int, header: int) -> int:
+    """How many blocks a part has."""
+    if start == 0 and header and stop:
+        return 1 + block_count(min(header, stop), stop, 0)
+    return -(-(stop - start) // BLOCK_SIZE)
+
+
+class FileHash:
+    """The hash of a whole file, from its size and the hashes of its blocks."""
+
+    def __init__(self, size: int) -> None:
+        self._hash = blake3(size.to_bytes(8, "big"))
+
+    def update(self, hashes: bytes) -> None:
+        """Take the next blocks' hashes, those of blocks in holes included."""
+        self._hash.update(hashes)
+
+    def digest(self) -> bytes:
+        """The hash; 32 bytes."""
+        return self._hash.digest()
+
+
+def zero_hash(size: int) -> bytes:
+    """The hash of a block of zeros of that size."""
+    return ZERO_BLOCK if size == BLOCK_SIZE else blake3(bytes(size)).digest()
+
+
+def record_pack(record: Record) -> bytes:
+    """The bytes of a record in the manifest."""
+    packed: bytes = msgpack.packb(_array(record), use_bin_type=True, default=_wide_pack)
+    return packed
+
+
+def _wide_pack(number: object) -> msgpack.ExtType:
+    """An integer that MessagePack has no type for."""
+    if type(number) is not int:
+        raise TypeError(f"a record holds no {type(number).__name__}")
+    return msgpack.ExtType(_WIDE_CODE, number.to_bytes(_WIDE_SIZE, "big", signed=True))
+
+
+def _wide_unpack(code: int, data: bytes) -> int:
+    number = int.from_bytes(data, "big", signed=True)
+    if code != _WIDE_CODE or len(data) != _WIDE_SIZE or number in _NARROW:
+        raise ManifestInvalid("the manifest holds what no writer writes")
+    return number
+
+
+def _array(record: Record) -> tuple[Any, ...]:
+    kind, path = int(record.kind), record.path
+    meta = None if record.stat is None else (*record.stat, record.xattrs)
+    if record.kind is Kind.FILE:
+        return kind, path, meta, record.size, record.header, record.content, record.warning
+    if record.kind is Kind.FOLDER:
+        return kind, path, meta
+    if record.kind is Kind.SYMLINK:
+        return kind, path, meta, record.target
+    if record.kind is Kind.PART:
+        return kind, path, record.number, record.content, record.warning
+    if record.kind is Kind.SKIPPED:
+        return kind, path, (record.target or b"").decode()
+    return kind, path, record.target
+
+
+def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
+    """The arrays in a manifest's chunk with their bytes, unchecked; raises `ManifestInvalid` for what is no array."""
+    unpacker = msgpack.Unpacker(
+        None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1, ext_hook=_wide_unpack
+    )
+    unpacker.feed(plain)
+    begin = 0
+    try:
+        for array in unpacker:
+            end = unpacker.tell()
+            if type(array) is not tuple or len(array) < ARRAY_LENGTH_MIN or type(array[1]) is not bytes:
+                raise ManifestInvalid("the manifest holds what is no record")
+            yield array, plain[begin:end]
+            begin = end
+    except ManifestInvalid:
+        raise
+    except (ValueError, TypeError, msgpack.UnpackException):
+        raise ManifestInvalid("the manifest holds what no writer writes") from None
+    if begin != len(plain):
+        raise ManifestInvalid("the manifest ends inside a record")
+
+
+def records_unpack(plain: bytes) -> Iterator[Record]:
+    """The records of a manifest's chunk, each checked by itself; raises `ManifestInvalid`."""
+    for array, raw in arrays_unpack(plain):
+        yield record_of(array, raw)
+
+
+def record_of(array: tuple[Any, ...], raw: bytes) -> Record:
+    """The record that an array of a manifest is, checked by itself; raises `ManifestInvalid`."""
+    try:
+        record = _record(array, raw)
+        if _is_typed(record):
+            return record
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError):
+        pass
+    raise ManifestInvalid("the manifest holds what no writer writes")
+
+
+def _record(array: tuple[Any, ...], raw: bytes) -> Record:
+    kind, path = array[0], array[1]
+    path_check(path)
+    if kind == Kind.FILE:
+        _, _, meta, size, header, content, warning = array
+        return Record(Kind.FILE, path, Stat(*meta[:6]), meta[6], size, header, Content(*content), warning, raw=raw)
+    if kind == Kind.FOLDER:
+        _, _, meta = array
+        return Record(Kind.FOLDER, path, Stat(*meta[:6]), meta[6], raw=raw)
+    if kind == Kind.SYMLINK:
+        _, _, meta, target = array
+        return Record(Kind.SYMLINK, path, Stat(*meta[:6]), meta[6], target=target, raw=raw)
+    if kind == Kind.PART:
+        _, _, number, content, warning = array
+        return Record(Kind.PART, path, content=Content(*content), warning=warning, number=number, raw=raw)
+    if kind == Kind.HARDLINK:
+        _, _, target = array
+        path_check(target)
+        return Record(Kind.HARDLINK, path, target=target, raw=raw)
+    if kind == Kind.SKIPPED:
+        _, _, reason = array
+        return Record(Kind.SKIPPED, path, target=reason.encode(), raw=raw)
+    raise ManifestInvalid("the manifest holds a record of an unknown kind")
+
+
+def _is_typed(record: Record) -> bool:
+    """Whether every field is of its type, and no number is beyond what can be."""
+    stat, xattrs, content = record.stat, record.xattrs, record.content
+    return (
+        type(record.size) is type(record.header) is type(record.number) is int
+        and (stat is None or {*map(type, stat)} == _INTEGERS)
+        and (xattrs is None or {*map(type, xattrs), *map(type, xattrs.values())} <= {bytes})
+        and (content is None or _is_typed_content(content))
+        and type(record.warning) in _TEXT
+        and type(record.target) in _BYTES
+        and record.size >= 0 <= record.number
+        and 0 <= record.header <= HEADER_SIZE
+    )
+
+
+def _is_typed_content(content: Content) -> bool:
+    of_bytes = type(content.ids) is bytes and type(content.blocks) is bytes and type(content.hash) in _BYTES
+    return of_bytes and type(content.extents) is tuple and {*map(type, content.extents)} <= _INTEGERS
+
+
+def content_check(content: Content, *, start: int, stop: int, header: int) -> None:
+    """Raise ManifestInvalid unless a part's extents, ids and hashes fit together."""
+    flat, chunks = content.extents, len(content.ids) // CHUNK_ID_SIZE
+    if len(flat) == 3 and flat[1] != HOLE:  # noqa: PLR2004  # one extent, as most files are
+        length, number, offset = flat
+        is_there = 0 <= number < chunks and len(content.ids) % CHUNK_ID_SIZE == 0 <= offset
+        blocks = block_count(start, stop, header)
+        if is_there and 0 < length == stop - start and len(content.blocks) == HASH_SIZE * blocks:
+            return
+    if len(flat) % 3 or len(content.ids) % CHUNK_ID_SIZE or len(content.blocks) % HASH_SIZE:
+        raise ManifestInvalid("the manifest holds a broken list")
+    lengths, numbers = flat[0::3], flat[1::3]
+    if sum(lengths) != stop - start or min(lengths, default=1) <= 0 or min(flat[2::3], default=0) < 0:
+        raise ManifestInvalid("the manifest's extents do not make up the file")
+    if min(numbers, default=0) < HOLE or max(numbers, default=HOLE) >= chunks:
+        raise ManifestInvalid("the manifest names a chunk it does not list")
+    if HOLE in numbers:
+        blocks = sum(not is_hole for _, _, is_hole in blocks_in(content, start, stop, header))
+    else:
+        blocks = block_count(start, stop, header)
+    if len(content.blocks) != HASH_SIZE * blocks:
+        raise ManifestInvalid("the manifest's hashes do not make up the file")
+
+
+def blocks_in(content: Content, start: int, stop: int, header: int) -> Iterator[tuple[int, int, bool]]:
+    """Each block of a part: where it begins and ends in the file, and whether it lies wholly in a hole."""
+    if HOLE not in content.extents[1::3]:
+        yield from ((begin, end, False) for begin, end in blocks_of(start, stop, header))
+        return
+    holes = [(begin, end) for begin, end, extent in placed(content, start) if extent.chunk is None]
+    waiting = iter([*_joined(holes), (stop, stop)])
+    begin_hole, end_hole = next(waiting)
+    for begin, end in blocks_of(start, stop, header):
+        while end_hole <= begin and end_hole < stop:
+            begin_hole, end_hole = next(waiting)
+        yield begin, end, begin_hole <= begin and end <= end_hole
+
+
+def placed(content: Content, start: int) -> Iterator[tuple[int, int, Extent]]:
+    """Each extent with where it begins and ends in the file."""
+    for extent in content.runs():
+        yield start, start + extent.length, extent
+        start += extent.length
+
+
+def all_hashes(content: Content, start: int, stop: int, header: int) -> bytes:
+    """The hashes of all blocks of a part, those in holes too."""
+    if HOLE not in content.extents[1::3]:
+        return content.blocks
+    known = iter([content.blocks[at : at + 32] for at in range(0, len(content.blocks), 32)])
+    blocks = blocks_in(content, start, stop, header)
+    return b"".join(zero_hash(end - begin) if is_hole else next(known) for begin, end, is_hole in blocks)
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in order, those that touch made one."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in ranges:
+        if joined and joined[-1][1] == begin:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return joined

@@ -1,0 +1,95 @@
+"""The root of a snapshot: the object that makes a backup exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from repository.chunked.objects import SNAPSHOTS, TOMBSTONES, Objects
+from repository.errors import ObjectDamaged, RepositoryUnknown, SnapshotNotFound
+from repository.storage import ObjectNotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """What a snapshot says of itself; names and meaning as in FORMAT.md.
+
+    `created_at` is text in UTC, `bytes` the sum of the files' sizes, `added_bytes` the plain bytes of the chunks it
+    added, `stored_bytes` what these take in storage.
+    """
+
+    snapshot: bytes
+    parent: bytes | None
+    created_at: str
+    scan_started_ns: int
+    labels: dict[str, str]
+    chunks: bytes
+    firsts: list[bytes]
+    hash: bytes
+    entries: int
+    files: int
+    bytes: int
+    skipped: int
+    warnings: int
+    added_bytes: int
+    stored_bytes: int
+
+
+_NAMES = {found.name for found in fields(Root)}
+# Of all others: a number.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "snapshot": bytes,
+    "parent": (bytes, type(None)),
+    "created_at": str,
+    "labels": dict,
+    "chunks": bytes,
+    "firsts": list,
+    "hash": bytes,
+}
+
+
+def root_store(objects: Objects, root: Root) -> None:
+    """Make the snapshot exist. Raises `ObjectExists` when its id is taken, `StorageError`."""
+    objects.put_map(SNAPSHOTS, root.snapshot, asdict(root))
+
+
+def root_load(objects: Objects, snapshot: bytes) -> Root:
+    """A snapshot's root; raises `SnapshotNotFound`, `ObjectDamaged`, `StorageError`."""
+    try:
+        found = objects.get_map(SNAPSHOTS, snapshot)
+    except ObjectNotFound:
+        raise SnapshotNotFound("there is no such snapshot") from None
+    return _root(snapshot, found)
+
+
+def roots_list(objects: Objects) -> Iterator[bytes]:
+    """The ids of all snapshots that are not deleted; raises rather than ending early.
+
+    A tombstone that does not open deletes nothing.
+    """
+    listed = [snapshot for snapshot, _ in objects.list(SNAPSHOTS)]
+    dead = {snapshot for snapshot, _ in objects.list(TOMBSTONES)}
+    return (snapshot for snapshot in listed if snapshot not in dead or not _is_deleted(objects, snapshot))
+
+
+def _is_deleted(objects: Objects, snapshot: bytes) -> bool:
+    """Whether the tombstone of a snapshot is one."""
+    try:
+        return bool(objects.get_map(TOMBSTONES, snapshot).get("snapshot") == snapshot)
+    except ObjectNotFound:
+        return True  # taken away meanwhile, after the snapshot
+    except (ObjectDamaged, RepositoryUnknown):
+        return False
+
+
+def _root(snapshot: bytes, found: dict[str, Any]) -> Root:
+    name = SNAPSHOTS.key(snapshot)
+    found = {key: value for key, value in found.items() if key != "version"}
+    typed = all(isinstance(value, _TYPES.get(key, int)) for key, value in found.items())
+    if set(found) != _NAMES or not typed or found["snapshot"] != snapshot:
+        raise ObjectDamaged(f"{name} does not hold what it should")
+    root = Root(**found)
+    if len(root.chunks) != 32 * len(root.firsts) or not all(isinstance(first, bytes) for first in root.firsts):
+        raise ObjectDamaged(f"{name} does not hold what it should")
+    return root

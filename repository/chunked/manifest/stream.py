@@ -1,0 +1,227 @@
+"""The manifest as a stream of records cut into chunks, so that what did not change is stored once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+
+from repository.chunked.chunks.chunk import ChunkType
+from repository.chunked.manifest.records import (
+    CHUNK_ID_SIZE,
+    PART_SIZE,
+    Record,
+    arrays_unpack,
+    content_check,
+    parts_of,
+    record_of,
+    records_unpack,
+)
+from repository.chunked.manifest.root import Root
+from repository.chunked.packs.fetching import ChunkStore, spans_of
+from repository.errors import Damage, ManifestInvalid
+from trees.paths import walk_order
+from trees.source import Kind
+from trees.trust import Stat, Trust
+
+KIB = 1 << 10
+CUT_LEAST = 32 * KIB
+CUT_AVERAGE = 64 * KIB
+CUT_MOST = 4 << 20
+# So many chunks of a manifest are fetched together.
+READ_AHEAD = 64
+
+
+class ManifestWriter:
+    """Takes records and gives chunks to `store`, which answers with their ids.
+
+    Where to cut is decided by path and length of a record: the same records are cut at the same places.
+    """
+
+    def __init__(self, store: Callable[[ChunkType, memoryview], bytes]) -> None:
+        self._store = store
+        self._held = bytearray()
+        self._first = b""
+        self._hash = blake3()
+        self.ids = bytearray()
+        self.firsts: list[bytes] = []
+
+    def add(self, path: bytes, raw: bytes) -> None:
+        """Take the next record."""
+        if len(self._held) + len(raw) > CUT_MOST:
+            self._cut()
+        if not self._held:
+            self._first = path
+        self._held += raw
+        if len(self._held) >= CUT_LEAST and _is_cut(path, len(raw)):
+            self._cut()
+
+    def finish(self) -> bytes:
+        """Store what is left; returns the hash over all the manifest's bytes."""
+        self._cut()
+        return self._hash.digest()
+
+    def _cut(self) -> None:
+        if self._held:
+            self._hash.update(self._held)
+            self.ids += self._store(ChunkType.MANIFEST, memoryview(bytes(self._held)))
+            self.firsts.append(self._first)
+            self._held = bytearray()
+
+
+def _is_cut(path: bytes, length: int) -> bool:
+    """Whether a record ends a chunk: as likely as it is long, so that chunks of long records are no larger."""
+    drawn = int.from_bytes(blake3(path).digest(4), "big")
+    return drawn * CUT_AVERAGE < length << 32
+
+
+class RawEntry(NamedTuple):
+    """An entry as it stands in the manifest, for whoever only compares it and copies it."""
+
+    array: tuple[Any, ...]
+    raw: bytes
+    parts: list[tuple[tuple[Any, ...], bytes]]
+
+    def checked(self) -> tuple[Record, list[Record]]:
+        """Its record and its parts, checked to fit together; raises `ManifestInvalid`."""
+        parts = [record_of(array, raw) for array, raw in self.parts]
+        return record_whole(record_of(self.array, self.raw), parts), parts
+
+    def is_unchanged_file(self, trust: Trust, *, found: Stat | None, size: int) -> bool:
+        """As `is_unchanged`, of a file whose record is not checked. Raises IndexError, TypeError."""
+        array = self.array
+        if not trust.holds(array[2][:6], found) or array[3] != size:
+            return False
+        return array[6] is None and all(part[4] is None for part, _ in self.parts)
+
+
+class Manifest:
+    """The records of a snapshot, read as they are asked for."""
+
+    def __init__(self, root: Root, chunks: ChunkStore) -> None:
+        self.root = root
+        self._chunks = chunks
+
+    def records(self, *, first: int = 0) -> Iterator[Record]:
+        """The records in order, from that chunk of the manifest on.
+
+        Raises `ManifestInvalid` for what no writer of ours says, `Damage`, `StorageError`.
+        """
+        before: tuple[bytes, int] | None = None
+        for plain in self._plain(first):
+            for record in records_unpack(plain):
+                place = (walk_order(record.path), record.number)
+                if before is not None and place <= before:
+                    raise ManifestInvalid("the manifest is not in order")
+                before = place
+                yield record
+
+    def raw_entries(self) -> Iterator[RawEntry]:
+        """Every record but parts, with its parts, not looked at any further.
+
+        A chunk that does not open costs the entries in it, and the one before it, of which it may hold parts.
+        Raises `ManifestInvalid`, `StorageError`.
+        """
+        now: RawEntry | None = None
+        for plain in self._opened(0):
+            if isinstance(plain, Damage):
+                now = None
+                continue
+            for array, raw in arrays_unpack(plain):
+                if array[0] != Kind.PART:
+                    if now is not None:
+                        yield now
+                    now = RawEntry(array, raw, [])
+                elif now is not None:
+                    now.parts.append((array, raw))
+        if now is not None:
+            yield now
+
+    def files(self, *, first: int = 0) -> Iterator[tuple[Record, list[Record]]]:
+        """Every record but parts, with the parts that belong to it, all checked to fit together."""
+        entry: Record | None = None
+        parts: list[Record] = []
+        for record in self.records(first=first):
+            if record.kind is Kind.PART:
+                if entry is None and first:
+                    continue  # of a file that began in the chunk before
+                parts.append(record)
+                continue
+            if entry is not None:
+                yield record_whole(entry, parts), parts
+            entry, parts = record, []
+        if entry is not None:
+            yield record_whole(entry, parts), parts
+
+    def under(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
+        """The record of that path, and of all below it, without reading the whole manifest."""
+        below = path + b"/" if path else b""
+        for record, parts in self.files(first=self._chunk_of(path)):
+            if record.path == path or record.path.startswith(below):
+                yield record, parts
+            elif walk_order(record.path) > walk_order(path):
+                return
+
+    def chunk_ids(self) -> Iterator[bytes]:
+        """The chunks of the manifest itself."""
+        ids = self.root.chunks
+        return (ids[at : at + CHUNK_ID_SIZE] for at in range(0, len(ids), CHUNK_ID_SIZE))
+
+    def _chunk_of(self, path: bytes) -> int:
+        """The chunk in which the record of a path would be."""
+        keys = [walk_order(first) for first in self.root.firsts]
+        position = bisect_right(keys, walk_order(path)) - 1
+        # A chunk may begin with parts of a file whose record is in one before.
+        while position > 0 and self.root.firsts[position] == path:
+            position -= 1
+        return max(0, position)
+
+    def _plain(self, first: int) -> Iterator[bytes]:
+        for plain in self._opened(first):
+            if isinstance(plain, Damage):
+                raise plain
+            yield plain
+
+    def _opened(self, first: int) -> Iterator[bytes | Damage]:
+        """The chunks of the manifest, with the error in the place of one that does not open.
+
+        All that is wrong with those that are fetched together is known, and recorded, before the first is given.
+        """
+        ids = list(self.chunk_ids())[first:]
+        for at in range(0, len(ids), READ_AHEAD):
+            window = ids[at : at + READ_AHEAD]
+            found: dict[bytes, bytes | Damage] = {}
+            for span in spans_of(self._chunks.located(dict.fromkeys(window))):
+                found.update(self._chunks.read_each(span))
+            for chunk in window:
+                yield found[chunk]
+
+
+def is_unchanged(record: Record, parts: list[Record], trust: Trust, *, found: Stat, size: int) -> bool:
+    """Whether a file has what its record and parts say: they were read in peace, and nobody touched it since."""
+    whole = all(part.warning is None for part in (record, *parts))
+    return whole and record.size == size and trust.holds(record.stat, found)
+
+
+def record_whole(entry: Record, parts: list[Record]) -> Record:
+    """The record itself, once it and its parts are known to fit together."""
+    if entry.kind is not Kind.FILE:
+        if parts:
+            raise ManifestInvalid("the manifest holds parts of what is no file")
+        return entry
+    if not parts and entry.size <= PART_SIZE and entry.content is not None:  # as most files are
+        content_check(entry.content, start=0, stop=entry.size, header=entry.header)
+        return entry
+    contents = [entry, *parts]
+    if entry.size > PART_SIZE * len(contents) + entry.header:
+        raise ManifestInvalid("the manifest lacks a part of a file")
+    spans = parts_of(entry.size, entry.header)
+    if [part.number for part in contents] != list(range(len(spans))) or any(p.path != entry.path for p in parts):
+        raise ManifestInvalid("the manifest lacks a part of a file")
+    for part, (start, stop) in zip(contents, spans, strict=True):
+        if part.content is None:
+            raise ManifestInvalid("the manifest lacks a part of a file")
+        content_check(part.content, start=start, stop=stop, header=entry.header)
+    return entry

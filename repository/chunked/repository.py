@@ -1,0 +1,183 @@
+"""A repository: made once, opened by whoever has the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from repository.chunked.chunks.chunk import ChunkCipher
+from repository.chunked.chunks.cipher import Suite
+from repository.chunked.index.damaged import DamageLedger
+from repository.chunked.index.index import Index
+from repository.chunked.manifest.root import root_load
+from repository.chunked.manifest.stream import Manifest
+from repository.chunked.objects import KEYS, Objects, id_new
+from repository.chunked.packs.fetching import ChunkStore
+from repository.chunked.repository_keys import KeyWrap, RepositoryKeys
+from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryExists, RepositoryNotFound, RepositoryUnknown
+from repository.retrying import RetryingStorage
+from repository.sealing.frames import Damaged, SealContext, SealError, UnknownFormat, WrongKey
+from repository.storage import ObjectExists, ObjectNotFound, Storage
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """An open repository; the operations are functions that take one.
+
+    `clock` dates what is written; in the portal it is the database's. `damage` records what does not open.
+    """
+
+    keys: RepositoryKeys
+    objects: Objects
+    cipher: ChunkCipher
+    clock: Clock
+    damage: DamageLedger
+
+    def chunks(self) -> ChunkStore:
+        """The chunks as the index has them now."""
+        return self.chunks_in(Index.for_reading(self.objects))
+
+    def chunks_in(self, index: Index) -> ChunkStore:
+        """The chunks as that index has them."""
+        return ChunkStore(self.objects, self.cipher, index, self.damage)
+
+    def manifest(self, snapshot: bytes, chunks: ChunkStore | None = None) -> Manifest:
+        """A snapshot's manifest; raises `SnapshotNotFound`, `Damage`, `StorageError`."""
+        return Manifest(root_load(self.objects, snapshot), chunks or self.chunks())
+
+    def time(self) -> str:
+        """The time now, as it is written."""
+        return time_text(self.clock())
+
+
+def time_text(moment: datetime) -> str:
+    """A time in UTC as FORMAT.md writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def repository_create(
+    storage: Storage,
+    *,
+    tenant: UUID,
+    repository: UUID,
+    keys: KeyWrap,
+    suite: Suite = Suite.AES_256_GCM,
+    clock: Clock = now,
+) -> Repository:
+    """A new, empty repository. Raises `RepositoryExists`, `StorageError`."""
+    retrying = _retrying(storage)
+    plain = _Plain(retrying, tenant=tenant, repository=repository)
+    if plain.key_objects():
+        raise RepositoryExists("there is a repository already")
+    found = RepositoryKeys.generate(tenant=tenant, repository=repository, suite=suite, created_at=time_text(clock()))
+    try:
+        # The first key object has a name that can be given once: of two who create at once, one is refused.
+        plain.store(found, keys, name=repository.bytes)
+    except ObjectExists:
+        raise RepositoryExists("there is a repository already") from None
+    return _opened(retrying, found, clock)
+
+
+def repository_open(
+    storage: Storage,
+    *,
+    tenant: UUID,
+    repository: UUID,
+    keys: KeyWrap,
+    clock: Clock = now,
+    records_damage: bool = True,
+) -> Repository:
+    """An existing repository; without `records_damage` reading it writes nothing.
+
+    Raises `RepositoryNotFound`, `KeyUnavailable`, `ObjectDamaged`, `RepositoryUnknown`, `StorageError`.
+    """
+    retrying = _retrying(storage)
+    found = _Plain(retrying, tenant=tenant, repository=repository).load(keys)
+    return _opened(retrying, found, clock, records_damage=records_damage)
+
+
+def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, old: KeyWrap, new: KeyWrap) -> None:
+    """Wrap the repository key anew, and destroy the other wraps; no other object is touched.
+
+    The new wrap is read back before an old one goes. After a crash either key opens the repository, and the same call
+    ends what was begun. Raises what opening raises; `ObjectDamaged` also when the new wrap does not read back.
+    """
+    plain = _Plain(_retrying(storage), tenant=tenant, repository=repository)
+    before = plain.key_objects()
+    try:
+        found = plain.load(old)
+    except KeyUnavailable:
+        found = plain.load(new)  # a call before this one came as far as that
+    kept = plain.store(found, new, name=id_new())
+    try:
+        is_whole = plain.read(kept, new).key == found.key
+    except (SealError, ObjectNotFound):
+        is_whole = False
+    if not is_whole:
+        raise ObjectDamaged("the new key object does not read back; the old ones were left")
+    for name in before:
+        plain.delete(name)
+
+
+class _Plain:
+    """The key objects, which are there before any key is."""
+
+    def __init__(self, storage: RetryingStorage, *, tenant: UUID, repository: UUID) -> None:
+        self._objects = Objects(storage, tenant=tenant, repository=repository, object_key=b"")
+        self._tenant = tenant
+        self._repository = repository
+
+    def key_objects(self) -> list[bytes]:
+        return [name for name, _ in self._objects.list(KEYS)]
+
+    def store(self, keys: RepositoryKeys, wrap: KeyWrap, *, name: bytes) -> bytes:
+        self._objects.put_raw(KEYS, name, [wrap.wrap(keys.encoded(), context=self._context(name))])
+        return name
+
+    def delete(self, name: bytes) -> None:
+        self._objects.delete(KEYS, name)
+
+    def read(self, name: bytes, wrap: KeyWrap) -> RepositoryKeys:
+        stored = self._objects.get_raw(KEYS, name)
+        keys = RepositoryKeys.decode(wrap.unwrap(stored, context=self._context(name)))
+        if (keys.tenant, keys.repository) != (self._tenant, self._repository):
+            raise Damaged("a key object of another repository")
+        return keys
+
+    def load(self, wrap: KeyWrap) -> RepositoryKeys:
+        """The keys from whichever object opens; what one says against it is only told when none does."""
+        names = self.key_objects()
+        if not names:
+            raise RepositoryNotFound("there is no repository here")
+        said: list[Exception] = []
+        for name in names:
+            try:
+                return self.read(name, wrap)
+            except (WrongKey, Damaged, UnknownFormat, ObjectDamaged, ObjectNotFound) as error:
+                said.append(error)
+        if any(isinstance(error, WrongKey) for error in said):
+            raise KeyUnavailable("the repository's key is another")
+        if any(isinstance(error, UnknownFormat) for error in said):
+            raise RepositoryUnknown("the repository was written by a later release")
+        raise ObjectDamaged("the repository's key object is damaged")
+
+    def _context(self, name: bytes) -> SealContext:
+        return SealContext(self._tenant, self._repository, KEYS.kind, KEYS.key(name))
+
+
+def _retrying(storage: Storage) -> RetryingStorage:
+    return storage if isinstance(storage, RetryingStorage) else RetryingStorage(storage)
+
+
+def _opened(storage: RetryingStorage, keys: RepositoryKeys, clock: Clock, *, records_damage: bool = True) -> Repository:
+    objects = Objects(storage, tenant=keys.tenant, repository=keys.repository, object_key=keys.derive("objects"))
+    return Repository(keys, objects, ChunkCipher(keys), clock, DamageLedger(objects, is_kept=records_damage))

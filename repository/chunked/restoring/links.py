@@ -1,0 +1,83 @@
+"""Hard and symbolic links, made when all files are in place, so that nothing is ever written through one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+
+from repository.chunked.manifest.records import Record
+from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
+from repository.chunked.restoring.outcome import Reason
+from repository.chunked.restoring.target import Place, Target
+
+
+def hard_link_make(record: Record, target: Target) -> None:
+    """One more name for a file that is restored; one that it has already stays."""
+    tally, first = target.tally, record.target or b""
+    if tally.has_failed(first):
+        tally.fail(record.path, Reason.FIRST_LINK_FAILED)
+        return
+    with tally.failing(record.path), _held(target.folders, parent_of(first)) as source:
+        name = name_of(first)
+        wanted = os.lstat(name, dir_fd=source.fd)
+        if not stat.S_ISREG(wanted.st_mode):
+            tally.fail(record.path, Reason.FIRST_LINK_FAILED)
+            return
+        folder = target.folders.get(parent_of(record.path))
+        live = _status(name_of(record.path), folder)
+        if live is None or (live.st_dev, live.st_ino) != (wanted.st_dev, wanted.st_ino):
+            place = _place(target, folder, record)
+            os.link(name, place.name, src_dir_fd=source.fd, dst_dir_fd=place.at, follow_symlinks=False)
+            _put(target, place, folder, record)
+
+
+def symbolic_link_make(record: Record, target: Target) -> None:
+    """A symbolic link that says what the record says, wherever that leads: it is data, and nothing here follows it."""
+    with target.tally.failing(record.path):
+        folder, name = target.folders.get(parent_of(record.path)), name_of(record.path)
+        live = _status(name, folder)
+        if live is not None and stat.S_ISLNK(live.st_mode) and os.readlink(name, dir_fd=folder.fd) == record.target:
+            target.metadata.apply_to_link(name, record, at=folder.fd, live=live)
+            return
+        place = _place(target, folder, record)
+        os.symlink(record.target or b"", place.name, dir_fd=place.at)
+        made = os.lstat(place.name, dir_fd=place.at)
+        target.metadata.apply_to_link(place.name, record, at=place.at, live=made)
+        _put(target, place, folder, record)
+
+
+@contextlib.contextmanager
+def _held(folders: Folders, path: bytes) -> Iterator[Folder]:
+    folder = folders.get(path)
+    folders.hold(folder)
+    try:
+        yield folder
+    finally:
+        folders.release(folder)
+
+
+def _place(target: Target, folder: Folder, record: Record) -> Place:
+    if target.fresh:
+        return Place(folder.fd, name_of(record.path), beside=True)
+    target.reserved.enter(folder)
+    return Place(*target.reserved.place(folder), beside=folder.foreign)
+
+
+def _put(target: Target, place: Place, folder: Folder, record: Record) -> None:
+    if target.fresh:
+        return
+    try:
+        target.put(place, folder, name_of(record.path))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(place.name, dir_fd=place.at)
+        raise
+
+
+def _status(name: bytes, folder: Folder) -> os.stat_result | None:
+    try:
+        return os.lstat(name, dir_fd=folder.fd)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,142 @@
+"""The target of a restore: where files are made, and how they come to stand under their names."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+from typing import NamedTuple
+
+from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
+from repository.chunked.restoring.metadata import Metadata
+from repository.chunked.restoring.outcome import Tally
+from repository.chunked.restoring.reserved import Reserved
+from trees.trust import Trust
+
+MIB = 1 << 20
+COMMIT_FILES = 16_384
+COMMIT_BYTES = 256 * MIB
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Place(NamedTuple):
+    """Where a file is made: a name in an open folder. `beside`: that is the folder it is for."""
+
+    at: int
+    name: bytes
+    beside: bool
+
+
+class Target:
+    """A folder to restore to.
+
+    In an empty one (`fresh`) files are made under their own names. In any other they are made in the reserved folder,
+    and renamed, many at once, after what they hold is on the disk: so each is wholly old or wholly new.
+    A rename gives a name another inode: who has the old file open goes on with the old file. `trust` says which live
+    files need not be read.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        *,
+        tally: Tally,
+        metadata: Metadata,
+        fresh: bool,
+        delete: bool,
+        durable: bool,
+        trust: Trust,
+    ) -> None:
+        self.folders = Folders(root)
+        self.reserved = Reserved(root)
+        self.metadata = metadata
+        self.tally = tally
+        self.fresh = fresh
+        self.trust = trust
+        self._delete = delete
+        self._durable = durable
+        self._waiting: list[tuple[bytes, Place]] = []
+        self._waiting_bytes = 0
+
+    def create(self, folder: Folder, name: bytes) -> tuple[int, Place]:
+        """A new file for that name, open, and where it is."""
+        if self.fresh:
+            place = Place(folder.fd, name, beside=True)
+        else:
+            place = Place(*self.reserved.place(folder), beside=folder.foreign)
+        return os.open(place.name, _CREATE, 0o600, dir_fd=place.at), place
+
+    def offer(self, path: bytes, place: Place, size: int) -> None:
+        """Have a whole file renamed to its path with the next commit."""
+        self._waiting.append((path, place))
+        self._waiting_bytes += size
+
+    def commit(self, *, force: bool = False) -> None:
+        """Rename what was offered, once it is much; raises `TargetFailed`, OSError when it cannot be synced."""
+        if not self._waiting or not (
+            force or len(self._waiting) >= COMMIT_FILES or self._waiting_bytes >= COMMIT_BYTES
+        ):
+            return
+        self.sync()
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for done, (path, place) in enumerate(waiting):
+            try:
+                self._commit(path, place)
+            except BaseException:
+                self._waiting = waiting[done:]
+                raise
+
+    def put(self, place: Place, folder: Folder, name: bytes) -> None:
+        """Rename something that is no folder to its name, in the place of whatever is there."""
+        at = folder.fd if place.beside else place.at
+        try:
+            os.rename(place.name, name, src_dir_fd=at, dst_dir_fd=folder.fd)
+        except IsADirectoryError:
+            self._clear(folder, name)
+            os.rename(place.name, name, src_dir_fd=at, dst_dir_fd=folder.fd)
+
+    def sync(self) -> None:
+        """Bring all that was written to the disk, where that is wanted."""
+        if not self._durable:
+            return
+        fds = [self.folders.root.fd]
+        foreign = {parent_of(path) for path, place in self._waiting if place.beside}
+        for fd in [*fds, *(self.folders.get(path).fd for path in foreign)]:
+            if _LIBC.syncfs(fd) != 0:
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code))
+
+    def close(self) -> None:
+        """Remove what is not done, and give back the descriptors."""
+        for path, place in self._waiting:
+            if place.beside:
+                with contextlib.suppress(OSError):
+                    os.unlink(place.name, dir_fd=self.folders.get(parent_of(path)).fd)
+        self._waiting = []
+        self.reserved.close()
+
+    def _commit(self, path: bytes, place: Place) -> None:
+        put = False
+        with self.tally.failing(path):
+            folder = self.folders.get(parent_of(path))
+            self.put(place, folder, name_of(path))
+            self.tally.file(kept=False)
+            put = True
+        if not put:
+            self._unlink(path, place)
+
+    def _unlink(self, path: bytes, place: Place) -> None:
+        with contextlib.suppress(OSError):
+            at = self.folders.get(parent_of(path)).fd if place.beside else place.at
+            os.unlink(place.name, dir_fd=at)
+
+    def _clear(self, folder: Folder, name: bytes) -> None:
+        """Take away a folder that is where something else must be: an empty one, or any where that is wanted."""
+        try:
+            os.rmdir(name, dir_fd=folder.fd)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or not self._delete:
+                raise
+            self.reserved.take(name, at=folder.fd)

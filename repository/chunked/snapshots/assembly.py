@@ -1,0 +1,233 @@
+"""Putting a snapshot together: entries are given to threads as they are found, and their records come out in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from repository.chunked.chunks.chunk import BLOCK_SIZE
+from repository.chunked.manifest.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
+from repository.chunked.manifest.stream import RawEntry
+from repository.chunked.snapshots.bundling import Bundle, BundledRun, skipped
+from repository.chunked.snapshots.contents import Base, Contents
+from repository.chunked.snapshots.deltas import base_is_usable
+from repository.chunked.snapshots.parent import Parent
+from repository.chunked.snapshots.rules import BUNDLED_SIZE_MAX
+from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
+from trees.paths import walk_order
+from trees.source import Kind, Source, SourceEntry, SourceGone
+
+# What may wait for an entry before it that is still being read.
+ENTRIES_WAITING_MAX = 8192
+BYTES_WAITING_MAX = 8 << 20
+# What a small file's record is reckoned to take while it waits.
+RECORD_BYTES = 1024
+PARTS_WAITING_MAX = 64
+# Some file systems let anybody make a file of 8 EiB that is nothing but a hole, and has 34 billion parts.
+FILE_SIZE_MAX = 16 << 40
+# Bundles that are read and wait to be sealed, of about 1 MiB each.
+SEALING_MAX = 4
+
+Emit = Callable[[bytes, bytes], None]
+"""Takes path and bytes of the next record."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a snapshot holds so far; `bytes` is the sum of the files' sizes."""
+
+    entries: int = 0
+    files: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    warnings: int = 0
+    unchanged: int = 0
+
+
+class Assembly:
+    """Takes entries in order and emits their records in order. `pool` reads, one thread calls."""
+
+    def __init__(
+        self, source: Source, contents: Contents, parent: Parent, *, pool: ThreadPoolExecutor, emit: Emit
+    ) -> None:
+        self._source = source
+        self._contents = contents
+        self._parent = parent
+        self._pool = pool
+        self._emit = emit
+        self._waiting: deque[Waiting | Kept] = deque()
+        self._bytes_waiting = 0
+        self._parts_waiting = 0
+        self._bundle = Bundle(source, self._store)
+        self._sealing: deque[Future[None]] = deque()
+        self._lost: set[bytes] = set()
+        self._last: bytes | None = None
+        self.counts = Counts()
+
+    def add(self, entry: SourceEntry) -> None:
+        """Take the next entry. Raises what storing raised, ValueError for one that is out of order."""
+        key = walk_order(entry.path)
+        if self._last is not None and key <= self._last:
+            raise ValueError("a source's entries are out of order")
+        self._last = key
+        known = self._parent.known(entry.path)
+        if known is not None and self._parent.is_unchanged(entry, known):
+            self._keep(entry, known)
+        elif entry.kind is not Kind.FILE:
+            record = self._record(entry)
+            self._ready([(record, record_pack(record))])
+        elif entry.size <= BUNDLED_SIZE_MAX:
+            self._bundled(entry)
+        elif entry.size > FILE_SIZE_MAX:
+            self._skip(entry, "it is larger than 16 TiB")
+        else:
+            self._parted(entry, known)
+        while self._waiting and (self._waiting[0].ready() or self._is_full()):
+            self._step()
+
+    def finish(self) -> None:
+        """Wait for what is being read, and emit it. Raises what storing raised."""
+        while self._waiting:
+            self._step()
+        while self._sealing:
+            self._sealing.popleft().result()
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) > ENTRIES_WAITING_MAX or self._bytes_waiting > BYTES_WAITING_MAX
+
+    def _ready(self, records: list[tuple[Record, bytes]]) -> None:
+        """Records that need no reading."""
+        self._waiting.append(Ready(records))
+        self._bytes_waiting += sum(len(raw) for _, raw in records)
+
+    def _skip(self, entry: SourceEntry, reason: str) -> None:
+        lost = skipped(entry.path, reason)
+        self._ready([(lost, record_pack(lost))])
+
+    def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
+        """Copy what the parent holds; mostly nothing waits before it."""
+        self.counts.unchanged += entry.kind is Kind.FILE
+        kept = Kept(entry, [known.raw, *(raw for _, raw in known.parts)])
+        if self._waiting:
+            self._waiting.append(kept)
+            self._bytes_waiting += kept.bytes
+        else:
+            self._kept_out(kept)
+
+    def _kept_out(self, kept: Kept) -> None:
+        """The parent's records of an entry, which say nothing of warnings."""
+        entry, counts = kept.entry, self.counts
+        counts.entries += 1
+        if entry.kind is Kind.FILE:
+            counts.files += 1
+            counts.bytes += entry.size
+        for raw in kept.raws:
+            self._emit(entry.path, raw)
+
+    def _bundled(self, entry: SourceEntry) -> None:
+        bundle = self._bundle
+        run = self._waiting[-1] if self._waiting else None
+        if not isinstance(run, BundledRun) or run.bundle is not bundle:
+            run = BundledRun(bundle)
+            self._waiting.append(run)
+        bundle.add(entry, self._record(entry))
+        run.end = len(bundle)
+        self._bytes_waiting += RECORD_BYTES
+        if bundle.is_full:
+            self._bundle_close()
+
+    def _bundle_close(self) -> None:
+        self._bundle.close()
+        self._bundle = Bundle(self._source, self._store)
+
+    def _store(self, plain: bytes, hashes: bytes) -> bytes:
+        """Have the pool seal a bundle, if it is new; a few may wait."""
+        chunk, is_new = self._contents.claim(len(plain), hashes)
+        if is_new:
+            self._sealing.append(self._pool.submit(self._contents.seal, chunk, plain))
+        while len(self._sealing) > SEALING_MAX:
+            self._sealing.popleft().result()
+        return chunk
+
+    def _parted(self, entry: SourceEntry, known: RawEntry | None) -> None:
+        """A larger file, part by part. The rule of one with several parts is settled first: it moves their borders."""
+        try:
+            rule = self._contents.rule(entry) if entry.size > PART_SIZE else None
+        except SourceGone as error:
+            self._skip(entry, str(error))
+            return
+        header = rule.header if rule is not None else 0
+        found = self._parent.record(known) if known is not None else None
+        spans = parts_of(entry.size, header)
+        parted = Parted(self._record(entry), spans)
+        self._waiting.append(parted)
+        for number, span in enumerate(spans):
+            while self._parts_waiting >= PARTS_WAITING_MAX:
+                self._step()
+            if parted.lost:
+                return
+            base = _base(found, number, span)
+            parted.futures.append(self._pool.submit(self._contents.part, entry, span, rule=rule, base=base))
+            self._parts_waiting += 1
+
+    def _step(self) -> None:
+        """Emit what is first in line, or its next part, waiting for it."""
+        head = self._waiting[0]
+        if isinstance(head, Kept):
+            self._bytes_waiting -= head.bytes
+            self._kept_out(head)
+            self._waiting.popleft()
+            return
+        if isinstance(head, BundledRun) and not head.ready():
+            self._bundle_close()
+        records, is_last = head.take()
+        if isinstance(head, BundledRun):
+            self._bytes_waiting -= RECORD_BYTES * len(records)
+        if isinstance(head, Ready):
+            self._bytes_waiting -= sum(len(raw) for _, raw in records)
+        for record, raw in records:
+            self._out(record, raw)
+        self._parts_waiting -= isinstance(head, Parted)
+        if is_last:
+            if isinstance(head, Parted):
+                self._parts_waiting -= head.drop()
+            self._waiting.popleft()
+
+    def _out(self, record: Record, raw: bytes) -> None:
+        if record.kind is Kind.SKIPPED:
+            self._lost.add(record.path)
+        elif record.kind is Kind.HARDLINK and record.target in self._lost:
+            record = skipped(record.path, "the first of its names could not be read")
+            raw = record_pack(record)
+        counts = self.counts
+        counts.entries += record.kind is not Kind.PART
+        counts.skipped += record.kind is Kind.SKIPPED
+        counts.warnings += record.warning is not None
+        if record.kind is Kind.FILE:
+            counts.files += 1
+            counts.bytes += record.size
+        self._emit(record.path, raw)
+
+    def _record(self, entry: SourceEntry) -> Record:
+        """The entry's record, but for a file's content."""
+        path_check(entry.path)
+        xattrs: Xattrs = None
+        if entry.kind is Kind.FOLDER:
+            with suppress(SourceGone):
+                xattrs = self._source.xattrs(entry)
+        return Record(entry.kind, entry.path, entry.stat, xattrs, entry.size, target=entry.target)
+
+
+def _base(found: tuple[Record, list[Record]] | None, number: int, span: tuple[int, int]) -> Base | None:
+    """What the parent holds of a part, if it is fit to be built upon."""
+    if found is None:
+        return None
+    record, parts = found
+    part = record if number == 0 else parts[number - 1] if number <= len(parts) else None
+    if part is None or part.content is None:
+        return None
+    blocks = -(-(span[1] - span[0]) // BLOCK_SIZE)
+    return Base(part.content, record.header) if base_is_usable(part.content, blocks) else None

@@ -1,0 +1,118 @@
+"""From files to contents: reads, cuts, and stores what is new. This is the work of a snapshot's threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from pyfastcdc import FastCDC
+
+from repository.checkpoint import Checkpoint
+from repository.chunked.chunks.chunk import ChunkType, Compressor
+from repository.chunked.manifest.records import Content, Xattrs
+from repository.chunked.packs.writing import ChunkWriter
+from repository.chunked.repository_keys import RepositoryKeys
+from repository.chunked.snapshots.cutting import GRID_SIZE, chunker_of, cut_by_content, cut_by_grid
+from repository.chunked.snapshots.deltas import delta_content
+from repository.chunked.snapshots.rules import HEAD_SIZE, Rule, rule_by_content, rule_by_name
+from trees.source import Source, SourceEntry, SourceFile, SourceGone
+
+MIB = 1 << 20
+# More than a chunk can take: what follows one has to be seen to know where it ends.
+BUFFER_SPARE = MIB
+
+
+class Done(NamedTuple):
+    """A part of a file, stored; or `gone`, the reason why it could not be read."""
+
+    content: Content | None
+    header: int = 0
+    changed: bool = False
+    xattrs: Xattrs = None
+    gone: str | None = None
+
+
+class Base(NamedTuple):
+    """What the parent holds of a part of a file."""
+
+    content: Content
+    header: int
+
+
+class _Tools:
+    """What each thread has of its own."""
+
+    def __init__(self, chunker: FastCDC) -> None:
+        size = max(chunker.max_size, GRID_SIZE) + BUFFER_SPARE
+        self.compressor = Compressor()
+        self.chunker = chunker
+        self.buffer = memoryview(bytearray(size))
+
+
+class Contents:
+    """Stores the contents of files; `checkpoint` is called before each chunk and may raise."""
+
+    def __init__(self, source: Source, writer: ChunkWriter, keys: RepositoryKeys, *, checkpoint: Checkpoint) -> None:
+        self._source = source
+        self._writer = writer
+        self._chunker = keys.chunker
+        self._seed = keys.derive("chunker")
+        self._checkpoint = checkpoint
+        self._own = threading.local()
+
+    def part(self, entry: SourceEntry, span: tuple[int, int], *, rule: Rule | None, base: Base | None) -> Done:
+        """One part of a larger file; without a `rule` it is found out here."""
+        suggested = rule or rule_by_name(entry.path, entry.size)
+        try:
+            with self._source.open(entry, in_place=suggested.in_place) as file:
+                found = rule or _rule(entry, file)
+                if found.in_place == suggested.in_place:
+                    return self._part(file, span, found, base)
+            with self._source.open(entry, in_place=found.in_place) as file:
+                return self._part(file, span, found, base)
+        except SourceGone as error:
+            return Done(None, gone=str(error))
+
+    def claim(self, size: int, hashes: bytes) -> tuple[bytes, bool]:
+        """The id of a chunk with these block hashes, and whether it is new and has to be sealed."""
+        return self._writer.claim(ChunkType.DATA, size, hashes)
+
+    def seal(self, chunk: bytes, plain: bytes) -> None:
+        """Store a chunk that was claimed for being new."""
+        self._checkpoint()
+        self._writer.seal(ChunkType.DATA, chunk, memoryview(plain), self._tools.compressor)
+
+    def rule(self, entry: SourceEntry) -> Rule:
+        """How a file is to be cut; raises `SourceGone` when it cannot be read."""
+        with self._source.open(entry, in_place=False) as file:
+            return _rule(entry, file)
+
+    def _part(self, file: SourceFile, span: tuple[int, int], rule: Rule, base: Base | None) -> Done:
+        whole = next(iter(file.data_ranges(*span)), None) == span
+        if rule.in_place and whole and base is not None and base.header == rule.header:
+            content = delta_content(file, span, header=rule.header, base=base.content, store=self._store)
+            return Done(content, rule.header, file.changed(), file.xattrs())
+        if rule.in_place or not whole:
+            # Holes move no bytes: what is around them stays on the grid, and small pieces share a chunk.
+            content, shrunk = cut_by_grid(file, span, header=rule.header, buffer=self._tools.buffer, store=self._store)
+        else:
+            tools = self._tools
+            content, shrunk = cut_by_content(file, span, chunker=tools.chunker, buffer=tools.buffer, store=self._store)
+        return Done(content, rule.header, shrunk or file.changed(), file.xattrs())
+
+    def _store(self, plain: memoryview, hashes: bytes) -> bytes:
+        self._checkpoint()
+        return self._writer.store(ChunkType.DATA, plain, hashes, self._tools.compressor)
+
+    @property
+    def _tools(self) -> _Tools:
+        tools: _Tools | None = getattr(self._own, "tools", None)
+        if tools is None:
+            tools = self._own.tools = _Tools(chunker_of(self._chunker, self._seed))
+        return tools
+
+
+def _rule(entry: SourceEntry, file: SourceFile) -> Rule:
+    head = memoryview(bytearray(HEAD_SIZE))
+    length = file.readinto(head, 0)
+    return rule_by_content(rule_by_name(entry.path, entry.size), entry.size, bytes(head[:length]))

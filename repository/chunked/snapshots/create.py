@@ -1,0 +1,195 @@
+"""Making a snapshot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from repository.checkpoint import Checkpoint, go_on
+from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
+from repository.chunked.index.index import Index
+from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.stream import Manifest, ManifestWriter
+from repository.chunked.marks import MarkKind, mark_set
+from repository.chunked.objects import PACKS, id_new
+from repository.chunked.packs.layout import directory_read
+from repository.chunked.packs.writing import ChunkWriter
+from repository.chunked.repository import Repository
+from repository.chunked.snapshots.assembly import Assembly, Counts
+from repository.chunked.snapshots.contents import Contents
+from repository.chunked.snapshots.parent import Parent
+from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
+from repository.storage import ObjectNotFound
+from trees.source import Source, SourceFailed, SourceGone
+from trees.trust import Trust
+
+PROGRESS_SECONDS = 0.2
+MANIFEST_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a snapshot is; `stored_bytes` is what it has put into storage."""
+
+    entries: int
+    bytes: int
+    stored_bytes: int
+
+
+def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thing
+    repository: Repository,
+    *,
+    source: Source,
+    parent: bytes | None = None,
+    labels: dict[str, str] | None = None,
+    trust_stat: bool = True,
+    threads: int = 2,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Checkpoint = go_on,
+) -> Root:
+    """Keep everything that the source has; returns the snapshot, which exists from then on.
+
+    With a `parent`, files whose stat is as it was are not read again (`trees.trust` has the rule, `trust_stat` turns it
+    off), and files that are rewritten in place are stored by their changed sectors. A parent that is gone or damaged
+    only makes it slower. `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which
+    nothing is listed then, and whose stored packs the next one uses.
+
+    Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, and
+    `SourceGone` when the source's root cannot be read, `SourceFailed` when it cannot go on.
+    """
+    with mark_set(repository.objects, kind=MarkKind.SNAPSHOT, at=repository.time()) as mark:
+        index = Index.load(repository.objects)
+        making = _Making(repository, source, index, threads=threads, progress=progress, checkpoint=checkpoint)
+        try:
+            root = making.run(parent, labels or {}, trust_stat=trust_stat)
+        finally:
+            making.end()
+            repository.damage.settle()
+        mark.check()
+        root_store(repository.objects, root)
+        with suppress(SourceGone, SourceFailed):  # the snapshot is there; the source only learns less of it
+            source.commit(root.snapshot)
+        return root
+
+
+class _Making:
+    """One snapshot being made."""
+
+    def __init__(  # as above
+        self,
+        repository: Repository,
+        source: Source,
+        index: Index,
+        *,
+        threads: int,
+        progress: Callable[[Progress], None] | None,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._repository = repository
+        self._source = source
+        self._index = index
+        self._writer = ChunkWriter(repository.objects, repository.cipher, index)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="snapshot")
+        self._ended = threading.Event()
+        self._checkpoint = checkpoint
+        self._progress = progress
+        self._told = 0.0
+        self._compressor = Compressor(MANIFEST_LEVEL)
+
+    def run(self, parent: bytes | None, labels: dict[str, str], *, trust_stat: bool) -> Root:
+        """Read and store everything; returns the root, which is not stored yet."""
+        created_at = self._repository.time()
+        self._packs_settle()
+        before = self._parent(parent)
+        known_parent = before.root.snapshot if before is not None else None
+        began = self._source.begin(known_parent)
+        manifest = ManifestWriter(self._manifest_store)
+        contents = Contents(self._source, self._writer, self._repository.keys, checkpoint=self._check)
+        trusted = before.root.scan_started_ns if before is not None and trust_stat else None
+        trust = Trust(trusted, machine_started_ns=self._source.started())
+        beside = Parent(before, self._writer, trust)
+        assembly = Assembly(self._source, contents, beside, pool=self._pool, emit=manifest.add)
+        for entry in self._source.scan():
+            assembly.add(entry)
+            self._tell(assembly.counts)
+        assembly.finish()
+        whole = manifest.finish()
+        self._writer.finish()
+        self._check()
+        counts = assembly.counts
+        return Root(
+            snapshot=id_new(),
+            parent=known_parent,
+            created_at=created_at,
+            scan_started_ns=began,
+            labels=labels,
+            chunks=bytes(manifest.ids),
+            firsts=manifest.firsts,
+            hash=whole,
+            entries=counts.entries,
+            files=counts.files,
+            bytes=counts.bytes,
+            skipped=counts.skipped,
+            warnings=counts.warnings,
+            added_bytes=self._writer.added_bytes,
+            stored_bytes=self._writer.stored_bytes,
+        )
+
+    def end(self) -> None:
+        """Stop the threads, whatever they are at."""
+        self._ended.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._writer.end()
+
+    def _packs_settle(self) -> None:
+        """Hold the index against the packs that are there.
+
+        What an interrupted snapshot left is used. What is indexed and gone, or has another size, is stored again.
+        """
+        there = dict(self._repository.objects.list(PACKS))
+        indexed = self._index.packs()
+        lost = {pack for pack, size in indexed.items() if there.get(pack) != size}
+        self._index.condemned |= lost
+        for pack in there.keys() - indexed.keys() - self._index.condemned:
+            try:
+                entries = directory_read(self._repository.objects, pack, there[pack])
+            except (Damage, RepositoryUnknown, ObjectNotFound):
+                continue  # cut short on its way into storage, or gone since it was listed: nothing names it
+            self._writer.adopt(pack, there[pack], entries)
+
+    def _parent(self, parent: bytes | None) -> Manifest | None:
+        """The parent's manifest, if it can be read from beginning to end."""
+        if parent is None:
+            return None
+        chunks = self._repository.chunks_in(self._index)
+        try:
+            manifest = self._repository.manifest(parent, chunks)
+            chunks.located(manifest.chunk_ids())
+        except (SnapshotNotFound, Damage, RepositoryUnknown):
+            return None
+        return manifest
+
+    def _manifest_store(self, type_: ChunkType, plain: memoryview) -> bytes:
+        self._check()
+        return self._writer.store(type_, plain, block_hashes(plain), self._compressor)
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise _Ended
+        self._checkpoint()
+
+    def _tell(self, counts: Counts) -> None:
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            self._check()
+            if self._progress is not None:
+                self._progress(Progress(counts.entries, counts.bytes, self._writer.stored_bytes))
+
+
+class _Ended(Exception):
+    """The snapshot is over: its threads need not go on."""

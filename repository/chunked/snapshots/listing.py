@@ -1,0 +1,31 @@
+"""Which snapshots there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repository.chunked.manifest.root import Root, root_load, roots_list
+from repository.chunked.repository import Repository
+from repository.errors import Damage, RepositoryError, RepositoryUnknown, SnapshotNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotList:
+    """Snapshots, oldest first, and the ids of those whose root cannot be read, with the reason."""
+
+    roots: list[Root]
+    damaged: list[tuple[bytes, RepositoryError]]
+
+
+def snapshots_list(repository: Repository) -> SnapshotList:
+    """Every snapshot that exists; raises `StorageError`."""
+    found = SnapshotList([], [])
+    for snapshot in roots_list(repository.objects):
+        try:
+            found.roots.append(root_load(repository.objects, snapshot))
+        except SnapshotNotFound:
+            continue  # deleted meanwhile
+        except (Damage, RepositoryUnknown) as error:
+            found.damaged.append((snapshot, error))
+    found.roots.sort(key=lambda root: (root.created_at, root.snapshot))
+    return found

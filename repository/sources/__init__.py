@@ -1,1 +1,0 @@
-"""Where the files of a snapshot come from: the protocol, and a local folder."""

@@ -1,0 +1,77 @@
+"""Finds members that cannot stand beside each other without making any of them."""
+
+from __future__ import annotations
+
+import enum
+
+from sidecar.errors import ArchiveRefused
+from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.reading.limits import ImpliedFolders
+from sidecar.restore.reading.member_paths import shown
+from sidecar.restore.reading.tar_reader import Kind, Member
+
+
+class PathKind(enum.IntEnum):
+    """What an archive makes of a path. A `LINKED` file has several names in it."""
+
+    NOTHING = 0
+    FOLDER = 1
+    DIFFERS = 2
+    SAME = 3
+    LINKED = 4
+    SYMLINK = 5
+
+
+_FILES = (PathKind.DIFFERS, PathKind.SAME, PathKind.LINKED)
+_KINDS = {Kind.DIRECTORY: PathKind.FOLDER, Kind.SYMLINK: PathKind.SYMLINK, Kind.HARDLINK: PathKind.LINKED}
+
+
+class ArchivePaths:
+    """The paths of all members so far, and of the folders that they imply."""
+
+    def __init__(self, *, name_bytes: int) -> None:
+        self._name_bytes = name_bytes
+        self._table = PathTable()
+        self._implied = ImpliedFolders()
+        self._parent = b""
+
+    def kind(self, path: bytes) -> PathKind:
+        """What the archive makes of a path."""
+        return PathKind(self._table.get(path))
+
+    def add(self, member: Member, file_kind: PathKind) -> None:
+        """Take in one member; a file counts as `file_kind`.
+
+        Of several of one name the last counts. Raise ArchiveRefused when a folder and something else have one name, or
+        when it lies below what is no folder, or links to no file.
+        """
+        if not member.path:
+            return
+        self._implied.member()
+        parent, _, name = member.path.rpartition(b"/")
+        if len(name) > self._name_bytes:
+            raise ArchiveRefused(f"a member has a name that the volume cannot hold: {shown(member.path)}")
+        if parent != self._parent:
+            self._imply(parent, member.path)
+        if member.kind is Kind.HARDLINK:
+            if self.kind(member.link) not in _FILES:
+                raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
+            self._table.set(member.link, PathKind.LINKED)
+        kind = _KINDS.get(member.kind, file_kind)
+        known = self.kind(member.path)
+        if known and known != kind and PathKind.FOLDER in (known, kind):
+            raise ArchiveRefused(f"a member clashes with another: {shown(member.path)}")
+        if known and kind is PathKind.SAME:
+            kind = PathKind.DIFFERS  # of several members of one name the last one counts: it is staged over the others
+        self._table.set(member.path, kind)
+
+    def _imply(self, parent: bytes, path: bytes) -> None:
+        if parent and self.kind(parent) is not PathKind.FOLDER:
+            for way in self._table.ways(parent):
+                if way.number == PathKind.FOLDER:
+                    continue
+                if way.number or len(way.name) > self._name_bytes:
+                    raise ArchiveRefused(f"a member cannot lie where it says: {shown(path)}")
+                self._implied.folder()
+                way.set(PathKind.FOLDER)
+        self._parent = parent

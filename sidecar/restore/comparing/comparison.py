@@ -1,0 +1,226 @@
+"""Compares an archive with the live data before anything is written, and checks all of the archive on the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from array import array
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import NamedTuple
+
+from sidecar.places.places import Place, Places
+from sidecar.restore.comparing.archive_paths import ArchivePaths, PathKind
+from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.reading.passes import Archive, Density
+from sidecar.restore.reading.tar_reader import Kind, Member, TarReader
+from sidecar.restore.workspace.failures import at_entry
+from sidecar.restore.workspace.progress import Progress
+from trees.filesystem import Metadata
+from trees.fixed import is_fixed, is_frozen
+from trees.trust import Trust, machine_started_ns
+
+_READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NAME_BYTES = 255
+_PERMISSIONS = 0o777
+_BLOCK = 512  # the unit of st_blocks
+
+
+class Needed(NamedTuple):
+    """Bytes of content, and files and folders."""
+
+    bytes: int
+    files: int
+
+
+class Comparison:
+    """The result: so many bytes of content are `needed` in each place to be staged, as so many files and folders,
+    and these files of the archive are live already.
+
+    `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are
+    the same a hard link of the archive refers to: such a group is only ever staged as a whole. `shared` are files with
+    a further name in another place: should theirs be left, they are staged all the same.
+    """
+
+    def __init__(self, paths: ArchivePaths) -> None:
+        self.paths = paths
+        self.marks = array("Q")
+        self.shared = PathTable()
+        self.needed: dict[Place, Needed] = {}
+
+    def need(self, place: Place, *, size: int = 0, files: int = 0) -> None:
+        """Count what is to be staged in a place."""
+        had = self.needed.get(place, Needed(0, 0))
+        self.needed[place] = Needed(had.bytes + size, had.files + files)
+
+    def same(self, number: int, path: bytes, live: os.stat_result) -> bool:
+        """Whether the archive's file of this number and path was found live, and nobody touched it since."""
+        return self.paths.kind(path) is PathKind.SAME and self.marks[number] == _mark(live)
+
+
+def archive_compare(*, archive: Archive, places: Places, progress: Progress) -> Comparison:
+    """Given an archive and the live data, return what is the same. Nothing is written.
+
+    A file is the same when a live file of that path has its content, byte for byte, is a file of its place's volume
+    with no other name, nothing mounted, can be given the archive's metadata where it is, and has been at rest: its stat
+    tells of any change from now on (`trees.trust` has the rule). Ownership is root's to compare.
+    Raise ArchiveDamaged, ArchiveRefused or Cancelled; a live file that cannot be read is one that differs.
+    """
+    comparing = _Comparing(places, progress)
+    try:
+        with archive.read() as (reader, density):
+            for member in reader.members():
+                with at_entry(member.path):
+                    comparing.take(member, reader, density)
+    finally:
+        comparing.close()
+    return comparing.found
+
+
+def metadata_settable(meta: Metadata, live: os.stat_result) -> Metadata:
+    """The metadata that a live file or folder can be given of some: only root gives owners."""
+    return meta if os.geteuid() == 0 else Metadata(meta.mode, live.st_uid, live.st_gid, meta.mtime_ns)
+
+
+def folder_differs(meta: Metadata, live: os.stat_result) -> bool:
+    """Whether a live folder has other permissions or another owner than a restore would give it: it keeps its time."""
+    wanted = metadata_settable(meta, live)
+    is_moded = (live.st_mode ^ wanted.mode) & _PERMISSIONS != 0
+    return is_moded or (live.st_uid, live.st_gid) != (wanted.uid, wanted.gid)
+
+
+class _Comparing:
+    def __init__(self, places: Places, progress: Progress) -> None:
+        self._progress = progress
+        self._places = places
+        self._live = places.tree()
+        self._trust = Trust(time.time_ns(), machine_started_ns=machine_started_ns())
+        name_bytes = os.fpathconf(places.root.fd, "PC_NAME_MAX")
+        self.found = Comparison(ArchivePaths(name_bytes=name_bytes if name_bytes > 0 else _NAME_BYTES))
+
+    def take(self, member: Member, reader: TarReader, density: Density) -> None:
+        """Check one member, and compare it if it is a file."""
+        kind = PathKind.DIFFERS
+        if member.kind is Kind.FILE:
+            kind = self._compare(member, reader, density)
+        elif member.kind is Kind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
+            self.found.need(self._places.of(member.path), size=self._taken(member.link))
+        if member.kind is Kind.HARDLINK and self._are_apart(member.link, member.path):
+            self.found.shared.set(member.link, 1)
+        if member.kind is not Kind.HARDLINK and kind is not PathKind.SAME:
+            self.found.need(self._places.of(member.path), files=1)
+        self.found.paths.add(member, kind)
+        self._progress.advance(files=member.kind is not Kind.DIRECTORY)
+
+    def close(self) -> None:
+        self._live.close()
+
+    def _are_apart(self, path: bytes, other: bytes) -> bool:
+        """Whether one of two paths may be passed over while the other is staged."""
+        return self._places.of(path) != self._places.of(other) or (
+            self._places.is_elsewhere(path) and not self._places.is_elsewhere(other)
+        )
+
+    def _compare(self, member: Member, reader: TarReader, density: Density) -> PathKind:
+        dense = 0
+        fd, mark = self._open(member)
+        try:
+            for piece in reader.content():
+                dense += density.of(piece)
+                if fd is not None and not _next_equals(fd, piece):
+                    os.close(fd)
+                    fd = None
+                self._progress.advance(size=len(piece))
+        finally:
+            same = fd is not None
+            if fd is not None:
+                os.close(fd)
+        self.found.marks.append(mark if same else 0)
+        if not same and not self._places.is_elsewhere(member.path):
+            self.found.need(self._places.of(member.path), size=dense)
+        return PathKind.SAME if same else PathKind.DIFFERS
+
+    def _open(self, member: Member) -> tuple[int | None, int]:
+        """Open the live file that may be the same, and return its mark as it is before a byte of it is read."""
+        try:
+            at, name = self._live.parent(member.path)
+            status = os.stat(name, dir_fd=at, follow_symlinks=False)
+            if not self._may_be_same(member, status) or self._places.is_left(member.path):
+                return None, 0
+            fd = os.open(name, _READABLE, dir_fd=at)
+        except OSError:
+            return None, 0
+        opened = os.fstat(fd)
+        if not self._may_be_kept(member, opened, fd):
+            os.close(fd)
+            return None, 0
+        return fd, _mark(opened)
+
+    def _may_be_kept(self, member: Member, live: os.stat_result, fd: int) -> bool:
+        """Whether an open live file can stay if it has the archive's content. One that cannot be replaced stays anyhow,
+        at rest or not.
+        """
+        if not self._may_be_same(member, live) or not _can_be_set(member, live, fd):
+            return False
+        return self._trust.believes(live.st_ctime_ns) or self._is_fixed(member.path, live, fd)
+
+    def _is_fixed(self, path: bytes, live: os.stat_result, fd: int) -> bool:
+        try:
+            folder = self._live.open_folder(path.rpartition(b"/")[0])
+        except OSError:
+            return False
+        try:
+            return is_fixed(live, folder=folder, fd=fd)
+        finally:
+            os.close(folder)
+
+    def _may_be_same(self, member: Member, live: os.stat_result) -> bool:
+        plain = stat.S_ISREG(live.st_mode) and live.st_dev == self._places.of(member.path).device and live.st_nlink == 1
+        return plain and live.st_size == member.size
+
+    def _taken(self, path: bytes) -> int:
+        """What a live file takes, which its hard links in the archive say is to be staged after all."""
+        try:
+            live = self._live.status(path)
+        except OSError:
+            live = None
+        return min(live.st_size, live.st_blocks * _BLOCK) if live else 0
+
+
+def _mark(live: os.stat_result) -> int:
+    """Eight bytes that change with whatever is done to a file, never 0."""
+    told = b"%d %d %d %d" % (live.st_ino, live.st_size, live.st_mtime_ns, live.st_ctime_ns)
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "little") or 1
+
+
+def _can_be_set(member: Member, live: os.stat_result, fd: int) -> bool:
+    """Whether an open live file has the archive's metadata, or can be given it: without being root only its owner may,
+    and must be able to open it once more afterwards; nobody changes an immutable or append-only one.
+    """
+    if metadata_settable(member.metadata, live) == metadata_live(live):
+        return True
+    if is_frozen(fd):
+        return False
+    if os.geteuid() == 0:
+        return True
+    return live.st_uid == os.geteuid() and bool(member.metadata.mode & stat.S_IRUSR)
+
+
+def metadata_live(live: os.stat_result) -> Metadata:
+    """A live file's metadata, with all twelve mode bits."""
+    return Metadata(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns)
+
+
+def _next_equals(fd: int, piece: memoryview) -> bool:
+    return all(part == piece[start : start + len(part)].tobytes() for start, part in _parts(fd, len(piece)))
+
+
+def _parts(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    while start < size:
+        part = os.read(fd, size - start)
+        yield start, part
+        if not part:
+            return
+        start += len(part)

@@ -1,0 +1,144 @@
+"""The folder of an exchange that holds what was taken away, numbered by step.
+
+On an overlay filesystem a folder of a lower layer cannot be renamed (EXDEV); a file can, and a folder made above it.
+Such a folder's content is moved name by name, and such folders in it likewise. What these were is written down before,
+for they are made anew on the way back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from itertools import islice
+
+from sidecar.places.places import PlacedTree
+from sidecar.restore.comparing.comparison import metadata_live
+from sidecar.restore.workspace.records import RecordWriter
+from sidecar.restore.workspace.workspace import Workspace
+from trees.beneath import Tree
+from trees.filesystem import Filesystem
+from trees.folders import folder_scan, is_folder, status_at
+
+PIECEWISE = b"piecewise"
+_BATCH = 10_000
+
+
+class Aside:
+    """The names taken away from a live tree, in one place of it. All methods raise OSError."""
+
+    def __init__(self, live: PlacedTree, workspace: Workspace, part: Workspace) -> None:
+        self.fd = part.aside()
+        self._live = live
+        self._workspace = workspace
+        self._filesystem = workspace.filesystem
+        self._noted: RecordWriter | None = None
+
+    def take(self, path: bytes, number: bytes) -> None:
+        """Move a live name aside, or the rest of a folder for which that was begun."""
+        at, name = self._live.parent(path)
+        begun = status_at(number, at=self.fd) is not None
+        if not begun or not is_folder(name, at=at):
+            try:
+                self._filesystem.move(name, at=at, to=number, to_at=self.fd)
+            except OSError as error:
+                if error.errno != errno.EXDEV or not is_folder(name, at=at):
+                    raise
+            else:
+                return
+        source = self._live.open_folder(path)
+        try:
+            if not begun:
+                self._note(path, os.fstat(source))
+                self._filesystem.make_folder(number, at=self.fd, mode=stat.S_IRWXU)
+            self._move_contents(path, source, number, outward=True)
+        finally:
+            os.close(source)
+        self._filesystem.remove_folder(name, at=at)
+
+    def give_back(self, path: bytes, number: bytes) -> None:
+        """Move back what was moved out of a live folder that is still there, if anything."""
+        if not is_folder(number, at=self.fd):
+            return
+        target = self._live.open_folder(path)
+        try:
+            self._move_contents(path, target, number, outward=False)
+        finally:
+            os.close(target)
+        self._filesystem.remove_folder(number, at=self.fd)
+
+    def _move_contents(self, path: bytes, live: int, number: bytes, *, outward: bool) -> None:
+        aside = Tree(self.fd).open_folder(number)
+        source, target = (live, aside) if outward else (aside, live)
+        try:
+            _contents_move(
+                self._filesystem,
+                source=source,
+                target=target,
+                on_folder=lambda below, status: self._note(path + b"/" + below, status),
+            )
+        finally:
+            os.close(aside)
+
+    def _note(self, path: bytes, status: os.stat_result) -> None:
+        if self._noted is None:
+            self._noted = RecordWriter(self._workspace.list_continued(PIECEWISE), self._filesystem)
+        had = metadata_live(status)
+        self._noted.add(had.mode, had.uid, had.gid, had.mtime_ns, path)
+        self._noted.flush()
+
+
+def _contents_move(
+    filesystem: Filesystem, *, source: int, target: int, on_folder: Callable[[bytes, os.stat_result], None]
+) -> None:
+    """Move everything in one open folder into another, which may hold a part of it since an interrupted call.
+
+    Before a folder is made anew in `target`, `on_folder` is told its path and status; it is made with mode 0700.
+    """
+    path = b""
+    sources, targets = Tree(source), Tree(target)
+    try:
+        while True:
+            name = _names_move(filesystem, path, sources, targets, on_folder)
+            if name is not None:
+                path = path + b"/" + name if path else name
+            elif path:
+                at, last = sources.parent(path)
+                filesystem.remove_folder(last, at=at)
+                path = path.rpartition(b"/")[0]
+            else:
+                return
+    finally:
+        sources.close()
+        targets.close()
+
+
+def _names_move(
+    filesystem: Filesystem,
+    path: bytes,
+    sources: Tree,
+    targets: Tree,
+    on_folder: Callable[[bytes, os.stat_result], None],
+) -> bytes | None:
+    """Move names until there are none, or return the one of a folder that has to be moved in the same way first."""
+    at, to_at = sources.open_folder(path), targets.open_folder(path)
+    try:
+        while names := list(islice(folder_scan(at), _BATCH)):
+            for name in names:
+                try:
+                    filesystem.move(name, at=at, to=name, to_at=to_at)
+                except OSError as error:
+                    status = os.stat(name, dir_fd=at, follow_symlinks=False)
+                    if not stat.S_ISDIR(status.st_mode):
+                        raise
+                    if error.errno == errno.EXDEV and not is_folder(name, at=to_at):
+                        on_folder(path + b"/" + name if path else name, status)
+                        filesystem.make_folder(name, at=to_at, mode=stat.S_IRWXU)
+                    elif not is_folder(name, at=to_at):
+                        raise
+                    return name
+        return None
+    finally:
+        os.close(at)
+        os.close(to_at)

@@ -1,0 +1,1 @@
+"""Reading an archive: every byte of it is checked, nothing is written."""

@@ -1,0 +1,235 @@
+"""Turns a tar stream into members, and refuses every kind of member that a game server's data cannot need."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sidecar.errors import ArchiveDamaged, ArchiveRefused
+from sidecar.restore.reading.extended import EXTENDED, ExtendedHeaders, Records, pax_number, pax_time
+from sidecar.restore.reading.gzip_stream import GzipStream
+from sidecar.restore.reading.limits import Limits
+from sidecar.restore.reading.member_paths import member_path, shown
+from sidecar.restore.reading.sparse_map import RUNS_MAX, ZEROS, SparseMap, map_of_content, map_of_header, map_of_records
+from sidecar.restore.reading.tar_header import BLOCK, Header, header_parse
+from trees.filesystem import Metadata
+
+_END = bytes(BLOCK)
+_NO_ID = 0xFFFF_FFFF  # chown(2) takes it as "leave it as it is"
+_TIME_RANGE = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; the filesystem clamps to its own
+_SPARSE, _DUMPED_FOLDER, _LABEL = b"S", b"D", b"V"
+_SPARSE_VERSIONS = ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
+
+
+class Kind(enum.Enum):
+    """What a member may be. Devices, FIFOs, sockets and pieces of a file on several volumes are not on the list."""
+
+    FILE = enum.auto()
+    DIRECTORY = enum.auto()
+    SYMLINK = enum.auto()
+    HARDLINK = enum.auto()
+
+
+_KINDS = {
+    b"0": Kind.FILE,
+    b"\0": Kind.FILE,
+    b"7": Kind.FILE,
+    b"1": Kind.HARDLINK,
+    b"2": Kind.SYMLINK,
+    b"5": Kind.DIRECTORY,
+    _SPARSE: Kind.FILE,
+    _DUMPED_FOLDER: Kind.DIRECTORY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry: `path` is checked and relative to the data root; `link` is a symlink's target as it stands in the
+    archive, or a hard link's checked path; `size` is that of a FILE, its holes included.
+    """
+
+    kind: Kind
+    path: bytes
+    link: bytes
+    size: int
+    metadata: Metadata
+
+
+class TarReader:
+    """The members of a tar stream in their order; the content of the one last given is read with `content`.
+
+    Understands ustar, pax (global and per member), GNU long names, sparse files, volume labels and incremental dumps.
+    One of the two blocks of zeros is end enough, as for GNU tar; without any, nothing tells the archive from a cut one.
+    Behind the end it reads on, where another archive may have been appended.
+
+    Raises ArchiveDamaged when a checksum is wrong, a member is cut or the end is missing, ArchiveRefused for what is
+    well formed but not acceptable.
+    """
+
+    def __init__(self, stream: GzipStream, limits: Limits) -> None:
+        self._stream = stream
+        self._limits = limits
+        self._extended = ExtendedHeaders(limits)
+        self._pieces: Iterator[memoryview] = iter(())
+        self._padding = 0
+        self._file_bytes = 0
+        self._runs = 0
+
+    def members(self) -> Iterator[Member]:
+        """Yield every member up to the end of the stream, in which nothing but archives and zeros may be."""
+        for block, header in self._headers():
+            if header.kind in EXTENDED:
+                self._extended.take(header, self._stream.exactly)
+                continue
+            member = self._member(block, header, self._extended.end())
+            if member is not None:
+                yield member
+            for _ in self._pieces:
+                pass
+            self._stream.exactly(self._padding)
+        if self._extended.pending:
+            raise ArchiveDamaged("the archive ends after an extended header")
+
+    def content(self) -> Iterator[memoryview]:
+        """The current member's content in pieces, each valid until the next is asked for; a hole's are of `ZEROS`."""
+        return self._pieces
+
+    def _headers(self) -> Iterator[tuple[bytes, Header]]:
+        """Every header. Blocks of zeros mark an end, or fill the last record up."""
+        count, ended, has_end = 0, False, False
+        while block := self._block():
+            ended = block == _END[: len(block)]
+            if ended:
+                has_end = True
+                continue
+            count += 1
+            if count > self._limits.entries:
+                raise ArchiveRefused(f"the archive has more than {self._limits.entries} entries")
+            if len(block) < BLOCK:
+                raise ArchiveDamaged("the archive ends too early")
+            try:
+                header = header_parse(block)
+            except ArchiveDamaged:
+                if has_end:
+                    raise ArchiveDamaged("something that is no archive follows the archive's end") from None
+                raise
+            yield block, header
+        if not ended:
+            raise ArchiveDamaged("the archive's end is missing: it may have been cut")
+
+    def _block(self) -> bytes:
+        """The next block, shorter at the end of the stream, where there is none at last."""
+        block = bytes(self._stream.take(BLOCK))
+        while len(block) < BLOCK and (more := self._stream.take(BLOCK - len(block))):
+            block += more
+        return block
+
+    def _next_block(self) -> bytes:
+        return self._stream.exactly(BLOCK)
+
+    def _member(self, block: bytes, header: Header, records: Records) -> Member | None:
+        """Combine a header with its extended records; None for a volume's label."""
+        name = records.values.get(b"path", header.name)
+        stored = pax_number(records.values[b"size"]) if b"size" in records.values else header.size
+        self._pieces, self._padding = self._stored(stored), -stored % BLOCK
+        if header.kind == _LABEL and not stored:
+            return None
+        kind = _kind_of(header, name, stored)
+        size = stored
+        sparse = self._sparse_map(block, header, records)
+        if sparse is not None:
+            if kind is not Kind.FILE:
+                raise ArchiveRefused(f"a member is stored sparse that is no file: {shown(name)}")
+            self._sparse_begin(sparse, stored)
+            name, size = records.values.get(b"GNU.sparse.name", name), sparse.size
+        path = member_path(name, self._limits)
+        link = self._link(kind, path, records.values.get(b"linkpath", header.link))
+        size = size if kind is Kind.FILE else 0
+        self._file_bytes += size
+        if self._file_bytes > self._limits.total_bytes:
+            raise ArchiveRefused(f"the archive's files have more than {self._limits.total_bytes} bytes")
+        return Member(kind, path, link, size, _metadata(header, records, name))
+
+    def _link(self, kind: Kind, path: bytes, link: bytes) -> bytes:
+        """A member's link, checked."""
+        if not path and kind is not Kind.DIRECTORY:
+            raise ArchiveRefused("a member that is no folder takes the place of the data root")
+        if kind is Kind.HARDLINK:
+            return member_path(link, self._limits)
+        if kind is Kind.SYMLINK and (not link or b"\0" in link):
+            raise ArchiveRefused(f"a symlink points to an impossible name: {shown(path)}")
+        return link
+
+    def _sparse_begin(self, sparse: SparseMap, stored: int) -> None:
+        sparse.check(stored)
+        self._runs += len(sparse.numbers) // 2
+        if self._runs > RUNS_MAX:
+            raise ArchiveRefused(f"the archive's sparse files have more than {RUNS_MAX} runs of data")
+        self._pieces = self._with_holes(sparse)
+
+    def _sparse_map(self, block: bytes, header: Header, records: Records) -> SparseMap | None:
+        """The map of a sparse file, read from the stream where it is there; None for any other member."""
+        said = records.values
+        if header.kind == _SPARSE:
+            return map_of_header(block, self._next_block)
+        if not records.sparse:
+            return None
+        version = said.get(b"GNU.sparse.major", b"0"), said.get(b"GNU.sparse.minor", b"0")
+        whole = said.get(b"GNU.sparse.realsize") or said.get(b"GNU.sparse.size")
+        if whole is None or version not in _SPARSE_VERSIONS:
+            raise ArchiveRefused("a member is stored sparse in a form that is not restored")
+        size = pax_number(whole)
+        if version == (b"1", b"0"):
+            return map_of_content(self._next_block, size)
+        return map_of_records(records.pairs or said.get(b"GNU.sparse.map", b"0,0").split(b","), size)
+
+    def _stored(self, size: int) -> Iterator[memoryview]:
+        """The next bytes of the stream."""
+        while size:
+            piece = self._stream.take(size)
+            if not piece:
+                raise ArchiveDamaged("the archive ends inside a member")
+            size -= len(piece)
+            yield piece
+
+    def _with_holes(self, sparse: SparseMap) -> Iterator[memoryview]:
+        at = 0
+        for offset, length in sparse.runs():
+            yield from _hole(offset - at)
+            yield from self._stored(length)
+            at = offset + length
+        yield from _hole(sparse.size - at)
+
+
+def _hole(size: int) -> Iterator[memoryview]:
+    zeros = memoryview(ZEROS)
+    while size:
+        count = min(size, len(zeros))
+        yield zeros[:count]
+        size -= count
+
+
+def _kind_of(header: Header, name: bytes, size: int) -> Kind:
+    kind = _KINDS.get(header.kind)
+    if kind is None:
+        raise ArchiveRefused(f"a member is of a kind that is not restored: {shown(name)}")
+    if header.kind == b"\0" and name.endswith(b"/"):
+        kind = Kind.DIRECTORY  # before ustar had a type for folders
+    if kind is Kind.FILE and name.endswith(b"/"):
+        raise ArchiveRefused(f"a file is named like a folder: {shown(name)}")
+    # Tars disagree on whether content follows such a header: read one way it would hide members from the other.
+    if size < 0 or (size and kind is not Kind.FILE and header.kind != _DUMPED_FOLDER):
+        raise ArchiveRefused(f"a member has a size that it cannot have: {shown(name)}")
+    return kind
+
+
+def _metadata(header: Header, records: Records, name: bytes) -> Metadata:
+    """Numeric owners only; setuid, setgid and sticky are dropped: no game's data needs them."""
+    said = records.values
+    uid = pax_number(said[b"uid"]) if b"uid" in said else header.uid
+    gid = pax_number(said[b"gid"]) if b"gid" in said else header.gid
+    mtime_ns = pax_time(said[b"mtime"]) if b"mtime" in said else header.mtime_ns
+    if not (0 <= uid < _NO_ID and 0 <= gid < _NO_ID and mtime_ns in _TIME_RANGE):
+        raise ArchiveRefused(f"a member's owner or time is out of range: {shown(name)}")
+    return Metadata(header.mode & 0o777, uid, gid, mtime_ns)

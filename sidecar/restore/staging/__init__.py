@@ -1,0 +1,1 @@
+"""Staging what differs beside the live data, and writing down the steps of the exchange."""

@@ -1,0 +1,170 @@
+"""Everything up to the commit record: compare, stage, have the game stopped, plan, and look once more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+
+from sidecar.errors import NotEnoughSpace
+from sidecar.places.places import Place, Places
+from sidecar.restore.comparing.comparison import Comparison, archive_compare
+from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.comparing.staying import staying_read
+from sidecar.restore.reading.passes import Archive
+from sidecar.restore.staging.parts import parts_make
+from sidecar.restore.staging.plan import plan_write
+from sidecar.restore.staging.room import Rooms
+from sidecar.restore.staging.stage import PlaceUnfit, Staging
+from sidecar.restore.workspace.failures import NO_ROOM, at_entry
+from sidecar.restore.workspace.journal import Journal
+from sidecar.restore.workspace.outcomes import ExtractSummary
+from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.workspace.reserved import reserved_made
+from sidecar.restore.workspace.workspace import Workspace
+from trees.filesystem import Filesystem
+from trees.folders import is_folder
+from trees.paths import RESERVED_FOLDER
+from trees.reserved import root_is_empty
+from wire.enums import Mode, Phase
+
+_ROUNDS = 3
+_OWN_FILES = 16
+"""Journal, lists and folders of the extraction itself, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An extraction whose commit record is on the disk."""
+
+    workspace: Workspace
+    journal: Journal
+    summary: ExtractSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """An extraction that nobody has begun yet. A place that turns out to be unfit is left, and all is begun anew."""
+
+    archive: Archive
+    places: Places
+    filesystem: Filesystem
+    mode: Mode
+    rooms: Rooms
+    progress: Progress
+    before_exchange: Callable[[], None]
+    left_out: PathTable
+
+    def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
+        """Bring staged tree, plan and commit record to the disk. What is open then, `opened` closes.
+
+        Nothing is left behind when that fails. Where room runs out, the error says how much was needed in all, which
+        may take reading the archive to its end, and how much is free once everything is removed again.
+        """
+        while True:
+            try:
+                return self._commit(name, opened)
+            except PlaceUnfit as unfit:
+                opened.close()
+                self.places.leave(unfit.place)
+            except (NotEnoughSpace, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in NO_ROOM:
+                    raise
+                opened.close()
+                room = self.rooms.root
+                if not room.needed_files:
+                    self.progress.enter(Phase.COMPARING)
+                    self._need(self._compare())
+                raise room.lack(error if isinstance(error, OSError) else None) from error
+
+    def _commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
+        comparison = self._compare_and_weigh()
+        with at_entry(RESERVED_FOLDER):
+            reserved_fd = opened.enter_context(reserved_made(self.places.root.fd, self.filesystem))
+            self._clear(reserved_fd, name)
+            workspace = Workspace.make(reserved_fd, name, self.filesystem)
+        opened.callback(workspace.close)
+        try:
+            self.progress.recount()
+            self.progress.enter(Phase.STAGING)
+            parts_make(workspace, self.places)
+            journal = Journal.create(at=workspace.fd, filesystem=self.filesystem)
+            opened.callback(journal.close)
+            summary = self._stage_and_plan(workspace, comparison)
+            journal.commit(summary, places=len(self.places.used))
+        except BaseException:
+            with contextlib.suppress(OSError):  # what cannot be removed now is removed by the next recovery
+                workspace.discard()
+            raise
+        return Committed(workspace, journal, summary)
+
+    def _clear(self, reserved_fd: int, name: bytes) -> None:
+        """Remove what a killed attempt left here for a place that is away: this one does not go on with it."""
+        if is_folder(name, at=reserved_fd):
+            with contextlib.closing(Workspace(reserved_fd, name, self.filesystem)) as leftover:
+                leftover.places = self.places
+                leftover.discard()
+
+    def _compare_and_weigh(self) -> Comparison | None:
+        """Find what is live already and make sure that there is room for the rest; nothing is written. None when there
+        is nothing to compare with: the archive is then read only once.
+        """
+        if root_is_empty(self.places.root.fd):
+            self.rooms.root.check(self.archive.packed_bytes)  # what is packed needs at least that
+            return None
+        self.progress.enter(Phase.COMPARING)
+        # What a game writes through a mapping shows in a file's times only if the page was clean before.
+        for place in (self.places.root, *self.places.used):
+            self.filesystem.sync_volume(place.fd)
+        comparison = self._compare()
+        self._need(comparison)
+        for place in reversed(self.places.used):
+            self._weigh(place, comparison)
+        self.rooms.root.check(self.rooms.root.needed_bytes)
+        return comparison
+
+    def _weigh(self, place: Place, comparison: Comparison) -> None:
+        """Leave a place whose volume, if it is not the root's, has no room."""
+        room = self.rooms.of(place)
+        if room is not self.rooms.root and not room.has(room.needed_bytes):
+            self.places.leave(place)
+            self._need(comparison)
+
+    def _need(self, comparison: Comparison) -> None:
+        self.rooms.recount(comparison.needed, own_files=_OWN_FILES)
+
+    def _compare(self) -> Comparison:
+        return archive_compare(archive=self.archive, places=self.places, progress=self.progress)
+
+    def _stage_and_plan(self, workspace: Workspace, comparison: Comparison | None) -> ExtractSummary:
+        """Stage what differs and write the plan.
+
+        A kept file that was touched since it was compared is staged after all, and the plan made anew, until none
+        is found: that look is the last thing before the commit record. Under a game that keeps on touching them all
+        files are staged.
+        """
+        with contextlib.closing(Staging(self.places, workspace, comparison, self.rooms, self.progress)) as staging:
+            staging.stage(self.archive)
+            staged = ExtractSummary(files=self.progress.files, bytes=self.progress.bytes_done, removed=0)
+            self.progress.enter(Phase.STOPPING)
+            self.before_exchange()
+            self.progress.enter(Phase.STAGING)
+            for done in count(1):
+                plan = plan_write(
+                    places=self.places,
+                    workspace=workspace,
+                    mode=self.mode,
+                    kept=staging.kept,
+                    left_out=self.left_out,
+                    progress=self.progress,
+                )
+                workspace.sync()
+                moved = staging.kept.look_again(give_up=done > _ROUNDS)
+                if moved is None and not plan.kept_all:
+                    moved = staging.kept.look_again(give_up=True)
+                if moved is None:
+                    break
+                staging.stage_moved(self.archive, moved)
+        self.progress.check()
+        return replace(staged, removed=plan.removed, staying=staying_read(workspace))

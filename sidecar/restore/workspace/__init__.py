@@ -1,0 +1,1 @@
+"""What an extraction keeps of itself on the disk: its folder, journal, lists and outcome."""

@@ -1,0 +1,102 @@
+"""Which of the sidecar's errors an operating system's error is."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed, cause_of
+from sidecar.restore.reading.limits import DEFAULT_LIMITS
+from sidecar.restore.reading.member_paths import shown
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BY_CODE: dict[str, type[SidecarError]] = {
+    error.code: error for error in (ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SourceFailed)
+}
+
+
+class EntryFailed(OSError):
+    """The operating system refused something at one path of the data, relative to its root."""
+
+    def __init__(self, error: OSError, path: bytes) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.path = path
+
+
+@contextlib.contextmanager
+def at_entry(path: bytes) -> Iterator[None]:
+    """Raise EntryFailed for an OSError that leaves the block; the innermost path counts."""
+    try:
+        yield
+    except EntryFailed:
+        raise
+    except OSError as error:
+        raise EntryFailed(error, path) from error
+
+
+def failure_named(error: BaseException, root: int | Path) -> SidecarError:
+    """Given whatever stopped an extraction, and the data root or its descriptor, return it as an error with a stable
+    code, naming no path of the machine.
+    """
+    if isinstance(error, SidecarError):
+        return error
+    if isinstance(error, OSError):
+        if error.errno in NO_ROOM:
+            return no_room(root, Need(DEFAULT_LIMITS.reserve_bytes), error)  # beside staging nothing takes more
+        return _source_failed(error)
+    return SidecarError(f"unexpected {type(error).__name__}")
+
+
+def _source_failed(error: OSError) -> SourceFailed:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    if not isinstance(error, EntryFailed):
+        return SourceFailed(f"the data volume failed: {reason}")
+    path = shown(error.path or b".")
+    failure = SourceFailed(f"the data volume failed at {path}: {reason}")
+    failure.params = cause_of(error, path)
+    return failure
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The room that is needed: bytes of content, the reserve counted in, and files and folders."""
+
+    bytes: int
+    files: int = 0
+
+
+def no_room(root: int | Path, need: Need, error: OSError | None = None) -> NotEnoughSpace:
+    """The data root's volume is full, for what is needed or by the system's word; it is asked now what is free."""
+    failure = NotEnoughSpace("the data volume has no room left")
+    free_bytes = 0
+    with contextlib.suppress(OSError):
+        volume = os.statvfs(root)
+        free_bytes = volume.f_bavail * volume.f_frsize
+        if volume.f_files and volume.f_favail < max(need.files, 1):
+            failure.params = {"needed_files": max(need.files, 1), "free_files": volume.f_favail}
+            return failure
+    if error is not None and error.errno in NO_ROOM and free_bytes >= need.bytes:
+        failure.params = cause_of(error, shown(getattr(error, "path", b"") or b"."))
+    else:
+        failure.params = {"needed_bytes": need.bytes, "free_bytes": free_bytes}
+    return failure
+
+
+def failure_recalled(code: str, detail: str, params: Mapping[str, int | str]) -> SidecarError:
+    """Given a code, a detail and params from a journal, return the error they were written from."""
+    error = _BY_CODE.get(code, SidecarError)(detail)
+    error.params.update(params)
+    return error
+
+
+@contextlib.contextmanager
+def failures_named(root: Path) -> Iterator[None]:
+    """Turn an OSError that leaves the block into the error it stands for."""
+    try:
+        yield
+    except OSError as error:
+        raise failure_named(error, root) from error

@@ -1,0 +1,57 @@
+"""Counts what an extraction has done, tells whoever watches, and asks whether to go on while that can be asked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from sidecar.errors import Cancelled
+from sidecar.restore.workspace.outcomes import ExtractProgress
+from wire.enums import Phase
+
+_EVERY_BYTES = 4 << 20
+_EVERY_STEPS = 256
+_UNTOUCHED = (Phase.COMPARING, Phase.STAGING, Phase.STOPPING)
+
+
+class Progress:
+    """Reports at each change of phase, and after 4 MiB or 256 steps within one."""
+
+    def __init__(self, report: Callable[[ExtractProgress], None], cancelled: Callable[[], bool]) -> None:
+        self._report = report
+        self._cancelled = cancelled
+        self._phase = Phase.STAGING
+        self._bytes_unreported = 0
+        self._steps_unreported = 0
+        self.bytes_done = 0
+        self.files = 0
+
+    def enter(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self._phase = phase
+        self._tell()
+
+    def recount(self) -> None:
+        """Count from nothing again."""
+        self.bytes_done = self.files = 0
+
+    def advance(self, *, size: int = 0, files: int = 0) -> None:
+        """One step was done, with so many bytes of content and so many files. Raise Cancelled as `check` does."""
+        self.bytes_done += size
+        self.files += files
+        self._bytes_unreported += size
+        self._steps_unreported += 1
+        self.check()
+        if self._bytes_unreported >= _EVERY_BYTES or self._steps_unreported >= _EVERY_STEPS:
+            self._tell()
+
+    def check(self) -> None:
+        """Raise Cancelled if asked to while nothing live was touched."""
+        if self._phase in _UNTOUCHED and self._cancelled():
+            raise Cancelled("the restore was cancelled before anything live was touched")
+
+    def _tell(self) -> None:
+        self._bytes_unreported = self._steps_unreported = 0
+        # Once the exchange began it runs to its end, whatever becomes of those who watch.
+        with contextlib.nullcontext() if self._phase in _UNTOUCHED else contextlib.suppress(Exception):
+            self._report(ExtractProgress(self._phase, self.bytes_done, self.files))

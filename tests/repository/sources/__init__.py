@@ -1,1 +1,0 @@
-"""Tests of where the files of a snapshot come from."""

@@ -1,0 +1,94 @@
+"""A local folder as the source of snapshots."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from trees.beneath import Root
+from trees.local.file import LocalFile, entry_open, user_attributes
+from trees.sectors.map import SectorMap
+from trees.source import Kind, SourceEntry, SourceGone
+from trees.trust import machine_started_ns
+from trees.walk import reason, tree_walk
+
+# What the kernel takes for the times of files. It runs a few ms late: whatever is written from now on is not older.
+_CLOCK_REALTIME_COARSE: Final = 5
+
+
+class LocalTree:
+    """The files below a folder of this machine; nothing outside of it is ever opened.
+
+    `root` is opened when a snapshot begins. With a sector map, files opened in place are compared by the sector.
+    """
+
+    def __init__(self, root: Path, *, sector_map: SectorMap | None = None) -> None:
+        self._path = root
+        self._root: Root | None = None
+        self._sector_map = sector_map
+
+    def begin(self, parent: bytes | None) -> int:
+        """A snapshot begins, with that parent; returns the time that files written from now on have at least, in ns.
+
+        Raises `SourceGone` when the root cannot be opened.
+        """
+        now = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        self._root = _root_open(self._path)
+        if self._sector_map is not None:
+            self._sector_map.begin(parent)
+        return now
+
+    def started(self) -> int:
+        """The time at which this machine started, in ns since 1970."""
+        return machine_started_ns()
+
+    def scan(self) -> Iterator[SourceEntry]:
+        """Everything there is, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
+        entries = tree_walk(self._open_root())
+        return entries if self._sector_map is None else _noted(entries, self._sector_map)
+
+    def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
+        """The `user.*` attributes of a folder, or None when there are none. Raises `SourceGone`."""
+        descriptor, _ = entry_open(self._open_root(), entry)
+        try:
+            return user_attributes(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+        """The file of that entry, to be entered as a context, which raises `SourceGone`."""
+        tags = None
+        if self._sector_map is not None and in_place:
+            tags = self._sector_map.file_tags(entry.path)
+        elif self._sector_map is not None:
+            self._sector_map.superseded(entry.path)
+        return LocalFile(self._open_root(), entry, tags=tags)
+
+    def commit(self, snapshot: bytes) -> None:
+        """The snapshot is stored: the sector map describes it now."""
+        if self._sector_map is not None:
+            self._sector_map.commit(snapshot)
+
+    def _open_root(self) -> Root:
+        root = self._root
+        if root is None:
+            root = self._root = _root_open(self._path)
+        return root
+
+
+def _root_open(path: Path) -> Root:
+    try:
+        return Root(path)
+    except OSError as error:
+        raise SourceGone(f"the root cannot be opened: {reason(error)}") from error
+
+
+def _noted(entries: Iterator[SourceEntry], sector_map: SectorMap) -> Iterator[SourceEntry]:
+    for entry in entries:
+        if entry.kind is Kind.FILE:
+            sector_map.found(entry.path)
+        yield entry
+    sector_map.scanned()

@@ -154,20 +154,22 @@ def test_a_taker_that_fails_ends_the_thread() -> None:
 
 
 def test_several_producers_end_the_pipe_together() -> None:
-    pipe = Pipe[int](LIMIT)
-    waits = threading.Event()
+    goes_on = threading.Semaphore(0)
 
-    def second() -> Iterator[int]:
-        assert waits.wait(HANGS)
-        yield 2
+    def slow(number: int) -> Iterator[int]:
+        assert goes_on.acquire(timeout=HANGS)
+        yield number
 
-    with closing(pipe):
-        pipe.feed(second(), name="second")
+    with closing(Pipe[int](LIMIT)) as pipe:
+        pipe.feed(slow(2), name="second")
         pipe.feed([1], name="first")
         assert pipe.take() == 1
-        waits.set()
+        goes_on.release()
         assert list(pipe) == [2]
-        pipe.feed([3], name="third")
+        pipe.feed(slow(3), name="third")
+        with pytest.raises(TimedOut):
+            pipe.take(0)
+        goes_on.release()
         assert list(pipe) == [3], "one that begins later is waited for, too"
 
 
@@ -182,9 +184,11 @@ def test_the_failure_of_one_producer_ends_the_others() -> None:
         pipe.feed(failing(), name="failing")
         with pytest.raises(KeyError, match="reason"):
             list(pipe)
-        pipe.feed([1], name="later")
+        goes_on = threading.Semaphore(0)
+        pipe.run(partial(goes_on.acquire, timeout=HANGS), name="later")
         with pytest.raises(KeyError, match="reason"):
-            pipe.take(HANGS)
+            pipe.take(0)
+        goes_on.release()
 
 
 def test_a_pipe_that_nothing_was_put_into_can_be_closed() -> None:

@@ -9,7 +9,7 @@ from isal import isal_zlib
 
 from pipelines.pipe import Pipe
 from sidecar_client.errors import SourceFailed
-from sidecar_client.streams import MESSAGES_WAITING, ReplyStream, replies_fetch
+from sidecar_client.streams import MESSAGES_WAITING, ReplyStream, replies_of
 from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning
 from sidecar_client.waiting import Patience
 from wire.contract import WARNINGS_KEPT
@@ -92,7 +92,7 @@ class ArchiveStream:
 
     def _fetch(self, call: ReplyStream[Any]) -> None:
         self._calls.append(call)
-        replies_fetch(call, into=self._messages, alive=self._patience.alive)
+        self._messages.feed(replies_of(call, alive=self._patience.alive), name="sidecar-replies")
 
     def _follow(self, reply: wire.CompressFilesReply) -> None:
         if reply.HasField("result"):

@@ -23,9 +23,12 @@ class ReplyStream(Protocol[T_co]):
         """End the call, whatever state it is in."""
 
 
-def replies_fetch(call: ReplyStream[T], *, into: Pipe[T], alive: Callable[[], None]) -> None:
-    """Start a thread that puts a call's replies into a pipe; `alive` is called for each. It ends with the call."""
-    into.feed(_translated(call, alive), name="sidecar-replies")
+def replies_of(call: ReplyStream[T], *, alive: Callable[[], None]) -> Iterator[T]:
+    """The replies of a call, with a call of `alive` for each. Raises `SidecarClientError`s."""
+    with status_translated():
+        for reply in call:
+            alive()
+            yield reply
 
 
 def replies_receive(*, call: ReplyStream[T], patience: Patience) -> Generator[T, None, None]:
@@ -35,16 +38,9 @@ def replies_receive(*, call: ReplyStream[T], patience: Patience) -> Generator[T,
     """
     replies: Pipe[T] = Pipe(MESSAGES_WAITING)
     with closing(replies):
-        replies_fetch(call, into=replies, alive=patience.alive)
+        replies.feed(replies_of(call, alive=patience.alive), name="sidecar-replies")
         try:
             while (reply := patience.wait(replies.take)) is not None:
                 yield reply
         finally:
             call.cancel()
-
-
-def _translated(call: ReplyStream[T], alive: Callable[[], None]) -> Iterator[T]:
-    with status_translated():
-        for message in call:
-            alive()
-            yield message

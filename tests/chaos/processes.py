@@ -1,4 +1,4 @@
-"""The two processes of a run: a worker that answers one bell, and the sidecar's daemon. Both are forked."""
+"""The two processes of a run: a worker that takes one task, and the sidecar's daemon. Both are forked."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def child_fork(work: Callable[[], object], *, log: Path) -> int:
 
 
 def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable[[str], None]) -> int:
-    """Let a worker answer a bell, and `act` on each event it comes to; return its exit code, negative when killed.
+    """Let a worker take a task, and `act` on each event it comes to; return its exit code, negative when killed.
 
     Raises Hangs.
     """

@@ -29,7 +29,7 @@ from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
-from repository.errors import KeyUnavailable, PruneRefused, PruneRunning
+from repository.errors import PruneRefused, PruneRunning, RepositoryKeyWrong
 from repository.retrying import RetryingStorage
 from repository.storage import Storage, StorageFull, StorageUnavailable
 from tests.repository.snapshots.kept import REPOSITORY, TENANT, pause
@@ -216,7 +216,7 @@ class Life(RuleBasedStateMachine):
             return
         try:
             self.opened()
-        except KeyUnavailable:
+        except RepositoryKeyWrong:
             self.key = new
             self.opened()
         else:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from opener.archives import name_matches
 from opener.keys import Keys
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.manifest.root import Root
 from repository.chunked.repository import Repository, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
 from repository.object_keys import UUID_PATTERN

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from repository.chunked.chunks.chunk import ChunkCipher
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import KeyWrap, RepositoryKeys
 from repository.chunked.index.damaged import DamageLedger
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.root import root_load
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.objects import KEYS, Objects, id_new
 from repository.chunked.packs.fetching import ChunkStore
-from repository.chunked.repository_keys import KeyWrap, RepositoryKeys
 from repository.errors import ObjectDamaged, RepositoryExists, RepositoryKeyWrong, RepositoryNotFound, RepositoryUnknown
 from repository.retrying import RetryingStorage
 from repository.sealing.frames import Damaged, SealContext, SealError, UnknownFormat, WrongKey

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey, RepositoryKeys
 from repository.chunked.objects import KEYS, prefix_of
 from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
-from repository.chunked.repository_keys import DataKey, RepositoryKeys
 from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
 from repository.retrying import RetryingStorage
 from repository.sealing.frames import SealContext

@@ -16,7 +16,7 @@ from repository.chunked.manifest.root import Root, root_store
 from repository.chunked.manifest.stream import Manifest, ManifestWriter
 from repository.chunked.marks import MarkKind, mark_set
 from repository.chunked.objects import PACKS, id_new
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.repository import Repository
 from repository.chunked.snapshots.assembly import Assembly, Counts

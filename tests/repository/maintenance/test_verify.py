@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance import contents
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
@@ -15,7 +16,6 @@ from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
 from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS, id_new
 from repository.chunked.repository import repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import RepositoryError, RepositoryKeyWrong
 from repository.storage import StorageUnavailable

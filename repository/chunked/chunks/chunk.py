@@ -180,7 +180,7 @@ def _decompress(payload: bytes | memoryview, plain_size: int) -> bytes:
     """Decompress at most `plain_size` bytes; a frame that states another size is damaged."""
     try:
         if zstandard.frame_content_size(payload) != plain_size:
-            raise ObjectDamaged("a chunk says another size")
+            raise ObjectDamaged("a chunk states another size")
         return _unpacking.decompressor.decompress(payload, max_output_size=plain_size)
     except zstandard.ZstdError:
         raise ObjectDamaged("a chunk does not decompress") from None

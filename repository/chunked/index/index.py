@@ -183,7 +183,7 @@ def condemned_packs(objects: Objects) -> frozenset[bytes]:
         except ObjectNotFound:
             continue  # deleted since it was listed
         except (KeyError, TypeError):
-            raise ObjectDamaged(f"{CONDEMNED.key(name)} does not hold what it should") from None
+            raise ObjectDamaged(f"{CONDEMNED.key(name)} has invalid content") from None
     return frozenset(found)
 
 

@@ -130,10 +130,10 @@ class Table:
             begin = _COUNT.size + count * _PACK.size
             packs = [PackSize(*found) for found in _PACK.iter_unpack(plain[_COUNT.size : begin])]
         except struct.error:
-            raise ObjectDamaged("an index does not hold what it should") from None
+            raise ObjectDamaged("an index object has invalid content") from None
         records = plain[begin:]
         if len(packs) != count or len(records) != _RECORD.size * sum(found.chunks for found in packs):
-            raise ObjectDamaged("an index does not hold what it should")
+            raise ObjectDamaged("an index object has invalid content")
         return cls(packs, records)
 
     def _location(self, at: int) -> tuple[bytes, Location]:
@@ -142,7 +142,7 @@ class Table:
             pack = self.packs[number].pack
             return chunk, Location(pack, offset, stored, plain, ChunkType(type_), Compression(compression))
         except (IndexError, ValueError):
-            raise ObjectDamaged("an index does not hold what it should") from None
+            raise ObjectDamaged("an index object has invalid content") from None
 
 
 def _heads(records: bytes) -> array[int]:

@@ -33,7 +33,7 @@ class Coverage:
     def share(cls, day: int, of_days: int) -> Coverage:
         """The share of a day; days count from any origin. Raises ValueError unless there is at least one day."""
         if of_days < 1:
-            raise ValueError("a share of no days")
+            raise ValueError("a share needs at least one day")
         return cls(day % of_days, of_days)
 
     def reads(self, pack: bytes) -> bool:

@@ -166,7 +166,7 @@ def _condemnations(objects: Objects) -> Iterator[Condemnation]:
             ids = frozenset(packs[at : at + ID_SIZE] for at in range(0, len(packs), ID_SIZE))
             yield Condemnation(name, datetime.fromisoformat(found["at"]), ids)
         except (KeyError, ValueError, TypeError):
-            raise ObjectDamaged(f"{CONDEMNED.key(name)} does not hold what it should") from None
+            raise ObjectDamaged(f"{CONDEMNED.key(name)} has invalid content") from None
 
 
 def _said_at(objects: Objects, snapshot: bytes) -> datetime | None:

@@ -136,7 +136,7 @@ class _Walk:
         elif self._entry is not None:
             self._parts.append(record)
         elif not self._torn:
-            raise ManifestInvalid("the manifest holds parts of what is no file")
+            raise ManifestInvalid("the manifest holds parts without their file")
         elif record.path not in self._lost:
             self._lose(record, _TORN)
 

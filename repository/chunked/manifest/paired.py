@@ -129,7 +129,7 @@ class _Cursor:
             for at in range(len(records) - 1, -1, -1):
                 if records[at].kind is not Kind.PART:
                     return records[at:]
-        raise ManifestInvalid("the manifest holds parts of what is no file")
+        raise ManifestInvalid("the manifest holds parts without their file")
 
     def _records(self, number: int) -> list[Record]:
         chunk = self._ids[number]

@@ -87,7 +87,7 @@ def path_check(path: bytes) -> None:
     """Raise ManifestInvalid unless this is the path of an entry below a root, or of the root itself."""
     framed = b"/" + path + b"/"
     if len(path) > PATH_SIZE_MAX or b"\x00" in path:
-        raise ManifestInvalid("the manifest holds a path that cannot be")
+        raise ManifestInvalid("the manifest holds an impossible path")
     if path and (b"//" in framed or b"/./" in framed or b"/../" in framed):
         raise ManifestInvalid("the manifest holds a path that leads elsewhere")
 
@@ -153,7 +153,7 @@ def _wide_pack(number: object) -> msgpack.ExtType:
 def _wide_unpack(code: int, data: bytes) -> int:
     number = int.from_bytes(data, "big", signed=True)
     if code != _WIDE_CODE or len(data) != _WIDE_SIZE or number in _NARROW:
-        raise ManifestInvalid("the manifest holds what no writer writes")
+        raise ManifestInvalid("the manifest holds an invalid record")
     return number
 
 
@@ -184,13 +184,13 @@ def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         for array in unpacker:
             end = unpacker.tell()
             if type(array) is not tuple or len(array) < ARRAY_LENGTH_MIN or type(array[1]) is not bytes:
-                raise ManifestInvalid("the manifest holds what is no record")
+                raise ManifestInvalid("the manifest holds a value that is not a record")
             yield array, plain[begin:end]
             begin = end
     except ManifestInvalid:
         raise
     except (ValueError, TypeError, msgpack.UnpackException):
-        raise ManifestInvalid("the manifest holds what no writer writes") from None
+        raise ManifestInvalid("the manifest holds an invalid record") from None
     if begin != len(plain):
         raise ManifestInvalid("the manifest ends inside a record")
 
@@ -209,7 +209,7 @@ def record_of(array: tuple[Any, ...], raw: bytes) -> Record:
             return record
     except (ValueError, TypeError, IndexError, KeyError, AttributeError):
         pass
-    raise ManifestInvalid("the manifest holds what no writer writes")
+    raise ManifestInvalid("the manifest holds an invalid record")
 
 
 def _record(array: tuple[Any, ...], raw: bytes) -> Record:

@@ -88,8 +88,8 @@ def _root(snapshot: bytes, found: dict[str, Any]) -> Root:
     found = {key: value for key, value in found.items() if key != "version"}
     typed = all(isinstance(value, _TYPES.get(key, int)) for key, value in found.items())
     if set(found) != _NAMES or not typed or found["snapshot"] != snapshot:
-        raise ObjectDamaged(f"{name} does not hold what it should")
+        raise ObjectDamaged(f"{name} has invalid content")
     root = Root(**found)
     if len(root.chunks) != 32 * len(root.firsts) or not all(isinstance(first, bytes) for first in root.firsts):
-        raise ObjectDamaged(f"{name} does not hold what it should")
+        raise ObjectDamaged(f"{name} has invalid content")
     return root

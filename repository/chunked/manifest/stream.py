@@ -209,7 +209,7 @@ def record_whole(entry: Record, parts: list[Record]) -> Record:
     """The record itself, once it and its parts are known to fit together."""
     if entry.kind is not Kind.FILE:
         if parts:
-            raise ManifestInvalid("the manifest holds parts of what is no file")
+            raise ManifestInvalid("the manifest holds parts without their file")
         return entry
     if not parts and entry.size <= PART_SIZE and entry.content is not None:  # as most files are
         content_check(entry.content, start=0, stop=entry.size, header=entry.header)

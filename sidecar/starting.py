@@ -1,5 +1,5 @@
-"""Why a daemon does not start."""
+"""The error that keeps a daemon from starting."""
 
 
 class StartError(Exception):
-    """A mistake of the operator's, or of the machine's: one clear line, with no secret in it."""
+    """A mistake of the operator, or a problem of the machine: one clear line, with no secret in it."""

@@ -112,7 +112,7 @@ def test_a_game_that_is_away_is_told_to_go_on_as_soon_as_it_is_back(still: Daemo
         still.kill()
     rcon.close()
     still.start()
-    assert eventually(lambda: any("could not be told to go on" in line for line in still.log))
+    assert eventually(lambda: any("could not be resumed" in line for line in still.log))
     assert marked(still)
     with still.client() as client:
         assert client.describe().version

@@ -289,7 +289,7 @@ def test_files_that_cannot_be_used_leave_the_running_daemon_as_it_was(daemon: Tl
     (daemon.tls_folder / "certificate.pem").write_bytes(b"damaged")
     with daemon.tls_client() as client:
         assert client.describe().version
-    assert eventually(lambda: any("the certificate stays as it was" in line for line in daemon.log))
+    assert eventually(lambda: any("the previous one stays in use" in line for line in daemon.log))
     daemon.install_signed()
     believed = (daemon.tls_folder / "certificate.pem").read_bytes()
     with daemon.tls_client(daemon.authority.worker(believed=believed)) as client:
@@ -309,7 +309,7 @@ def test_a_sidecar_without_tls_makes_no_request(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "named"),
     [
-        (lambda daemon: (daemon.tls_folder / "key.pem").unlink(), "the certificate is not one of the key"),
+        (lambda daemon: (daemon.tls_folder / "key.pem").unlink(), "the certificate does not belong to the key"),
         (lambda daemon: (daemon.tls_folder / "certificate.pem").unlink(), "certificate.pem cannot be read"),
         (lambda daemon: (daemon.tls_folder / "authorities.pem").unlink(), "authorities.pem cannot be read"),
         (lambda daemon: (daemon.tls_folder / "authorities.pem").write_bytes(b""), "the authorities are damaged"),
@@ -319,7 +319,7 @@ def test_a_sidecar_without_tls_makes_no_request(tmp_path: Path) -> None:
         (lambda daemon: daemon.install_signed(life=PAST), "the certificate expired on"),
         (
             lambda daemon: (daemon.tls_folder / "key.pem").write_bytes(Authority().pair(WORKER_NAME)[1]),
-            "the certificate is not one of the key",
+            "the certificate does not belong to the key",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""RCON as the server speaks it, and as a broken one does."""
+"""RCON as the server speaks it, and as a broken server does."""
 
 from __future__ import annotations
 

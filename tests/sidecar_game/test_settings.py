@@ -1,4 +1,4 @@
-"""Mistakes in the table `[game]` stop the start with one line that names them."""
+"""A mistake in the table `[game]` stops the daemon with one line that names it."""
 
 from __future__ import annotations
 

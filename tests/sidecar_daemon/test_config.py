@@ -1,4 +1,4 @@
-"""Mistakes in the configuration stop the start with one line that names them."""
+"""A mistake in the configuration stops the daemon with one line that names it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_configuration_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -
 
 
 def failed_start(daemon: Daemon) -> str:
-    """The one line with which the program ended."""
+    """The single line of output with which the program ended."""
     ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT)
     assert ended.returncode == 2
     assert ended.stdout == ""

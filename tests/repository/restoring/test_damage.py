@@ -204,7 +204,7 @@ def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
     existing: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Fails each call of the file system in turn: it costs a path, or ends the restore if later calls would fail too."""
+    """Fails each call of the file system in turn: it costs a path, or ends the restore if later calls fail too."""
     wanted, fault = picture(world), fault_script(f"{call} fails")
     for at in (1, 2, 3, 5, 8, 13):
         folder = target / f"{at}"

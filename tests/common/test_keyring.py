@@ -1,4 +1,4 @@
-"""The keyring: wraps under the newest KEK, opens under all, and says which of the two went wrong."""
+"""The keyring wraps under the newest KEK, opens under all, and tells a missing key from damage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.keyring import Keyring, KeyringInvalid, KeyUnavailable, WrapDamaged, kek_generate
+from common.keyring import KekUnavailable, Keyring, KeyringInvalid, WrapDamaged, kek_generate
 
 ONE, TWO, THREE = ("A" * 42 + last for last in "AEI")
 SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"
@@ -50,13 +50,13 @@ def test_rewrapping_moves_to_the_current_version_and_then_rests() -> None:
 
 def test_a_missing_version_is_unavailable_and_not_damage() -> None:
     blob = Keyring.parse(f"2:{TWO}").wrap(KEY, context=b"row")
-    with pytest.raises(KeyUnavailable, match="version 2"):
+    with pytest.raises(KekUnavailable, match="version 2"):
         Keyring.parse(f"1:{ONE}").unwrap(blob, context=b"row")
 
 
 def test_another_key_under_the_same_version_is_unavailable_and_not_damage() -> None:
     blob = Keyring.parse(f"1:{TWO}").wrap(KEY, context=b"row")
-    with pytest.raises(KeyUnavailable, match="another key"):
+    with pytest.raises(KekUnavailable, match="another key"):
         Keyring.parse(f"1:{ONE}").unwrap(blob, context=b"row")
 
 
@@ -67,7 +67,7 @@ def test_every_flipped_bit_is_found() -> None:
         flipped = bytearray(blob)
         flipped[bit // 8] ^= 1 << bit % 8
         names_the_key = 1 <= bit // 8 < 13
-        with pytest.raises(KeyUnavailable if names_the_key else WrapDamaged):
+        with pytest.raises(KekUnavailable if names_the_key else WrapDamaged):
             keyring.unwrap(bytes(flipped), context=b"row")
 
 
@@ -109,7 +109,7 @@ def test_padding_and_spaces_between_entries_are_no_mistake() -> None:
         f"1:{SECRET};2:{TWO}",
         f"1:{SECRET}AAAA",
         f"1:{SECRET[:-1]}",
-        f"1:{SECRET[:-1]}J",  # decodes to the same bytes, but is not how they are written
+        f"1:{SECRET[:-1]}J",  # decodes to the same bytes, but is not their canonical form
         f"1:{SECRET}==",
         f"1:+{SECRET[1:]}",
         f"1: {SECRET}",
@@ -135,7 +135,7 @@ def test_a_keyring_does_not_show_its_keys() -> None:
 
 
 def test_wrapped_bytes_of_format_1_stay_readable() -> None:
-    """A blob made by the first release: layout and label can never change unnoticed."""
+    """A blob of the first release: its layout and label can never change unnoticed."""
     blob = bytes.fromhex(
         "010000000152f4617ef5a45017000102030405060708090a0b88ca315104f889"
         "feca7158eef10ed003447dba89ab8899e1d7d2fe109128117009f870181ab3df"

@@ -1,12 +1,12 @@
-"""A repository is made once, also by two at once."""
+"""A repository can be created once, even by two concurrent creators."""
 
 from __future__ import annotations
 
 import threading
 from uuid import uuid4
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.errors import RepositoryExists
 from tests.storage.memory import MemoryStorage
 
@@ -14,7 +14,7 @@ KEY = DataKey(bytes(range(32)))
 
 
 class TogetherStorage(MemoryStorage):
-    """Shows both creators an empty place before either has written."""
+    """Shows both creators an empty storage before either has written."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Repositories of every released format, kept as they were written: product and independent reader restore them."""
+"""Repositories of every released format, kept as written: product and independent reader restore them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.listing import snapshots_list
 from targets.local import LocalStorage
@@ -26,7 +26,7 @@ KEPT = {"repository-v1-aes": Suite.AES_256_GCM, "repository-v1-xchacha": Suite.X
 
 @pytest.fixture
 def trees(tmp_path: Path) -> list[dict[bytes, tuple[object, ...]]]:
-    """What each snapshot is to bring back."""
+    """The expected tree of each snapshot."""
     root = tmp_path / "tree"
     root.mkdir()
     found = []

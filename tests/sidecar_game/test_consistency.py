@@ -1,4 +1,4 @@
-"""What data is worth that was packed while the game did one thing or another."""
+"""The consistency of data packed while the game holds still, stops or runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.game.errors import GameError
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.game import Game
-from sidecar.game.mark import Mark
 from sidecar.game.profiles import Profile
 from sidecar.game.quiescence import Quiescence
 from sidecar.game.settings import GameSettings
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class ScriptedGame(Profile):
-    """One whose word on each `resume` is written down beforehand."""
+    """A game with scripted results of `resume`."""
 
     can_quiesce = True
 
@@ -44,11 +44,11 @@ class ScriptedGame(Profile):
 
 
 @pytest.fixture
-def mark(tmp_path: Path) -> Mark:
-    return Mark(tmp_path / "mark")
+def mark(tmp_path: Path) -> FlagFile:
+    return FlagFile(tmp_path / "mark")
 
 
-def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: Mark) -> None:
+def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: FlagFile) -> None:
     game = ScriptedGame()
     seen = []
     told = game.quiesce
@@ -62,7 +62,7 @@ def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: Ma
     assert not mark.present()
 
 
-def test_the_last_of_several_lets_the_game_go_on(mark: Mark) -> None:
+def test_the_last_of_several_lets_the_game_go_on(mark: FlagFile) -> None:
     game = ScriptedGame()
     quiescence = Quiescence(game, mark)
     first, second = quiescence.enter(), quiescence.enter()
@@ -75,7 +75,7 @@ def test_the_last_of_several_lets_the_game_go_on(mark: Mark) -> None:
     assert game.told == ["quiesce", "resume"]
 
 
-def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(mark: Mark) -> None:
+def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(mark: FlagFile) -> None:
     game = ScriptedGame(max_seconds=0.05)
     quiescence = Quiescence(game, mark)
     overdue = quiescence.enter()
@@ -89,7 +89,7 @@ def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(
     assert quiescence.leave(other)
 
 
-def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: Mark) -> None:
+def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: FlagFile) -> None:
     quiescence = Quiescence(ScriptedGame(False), mark)
     hold = quiescence.enter()
     assert hold is not None
@@ -97,8 +97,8 @@ def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: Mark) -> None:
     assert not mark.present()
 
 
-def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: Mark) -> None:
-    # The second word is for whoever comes first, the next hold or the thread that tries again.
+def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: FlagFile) -> None:
+    # The second result is for the next hold or the retry thread, whichever comes first.
     game = ScriptedGame(*[GameError("no answer")] * 1000)
     quiescence = Quiescence(game, mark)
     hold = quiescence.enter()
@@ -117,12 +117,12 @@ def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: Mark)
 
 def test_a_mark_that_cannot_be_written_leaves_the_game_alone(tmp_path: Path) -> None:
     game = ScriptedGame()
-    assert Quiescence(game, Mark(tmp_path / "no folder" / "mark")).enter() is None
+    assert Quiescence(game, FlagFile(tmp_path / "no folder" / "mark")).enter() is None
     assert game.told == []
 
 
 def looked(tmp_path: Path, *codes: int, quiesce: bool = True) -> tuple[Consistency, str]:
-    """What data is worth when each look at the game ends with the next code, and what was run."""
+    """The consistency when each probe of the game exits with the next code, and the commands that were run."""
     (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes))
     ran = tmp_path / "ran"
     look = f"cd {tmp_path}; code=$(head -n 1 codes); sed -i 1d codes; echo look >> ran; exit $code"

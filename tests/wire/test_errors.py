@@ -1,4 +1,4 @@
-"""An error code means the same to the daemon, to the portal's client and to the portal's API."""
+"""An error code has one meaning for the daemon, the portal's client and the portal's API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from backups.services.sidecars import sidecar_error
 from common.errors import ApplicationError
-from sidecar.calls import ShuttingDown
+from sidecar.calls.calls import ShuttingDown
 from sidecar.errors import SidecarError
 from sidecar_client.errors import Refused, SidecarFailed, SidecarUnavailable, SourceFailed
 from sidecar_client.status import error_from_wire

@@ -1,4 +1,4 @@
-"""A repository in memory whose snapshots are taken and looked at by tests."""
+"""A repository in memory for tests that make and read snapshots."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.manifest.root import Root
 from repository.chunked.objects import PACKS, SNAPSHOTS, Folder
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from repository.retrying import RetryingStorage
 from repository.storage import Storage
@@ -25,12 +25,12 @@ TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 
 
 def pause(seconds: float) -> None:
-    """A retry comes at once."""
+    """Retry without a pause."""
 
 
 @dataclass
 class Kept:
-    """A repository and the folder of which it keeps snapshots."""
+    """A repository and the folder of its snapshots."""
 
     root: Path
     storage: MemoryStorage = field(default_factory=MemoryStorage)
@@ -58,6 +58,6 @@ class Kept:
         return set(self.names(SNAPSHOTS))
 
     def copies(self) -> Counter[bytes]:
-        """How often each chunk is stored."""
+        """The number of copies of each chunk."""
         objects = self.opened().objects
         return Counter(chunk for pack, size in objects.list(PACKS) for chunk, _ in directory_read(objects, pack, size))

@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Hooks and fixtures that every test shares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITH_PROCESSES = {"browser", "processes"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of PostgreSQL's own locking belong to the pass on PostgreSQL; in the other one they say nothing."""
+    """Run tests of PostgreSQL's own locking only in the pass on PostgreSQL; on SQLite they prove nothing."""
     for item in items:
         if item.path.parent.name in WITH_PROCESSES:
             item.add_marker(pytest.mark.processes)
@@ -30,15 +30,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def in_memory() -> Iterator[Path]:
-    """A folder that no busy disk slows down, where the machine allows."""
-    memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+    """A folder in memory if the machine has /dev/shm, so that a busy disk does not slow the test down."""
+    memory = Path("/dev/shm")  # noqa: S108 - only probed; files in it get unique names
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
 
 
 @pytest.fixture(autouse=True)
 def every_fault_strikes() -> Iterator[None]:
-    """Each fault that a test scripts has struck when the test is over."""
+    """Assert that each scripted fault has occurred by the end of the test."""
     faults_missed()
     yield
     missed = faults_missed()

@@ -1,7 +1,7 @@
-"""The whole suite, `python -m tests.run`: on SQLite, and what touches the database on PostgreSQL as well.
+"""The whole suite, `python -m tests.run`: on SQLite, and the tests that use the database on PostgreSQL too.
 
-Tests of the product's own processes mostly wait, so they run beside the others; the half on PostgreSQL begins when the
-first of the two ends. `python -m tests.run check` runs the fast half alone, in two streams.
+Tests that start the product's processes mostly wait, so they run beside the others; the pass on PostgreSQL begins when
+the first of the two ends. `python -m tests.run check` runs only the fast half, in two streams.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ CHECK = [
         "tests/sidecar_game",
     ],
 ]
-"""The fast half: no test of it starts a process of the product, waits for a clock, or fills memory to measure it."""
+"""The fast half: its tests start no process of the product, wait for no clock, and fill no memory to measure it."""
 
 
 def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None = None) -> int:
-    """Run pytest in a process of its own, on that database; its output goes there, or where ours goes."""
+    """Run pytest in a process of its own, on that database; its output goes to `output`, or to this process's."""
     environ = {**os.environ, "SAVEPOINT_TEST_DATABASE": database_url}
     if not database_url:
         del environ["SAVEPOINT_TEST_DATABASE"]
@@ -53,7 +53,7 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
 
 
 def postgres_run(*, output: IO[str]) -> int:
-    """Run what touches the database on a PostgreSQL server of its own; one that is not there fails where it must be."""
+    """Run the database tests on a PostgreSQL server of their own; a missing server is an error if it is required."""
     try:
         with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
             return pytest_run(*ON_BOTH_DATABASES, database_url=server.url, output=output)
@@ -63,14 +63,14 @@ def postgres_run(*, output: IO[str]) -> int:
 
 
 def check() -> int:
-    """Run the fast half; the status is the first one that is not 0."""
+    """Run the fast half; returns the first status that is not 0."""
     with ThreadPoolExecutor(len(CHECK)) as pool:
         parts = [pool.submit(pytest_run, "-q", "-m", f"{OTHERS} and not slow", *paths) for paths in CHECK]
         return next(filter(None, [part.result() for part in parts]), 0)
 
 
 def main() -> int:
-    """Run all of it, or what is named; the status is the first one that is not 0."""
+    """Run the whole suite, or the named tests; returns the first status that is not 0."""
     chosen = sys.argv[1:]
     if chosen == ["check"]:
         return check()

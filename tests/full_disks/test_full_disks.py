@@ -1,4 +1,4 @@
-"""Real volumes that are really full. A clean failure, nothing half-made left, live files intact, deleting works."""
+"""Full volumes of real size limits: a clean failure, no leftovers, live files intact, and deleting works."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def small_scratch(tmp_path: Path) -> Iterator[Path]:
 
 
 def deleted(linked: Linked, backup: Backup) -> bool:  # noqa: F811
-    """Delete a backup; whether it is gone with all it had."""
+    """Delete a backup; returns whether it is gone with all its objects."""
     backup_delete(user=linked.shop.owner, backup=backup)
     return linked.work().state == OperationState.SUCCEEDED and not Backup.objects.filter(id=backup.id).exists()
 

@@ -1,6 +1,6 @@
-"""Hostile archives by the front door: each is a ready backup's, a customer restores it, the real sidecar refuses it.
+"""Hostile archives through the front door: each is a ready backup's; a customer restores it, the real sidecar refuses.
 
-The restore fails with a code of its own and is audited, and not a name, byte, mode or inode anywhere has changed.
+The restore fails with a code of its own and is audited, and no name, byte, mode or inode has changed anywhere.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def shop(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    # The heartbeat's thread would not see what this test's transaction holds.
+    # The heartbeat's thread would not see rows of this test's transaction.
     monkeypatch.setattr(lease, "BEAT_SECONDS", 600.0)
     made = shop_open(tmp_path)
     made.target.sealed = False
@@ -67,7 +67,7 @@ def shop(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def planted(shop: Shop, archive: bytes) -> Backup:
-    """A ready backup whose archive is these bytes, with the right checksum: somebody could write to the storage."""
+    """A ready backup with these bytes as its archive and the right checksum: an attacker wrote to the storage."""
     backup = Backup.objects.create(order=shop.order, provision=shop.server, name="planted")
     key = f"backups/{shop.order.id}/{uuid4()}.tar.gz"
     path = Path(shop.target.options["root"], key)
@@ -96,7 +96,7 @@ def restored(shop: Shop, backup: Backup, *, mode: str = "replace", safety: bool 
 
 
 def everything(*tops: Path) -> dict[str, tuple[object, ...]]:
-    """Names, bytes, modes, owners, times and inodes; a folder's time only where nothing of ours comes and goes."""
+    """Names, bytes, modes, owners, times and inodes; a folder's time only where the product adds no entries."""
     found: dict[str, tuple[object, ...]] = {}
     for path in (below for top in tops for below in [top, *top.rglob("*")]):
         status = path.lstat()
@@ -157,7 +157,7 @@ def test_a_bit_that_lends_rights_is_not_restored(shop: Shop, daemon: Daemon, nam
 
 
 def test_an_honest_archive_planted_in_the_same_way_is_restored(shop: Shop, daemon: Daemon) -> None:
-    """So that the others are not refused for how they came."""
+    """Shows that the other archives are not refused for the way they were planted."""
     assert restored(shop, planted(shop, WHOLE), mode="overlay").state == OperationState.SUCCEEDED
     other = daemon.world / "world" / "other"
     assert other.stat().st_size == 256 * 40

@@ -1,4 +1,4 @@
-"""A customer's server whose sidecar is reached through a proxy that can fail, with a real daemon and real workers."""
+"""A customer's server whose sidecar is behind a faulty proxy, with a real daemon and real workers."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from tests.services.fault_proxy import FaultProxy, fault_proxy
 from tests.sidecar_daemon.daemon import Daemon
 
 PATIENCE_SECONDS = 0.6
-"""The product's own waits of five to sixty seconds, for these tests."""
+"""Replaces the product's timeouts of five to sixty seconds."""
 WORLD_BYTES = 3 << 20
 
 
 @dataclass
 class Linked:
-    """`proxy` is what troubles the way to the sidecar."""
+    """`proxy` disturbs the connection to the sidecar."""
 
     shop: Shop
     daemon: Daemon
     proxy: FaultProxy
 
     def create(self) -> Backup:
-        """Ask for a backup and let a worker make it; return it as it is then."""
+        """Request a backup and let a worker make it; returns it in its new state."""
         backup = self.shop.create()
         self.work()
         backup.refresh_from_db()
@@ -56,7 +56,7 @@ class Linked:
         )  # fmt: skip
 
     def work(self) -> Operation:
-        """Run the newest operation's task, whatever it waits for; return it as it is then."""
+        """Run the newest operation's task without waiting for its due time; returns it in its new state."""
         operation = Operation.objects.order_by("created_at").last()
         assert operation is not None
         Operation.objects.filter(id=operation.id).update(not_before=None)
@@ -69,7 +69,7 @@ class Linked:
 
 
 class Working(threading.Thread):
-    """A worker beside the test, which takes one task."""
+    """A worker beside the test that takes one task."""
 
     def __init__(self) -> None:
         super().__init__(name="worker", daemon=True)
@@ -84,7 +84,7 @@ class Working(threading.Thread):
 
 
 def cancelled(working: Working, shop: Shop) -> Operation:
-    """Cancel what a worker does, and wait as long as a customer may have to, with a supervisor that looks at times."""
+    """Cancel a worker's operation, and wait for its end as a customer would, beside a supervisor."""
     operation_cancel(user=shop.owner, operation=Operation.objects.get(id=working.operation.id))
     judge = CancelJudge()
 

@@ -1,4 +1,4 @@
-"""Entries that the sidecar cannot move stay, and preview and restore name the same ones: real daemon, real worker."""
+"""Entries that the sidecar cannot move stay, and preview and restore name the same: real daemon, real worker."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -129,7 +129,7 @@ def foreign(path: Path) -> None:
 
 
 def sticky(path: Path) -> None:
-    """A folder like `/tmp`, with an entry of somebody else."""
+    """A folder like `/tmp`, with an entry of another user."""
     os.chown(path, 0, 0)
     path.chmod(0o1777)
     for child in path.iterdir():
@@ -192,7 +192,7 @@ def test_folder_that_cannot_be_searched_or_listed_is_named_once(place: Place, mo
 
 
 def owned(path: Path) -> None:
-    """Content that may be changed, in a folder whose mode may not."""
+    """Content that can be changed, in a folder whose mode cannot."""
     os.chown(path, 0, 0)
     path.chmod(0o777)
 

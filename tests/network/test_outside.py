@@ -1,4 +1,4 @@
-"""Parts of a data root that lie outside it: mounted volumes, and links that lead out."""
+"""Parts of a data root that lie outside it: mounted volumes, and targets of links."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -48,7 +48,7 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
         if how == "another volume":
             (path / "map").write_bytes(b"shared")
         if path.is_dir():
-            os.chown(path, 0, 0)  # not the sidecar's to write in
+            os.chown(path, 0, 0)  # so that the sidecar cannot write to it
         backup = place.create()
         assert backup.warnings == [{"kind": "mounted", "path": name}]
         place.file("level.dat", b"ruined")

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 class Unprivileged(Daemon):
-    """A daemon whose user is not root; the tests' user is, so that files of others can be made."""
+    """A daemon of an ordinary user; the tests run as root, so that they can make files of other users."""
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tests.sidecar_daemon.unprivileged", *super().command()[-2:]]
@@ -48,7 +48,7 @@ class Unprivileged(Daemon):
 
 @dataclass
 class Place:
-    """A customer's server with its sidecar, and a worker that answers at once."""
+    """A customer's server with its sidecar, and a worker that runs at once."""
 
     shop: Shop
     daemon: Daemon
@@ -101,7 +101,7 @@ class Place:
         return operation
 
     def stays(self, backup: Backup, mode: str = "replace") -> list[str]:
-        """The paths that the preview says stay."""
+        """The paths that stay according to the preview."""
         found, named = restore_preview(
             user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
             mode=mode,
@@ -215,7 +215,7 @@ def test_unreadable_file_survives_restore_and_undo(place: Place) -> None:
 
 
 def test_file_that_became_readable_after_the_backup_stays(place: Place) -> None:
-    """Only the backup's listing still says that it was there."""
+    """Only the backup's listing still shows that the file existed then."""
     secret = place.file("secret", b"of somebody else", owner=0, mode=0o600)
     backup = place.create()
     secret.chmod(0o644)

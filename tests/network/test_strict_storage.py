@@ -1,4 +1,4 @@
-"""A backup by real parts into a bucket of a provider that is strict: sidecar, worker, S3 double."""
+"""A backup in real parts to a bucket of a strict provider: sidecar, worker, S3 double."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_backup_into_a_strict_bucket_is_ready_and_whole(linked: Linked, provider
         backup = linked.create()
         assert backup.status == BackupStatus.READY
         assert sum(map(len, asset_open(backup.asset).read())) == backup.size_bytes
-        # By a size that was known before the first byte, 20 MiB go in parts of 8.
+        # The size was known before the first byte, so 20 MiB are sent in parts of 8.
         assert [kind for kind, _ in double.asked].count("UploadPart") >= 3
         assert double.uploads == {}
 
@@ -72,7 +72,7 @@ def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
                 target=target, key=key, backup_id=linked.shop.order.id, condemned_at=timezone.now()
             )
         gone = keys[4]
-        del double.objects[gone]  # what is not there is deleted by nobody's leave
+        del double.objects[gone]  # a missing object can always be deleted
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
                 storage_sweep()

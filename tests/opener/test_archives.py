@@ -91,7 +91,7 @@ def test_programs_get_json(folder: Place) -> None:
     assert (row["name"], row["kind"], row["key"], row["size_bytes"]) == (name_of(key), "archive", key, 7)
     assert row["labels"]["backup_name"] == "\x1b[31mred\n"
     assert row["labels"]["tenant"] == str(tenant.tenant)
-    # What a customer called a backup must not command the terminal of who lists it.
+    # The name of a backup must not control the terminal of the reader.
     assert "\x1b" not in folder.run("list").out
 
 

@@ -1,4 +1,4 @@
-"""Whose keys open what: master keys, wrapped copies, a data key in a file."""
+"""The keys that open a backup: master keys, wrapped copies, a data key in a file."""
 
 from __future__ import annotations
 

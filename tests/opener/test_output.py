@@ -1,4 +1,4 @@
-"""What the person sees on a terminal."""
+"""The output on a terminal."""
 
 from __future__ import annotations
 

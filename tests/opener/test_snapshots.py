@@ -23,7 +23,7 @@ LABELS = {"order_name": "Survival", "provision_name": "World", "backup_name": "N
 
 @dataclass
 class Kept:
-    """A world, and the snapshot of it."""
+    """A world, and its snapshot."""
 
     world: Path
     tenant: Tenant
@@ -82,7 +82,7 @@ def test_the_paths_in_a_snapshot_are_listed_and_come_out_alone(folder: Place, wo
     assert (listed.code, listed.err) == (0, "")
     assert "    3.1 MB  region/r.0.0.mca\n" in listed.out
     assert "      link  latest\n" in listed.out
-    # A name that a customer's server gave a file must not command the terminal.
+    # The name of a customer's file must not control the terminal.
     assert "\x1b" not in listed.out
     rows = [json.loads(line) for line in folder.run("list", kept.name, "--json").out.splitlines()]
     assert {row["path"] for row in rows if row["path"]} == set(tree(world))

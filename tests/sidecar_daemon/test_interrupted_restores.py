@@ -1,4 +1,4 @@
-"""What becomes of an extraction when somebody goes away, gives up, takes over, or is told to end."""
+"""Extractions that are interrupted: by a lost or cancelled caller, a newer attempt, or the daemon's end."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 

@@ -1,4 +1,4 @@
-"""Opening what a scan found: the very file, whatever was put in its place, and what happens to it while it is read."""
+"""Opening a scanned entry: only the very same file is opened, and changes during reading are noticed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILE = b"world/region/file"
 
 @pytest.fixture(params=[True, False], ids=["openat2", "steps"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to open, as this machine's kernel has both."""
+    """Both ways of opening, with and without openat2."""
     assert beneath.openat2_works()
     monkeypatch.setattr(beneath, "openat2_works", lambda: request.param)
 
@@ -157,7 +157,7 @@ def test_a_file_that_changes_while_it_is_read_says_so(
 ) -> None:
     with tree.open(entry, in_place=False) as file:
         (root / os.fsdecode(FILE)).write_bytes(content)
-        # Not before the kernel's clock has gone on does a change show in the times.
+        # A change shows in the times only after the kernel's clock has ticked.
         while (root / os.fsdecode(FILE)).stat().st_ctime_ns <= entry.stat.ctime_ns:
             (root / os.fsdecode(FILE)).write_bytes(content)
         assert file.changed()
@@ -205,7 +205,7 @@ def test_attributes_that_cannot_be_read(
     code: int,
     expected: type[SourceGone] | None,
 ) -> None:
-    """A file system without any, one removed meanwhile, and a disk that fails."""
+    """A file system without attributes, an attribute removed meanwhile, and a failing disk."""
 
     def fail(*args: Any) -> Any:
         raise OSError(code, os.strerror(code))
@@ -239,7 +239,7 @@ def test_no_path_leads_out_of_the_root(root: Path, path: bytes) -> None:
 
 
 def gone(tree: LocalTree, entry: SourceEntry, reason: str) -> None:
-    """The file is not opened, the reason names no path, and no descriptor is left."""
+    """Check that the file is not opened, the reason names no path, and no descriptor is left."""
     before = descriptors(tree._path.parent)
     with pytest.raises(SourceGone) as failure, tree.open(entry, in_place=False):
         pass

@@ -1,4 +1,4 @@
-"""The sector map: what it knows of which snapshot, whatever happens to its runs and to the files it describes."""
+"""The sector map's knowledge of snapshots, after any sequence of runs and file changes."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def known_halves(world: World, path: bytes, parent: bytes) -> tuple[bool, bool]:
 
 
 def test_a_sector_read_twice_does_not_hide_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the beginning of a file is looked at before it is read: a slice is whole only with its last sector."""
+    """The beginning of a file is read twice, for its rule and its data; a slice is whole only with its last sector."""
     monkeypatch.setattr(sector_tags, "SLICE_SECTORS", 4)
     monkeypatch.setattr(sector_tags, "SLICE_TAGS_SIZE", 4 * sector_tags.TAG_SIZE)
     world.tree.begin(None)

@@ -1,4 +1,4 @@
-"""The sector map's file damaged, locked, full or taken by another: it is silent then, and nothing fails."""
+"""A sector map file that is damaged, locked, full or another's disables the map, and nothing fails."""
 
 from __future__ import annotations
 

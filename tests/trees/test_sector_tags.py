@@ -1,4 +1,4 @@
-"""Tags of sectors: equal for equal bytes wherever they lie, another one for whatever differs in the least."""
+"""Tags of sectors: equal for equal bytes at any place, different for the least change."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from operations.work import lease
 from operations.work import run as work_run
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
-from sidecar.server import serve, signals_hold
+from sidecar.daemon.server import serve, signals_hold
 from tests.chaos.edits import file_close, inode_pass_on
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.user import hand_over, user_become

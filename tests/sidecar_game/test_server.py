@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import extracting
-from sidecar.calls import Call
+from sidecar.calls.calls import Call
 from sidecar.errors import ServerNotStopped, SourceFailed
-from sidecar.extracting import Extractions
 from sidecar.game.errors import GameError
 from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
+from sidecar.restore import extracting
+from sidecar.restore.extracting import Extractions
 from sidecar.restore.extraction import Outcome
 from wire.enums import Mode, OutcomeKind, ServerControl
 

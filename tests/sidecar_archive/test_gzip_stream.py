@@ -21,7 +21,7 @@ SEGMENT = st.one_of(
 
 
 def compress(data: bytes, block_bytes: int = BUFFER_BYTES) -> bytes:
-    """The stream of some bytes, through one buffer that is used again and again, as the packing does."""
+    """Compress bytes through one reused buffer, as packing does."""
     stream = GzipStream()
     buffer = bytearray(noise(block_bytes, seed=9))
     parts = []

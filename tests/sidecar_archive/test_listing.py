@@ -1,4 +1,4 @@
-"""The listing that packing writes beside an archive, and what its reader takes."""
+"""The listing that packing writes beside an archive, and its reader."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_flipped_bit_is_found_or_says_nothing(world: Path) -> None:
     varied_world(world)
     listing = packed(world).listing
     entries = list(Listing([listing]).entries())
-    header_bytes = 10  # nothing but the first three says anything about the content
+    header_bytes = 10  # only the first three describe the content
     missed = []
     for place in (0, 1, 2, *range(header_bytes, len(listing))):
         damaged = bytearray(listing)
@@ -203,7 +203,7 @@ def test_a_flipped_bit_is_found_or_says_nothing(world: Path) -> None:
         except ListingDamaged:
             continue
         missed.append(place)
-    # The stream's last byte before CRC and length may end in bits that no code uses.
+    # The stream's last byte before CRC and length may end in bits that belong to no code.
     assert set(missed) <= {len(listing) - 9}
 
 

@@ -200,7 +200,7 @@ def test_what_is_replaced_between_being_looked_at_and_opened_is_neither_followed
         reader._entry(found)
     os.close(root)
     still_a_link = file_type == stat.S_IFLNK and replace is replace_by_link
-    # The new link leads out of the root; that is all that is wrong with it.
+    # The new link leads out of the root; nothing else is wrong with it.
     kind = WarningKind.LINKED_OUT if still_a_link else WarningKind.VANISHED
     expected = [PackWarning(kind, b"entry")]
     assert reader.warnings.kept == expected

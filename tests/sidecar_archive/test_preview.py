@@ -1,4 +1,4 @@
-"""What a restore would change, told from a listing and the live data."""
+"""The changes that a restore would make, computed from a listing and the live data."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_new_content_is_found_when_size_and_time_are_the_old_ones(world: Path) -
 
 
 def aged(content: bytes) -> bytes:
-    """A line for a file whose time says that it was written long ago."""
+    """A line for a file with a modification time long ago."""
     return file_line(b"file", content=content)
 
 
@@ -129,7 +129,7 @@ def test_a_file_untouched_since_long_before_the_scan_is_not_read(world: Path) ->
     os.utime(file, ns=(1, LONG_AGO_NS))
     scanned_ns = file.stat().st_ctime_ns + 61_000_000_000
     head = b"savepoint-listing 1 %d\n"
-    # The listing lies about the content, which shows whether it was compared.
+    # The listing lies about the content, which reveals whether the file was read.
     assert preview(world, listing_of(aged(b"CONTENT"), head=head % scanned_ns)).changed == 0
     assert preview(world, listing_of(aged(b"CONTENT"), head=head % (scanned_ns - 2_000_000_000))).changed == 1
     assert preview(world, listing_of(aged(b"content"), head=head % (scanned_ns - 2_000_000_000))).changed == 0
@@ -150,7 +150,7 @@ def test_mapped_page_rewritten_after_the_scan_is_a_change(world: Path, seconds: 
             memory[0:1] = b"C"
             after = file.stat()
         if before == after:
-            break  # once in a while the kernel writes the page back in between
+            break  # now and then the kernel writes the page back in between
     assert (before, file.read_bytes()) == (after, b"Content")
     head = b"savepoint-listing 1 %d\n" % (before.st_ctime_ns + seconds * 1_000_000_000)
     assert preview(world, listing_of(aged(b"content"), head=head)).changed == 1

@@ -59,7 +59,7 @@ def test_gnu_tar_brings_back_folders_links_modes_and_times(world: Path, archive:
         os.utime(path, ns=(0, 1_600_000_000_000_000_001 + number * 10**8), follow_symlinks=False)
     archive.pack(world)
     before, after = snapshot(world), snapshot(extract(archive))
-    # A symbolic link with two names comes back as two: their target is all there is to them.
+    # A symbolic link with two names comes back as two links: a link is nothing but its target.
     first, second = before[b"b/up"], before[b"b/up too"]
     before[b"b/up too"] = (*second[:3], b"b/up too", *second[4:])
     assert first[3] == b"b/up"
@@ -103,7 +103,7 @@ def test_gnu_tar_brings_back_times_before_1970_and_far_ahead(
     file.write_bytes(b"f")
     os.utime(file, ns=(0, seconds * 10**9 + nanoseconds))
     archive.pack(world)
-    # Without the option tar would remark on the times themselves.
+    # Without the option, tar would warn about the times themselves.
     assert snapshot(extract(archive, "--warning=no-timestamp")) == snapshot(world)
 
 
@@ -150,7 +150,7 @@ def test_only_the_reserved_folder_at_the_top_is_left_out(world: Path, archive: A
 def test_a_fifo_and_a_socket_are_skipped_with_a_warning(
     world: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(world)  # a socket's path may have 108 bytes only
+    monkeypatch.chdir(world)  # a socket's path is limited to 108 bytes
     os.mkfifo("fifo")
     (world / "kept").write_bytes(b"k")
     with socket.socket(socket.AF_UNIX) as listener:

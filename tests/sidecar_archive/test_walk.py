@@ -18,7 +18,7 @@ from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_m
 from trees.beneath import open_for_reading
 from wire.enums import Mode, WarningKind
 
-# Sorts before the files `z` beside them, so that those come on the way back.
+# Sorts before the files `z` beside the folders, so that those come on the way back.
 DOWN = "down"
 DEPTH = FOLDERS_OPEN + 40
 

@@ -1,4 +1,4 @@
-"""The work for an archive grows with its bytes, and not with a product of two numbers that its maker chooses."""
+"""The work for an archive grows with its bytes, never with the product of two numbers in the archive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.trees import write
 
 SECONDS = 6.0
-"""Of processor time; each of these took a minute, or had no end, while its two numbers were multiplied."""
+"""Limit of processor time; each case took a minute or never ended when its two numbers were multiplied."""
 
 
 def records(count: int, *, value: bytes = b"") -> dict[bytes, bytes]:

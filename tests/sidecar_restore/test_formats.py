@@ -1,4 +1,4 @@
-"""What honest archives hold comes back to the last bit, whoever wrote them."""
+"""Valid archives are restored to the last bit, whichever program wrote them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NANOSECOND, MILLISECOND, SECOND = 1, 10**6, 10**9
 
 @pytest.fixture
 def world(place: Path) -> Path:
-    """A tree with everything that an archive can carry, in ASCII and short names."""
+    """A tree with every kind of entry that an archive can hold, with short ASCII names."""
     world = place / "world"
     write(world / "server.properties", b"motd=hi\n", mode=0o640)
     write(world / "region" / "r.0.0.mca", os.urandom(3_000_000))
@@ -44,7 +44,7 @@ def world(place: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("tar_format", "unit"),
-    # Python writes times of pax through floats; the other formats keep whole seconds.
+    # Python's pax times pass through floats; the other formats store whole seconds.
     [(tarfile.PAX_FORMAT, MILLISECOND), (tarfile.GNU_FORMAT, SECOND), (tarfile.USTAR_FORMAT, SECOND)],
 )
 def test_an_archive_by_tarfile_comes_back_byte_for_byte(
@@ -234,7 +234,7 @@ def test_it_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Pat
 
 
 def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple[object, ...]]:
-    """The tree with its times in whole units of so many nanoseconds."""
+    """The tree with its times rounded down to units of that many nanoseconds."""
     return {
         path: (mode, uid, gid, int(str(time)) // unit, content)
         for path, (mode, uid, gid, time, content) in tree.items()

@@ -1,4 +1,4 @@
-"""What replace takes away and overlay lets be, and how a name of one kind gives way to another."""
+"""The modes replace and overlay, and names that change their kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOBODY = 65534
 
 @pytest.fixture(params=[True, False], ids=["names are exchanged", "names are moved twice"])
 def volume(request: pytest.FixtureRequest) -> Stepping:
-    """A volume that knows RENAME_EXCHANGE, and one that does not."""
+    """A volume that supports RENAME_EXCHANGE, and one that does not."""
     return Stepping(can_exchange=request.param)
 
 
@@ -82,7 +82,7 @@ def test_a_name_of_one_kind_gives_way_to_another(
     summary = extract(gnu_pack(world, place / "a.tar.gz", "pax"), mode, filesystem=volume)
 
     assert live(root) == live(world)
-    assert summary.removed == 3  # what was below the two folders
+    assert summary.removed == 3  # the entries below the two folders
 
 
 @pytest.mark.parametrize("mode", Mode)

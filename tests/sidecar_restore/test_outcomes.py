@@ -1,4 +1,4 @@
-"""What an operation's journal answers, before, after and again, and who may be at work."""
+"""The answers of an operation's journal before, after and again, and the exclusion of concurrent restores."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_no_descriptor_is_left_open_whichever_way_it_ends(
     failed = 0
     for step in range(1, 80):
         try:
-            # The later ones of so many extractions have fewer steps.
+            # Later extractions of this test have fewer steps.
             fails = fails_at(step, must_strike=False)
             extract(archive, operation=str(uuid.uuid4()), filesystem=Stepping(before=fails))
         except SidecarError:

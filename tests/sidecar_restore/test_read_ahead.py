@@ -1,4 +1,4 @@
-"""Pieces that are made ahead of whoever takes them."""
+"""Pieces that a thread produces ahead of their reader."""
 
 from __future__ import annotations
 

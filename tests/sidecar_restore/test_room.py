@@ -1,4 +1,4 @@
-"""What a restore needs is known, and refused when it is not there, before anything is written."""
+"""The space that a restore needs is computed, and a lack of it refused, before anything is written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAME, OTHER, NEW = b"same" * 9_000, b"other" * 7_000, b"new" * 5_000
 
 @pytest.fixture
 def archive(place: Path, root: Path) -> Path:
-    """A file that is live already, another, one that grew, a new one, and one that is nothing but a hole."""
+    """An archive of an unchanged file, a changed one, one that grew, a new one, and one that is a single hole."""
     write(root / "same", SAME)
     write(root / "other", OTHER.swapcase())
     write(root / "grown", OTHER[:-1])

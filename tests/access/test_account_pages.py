@@ -1,4 +1,4 @@
-"""Every page of signing in and of one's own account: to whom it is shown; one that is in neither table fails."""
+"""Every page of sign-in and account, and its audience; a page missing from both tables fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLIC = {
     "account_reset_password_from_key": 200,
     "account_reset_password_from_key_done": 200,
 }
-"""Shown to anybody; with what somebody is answered who is signed in."""
+"""Public pages, with the answer to a signed-in user."""
 
 SIGNED_IN = {
     "account": 200,
@@ -40,7 +40,7 @@ SIGNED_IN = {
     "mfa_generate_recovery_codes": 302,
     "mfa_download_recovery_codes": 404,
 }
-"""Of whoever is signed in, with what they are answered: here they have no second factor, and entered no password."""
+"""Pages for signed-in users, with the answer: these users have no second factor, and did not enter a password."""
 
 ARGUMENTS = {
     "account_reset_password_from_key": ["a", "b"],

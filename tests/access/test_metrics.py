@@ -1,4 +1,4 @@
-"""`/metrics` x everybody: who is not meant to see it finds no such page, whatever they claim."""
+"""`/metrics` x every persona: a caller without access gets a 404, whatever it claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One order that is looked at, and the list of those that can be: they agree for everybody."""
+"""The check of one order and the list of visible orders agree for every persona."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A customer with an order that can be backed up, the clients of its people, and the shape of errors."""
+"""A customer with an order that can be backed up, clients of its users, and the shape of errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vault.models import StorageTarget
 
 @dataclass
 class House:
-    """One order with a server, a sidecar that nobody calls, and a target in a real folder."""
+    """One order with a server, a sidecar that is never called, and a target in a real folder."""
 
     order: Order
     server: Provision
@@ -46,7 +46,7 @@ class House:
         return f"{self.backups}{backup.id}/{rest}"
 
     def stored(self, content: bytes = CONTENT, **values: object) -> Backup:
-        """A ready backup whose bytes really are in the folder."""
+        """A ready backup whose bytes are in the folder."""
         asset = AssetFactory(customer=self.order.customer, target=self.target, content=content)
         path = self.root / asset.key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class House:
 
 
 def client_of(user: User | None, *, scopes: tuple[str, ...] = ()) -> APIClient:
-    """A client with a fresh token of the user, or nobody's."""
+    """A client with a new token of the user, or without one."""
     client = APIClient()
     if user is not None:
         _, secret = token_create(user=user, name="test", scopes=scopes)
@@ -68,7 +68,7 @@ def house(db, tmp_path) -> House:
     order = OrderFactory()
     server = ProvisionFactory(order=order)
     ProvisionFactory(order=order, sidecar=True)
-    # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
+    # Like a folder that was written to before: an empty one counts as an unmounted volume.
     (tmp_path / ".partial").mkdir()
     target = StorageTargetFactory(options={"root": str(tmp_path)}, is_default=True)
     return House(order=order, server=server, target=target, root=tmp_path)
@@ -76,7 +76,7 @@ def house(db, tmp_path) -> House:
 
 @pytest.fixture
 def client(house) -> APIClient:
-    """The owner's, with a token."""
+    """The owner's client, with a token."""
     return client_of(house.owner)
 
 

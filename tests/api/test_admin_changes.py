@@ -1,4 +1,4 @@
-"""What staff change, they change as the services do: refusals are shown, secrets are not."""
+"""Changes by staff go through the services: refusals are shown, secrets are not."""
 
 from __future__ import annotations
 

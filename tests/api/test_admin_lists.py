@@ -1,4 +1,4 @@
-"""The staff's pages: they show every model, no secret, and cost the same however much there is."""
+"""The admin's lists: every model, no secret, and a number of queries that does not grow with the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staff neither give, take nor reach a right that they do not have themselves; each change is in the audit trail."""
+"""Staff neither grant, remove nor gain a right that they lack; each change is in the audit trail."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def browser_of(user):
 
 
 def director():
-    """A colleague with more rights, from a group; deactivated or not makes no difference."""
+    """A colleague with more rights, through a group; active and deactivated ones are protected alike."""
     user = UserFactory(is_staff=True)
     group = Group.objects.create(name="Directors")
     group.permissions.set(Permission.objects.filter(codename="read_customer_data"))

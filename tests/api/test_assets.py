@@ -1,4 +1,4 @@
-"""Downloads, as browsers and download managers make them."""
+"""Downloads as browsers and download managers request them."""
 
 from __future__ import annotations
 

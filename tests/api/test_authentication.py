@@ -1,4 +1,4 @@
-"""Who calls: tokens and sessions."""
+"""Authentication by token and by session."""
 
 from __future__ import annotations
 

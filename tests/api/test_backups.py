@@ -165,7 +165,7 @@ def test_a_backup_that_is_not_there(backup, house, client):
 
 
 def test_a_backup_under_another_order_is_not_there(house, client):
-    """My own order's address with another backup's id, and the other way round."""
+    """The address has one's own order and another's backup, and the reverse."""
     theirs = BackupFactory()
     mine = house.stored()
     assert_problem(client.get(house.backup_url(theirs)), 404, "backup_not_found")

@@ -1,4 +1,4 @@
-"""The command that makes tokens."""
+"""The command that creates tokens."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def asset(house):
 
 @pytest.fixture
 def answers(house, client, asset):
-    """Every kind of answer there is, by name."""
+    """Every kind of answer, by name."""
     file, order = f"/api/v1/assets/{asset.id}/", f"/api/v1/orders/{house.order.id}/"
     browser, nobody = browser_of(house.owner), type(client)()
     page = f"/orders/{house.order.id}/"

@@ -1,4 +1,4 @@
-"""What tells an operator, and a load balancer, how it goes."""
+"""The health checks for operators and load balancers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.factories import OperationFactory, SupervisorFactory
 
 @pytest.fixture
 def client(db):
-    """Nobody's: a probe has no token."""
+    """An anonymous client: a probe has no token."""
     return Client()
 
 
@@ -93,7 +93,7 @@ def test_what_nobody_waits_for_is_no_backlog(values, client):
 
 def test_a_database_that_does_not_answer_is_said(client, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/nothing")
-    # A thread has a connection of its own, which it must open.
+    # A thread has its own connection, which it must open.
     with ThreadPoolExecutor(1) as pool:
         answers = {path: pool.submit(client.get, path).result() for path in ("/livez", "/readyz", "/healthz")}
     assert answers["/livez"].status_code == 200

@@ -1,4 +1,4 @@
-"""The same POST sent twice makes one thing."""
+"""A POST that is sent twice creates one object."""
 
 from __future__ import annotations
 

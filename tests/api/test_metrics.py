@@ -1,4 +1,4 @@
-"""What is measured: every series from the first scrape on, in the text format of Prometheus."""
+"""The metrics: every series from the first scrape on, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OVER = ["succeeded", "failed", "cancelled"]
 
 @pytest.fixture
 def client(db):
-    """Who measures, on this machine."""
+    """A client on this machine."""
     return Client()
 
 
 def scrape(client):
-    """Every sample by its name and its labels, these in the order of their names."""
+    """Every sample by its name and labels; labels are sorted by name."""
     response = client.get("/metrics")
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/plain; version=")
@@ -124,7 +124,7 @@ def test_a_scrape_costs_the_same_however_much_there_is(client, django_assert_num
 def test_a_database_that_does_not_answer_is_said(client, monkeypatch):
     client.raise_request_exception = False
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/nothing")
-    # A thread has a connection of its own, which it must open.
+    # A thread has its own connection, which it must open.
     with ThreadPoolExecutor(1) as pool:
         response = pool.submit(client.get, "/metrics").result()
     assert (response.status_code, response.headers["Retry-After"]) == (503, "10")

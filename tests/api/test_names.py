@@ -1,4 +1,4 @@
-"""What may be sent, field by field: types are strict, unknown fields are errors."""
+"""The fields of requests: types are strict, unknown fields are errors."""
 
 from __future__ import annotations
 
@@ -106,6 +106,6 @@ def test_requests_that_take_nothing_refuse_something(house, client):
 
 
 def test_what_is_sent_is_looked_at_before_the_rules(house, outsider):
-    """The form of a request is wrong for everybody, so saying so tells nobody what exists."""
+    """A malformed request is an error for everyone, so the answer reveals nothing about existing objects."""
     assert_problem(outsider.post(house.backups, {"name": 5}), 400, "validation_error")
     assert_problem(outsider.post(house.backups, {"name": "x"}), 404, "order_not_found")

@@ -1,4 +1,4 @@
-"""Orders and what runs for them."""
+"""Orders and their running operations."""
 
 from __future__ import annotations
 

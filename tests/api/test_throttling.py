@@ -1,4 +1,4 @@
-"""Throttles: apart for reads and writes, for each caller, and right when requests come at once."""
+"""Throttles: separate for reads and writes and for each caller, and correct under concurrency."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDERS = "/api/v1/orders/"
 
 @pytest.fixture(autouse=True)
 def low_rates(monkeypatch):
-    # Of a day: no test runs into the next window.
+    # A daily rate: no test runs into the next window.
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"read": "3/day", "write": "2/day"})
 
 

@@ -1,4 +1,4 @@
-"""A benchmark keeps what it measured while it runs, and says what it is at."""
+"""A benchmark saves its results while it runs, and reports its progress."""
 
 from __future__ import annotations
 

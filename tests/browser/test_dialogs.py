@@ -1,4 +1,4 @@
-"""The dialogs: by keyboard, with wrong input, with a world that changed meanwhile, and clicked twice."""
+"""The dialogs: by keyboard, with invalid input, after changes elsewhere, and clicked twice."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_dialog_opens_with_enter_holds_the_focus_and_gives_it_back_on_escape(w
     reached = set()
     for _ in range(10):
         page.keyboard.press("Tab")
-        # Between the last element and the first one the focus is the browser's own.
+        # Between the last element and the first one, the browser itself has the focus.
         reached.add(page.evaluate("document.activeElement.closest('dialog, body').localName"))
     assert reached <= {"dialog", "body"}
     assert "dialog" in reached

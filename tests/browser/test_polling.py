@@ -1,4 +1,4 @@
-"""The part that is asked for again: when, how often, and what happens when the answer does not come."""
+"""Polling: its start, its interval, and failed requests."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_the_page_of_a_backup_that_was_deleted_in_another_tab_leads_to_the_order
 
 
 def test_work_that_is_held_in_its_middle_by_a_stopped_agent_goes_on_afterwards(house, rented, visit):
-    """The real parts: the sidecar stands still, the page goes on asking, and the backup becomes ready."""
+    """With the real parts: the sidecar stands still, the page keeps polling, and the backup becomes ready."""
     page = visit(rented.owner, rented.path)
     house.portal.kill("sidecar", signal.SIGSTOP)
     try:

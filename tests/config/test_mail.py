@@ -1,4 +1,4 @@
-"""The mail server: every URL that works means one thing, and every other is refused without showing its password."""
+"""The mail server: every valid URL has one meaning; every other is refused without showing its password."""
 
 from __future__ import annotations
 

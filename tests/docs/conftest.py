@@ -1,4 +1,4 @@
-"""An order whose API the documentation's examples call."""
+"""The order that the documentation's API examples use."""
 
 from __future__ import annotations
 

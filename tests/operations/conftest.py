@@ -19,7 +19,7 @@ from vault.models import StorageTarget
 
 @dataclass
 class Shop:
-    """One customer with one order; its sidecar's address leads nowhere."""
+    """One customer with one order; its sidecar's address is unreachable."""
 
     owner: User
     order: Order
@@ -50,5 +50,5 @@ def shop(db, tmp_path) -> Shop:
 
 @pytest.fixture
 def real_shop(transactional_db, tmp_path) -> Shop:
-    """The same, committed, so that other threads see it."""
+    """The same shop with committed rows, which other threads can see."""
     return shop_open(tmp_path)

@@ -1,4 +1,4 @@
-"""Chores: due by a table, one run at a time, each run recorded with its end."""
+"""Chores: scheduled by a table, one run at a time, each run recorded with its result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Broken(Exception):
 
 @pytest.fixture
 def table(monkeypatch):
-    """A table of chores in place of the product's; what they did."""
+    """Replace the product's table of chores; returns the log of the runs."""
     did = []
 
     def put(name, *, does=lambda: None, wanted=None):
@@ -41,7 +41,7 @@ def answer(runs):
 
 
 def later(**by):
-    """Let that time pass for every run there is."""
+    """Let that time pass for every recorded run."""
     for run in ChoreRun.objects.all():
         for name in ("requested_at", "started_at", "finished_at"):
             if (at := getattr(run, name)) is not None:

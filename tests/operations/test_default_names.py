@@ -1,4 +1,4 @@
-"""The name a backup gets when nobody names it."""
+"""The name of a backup that was created without one."""
 
 from __future__ import annotations
 

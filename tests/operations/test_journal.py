@@ -1,4 +1,4 @@
-"""A restore whose exchange may have begun ends only by the word of the sidecar's journal."""
+"""A restore whose exchange may have begun ends only by the answer of the sidecar's journal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONTENT = b"an archive"
 
 @pytest.fixture
 def restoring(shop, monkeypatch):
-    """A queued restore of a backup that is in storage, and a way to let a worker meet a scripted sidecar."""
+    """A queued restore of a stored backup, and a function that runs a worker with a scripted sidecar."""
     monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 0.0)
     backup = shop.create()
     operation_finish(operation=Operation.objects.get(), state=OperationState.SUCCEEDED)
@@ -56,7 +56,7 @@ def restoring(shop, monkeypatch):
 
 
 def interrupted(work):
-    """A worker's attempt that was cut off in the middle of the exchange."""
+    """Run a worker's attempt that breaks off in the middle of the exchange."""
     operation = work(ScriptedSidecar(outcomes=[NONE], extract=away))
     assert operation.state == OperationState.QUEUED
     return operation

@@ -1,4 +1,4 @@
-"""A journal that fails at a question says nothing of the data: an exchange that may have begun is not ended by it."""
+"""A failing journal says nothing about the data: it must not end an exchange that may have begun."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def full(*_: object):
-    """The data volume has no room for what the sidecar has to write down."""
+    """Raise as a sidecar whose data volume has no space for its journal."""
     raise SidecarFailed("not_enough_space", "")
 
 

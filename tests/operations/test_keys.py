@@ -1,4 +1,4 @@
-"""Keys: made once, copied beside the objects, rotated without touching an archive."""
+"""Keys: created once, copied beside the objects, rotated without touching an archive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECOND = f"2:{kek_generate()}"
 
 @pytest.fixture
 def keks(monkeypatch):
-    """Put other KEKs into the portal's settings."""
+    """Replace the KEKs in the portal's settings."""
 
     class Settings:
         def use(self, text):

@@ -1,4 +1,4 @@
-"""Claims, leases, fences and attempts, judged on a clock that the test moves."""
+"""Claims, leases, fences and attempts, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_a_count_that_no_column_holds_costs_no_heartbeat(shop, monkeypatch):
     lease = Lease(operation)
     lease.progress(bytes_done=2**64 - 1, bytes_total=2**64 - 1, phase="packing")
     with monkeypatch.context() as one_thread:
-        # In the test's own transaction, which another thread could not see.
+        # The rows belong to the test's own transaction: another thread could not see them.
         one_thread.setattr(lease._stop, "wait", lambda _: lease._bytes_done == Operation.objects.get().bytes_done)
         lease._beats()
     assert Operation.objects.get().heartbeat == operation.heartbeat + 1

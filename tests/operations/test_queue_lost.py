@@ -1,4 +1,4 @@
-"""A queue that cannot be reached costs time and nothing else."""
+"""An unreachable queue costs only time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def signals_kept():
-    """The test process's own reactions to signals, put back afterwards."""
+    """Restore the test process's own signal handlers."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, action in kept.items():

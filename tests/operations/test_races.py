@@ -1,4 +1,4 @@
-"""Races with real threads. Each is first shown to happen when its guard is taken away."""
+"""Races with real threads. Each one is first shown to occur without its guard."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def made(results):
 
 @contextmanager
 def constraint_dropped(name, model=Operation):
-    """Take a constraint out of the database, as if nobody had thought of it."""
+    """Drop a constraint from the database for the block."""
     constraint = next(item for item in model._meta.constraints if item.name == name)
     with connection.schema_editor() as editor:
         editor.remove_constraint(model, constraint)
@@ -119,7 +119,7 @@ def test_parallel_creates_never_exceed_the_limit(real_shop):
 
 
 def finish(backup):
-    """End a create as a worker would, with an asset that nobody will read."""
+    """End a create as a worker would, with an asset that is never read."""
     from django.utils import timezone
 
     from vault.models import Asset
@@ -136,7 +136,7 @@ def finish(backup):
 
 
 class StoredTarget:
-    """The one target of the shop."""
+    """The shop's only target."""
 
     @staticmethod
     def id_of():

@@ -1,4 +1,4 @@
-"""Restores and undos against what goes away, dies or comes between."""
+"""Restores and undos with failures, crashes and changes in between."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Down(ScriptedSidecar):
-    """It answers nothing, not even what it is."""
+    """Answers nothing, not even a request to describe itself."""
 
     def __init__(self):
         super().__init__(outcomes=[])
@@ -42,7 +42,7 @@ class Down(ScriptedSidecar):
 
 
 class Comparing(ScriptedSidecar):
-    """It reads the listing, and can make nothing of it."""
+    """Reads the listing, but cannot use it."""
 
     def restore_preview(self, *, listing, **_: object):
         list(listing)
@@ -50,7 +50,7 @@ class Comparing(ScriptedSidecar):
 
 
 def unreadable(*_: object):
-    """The data volume cannot be read just now."""
+    """Raise as a sidecar whose data volume is unreadable."""
     raise SidecarFailed("internal", "")
 
 

@@ -1,4 +1,4 @@
-"""The backup that a restore makes first: whose it is, when it counts, when it goes, and what it takes back."""
+"""Safety backups: ownership, limits, expiry, and the undo of a restore."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stored(shop):
 
 
 def restored(shop, backup, **options):
-    """Ask for a restore; its operation."""
+    """Request a restore; returns its operation."""
     backup_restore(
         user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id,
         options=RestoreOptions(**options), idempotency=None,
@@ -46,7 +46,7 @@ def undone(shop, backup):
 
 
 def made(safety):
-    """As when its archive is in storage."""
+    """Mark a safety backup as stored."""
     asset = AssetFactory(customer=safety.order.customer)
     Backup.objects.filter(id=safety.id).update(
         status=BackupStatus.READY, asset=asset, size_bytes=1, completed_at=timezone.now()
@@ -55,7 +55,7 @@ def made(safety):
 
 
 def ended(operation):
-    """As when the exchange is done; the row as it is then."""
+    """Complete the exchange; returns the operation in its new state."""
     assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
     Backup.objects.filter(status=BackupStatus.RESTORING).update(status=BackupStatus.READY)
     return Operation.objects.get(id=operation.id)
@@ -66,7 +66,7 @@ def begun(operation):
 
 
 def restored_whole(shop, backup):
-    """A restore with its safety backup, from the button to the end."""
+    """Run a restore with its safety backup, from the request to the end."""
     operation = restored(shop, backup)
     safety = made(begun(operation))
     ended(operation)

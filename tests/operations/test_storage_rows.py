@@ -1,4 +1,4 @@
-"""What is stored, doomed, swept and deleted: no target is in the way of another, no late worker of its successor."""
+"""Stored, swept and deleted objects: targets do not affect each other, nor a late worker its successor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def doomed(target, **changes):
 @pytest.fixture
 def root(shop):
     root = Path(shop.target.options["root"])
-    # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
+    # Like a folder that was written to before: an empty one counts as an unmounted volume.
     (root / ".partial").mkdir(parents=True)
     return root
 

@@ -1,6 +1,6 @@
-"""What dies, stops or lies in the middle: the order is usable again within a minute, and no file is half new.
+"""Crashed, stopped or lying parts: the order is usable again within a minute, and no file is half new.
 
-A sidecar that is stopped (SIGSTOP) holds an operation in its middle for as long as a test needs.
+A sidecar stopped by SIGSTOP keeps an operation in its middle for as long as a test needs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def usable_afterwards(running):
-    """Whatever a test did, a backup works within a minute, and is right."""
+    """Check after each test that a backup works within a minute, and is correct."""
     yield
     for name in running.children:
         running.kill(name, signal.SIGCONT) if running.children[name].ended is None else running.restart(name)
@@ -44,7 +44,7 @@ def usable_afterwards(running):
 
 @contextmanager
 def held(running, path="", body=None):
-    """An operation that is claimed and cannot go on, until the block ends."""
+    """A claimed operation that cannot continue until the block ends."""
     running.kill("sidecar", signal.SIGSTOP)
     try:
         answer = running.api("POST", f"{running.backups}{path}", body or {})
@@ -70,7 +70,7 @@ def test_a_killed_worker_is_replaced_and_its_create_done_by_another(running):
 
 
 def left(row):
-    """Whether an operation has left its first worker; the next one may claim it before anybody sees it queued."""
+    """Whether an operation has left its first worker; the next one may claim it before it is seen as queued."""
     return row["state"] == "queued" or row["fence"] > 1
 
 

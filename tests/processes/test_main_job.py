@@ -1,4 +1,4 @@
-"""Create, watch, download, compare, break the world, restore, compare, delete: over REST, through the real parts."""
+"""Create, watch, download, compare, damage the world, restore, compare, delete: over REST, with the real parts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def downloaded(running, backup, **headers):
 
 
 def break_the_world(world: Path) -> None:
-    """What a griefer, a bad plugin and a full disk do."""
+    """Damage the world as a griefer, a bad plugin and a full disk do."""
     properties = world / "server.properties"
     properties.write_bytes(b"motd=broken\n")
     region = next(world.rglob("*.mca"))

@@ -1,4 +1,4 @@
-"""Taking a restore back, through the real parts: the server has again what it had, byte for byte."""
+"""The undo of a restore with the real parts: the server has its former files again, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def running(tmp_path_factory):
 
 
 def everything(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
-    """Every path with its mode, its time, and what it holds."""
+    """Every path with its mode, time and content."""
     found: dict[str, tuple[int, int, bytes | str | None]] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
@@ -25,7 +25,7 @@ def everything(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
             held: bytes | str | None = str(path.readlink())
         else:
             held = None if path.is_dir() else path.read_bytes()
-        # A folder's time is its archive's, but for those whose names were just exchanged around it.
+        # A folder's time is the archive's, except in folders whose names were just exchanged.
         found[str(path.relative_to(root))] = (status.st_mode, 0 if path.is_dir() else status.st_mtime_ns, held)
     return found
 
@@ -66,7 +66,7 @@ def test_a_restore_is_previewed_done_and_taken_back(running):
     assert everything(running.world) == broken
     refused = running.api("POST", f"{path}undo/", {})
     assert (refused.status, refused.json["code"]) == (409, "nothing_to_undo")
-    # What the undo replaced is not lost either.
+    # The files that the undo replaced are not lost either.
     assert len([row for row in running.api("GET", running.backups).json["results"] if row["safety"]]) == 2
 
 

@@ -1,4 +1,4 @@
-"""The authority: one signs, its key is sealed, it rotates without a sidecar being lost, and it retires for good."""
+"""The authority: one signs, its key is sealed, it rotates without losing a sidecar, and it retires for good."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_an_authority_retires_only_when_no_sidecar_needs_it_and_its_key_is_gone(
     assert retired.key is None
     with pytest.raises(KeyUnavailable):
         authority_issuer(retired)
-    # Sidecars are told soon, not when their certificate happens to end.
+    # Sidecars are told soon, not only when their certificate expires.
     assert sidecar.certificates.get(ended_at=None).renew_at <= timezone.now()
     assert authorities_retire() == 0
 
@@ -167,7 +167,7 @@ def test_a_revoked_sidecar_is_not_connected_to_not_even_with_its_old_token(sidec
         sidecar_enrol(token=unused, request=request_pem())
     assert not sidecar_certificate_revoke(sidecar=sidecar)
     second = enrol(sidecar)
-    # The one that was revoked, and perhaps stolen, is not believed again.
+    # The revoked certificate, possibly stolen, is not trusted again.
     assert sidecar_address(sidecar).tls.authorities.decode() == second.certificate != first.certificate
 
 

@@ -1,4 +1,4 @@
-"""Enrolment over HTTP: a token is good once, for its own provision, and for nothing when it is not good."""
+"""Enrolment over HTTP: a token works once, for its own provision; an invalid one for nothing."""
 
 from __future__ import annotations
 

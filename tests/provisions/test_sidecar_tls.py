@@ -1,4 +1,4 @@
-"""A portal and a sidecar that enrols with it: the daemon and `enrol` as processes, the portal's services in between."""
+"""A portal and a sidecar that enrols with it: the daemon and `enrol` as processes, the portal as its services."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def place(transactional_db, tmp_path):
-    """A sidecar's row, and the daemon that is to be it."""
+    """A sidecar's row, and the daemon that will enrol as it."""
     authority_create()
     daemon = TlsDaemon(tmp_path)
     daemon.write_config()
@@ -185,7 +185,7 @@ def test_a_portal_that_is_away_or_redirects_is_named(place):
 
 
 def test_a_sidecar_of_another_provision_is_refused(enrolled):
-    """Its address was mistyped, or its certificate is used for another: nothing is sent there."""
+    """Its address was mistyped, or its certificate is another's: nothing is sent there."""
     _, daemon = enrolled
     other = ProvisionFactory(sidecar=True, address=daemon.address)
     sidecar_enrol(token=enrolment_create(sidecar=other, hours=1), request=request_pem())
@@ -211,7 +211,7 @@ def test_a_revoked_sidecar_is_reached_again_after_it_enrolled_again_also_while_i
     stolen = (daemon.tls_folder / "certificate.pem").read_bytes(), (daemon.tls_folder / "key.pem").read_bytes()
     assert enrol(daemon, live_server.url, enrolment_create(sidecar=sidecar, hours=1)).returncode == 0
     assert reached(sidecar)
-    # Who took the old certificate and its key cannot pass for the sidecar, although neither has expired.
+    # A thief of the old certificate and key cannot pass for the sidecar, although neither has expired.
     daemon.install(*stolen, authorities=believed(daemon).encode())
     with pytest.raises(Refused, match="could not prove"):
         reached(sidecar)
@@ -230,7 +230,7 @@ def test_a_renewal_changes_key_and_certificate_and_the_old_one_is_worth_nothing(
 
 
 class Cut(Exception):
-    """The worker died here."""
+    """Simulates the death of the worker."""
 
 
 def test_a_renewal_that_is_cut_off_leaves_the_sidecar_reachable_and_the_next_one_mends_all(enrolled, monkeypatch):
@@ -245,7 +245,7 @@ def test_a_renewal_that_is_cut_off_leaves_the_sidecar_reachable_and_the_next_one
             sidecar_certificate_renew(sidecar=sidecar)
     assert reached(sidecar)
     with monkeypatch.context() as patch:
-        # The sidecar has the new one, and the portal does not know.
+        # The sidecar has the new certificate, but the portal does not know it.
         patch.setattr(sidecar_certificates, "_install_note", cut)
         with pytest.raises(Cut):
             sidecar_certificate_renew(sidecar=sidecar)
@@ -291,7 +291,7 @@ def test_upkeep_renews_what_is_due_once_and_what_fails_is_tried_again_in_an_hour
     assert sidecar_certificates_renew_due() == 0
     before = in_use(sidecar)
     now = timezone.now()
-    # Two thirds of ninety days from its making.
+    # Two thirds of its ninety days.
     assert timedelta(days=59) < before.renew_at - now < timedelta(days=61)
     SidecarCertificate.objects.update(renew_at=now)
     daemon.stop()

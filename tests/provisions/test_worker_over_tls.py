@@ -1,4 +1,4 @@
-"""A backup and its restore by a worker's own code, the sidecar beyond TLS."""
+"""A backup and its restore by a worker's own code, with a sidecar behind TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def place(transactional_db, tmp_path, live_server):
-    """An order whose sidecar has enrolled."""
+    """An order with an enrolled sidecar."""
     shop = shop_open(tmp_path)
     (tmp_path / "storage").mkdir()
     authority_create()
@@ -37,7 +37,7 @@ def place(transactional_db, tmp_path, live_server):
 
 
 def answer(shop: Shop) -> Operation:
-    """Do what was asked last, as a worker does."""
+    """Run the newest operation as a worker does."""
     operation = Operation.objects.filter(order=shop.order).latest("created_at")
     operation_answer(operation.id)
     operation.refresh_from_db()

@@ -1,4 +1,4 @@
-"""A shop whose backups are made, restored and deleted by the real services, through a real sidecar, in real storage."""
+"""A shop whose backups are made, restored and deleted by the real services, with a real sidecar and storage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vault.models import Asset
 
 @dataclass
 class World:
-    """The shop, its storage as a folder, and what a look at it all finds."""
+    """The shop, its storage as a folder, and the findings about them."""
 
     shop: Shop
     root: Path
@@ -56,16 +56,16 @@ class World:
         assert not Backup.objects.filter(id=backup.id).exists()
 
     def answer(self) -> None:
-        """Be the worker for whatever is queued."""
+        """Run all queued operations as a worker does."""
         for operation in Operation.objects.filter(state="queued"):
             operation_answer(operation.id)
 
     def path(self, backup: Backup, suffix: str = "") -> Path:
-        """Where the archive lies, or what is beside it."""
+        """The path of an archive or of a companion object."""
         return self.root / (Asset.objects.get(backup=backup).key + suffix)
 
     def drop(self, key: str, content: bytes = b"left over") -> Path:
-        """Put a file into the storage behind the product's back."""
+        """Put a file into the storage, bypassing the product."""
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -75,12 +75,12 @@ class World:
         return reconcile(invariants=frozenset(map(Invariant, invariants or Invariant.values)), **options)
 
     def codes(self) -> list[str]:
-        """What is open and counts."""
+        """The codes of open findings that count."""
         counted = Finding.objects.filter(gone_at__isnull=True, confirmed_at__isnull=False)
         return sorted(counted.values_list("code", flat=True))
 
     def found(self, *invariants: str, **options: Any) -> list[str]:
-        """What is open and counts after a look that saw everything."""
+        """Run the reconciler on everything; returns the codes of open findings that count."""
         report = self.look(*invariants, **options)
         assert report.blind == []
         return self.codes()
@@ -103,7 +103,7 @@ def world(transactional_db: None, tmp_path: Path, sidecar: Daemon) -> World:
     agent.address, agent.token = sidecar.address, sidecar.token
     agent.save()
     root = tmp_path / "storage"
-    # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
+    # Like a folder that was written to before: an empty one counts as an unmounted volume.
     (root / ".partial").mkdir(parents=True)
     cache.clear()
     return World(shop, root)
@@ -111,16 +111,16 @@ def world(transactional_db: None, tmp_path: Path, sidecar: Daemon) -> World:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is given the time to be put right by others: a look judges what it sees at once.
+    """Set all graces to zero, so that a pass judges what it sees at once.
 
-    A little less than no time: the times of a look are cut to milliseconds.
+    Slightly less than zero: the times of a pass are cut to milliseconds.
     """
     for module in (operations, objects, statuses):
         monkeypatch.setattr(module, "SETTLED", timedelta(seconds=-2))
 
 
 def older(rows: Any, **fields: timedelta) -> None:
-    """Set times of rows back."""
+    """Move times of rows back."""
     rows.update(**{name: F(name) - by for name, by in fields.items()})
 
 
@@ -130,5 +130,5 @@ def ago(**amount: float) -> Any:
 
 @pytest.fixture
 def grace_over() -> Callable[[], None]:
-    """Let what was seen so far have been seen for longer than any grace."""
+    """Make every finding so far older than any grace."""
     return lambda: older(Finding.objects.filter(gone_at__isnull=True), first_seen_at=timedelta(hours=25))

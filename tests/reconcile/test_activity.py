@@ -1,4 +1,4 @@
-"""I4 and I7: operations that stopped, that run too long, that exclude nobody, and those that ended without a word."""
+"""I4 and I7: operations that stopped, run too long, exclude no other, or ended without an outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.reconcile.conftest import ago
 
 @pytest.fixture
 def running(world):
-    """A create that a worker has claimed and then left."""
+    """A create that a worker claimed and abandoned."""
     world.shop.create()
     claimed = operation_claim(Operation.objects.get().id)
     assert claimed is not None
@@ -27,7 +27,7 @@ def running(world):
 
 
 class Clock:
-    """Time that passes when somebody waits for it."""
+    """A clock that advances when someone waits for it."""
 
     def __init__(self):
         self.now = 1000.0
@@ -159,7 +159,7 @@ def test_without_the_databases_own_rule_it_is_said_and_so_is_what_breaks_it(worl
 
 @pytest.fixture
 def ended(world):
-    """A restore that was given up after its exchange had begun."""
+    """A restore that was ended after its exchange had begun."""
     backup = world.backup()
     return Operation.objects.create(
         order=backup.order, kind="restore", state="failed", fence=1, error_code="worker_lost",

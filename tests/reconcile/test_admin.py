@@ -1,4 +1,4 @@
-"""The staff's page of findings: what is wrong as a sentence, and what a repair does."""
+"""The staff's page of findings: each problem as a sentence, and the effect of a repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""I1: archives that are gone, cut or changed are found, marked, and the mark goes when they are right again."""
+"""I1: missing, truncated or changed archives are found and marked; a repaired archive loses the mark."""
 
 from __future__ import annotations
 

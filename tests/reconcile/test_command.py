@@ -1,4 +1,4 @@
-"""`manage.py reconcile`, and the run that nobody waits for."""
+"""`manage.py reconcile`, and the scheduled run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vault.models import StoredObject
 
 
 def command(*arguments):
-    """What it prints, and its exit status."""
+    """The command's output and exit status."""
     out, err = StringIO(), StringIO()
     try:
         call_command("reconcile", *arguments, stdout=out, stderr=err)

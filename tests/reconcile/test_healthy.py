@@ -1,4 +1,4 @@
-"""Nothing is found where nothing is wrong, at whatever moment one looks."""
+"""A healthy portal has no findings at any moment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_after_everything_that_customers_do_nothing_is_found(world, settled):
 
 
 class Watched(FaultyStorage):
-    """Looks at everything before and after each call of a worker."""
+    """Runs the reconciler before and after each storage call of a worker."""
 
     def __init__(self, inner: Any, look: Callable[[], None]) -> None:
         super().__init__(inner, at=0)

@@ -1,4 +1,4 @@
-"""I5: more than was promised is said, and never deleted for that."""
+"""I5: exceeded limits are reported, and nothing is deleted for that."""
 
 from __future__ import annotations
 

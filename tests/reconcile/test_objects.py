@@ -1,4 +1,4 @@
-"""I6: what nobody owns is found, and only what is surely of no use to anybody is deleted, after its grace."""
+"""I6: objects without an owner are found; only certainly useless ones are deleted, after their grace."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_lay_beside_an_archive_is_found_without_it(suffix, world, grace_ove
 
 
 def test_a_whole_archive_that_the_database_does_not_know_is_never_deleted(world, backup, grace_over):
-    """As after the database was brought back from before: these may be all that a customer has."""
+    """After a database was restored from an older copy, these objects may be all that a customer has."""
     path = world.path(backup)
     Backup.objects.update(asset=None, status="failed")
     Asset.objects.all().delete()
@@ -105,7 +105,7 @@ def test_where_a_list_fails_nothing_is_deleted_and_nothing_is_gone(at, world, ba
     real = storages.target_open
 
     def opened(target):
-        # It is opened more than once; that one of them failed is what the report says.
+        # It is opened more than once; the report must say that one attempt failed.
         return FaultyStorage(real(target), at=at, fault="forever", must_strike=False)
 
     monkeypatch.setattr(storages, "target_open", opened)

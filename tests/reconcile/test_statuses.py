@@ -1,4 +1,4 @@
-"""I3: a status that no operation stands behind is found and ended, and never one that somebody works on."""
+"""I3: a status without an active operation is found and ended; one with an active operation never is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def status(backup):
 
 @pytest.fixture
 def creating(world):
-    """A backup whose operation is over, without having said so."""
+    """A backup whose operation ended without updating its status."""
     backup = world.shop.create()
     StoredObject.objects.create(target=world.shop.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
     Operation.objects.update(state="failed", error_code="worker_lost", fence=1, finished_at=backup.created_at)

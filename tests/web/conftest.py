@@ -24,7 +24,7 @@ class Site(House):
 
     @property
     def region(self) -> str:
-        """The part of the order page that is asked for again."""
+        """The polled part of the order page."""
         return f"{self.page}backups/"
 
     @property
@@ -35,7 +35,7 @@ class Site(House):
         return f"{self.page}backups/{backup.id}/{rest}"
 
     def begun(self, **values: object) -> Backup:
-        """A backup that is being created, by an operation that runs; the values are the operation's."""
+        """A backup whose create operation is running; `values` are the operation's."""
         backup = BackupFactory(provision=self.server, creating=True)
         OperationFactory(order=self.order, subject=backup, **{"state": OperationState.RUNNING, **values})
         return backup
@@ -52,18 +52,18 @@ class Site(House):
 
 
 def site_of(root: Path, *, is_default: bool = True) -> Site:
-    """A new order, its server with a sidecar that nobody calls, and a target in a real folder."""
+    """A new order, its server with a sidecar that is never called, and a target in a real folder."""
     order = OrderFactory()
     server = ProvisionFactory(order=order)
     ProvisionFactory(order=order, sidecar=True)
-    # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
+    # Like a folder that was written to before: an empty one counts as an unmounted volume.
     (root / ".partial").mkdir()
     target = StorageTargetFactory(options={"root": str(root)}, is_default=is_default)
     return Site(order=order, server=server, target=target, root=root)
 
 
 def browser_of(user: User) -> Client:
-    """A browser in which somebody is signed in."""
+    """A browser in which the user is signed in."""
     client = Client()
     client.force_login(user)
     return client

@@ -1,4 +1,4 @@
-"""What no browser sends: it is refused or ignored, and nothing fails over it."""
+"""Requests that no browser sends are refused or ignored, and cause no error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\na\xff\r\n--x
 
 
 def answered(request, **environ):
-    """What the web server is given for a request: its status."""
+    """Send a raw request to the application; returns the status."""
     statuses = []
     response = application(request.environ | environ, lambda status, _headers: statuses.append(status))
     response.close()
@@ -162,7 +162,7 @@ def test_an_authenticator_app_that_a_twin_has_just_turned_on_is_on(monkeypatch):
 
 @pytest.fixture
 def user_of_the_admin(db) -> User:
-    """Staff who change users."""
+    """A staff user who may change users."""
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user", "delete_user"]))
     return clerk

@@ -1,4 +1,4 @@
-"""The parts that every page is built from: fields of forms, messages, error pages, and what they may weigh."""
+"""The parts of every page: form fields, messages, error pages, and their sizes."""
 
 from __future__ import annotations
 

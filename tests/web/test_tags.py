@@ -1,4 +1,4 @@
-"""What the template tags show: sizes, rates, durations, moments and icons, in the reader's language and zone."""
+"""The output of template tags: sizes, rates, durations, times and icons, in the reader's language and zone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain(source: str, **context: object) -> str:
 
 @pytest.fixture
 def now(monkeypatch):
-    """The clock stands still at noon of 15 July 2026."""
+    """Stop the clock at noon of 15 July 2026."""
     monkeypatch.setattr(timezone, "now", lambda: NOW)
     return NOW
 

@@ -1,4 +1,4 @@
-"""What every page says to caches and browsers, and that each page there is can be shown."""
+"""Headers of every page for caches and browsers; every page can be shown."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ ELSEWHERE = {
     "usersessions_end",
     "account-token-revoke",
 }
-"""Shown in tests of their own: they need a state of things, or are no pages."""
+"""Pages with tests of their own: they need a special state, or are no pages."""
 
 
 @pytest.fixture
 def careful(user):
-    """The browser of somebody with a second factor, who has just confirmed who they are."""
+    """The browser of a user with a second factor, right after confirming the password."""
     client = Client()
     client.force_login(user)
     second_factor_turn_on(client)
@@ -71,7 +71,7 @@ def test_a_page_for_one_is_shown_to_them_and_not_shared(path, careful):
 def test_a_page_for_one_is_shown_to_nobody_else(path, db):
     response = Client().get(path)
     assert response.status_code == 302
-    # Signing out is nothing to who is not signed in.
+    # Signing out does nothing for an anonymous user.
     assert response["Location"].startswith("/accounts/login/")
 
 
@@ -92,8 +92,8 @@ def _check(response):
     assert "no-cache" in response["Cache-Control"] or "no-store" in response["Cache-Control"]
     assert response["Referrer-Policy"] == "same-origin"
     assert "default-src 'none'" in response["Content-Security-Policy"]
-    # Nothing that this policy would block.
+    # No content that this policy would block.
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", page)
-    # Nothing of allauth's own pages.
+    # None of allauth's own pages.
     assert "allauth" not in page
     assert page.count("<h1") == 1

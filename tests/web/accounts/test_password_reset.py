@@ -1,4 +1,4 @@
-"""A lost password comes back by mail, and nobody learns who has an account."""
+"""A lost password is reset by mail, and no answer reveals an account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask(address, **extra):
 
 
 def follow(client, link):
-    """The page behind the link; the link's own address is left at once."""
+    """The page behind the link; it redirects away from the link's own address at once."""
     first = client.get(link.removeprefix("http://127.0.0.1:8000"))
     assert first.status_code == 302
     assert link.rpartition("-")[2] not in first["Location"]
@@ -142,7 +142,7 @@ def test_silent_mail_server_holds_no_page_back(address, user, settings, caplog, 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = silent.getsockname()
-        # Answered although the mail server has said nothing yet, and says nothing until this test lets it.
+        # The answer comes although the mail server is silent until this test releases it.
         assert ask(address)["Location"] == DONE
         silent.settimeout(30)
         called, _ = silent.accept()

@@ -1,4 +1,4 @@
-"""In which language and time zone somebody is answered, and that nothing of it reaches the next request."""
+"""The language and time zone of answers, which never leak into the next request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def _before():
     with translation.override("en"), timezone.override(UTC):
         yield
-        # What a request activated is gone.
+        # The request's activation has ended.
         assert translation.get_language() == "en"
         assert timezone.get_current_timezone() is UTC
 
@@ -57,7 +57,7 @@ def test_a_stranger_is_answered_in_the_browsers_language(db):
 
 
 def answered_at(user, cookies):
-    """What noon in UTC is for a view."""
+    """Noon in UTC as a view sees it."""
     request = RequestFactory().get("/")
     request.user = user
     request.COOKIES.update(cookies)
@@ -72,7 +72,7 @@ def answered_at(user, cookies):
         ("", "Asia/Tokyo", "2026-01-01T21:00:00+09:00"),
         ("", "America%2FNew_York", "2026-01-01T07:00:00-05:00"),
         ("Europe/Berlin", "Asia/Tokyo", "2026-01-01T13:00:00+01:00"),
-        # No longer, or never, a zone.
+        # Not a zone, or no longer one.
         ("Mars/Base", "Asia/Tokyo", "2026-01-01T21:00:00+09:00"),
         ("", "../../etc/passwd", "2026-01-01T12:00:00+00:00"),
         ("", "/etc/localtime", "2026-01-01T12:00:00+00:00"),

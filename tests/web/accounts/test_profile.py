@@ -1,4 +1,4 @@
-"""One's own settings, and that they hold from the next page on."""
+"""A user's own settings, in effect from the next page on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second factor: an authenticator app, recovery codes, and nothing that goes around them."""
+"""The second factor: an authenticator app, recovery codes, and no way around them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TURN_OFF = "/accounts/2fa/totp/deactivate/"
 
 @pytest.fixture
 def committed(transactional_db):
-    """Transactions end as in production, with what waits for it; the cache is no table that a test run empties."""
+    """Commit transactions as in production, with on_commit callbacks; the cache is not a table that tests empty."""
     cache.clear()
     yield
     cache.clear()
@@ -47,7 +47,7 @@ def committed(transactional_db):
 
 @pytest.fixture
 def secret(inside) -> str:
-    """The key of the app that the user has set up."""
+    """The key of the user's authenticator app."""
     return second_factor_turn_on(inside)
 
 
@@ -111,7 +111,7 @@ def test_a_code_signs_in_once(secret, user, monkeypatch):
     code = code_of(secret, 1)
     assert enter(first, code).status_code == 302
     assert "This code is not right" in enter(second, code).content.decode()
-    # Still valid half a minute later, since clocks are allowed to differ; but used.
+    # Clocks may differ, so it is still valid half a minute later; but it was used.
     later = time.time() + 31
     monkeypatch.setattr(time, "time", lambda: later)
     assert "This code is not right" in enter(third, f" {code[:3]} {code[3:]}").content.decode()

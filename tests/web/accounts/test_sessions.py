@@ -1,4 +1,4 @@
-"""Where an account is signed in."""
+"""The sessions of an account."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_last_seen_is_written_once_a_minute_and_not_on_every_page(user):
     desk, _phone = two(user)
     long_ago = timezone.now() - timezone.timedelta(hours=1)
     UserSession.objects.update(last_seen_at=long_ago)
-    # As when a minute has passed.
+    # Simulates that a minute has passed.
     caches["process"].clear()
     desk.get("/accounts/password/change/")
     seen = UserSession.objects.exclude(ip="203.0.113.7").get().last_seen_at

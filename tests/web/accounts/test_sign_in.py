@@ -88,7 +88,7 @@ def test_who_is_sent_to_the_sign_in_comes_back_where_they_were_going(user, brows
         "/\\evil.example",
         "https:evil.example",
         "javascript:alert(1)",
-        # Names of ours, but not the one that was asked.
+        # Valid names of this portal, but not the requested one.
         "http://localhost/",
     ],
 )

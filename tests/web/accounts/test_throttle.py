@@ -1,4 +1,4 @@
-"""Guessing passwords: by account and by address."""
+"""Password guessing is throttled by account and by address."""
 
 from __future__ import annotations
 

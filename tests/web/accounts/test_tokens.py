@@ -1,4 +1,4 @@
-"""API tokens on their page."""
+"""The page of API tokens."""
 
 from __future__ import annotations
 

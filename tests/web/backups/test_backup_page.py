@@ -1,4 +1,4 @@
-"""The page of one backup: what was done to it, what is odd about it, and how to check it."""
+"""The page of one backup: its history, its warnings, and its verification."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def timeline(answer):
 
 
 def done(backup, *, minutes, **values):
-    """Something that was done to a backup, begun `minutes` ago and done half a minute later."""
+    """An operation on a backup, begun `minutes` ago and done half a minute later."""
     began = timezone.now() - timedelta(minutes=minutes)
     ended = None if values.get("state") in ("queued", "running") else began + timedelta(seconds=30)
     operation = OperationFactory(order=backup.order, started_at=began, finished_at=ended, **values)

@@ -1,4 +1,4 @@
-"""Renaming, locking, deleting, trying again and cancelling, as a browser without scripts does."""
+"""Renaming, locking, deleting, retrying and cancelling in a browser without scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def form_of(answer):
 
 
 def said(site, browser, answer):
-    """The only message on the order page to which a button leads back, and its kind."""
+    """The only message on the order page after a button's redirect, and its kind."""
     assert (answer.status_code, answer["Location"]) == (302, site.page)
     notice = read(browser.get(site.page)).one(id="messages").one(class_="notice")
     return notice["class"].removeprefix("notice "), notice.text

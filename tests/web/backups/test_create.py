@@ -100,7 +100,7 @@ def test_each_form_has_a_key_of_its_own(site, owner):
 
 
 def test_a_form_of_the_browsers_history_with_another_name_is_a_form_of_its_own(site, owner):
-    """Going back brings the old key with the form; what is typed then is another wish."""
+    """Going back restores the form's old key; new input is another request."""
     owner.post(site.create, {"name": "one", "key": "old"})
     Operation.objects.update(state=OperationState.SUCCEEDED, finished_at=Operation.objects.get().created_at, fence=1)
     assert owner.post(site.create, {"name": "two", "key": "old"}).status_code == 302

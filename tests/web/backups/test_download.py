@@ -1,4 +1,4 @@
-"""The way to a download: on to the bytes, or a page that says what is wrong with them."""
+"""Downloads from the pages: a redirect to the bytes, or a page with the problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def bytes_of(answer):
 
 
 def assert_page(answer, status, title):
-    """A page for people, and nothing that a browser would save."""
+    """Check for an HTML page that no browser saves as a file."""
     assert answer.status_code == status
     assert answer["Content-Type"] == "text/html; charset=utf-8"
     assert "Content-Disposition" not in answer

@@ -1,4 +1,4 @@
-"""The end of work is told once: by the poll of an open page, else by the next page of the order."""
+"""The end of an operation is announced once: by the poll of an open page, else by the order's next page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ENDS = {
 
 
 def begun(site, kind: str) -> Backup:
-    """A backup with running work of a kind; a restore has kept its safety backup."""
+    """A backup with a running operation of a kind; a restore has a safety backup."""
     status = {"create": "creating", "restore": "restoring", "undo": "restoring"}.get(kind)
     backup = BackupFactory(provision=site.server, name="Nightly", **({status: True} if status else {}))
     operation = OperationFactory(
@@ -55,7 +55,7 @@ def begun(site, kind: str) -> Backup:
 
 
 def end(backup: Backup, state: str) -> None:
-    """End the work as a worker does."""
+    """End the operation as a worker does."""
     operation = Operation.objects.get(order=backup.order, state=OperationState.RUNNING)
     if state == OperationState.SUCCEEDED:
         assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
@@ -70,13 +70,13 @@ def end(backup: Backup, state: str) -> None:
 
 
 def told(answer) -> list[tuple[str, str]]:
-    """The tone and the words of each notice above a page."""
+    """Tone and text of each notice above a page."""
     notices = read(answer).one(id="messages").all(class_="notice")
     return [(next(name for name in notice["class"].split() if name != "notice"), notice.text) for notice in notices]
 
 
 def poll(browser, page):
-    """Ask again as the open page does."""
+    """Poll as the open page does."""
     node = next(node for node in read(page).walk() if "data-poll" in node)
     return browser.get(node["hx-get"], headers=hx(target=node["id"]))
 

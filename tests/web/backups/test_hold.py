@@ -1,4 +1,4 @@
-"""Whatever holds an order is on its page: since when, by whom, until when, and a button that ends it."""
+"""A hold on an order is shown on its page: since when, by whom, until when, and a button that ends it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def member_of(site, right, **names):
 
 @pytest.fixture
 def taker(site):
-    """A member who may restore, and took the order."""
+    """A member who may restore, and who holds the order."""
     return member_of(site, OrderRight.RESTORE, name="Robin Hold")
 
 
 @pytest.fixture
 def hold(site, taker):
-    """Taken over the API, as a panel does."""
+    """Hold the order through the API, as a panel does."""
     answer = client_of(taker).post(f"/api/v1/orders/{site.order.id}/reprovision/")
     assert answer.status_code == 202
     return Operation.objects.get(id=answer.json()["id"])
@@ -85,7 +85,7 @@ def test_taker_ends_the_hold_also_without_the_right(site, taker, hold):
     assert client.post(f"/api/v1/operations/{hold.id}/cancel/").status_code == 202
     assert Operation.objects.get(id=hold.id).state == OperationState.SUCCEEDED
     assert AuditEvent.objects.filter(action="reprovision.cancel", actor=taker).exists()
-    # A name that was taken once is not taken again.
+    # A name that was used once is not reused.
     assert_problem(client.post(f"/api/v1/orders/{site.order.id}/reprovision/"), 403, "permission_denied")
 
 

@@ -1,4 +1,4 @@
-"""What scripts are answered: forms for the dialog, the changed part, messages, or the address to go on to."""
+"""Answers to htmx: forms for the dialog, the changed part, messages, or the address to go on to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def from_the_dialog(path):
 
 
 def assert_part(answer, *, level, words):
-    """The region anew with a message beside it, for the place that the script is told."""
+    """Check for the updated region with a message beside it, for the target that htmx is told."""
     assert answer.status_code == 200
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#backups", "outerHTML")
     assert "dialog-close" in answer["HX-Trigger-After-Swap"]
@@ -202,7 +202,7 @@ def targets(page, node):
 
 
 def test_every_request_of_a_page_has_a_place_for_its_answer(site, owner):
-    """A script asks nothing when its target is not on the page: the button would do nothing at all."""
+    """htmx sends no request when its target is not on the page: the button would do nothing."""
     ready, failed = site.stored(), site.failed()
     looks = [owner.get(path) for path in (site.page, site.at(ready), site.at(failed))]
     running = site.begun()

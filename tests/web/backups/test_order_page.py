@@ -1,4 +1,4 @@
-"""The order page: what it lists, which part of the list, and what is said about it."""
+"""The order page: its list, the filters of the list, and its messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names(answer):
 
 
 def aged(*backups):
-    """Made so long ago that no word about it changes while a test runs."""
+    """Make backups so old that no relative time changes while a test runs."""
     for number, backup in enumerate(backups):
         moment = timezone.now() - timedelta(hours=2, minutes=5 + number)
         completed = moment if backup.completed_at else None

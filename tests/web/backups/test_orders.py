@@ -1,4 +1,4 @@
-"""The first page: the orders somebody may see, found by name or id, each with its newest backup."""
+"""The first page: the user's visible orders, found by name or id, each with its newest backup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of pages that are asked for again: 204 until something is different, and only while something goes on."""
+"""The polled parts of pages: 204 until something changes, and only while an operation runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def polled(browser, node):
 
 @pytest.fixture(params=POLLED)
 def shown(request, site):
-    """The part of the page of an order, or of a backup, as it looks while that backup is created."""
+    """The polled part of an order's or a backup's page while that backup is created."""
     part, page = POLLED[request.param]
     backup = site.begun(phase="packing", bytes_done=1, bytes_total=100, rate=1)
     return backup, page(site, backup), part
@@ -172,7 +172,7 @@ def test_a_backup_on_another_page_of_the_list_keeps_it_asking(site, owner):
 def test_the_answer_that_says_the_end_ends_the_asking(shown, site, owner):
     backup, page, part = shown
     before = part_of(owner, page, part)
-    # As a worker ends it that gave up.
+    # As a worker ends an operation that it gave up.
     operation_fail(operation=operation(backup), error=StorageUnavailableError())
     last = read(polled(owner, before)).one(id=part)
     assert last["hx-trigger"] == "refresh"

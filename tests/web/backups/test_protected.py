@@ -1,4 +1,4 @@
-"""Reassuring sentences are true: only a good backup makes a server protected, and only a good one looks like one."""
+"""Reassuring texts are true: only a good backup makes a server protected, and only a good one looks like one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def last_good(answer):
 
 
 def of_another_server(site):
-    """As after a reinstallation onto a new server."""
+    """Attach the backups to a new server, as after a reinstallation."""
     site.stored()
     Provision.objects.filter(id=site.server.id).update(is_primary=False)
     ProvisionFactory(order=site.order, name="New")

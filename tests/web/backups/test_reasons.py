@@ -1,4 +1,4 @@
-"""Why something cannot be done now: said beside the button and in the form, in words and never by an id."""
+"""Reasons why an action is not possible: beside the button and in the form, in words and never by an id."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_locked_backup_says_why_it_cannot_be_deleted(site, owner):
 @pytest.mark.parametrize("kind", [*(kind.name for kind in kinds.KINDS), None])
 def test_work_in_progress_is_told_by_what_it_is(kind):
     error = OperationInProgress(operation=str(uuid4()))
-    # None: it has ended between the refusal and the look at what it was.
+    # None: it ended between the refusal and the query for it.
     active = Operation(kind=kind) if kind else None
     said = why_not(error, active)
     assert said.endswith("This is possible again when it has ended.")
@@ -121,7 +121,7 @@ def test_every_other_refusal_is_told_by_its_own_sentence():
 
 
 def test_no_sentence_of_the_product_but_one_names_an_id():
-    """What this package relies on: only work in progress is told to programs by its id."""
+    """This package relies on it: programs get an id only of running operations."""
     naming = {code for code, error in ApplicationError.by_code.items() if "%(operation)s" in str(error.message)}
     assert naming == {"operation_in_progress"}
 

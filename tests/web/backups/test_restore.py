@@ -1,4 +1,4 @@
-"""The restore page: what comes back onto which server, and the name that is typed before anything is removed."""
+"""The restore page: the backup, the server it goes to, and the name to type before files are removed."""
 
 from __future__ import annotations
 

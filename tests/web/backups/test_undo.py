@@ -1,4 +1,4 @@
-"""Before and after a restore: what it would change, what is kept, and the way back."""
+"""Before and after a restore: the preview, the safety backup, and the undo."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SOMETHING = RestorePreview(
 
 
 class Answers:
-    """A sidecar that answers every question about a restore with one preview."""
+    """A sidecar that answers every preview request with the same preview."""
 
     def __init__(self, preview, monkeypatch):
         self._preview = preview
@@ -63,14 +63,14 @@ class Answers:
 
 @pytest.fixture
 def listed(site):
-    """A ready backup with its listing beside it."""
+    """A ready backup with a stored listing."""
     backup = site.stored(name="Nightly", listing_bytes=7)
     (site.root / f"{backup.asset.key}.listing").write_bytes(b"listing")
     return backup
 
 
 def restored(site, **operation):
-    """A backup that was just restored, and the safety backup of that."""
+    """A backup right after its restore, and the safety backup of that restore."""
     backup = site.stored(name="Nightly")
     work = OperationFactory(order=site.order, kind=kinds.RESTORE.name, subject=backup, **operation)
     safety = BackupFactory(

@@ -140,7 +140,7 @@ def kind_of(pid: int) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_killed_is_back_within_five_seconds(
+def test_killed_process_is_back_within_five_seconds(
     home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]], kind: str
 ) -> None:
     _, found = running

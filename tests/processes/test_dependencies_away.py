@@ -123,7 +123,7 @@ def _away(
         assert json.loads(text)["reasons"] == ["The database does not answer."]
 
 
-def test_redis_away_stops_only_what_must_count_attempts(tmp_path: Path) -> None:
+def test_missing_redis_blocks_only_throttled_requests(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     with redis(tmp_path / "redis") as url, portal(tmp_path / "home", queue_url=url, workers=1) as running:
         sign_in = form(running, "/accounts/login/", login="nobody", password="nothing")

@@ -124,7 +124,7 @@ def test_workers_that_are_told_to_stop_put_their_work_back_uncounted(running):
     running.ended(backup["id"], seconds=USABLE_SECONDS)
 
 
-def test_a_killed_supervisor_leaves_no_process_and_its_work_goes_on(running):
+def test_killed_supervisor_leaves_no_process_and_its_work_continues(running):
     with held(running) as backup:
         running.kill("worker")
         wait_until(
@@ -150,7 +150,7 @@ def test_a_worker_paused_past_its_lease_changes_nothing_when_it_wakes(running):
     assert download_compare(running, done) == []
 
 
-def test_a_restore_whose_worker_dies_is_finished_by_another(running):
+def test_restore_of_a_dead_worker_is_finished_by_another(running):
     backup = running.backup()
     properties = running.world / "server.properties"
     before = properties.read_bytes()
@@ -162,7 +162,7 @@ def test_a_restore_whose_worker_dies_is_finished_by_another(running):
     assert properties.read_bytes() == before
 
 
-def test_a_restore_whose_sidecar_dies_before_the_exchange_leaves_the_world_as_it_was(running):
+def test_sidecar_death_before_the_exchange_leaves_the_world_unchanged(running):
     backup = running.backup()
     properties = running.world / "server.properties"
     whole = properties.read_bytes()

@@ -82,7 +82,7 @@ def test_the_main_job(running):
     assert backup["id"] not in [row["id"] for row in running.api("GET", running.backups).json["results"]]
 
 
-def test_overlay_keeps_what_the_backup_does_not_have(running):
+def test_overlay_keeps_files_that_the_backup_lacks(running):
     backup = running.backup()
     kept = running.world / "kept.txt"
     kept.write_text("new since the backup")

@@ -21,7 +21,7 @@ def running(tmp_path_factory):
         yield found
 
 
-def test_a_cancel_while_the_sidecar_is_down_does_not_leave_the_world_half_exchanged(running):
+def test_cancel_while_the_sidecar_is_down_leaves_no_half_exchange(running):
     many = running.world / "many"
     many.mkdir()
     write(many, "as it was")

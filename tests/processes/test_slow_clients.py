@@ -88,7 +88,7 @@ EACH = 200
 
 
 @pytest.mark.parametrize("kind", [*SILENT, "half a head"])
-def test_two_hundred_silent_bodies_hold_nobody_up(kind: str, crowded: Portal) -> None:
+def test_two_hundred_silent_bodies_delay_no_other_request(kind: str, crowded: Portal) -> None:
     line, header = SILENT.get(kind, ("", ""))
     head = f"{line} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: 100\r\n\r\n" if line else HALF_A_HEAD
     with crowd_run(crowded.url, silent(head), count=EACH) as crowd:
@@ -105,7 +105,7 @@ def test_a_refusal_does_not_wait_for_the_body(crowded: Portal) -> None:
     assert crowd.statuses == {401: 5}
 
 
-def test_readers_that_take_nothing_hold_nobody_up(crowded: Portal, customers: Any) -> None:
+def test_stalled_readers_delay_no_other_request(crowded: Portal, customers: Any) -> None:
     with crowd_run(crowded.url, reader(place_among(customers), every=None), count=130) as crowd:
         wait_until(lambda: crowd.answered == 130, seconds=60, what="they have their headers")
         assert crowd.statuses == {200: 130}

@@ -70,7 +70,7 @@ def test_a_restore_is_previewed_done_and_taken_back(running):
     assert len([row for row in running.api("GET", running.backups).json["results"] if row["safety"]]) == 2
 
 
-def test_a_server_that_cannot_be_stopped_is_not_restored_under_its_feet_when_that_was_asked(running):
+def test_unstoppable_server_is_not_restored_if_it_must_stop(running):
     backup = running.backup()
     before = everything(running.world)
     running.api("POST", f"{running.backups}{backup['id']}/restore/", {"server": "stop"})

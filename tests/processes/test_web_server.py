@@ -72,7 +72,7 @@ def databases_open(running: Portal) -> list[Path]:
     return [path for path in found if "sqlite3" in path.name]
 
 
-def test_a_reader_that_takes_nothing_is_let_go_after_a_while() -> None:
+def test_stalled_reader_is_disconnected_after_a_while() -> None:
     with listener_open("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         listener.setblocking(True)
         accepted, _ = listener.accept()
@@ -81,7 +81,7 @@ def test_a_reader_that_takes_nothing_is_let_go_after_a_while() -> None:
     assert timeout == STALLED_SECONDS * 1000
 
 
-def test_what_is_accepted_sends_at_once() -> None:
+def test_accepted_sockets_send_without_delay() -> None:
     with listener_open("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         listener.setblocking(True)
         accepted, _ = listener.accept()

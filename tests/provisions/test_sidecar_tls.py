@@ -194,7 +194,7 @@ def test_a_sidecar_of_another_provision_is_refused(enrolled):
     assert daemon.called() == []
 
 
-def test_one_that_was_never_enrolled_gets_no_token_from_beyond_this_machine(enrolled):
+def test_unenrolled_remote_sidecar_gets_no_token(enrolled):
     _, daemon = enrolled
     plain = ProvisionFactory(sidecar=True, address=daemon.address)
     with pytest.raises(SidecarUnavailable):
@@ -202,7 +202,7 @@ def test_one_that_was_never_enrolled_gets_no_token_from_beyond_this_machine(enro
     assert daemon.called() == []
 
 
-def test_a_revoked_sidecar_is_reached_again_after_it_enrolled_again_also_while_it_runs(enrolled, live_server):
+def test_revoked_sidecar_is_reachable_after_enrolling_again(enrolled, live_server):
     sidecar, daemon = enrolled
     assert reached(sidecar)
     sidecar_certificate_revoke(sidecar=sidecar)
@@ -217,7 +217,7 @@ def test_a_revoked_sidecar_is_reached_again_after_it_enrolled_again_also_while_i
         reached(sidecar)
 
 
-def test_a_renewal_changes_key_and_certificate_and_the_old_one_is_worth_nothing(enrolled):
+def test_renewal_replaces_key_and_certificate_and_voids_the_old(enrolled):
     sidecar, daemon = enrolled
     before, key = in_use(sidecar), (daemon.tls_folder / "key.pem").read_bytes()
     issued = sidecar_certificate_renew(sidecar=sidecar)
@@ -233,7 +233,7 @@ class Cut(Exception):
     """Simulates the death of the worker."""
 
 
-def test_a_renewal_that_is_cut_off_leaves_the_sidecar_reachable_and_the_next_one_mends_all(enrolled, monkeypatch):
+def test_interrupted_renewal_keeps_the_sidecar_reachable_and_is_repaired(enrolled, monkeypatch):
     sidecar, _ = enrolled
 
     def cut(*_, **__):
@@ -285,7 +285,7 @@ def test_a_renewal_does_not_undo_a_revocation_that_came_meanwhile(enrolled, monk
     assert not sidecar.certificates.filter(ended_at=None).exists()
 
 
-def test_upkeep_renews_what_is_due_once_and_what_fails_is_tried_again_in_an_hour(enrolled):
+def test_upkeep_renews_due_certificates_and_retries_after_an_hour(enrolled):
     sidecar, daemon = enrolled
     assert sidecar_certificates_renew_due in [chore.run for chore in CHORES]
     assert sidecar_certificates_renew_due() == 0
@@ -333,7 +333,7 @@ def test_authorities_rotate_without_a_sidecar_being_lost(enrolled):
     assert not any("PRIVATE" in line for line in daemon.log)
 
 
-def test_the_command_renews_and_says_what_failed(enrolled, capsys):
+def test_command_renews_and_reports_failures(enrolled, capsys):
     sidecar, daemon = enrolled
     call_command("sidecar_ca", "renew", "--all")
     assert capsys.readouterr().out == "1 renewed, 0 failed\n"

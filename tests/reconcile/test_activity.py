@@ -45,7 +45,7 @@ def heartbeats(clock=None):
     return Heartbeats(monotonic=clock.monotonic, pause=clock.pause)
 
 
-def test_a_heartbeat_that_stands_for_a_lease_is_found_and_the_work_begins_anew(world, running):
+def test_expired_lease_is_found_and_the_operation_restarts(world, running):
     clock = Clock()
     assert world.found("I4", heartbeats=heartbeats(clock)) == ["heartbeat_standing"]
     assert clock.waited == LEASE_SECONDS
@@ -75,14 +75,14 @@ def test_a_heartbeat_that_moves_is_no_finding(world, running):
     assert Operation.objects.get().state == "running"
 
 
-def test_one_that_moves_after_all_is_gone_and_not_repaired(world, running):
+def test_moving_heartbeat_clears_the_finding_without_a_repair(world, running):
     assert world.found("I4", heartbeats=heartbeats()) == ["heartbeat_standing"]
     Operation.objects.update(heartbeat=running.heartbeat + 1)
     assert world.found("I4", repair=True) == []
     assert Operation.objects.get().state == "running"
 
 
-def test_where_nothing_runs_nobody_waits(world):
+def test_pass_without_running_operations_does_not_wait(world):
     def never(seconds):
         raise AssertionError("waited")
 
@@ -98,14 +98,14 @@ def test_an_operation_that_runs_for_more_than_a_day_is_ended(world, running):
     assert Backup.objects.get().status == "failed"
 
 
-def test_one_that_may_have_exchanged_files_ends_by_the_journals_word_alone(world, running):
+def test_possible_exchange_ends_only_by_the_journal(world, running):
     Operation.objects.update(started_at=ago(hours=25), kind="restore", exchange="begun")
     assert world.found("I4", repair=True) == ["operation_overdue"]
     assert Operation.objects.get().state == "running"
 
 
 @pytest.mark.parametrize(("kind", "hours"), [("delete", 99), ("create", 23)])
-def test_what_may_run_for_so_long_is_no_finding(kind, hours, world, running):
+def test_operation_within_its_time_limit_is_no_finding(kind, hours, world, running):
     Operation.objects.update(started_at=ago(hours=hours), kind=kind)
     assert world.found("I4", repair=True) == []
     assert Operation.objects.get().state == "running"
@@ -118,7 +118,7 @@ def test_hold_may_last_longer_than_a_day(world):
     assert Operation.objects.get().state == "running"
 
 
-def test_what_no_worker_takes_for_a_day_is_said_and_left(world):
+def test_operation_unclaimed_for_a_day_is_reported_and_left(world):
     world.shop.create()
     assert world.found("I4") == []
     Operation.objects.update(created_at=ago(hours=25))
@@ -138,7 +138,7 @@ def test_a_hold_that_has_run_out_is_released(world):
     assert world.shop.create().status == "creating"
 
 
-def test_without_the_databases_own_rule_it_is_said_and_so_is_what_breaks_it(world):
+def test_missing_constraint_and_its_violations_are_reported(world):
     world.shop.create()
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX operation_one_active_an_order")
@@ -167,7 +167,7 @@ def ended(world):
     )  # fmt: skip
 
 
-def test_a_restore_that_ended_without_the_journals_word_is_said_until_another_one_succeeds(world, ended):
+def test_restore_without_outcome_is_reported_until_another_succeeds(world, ended):
     assert world.found("I7", repair=True) == ["outcome_unknown"]
     world.restore(Backup.objects.get(is_safety=False))
     assert world.found("I7") == []
@@ -183,12 +183,12 @@ def test_a_restore_that_ended_without_the_journals_word_is_said_until_another_on
     ],
     ids=["rolled back", "rolled back and away", "done", "never begun"],
 )
-def test_one_whose_outcome_is_known_is_not(changes, world, ended):
+def test_restore_with_known_outcome_is_no_finding(changes, world, ended):
     Operation.objects.filter(id=ended.id).update(**changes)
     assert world.found("I7") == []
 
 
-def test_one_that_was_given_up_after_a_day_is(world, ended):
+def test_restore_ended_after_a_day_is_a_finding(world, ended):
     Operation.objects.filter(id=ended.id).update(error_code="sidecar_unavailable", created_at=ago(hours=25))
     assert world.found("I7") == ["outcome_unknown"]
 

@@ -53,7 +53,7 @@ def test_an_archive_that_was_cut_is_found_by_its_size(world, backup):
 
 
 @pytest.mark.parametrize("offset", [40, -1])
-def test_a_changed_byte_at_either_end_is_found_by_a_deep_look_and_no_other_clears_it(offset, world, backup):
+def test_deep_pass_finds_a_changed_byte_and_only_it_clears_that(offset, world, backup):
     path = world.path(backup)
     whole = path.read_bytes()
     changed = bytearray(whole)
@@ -69,7 +69,7 @@ def test_a_changed_byte_at_either_end_is_found_by_a_deep_look_and_no_other_clear
 
 
 @pytest.mark.parametrize(("suffix", "code"), [(".manifest", "manifest_missing"), (".listing", "listing_missing")])
-def test_what_lies_beside_the_archive_is_missed_and_the_backup_still_restores(suffix, code, world, backup):
+def test_missing_companion_object_is_found_and_the_backup_restores(suffix, code, world, backup):
     assert backup.listing_bytes is not None
     world.path(backup, suffix).unlink()
     assert world.found("I1", repair=True) == [code]
@@ -89,7 +89,7 @@ def test_two_faults_of_one_archive_hold_the_mark_together(world, backup):
     assert not degraded(backup)
 
 
-def test_a_mark_that_somebody_else_set_is_not_taken_back(world, backup):
+def test_mark_of_another_process_is_not_removed(world, backup):
     Backup.objects.update(degraded=True)
     path = world.path(backup)
     path.rename(path.with_name("elsewhere"))
@@ -117,7 +117,7 @@ def test_a_volume_that_is_not_mounted_says_nothing_about_archives(world, backup)
     assert world.codes() == []
 
 
-def test_a_finding_is_not_gone_because_nobody_could_look(world, backup, monkeypatch):
+def test_finding_stays_when_the_storage_is_unreachable(world, backup, monkeypatch):
     world.path(backup).unlink()
     world.look("I1", repair=True)
     monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(object(), at=1, fault="forever"))
@@ -151,7 +151,7 @@ def test_a_backup_that_is_deleted_while_it_is_looked_at_is_no_finding(world, bac
     assert not Finding.objects.exists()
 
 
-def test_upkeep_goes_on_where_its_time_was_over(world, backup, monkeypatch):
+def test_upkeep_continues_where_its_time_ran_out(world, backup, monkeypatch):
     world.backup()
     first, second = Backup.objects.order_by("id")
     for path in (world.path(first), world.path(second)):

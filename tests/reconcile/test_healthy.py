@@ -51,7 +51,7 @@ class Watched(FaultyStorage):
         return result
 
 
-def test_what_is_under_way_is_never_found(world, settled, monkeypatch):
+def test_running_operation_causes_no_finding(world, settled, monkeypatch):
     looks = []
 
     def look():
@@ -74,7 +74,7 @@ def test_what_is_under_way_is_never_found(world, settled, monkeypatch):
 
 
 @pytest.mark.parametrize("status", ["creating", "restoring"])
-def test_what_has_just_ended_is_left_to_whoever_ends_it(status, world):
+def test_operation_that_has_just_ended_is_left_alone(status, world):
     backup = world.backup()
     values = {"asset": None, "size_bytes": None, "completed_at": None} if status == "creating" else {}
     Backup.objects.filter(id=backup.id).update(status=status, **values)

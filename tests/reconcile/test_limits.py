@@ -22,7 +22,7 @@ def test_more_backups_than_the_plan_keeps_are_said_and_stay(world):
 
 
 @pytest.mark.parametrize("changes", [{"is_safety": True}, {"status": "failed"}, {"deleted_at": ago(minutes=1)}])
-def test_what_does_not_count_is_not_counted(changes, world):
+def test_uncounted_backups_do_not_exceed_the_limit(changes, world):
     world.backup()
     Plan.objects.update(backup_limit=0)
     Backup.objects.update(**changes)

@@ -40,7 +40,7 @@ def test_an_unfinished_archive_is_watched_for_its_grace_then_deleted(world, back
     assert world.path(backup).exists()
 
 
-def test_one_that_is_seen_once_in_a_day_was_not_seen_for_a_day(world, grace_over):
+def test_object_seen_once_a_day_has_not_been_seen_for_a_day(world, grace_over):
     world.drop(key := archive())
     world.look("I6")
     (world.root / key).unlink()
@@ -52,7 +52,7 @@ def test_one_that_is_seen_once_in_a_day_was_not_seen_for_a_day(world, grace_over
 
 
 @pytest.mark.parametrize("suffix", [".manifest", ".listing"])
-def test_what_lay_beside_an_archive_is_found_without_it(suffix, world, grace_over):
+def test_companion_object_without_its_archive_is_found(suffix, world, grace_over):
     key = archive()
     world.drop(key + suffix)
     world.look("I6")
@@ -76,7 +76,7 @@ def test_a_whole_archive_that_the_database_does_not_know_is_never_deleted(world,
     assert path.exists()
 
 
-def test_what_is_not_ours_is_said_and_left(world, grace_over):
+def test_foreign_object_is_reported_and_left(world, grace_over):
     theirs = world.drop("backups/readme.txt")
     world.look("I6")
     grace_over()
@@ -149,7 +149,7 @@ def test_a_target_that_cannot_be_opened_hides_no_other(world, grace_over):
     assert report.tallies["I6"].repaired == 1
 
 
-def test_an_archive_kept_for_a_backup_that_is_gone_is_let_go(world, settled):
+def test_archive_kept_for_a_deleted_backup_is_deleted(world, settled):
     row = StoredObject.objects.create(target=world.shop.target, key=archive(), backup_id=uuid4())
     assert world.found("I6") == ["owner_gone"]
     assert world.found("I6", repair=True) == []

@@ -48,7 +48,7 @@ def test_a_create_that_is_over_leaves_no_backup_creating(world, creating):
     assert AuditEvent.objects.filter(action="reconcile.creating_alone", object_id=creating.id).exists()
 
 
-def test_a_safety_backup_that_nobody_finishes_leaves_as_it_does_when_its_restore_fails(world, creating):
+def test_unfinished_safety_backup_ends_as_after_a_failed_restore(world, creating):
     Backup.objects.update(is_safety=True)
     assert world.found("I3", repair=True) == []
     assert not Backup.objects.exists()
@@ -74,14 +74,14 @@ def test_a_delete_that_was_lost_begins_again_and_ends(world):
 
 @pytest.mark.parametrize("role", [OperationRole.SUBJECT, OperationRole.SOURCE, OperationRole.SAFETY])
 @pytest.mark.parametrize("state", ["queued", "running"])
-def test_whatever_a_live_operation_names_is_left_to_it(role, state, world, creating):
+def test_rows_of_a_live_operation_are_left_alone(role, state, world, creating):
     operation = Operation.objects.create(order=creating.order, kind="restore", state=state, fence=1)
     OperationBackup.objects.create(operation=operation, backup=creating, role=role)
     world.look("I3", repair=True)
     assert status(creating) == "creating"
 
 
-def test_what_ended_a_moment_ago_is_left_alone(world, creating, monkeypatch):
+def test_status_right_after_the_end_is_left_alone(world, creating, monkeypatch):
     monkeypatch.setattr("backups.reconcile.statuses.SETTLED", timedelta(minutes=5))
     older(Backup.objects.all(), created_at=timedelta(hours=1))
     Operation.objects.update(finished_at=Operation.objects.get().created_at)
@@ -105,7 +105,7 @@ def test_a_repair_looks_again_before_it_acts(world, restoring):
     assert status(restoring) == "ready"
 
 
-def test_a_repair_whose_order_is_gone_does_nothing(world, restoring):
+def test_repair_without_its_order_does_nothing(world, restoring):
     world.look("I3")
     finding = Finding.objects.get()
     with transaction.atomic():

@@ -118,7 +118,7 @@ def places(disk: Disk, snapshot: bytes) -> Iterator[tuple[str, int, set[bytes]]]
         yield repository.objects.path(PACKS, at.pack), at.offset + at.stored_size // 2, files
 
 
-def test_a_restore_names_what_lies_on_a_bad_sector_and_brings_back_the_rest(
+def test_restore_names_files_on_a_bad_sector_and_restores_the_rest(
     disk: Disk, world: Path, snapshot: bytes, tmp_path: Path
 ) -> None:
     wanted = picture(world)
@@ -152,9 +152,7 @@ def test_a_disk_that_has_gone_damages_nothing(disk: Disk, snapshot: bytes, tmp_p
         repository_verify(opened, coverage=Coverage.full())
 
 
-def test_a_snapshot_whose_root_cannot_be_read_does_not_hide_the_others(
-    disk: Disk, world: Path, snapshot: bytes
-) -> None:
+def test_snapshot_with_an_unreadable_root_does_not_hide_others(disk: Disk, world: Path, snapshot: bytes) -> None:
     other = snapshot_create(disk.opened(), source=LocalTree(world)).snapshot
     disk.spoil(disk.opened().objects.path(SNAPSHOTS, snapshot), 0)
 
@@ -164,7 +162,7 @@ def test_a_snapshot_whose_root_cannot_be_read_does_not_hide_the_others(
     assert [(found, type(error)) for found, error in listed.damaged if isinstance(error, Damage)] != []
 
 
-def test_what_cannot_be_read_is_not_pruned(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
+def test_unreadable_pack_is_not_pruned(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
     """A half dead pack is repacked, unless one of its live chunks is unreadable: then it stays."""
     (world / "large").unlink()
     later = snapshot_create(disk.opened(), source=LocalTree(world)).snapshot

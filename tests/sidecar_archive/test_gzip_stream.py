@@ -65,7 +65,7 @@ def test_noise_between_zeros_is_stored_as_it_is() -> None:
     assert noise(3000, 17) in compress(data)
 
 
-def test_what_compresses_is_compressed_even_after_noise() -> None:
+def test_compressible_data_is_compressed_even_after_noise() -> None:
     assert len(compress(noise(BUFFER_BYTES) + TEXT * 20)) < BUFFER_BYTES + len(TEXT)
 
 

@@ -135,7 +135,7 @@ def restore(root: Path, archive: bytes, mode: Mode) -> ExtractSummary:
 
 @given(before=TREES, after=TREES, mode=st.sampled_from(Mode))
 @settings(max_examples=150, deadline=None)
-def test_a_preview_says_what_a_model_says(in_memory: Path, before: list[Node], after: list[Node], mode: Mode) -> None:
+def test_preview_matches_a_model(in_memory: Path, before: list[Node], after: list[Node], mode: Mode) -> None:
     root = fresh(in_memory, before)
     archived, done = things(root), packed(root)
     clear(root)
@@ -150,7 +150,7 @@ def test_a_preview_says_what_a_model_says(in_memory: Path, before: list[Node], a
 
 @given(before=TREES, after=TREES, mode=st.sampled_from(Mode))
 @settings(max_examples=60, deadline=None)
-def test_a_restore_does_what_its_preview_said_and_then_there_is_nothing_to_do(
+def test_restore_matches_its_preview_and_leaves_no_difference(
     in_memory: Path, before: list[Node], after: list[Node], mode: Mode
 ) -> None:
     # Files in the reserved folder would be taken for a journal.

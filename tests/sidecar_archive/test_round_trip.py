@@ -115,7 +115,7 @@ def test_gnu_tar_brings_back_owners_with_large_numbers(world: Path, archive: Arc
     assert snapshot(extract(archive)) == snapshot(world)
 
 
-def test_gnu_tar_lists_members_relative_to_the_root_and_not_the_root_itself(
+def test_gnu_tar_lists_members_relative_to_the_root_without_the_root(
     world: Path, archive: Archive, gnu_tar: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:
     (world / "b/c").mkdir(parents=True)
@@ -171,7 +171,7 @@ def test_a_device_is_skipped_with_a_warning(world: Path, archive: Archive) -> No
     assert result.warnings == (PackWarning(WarningKind.SKIPPED, b"null"),)
 
 
-def test_what_is_closed_to_us_is_left_out_with_a_warning(
+def test_unreadable_entry_is_left_out_with_a_warning(
     world: Path, archive: Archive, request: pytest.FixtureRequest
 ) -> None:
     (world / "closed").mkdir()

@@ -82,7 +82,7 @@ def test_killed_database_opens_as_in_the_backup(
     assert content(path) == wanted
 
 
-def test_database_whose_main_file_is_as_in_the_backup_loses_its_log(place: Path, root: Path, extract: Extract) -> None:
+def test_database_with_an_unchanged_main_file_loses_its_log(place: Path, root: Path, extract: Extract) -> None:
     """All newer changes are in the log: the main file stays in place, byte for byte."""
     path = root / "data.db"
     wanted = database(path)

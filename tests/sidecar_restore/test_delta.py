@@ -50,7 +50,7 @@ def told(root: Path) -> dict[str, tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_live_already_is_not_touched(archive: Path, root: Path, extract: Extract, mode: Mode) -> None:
+def test_matching_live_files_are_not_touched(archive: Path, root: Path, extract: Extract, mode: Mode) -> None:
     before, files = live(root), told(root)
     write(root / "extra")
     volume = Stepping()
@@ -66,7 +66,7 @@ def test_what_is_live_already_is_not_touched(archive: Path, root: Path, extract:
 
 
 @pytest.mark.parametrize("at", [0, len(LARGE) // 2, len(LARGE) - 1], ids=["first", "middle", "last"])
-def test_one_byte_that_differs_is_restored_though_size_and_times_are_the_same(
+def test_changed_byte_is_restored_despite_equal_size_and_times(
     archive: Path, world: Path, root: Path, extract: Extract, at: int
 ) -> None:
     content = bytearray(LARGE)
@@ -106,7 +106,7 @@ def test_metadata_that_differs_is_set_in_place(archive: Path, world: Path, root:
     assert {path: ids[0] for path, ids in told(root).items()} == inodes
 
 
-def test_of_hard_links_all_are_staged_or_none(place: Path, root: Path, extract: Extract) -> None:
+def test_hard_links_are_all_staged_or_none(place: Path, root: Path, extract: Extract) -> None:
     """Groups on both sides, files linked only in the archive, and files linked only in the live tree."""
     world = place / "world"
     for top in (world, root):
@@ -206,7 +206,7 @@ def test_a_file_that_a_game_touches_after_it_was_compared_comes_back(
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_a_folder_that_is_away_while_the_plan_is_made_loses_nothing_that_stays(
+def test_folder_missing_during_the_plan_loses_no_file_that_stays(
     archive: Path, world: Path, root: Path, extract: Extract, mode: Mode
 ) -> None:
     """The plan puts it, but right afterwards it is back in its place, with all its files as they were compared."""
@@ -330,7 +330,7 @@ def test_the_hook_is_called_once_between_staging_and_the_plan(archive: Path, roo
 
 
 @pytest.mark.parametrize("error", [ServerNotStopped("it will not"), Refused("no")], ids=lambda error: error.code)
-def test_what_the_hook_raises_ends_it_with_nothing_touched(
+def test_error_of_the_hook_ends_the_restore_with_nothing_touched(
     archive: Path, root: Path, extract: Extract, error: Exception
 ) -> None:
     write(root / "level.dat", b"other")
@@ -358,9 +358,7 @@ def test_comparing_can_be_cancelled_and_leaves_no_trace(archive: Path, root: Pat
     assert (root.stat().st_ctime_ns, root.stat().st_mtime_ns) == (status.st_ctime_ns, status.st_mtime_ns)
 
 
-def test_an_empty_root_is_not_compared_and_a_hostile_archive_leaves_nothing_in_it(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_hostile_archive_leaves_nothing_in_an_empty_root(place: Path, root: Path, extract: Extract) -> None:
     (root / ".savepoint").mkdir(mode=0o700)
     phases: list[Phase] = []
 

@@ -223,7 +223,7 @@ def test_an_empty_archive_empties_the_root(place: Path, root: Path, extract: Ext
     assert live(root) == {}
 
 
-def test_it_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Path, extract: Extract) -> None:
+def test_restore_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Path, extract: Extract) -> None:
     root = tmp_path / "root"
     shutil.copytree(world, root, symlinks=True)
     write(root / "server.properties", b"changed")
@@ -242,7 +242,7 @@ def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple
 
 
 @pytest.mark.parametrize("contents", [(b"1", b"live"), (b"live", b"1"), (b"live", b"live"), (b"1", b"live", b"2")])
-def test_the_last_of_several_members_counts_whichever_is_live(
+def test_last_member_of_a_name_counts_whichever_is_live(
     place: Path, root: Path, extract: Extract, contents: tuple[bytes, ...]
 ) -> None:
     write(root / "file", b"live")

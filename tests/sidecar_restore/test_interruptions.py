@@ -167,7 +167,7 @@ def test_killed_at_any_step_it_is_wholly_old_or_wholly_new_after_recovery(case: 
     assert set(ends[changed:]) == {OutcomeKind.COMPLETED}, "behind it, it goes forward"
 
 
-def test_killed_at_any_step_beside_a_game_that_touches_what_should_stay_it_is_whole(case: Case) -> None:
+def test_killed_at_any_step_beside_a_writing_game_it_is_whole(case: Case) -> None:
     """One more pass must stage the touched file, and the plan is made again."""
     case.touched = "folder/set"
     case.game = lambda: (case.root / case.touched).chmod(0o600)
@@ -215,7 +215,7 @@ def test_killed_at_any_step_of_taking_back_it_is_wholly_old_after_recovery(case:
     assert seen == {OutcomeKind.COMPLETED, OutcomeKind.ROLLED_BACK}, "killed before the word `rollback` it goes forward"
 
 
-def test_killed_while_clearing_up_behind_a_commit_record_that_failed_it_is_whole(case: Case) -> None:
+def test_killed_during_cleanup_after_a_failed_commit_it_is_whole(case: Case) -> None:
     """The record exists, but writing it reported an error: a half staged tree must not be taken for a whole one."""
     seen = set()
     step, status = 0, -signal.SIGKILL

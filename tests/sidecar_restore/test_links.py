@@ -189,7 +189,7 @@ def test_followed_link_the_backup_lacks_stays_and_its_folder_is_emptied(linked: 
     assert list((linked.worlds / "a").iterdir()) == []
 
 
-def test_undo_brings_back_what_was_behind_a_link(linked: Linked) -> None:
+def test_undo_restores_files_behind_a_link(linked: Linked) -> None:
     (linked.root / "link").symlink_to(linked.worlds / "a")
     linked.backup()
     earlier = linked.archive.rename(linked.place / "earlier.tar.gz")

@@ -28,7 +28,7 @@ def archive(place: Path, root: Path) -> Path:
     return compressed(place / "a.tar.gz", *parts)
 
 
-def test_every_record_is_written_when_what_it_speaks_of_is_on_the_disk(archive: Path, extract: Extract) -> None:
+def test_records_are_written_after_their_subject_is_on_disk(archive: Path, extract: Extract) -> None:
     volume = Stepping()
     extract(archive, filesystem=volume)
 
@@ -74,7 +74,7 @@ def test_a_live_folder_swapped_for_a_symlink_lets_nothing_out(
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
+def test_file_replaced_by_a_game_meanwhile_is_still_restored(
     archive: Path, root: Path, extract: Extract, *, killed: bool
 ) -> None:
     """The game saves between plan and exchange: the archive's file still wins, at first and after a crash."""
@@ -98,9 +98,7 @@ def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
     )
 
 
-def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery(
-    archive: Path, root: Path, extract: Extract
-) -> None:
+def test_recovery_does_not_overwrite_a_save_after_the_restore(archive: Path, root: Path, extract: Extract) -> None:
     def save(_step: int, name: str) -> None:
         if volume.steps.count("exchange") + volume.steps.count("move") == 4:
             for path in ("a", "folder/b", "folder/c"):
@@ -119,7 +117,7 @@ def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery
 
 @pytest.mark.parametrize("game", ["in place", "as another file"])
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_file_that_stayed_and_was_written_after_the_commit_keeps_the_games_time(
+def test_kept_file_written_after_the_commit_keeps_the_time_of_the_game(
     place: Path, root: Path, extract: Extract, game: str, *, killed: bool
 ) -> None:
     """Only its metadata differed: data that a game saved meanwhile does not get the archive's time."""

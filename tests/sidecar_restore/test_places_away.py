@@ -167,7 +167,7 @@ def test_target_that_may_not_be_followed_any_more_is_away(case: Case) -> None:
     assert case.ended_as() is OutcomeKind.COMPLETED
 
 
-def test_staging_that_was_killed_keeps_nobody_waiting_for_a_volume(case: Case, extract: Extract) -> None:
+def test_killed_staging_does_not_wait_for_a_missing_volume(case: Case, extract: Extract) -> None:
     staged = case.steps // 3
     assert in_child(lambda: case.run(before=dies_at(staged))) == -signal.SIGKILL
     leave(case)

@@ -167,7 +167,7 @@ def test_a_hostile_archive_is_refused_and_nothing_is_touched(
         pytest.param(Limits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)], id="ratio"),
     ],
 )
-def test_a_bomb_is_stopped_at_the_limit_by_what_really_comes_out(
+def test_bomb_is_stopped_by_its_real_output_at_the_limit(
     precious: Path, extract: Extract, limits: Limits, parts: list[bytes]
 ) -> None:
     archive = compressed(precious / "a.tar.gz", *parts)

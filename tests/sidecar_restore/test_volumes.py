@@ -203,7 +203,7 @@ def reserved_is_anothers(nested: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [reserved_is_a_file, reserved_is_anothers])
-def test_mounted_volume_whose_reserved_name_is_taken_stays(
+def test_mounted_volume_with_a_taken_reserved_name_stays(
     place: Path, root: Path, extract: Extract, nested: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(nested)

@@ -180,7 +180,7 @@ def test_the_header_is_a_block_of_its_own(snapshots: Snapshots) -> None:
     assert [(offset, len(data)) for offset, data in snapshots.take()] == [(SECTOR, SECTOR)]
 
 
-def test_what_was_cut_off_and_comes_back_is_a_change(snapshots: Snapshots) -> None:
+def test_bytes_cut_off_and_written_again_are_a_change(snapshots: Snapshots) -> None:
     content = snapshots.held
     os.truncate(snapshots.path, 8192 + 2 * BLOCK + 3 * SECTOR)
     assert snapshots.take() == []
@@ -188,7 +188,7 @@ def test_what_was_cut_off_and_comes_back_is_a_change(snapshots: Snapshots) -> No
     assert touched(snapshots.take())[0] == (8192 + 2 * BLOCK + 3 * SECTOR, SECTOR)
 
 
-def test_blocks_that_the_caller_does_not_know_go_whole_whatever_the_map_knows(snapshots: Snapshots) -> None:
+def test_blocks_unknown_to_the_caller_are_whole_despite_the_map(snapshots: Snapshots) -> None:
     assert touched(snapshots.take(known=False)) == expected(b"", snapshots.held, 8192, by_sector=True)
 
 

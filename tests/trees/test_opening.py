@@ -66,7 +66,7 @@ def test_reading_leaves_the_access_time_alone(tree: LocalTree, root: Path) -> No
     assert path.stat().st_atime_ns == 1
 
 
-def test_who_may_not_leave_the_access_time_alone_reads_all_the_same(
+def test_file_is_read_even_if_noatime_is_refused(
     tree: LocalTree, entry: SourceEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = fault_script("O_NOATIME is refused")
@@ -87,7 +87,7 @@ def test_who_may_not_leave_the_access_time_alone_reads_all_the_same(
 
 
 @pytest.mark.parametrize("swapped", ["world", "world/region", "world/region/file"])
-def test_what_was_swapped_for_a_link_is_not_followed(
+def test_entry_swapped_for_a_link_is_not_followed(
     tree: LocalTree, entry: SourceEntry, root: Path, swapped: str
 ) -> None:
     (root / swapped).rename(root / "kept")
@@ -124,12 +124,12 @@ def test_a_folder_in_its_place_is_gone(tree: LocalTree, entry: SourceEntry, root
 
 
 @pytest.mark.parametrize("vanished", ["world", "world/region", "world/region/file"])
-def test_what_vanished_is_gone(tree: LocalTree, entry: SourceEntry, root: Path, vanished: str) -> None:
+def test_vanished_entry_is_gone(tree: LocalTree, entry: SourceEntry, root: Path, vanished: str) -> None:
     (root / vanished).rename(root / "elsewhere")
     gone(tree, entry, "No such file or directory")
 
 
-def test_what_may_not_be_read_is_gone(
+def test_unreadable_entry_is_gone(
     tree: LocalTree, entry: SourceEntry, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(*args: Any) -> int:
@@ -220,7 +220,7 @@ def test_attributes_that_cannot_be_read(
                 file.xattrs()
 
 
-def test_attributes_of_what_was_swapped_are_not_read(tree: LocalTree, root: Path) -> None:
+def test_attributes_of_a_swapped_entry_are_not_read(tree: LocalTree, root: Path) -> None:
     entries = found(tree)
     (root / "world").rename(root / "kept")
     (root / "world").symlink_to(str(root.parent / "outside"))

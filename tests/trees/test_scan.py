@@ -188,7 +188,7 @@ def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(
     assert entries[b"zz"].target == (b"z" if "zz" in names else None)
 
 
-def test_what_is_no_file_is_skipped_with_a_reason(root: Path, tree: LocalTree) -> None:
+def test_special_entry_is_skipped_with_a_reason(root: Path, tree: LocalTree) -> None:
     os.mkfifo(root / "fifo")
     os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
     os.mknod(root / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_opened_is_skipped(
     assert entries[b"closed"] == (Kind.SKIPPED, b"closed", None, 0, reason)
 
 
-def test_what_vanishes_meanwhile_is_not_there(root: Path, tree: LocalTree) -> None:
+def test_entry_vanishing_during_the_scan_is_not_listed(root: Path, tree: LocalTree) -> None:
     for name in ("a", "b", "c"):
         (root / name).touch()
     (root / "d").mkdir()
@@ -317,7 +317,7 @@ def test_a_file_without_holes_is_one_range(root: Path, tree: LocalTree) -> None:
         assert list(opened.data_ranges(0, 0)) == []
 
 
-def test_a_hundred_thousand_files_in_a_folder_take_the_memory_of_their_names(root: Path, tree: LocalTree) -> None:
+def test_memory_for_a_hundred_thousand_files_is_that_of_their_names(root: Path, tree: LocalTree) -> None:
     folder = os.open(root, os.O_RDONLY)
     for number in range(100_000):
         os.mknod(f"file-{number:06}", stat.S_IFREG | 0o600, dir_fd=folder)
@@ -332,7 +332,7 @@ def test_a_hundred_thousand_files_in_a_folder_take_the_memory_of_their_names(roo
     assert peak < 30_000_000
 
 
-def test_the_beginning_is_not_later_than_what_is_written_after_it(root: Path, tree: LocalTree) -> None:
+def test_begin_is_not_later_than_files_written_after_it(root: Path, tree: LocalTree) -> None:
     for number in range(200):
         now = tree.begin(None)
         path = root / f"file-{number}"

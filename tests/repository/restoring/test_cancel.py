@@ -82,7 +82,7 @@ def test_at_every_checkpoint(kept: Kept, world: Path, place: Path, *, existing: 
     assert at > 20
 
 
-def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path) -> None:
+def test_error_of_the_progress_callback_ends_the_restore(kept: Kept, world: Path, target: Path) -> None:
     def progress(_: object) -> None:
         if target.exists() and (target / "small").exists():
             raise Stopped
@@ -93,7 +93,7 @@ def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path)
     assert not (target / ".savepoint").exists()
 
 
-def test_what_has_not_begun_when_it_ends_never_does() -> None:
+def test_tasks_not_begun_at_the_end_never_begin() -> None:
     """If the storage is gone, each waiting task would retry for minutes."""
     team = Workers(1, Pulse(Tally(RestoreLimits()), progress=None, checkpoint=None))
     begun: list[int] = []
@@ -134,7 +134,7 @@ def test_a_worker_that_dies_by_itself_ends_it(
     assert not (target / ".savepoint").exists()
 
 
-def test_a_process_that_dies_leaves_what_the_next_one_mends(
+def test_leftovers_of_a_dead_process_are_repaired_by_the_next(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Simulates a crash after each rename: nothing is cleaned up."""

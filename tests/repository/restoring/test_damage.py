@@ -105,9 +105,7 @@ def test_a_pack_that_is_gone_costs_all_that_is_in_it(kept: Kept, world: Path, ta
     assert picture(target).keys() == _no_files(world)
 
 
-def test_all_chunks_of_a_pack_that_is_gone_are_looked_for_in_one_index(
-    kept: Kept, target: Path, snapshot: bytes
-) -> None:
+def test_chunks_of_a_missing_pack_are_searched_in_one_index(kept: Kept, target: Path, snapshot: bytes) -> None:
     chunks = chunks_of(kept, snapshot)
     for pack in {kept.pack_of(chunk) for chunk in chunks}:
         del kept.storage.objects[pack]
@@ -255,7 +253,7 @@ def test_a_live_file_that_a_bad_disk_cannot_read_is_replaced(
     assert picture(target) == picture(world)
 
 
-def test_what_fails_for_thousands_holds_no_descriptors(
+def test_thousands_of_failures_leak_no_descriptors(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(100):

@@ -20,7 +20,7 @@ from repository.chunked.restoring.outcome import Failure, Reason
 from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, inodes, picture, settle, write
 
 
-def test_what_is_right_already_is_not_touched(kept: Kept, world: Path, target: Path) -> None:
+def test_matching_files_are_not_touched(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     before = {path: os.lstat(target / os.fsdecode(path)).st_ctime_ns for path in picture(target)}
@@ -33,7 +33,7 @@ def test_what_is_right_already_is_not_touched(kept: Kept, world: Path, target: P
 
 
 @pytest.mark.parametrize("at", [0, 8191, 8192, 700_000, len(BASE) - 1])
-def test_one_byte_costs_one_block(kept: Kept, world: Path, target: Path, at: int) -> None:
+def test_one_changed_byte_costs_one_block(kept: Kept, world: Path, target: Path, at: int) -> None:
     """Size and times say that nothing changed."""
     snapshot = kept.keep(world)
     copied(world, target)
@@ -66,7 +66,7 @@ def test_another_size_is_mended(kept: Kept, world: Path, target: Path, live: byt
     assert picture(target) == picture(world)
 
 
-def test_a_file_that_is_open_goes_on_as_it_was(kept: Kept, world: Path, target: Path) -> None:
+def test_open_file_keeps_its_old_content(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     path = write(target / "region" / "r.0.0.mca", FLIPPED)
@@ -95,7 +95,7 @@ def test_metadata_is_set_where_the_file_is(kept: Kept, world: Path, target: Path
     assert report.bytes_written == 0
 
 
-def test_what_the_snapshot_has_not_stays_unless_it_is_to_go(kept: Kept, world: Path, target: Path) -> None:
+def test_extra_files_stay_without_delete(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     write(target / "new", b"new")
@@ -113,7 +113,7 @@ def test_what_the_snapshot_has_not_stays_unless_it_is_to_go(kept: Kept, world: P
     assert report.removed == 3
 
 
-def test_only_chosen_folders_lose_what_the_snapshot_has_not(kept: Kept, world: Path, target: Path) -> None:
+def test_only_chosen_folders_lose_extra_files(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     write(target / "new", b"new")
@@ -143,7 +143,7 @@ def test_a_full_folder_in_the_way_of_a_file_is_reported(kept: Kept, world: Path,
     assert picture(target) == picture(world)
 
 
-def test_what_is_no_file_is_replaced_and_never_written_to(kept: Kept, world: Path, target: Path) -> None:
+def test_special_entry_is_replaced_and_never_written_to(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     outside = write(target.parent / "outside", b"out")
     write(target / "region")

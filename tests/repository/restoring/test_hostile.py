@@ -65,7 +65,7 @@ def extents(*flat: int) -> Record:
         [ROOT, extents(-10, 0, 0, 20, 0, 0)],
     ],
 )
-def test_a_manifest_that_leads_elsewhere_is_refused_before_anything_is_written(
+def test_manifest_with_an_escaping_path_is_refused_before_any_write(
     kept: Kept, target: Path, records: list[Record]
 ) -> None:
     snapshot = kept.keep_records(records)
@@ -149,7 +149,7 @@ def test_setuid_is_dropped(kept: Kept, target: Path, *, existing: bool) -> None:
     [RestoreLimits(entries=3), RestoreLimits(bytes=19), RestoreLimits(depth=1)],
     ids=["entries", "bytes", "depth"],
 )
-def test_what_is_more_than_wanted_is_refused(kept: Kept, target: Path, limits: RestoreLimits) -> None:
+def test_snapshot_beyond_the_limits_is_refused(kept: Kept, target: Path, limits: RestoreLimits) -> None:
     snapshot = kept.keep_records([ROOT, folder(b"a"), file(b"a/b", b"x" * 10), file(b"a/c", b"x" * 10)])
 
     with pytest.raises(LimitReached):
@@ -159,7 +159,7 @@ def test_what_is_more_than_wanted_is_refused(kept: Kept, target: Path, limits: R
     assert kept.restore(snapshot, target, limits=RestoreLimits(entries=4, bytes=20, depth=2)).failed == []
 
 
-def test_limits_hold_for_what_is_written_whatever_was_counted_before(
+def test_limits_apply_to_written_bytes_despite_earlier_counts(
     kept: Kept, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = kept.keep_records([ROOT, file(b"a", b"x" * 100), file(b"b", b"y" * 100)])
@@ -229,7 +229,7 @@ def test_a_folder_that_becomes_a_link_while_content_is_fetched(
 
 # Only root can give a folder to another user.
 @pytest.mark.parametrize("taken", ["symlink", "file", *(["foreign"] if os.geteuid() == 0 else [])])
-def test_a_reserved_folder_that_is_not_ours_is_not_used(kept: Kept, target: Path, outside: Path, taken: str) -> None:
+def test_foreign_reserved_folder_is_not_used(kept: Kept, target: Path, outside: Path, taken: str) -> None:
     target.mkdir()
     if taken == "symlink":
         (target / ".savepoint").symlink_to(outside)
@@ -246,7 +246,7 @@ def test_a_reserved_folder_that_is_not_ours_is_not_used(kept: Kept, target: Path
     assert picture(target) == before
 
 
-def test_what_a_restore_that_died_left_is_swept(kept: Kept, target: Path) -> None:
+def test_leftovers_of_a_dead_restore_are_swept(kept: Kept, target: Path) -> None:
     """Files of other programs in the reserved folder stay."""
     write(target / ".savepoint" / "restoring" / "7", b"half")
     write(target / ".savepoint" / "restoring" / "8" / "deep" / "er", b"half")

@@ -19,7 +19,7 @@ _IOCTL = fcntl.ioctl
 
 
 @pytest.mark.parametrize("sharing", ["copied", "shared"])
-def test_what_changes_while_it_is_compared_is_not_taken_over(
+def test_blocks_changed_during_the_comparison_are_not_copied(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
 ) -> None:
     """The new file holds the verified bytes, although the live file changes before and after they are read."""
@@ -67,7 +67,7 @@ def shared_content(fd: int, request: int, live: Any) -> Any:
 @pytest.mark.parametrize(
     "live", [FLIPPED, FLIPPED + b"longer", FLIPPED[:-70_000]], ids=["as long", "longer", "shorter"]
 )
-def test_where_files_can_share_their_content_only_what_differs_is_written(
+def test_only_differences_are_written_if_files_can_share_content(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, live: bytes
 ) -> None:
     written = []
@@ -89,7 +89,7 @@ def test_where_files_can_share_their_content_only_what_differs_is_written(
     assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
 
 
-def test_what_a_full_volume_let_a_file_share_is_not_taken_for_its_content(
+def test_partly_shared_content_on_a_full_volume_is_not_trusted(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = fault_script("a volume that is full while it shares")

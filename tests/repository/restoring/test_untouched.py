@@ -39,7 +39,7 @@ def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return world
 
 
-def test_trusting_its_stat_a_file_that_nobody_touched_is_not_read(
+def test_unmodified_file_with_a_trusted_stat_is_not_read(
     kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot, before = kept.keep(lived_in), picture(lived_in)
@@ -74,7 +74,7 @@ def test_without_reason_to_trust_all_is_read(
     assert report.files_written == 0
 
 
-def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_trusted(kept: Kept, lived_in: Path) -> None:
+def test_file_changed_with_its_dates_reset_is_restored_despite_trust(kept: Kept, lived_in: Path) -> None:
     """Size and mtime can be set to their old values; ctime cannot."""
     snapshot, before = kept.keep(lived_in), picture(lived_in)
     path = lived_in / "region" / "r.0.0.mca"

@@ -48,7 +48,7 @@ def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     return snapshot
 
 
-def test_all_comes_back(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
+def test_target_over_two_volumes_is_restored(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
     write(target / "volume" / "b", b"before")
     write(target / "volume" / ".savepoint.7", b"of a restore that died")
     write(target / "volume" / ".savepoint.mine", b"a name of somebody's own")

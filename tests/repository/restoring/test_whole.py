@@ -162,7 +162,7 @@ def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target
     assert picture(target).keys() == {b"small", *chosen}
 
 
-def test_a_hard_link_whose_first_name_was_not_chosen_is_a_file(kept: Kept, world: Path, target: Path) -> None:
+def test_hard_link_without_its_first_name_becomes_a_file(kept: Kept, world: Path, target: Path) -> None:
     """The next name becomes a link to it."""
     write(target / "kept", b"kept")
 
@@ -232,7 +232,7 @@ def test_a_target_that_cannot_be_one(kept: Kept, world: Path, target: Path) -> N
     assert target.read_bytes() == b"a file"
 
 
-def test_it_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
+def test_target_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
     report = snapshot_restore(kept.opened(), snapshot=kept.keep(world), target=target)
 
     assert report.failed == []

@@ -63,7 +63,7 @@ class Dated(LocalTree):
     ("ago", "is_read"), [(WRITTEN_BACK_NS + 1, False), (WRITTEN_BACK_NS, True), (0, True), (-WRITTEN_BACK_NS, True)]
 )
 @pytest.mark.parametrize("trust", [True, False])
-def test_what_changed_within_a_minute_before_the_scan_is_read_again(
+def test_file_changed_within_a_minute_before_the_scan_is_read_again(
     kept: Kept,
     ago: int,
     is_read: bool,  # noqa: FBT001

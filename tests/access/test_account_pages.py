@@ -59,12 +59,12 @@ def test_every_page_is_in_one_of_the_tables():
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_what_leads_to_an_account_is_open_to_everybody(name, db):
+def test_sign_in_pages_are_public(name, db):
     assert Client().get(account_path(name)).status_code == 200
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
-def test_an_account_is_shown_to_nobody_who_is_not_signed_in(name, db):
+def test_account_pages_need_a_sign_in(name, db):
     for method in METHODS:
         response = getattr(Client(), method.lower())(account_path(name))
         if method not in ("GET", "HEAD", "POST"):
@@ -76,7 +76,7 @@ def test_an_account_is_shown_to_nobody_who_is_not_signed_in(name, db):
 
 
 @pytest.mark.parametrize(("name", "status"), [*PUBLIC.items(), *SIGNED_IN.items()])
-def test_who_is_signed_in_gets_their_own_account(name, status, db):
+def test_signed_in_user_sees_their_own_account(name, status, db):
     client = Client()
     client.force_login(UserFactory())
     response = client.get(account_path(name))

@@ -53,7 +53,7 @@ def outsiders():
 
 @pytest.mark.parametrize("who", ["anonymous", "customer", "no staff, all permissions"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_is_not_staff_is_sent_to_the_login(method, who, pages):
+def test_anonymous_user_is_sent_to_the_login(method, who, pages):
     client = Client()
     user = outsiders()[who]
     if user:
@@ -78,7 +78,7 @@ def test_the_login_is_the_one_of_all_pages(method, db):
 
 @pytest.mark.parametrize("who", ["customer", "no staff, all permissions"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_is_signed_in_but_no_staff_is_refused_and_not_sent_round(method, who, db):
+def test_signed_in_customer_is_refused_without_a_redirect(method, who, db):
     client = Client()
     client.force_login(outsiders()[who])
     assert getattr(client, method)("/admin/login/?next=/admin/").status_code == 403
@@ -98,7 +98,7 @@ def test_staff_come_in_by_password_and_second_factor(db):
     assert client.get("/admin/").status_code == 200
 
 
-def test_nobody_signs_in_as_somebody_else_by_a_form_of_the_admin(db):
+def test_admin_form_signs_in_no_other_user(db):
     """A clerk with another user's password could otherwise sign in without that user's second factor."""
     clerk, other = UserFactory(is_staff=True), UserFactory(is_staff=True)
     client = Client()

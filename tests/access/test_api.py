@@ -129,7 +129,7 @@ def test_every_route_is_in_the_table():
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=str)
-def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_path):
+def test_every_persona_gets_the_answer_in_the_table(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     wrong = []
     for template, methods in TABLE.items():
@@ -145,7 +145,7 @@ def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_pa
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=str)
-def test_what_is_public_is_the_same_for_everybody_and_only_read(persona, db, tmp_path):
+def test_public_routes_are_equal_for_all_and_read_only(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     for template, status in PUBLIC.items():
         path = template.removeprefix("^")
@@ -155,7 +155,7 @@ def test_what_is_public_is_the_same_for_everybody_and_only_read(persona, db, tmp
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=str)
-def test_who_joins_is_known_by_the_token_in_the_body_alone(persona, db, tmp_path):
+def test_enrolling_sidecar_is_known_by_its_body_token_alone(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     key = key_make()
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, SHA256())

@@ -162,7 +162,7 @@ def test_every_page_is_in_the_table():
 
 
 @pytest.mark.parametrize("persona", [who for who in PERSONAS if not who.anonymous], ids=str)
-def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_path):
+def test_every_persona_gets_the_answer_in_the_table(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     client = browser_of(world)
     wrong = []
@@ -209,7 +209,7 @@ def test_scripts_get_no_more_than_forms(persona, db, tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(method, db, tmp_path):
+def test_anonymous_user_is_sent_to_the_sign_in_and_back(method, db, tmp_path):
     world = world_of(PERSONAS[0], tmp_path)
     client = Client()
     for template in TABLE:
@@ -219,7 +219,7 @@ def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(method, db, tmp_pa
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_script_of_who_is_not_signed_in_is_told_so(method, db, tmp_path):
+def test_htmx_request_without_a_session_is_told_so(method, db, tmp_path):
     world = world_of(PERSONAS[0], tmp_path)
     client = Client()
     for template in TABLE:

@@ -68,14 +68,14 @@ def test_a_backup_is_shown_as_the_contract_says(house, client):
     }
 
 
-def test_what_is_not_known_yet_is_null(house, client):
+def test_unknown_values_are_null(house, client):
     shown = client.get(house.backup_url(BackupFactory(provision=house.server, creating=True))).json()
     unknown = ["asset_id", "size_bytes", "sha256", "completed_at", "consistency", "verified_at", "operation"]
     assert {shown[name] for name in unknown} == {None}
     assert shown["status"] == "creating"
 
 
-def test_times_are_utc_whatever_zone_is_active(house, client, settings):
+def test_times_are_utc_in_any_active_zone(house, client, settings):
     settings.TIME_ZONE = "Asia/Tokyo"
     shown = client.get(house.backup_url(house.stored(completed_at=THEN))).json()
     assert shown["completed_at"] == "2026-11-21T10:20:30Z"
@@ -133,7 +133,7 @@ def test_create_on_a_suspended_order(house, client):
     assert_problem(client.post(house.backups), 409, "order_suspended")
 
 
-def test_create_of_what_is_not_the_main_server(house, client):
+def test_create_for_a_secondary_server_is_refused(house, client):
     volume = ProvisionFactory(order=house.order, kind="volume", is_primary=False)
     path = house.backups.replace(str(house.server.id), str(volume.id))
     assert_problem(client.post(path), 409, "not_a_primary_deployment")
@@ -149,7 +149,7 @@ def test_create_without_the_right(house):
     assert_problem(client_of(member).post(house.backups), 403, "permission_denied")
 
 
-def test_create_on_what_is_not_there(house, client, outsider):
+def test_create_for_an_unknown_server_is_refused(house, client, outsider):
     assert_problem(outsider.post(house.backups), 404, "order_not_found")
     path = house.backups.replace(str(house.server.id), str(uuid4()))
     assert_problem(client.post(path), 404, "provision_not_found")

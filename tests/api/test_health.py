@@ -40,7 +40,7 @@ def test_a_migration_that_is_not_applied_is_said(client):
     assert client.get("/livez").status_code == 200
 
 
-def test_all_is_well(client):
+def test_healthy_portal_is_ok(client):
     SupervisorFactory()
     OperationFactory(state=OperationState.QUEUED)
     assert client.get("/healthz").json() == {"status": "ok", "reasons": []}
@@ -84,7 +84,7 @@ def test_a_backlog_is_said_in_minutes(client):
     ],
     ids=["running", "over", "for later"],
 )
-def test_what_nobody_waits_for_is_no_backlog(values, client):
+def test_operation_not_yet_due_is_no_backlog(values, client):
     SupervisorFactory()
     OperationFactory(**values)
     Operation.objects.update(created_at=timezone.now() - timedelta(hours=5))

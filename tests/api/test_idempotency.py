@@ -92,7 +92,7 @@ def test_a_key_is_up_to_255_visible_letters(key, house, client):
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "two words", "ümlaut", "tab\t", "\x7f", "line\n"])
-def test_what_is_no_key_is_refused(key, house, client):
+def test_invalid_key_is_refused(key, house, client):
     problem = assert_problem(client.post(house.backups, HTTP_IDEMPOTENCY_KEY=key), 400, "validation_error")
     assert set(problem["errors"]) == {"Idempotency-Key"}
     assert not Backup.objects.exists()

@@ -60,7 +60,7 @@ def test_operations_are_counted_by_how_they_stand(client):
     assert sum(value for name, value in found.items() if name[0].startswith("savepoint_operations")) == 4
 
 
-def test_the_count_of_operations_does_not_fall_with_the_backup_they_were_about(client):
+def test_count_of_operations_survives_the_deletion_of_a_backup(client):
     backup = BackupFactory()
     OperationFactory(order=backup.order, subject=backup)
     before = scrape(client)["savepoint_operations_total", "create", "succeeded", "files"]
@@ -78,7 +78,7 @@ def test_the_count_of_operations_does_not_fall_with_their_orders(client):
     assert found["savepoint_operations_total", "restore", "succeeded", "files"] == 1
 
 
-def test_backups_and_what_they_take_are_counted(client):
+def test_backups_and_their_bytes_are_counted(client):
     BackupFactory(asset=AssetFactory(content=b"12345"))
     BackupFactory(failed=True)
     BackupFactory(asset=AssetFactory(content=b"123"), deleted_at=timezone.now())

@@ -52,7 +52,7 @@ def test_a_name_comes_back_exactly_as_it_was_sent(name, house, client):
 
 @pytest.mark.parametrize("name", BAD, ids=ascii)
 @pytest.mark.parametrize("method", ["post", "patch"])
-def test_what_is_no_name_is_refused(method, name, house, client):
+def test_invalid_name_is_refused(method, name, house, client):
     backup = house.stored(name="before")
     path = house.backups if method == "post" else house.backup_url(backup)
     response = getattr(client, method)(path, {"name": name})
@@ -67,13 +67,13 @@ def test_half_a_character_is_no_name_and_no_field(house, client):
 
 
 @pytest.mark.parametrize("locked", ["true", "false", 1, 0, "", None, [], {}])
-def test_what_is_no_boolean_is_refused(locked, house, client):
+def test_invalid_boolean_is_refused(locked, house, client):
     response = client.patch(house.backup_url(house.stored()), {"locked": locked})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"locked"}
 
 
 @pytest.mark.parametrize("mode", ["Replace", "", "merge", None, 1, True, [], {}, ["replace"]])
-def test_what_is_no_mode_is_refused(mode, house, client):
+def test_invalid_mode_is_refused(mode, house, client):
     response = client.post(house.backup_url(house.stored(), "restore/"), {"mode": mode})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"mode"}
 
@@ -105,7 +105,7 @@ def test_requests_that_take_nothing_refuse_something(house, client):
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"force"}
 
 
-def test_what_is_sent_is_looked_at_before_the_rules(house, outsider):
+def test_request_is_validated_before_the_rules(house, outsider):
     """A malformed request is an error for everyone, so the answer reveals nothing about existing objects."""
     assert_problem(outsider.post(house.backups, {"name": 5}), 400, "validation_error")
     assert_problem(outsider.post(house.backups, {"name": "x"}), 404, "order_not_found")

@@ -70,7 +70,7 @@ def test_a_request_for_another_host_is_a_problem_too(db):
     assert_problem(APIClient().get("/api/v1/orders/", HTTP_HOST="evil.example"), 400, "validation_error")
 
 
-def test_a_failure_that_nobody_expects_says_nothing_about_itself(client, house, caplog):
+def test_unexpected_failure_reveals_nothing_about_itself(client, house, caplog):
     with connection.cursor() as cursor:
         # The table is missing: a realistic unexpected failure.
         cursor.execute(f"ALTER TABLE {Order._meta.db_table} RENAME TO away_for_a_test")

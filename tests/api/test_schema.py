@@ -46,7 +46,7 @@ def test_every_endpoint_takes_a_token_or_a_session(description):
             assert operation.get("security", []) == expected, path
 
 
-def test_anybody_reads_the_description_and_the_pages_come_from_here(db):
+def test_schema_is_public_and_its_pages_are_served_locally(db):
     client = Client()
     assert client.get("/api/v1/schema/").status_code == 200
     page = client.get("/api/v1/docs/").content.decode()

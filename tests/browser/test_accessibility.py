@@ -116,7 +116,7 @@ def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished
     assert found == {}
 
 
-def test_what_moves_stands_still_where_reduced_motion_is_asked_for(house, visit):
+def test_animations_stop_with_reduced_motion(house, visit):
     rented = house.rent()
     house.hold(rented, "Nightly")
     moving = visit(rented.owner, rented.path)

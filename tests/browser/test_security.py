@@ -55,7 +55,7 @@ def test_every_page_is_kept_from_caches_and_other_sites(furnished, visit):
 
 
 @pytest.mark.parametrize("part", ["order", "account", "sessions", "backup, ready", "activity"])
-def test_what_is_of_one_person_is_private_and_asked_for_again(part, furnished, visit):
+def test_personal_pages_are_private_and_revalidated(part, furnished, visit):
     response = visit(furnished.person).request.get(furnished.places[part])
     assert response.headers["cache-control"] == "private, no-cache"
 

@@ -31,7 +31,7 @@ def test_seeded_runs_violate_no_invariant() -> None:
         assert fault in done.stdout
 
 
-def test_whatever_call_of_a_job_fails_the_order_is_usable_afterwards() -> None:
+def test_order_is_usable_after_a_failure_at_any_call() -> None:
     done = chaos("sweep", "short")
     assert done.returncode == 0, done.stdout + done.stderr
     for fault in ("storage: once", "storage: reply_lost", "wire: once", "wire: reply_lost"):

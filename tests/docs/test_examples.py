@@ -170,7 +170,7 @@ def addresses() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "address"), addresses())
-def test_address_in_the_prose_is_one_of_ours(page: str, address: str) -> None:
+def test_address_in_the_prose_exists(page: str, address: str) -> None:
     try:
         assert resolve(address).url_name != "api-unknown"
     except Resolver404:
@@ -195,7 +195,7 @@ def test_files_and_links_of_a_page_are_there(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
-def test_runner_of_each_kind_refuses_what_is_wrong() -> None:
+def test_runner_of_each_kind_refuses_a_wrong_example() -> None:
     wrong: list[Callable[[], object]] = [
         lambda: command_check("make nothing"),
         lambda: command_check("make bench NAME=nothing"),

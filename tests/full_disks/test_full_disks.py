@@ -62,7 +62,7 @@ def test_a_full_storage_fails_the_create_and_can_be_emptied(small_storage: Path,
     assert linked.create().status == BackupStatus.READY
 
 
-def test_a_full_data_volume_fails_the_restore_and_leaves_the_files_as_they_are(
+def test_full_data_volume_fails_the_restore_and_keeps_the_files(
     small_world: Path,
     linked: Linked,  # noqa: F811
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_full_data_volume_fails_the_restore_and_leaves_the_files_as_they_are(
 
 
 @pytest.mark.parametrize("kind", ["create", "restore"])
-def test_a_full_scratch_folder_fails_what_needs_it_and_nothing_else(
+def test_full_scratch_folder_fails_only_operations_that_need_it(
     small_scratch: Path,
     linked: Linked,  # noqa: F811
     kind: str,

@@ -204,7 +204,7 @@ def owned(path: Path) -> None:
     indirect=["place"],
 )
 @pytest.mark.parametrize("differs", ["mode", "owner", "nothing"])
-def test_folder_whose_metadata_cannot_be_set_is_named_and_its_files_return(
+def test_folder_with_fixed_metadata_is_named_and_its_files_return(
     place: Place, flag: Callable[[str, str], None], hazard: str, differs: str, mode: str
 ) -> None:
     for name in ("shut/deep/file", "shut/deep/deeper/file"):

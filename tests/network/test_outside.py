@@ -136,7 +136,7 @@ def test_followed_link_that_stays_is_named_with_its_reason(place: Place, client:
     assert "It is a link to a folder outside" in page
 
 
-def test_new_folder_keeps_a_mount_point_and_what_is_locked_in_it(place: Place) -> None:
+def test_new_folder_keeps_a_mount_point_and_locked_entries_in_it(place: Place) -> None:
     """A fresh ext4 volume has root's `lost+found`, which stays for a reason of its own."""
     backup = place.create()
     place.file("new/gone")

@@ -43,7 +43,7 @@ def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
 
 @pytest.mark.parametrize("at", [*AT, WORLD_BYTES])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_create_whose_sidecar_is_cut_off_ends_with_its_reason(
+def test_create_with_a_broken_connection_ends_with_its_reason(
     linked: Linked, little_patience: None, trouble: str, at: int
 ) -> None:
     backup = linked.shop.create()
@@ -58,7 +58,7 @@ def test_a_create_whose_sidecar_is_cut_off_ends_with_its_reason(
 
 @pytest.mark.parametrize(("direction", "at"), [*(("up", at) for at in AT), *(("down", at) for at in AT_OF_ANSWERS)])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
+def test_restore_with_a_broken_connection_is_whole_and_reported(
     linked: Linked, little_patience: None, trouble: str, direction: str, at: int
 ) -> None:
     backup = linked.create()

@@ -265,7 +265,7 @@ def test_unreadable_folder_stays_and_its_siblings_are_restored(place: Place, mod
     assert (place.world / "plugins/readable").read_bytes() == b"as it was"
 
 
-def test_new_folder_keeps_only_what_cannot_be_brought_back(place: Place) -> None:
+def test_new_folder_keeps_only_unrestorable_entries(place: Place) -> None:
     backup = place.create()
     place.file("new/deep/secret", b"of somebody else", owner=0, mode=0o600)
     place.file("new/deep/extra")
@@ -303,7 +303,7 @@ def test_reserved_folder_stays(place: Place) -> None:
     assert (place.world / ".savepoint/notes").exists()
 
 
-def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
+def test_api_and_page_name_kept_paths(place: Place, client: Client) -> None:
     place.file("plugins/<secret>", owner=0, mode=0o600)
     backup = place.create()
     owner, order = place.shop.owner, place.shop.order

@@ -81,7 +81,7 @@ def stored(observer: Any, server: S3Server, order: object) -> list[str]:
 
 @pytest.mark.parametrize("at", [0, 1, 5_000, PART_BYTES // 2, PART_BYTES + 4_000_000, CONTENT_BYTES])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_create_whose_storage_is_cut_off_fails_in_time_and_leaves_nothing(
+def test_create_without_storage_fails_in_time_and_leaves_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, observer: Any, server: S3Server, trouble: str, at: int
 ) -> None:
     backup = linked.shop.create()
@@ -126,7 +126,7 @@ def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
 
 
 @pytest.mark.parametrize("at", [0, 100_000, PART_BYTES])
-def test_a_restore_whose_storage_is_cut_off_touches_nothing(
+def test_restore_without_storage_touches_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, at: int
 ) -> None:
     backup = linked.create()
@@ -174,7 +174,7 @@ def test_a_slow_storage_is_waited_for(linked: Linked, link: FaultProxy) -> None:
     assert link.struck.is_set()
 
 
-def test_the_proxy_forwards_what_it_does_not_trouble(link: FaultProxy, linked: Linked, server: S3Server) -> None:
+def test_healthy_proxy_forwards_everything(link: FaultProxy, linked: Linked, server: S3Server) -> None:
     """Shows that the other tests fail for the reasons they name."""
     usable(linked)
     assert link.passed["up"] > CONTENT_BYTES

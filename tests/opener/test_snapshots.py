@@ -108,7 +108,7 @@ def test_a_folder_that_holds_something_is_left_alone(folder: Place, world: Path,
     assert tree(out) == {**tree(world), "mine": b"mine"}
 
 
-def test_the_order_narrows_what_is_shown(folder: Place, world: Path) -> None:
+def test_order_option_narrows_the_list(folder: Place, world: Path) -> None:
     order = str(uuid4())
     kept, other = keep(folder, world, order=order), keep(folder, world)
     out = folder.run("list", "--order", order).out

@@ -72,7 +72,7 @@ def test_a_sidecar_that_stays_away_after_the_exchange_began_is_asked_again(resto
 
 
 @pytest.mark.parametrize("code", ["not_enough_space", "archive_refused", "source_failed"])
-def test_an_exchange_that_was_rolled_back_fails_with_its_reason_and_the_backup_stays(restoring, code):
+def test_rolled_back_exchange_fails_with_its_reason_and_keeps_the_backup(restoring, code):
     interrupted(restoring)
     sidecar = ScriptedSidecar(outcomes=[says(OutcomeKind.ROLLED_BACK, code)])
     operation = restoring(sidecar)
@@ -81,13 +81,13 @@ def test_an_exchange_that_was_rolled_back_fails_with_its_reason_and_the_backup_s
     assert sidecar.releases == 1
 
 
-def test_a_sidecar_that_is_away_before_anything_began_fails_the_restore_at_once(restoring):
+def test_missing_sidecar_before_the_start_fails_the_restore_at_once(restoring):
     operation = restoring(ScriptedSidecar(outcomes=[away]))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "sidecar_unavailable")
     assert Backup.objects.get().status == BackupStatus.READY
 
 
-def test_a_cancel_does_not_end_a_queued_restore_whose_exchange_may_have_begun(restoring, shop):
+def test_cancel_does_not_end_a_queued_restore_after_a_possible_exchange(restoring, shop):
     operation_cancel(user=shop.owner, operation=interrupted(restoring))
     assert Operation.objects.get(kind="restore").state == OperationState.QUEUED
     assert Backup.objects.get().status == BackupStatus.RESTORING
@@ -95,17 +95,17 @@ def test_a_cancel_does_not_end_a_queued_restore_whose_exchange_may_have_begun(re
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_cancelled_restore_ends_when_the_journal_says_that_nothing_was_touched(restoring, shop):
+def test_cancelled_restore_ends_when_the_journal_reports_no_exchange(restoring, shop):
     operation_cancel(user=shop.owner, operation=interrupted(restoring))
     assert restoring(ScriptedSidecar(outcomes=[NONE])).error_code == "cancelled"
 
 
-def test_a_sidecar_that_goes_away_right_after_the_exchange_does_not_turn_it_into_a_failure(restoring):
+def test_sidecar_lost_right_after_the_exchange_causes_no_failure(restoring):
     assert restoring(ScriptedSidecar(outcomes=[NONE, away])).state == OperationState.QUEUED
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_release_that_is_not_answered_does_not_turn_an_exchange_into_a_failure(restoring):
+def test_unanswered_release_causes_no_failure(restoring):
     assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=away)).state == OperationState.QUEUED
 
 
@@ -124,7 +124,7 @@ def test_an_exchange_that_was_released_but_not_recorded_is_not_done_twice(restor
     assert sidecar.extractions == 0
 
 
-def test_a_restore_whose_sidecar_never_comes_back_is_ended_after_a_day(restoring):
+def test_restore_without_its_sidecar_is_ended_after_a_day(restoring):
     interrupted(restoring)
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     operation = restoring(ScriptedSidecar(outcomes=[away]))
@@ -132,7 +132,7 @@ def test_a_restore_whose_sidecar_never_comes_back_is_ended_after_a_day(restoring
     assert Backup.objects.get().status == BackupStatus.READY
 
 
-def test_a_restore_whose_journal_never_ends_is_ended_after_a_day(restoring):
+def test_restore_with_an_endless_exchange_is_ended_after_a_day(restoring):
     interrupted(restoring)
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     restoring(ScriptedSidecar(outcomes=[says(OutcomeKind.RUNNING)], extract=away))

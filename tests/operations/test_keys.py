@@ -111,7 +111,7 @@ def test_rotation_twice_changes_nothing_more(keyed, keks):
     assert bytes(Customer.objects.get().tenant_key) == before
 
 
-def test_a_rotation_that_could_not_write_a_copy_says_so_and_can_be_repeated(keyed, keks):
+def test_rotation_with_an_unwritten_copy_reports_it_and_is_repeatable(keyed, keks):
     shop, _ = keyed
     root = Path(shop.target.options["root"])
     keks.use(f"{SECOND},{FIRST}")

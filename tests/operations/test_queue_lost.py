@@ -24,7 +24,7 @@ def signals_kept():
         signal.signal(number, action)
 
 
-def test_a_create_whose_bell_cannot_be_rung_is_accepted(real_shop, monkeypatch):
+def test_create_is_accepted_when_its_task_cannot_be_enqueued(real_shop, monkeypatch):
     monkeypatch.setattr(queue, "async_task", raising(RedisConnectionError))
     real_shop.create()
     assert Operation.objects.get().state == OperationState.QUEUED

@@ -60,7 +60,7 @@ def constraint_dropped(name, model=Operation):
             editor.add_constraint(model, constraint)
 
 
-def test_one_of_many_parallel_creates_wins_and_the_others_are_told_who_did(real_shop):
+def test_one_of_many_parallel_creates_wins_and_others_learn_its_id(real_shop):
     results = in_parallel(12, lambda _: real_shop.create())
 
     assert len(made(results)) == 1
@@ -145,7 +145,7 @@ class StoredTarget:
         return StorageTarget.objects.get().id
 
 
-def test_one_idempotency_key_sent_many_times_at_once_makes_one_backup(real_shop):
+def test_idempotency_key_sent_many_times_at_once_makes_one_backup(real_shop):
     key = idempotency_key_of(user_id=real_shop.owner.id, path="/backups/", key="k", body=b"{}")
     results = in_parallel(8, lambda _: real_shop.create(idempotency=key))
     assert {result.id for result in made(results)} == {Backup.objects.get().id}

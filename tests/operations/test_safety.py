@@ -73,7 +73,7 @@ def restored_whole(shop, backup):
     return safety
 
 
-def test_what_a_restore_keeps_is_said_by_the_plan(shop, stored):
+def test_plan_decides_on_the_safety_backup(shop, stored):
     assert restored(shop, stored).params == {"mode": "replace", "safety": True, "server": "auto"}
 
 
@@ -83,7 +83,7 @@ def test_without_wish_or_without_the_plan_none_is_made(hours, wanted, shop, stor
     assert restored(shop, stored, safety=wanted).params["safety"] is False
 
 
-def test_a_second_attempt_goes_on_with_the_same_one(shop, stored):
+def test_second_attempt_continues_the_same_safety_backup(shop, stored):
     operation = restored(shop, stored)
     first = begun(operation)
     assert first.name == "Before the restore of Nightly"
@@ -98,7 +98,7 @@ def test_its_name_fits_however_long_the_backups_name_is(shop, stored):
     assert safety.name.endswith("n…")
 
 
-def test_it_is_listed_only_when_it_is_whole_and_never_counts(shop, stored):
+def test_safety_backup_is_listed_only_when_ready_and_never_counts(shop, stored):
     safety = begun(restored(shop, stored))
     rows = backups_of(user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id)
     assert set(rows) == {stored}
@@ -107,7 +107,7 @@ def test_it_is_listed_only_when_it_is_whole_and_never_counts(shop, stored):
     assert backups_counted(shop.server) == 1
 
 
-def test_one_that_was_not_finished_leaves_nothing_behind(shop, stored):
+def test_unfinished_safety_backup_leaves_nothing_behind(shop, stored):
     operation = restored(shop, stored)
     safety = begun(operation)
     StoredObject.objects.create(target=shop.target, key="backups/x", backup_id=safety.id)
@@ -117,14 +117,14 @@ def test_one_that_was_not_finished_leaves_nothing_behind(shop, stored):
     assert Backup.objects.get(id=stored.id).status == BackupStatus.READY
 
 
-def test_one_that_was_finished_stays_when_the_restore_fails_later(shop, stored):
+def test_finished_safety_backup_outlives_a_failed_restore(shop, stored):
     operation = restored(shop, stored)
     safety = made(begun(operation))
     assert operation_fail(operation=operation, error=OperationCancelled())
     assert Backup.objects.get(id=safety.id).status == BackupStatus.READY
 
 
-def test_it_goes_when_its_time_is_over(shop, stored):
+def test_expired_safety_backup_is_deleted(shop, stored):
     safety = restored_whole(shop, stored)
     assert timedelta(hours=47) < safety.expires_at - timezone.now() <= timedelta(hours=48)
     assert safety_expire() == 0
@@ -141,7 +141,7 @@ def test_a_locked_one_stays(shop, stored):
     assert safety_expire() == 0
 
 
-def test_one_on_its_way_back_stays(shop, stored):
+def test_safety_backup_in_use_stays(shop, stored):
     safety = restored_whole(shop, stored)
     undone(shop, stored)
     Backup.objects.filter(id=safety.id).update(expires_at=timezone.now())

@@ -78,7 +78,7 @@ def test_half_written_object_of_a_killed_worker_is_swept_after_grace(shop, root)
     assert list((root / ".partial").iterdir()) == left[2:]
 
 
-def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept(keks, shop, root):  # noqa: F811
+def test_target_with_unreadable_secrets_blocks_no_other_sweep(keks, shop, root):  # noqa: F811
     sealed = StorageTarget.objects.create(
         name="Sealed", kind="s3", options={}, secrets='{"access_key": "a", "secret_key": "b"}'
     )
@@ -91,7 +91,7 @@ def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept
     assert not (root / row.key).exists()
 
 
-def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_up(keks, shop, root):  # noqa: F811
+def test_delete_on_an_unopenable_target_is_retried_forever(keks, shop, root):  # noqa: F811
     shop.create()
     operation_fail(operation=Operation.objects.get(), error=SidecarUnavailableError())
     backup = Backup.objects.get()
@@ -111,7 +111,7 @@ def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_u
     assert not Backup.objects.exists()
 
 
-def test_a_late_worker_neither_owns_nor_dooms_an_object(shop, root):
+def test_late_worker_neither_owns_nor_deletes_an_object(shop, root):
     shop.create()
     late = operation_claim(Operation.objects.get().id)
     assert operation_requeue(operation=late, counts=True)

@@ -50,7 +50,7 @@ def supervision_of(monkeypatch):
     return make
 
 
-def test_an_operation_that_takes_its_cluster_down_each_time_is_ended_and_its_order_free(shop, supervision_of):
+def test_operation_that_kills_its_cluster_is_ended_and_its_order_free(shop, supervision_of):
     supervision = supervision_of(alive=False)
     shop.create()
     for _ in range(ATTEMPTS):

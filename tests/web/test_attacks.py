@@ -56,7 +56,7 @@ def test_an_open_page_of_another_host_is_the_page_by_its_path_alone(site, owner)
     assert response["HX-Redirect"] == site.at(backup)
 
 
-def test_what_was_chosen_of_a_list_stays_chosen_after_a_button(site, owner):
+def test_filter_of_a_list_survives_a_button(site, owner):
     old = BackupFactory(provision=site.server, name="old")
     failed = site.failed(name="failed")
     open_page = {
@@ -70,7 +70,7 @@ def test_what_was_chosen_of_a_list_stays_chosen_after_a_button(site, owner):
     assert not part.has(id=f"backup-{failed.id}")
 
 
-def test_the_last_of_an_older_page_leads_to_the_first_page_when_it_is_deleted(site, owner, monkeypatch):
+def test_deleting_the_last_row_of_a_later_page_leads_to_the_first(site, owner, monkeypatch):
     monkeypatch.setattr(overview, "PAGE_SIZE", 1)
     old, new = BackupFactory(provision=site.server, name="old"), BackupFactory(provision=site.server, name="new")
     older = read(owner.get(site.page)).one(id="older")["href"]
@@ -117,7 +117,7 @@ def test_a_form_just_below_that_is_read(user_of_the_admin):
 
 @pytest.mark.parametrize("codec", ["utf-16", "rot13", "hex", "idna", "undefined", "utf-7"])
 @pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x"])
-def test_a_request_is_utf_8_whatever_it_says_it_is(kind, codec, db):
+def test_request_is_utf_8_for_any_declared_charset(kind, codec, db):
     said = {"CONTENT_TYPE": f"{kind}; charset={codec}"}
     assert answered(RequestFactory().get(f"{LOGIN}?next=/%C3%A9"), **said) == "200 OK"
     assert answered(RequestFactory().post(LOGIN, PART, kind), **said) == "403 Forbidden"
@@ -136,7 +136,7 @@ def test_a_page_that_is_only_a_button_is_a_page_that_says_so(site, owner):
     assert not Backup.objects.get().locked
 
 
-def test_people_are_called_what_they_want_to_be_called(site, owner):
+def test_users_are_shown_by_their_chosen_name(site, owner):
     site.owner.name = "Maria Lind"
     site.owner.save()
     owner.post(site.create, {"name": "named"})
@@ -168,7 +168,7 @@ def user_of_the_admin(db) -> User:
     return clerk
 
 
-def test_who_changes_users_gives_no_rights_not_even_to_themselves(user_of_the_admin):
+def test_user_admin_grants_no_rights_not_even_their_own(user_of_the_admin):
     clerk = user_of_the_admin
     fields = {
         "username": clerk.username,

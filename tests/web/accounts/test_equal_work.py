@@ -118,7 +118,7 @@ def test_enrolment_token_costs_the_same_unknown_or_used(db, counted):
     assert len(counts[0]) == 1
 
 
-def test_name_that_is_somebodys_address_still_proves_itself_again(user):
+def test_user_name_equal_to_an_address_still_needs_reauthentication(user):
     other = UserFactory(username="maria@example.com", email="other@example.com", password="another-password")
     browser = Client()
     assert sign_in(browser, "other@example.com", "another-password").status_code == 302

@@ -58,7 +58,7 @@ def test_every_page_is_known_here():
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_a_page_for_everybody_is_shown_and_not_shared(path, db):
+def test_public_page_is_shown_and_not_shared(path, db):
     _check(Client().get(path))
 
 
@@ -68,7 +68,7 @@ def test_a_page_for_one_is_shown_to_them_and_not_shared(path, careful):
 
 
 @pytest.mark.parametrize("path", FOR_ONE)
-def test_a_page_for_one_is_shown_to_nobody_else(path, db):
+def test_personal_page_is_shown_to_its_user_only(path, db):
     response = Client().get(path)
     assert response.status_code == 302
     # Signing out does nothing for an anonymous user.
@@ -81,7 +81,7 @@ def test_a_page_that_is_not_there_is_not_shared_either(user, inside):
     assert response["Cache-Control"] == "private, no-cache"
 
 
-def test_what_only_one_may_read_is_kept_from_shared_caches_also_when_the_view_forgot(inside):
+def test_personal_pages_avoid_shared_caches_by_default(inside):
     assert inside.get("/account/")["Cache-Control"] == "private, no-cache"
 
 

@@ -82,7 +82,7 @@ def answered_at(user, cookies):
         ("", "x" * 4000, "2026-01-01T12:00:00+00:00"),
     ],
 )
-def test_the_users_own_time_zone_goes_before_the_browsers_and_that_before_utc(chosen, cookie, noon, user):
+def test_user_zone_precedes_browser_zone_and_that_precedes_utc(chosen, cookie, noon, user):
     user.time_zone = chosen
     assert answered_at(user, {} if cookie is None else {"tz": cookie}) == noon
 
@@ -102,7 +102,7 @@ def test_a_failing_page_leaves_nothing_behind(user):
     assert timezone.get_current_timezone() is UTC
 
 
-def test_the_process_says_that_it_lives_also_to_who_is_signed_in_when_the_database_is_away(inside, monkeypatch):
+def test_liveness_needs_no_database_even_with_a_session(inside, monkeypatch):
     monkeypatch.setattr("django.contrib.auth.get_user", raising(OperationalError))
     response = inside.get("/livez")
     assert (response.status_code, response.json()["status"]) == (200, "ok")
@@ -127,7 +127,7 @@ def test_a_program_reads_errors_in_the_language_of_its_tokens_user(db, german):
     assert own.json()["title"] == wish.json()["title"] != english
 
 
-def test_who_has_no_token_reads_them_in_the_language_asked_for(db):
+def test_anonymous_errors_are_in_the_requested_language(db):
     with translation.override("en"):
         response = APIClient().get("/api/v1/orders/", HTTP_ACCEPT_LANGUAGE="pl")
     assert (response.status_code, response["Content-Language"]) == (401, "pl")

@@ -55,7 +55,7 @@ def enter(client, code):
     return client.post(AUTHENTICATE, {"code": code})
 
 
-def test_the_page_offers_the_key_as_a_picture_and_as_text_and_no_cache_keeps_it(user, inside):
+def test_key_is_shown_as_picture_and_text_and_never_cached(user, inside):
     confirm(inside)
     response = inside.get(ACTIVATE)
     page = response.content.decode()
@@ -117,7 +117,7 @@ def test_a_code_signs_in_once(secret, user, monkeypatch):
     assert "This code is not right" in enter(third, f" {code[:3]} {code[3:]}").content.decode()
 
 
-def test_codes_of_a_clock_that_is_half_a_minute_off_are_right_and_older_ones_are_not(secret, user):
+def test_codes_half_a_minute_off_are_valid_and_older_ones_are_not(secret, user):
     for step, right in ((-3, False), (3, False), (-1, True), (1, True)):
         client = Client()
         sign_in(client, "Maria")
@@ -134,7 +134,7 @@ def test_guessing_codes_ends_after_five(secret, user, browser):
     assert not signed_in(browser)
 
 
-def test_who_gives_up_is_not_half_signed_in(secret, user, browser):
+def test_abandoned_second_factor_leaves_no_session(secret, user, browser):
     sign_in(browser, "Maria")
     assert browser.get(LOGIN)["Location"] == AUTHENTICATE
     browser.post("/accounts/logout/")
@@ -201,7 +201,7 @@ def test_turning_it_on_is_told_in_the_owners_language_and_time_zone(committed, u
     assert "127.0.0.1" in mail.body
 
 
-def test_the_audit_trail_knows_who_did_what(committed, user, inside):
+def test_audit_trail_records_user_and_action(committed, user, inside):
     second_factor_turn_on(inside)
     inside.post(f"{CODES}generate/")
     inside.post(TURN_OFF)
@@ -256,7 +256,7 @@ def test_a_secret_that_was_altered_opens_nothing(stored):
         secret_unwrap(stored)
 
 
-def test_support_turns_it_off_for_who_lost_phone_and_codes(secret, user, admin_client, mailoutbox):
+def test_support_turns_off_a_lost_second_factor(secret, user, admin_client, mailoutbox):
     page = "/admin/mfa/authenticator/"
     assert secret not in admin_client.get(page).content.decode()
     row = Authenticator.objects.get(type="totp")
@@ -270,7 +270,7 @@ def test_support_turns_it_off_for_who_lost_phone_and_codes(secret, user, admin_c
     assert "the support of your host" in mail.body
 
 
-def test_a_page_asked_for_meanwhile_goes_on_after_the_password(user, inside):
+def test_requested_page_follows_after_the_password(user, inside):
     asked = inside.get(ACTIVATE)["Location"]
     response = inside.post(asked, {"password": PASSWORD})
     assert response["Location"] == ACTIVATE

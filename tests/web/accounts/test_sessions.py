@@ -41,7 +41,7 @@ def test_the_page_names_device_and_address_and_which_one_is_this(user):
     assert signed_in(phone)
 
 
-def test_one_session_is_ended_and_the_others_go_on(user):
+def test_ending_one_session_keeps_the_others(user):
     desk, phone = two(user)
     row = UserSession.objects.get(ip="203.0.113.7")
     response = desk.post(f"{SESSIONS}{row.pk}/end/")
@@ -51,7 +51,7 @@ def test_one_session_is_ended_and_the_others_go_on(user):
     assert signed_in(desk)
 
 
-def test_all_others_are_ended_at_once(user):
+def test_all_other_sessions_end_at_once(user):
     desk, phone = two(user)
     third = Client()
     sign_in(third, user.username)
@@ -87,7 +87,7 @@ def test_a_session_that_is_over_is_not_listed(user):
     assert "203.0.113.7" not in desk.get(SESSIONS).content.decode()
 
 
-def test_what_is_kept_of_sessions_that_are_over_goes_with_them(user):
+def test_data_of_ended_sessions_is_deleted(user):
     _desk, phone = two(user)
     over = phone.session.session_key
     Session.objects.filter(session_key=over).update(expire_date=timezone.now() - timezone.timedelta(seconds=1))

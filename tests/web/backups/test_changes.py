@@ -57,7 +57,7 @@ def test_a_backup_can_be_renamed_while_it_is_created(site, owner):
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb", "a\x00b", "\u2029"], ids=ascii)
-def test_what_is_no_name_is_said_and_changes_nothing(name, site, owner):
+def test_invalid_name_is_reported_and_changes_nothing(name, site, owner):
     backup = site.stored(name="before")
     answer = owner.post(site.at(backup, "rename/"), {"name": name})
     assert answer.status_code == 400
@@ -69,7 +69,7 @@ def test_what_is_no_name_is_said_and_changes_nothing(name, site, owner):
     assert backup.name == "before"
 
 
-def test_a_rename_that_is_refused_keeps_what_was_typed(site, owner):
+def test_refused_rename_keeps_the_input(site, owner):
     backup = site.stored(name="before")
     site.suspend()
     answer = owner.post(site.at(backup, "rename/"), {"name": "after"})
@@ -98,7 +98,7 @@ def test_locking_twice_is_locked(site, owner):
     assert backup.locked
 
 
-def test_deleting_asks_first_and_says_what_is_lost(site, owner):
+def test_delete_asks_first_and_names_the_loss(site, owner):
     backup = site.stored(name="old one")
     answer = owner.get(site.at(backup, "delete/"))
     form = form_of(answer)
@@ -153,7 +153,7 @@ def test_a_failed_backup_is_made_anew_under_its_name(site, owner):
     [([OrderRight.CREATE], False, True), ([OrderRight.CREATE, OrderRight.DELETE], False, False),
      ([OrderRight.CREATE, OrderRight.DELETE], True, True)],
 )  # fmt: skip
-def test_a_failed_backup_stays_when_who_tries_again_may_not_delete_it(rights, locked, kept, site):
+def test_retry_without_delete_right_keeps_the_failed_backup(rights, locked, kept, site):
     failed = site.failed(locked=locked)
     browser = member_with(site, *rights)
     assert said(site, browser, browser.post(site.at(failed, "retry/")))[0] == "ok"
@@ -161,7 +161,7 @@ def test_a_failed_backup_stays_when_who_tries_again_may_not_delete_it(rights, lo
     assert sorted(statuses) == (["creating", "failed"] if kept else ["creating"])
 
 
-def test_only_what_failed_is_tried_again(site, owner):
+def test_only_a_failed_backup_can_be_retried(site, owner):
     backup = site.stored()
     words = said(site, owner, owner.post(site.at(backup, "retry/")))
     assert words[0] == "bad"
@@ -177,7 +177,7 @@ def test_a_failed_backup_that_cannot_be_tried_again_now_stays(site, owner):
     assert failed.deleted_at is None
 
 
-def test_what_waits_is_cancelled_at_once(site, owner):
+def test_queued_operation_is_cancelled_at_once(site, owner):
     backup = site.begun(state=OperationState.QUEUED)
     form = read(owner.get(site.page)).one(id=f"cancel-{backup.id}").within()[0]
     told = f"“{backup.name}” was cancelled. Your server was not changed."
@@ -188,7 +188,7 @@ def test_what_waits_is_cancelled_at_once(site, owner):
     assert "This backup was cancelled. The operation was cancelled." in row.text
 
 
-def test_what_runs_is_asked_to_stop_and_offers_no_second_cancel(site, owner):
+def test_running_operation_is_asked_to_stop_only_once(site, owner):
     backup = site.begun()
     owner.post(f"{site.page}operations/{backup.operation_id}/cancel/")
     page = read(owner.get(site.page))
@@ -196,14 +196,14 @@ def test_what_runs_is_asked_to_stop_and_offers_no_second_cancel(site, owner):
     assert not page.has(id=f"cancel-{backup.id}")
 
 
-def test_what_is_over_cannot_be_cancelled(site, owner):
+def test_finished_operation_cannot_be_cancelled(site, owner):
     backup = site.failed()
     words = said(site, owner, owner.post(f"{site.page}operations/{backup.operation_id}/cancel/"))
     assert words[0] == "bad"
     assert "“Failed”" in words[1]
 
 
-def test_the_work_of_another_order_is_not_cancelled_by_the_address_of_this_one(site, owner):
+def test_operation_of_another_order_cannot_be_cancelled_here(site, owner):
     other = OperationFactory(order__customer=site.order.customer, state=OperationState.QUEUED)
     answer = owner.post(f"{site.page}operations/{other.id}/cancel/")
     assert answer.status_code == 404

@@ -27,7 +27,7 @@ def assert_page(answer, status, title):
     return page
 
 
-def test_a_download_goes_on_to_the_very_bytes(site, owner):
+def test_download_redirects_to_the_exact_bytes(site, owner):
     backup = site.stored(name="Ä/b")
     answer = owner.get(site.at(backup, "download/"))
     assert (answer.status_code, answer["Location"]) == (302, f"/api/v1/assets/{backup.asset_id}/")
@@ -42,7 +42,7 @@ def test_a_suspended_customer_still_gets_their_backups(site, owner):
     assert bytes_of(owner.get(site.at(backup, "download/"), follow=True)) == CONTENT
 
 
-def test_a_member_with_the_right_downloads_and_one_without_is_told_so_on_a_page(site):
+def test_member_needs_the_right_to_download(site):
     backup = site.stored()
     able = OrderUserPermissionFactory(content_object=site.order, right=OrderRight.DOWNLOAD.value).user
     assert bytes_of(browser_of(able).get(site.at(backup, "download/"), follow=True)) == CONTENT
@@ -73,14 +73,14 @@ def test_a_storage_that_is_away_is_said_and_the_backup_is_not_lost(site, owner):
 
 
 @pytest.mark.parametrize("arrange", [lambda site: site.failed(), lambda site: site.begun()], ids=["failed", "creating"])
-def test_what_has_no_bytes_is_no_download(arrange, site, owner):
+def test_backup_without_bytes_has_no_download(arrange, site, owner):
     backup = arrange(site)
     page = assert_page(owner.get(site.at(backup, "download/")), 409, "Not possible now")
     assert f"“{backup.get_status_display()}”" in page.one(id="main").text
     assert not read(owner.get(site.page)).has(id=f"download-{backup.id}")
 
 
-def test_the_bytes_of_another_order_are_not_reached_by_the_address_of_this_one(site, owner, tmp_path_factory):
+def test_bytes_of_another_order_are_not_reachable_here(site, owner, tmp_path_factory):
     other = site_of(tmp_path_factory.mktemp("other"), is_default=False)
     answer = owner.get(site.at(other.stored(), "download/"))
     assert answer.status_code == 404

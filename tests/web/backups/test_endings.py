@@ -126,7 +126,7 @@ def test_undo_stands_beside_a_restore_that_is_done(site, owner):
     assert "Undo this restore?" in read(owner.get(undo["href"])).text
 
 
-def test_no_undo_for_who_may_not_restore(site):
+def test_undo_is_not_offered_without_the_right_to_restore(site):
     member = browser_of(OrderUserPermissionFactory(content_object=site.order, right="view_order").user)
     backup = begun(site, "restore")
     page = member.get(site.page)
@@ -180,7 +180,7 @@ def test_warnings_of_a_backup_are_told_with_its_end(site, owner):
 
 
 @pytest.mark.parametrize("kind", ["restore", "undo"])
-def test_what_a_restore_left_as_it_was_is_told_with_its_end(kind, site, owner):
+def test_kept_paths_are_announced_with_the_end_of_a_restore(kind, site, owner):
     backup = begun(site, kind)
     page = owner.get(site.page)
     Operation.objects.update(warnings_total=2)

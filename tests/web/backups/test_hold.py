@@ -98,7 +98,7 @@ def test_owner_ends_the_hold_over_the_api(site, hold):
 
 
 @pytest.mark.parametrize("right", sorted(set(OrderRight) - {OrderRight.RESTORE}))
-def test_member_who_neither_took_it_nor_restores_sees_it_and_cannot_end_it(right, site, hold):
+def test_other_member_sees_the_hold_but_cannot_end_it(right, site, hold):
     member = member_of(site, right)
     browser = browser_of(member)
     notice = held(site, browser)
@@ -110,7 +110,7 @@ def test_member_who_neither_took_it_nor_restores_sees_it_and_cannot_end_it(right
     assert not AuditEvent.objects.filter(action="reprovision.cancel").exists()
 
 
-def test_staff_who_see_every_order_end_the_hold(site, hold):
+def test_staff_with_all_orders_can_end_the_hold(site, hold):
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename="view_all_orders"))
     browser = browser_of(clerk)

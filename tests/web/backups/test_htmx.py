@@ -85,7 +85,7 @@ def test_a_refusal_stays_in_the_dialog(site, owner):
         assert not read(answer).has("html")
 
 
-def test_what_is_gone_is_said_in_the_dialog(site, owner):
+def test_deleted_backup_is_reported_in_the_dialog(site, owner):
     backup = site.stored()
     backup_delete(user=site.owner, backup=backup)
     for method in (owner.get, owner.post):
@@ -134,7 +134,7 @@ def test_buttons_of_the_order_page_change_it(site, owner):
 
 
 @pytest.mark.parametrize("elsewhere", ["/", "", "/orders/"])
-def test_from_anywhere_else_it_goes_on_to_the_order_page(elsewhere, site, owner):
+def test_request_from_another_page_leads_to_the_order_page(elsewhere, site, owner):
     answer = owner.post(site.create, {"name": "new"}, headers=from_the_dialog(elsewhere))
     assert (answer.status_code, answer["HX-Redirect"], answer.content) == (200, site.page, b"")
     assert "was started" in read(owner.get(site.page)).one(id="messages").text
@@ -145,7 +145,7 @@ def test_an_address_that_is_none_is_anywhere_else(site, owner):
     assert answer["HX-Redirect"] == site.page
 
 
-def test_who_changes_a_backup_on_its_page_stays_there(site, owner):
+def test_change_on_the_page_of_a_backup_stays_there(site, owner):
     backup = site.stored()
     here = hx(target="backup", current=site.at(backup))
     for what, body in (("lock/", {"locked": "yes"}), ("rename/", {"name": "after"})):
@@ -154,7 +154,7 @@ def test_who_changes_a_backup_on_its_page_stays_there(site, owner):
         assert read(owner.get(site.at(backup))).one(id="messages").has(class_="ok")
 
 
-def test_who_deletes_a_backup_on_its_page_goes_on_to_the_list(site, owner):
+def test_delete_on_the_page_of_a_backup_leads_to_the_list(site, owner):
     backup = site.stored()
     answer = owner.post(site.at(backup, "delete/"), headers=from_the_dialog(site.at(backup)))
     assert answer["HX-Redirect"] == site.page
@@ -175,7 +175,7 @@ def test_a_button_that_is_refused_leaves_the_page_and_says_why(what, site, owner
     assert "This order is suspended." in messages.one(class_="bad").text
 
 
-def test_a_button_that_somebody_never_may_press_says_so(site):
+def test_button_without_the_right_is_refused_with_a_message(site):
     member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
     answer = browser_of(member).post(site.at(site.stored(), "lock/"), headers=hx(target="backups", current=site.page))
     assert (answer.status_code, answer["HX-Reswap"]) == (403, "none")
@@ -183,7 +183,7 @@ def test_a_button_that_somebody_never_may_press_says_so(site):
 
 
 @pytest.mark.parametrize("what", ["lock/", "retry/"])
-def test_a_button_for_what_is_gone_says_so(what, site, owner):
+def test_button_for_a_deleted_backup_is_refused_with_a_message(what, site, owner):
     backup = site.failed()
     backup_delete(user=site.owner, backup=backup)
     answer = owner.post(site.at(backup, what), headers=hx(target="backups", current=site.page))

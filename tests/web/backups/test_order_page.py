@@ -37,7 +37,7 @@ def test_the_page_and_the_part_that_is_asked_for_again_are_the_same(site, owner)
     assert read(part).all("section")[0]["id"] == "backups"
 
 
-def test_the_backups_are_listed_newest_first_with_what_there_is_to_know(site, owner):
+def test_backups_are_listed_newest_first_with_their_facts(site, owner):
     old, new = site.stored(name="old", locked=True), site.stored(name="new", consistency="live", warnings_total=2)
     Backup.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=1))
     page = read(owner.get(site.page))
@@ -97,7 +97,7 @@ def test_without_a_total_the_bar_shows_no_share(site, owner):
     assert "%" not in row.text
 
 
-def test_a_failure_says_what_happened_in_a_sentence(site, owner):
+def test_failure_is_explained_in_a_sentence(site, owner):
     backup = site.failed()
     row = read(owner.get(site.page)).one("tr", id=f"backup-{backup.id}")
     assert "This backup failed. The backup storage could not be reached. Nothing was lost." in row.text
@@ -109,7 +109,7 @@ def test_an_empty_list_explains_and_offers_the_first_backup(site, owner):
     assert empty.one("a", id="create-first")["href"] == site.create
 
 
-def test_who_may_not_create_is_offered_no_button(site):
+def test_create_button_needs_the_right(site):
     member = OrderUserPermissionFactory(content_object=site.order, right=OrderRight.VIEW.value).user
     page = read(browser_of(member).get(site.page))
     assert page.has(class_="empty")
@@ -126,7 +126,7 @@ def test_who_may_not_create_is_offered_no_button(site):
         ([OrderRight.DELETE], {"delete", "rename", "lock"}),
     ],
 )
-def test_what_somebody_never_may_is_not_offered(rights, offered, site):
+def test_forbidden_actions_are_not_offered(rights, offered, site):
     backup = site.stored()
     member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
     for right in rights:
@@ -206,7 +206,7 @@ def test_a_cursor_that_is_none_is_an_error_that_says_so(cursor, site, owner):
         assert answer["X-Request-ID"] in page.text
 
 
-def test_a_backup_of_a_server_that_is_not_the_primary_any_more_is_still_there(site, owner):
+def test_backup_of_a_former_primary_server_is_still_listed(site, owner):
     backup = site.stored()
     site.server.is_primary = False
     site.server.save()
@@ -214,7 +214,7 @@ def test_a_backup_of_a_server_that_is_not_the_primary_any_more_is_still_there(si
     assert owner.get(site.at(backup)).status_code == 200
 
 
-def test_what_is_deleted_is_not_listed(site, owner):
+def test_deleted_backup_is_not_listed(site, owner):
     site.stored(deleted_at=timezone.now())
     BackupFactory()
     assert read(owner.get(site.page)).one(class_="empty").has("h3")

@@ -69,7 +69,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_is_sent_and_sent_once(change, shown, site, owner):
+def test_change_is_sent_once(change, shown, site, owner):
     backup, page, part = shown
     before = part_of(owner, page, part)
     same = polled(owner, before)
@@ -96,7 +96,7 @@ OTHER_CHANGES = {
 
 
 @pytest.mark.parametrize("change", OTHER_CHANGES)
-def test_what_changes_around_the_backups_is_sent_too(change, site, owner):
+def test_change_outside_the_list_is_sent_too(change, site, owner):
     site.stored()
     before = part_of(owner, site.page, "backups")
     assert polled(owner, before).status_code == 204
@@ -104,7 +104,7 @@ def test_what_changes_around_the_backups_is_sent_too(change, site, owner):
     assert polled(owner, before).status_code == 200
 
 
-def test_what_somebody_may_changes_what_they_see(site):
+def test_changed_rights_change_the_polled_part(site):
     site.stored()
     member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
     given = OrderUserPermissionFactory(content_object=site.order, user=member, right=OrderRight.DELETE.value)
@@ -146,7 +146,7 @@ def asks_again(browser, page, part):
     return trigger.startswith("every")
 
 
-def test_a_page_asks_again_only_while_something_goes_on(shown, site, owner):
+def test_page_polls_only_while_an_operation_runs(shown, site, owner):
     backup, page, part = shown
     assert asks_again(owner, page, part)
     operation_fail(operation=operation(backup), error=StorageUnavailableError())
@@ -155,7 +155,7 @@ def test_a_page_asks_again_only_while_something_goes_on(shown, site, owner):
 
 @pytest.mark.parametrize("state", OperationState)
 @pytest.mark.parametrize("kind", [kinds.RESTORE.name, kinds.REPROVISION.name, kinds.UNDO.name])
-def test_it_asks_again_whatever_it_is_that_goes_on(kind, state, site, owner):
+def test_page_polls_for_any_kind_of_operation(kind, state, site, owner):
     backup = site.stored()
     OperationFactory(order=site.order, kind=kind, state=state)
     live = state in (OperationState.QUEUED, OperationState.RUNNING)
@@ -179,7 +179,7 @@ def test_the_answer_that_says_the_end_ends_the_asking(shown, site, owner):
     assert last["data-announce"] == f"“{backup.name}”: Failed"
 
 
-def test_what_has_changed_is_said_to_who_listens(shown, site, owner):
+def test_change_is_announced_to_screen_readers(shown, site, owner):
     backup, page, part = shown
     said = part_of(owner, page, part)["data-announce"]
     assert said.startswith(f"“{backup.name}”: Packing and storing")

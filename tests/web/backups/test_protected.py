@@ -68,7 +68,7 @@ def test_age_of_the_last_good_backup_is_said_beside_newer_ones(case, site, owner
     assert last_good(owner.get("/")).replace("\xa0", " ").startswith("3 hours ago")
 
 
-def test_safety_copy_of_a_broken_state_protects_nobody(world):  # noqa: F811
+def test_safety_backup_of_a_broken_state_does_not_protect(world):  # noqa: F811
     backup = world.backup()
     Backup.objects.filter(id=backup.id).update(completed_at=timezone.now() - timedelta(days=8))
     world.restore(backup)

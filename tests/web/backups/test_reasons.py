@@ -69,7 +69,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_button_that_cannot_be_used_now_says_why_beside_it_and_the_form_too(case, site, owner):
+def test_disabled_button_has_its_reason_beside_it_and_in_the_form(case, site, owner):
     arrange, reason = REFUSALS[case]
     arrange(site)
     button, why = create_button(site, owner)
@@ -85,7 +85,7 @@ def test_a_button_that_cannot_be_used_now_says_why_beside_it_and_the_form_too(ca
     assert Backup.objects.count() == before
 
 
-def test_what_a_suspended_order_has_is_shown_and_can_be_downloaded(site, owner):
+def test_backups_of_a_suspended_order_can_be_downloaded(site, owner):
     backup = site.stored()
     site.suspend()
     page = read(owner.get(site.page))
@@ -106,7 +106,7 @@ def test_a_locked_backup_says_why_it_cannot_be_deleted(site, owner):
 
 
 @pytest.mark.parametrize("kind", [*(kind.name for kind in kinds.KINDS), None])
-def test_work_in_progress_is_told_by_what_it_is(kind):
+def test_running_operation_is_described_by_its_kind(kind):
     error = OperationInProgress(operation=str(uuid4()))
     # None: it ended between the refusal and the query for it.
     active = Operation(kind=kind) if kind else None

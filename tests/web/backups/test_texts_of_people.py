@@ -94,7 +94,7 @@ def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, site, owne
     assert f"“{name}” is locked" in read(answer).one(id="messages").text
 
 
-def test_what_was_looked_for_is_shown_as_text(nasty, site, owner):
+def test_search_term_is_shown_as_text(nasty, site, owner):
     page = read(owner.get("/", {"q": f"{nasty} nothing"}))
     assert page.one("input", name="q")["value"] == f"{nasty} nothing"
     assert nasty in "".join(page.one(class_="empty")._texts())
@@ -102,7 +102,7 @@ def test_what_was_looked_for_is_shown_as_text(nasty, site, owner):
 
 
 @pytest.mark.parametrize("query", ["status", "cursor", "version", "q"])
-def test_what_an_address_holds_is_no_part_of_a_page(query, site, owner):
+def test_query_string_never_becomes_part_of_a_page(query, site, owner):
     for path in (site.page, site.region, "/", site.create):
         answer = owner.get(path, {query: NASTY[0]})
         assert answer.status_code in (200, 400)

@@ -80,7 +80,7 @@ def restored(site, **operation):
     return backup, safety
 
 
-def test_a_preview_says_what_comes_back_what_changes_and_what_goes(site, owner, listed, monkeypatch):
+def test_preview_lists_added_changed_and_removed_files(site, owner, listed, monkeypatch):
     sidecar = Answers(SOMETHING, monkeypatch)
     page = read(owner.get(site.at(listed, "restore/preview/?mode=replace"), headers=HTMX))
     assert [value.text for value in page.all("dd")] == ["1", "2", "3", "4 KiB"]
@@ -90,7 +90,7 @@ def test_a_preview_says_what_comes_back_what_changes_and_what_goes(site, owner, 
 
 
 @pytest.mark.parametrize("removed", [0, 3])
-def test_overlay_says_what_goes_with_a_folder_that_gives_way(removed, site, owner, listed, monkeypatch):
+def test_overlay_names_files_lost_with_a_replaced_folder(removed, site, owner, listed, monkeypatch):
     Answers(replace(SOMETHING, removed=removed), monkeypatch)
     page = read(owner.get(site.at(listed, "restore/preview/?mode=overlay"), headers=HTMX))
     assert ("Files and folders that are removed" in page.text) == bool(removed)
@@ -115,7 +115,7 @@ def test_a_preview_that_cannot_be_made_is_no_error_of_the_page(error, site, owne
     assert (answer.status_code, said in read(answer).one(id="preview").text) == (200, True)
 
 
-def test_who_may_not_read_the_data_sees_numbers_without_names(site, listed, monkeypatch):
+def test_preview_without_the_read_right_shows_only_numbers(site, listed, monkeypatch):
     right = OrderUserPermissionFactory(content_object=site.order, right=OrderRight.RESTORE.value)
     sidecar = Answers(RestorePreview(added=1, changed=0, removed=0, bytes=1, changes=(), more=True), monkeypatch)
     page = read(browser_of(right.user).get(site.at(listed, "restore/preview/"), headers=HTMX))
@@ -163,7 +163,7 @@ def test_the_last_restore_can_be_taken_back_from_the_list(site, owner):
     assert "Waiting for a worker" in after.one(id=f"backup-{backup.id}").text
 
 
-def test_what_cannot_be_taken_back_is_not_offered(site, owner):
+def test_impossible_undo_is_not_offered(site, owner):
     backup, safety = restored(site)
     Backup.objects.filter(id=safety.id).update(deleted_at=timezone.now())
     assert not read(owner.get(site.page)).has("a", id=f"undo-{backup.id}")
@@ -179,7 +179,7 @@ def test_while_something_runs_the_button_says_why_not(site, owner):
     assert "A backup is being created. This is possible again when it has ended." in row.text
 
 
-def test_a_safety_backup_says_what_it_is_and_how_long_it_stays(site, owner):
+def test_safety_backup_shows_its_purpose_and_expiry(site, owner):
     _, safety = restored(site)
     row = read(owner.get(site.page)).one(id=f"backup-{safety.id}")
     assert "Safety backup, goes in 2 days" in row.text
@@ -195,7 +195,7 @@ def test_the_page_of_a_safety_backup_says_where_it_comes_from(site, owner):
     assert "Restore" not in done.text
 
 
-def test_the_activity_names_the_backup_that_was_restored_and_not_the_one_that_was_kept(site, owner):
+def test_activity_names_the_restored_backup_not_the_safety_backup(site, owner):
     backup, _ = restored(site)
     AuditEventFactory(
         action="restore.failed", order_id=site.order.id, object_id=backup.operation_id, data={"code": "storage_full"}

@@ -121,7 +121,7 @@ def test_a_scrape_costs_the_same_however_much_there_is(client, django_assert_num
         scrape(client)
 
 
-def test_a_database_that_does_not_answer_is_said(client, monkeypatch):
+def test_unresponsive_database_is_reported(client, monkeypatch):
     client.raise_request_exception = False
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/nothing")
     # A thread has its own connection, which it must open.

@@ -131,7 +131,7 @@ def test_signed_out_user_is_told_so_and_returns_to_the_page(house, visit):
     expect(page).to_have_url(f"{house.url}{rented.path}")
 
 
-def test_a_lost_connection_is_said_until_it_is_back(house, rented, visit):
+def test_lost_connection_is_reported_until_it_is_back(house, rented, visit):
     visit.expects("ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest")
     house.hold(rented, NAME)
     page = visit(rented.owner)
@@ -174,7 +174,7 @@ def test_a_server_that_is_away_is_waited_for(house, rented, visit):
     expect(row(page, NAME).get_by_text("Ready", exact=True)).to_be_visible()
 
 
-def test_a_failure_of_the_server_is_said_until_it_answers_again(house, rented, visit):
+def test_failure_of_the_server_is_reported_until_it_answers_again(house, rented, visit):
     visit.expects("status of 500", "Response Status Error Code 500")
     house.hold(rented, NAME)
     page = visit(rented.owner)

@@ -49,7 +49,7 @@ UNUSED = [
 
 
 @pytest.mark.parametrize("path", USED)
-def test_file_that_a_program_uses_is_told_once(root: Path, path: str) -> None:
+def test_file_that_a_program_uses_is_reported_once(root: Path, path: str) -> None:
     checkout = Checkout(root)
     put(root / path, "another")
     assert checkout.changed() == [path]

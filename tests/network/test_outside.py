@@ -33,7 +33,7 @@ def mounted(*arguments: str | Path, at: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", ["another volume", "the same volume", "one file"])
-def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) -> None:
+def test_mounted_part_is_reported_and_stays(place: Place, how: str, tmp_path: Path) -> None:
     path = place.file("maps/map", b"hidden") if how == "one file" else place.file("maps/map").parent
     shared = place.daemon.folder / "shared"
     shared.mkdir(mode=0o755)
@@ -157,7 +157,7 @@ def test_new_folder_keeps_a_mount_point_and_locked_entries_in_it(place: Place) -
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative", "through another link"])
-def test_link_that_leads_out_is_said(place: Place, client: Client, form: str) -> None:
+def test_link_that_leads_out_is_reported(place: Place, client: Client, form: str) -> None:
     outside = place.daemon.folder / "outside"
     outside.mkdir(mode=0o755)
     (place.world / "inside").symlink_to("plugins")

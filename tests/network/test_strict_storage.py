@@ -58,7 +58,7 @@ def test_sweep_says_once_that_uploads_cannot_be_listed(linked: Linked, caplog: p
     assert [("cannot list uploads" in record.getMessage(), record.exc_info) for record in said] == [(True, None)]
 
 
-def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
+def test_locked_objects_are_reported_once_and_block_no_other_sweep(
     linked: Linked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vault.services.sweep.BATCH", 2)

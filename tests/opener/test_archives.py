@@ -243,7 +243,7 @@ def test_an_empty_place_is_no_success(place: Place) -> None:
     assert (answer.code, answer.err) == (2, "savepoint-open: there are no backups at this place\n")
 
 
-def test_wrong_credentials_are_said(bucket: Place) -> None:
+def test_wrong_credentials_are_reported(bucket: Place) -> None:
     bucket.environ["AWS_SECRET_ACCESS_KEY"] = "wrong-secret"
     answer = bucket.run("list")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
@@ -251,7 +251,7 @@ def test_wrong_credentials_are_said(bucket: Place) -> None:
     assert "wrong-secret" not in answer.err
 
 
-def test_a_prefix_that_can_be_none_is_said(bucket: Place) -> None:
+def test_invalid_prefix_is_reported(bucket: Place) -> None:
     answer = bucket.run("list", "--s3-prefix", "my backups")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "--s3-prefix is no folder" in answer.err

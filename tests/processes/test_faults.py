@@ -200,7 +200,7 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(running, damage
     extra.unlink()
 
 
-def test_a_storage_that_is_away_is_said_and_loses_nothing(running):
+def test_missing_storage_is_reported_and_loses_nothing(running):
     backup = running.backup()
     storage = running.home / "storage"
     storage.rename(storage.with_name("away"))

@@ -96,7 +96,7 @@ def test_overlay_keeps_files_that_the_backup_lacks(running):
     kept.unlink()
 
 
-def test_the_limit_is_told_and_a_delete_makes_room(running):
+def test_limit_is_reported_and_a_delete_makes_room(running):
     for row in running.api("GET", running.backups).json["results"]:
         assert running.api("DELETE", f"{running.backups}{row['id']}/").status == 204
     made = [running.backup()["id"] for _ in range(10)]

@@ -10,7 +10,7 @@ from orders.models import Plan
 from tests.reconcile.conftest import ago
 
 
-def test_more_backups_than_the_plan_keeps_are_said_and_stay(world):
+def test_more_backups_than_the_plan_keeps_are_reported_and_stay(world):
     first = world.backup()
     world.backup()
     assert world.found("I5") == []
@@ -29,7 +29,7 @@ def test_uncounted_backups_do_not_exceed_the_limit(changes, world):
     assert world.found("I5") == []
 
 
-def test_a_safety_backup_that_nothing_expired_is_said(world):
+def test_overdue_safety_backup_is_reported(world):
     world.restore(world.backup())
     safety = Backup.objects.filter(is_safety=True)
     safety.update(expires_at=ago(minutes=60))

@@ -114,7 +114,7 @@ def test_repair_without_its_order_does_nothing(world, restoring):
 
 
 @pytest.mark.parametrize("kind", ["create", "restore", "undo"])
-def test_an_operation_that_works_on_a_backup_that_does_not_say_so_is_said(kind, world):
+def test_operation_on_a_backup_in_another_status_is_reported(kind, world):
     backup = world.backup()
     operation = Operation.objects.create(order=backup.order, kind=kind)
     OperationBackup.objects.create(operation=operation, backup=backup)

@@ -134,7 +134,7 @@ def test_nothing_differs_from_itself(repository: Repository, tree: Path) -> None
         assert list(tree_diff(repository, snapshot=snapshot, source=LocalTree(tree), trust_stat=trust)) == []
 
 
-def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
+def test_sizes_and_kinds_are_reported(repository: Repository, tree: Path) -> None:
     first = kept(repository, tree)
     replaced(tree / "folder-and-more")
     [found] = tree_diff(repository, snapshot=first, source=LocalTree(tree))

@@ -336,7 +336,7 @@ def test_a_listing_that_is_none_is_refused(world: Path, listing: bytes, error: t
     assert descriptors(world) == []
 
 
-def test_a_missing_data_root_is_told(world: Path) -> None:
+def test_missing_data_root_is_reported(world: Path) -> None:
     with pytest.raises(SourceFailed):
         preview(world / "missing", listing_of())
 

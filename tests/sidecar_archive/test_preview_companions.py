@@ -11,7 +11,7 @@ from tests.sidecar_archive.listings import file_line, listing_of, packed, previe
 from wire.enums import ChangeKind, Mode
 
 
-def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:
+def test_companions_that_a_restore_removes_are_reported(world: Path) -> None:
     """The same cases as in `tests/sidecar_restore/test_companions.py`, in the mode that keeps other newer files."""
     for name in ("a.db", "b.db,1", "sub/level.dat", "sub/deeper/level.dat", "store/CURRENT", "store/MANIFEST-000004"):
         (world / name).parent.mkdir(parents=True, exist_ok=True)

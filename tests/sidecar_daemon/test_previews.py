@@ -185,7 +185,7 @@ def test_error_while_reading_the_listing_ends_the_preview(daemon: Daemon) -> Non
         asked(daemon, parts())
 
 
-def test_a_missing_data_root_is_told(daemon: Daemon) -> None:
+def test_missing_data_root_is_reported(daemon: Daemon) -> None:
     daemon.world.rmdir()
     with pytest.raises(SourceFailed):
         asked(daemon, listing_of())

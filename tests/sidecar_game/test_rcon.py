@@ -37,7 +37,7 @@ def test_a_letter_that_is_cut_in_two_comes_whole(rcon: RconServer) -> None:
         assert opened.command("list") == rcon.answers["list"]
 
 
-def test_a_wrong_password_is_said_without_it(rcon: RconServer) -> None:
+def test_wrong_password_is_reported_without_its_text(rcon: RconServer) -> None:
     with pytest.raises(GameError, match="refuses the password") as refused:
         session(rcon, password="another-s3cret")
     assert "s3cret" not in str(refused.value)

@@ -253,7 +253,7 @@ def test_a_disk_that_fills_up_in_a_direct_write_is_full(small_disk: Path) -> Non
         pytest.param(lambda size, offset: False, StorageUnavailable, id="nothing is there"),
     ],
 )
-def test_a_lost_sector_is_told_from_a_lost_disk(
+def test_lost_sector_is_distinct_from_a_lost_disk(
     storage: LocalStorage,
     monkeypatch: pytest.MonkeyPatch,
     answers: Callable[[int, int], bool],

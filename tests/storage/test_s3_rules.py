@@ -112,7 +112,7 @@ FINAL = {
 
 @pytest.mark.parametrize("rule", FINAL)
 @pytest.mark.parametrize("size", [5, 20 * MIB])
-def test_lasting_refusal_is_told_at_once_and_in_words(rule: str, size: int) -> None:
+def test_lasting_refusal_is_reported_at_once_and_in_words(rule: str, size: int) -> None:
     expected, words = FINAL[rule]
     changed = {"expired token": {"session_token": "expired"}, "wrong region": {"region": "us-east-1"}}.get(rule, {})
     with s3_double(rule) as double, closing(S3Storage(double_settings(double, **changed))) as storage:

@@ -190,7 +190,7 @@ def test_objects_of_other_programs_are_not_listed() -> None:
         (Answer(status=500), StorageUnavailable),
     ],
 )
-def test_a_missing_object_is_told_from_a_missing_bucket(bucket: Answer, expected: type[StorageError]) -> None:
+def test_missing_object_is_distinct_from_a_missing_bucket(bucket: Answer, expected: type[StorageError]) -> None:
     with wired(Answer(status=404), bucket) as (storage, _):
         with pytest.raises(StorageError) as caught:
             storage.size("key")

@@ -140,7 +140,7 @@ def test_unreadable_entry_is_gone(
     gone(tree, entry, "Permission denied")
 
 
-def test_a_disk_that_fails_while_reading_is_told(
+def test_disk_failure_during_a_read_is_reported(
     tree: LocalTree, entry: SourceEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> int:

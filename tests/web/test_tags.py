@@ -110,7 +110,7 @@ def test_a_duration_is_said_in_two_units_at_most(seconds, text):
         (timedelta(days=-41), "Aug. 25, 2026"),
     ],
 )
-def test_a_moment_is_told_from_now_and_a_far_one_by_its_date(now, ago, text):
+def test_moment_is_shown_relative_to_now_or_as_a_date(now, ago, text):
     assert f'tabindex="0">{text} <span' in plain("{% moment at %}", at=now - ago)
 
 

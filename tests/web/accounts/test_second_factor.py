@@ -293,7 +293,7 @@ def test_a_code_confirms_as_well_as_the_password(secret, user):
     assert client.get(TURN_OFF).status_code == 200
 
 
-def test_a_key_that_is_not_there_is_said_on_a_page(secret, user, monkeypatch):
+def test_missing_key_is_reported_on_a_page(secret, user, monkeypatch):
     monkeypatch.setattr(
         "accounts.services.second_factor.portal_keyring", lambda: Keyring.parse(f"7:{kek_generate()}"), raising=True
     )

@@ -133,5 +133,5 @@ def test_a_page_is_shown_also_when_that_cannot_be_noted(user, inside, monkeypatc
         ("", "Unknown device", "computer"),
     ],
 )
-def test_a_device_is_said_in_words(sent, name, icon):
+def test_device_is_described_in_words(sent, name, icon):
     assert (device_name(sent), device_icon(sent)) == (name, icon)

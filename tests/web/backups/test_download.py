@@ -51,7 +51,7 @@ def test_member_needs_the_right_to_download(site):
     assert "Ask the owner of the order." in page.one(id="main").text
 
 
-def test_an_object_that_is_missing_is_said_before_anything_is_saved(site, owner):
+def test_missing_object_is_reported_before_anything_is_saved(site, owner):
     backup = site.stored()
     (site.root / backup.asset.key).unlink()
     page = assert_page(owner.get(site.at(backup, "download/")), 409, "Backup damaged")
@@ -65,7 +65,7 @@ def test_an_object_of_another_size_is_damaged(site, owner):
     assert_page(owner.get(site.at(backup, "download/")), 409, "Backup damaged")
 
 
-def test_a_storage_that_is_away_is_said_and_the_backup_is_not_lost(site, owner):
+def test_missing_storage_is_reported_and_the_backup_kept(site, owner):
     backup = site.stored()
     StorageTarget.objects.update(options={"root": str(site.root / "not mounted")})
     page = assert_page(owner.get(site.at(backup, "download/")), 503, "Storage not reachable")

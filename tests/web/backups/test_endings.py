@@ -87,7 +87,7 @@ def test_every_sentence_is_among_the_ends():
 
 @pytest.mark.parametrize("ended", ENDS, ids=" ".join)
 @pytest.mark.parametrize("way", ["poll", "page"])
-def test_end_is_told_once(way, ended, site, owner):
+def test_end_is_reported_once(way, ended, site, owner):
     kind, state = ended
     backup = begun(site, kind)
     page = owner.get(site.page)
@@ -108,7 +108,7 @@ def test_end_is_told_once(way, ended, site, owner):
 
 @pytest.mark.parametrize("ended", [("create", "succeeded"), ("restore", "succeeded"), ("create", "failed")])
 @pytest.mark.parametrize("place", ["detail", "activity"])
-def test_end_is_told_on_the_other_pages_of_the_order(place, ended, site, owner):
+def test_end_is_reported_on_the_other_pages_of_the_order(place, ended, site, owner):
     backup = begun(site, ended[0])
     page = owner.get(site.at(backup))
     end(backup, ended[1])
@@ -134,7 +134,7 @@ def test_undo_is_not_offered_without_the_right_to_restore(site):
     assert told(poll(member, page)) == [("ok", "“Nightly” was restored.")]
 
 
-def test_each_of_two_tabs_is_told(site, owner):
+def test_end_is_reported_in_each_of_two_tabs(site, owner):
     backup = begun(site, "create")
     first, second = owner.get(site.page), owner.get(site.at(backup))
     end(backup, "succeeded")
@@ -143,7 +143,7 @@ def test_each_of_two_tabs_is_told(site, owner):
 
 
 @pytest.mark.parametrize("what", ["create", "retry", "restore", "undo"])
-def test_work_that_ends_before_the_next_page_is_told(what, site, owner):
+def test_end_before_the_next_page_is_reported(what, site, owner):
     if what == "create":
         path, body = site.create, {"name": "Nightly"}
     elif what == "retry":
@@ -171,7 +171,7 @@ def test_head_takes_nothing(site, owner):
     assert told(owner.get(site.page)) == [ENDS["create", "succeeded"]]
 
 
-def test_warnings_of_a_backup_are_told_with_its_end(site, owner):
+def test_warnings_of_a_backup_are_reported_with_its_end(site, owner):
     backup = begun(site, "create")
     page = owner.get(site.page)
     Backup.objects.filter(id=backup.id).update(warnings_total=2)

@@ -70,7 +70,7 @@ def test_the_usage_says_how_many_and_how_much(site, owner):
     ("days", "said"),
     [(None, "Not protected yet: there is no backup."), (8, "At risk: the last good backup is old."), (6, "Protected")],
 )
-def test_the_health_is_said_in_words(days, said, site, owner):
+def test_health_is_described_in_words(days, said, site, owner):
     if days is not None:
         Backup.objects.filter(id=site.stored().id).update(completed_at=timezone.now() - timedelta(days=days))
     assert read(owner.get(site.page)).one(class_="health").one(class_="badge").text == said
@@ -188,7 +188,7 @@ def test_the_list_is_narrowed_by_status_and_an_unknown_one_is_all(status, listed
     assert (chosen == ["All"]) == (len(listed) == 3)
 
 
-def test_a_status_that_no_backup_has_is_said_and_all_can_be_shown(site, owner):
+def test_status_without_backups_is_reported_and_all_can_be_shown(site, owner):
     site.stored()
     page = read(owner.get(f"{site.page}?status=failed"))
     assert page.one(class_="empty").text == "No backup has this status"
@@ -227,7 +227,7 @@ def away(answer):
 @pytest.mark.parametrize(
     ("seconds", "workers", "shown"), [(None, 0, True), (31, 2, True), (5, 0, True), (5, 1, False), (0, 2, False)]
 )
-def test_workers_that_are_away_are_said_while_no_supervisor_has_any(seconds, workers, shown, site, owner):
+def test_missing_workers_are_reported_while_no_supervisor_has_any(seconds, workers, shown, site, owner):
     if seconds is not None:
         supervisor = SupervisorFactory(workers_alive=workers)
         type(supervisor).objects.update(seen_at=timezone.now() - timedelta(seconds=seconds))

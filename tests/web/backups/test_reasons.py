@@ -115,7 +115,7 @@ def test_running_operation_is_described_by_its_kind(kind):
     assert not UUID.search(said)
 
 
-def test_every_other_refusal_is_told_by_its_own_sentence():
+def test_every_other_refusal_is_reported_by_its_own_sentence():
     running = Operation(kind=kinds.CREATE.name)
     assert why_not(PermissionDenied(), running) == PermissionDenied().detail
 

@@ -85,7 +85,7 @@ def test_plan_without_safety_backups_always_asks_for_the_name(server, owner):
 
 
 @pytest.mark.parametrize("typed", ["", "Größe", "Größe Nord 2", "GrößeNord", "World", "\x00"], ids=ascii)
-def test_another_name_changes_nothing_and_is_said(typed, server, owner):
+def test_another_name_changes_nothing_and_is_reported(typed, server, owner):
     backup = server.stored()
     answer = owner.post(
         server.at(backup, "restore/"), {"mode": "replace", "server": typed, "key": "k", "without_safety": "on"}

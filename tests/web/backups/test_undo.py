@@ -211,7 +211,7 @@ def test_activity_names_the_restored_backup_not_the_safety_backup(site, owner):
         (OperationState.SUCCEEDED, "", "Restore undone"),
     ],
 )
-def test_an_undo_is_told_on_the_page_of_the_backup(state, code, said, site, owner):
+def test_undo_is_reported_on_the_page_of_the_backup(state, code, said, site, owner):
     backup = site.stored()
     OperationFactory(order=site.order, kind=kinds.UNDO.name, state=state, error_code=code, subject=backup)
     page = read(owner.get(site.at(backup)))

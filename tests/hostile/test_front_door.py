@@ -9,6 +9,7 @@ import hashlib
 import stat
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent
 from backups.models import Backup, BackupStatus
 from backups.services.restores import RestoreOptions, backup_restore
+from demo.comparison import Tree, tree_read
 from operations.models import Operation, OperationState
 from operations.work import lease
 from operations.work.run import operation_answer
@@ -95,19 +97,12 @@ def restored(shop: Shop, backup: Backup, *, mode: str = "replace", safety: bool 
     return operation
 
 
-def everything(*tops: Path) -> dict[str, tuple[object, ...]]:
-    """Names, bytes, modes, owners, times and inodes; a folder's time only where nothing of ours comes and goes."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in (below for top in tops for below in [top, *top.rglob("*")]):
-        status = path.lstat()
-        content: object = None
-        if stat.S_ISREG(status.st_mode):
-            content = path.read_bytes()
-        elif path.is_symlink():
-            content = path.readlink()
-        time = None if path in tops else status.st_mtime_ns
-        found[str(path)] = (status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_nlink, time, content)
-    return found
+def everything(*tops: Path) -> list[Tree]:
+    """All of them, inodes too; a top's own time not, where something of ours comes and goes."""
+    trees = [tree_read(top, top=True, identity=True) for top in tops]
+    for tree in trees:
+        tree[b""] = replace(tree[b""], mtime_ns=0, identity=(0, 0))
+    return trees
 
 
 def names(folder: Path) -> list[str]:

@@ -24,9 +24,9 @@ def signals_kept():
         signal.signal(number, action)
 
 
-def test_a_create_whose_bell_cannot_be_rung_is_accepted(real_shop, monkeypatch):
+def test_a_create_whose_bell_cannot_be_rung_is_accepted(real_rental, monkeypatch):
     monkeypatch.setattr(queue, "async_task", raising(RedisConnectionError))
-    real_shop.create()
+    real_rental.create()
     assert Operation.objects.get().state == OperationState.QUEUED
 
 

@@ -12,6 +12,8 @@ from django.conf import settings
 
 from tests.faults import faults_missed
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+pytest_plugins = ["tests.world.fixtures"]
 WITH_PROCESSES = {"browser", "processes"}
 """Folders whose tests start the product's own processes."""
 
@@ -31,8 +33,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def in_memory() -> Iterator[Path]:
     """A folder in memory if the machine has /dev/shm, so that a busy disk does not slow the test down."""
-    memory = Path("/dev/shm")  # noqa: S108 - only probed; files in it get unique names
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def place(in_memory: Path) -> Iterator[Path]:
+    """A folder to work in. A sweep syncs a thousand times: in memory that measures us and not a busy disk."""
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder:
         yield Path(folder)
 
 

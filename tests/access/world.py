@@ -12,7 +12,6 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.scopes import Scope
-from accounts.services.tokens import token_create
 from backups import kinds
 from backups.models import Backup, OperationRole
 from operations.models import Operation, OperationState
@@ -20,17 +19,14 @@ from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
 from tests.factories import (
-    AssetFactory,
     BackupFactory,
     OperationBackupFactory,
     OperationFactory,
-    OrderFactory,
     OrderUserPermissionFactory,
-    ProvisionFactory,
-    StorageTargetFactory,
     UserFactory,
 )
-from tests.factories.backups import CONTENT
+from tests.world.clients import client_of
+from tests.world.rental import Rental
 
 
 @dataclass(frozen=True)
@@ -111,21 +107,14 @@ class World:
 
 def world_of(persona: Persona, root: Path) -> World:
     """The world for one persona."""
-    order = OrderFactory(suspended_at=timezone.now() if persona.suspended else None)
-    server = ProvisionFactory(order=order)
-    ProvisionFactory(order=order, sidecar=True)
-    target = StorageTargetFactory(options={"root": str(root)}, is_default=True)
-    asset = AssetFactory(customer=order.customer, target=target)
-    (root / asset.key).parent.mkdir(parents=True)
-    (root / asset.key).write_bytes(CONTENT)
-    backup = BackupFactory(provision=server, asset=asset)
-    operation = OperationFactory(order=order, subject=backup)
-    user = None if persona.anonymous else _user(persona, order)
-    client = APIClient()
-    if user is not None:
-        _, secret = token_create(user=user, name="knock", scopes=persona.scopes)
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
-    return World(order=order, server=server, backup=backup, operation=operation, user=user, client=client)
+    rental = Rental.make(root / "storage")
+    if persona.suspended:
+        rental.suspend()
+    backup = rental.stored()
+    operation = OperationFactory(order=rental.order, subject=backup)
+    user = None if persona.anonymous else _user(persona, rental.order)
+    client = client_of(user, scopes=persona.scopes)
+    return World(rental.order, rental.server, backup=backup, operation=operation, user=user, client=client)
 
 
 def _user(persona: Persona, order: Order) -> User:

@@ -20,15 +20,10 @@ from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
-from accounts.models import User
-from accounts.services.customers import customer_create
 from backups.models import Backup, BackupStatus
 from backups.selectors import LISTED
 from operations.models import Operation
-from orders.models import Order, Plan
-from orders.services.orders import order_create
-from provisions.models import Provision, ProvisionKind
-from provisions.services.provisions import provision_create
+from orders.models import Plan
 from targets import local
 from tests.chaos.edits import tree_edit
 from tests.chaos.mounts import mount_points, unmount
@@ -37,7 +32,7 @@ from tests.chaos.snapshots import Snapshots
 from tests.chaos.trees import PLACE, Tree, within
 from tests.chaos.user import as_user
 from tests.chaos.volume import immutable_end
-from vault.models import StorageTarget
+from tests.world.rental import Rental
 
 LIMIT = 4
 CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"
@@ -99,8 +94,6 @@ class World:
         _database_use(self.database)
         self.sidecar = Sidecar(folder, token=CANARY, log=self.log)
         self.root, self.storage = self.sidecar.root, folder / "storage"
-        # Like a folder that was written to before: an empty one counts as an unmounted volume.
-        (self.storage / ".partial").mkdir(parents=True)
         with as_user():
             (self.root / "level.dat").write_bytes(CONTENT_CANARY)
         for _ in range(rng.randint(3, 12)):
@@ -122,18 +115,10 @@ class World:
         self.sidecar.start()
 
     def _rows_make(self) -> None:
-        self.user = User.objects.create_user("alice")
-        plan = Plan.objects.create(name="Plan", backup_limit=LIMIT)
-        self.order: Order = order_create(customer=customer_create(name="a", owner=self.user), plan=plan, name="Server")
-        self.server: Provision = provision_create(
-            order=self.order, kind=ProvisionKind.DEPLOYMENT, name="World", is_primary=True
-        )
-        provision_create(
-            order=self.order, kind=ProvisionKind.SIDECAR, name="Agent", address=self.sidecar.address, token=CANARY
-        )
-        self.target = StorageTarget.objects.create(
-            name="Local", kind="local", options={"root": str(self.storage)}, is_default=True
-        )
+        rental = Rental.make(self.storage)
+        rental.reach(self.sidecar.address, token=CANARY)
+        Plan.objects.update(backup_limit=LIMIT)
+        self.user, self.order, self.server, self.target = rental.owner, rental.order, rental.server, rental.target
 
     def immutable_lift(self) -> int:
         """Make every entry changeable again; returns how many failed."""

@@ -23,10 +23,10 @@ from demo.seed import Login, Rented, Seeded
 from opener.arguments import arguments_parse
 from sidecar.config import config_read
 from sidecar.game.settings import _KEYS as GAME_KEYS
-from tests.api.conftest import House
 from tests.docs.commands import COMMANDS, command_check
 from tests.docs.pages import PAGES, ROOT, Example, anchors, examples, page_name, prose, spans
 from tests.services.require import program_require
+from tests.world.rental import Rental
 from vault.admin import StorageTargetForm
 
 EXAMPLES = examples()
@@ -79,13 +79,13 @@ def test_shell_example_is_understood_by_its_command(example: Example, tmp_path: 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("example", [found for found in of("sh") if "jq -r" in found.values[0].text])
 def test_api_example_makes_and_lists_a_backup(
-    example: Example, house: House, live_server: Any, settings: Any, tmp_path: Path
+    example: Example, rental: Rental, live_server: Any, settings: Any, tmp_path: Path
 ) -> None:
     program_require("curl", package="Debian curl")
     program_require("jq", package="Debian jq")
     settings.SAVEPOINT_URL = live_server.url
-    _, secret = token_create(user=house.owner, name="docs")
-    rented = Rented(order=str(house.order.id), provision=str(house.server.id))
+    _, secret = token_create(user=rental.owner, name="docs")
+    rented = Rented(order=str(rental.order.id), provision=str(rental.server.id))
     login = Login(username="customer", password="", token=secret)
     seeded = Seeded(users={"customer": login, "other": login}, customer=rented, other=rented, no_sidecar=rented)
     place = type("Place", (), {"data_root": tmp_path})

@@ -11,11 +11,11 @@ import pytest
 from sidecar.errors import SidecarError
 from sidecar.restore.extraction import archive_extract, extractions_recover, outcome_read
 from tests.sidecar_restore.archives import compressed, member
-from tests.sidecar_restore.conftest import OPERATION, place  # noqa: F401  # a fixture
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import snapshot, write
 from wire.enums import Mode, OutcomeKind
 
+OPERATION = "6f0d2a3c-6d3b-4c56-9f5e-0a1b2c3d4e5f"
 STEPS_MOST = 500
 NAMES = ("folder/b", "folder/c", "folder/sub/d")
 
@@ -31,7 +31,7 @@ def world_make(top: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.value)
-def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) -> None:  # noqa: F811
+def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) -> None:
     archive = compressed(place / "a.tar.gz", *(member(name.encode(), b"new") for name in ("a", *NAMES, "folder/new")))
     ends: set[OutcomeKind] = set()
     steps = 0

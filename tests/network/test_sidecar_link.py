@@ -1,7 +1,7 @@
 """The connection to the sidecar breaks, stalls, slows down or drops everything, and recovers: R11 and R22.
 
 Each time the operation ends in time, with its reason or as if nothing had happened; the files are old or new, and a
-backup works afterwards.
+backup backup works afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from backups.models import Backup, BackupStatus
 from operations.models import OperationState
-from tests.network.conftest import WORLD_BYTES, Linked, Working, cancelled
+from tests.world.linked import WORLD_BYTES, Linked, Working, cancelled
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -27,7 +27,7 @@ AT_OF_ANSWERS = [0, 200, 500]
 def usable_afterwards(linked: Linked):
     yield
     linked.proxy.heal()
-    assert linked.create().status == BackupStatus.READY
+    assert linked.created().status == BackupStatus.READY
 
 
 def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
@@ -46,7 +46,7 @@ def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
 def test_create_with_a_broken_connection_ends_with_its_reason(
     linked: Linked, little_patience: None, trouble: str, at: int
 ) -> None:
-    backup = linked.shop.create()
+    backup = linked.create()
     getattr(linked.proxy, trouble)(at, "down")
     succeeded = ended(linked)
     assert linked.proxy.struck.is_set()
@@ -61,10 +61,10 @@ def test_create_with_a_broken_connection_ends_with_its_reason(
 def test_restore_with_a_broken_connection_is_whole_and_reported(
     linked: Linked, little_patience: None, trouble: str, direction: str, at: int
 ) -> None:
-    backup = linked.create()
+    backup = linked.created()
     new, old = linked.level(), b"changed since"
     (linked.daemon.world / "level.dat").write_bytes(old)
-    linked.restore_ask(backup)
+    linked.restore_ask(backup, safety=False)
     getattr(linked.proxy, trouble)(at, direction)
     struck = linked.proxy.struck
 
@@ -86,14 +86,14 @@ def test_restore_with_a_broken_connection_is_whole_and_reported(
 def test_a_cancel_acts_within_ten_seconds_while_the_sidecar_stalls(linked: Linked, kind: str) -> None:
     """With the product's own timeouts this would take half a minute."""
     if kind == "restore":
-        linked.restore_ask(linked.create())
+        linked.restore_ask(linked.created())
     else:
-        linked.shop.create()
+        linked.create()
     linked.proxy.stall_after(WORLD_BYTES // 2)
     working = Working()
     assert linked.proxy.struck.wait(BOUND_SECONDS)
 
-    operation = cancelled(working, linked.shop)
+    operation = cancelled(working, linked)
 
     assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
     linked.proxy.heal()
@@ -102,14 +102,14 @@ def test_a_cancel_acts_within_ten_seconds_while_the_sidecar_stalls(linked: Linke
 
 
 def test_a_slow_sidecar_is_waited_for(linked: Linked, little_patience: None) -> None:
-    linked.shop.create()
+    linked.create()
     linked.proxy.throttle(WORLD_BYTES)
     assert ended(linked)
     assert linked.proxy.struck.is_set()
 
 
 def test_a_network_that_is_gone_for_a_moment_costs_nothing(linked: Linked) -> None:
-    linked.shop.create()
+    linked.create()
     linked.proxy.stall_after(WORLD_BYTES // 2)
     working = Working()
     assert linked.proxy.struck.wait(BOUND_SECONDS)

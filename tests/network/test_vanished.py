@@ -51,12 +51,12 @@ def test_undo_leaves_nothing_that_vanished_under_the_safety_backup(place: Place,
     """The restore created it: there was no file of that name before."""
     for name in (*NAMES, *UNITS):
         place.file(name, UNITS.get(name, b"as it was"))
-    backup = place.create()
+    backup = place.backup()
     for name in NAMES:
         place.file(name, b"played on")
     place.file("level.dat", b"played on")
     vanish(place, *NAMES)
-    restored = place.restore(backup, mode)
+    restored = place.restore(backup, mode=mode)
     safety = Backup.objects.get(roles__operation=restored, roles__role=OperationRole.SAFETY)
     assert sorted(safety.warnings, key=lambda item: item["path"]) == [
         {"kind": "vanished", "path": name} for name in sorted(NAMES)
@@ -76,7 +76,7 @@ def test_restore_of_a_backup_leaves_nothing_that_vanished_under_it(place: Place)
     for name in (*NAMES, *UNITS):
         place.file(name, UNITS.get(name, b"as it was"))
     vanish(place, *NAMES)
-    backup = place.create()
+    backup = place.backup()
     assert len(backup.warnings) == len(NAMES)
     vanish(place)
     wanted = set(snapshot(place.world))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -28,21 +27,21 @@ CONTENT = b"an archive"
 
 
 @pytest.fixture
-def restoring(shop, monkeypatch):
+def restoring(rental, monkeypatch):
     """A queued restore of a stored backup, and a function that runs a worker with a scripted sidecar."""
     monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 0.0)
-    backup = shop.create()
+    backup = rental.create()
     operation_finish(operation=Operation.objects.get(), state=OperationState.SUCCEEDED)
-    root = Path(shop.target.options["root"])
+    root = rental.root
     (root / "backups").mkdir(parents=True)
     (root / "backups" / "one").write_bytes(CONTENT)
     asset = Asset.objects.create(
-        customer=shop.order.customer, target=shop.target, key="backups/one", sealed=False, size_bytes=len(CONTENT),
+        customer=rental.order.customer, target=rental.target, key="backups/one", sealed=False, size_bytes=len(CONTENT),
         stored_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), content_type="application/gzip",
     )  # fmt: skip
     Backup.objects.update(status=BackupStatus.READY, asset=asset, size_bytes=len(CONTENT), completed_at=timezone.now())
     backup_restore(
-        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id,
+        user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id, backup_id=backup.id,
         options=RestoreOptions(safety=False), idempotency=None,
     )  # fmt: skip
 
@@ -87,16 +86,16 @@ def test_missing_sidecar_before_the_start_fails_the_restore_at_once(restoring):
     assert Backup.objects.get().status == BackupStatus.READY
 
 
-def test_cancel_does_not_end_a_queued_restore_after_a_possible_exchange(restoring, shop):
-    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+def test_cancel_does_not_end_a_queued_restore_after_a_possible_exchange(restoring, rental):
+    operation_cancel(user=rental.owner, operation=interrupted(restoring))
     assert Operation.objects.get(kind="restore").state == OperationState.QUEUED
     assert Backup.objects.get().status == BackupStatus.RESTORING
     assert restoring(ScriptedSidecar(outcomes=[away])).state == OperationState.QUEUED
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_cancelled_restore_ends_when_the_journal_reports_no_exchange(restoring, shop):
-    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+def test_cancelled_restore_ends_when_the_journal_reports_no_exchange(restoring, rental):
+    operation_cancel(user=rental.owner, operation=interrupted(restoring))
     assert restoring(ScriptedSidecar(outcomes=[NONE])).error_code == "cancelled"
 
 

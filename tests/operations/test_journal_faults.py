@@ -77,14 +77,14 @@ def test_exchange_that_ends_at_a_later_attempt_succeeds(restoring):  # noqa: F81
     assert restoring(ScriptedSidecar(outcomes=[UNENDED, COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_cancel_ends_a_restore_with_a_stuck_exchange(restoring, shop):  # noqa: F811
-    operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
+def test_cancel_ends_a_restore_with_a_stuck_exchange(restoring, rental):  # noqa: F811
+    operation_cancel(user=rental.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
     operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "source_failed")
 
 
-def test_exchange_that_never_ended_is_a_finding(restoring, shop):  # noqa: F811
-    operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
+def test_exchange_that_never_ended_is_a_finding(restoring, rental):  # noqa: F811
+    operation_cancel(user=rental.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
     operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
     assert operation.exchange == "unended"
     assert [seen.object_id for seen in outcomes_find(CheckScope(now=timezone.now()))] == [operation.id]

@@ -24,9 +24,9 @@ def signals_kept():
         signal.signal(number, action)
 
 
-def test_create_is_accepted_when_its_task_cannot_be_enqueued(real_shop, monkeypatch):
+def test_create_is_accepted_when_its_task_cannot_be_enqueued(real_rental, monkeypatch):
     monkeypatch.setattr(queue, "async_task", raising(RedisConnectionError))
-    real_shop.create()
+    real_rental.create()
     assert Operation.objects.get().state == OperationState.QUEUED
 
 

@@ -50,16 +50,16 @@ def supervision_of(monkeypatch):
     return make
 
 
-def test_operation_that_kills_its_cluster_is_ended_and_its_order_free(shop, supervision_of):
+def test_operation_that_kills_its_cluster_is_ended_and_its_order_free(rental, supervision_of):
     supervision = supervision_of(alive=False)
-    shop.create()
+    rental.create()
     for _ in range(ATTEMPTS):
         assert operation_claim(Operation.objects.get().id) is not None
         supervision._supervise()
     operation = Operation.objects.get()
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "worker_lost")
     assert Backup.objects.get().status == BackupStatus.FAILED
-    shop.create()
+    rental.create()
 
 
 def test_each_chore_is_enqueued_once_by_the_first_look(db, supervision_of):

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo.comparison import archive_compare
+from demo.comparison import archive_differences, archive_read
 from tests.processes.portal import portal
 from tests.processes.waiting import wait_until
 
@@ -60,7 +60,7 @@ def test_the_main_job(running):
     assert status == 200
     assert len(archive) == backup["size_bytes"] == int(headers["Content-Length"])
     assert hashlib.sha256(archive).hexdigest() == backup["sha256"]
-    assert archive_compare(io.BytesIO(archive), running.world).differences == []
+    assert archive_differences(archive_read(io.BytesIO(archive)), running.world) == []
     with tarfile.open(fileobj=io.BytesIO(archive)) as members:
         assert all(not name.startswith((".", "/")) for name in members.getnames())
 
@@ -69,11 +69,11 @@ def test_the_main_job(running):
     assert headers["Content-Range"] == f"bytes 1000-1499/{len(archive)}"
 
     break_the_world(running.world)
-    assert archive_compare(io.BytesIO(archive), running.world).differences != []
+    assert archive_differences(archive_read(io.BytesIO(archive)), running.world) != []
     answer = running.api("POST", f"{running.backups}{backup['id']}/restore/", {})
     assert (answer.status, answer.json["status"]) == (202, "restoring")
     assert running.ended(backup["id"])["operation"]["kind"] == "restore"
-    assert archive_compare(io.BytesIO(archive), running.world).differences == []
+    assert archive_differences(archive_read(io.BytesIO(archive)), running.world) == []
     assert not (running.world / ".savepoint").exists()
 
     assert running.api("DELETE", f"{running.backups}{backup['id']}/").status == 204

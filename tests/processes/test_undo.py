@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree, but_for, tree_read
 from tests.processes.portal import portal
 from tests.processes.test_main_job import break_the_world
 
@@ -16,18 +18,9 @@ def running(tmp_path_factory):
         yield found
 
 
-def everything(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
-    """Every path with its mode, time and content."""
-    found: dict[str, tuple[int, int, bytes | str | None]] = {}
-    for path in sorted(root.rglob("*")):
-        status = path.lstat()
-        if path.is_symlink():
-            held: bytes | str | None = str(path.readlink())
-        else:
-            held = None if path.is_dir() else path.read_bytes()
-        # A folder's time is the archive's, except in folders whose names were just exchanged.
-        found[str(path.relative_to(root))] = (status.st_mode, 0 if path.is_dir() else status.st_mtime_ns, held)
-    return found
+def everything(root: Path) -> Tree:
+    """A folder's time is its archive's, but for those whose names were just exchanged around it."""
+    return but_for(tree_read(root), "mtime_ns", kind="folder")
 
 
 def test_a_restore_is_previewed_done_and_taken_back(running):
@@ -38,16 +31,16 @@ def test_a_restore_is_previewed_done_and_taken_back(running):
 
     path = f"{running.backups}{backup['id']}/"
     preview = running.api("GET", f"{path}restore/preview/").json
-    changes = {change["path"]: change["change"] for change in preview["paths"]}
+    changes = {os.fsencode(change["path"]): change["change"] for change in preview["paths"]}
     wanted = {
         **dict.fromkeys(whole.keys() - broken.keys(), "added"),
         **dict.fromkeys(broken.keys() - whole.keys(), "removed"),
-        **{name: "changed" for name in whole.keys() & broken.keys() if whole[name][2] != broken[name][2]},
+        **{name: "changed" for name in whole.keys() & broken.keys() if whole[name].content != broken[name].content},
     }
     assert changes == wanted
     assert (preview["added"], preview["changed"], preview["removed"]) == (1, 2, 2)
     assert preview["bytes"] == sum(
-        len(whole[name][2]) for name, change in wanted.items() if change in ("added", "changed")
+        whole[name].size for name, change in wanted.items() if change in ("added", "changed")
     )
     assert running.api("GET", f"{path}restore/preview/?mode=overlay").json["removed"] == 0
     assert everything(running.world) == broken

@@ -1,112 +1,17 @@
-"""A shop whose backups are made, restored and deleted by the real services, with a real sidecar and storage."""
+"""Time as a look at it all sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
 
-from backups.models import Backup, Finding, Invariant
+from backups.models import Finding
 from backups.reconcile import objects, operations, statuses
-from backups.reconcile.run import Report, reconcile
-from backups.services.backups import backup_delete
-from backups.services.restores import RestoreOptions, backup_restore
-from operations.models import Operation
-from operations.work.run import operation_answer
-from provisions.models import Provision, ProvisionKind
-from tests.operations.conftest import Shop, shop_open
-from tests.sidecar_daemon.daemon import Daemon
-from vault.models import Asset
-
-
-@dataclass
-class World:
-    """The shop, its storage as a folder, and the findings about them."""
-
-    shop: Shop
-    root: Path
-
-    def backup(self, **changes: object) -> Backup:
-        """A ready backup."""
-        made = self.shop.create(**changes)
-        self.answer()
-        made.refresh_from_db()
-        assert made.status == "ready", Operation.objects.get(id=made.operation_id).error_code
-        return made
-
-    def restore(self, backup: Backup) -> None:
-        backup_restore(
-            user=self.shop.owner, order_id=backup.order_id, provision_id=backup.provision_id, backup_id=backup.id,
-            options=RestoreOptions(), idempotency=None,
-        )  # fmt: skip
-        self.answer()
-        backup.refresh_from_db()
-        assert backup.status == "ready"
-
-    def delete(self, backup: Backup) -> None:
-        backup_delete(user=self.shop.owner, backup=backup)
-        self.answer()
-        assert not Backup.objects.filter(id=backup.id).exists()
-
-    def answer(self) -> None:
-        """Run all queued operations as a worker does."""
-        for operation in Operation.objects.filter(state="queued"):
-            operation_answer(operation.id)
-
-    def path(self, backup: Backup, suffix: str = "") -> Path:
-        """The path of an archive or of a companion object."""
-        return self.root / (Asset.objects.get(backup=backup).key + suffix)
-
-    def drop(self, key: str, content: bytes = b"left over") -> Path:
-        """Put a file into the storage, bypassing the product."""
-        path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
-
-    def look(self, *invariants: str, **options: Any) -> Report:
-        return reconcile(invariants=frozenset(map(Invariant, invariants or Invariant.values)), **options)
-
-    def codes(self) -> list[str]:
-        """The codes of open findings that count."""
-        counted = Finding.objects.filter(gone_at__isnull=True, confirmed_at__isnull=False)
-        return sorted(counted.values_list("code", flat=True))
-
-    def found(self, *invariants: str, **options: Any) -> list[str]:
-        """Run the reconciler on everything; returns the codes of open findings that count."""
-        report = self.look(*invariants, **options)
-        assert report.blind == []
-        return self.codes()
-
-
-@pytest.fixture(scope="session")
-def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("sidecar"))
-    daemon.world.mkdir()
-    (daemon.world / "level.dat").write_bytes(b"level" * 1000)
-    daemon.start()
-    yield daemon
-    daemon.close()
-
-
-@pytest.fixture
-def world(transactional_db: None, tmp_path: Path, sidecar: Daemon) -> World:
-    shop = shop_open(tmp_path)
-    agent = Provision.objects.filter(kind=ProvisionKind.SIDECAR).get()
-    agent.address, agent.token = sidecar.address, sidecar.token
-    agent.save()
-    root = tmp_path / "storage"
-    # Like a folder that was written to before: an empty one counts as an unmounted volume.
-    (root / ".partial").mkdir(parents=True)
-    cache.clear()
-    return World(shop, root)
 
 
 @pytest.fixture

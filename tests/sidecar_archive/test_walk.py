@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import live_read
 from sidecar.archive.pack import PackWarning
 from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
@@ -14,7 +15,7 @@ from sidecar.restore.reading.limits import DEFAULT_LIMITS
 from tests.descriptors import descriptors
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview
-from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise, snapshot
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise
 from trees.beneath import open_for_reading
 from wire.enums import Mode, WarningKind
 
@@ -126,7 +127,7 @@ def test_a_name_listed_twice_is_packed_once(
     (world / "a" / "f").write_bytes(b"file in a folder")
     (world / "link").symlink_to("f")
     (world / "z").hardlink_to(world / "f")
-    expected, listdir, struck = snapshot(world), os.listdir, []
+    expected, listdir, struck = live_read(world), os.listdir, []
 
     def twice(folder: int) -> list[str]:
         found = listdir(folder)
@@ -145,9 +146,9 @@ def test_a_name_listed_twice_is_packed_once(
         archive=tmp_path / "archive", root=tmp_path / "root", operation=str(uuid.uuid4()), mode=Mode.REPLACE,
         on_progress=lambda _: None, cancelled=lambda: False,
     )  # fmt: skip
-    restored = snapshot(tmp_path / "root")
-    assert {path: entry[-1] for path, entry in restored.items() if not path.startswith(b".savepoint")} == {
-        path: entry[-1] for path, entry in expected.items()
+    restored = live_read(tmp_path / "root")
+    assert {path: entry.content for path, entry in restored.items()} == {
+        path: entry.content for path, entry in expected.items()
     }
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import stat
 import tarfile
 from pathlib import Path
 from random import Random
@@ -17,24 +16,6 @@ MORE_THAN_READ_AHEAD = 2 * (BUFFERS + 1) * BUFFER_BYTES
 
 def noise(size: int, seed: int = 1) -> bytes:
     return Random(seed).randbytes(size)  # noqa: S311 - nothing secret in it
-
-
-def snapshot(root: Path) -> dict[bytes, tuple[object, ...]]:
-    """Every property of entries below a folder that an archive keeps, by the bytes of the path."""
-    entries: dict[bytes, tuple[object, ...]] = {}
-    first_names: dict[int, bytes] = {}
-    for path in sorted(root.rglob("*")):
-        relative = os.fsencode(path.relative_to(root))
-        status = path.lstat()
-        content: object = None
-        if stat.S_ISREG(status.st_mode):
-            content = path.read_bytes()
-        elif stat.S_ISLNK(status.st_mode):
-            content = os.fsencode(path.readlink())
-        twin = None if stat.S_ISDIR(status.st_mode) else first_names.setdefault(status.st_ino, relative)
-        owner = (status.st_uid, status.st_gid)
-        entries[relative] = (status.st_mode, owner, status.st_mtime_ns, twin, content)
-    return entries
 
 
 def members(data: bytes | bytearray) -> list[tarfile.TarInfo]:

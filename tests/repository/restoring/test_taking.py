@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.restoring.parts import Part
 from tests.faults import fault_script
-from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, picture, settle, write
+from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, settle, write
 
 _FICLONE = 0x40049409
 _IOCTL = fcntl.ioctl
@@ -52,7 +53,7 @@ def test_blocks_changed_during_the_comparison_are_not_copied(
 
     kept.restore(snapshot, target)
 
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
 def shared_content(fd: int, request: int, live: Any) -> Any:
@@ -85,7 +86,7 @@ def test_only_differences_are_written_if_files_can_share_content(
 
     report = kept.restore(snapshot, target)
 
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
     assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
 
 
@@ -109,7 +110,7 @@ def test_partly_shared_content_on_a_full_volume_is_not_trusted(
     report = kept.restore(snapshot, target)
 
     assert report.failed == []
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
 def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(
@@ -124,5 +125,5 @@ def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(
 
     kept.restore(snapshot, target)
 
-    assert picture(target) == picture(source)
+    assert tree_read(target) == tree_read(source)
     assert (target / "sparse.mca").stat().st_blocks <= (source / "sparse.mca").stat().st_blocks

@@ -149,7 +149,7 @@ def test_leftovers_of_killed_snapshots_are_swept_after_their_grace(littered: tup
     assert repository_usage(repository).dead == 0
     [(snapshot, _)] = repository.objects.list(SNAPSHOTS)
     kept, live = kept_picture(repository, snapshot), picture(tree)
-    assert {path: found[3] for path, found in kept.items()} == {path: found[3] for path, found in live.items()}
+    assert {path: kept[path].content for path in kept} == {path: live[path].content for path in live}
     assert repository_verify(repository, coverage=Coverage.full()).whole
 
 

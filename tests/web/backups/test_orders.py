@@ -21,7 +21,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 
 def names(answer):

@@ -30,23 +30,29 @@ def nasty(request):
 
 
 @pytest.fixture
-def looks(nasty, site, owner):
+def looks(nasty, rental, owner):
     """Every page and part with such texts, in each state of a backup."""
-    server, person = site.order, site.owner
-    for row, column in ((server, "name"), (server.plan, "name"), (server.customer, "name"), (site.server, "name")):
+    server, person = rental.order, rental.owner
+    for row, column in ((server, "name"), (server.plan, "name"), (server.customer, "name"), (rental.server, "name")):
         setattr(row, column, nasty)
         row.save()
     person.username = person.name = nasty
     person.save()
-    ready = site.stored(warnings=[{"kind": "changed", "path": nasty}], warnings_total=1)
+    ready = rental.stored(warnings=[{"kind": "changed", "path": nasty}], warnings_total=1)
     done = OperationFactory(order=server, kind="delete", requested_by=person)
     OperationBackupFactory(backup=ready, operation=done)
-    backups = [ready, site.failed(), site.begun(phase=nasty[:32])]
+    backups = [ready, rental.failed(), rental.begun(phase=nasty[:32])]
     Backup.objects.update(name=nasty)
-    pages = ["/", "/?q=nothing" + "%3Cscript%3E", site.page, f"{site.page}activity/", site.create]
-    pages += [site.at(backup) for backup in backups]
-    pages += [site.at(ready, what) for what in ("rename/", "delete/", "restore/")]
-    parts = [site.region, site.at(ready, "detail/"), site.create, site.at(ready, "rename/"), site.at(ready, "delete/")]
+    pages = ["/", "/?q=nothing" + "%3Cscript%3E", rental.page, f"{rental.page}activity/", rental.create_page]
+    pages += [rental.at(backup) for backup in backups]
+    pages += [rental.at(ready, what) for what in ("rename/", "delete/", "restore/")]
+    parts = [
+        rental.region,
+        rental.at(ready, "detail/"),
+        rental.create_page,
+        rental.at(ready, "rename/"),
+        rental.at(ready, "delete/"),
+    ]
     answers = [owner.get(path) for path in pages]
     answers += [owner.get(path, headers=hx(target="dialog-body")) for path in parts]
     assert {answer.status_code for answer in answers} == {200}
@@ -75,9 +81,9 @@ def test_a_text_that_runs_the_other_way_turns_nothing_else(nasty, looks):
                     assert unseen or any(part.tag in QUIET for part in around), (node.tag, text)
 
 
-def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, site, owner):
+def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, rental, owner):
     name = nasty.strip()
-    answer = owner.post(site.create, {"name": name}, follow=True)
+    answer = owner.post(rental.create_page, {"name": name}, follow=True)
     page = read(answer)
     assert not page.has("img")
     if name_allowed(name):
@@ -87,14 +93,14 @@ def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, site, owne
         # It would reverse the text around it; one stored before the rule existed is isolated.
         assert answer.status_code == 400
         assert "no control characters" in page.text
-        backup = site.stored(name=name)
-    answer = owner.post(site.at(backup, "rename/"), {"name": f"{name}\x07"})
+        backup = rental.stored(name=name)
+    answer = owner.post(rental.at(backup, "rename/"), {"name": f"{name}\x07"})
     assert read(answer).one("input", name="name")["value"] == f"{name}\x07"
-    answer = owner.post(site.at(backup, "lock/"), headers=hx(target="backups", current=site.page))
+    answer = owner.post(rental.at(backup, "lock/"), headers=hx(target="backups", current=rental.page))
     assert f"“{name}” is locked" in read(answer).one(id="messages").text
 
 
-def test_search_term_is_shown_as_text(nasty, site, owner):
+def test_search_term_is_shown_as_text(nasty, rental, owner):
     page = read(owner.get("/", {"q": f"{nasty} nothing"}))
     assert page.one("input", name="q")["value"] == f"{nasty} nothing"
     assert nasty in "".join(page.one(class_="empty")._texts())
@@ -102,8 +108,8 @@ def test_search_term_is_shown_as_text(nasty, site, owner):
 
 
 @pytest.mark.parametrize("query", ["status", "cursor", "version", "q"])
-def test_query_string_never_becomes_part_of_a_page(query, site, owner):
-    for path in (site.page, site.region, "/", site.create):
+def test_query_string_never_becomes_part_of_a_page(query, rental, owner):
+    for path in (rental.page, rental.region, "/", rental.create_page):
         answer = owner.get(path, {query: NASTY[0]})
         assert answer.status_code in (200, 400)
         assert "<script>alert" not in answer.content.decode()

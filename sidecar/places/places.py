@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from sidecar.archive.scan import link_end, path_of
-from sidecar.restore.workspace.failures import at_entry
+from sidecar.errors import at_entry
 from trees.beneath import Tree
 from wire.enums import WarningKind
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from sidecar.errors import Refused, SourceFailed
+from sidecar.errors import EntryFailed, Refused, SourceFailed
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.places.places import Places
@@ -32,7 +32,7 @@ from sidecar.restore.reading.passes import Archive
 from sidecar.restore.staging.parts import parts_open
 from sidecar.restore.staging.preparation import Preparation
 from sidecar.restore.staging.room import Rooms
-from sidecar.restore.workspace.failures import EntryFailed, failure_named, failure_recalled, failures_named
+from sidecar.restore.workspace.failures import failure_named, failure_recalled, failures_named
 from sidecar.restore.workspace.journal import Journal, State
 from sidecar.restore.workspace.outcomes import ExtractProgress, ExtractSummary, Outcome
 from sidecar.restore.workspace.progress import Progress

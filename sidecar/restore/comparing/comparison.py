@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
+from sidecar.errors import at_entry
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.reading.passes import Archive, Density
 from sidecar.restore.reading.tar_reader import Kind, Member, TarReader
-from sidecar.restore.workspace.failures import at_entry
 from sidecar.restore.workspace.progress import Progress
 from trees.filesystem import Metadata
 from trees.fixed import is_fixed, is_frozen

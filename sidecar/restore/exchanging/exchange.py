@@ -16,12 +16,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sidecar.errors import at_entry
 from sidecar.places.places import Place, PlacedTree, Places
 from sidecar.restore.comparing.comparison import metadata_live, metadata_settable
 from sidecar.restore.comparing.staying import StayingPaths
 from sidecar.restore.exchanging.aside import PIECEWISE, Aside
 from sidecar.restore.staging.plan import PUT
-from sidecar.restore.workspace.failures import at_entry
 from sidecar.restore.workspace.progress import Progress
 from sidecar.restore.workspace.records import records_read
 from sidecar.restore.workspace.workspace import KEPT, Workspace

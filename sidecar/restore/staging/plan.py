@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from sidecar.archive.scan import Found
+from sidecar.errors import at_entry
 from sidecar.places.places import Places
 from sidecar.restore.comparing.comparison import folder_differs
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
 from sidecar.restore.comparing.units import Units
 from sidecar.restore.staging.kept import KeptFiles
-from sidecar.restore.workspace.failures import at_entry
 from sidecar.restore.workspace.progress import Progress
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import STAYING, UNSET, Workspace

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from sidecar.errors import NotEnoughSpace
+from sidecar.errors import NotEnoughSpace, at_entry
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison, archive_compare
 from sidecar.restore.comparing.path_table import PathTable
@@ -17,7 +17,7 @@ from sidecar.restore.staging.parts import parts_make
 from sidecar.restore.staging.plan import plan_write
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.stage import PlaceUnfit, Staging
-from sidecar.restore.workspace.failures import NO_ROOM, at_entry
+from sidecar.restore.workspace.failures import NO_ROOM
 from sidecar.restore.workspace.journal import Journal
 from sidecar.restore.workspace.outcomes import ExtractSummary
 from sidecar.restore.workspace.progress import Progress

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from sidecar.errors import ArchiveRefused, NotEnoughSpace, cause_of
+from sidecar.errors import ArchiveRefused, NotEnoughSpace, at_entry, cause_of
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison, metadata_live
 from sidecar.restore.reading.limits import ImpliedFolders
@@ -17,7 +17,6 @@ from sidecar.restore.reading.passes import Archive, Density
 from sidecar.restore.reading.tar_reader import Kind, Member, TarReader
 from sidecar.restore.staging.kept import KeptFiles
 from sidecar.restore.staging.room import Rooms
-from sidecar.restore.workspace.failures import at_entry
 from sidecar.restore.workspace.progress import Progress
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace

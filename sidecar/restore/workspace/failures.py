@@ -9,7 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed, cause_of
+from sidecar.errors import (
+    ArchiveRefused,
+    Cancelled,
+    EntryFailed,
+    NotEnoughSpace,
+    Refused,
+    SidecarError,
+    SourceFailed,
+    cause_of,
+)
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
 from sidecar.restore.reading.member_paths import shown
 
@@ -17,25 +26,6 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BY_CODE: dict[str, type[SidecarError]] = {
     error.code: error for error in (ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SourceFailed)
 }
-
-
-class EntryFailed(OSError):
-    """The operating system refused something at one path of the data, relative to its root."""
-
-    def __init__(self, error: OSError, path: bytes) -> None:
-        super().__init__(error.errno, error.strerror)
-        self.path = path
-
-
-@contextlib.contextmanager
-def at_entry(path: bytes) -> Iterator[None]:
-    """Raise EntryFailed for an OSError that leaves the block; the innermost path counts."""
-    try:
-        yield
-    except EntryFailed:
-        raise
-    except OSError as error:
-        raise EntryFailed(error, path) from error
 
 
 def failure_named(error: BaseException, root: int | Path) -> SidecarError:

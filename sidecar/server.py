@@ -19,7 +19,7 @@ from sidecar.extracting import Extractions
 from sidecar.fences import Fences
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import extractions_recover
+from sidecar.restore.recovery import extractions_recover
 from sidecar.scratch import Scratch
 from sidecar.service import FileIO
 from sidecar.starting import StartError

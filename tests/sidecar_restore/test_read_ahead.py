@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sidecar.errors import ArchiveDamaged
-from sidecar.restore.reading.read_ahead import ReadAhead
+from sidecar.restore.reading.tar.read_ahead import ReadAhead
 
 
 def test_all_pieces_come_in_their_order_and_the_end_comes_again() -> None:

@@ -22,7 +22,7 @@ from sidecar.restore.comparing.comparison import metadata_live, metadata_settabl
 from sidecar.restore.comparing.staying import StayingPaths
 from sidecar.restore.exchanging.aside import PIECEWISE, Aside
 from sidecar.restore.staging.plan import PUT
-from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import records_read
 from sidecar.restore.workspace.workspace import KEPT, Workspace
 from trees.filesystem import Metadata
@@ -38,7 +38,7 @@ class Exchange:
     Nothing is done in places that are away; both directions can be begun again when they are back.
     """
 
-    def __init__(self, places: Places, workspace: Workspace, progress: Progress) -> None:
+    def __init__(self, places: Places, workspace: Workspace, progress: ProgressMeter) -> None:
         self._places = places
         self._workspace = workspace
         self._filesystem = workspace.filesystem

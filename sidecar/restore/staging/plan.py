@@ -25,8 +25,8 @@ from sidecar.restore.comparing.comparison import folder_differs
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
 from sidecar.restore.comparing.units import Units
-from sidecar.restore.staging.kept import KeptFiles
-from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.staging.unchanged import UnchangedFiles
+from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import STAYING, UNSET, Workspace
 from trees.companions import is_companion
@@ -49,7 +49,13 @@ class Plan:
 
 
 def plan_write(
-    *, places: Places, workspace: Workspace, mode: Mode, kept: KeptFiles, left_out: PathTable, progress: Progress
+    *,
+    places: Places,
+    workspace: Workspace,
+    mode: Mode,
+    kept: UnchangedFiles,
+    left_out: PathTable,
+    progress: ProgressMeter,
 ) -> Plan:
     """Given a staged tree, the live files that are kept and the paths that the backup left out, write the plan, anew if
     there is one.
@@ -77,9 +83,9 @@ class _Planning:
         places: Places,
         workspace: Workspace,
         mode: Mode,
-        kept: KeptFiles,
+        kept: UnchangedFiles,
         left_out: PathTable,
-        progress: Progress,
+        progress: ProgressMeter,
     ) -> None:
         self._workspace = workspace
         self._kept = kept

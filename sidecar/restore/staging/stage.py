@@ -1,4 +1,4 @@
-"""Stages an archive: its members are made in a folder of their own, beside the live data and never in it."""
+"""Stages members: they are made in a folder of their own, beside the live data and never in it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison, metadata_live
 from sidecar.restore.reading.limits import ImpliedFolders
 from sidecar.restore.reading.member_paths import shown
-from sidecar.restore.reading.passes import Archive, Density
-from sidecar.restore.reading.tar_reader import Kind, Member, TarReader
-from sidecar.restore.staging.kept import KeptFiles
+from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members, dense_bytes
 from sidecar.restore.staging.room import Rooms
-from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.staging.unchanged import UnchangedFiles
+from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
 from trees.filesystem import Filesystem, Metadata
@@ -43,12 +42,12 @@ class PlaceUnfit(Exception):
 
 
 class Staging:
-    """The staged tree: all that the archive holds below the workspace's `new/` but the files that are live already,
+    """The staged tree: all members below the workspace's `new/` but the files that are live already,
     which `kept` has, and the folders' metadata as a list.
 
     Symlinks come last, as themselves: an absolute target, or one that climbs out of the root, is data that servers do
     have (a shared folder of plugins) and that must come back; nothing here or in the exchange ever writes through a
-    link, so that keeping it gives an archive no way out. A symlink may therefore not have members below it.
+    link, so that keeping it gives nobody a way out. A symlink may therefore not have members below it.
     A folder that is only implied by a path gets the data root's owner; the root's own entry is passed over, for its
     owner and mode are its provision's.
     A member is staged in the place that has its path. Whatever lies below a part that is left is passed over, and so is
@@ -58,7 +57,7 @@ class Staging:
     """
 
     def __init__(
-        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: Progress
+        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: ProgressMeter
     ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
@@ -72,31 +71,31 @@ class Staging:
         self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
         self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
         self._shared = comparison.shared if comparison else None
-        self.kept = KeptFiles(places, workspace, comparison, progress)
+        self.kept = UnchangedFiles(places, workspace, comparison, progress)
 
-    def stage(self, archive: Archive) -> None:
+    def stage(self, members: Members) -> None:
         """Make everything."""
         number = 0
-        with archive.read() as (reader, density):
+        with members.read() as reader:
             for member in reader.members():
                 with self._fit(member.path):
-                    self._place(number, member, reader, density)
-                number += member.kind is Kind.FILE
-                self._progress.advance(files=member.kind is not Kind.DIRECTORY)
+                    self._place(number, member, reader)
+                number += member.kind is MemberKind.FILE
+                self._progress.advance(files=member.kind is not MemberKind.DIRECTORY)
         self._links.flush()
         self._folders.flush()
         self._make_symlinks()
         self.kept.finish()
 
-    def stage_moved(self, archive: Archive, moved: bytearray) -> None:
+    def stage_moved(self, members: Members, moved: bytearray) -> None:
         """Make the files that are no longer kept: those of these numbers."""
         number = 0
-        with archive.read() as (reader, density):
+        with members.read() as reader:
             for member in reader.members():
-                if member.kind is Kind.FILE:
+                if member.kind is MemberKind.FILE:
                     if moved[number]:
                         with self._fit(member.path):
-                            self._make_file(member, reader, density)
+                            self._make_file(member, reader)
                     number += 1
                 self._progress.advance()
 
@@ -105,34 +104,34 @@ class Staging:
         self._tree.close()
         self.kept.close()
 
-    def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
+    def _place(self, number: int, member: Member, reader: MemberReader) -> None:
         self._implied.member()
         match member.kind:
             case _ if self._places.is_elsewhere(member.path):
-                self._pass_over(member, reader, density)
+                self._pass_over(member, reader)
             case _ if self._is_reserved(member.path):
                 pass
-            case Kind.DIRECTORY if member.path:
+            case MemberKind.DIRECTORY if member.path:
                 self._make_folder(member)
-            case Kind.FILE:
+            case MemberKind.FILE:
                 if self.kept.keep(number, member):
                     self._parent(member.path)
                     self._progress.advance(size=member.size)
                 else:
-                    self._make_file(member, reader, density, counted=True)
-            case Kind.HARDLINK:
+                    self._make_file(member, reader, counted=True)
+            case MemberKind.HARDLINK:
                 self._make_link(member)
-            case Kind.SYMLINK:
+            case MemberKind.SYMLINK:
                 self._make_way(member.path)
                 meta = member.metadata
                 self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
 
-    def _pass_over(self, member: Member, reader: TarReader, density: Density) -> None:
+    def _pass_over(self, member: Member, reader: MemberReader) -> None:
         """A member that stays live as it is: its content may be more than this volume can hold. Only a file of which
         another name comes back is made.
         """
-        if member.kind is Kind.FILE and self._shared and self._shared.get(member.path):
-            self._make_file(member, reader, density)
+        if member.kind is MemberKind.FILE and self._shared and self._shared.get(member.path):
+            self._make_file(member, reader)
         else:
             self._parent(member.path)
 
@@ -146,13 +145,13 @@ class Staging:
                     status = status_at(name, at=at)
                     if status is not None and stat.S_ISLNK(status.st_mode):
                         self._filesystem.remove_file(name, at=at)
-                    # A file of its name came later in the archive.
+                    # A file of its name came later among the members.
                     if status is None or not stat.S_ISREG(status.st_mode):
                         self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
                 self._progress.advance()
 
     def _make_folder(self, member: Member) -> None:
-        """Private for now; what the archive says of it is applied when all is in place, for a folder without write
+        """Private for now; its metadata is applied when all is in place, for a folder without write
         permission could not be filled, nor moved.
         """
         at, name = self._parent(member.path)
@@ -164,13 +163,13 @@ class Staging:
         meta = member.metadata
         self._folders.add(meta.mode, meta.uid, meta.gid, meta.mtime_ns, member.path)
 
-    def _make_file(self, member: Member, reader: TarReader, density: Density, *, counted: bool = False) -> None:
+    def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
         at, name = self._make_way(member.path)
         fd = self._filesystem.make_file(name, at=at)
         try:
             dense = 0
             for piece in reader.content():
-                dense = density.of(piece)
+                dense = dense_bytes(piece)
                 if dense:
                     self._rooms.holding(member.path).claim(dense)
                     self._filesystem.write(fd, piece)
@@ -234,7 +233,7 @@ class Staging:
         return status is not None and stat.S_ISREG(status.st_mode)
 
     def _parent(self, path: bytes) -> tuple[int, bytes]:
-        """The folder that holds `path`, made with everything above it when the archive has not named it."""
+        """The folder that holds `path`, made with everything above it when no member has named it."""
         place = self._places.of(path)
         if place is not self._places.root and place not in self._begun:
             self._begin(place)

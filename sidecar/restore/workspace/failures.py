@@ -53,14 +53,16 @@ def _source_failed(error: OSError) -> SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The room that is needed: bytes of content, the reserve counted in, and files and folders."""
+    """The room that is needed: bytes of content, and files and folders."""
 
-    bytes: int
+    bytes: int = 0
     files: int = 0
 
 
 def no_room(root: int | Path, need: Need, error: OSError | None = None) -> NotEnoughSpace:
-    """The data root's volume is full, for what is needed or by the system's word; it is asked now what is free."""
+    """The data root's volume is full, for what is needed with the reserve, or by the system's word; it is asked now
+    what is free.
+    """
     failure = NotEnoughSpace("the data volume has no room left")
     free_bytes = 0
     with contextlib.suppress(OSError):

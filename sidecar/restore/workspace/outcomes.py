@@ -1,4 +1,4 @@
-"""The words in which an extraction is asked for, reported and remembered."""
+"""How an extraction ended."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.archive.report import WarningLog
-from wire.enums import OutcomeKind, Phase
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractProgress:
-    """How far it is: bytes of file content and number of members (folders not counted) that were compared, or staged
-    or found to stay, so far.
-    """
-
-    phase: Phase
-    bytes_done: int
-    files: int
+from wire.enums import OutcomeKind
 
 
 @dataclass(frozen=True, slots=True)

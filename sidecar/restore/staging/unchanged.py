@@ -11,22 +11,25 @@ import os
 from sidecar.places.places import Places
 from sidecar.restore.comparing.comparison import Comparison, metadata_live, metadata_settable
 from sidecar.restore.comparing.path_table import PathTable
-from sidecar.restore.reading.tar_reader import Member
-from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.reading.members import Member
+from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import KEPT, Workspace
 from trees.filesystem import Metadata
+from trees.trust import identity_of
 
 
-class KeptFiles:
+class UnchangedFiles:
     """Files are kept one by one in the archive's order; `files` is how many there are now."""
 
-    def __init__(self, places: Places, workspace: Workspace, comparison: Comparison | None, progress: Progress) -> None:
+    def __init__(
+        self, places: Places, workspace: Workspace, comparison: Comparison | None, progress: ProgressMeter
+    ) -> None:
         self._workspace = workspace
         self._comparison = comparison
         self._progress = progress
         self._live = places.tree()
-        self._total = len(comparison.marks) if comparison else 0
+        self._total = len(comparison.identities) if comparison else 0
         self._list_begin()
 
     def keep(self, number: int, member: Member) -> bool:
@@ -35,7 +38,7 @@ class KeptFiles:
         if live is None or self._comparison is None or not self._comparison.same(number, member.path, live):
             return False
         wanted, had = metadata_settable(member.metadata, live), metadata_live(live)
-        self._add(member.path, number, *_identity(live), *_numbers(wanted), *_numbers(had))
+        self._add(member.path, number, *identity_of(live), *_numbers(wanted), *_numbers(had))
         return True
 
     def finish(self) -> None:
@@ -55,7 +58,7 @@ class KeptFiles:
         with self._workspace.list_read(KEPT) as kept:
             for fields in records_read(kept):
                 live = None if give_up else self._status(fields[-1])
-                if live is None or fields[1:5] != [b"%d" % number for number in _identity(live)]:
+                if live is None or fields[1:5] != [b"%d" % number for number in identity_of(live)]:
                     moved[int(fields[0])] = 1
                 self._progress.advance()
         if not any(moved):
@@ -91,7 +94,3 @@ class KeptFiles:
 
 def _numbers(metadata: Metadata) -> tuple[int, int, int, int]:
     return metadata.mode, metadata.uid, metadata.gid, metadata.mtime_ns
-
-
-def _identity(live: os.stat_result) -> tuple[int, int, int, int]:
-    return live.st_ino, live.st_size, live.st_mtime_ns, live.st_ctime_ns

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from isal import igzip_lib
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, SourceFailed
-from sidecar.restore.reading.read_ahead import ReadAhead
+from sidecar.restore.reading.tar.read_ahead import ReadAhead
 
 _INPUT_BYTES = 256 << 10
 # Fed at once at a member's beginning: few enough that what is left of them costs little when the member was a short
@@ -16,7 +16,7 @@ _BEGIN_BYTES = 16 << 10
 _OUTPUT_BYTES = 1 << 20
 
 
-class GzipStream:
+class GunzipStream:
     """The decompressed bytes of `source` (RFC 1952), read forward only.
 
     Every member's CRC-32 and length are checked before the stream says it has ended; a truncated member, or anything

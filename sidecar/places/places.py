@@ -159,6 +159,10 @@ class Places:
         found = len(self.of(path).path)
         return any(len(place) > found and _is_within(path, place) for place in (*self.away, *self.lost))
 
+    def takes_part(self, path: bytes) -> bool:
+        """Whether anything is done at a path: it is in no place that is away or lost, and in no part that is left."""
+        return not (self.is_gone(path) or self.is_left(path))
+
     def tree(self) -> PlacedTree:
         """The live tree, over all places."""
         return PlacedTree(self.root, self.parts)

@@ -15,13 +15,12 @@ from sidecar.restore.comparing.wanted import PathKind, WantedPaths
 from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members
 from sidecar.restore.workspace.failures import Need
 from sidecar.restore.workspace.progress import ProgressMeter
-from trees.filesystem import Metadata
 from trees.fixed import is_fixed, is_frozen
+from trees.metadata import Metadata
 from trees.trust import Trust, identity_of, machine_started_ns
 
 _READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME_BYTES = 255
-_PERMISSIONS = 0o777
 _BLOCK = 512  # the unit of st_blocks
 
 
@@ -67,18 +66,6 @@ def members_compare(*, members: Members, places: Places, progress: ProgressMeter
     finally:
         comparing.close()
     return comparing.found
-
-
-def metadata_settable(meta: Metadata, live: os.stat_result) -> Metadata:
-    """The metadata that a live file or folder can be given of that which a member has: only root gives owners."""
-    return meta if os.geteuid() == 0 else Metadata(meta.mode, live.st_uid, live.st_gid, meta.mtime_ns)
-
-
-def folder_differs(meta: Metadata, live: os.stat_result) -> bool:
-    """Whether a live folder has other permissions or another owner than a restore would give it: it keeps its time."""
-    wanted = metadata_settable(meta, live)
-    is_moded = (live.st_mode ^ wanted.mode) & _PERMISSIONS != 0
-    return is_moded or (live.st_uid, live.st_gid) != (wanted.uid, wanted.gid)
 
 
 class _Comparing:
@@ -187,15 +174,10 @@ def _can_be_set(member: Member, live: os.stat_result, fd: int) -> bool:
     """Whether an open live file has the member's metadata, or can be given it: without being root only its owner may,
     and must be able to open it once more afterwards; nobody changes an immutable or append-only one.
     """
-    if metadata_settable(member.metadata, live) == metadata_live(live):
+    if member.metadata.settable(live) == Metadata.of(live):
         return True
     if is_frozen(fd):
         return False
     if os.geteuid() == 0:
         return True
     return live.st_uid == os.geteuid() and bool(member.metadata.mode & stat.S_IRUSR)
-
-
-def metadata_live(live: os.stat_result) -> Metadata:
-    """A live file's metadata, with all twelve mode bits."""
-    return Metadata(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns)

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from itertools import islice
 
 from sidecar.places.places import PlacedTree
-from sidecar.restore.comparing.comparison import metadata_live
 from sidecar.restore.workspace.records import RecordWriter
 from sidecar.restore.workspace.workspace import Workspace
 from trees.beneath import Tree
 from trees.filesystem import Filesystem
 from trees.folders import folder_scan, is_folder, status_at
+from trees.metadata import Metadata
 
 PIECEWISE = b"piecewise"
 _BATCH = 10_000
@@ -84,8 +84,7 @@ class Aside:
     def _note(self, path: bytes, status: os.stat_result) -> None:
         if self._noted is None:
             self._noted = RecordWriter(self._workspace.list_continued(PIECEWISE), self._filesystem)
-        had = metadata_live(status)
-        self._noted.add(had.mode, had.uid, had.gid, had.mtime_ns, path)
+        self._noted.add(*Metadata.of(status), path)
         self._noted.flush()
 
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from trees.filesystem import Metadata
+from trees.metadata import Metadata
 
 ZEROS = bytes(8 << 20)
 """Content that is a view of this object is a hole."""

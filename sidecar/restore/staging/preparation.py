@@ -140,7 +140,7 @@ class Preparation:
     def _stage_and_plan(self, workspace: Workspace, comparison: Comparison | None) -> ExtractSummary:
         """Stage what differs and write the plan.
 
-        A kept file that was touched since it was compared is staged after all, and the plan made anew, until none
+        An unchanged file that was touched since it was compared is staged after all, and the plan made anew, until none
         is found: that look is the last thing before the commit record. Under a game that keeps on touching them all
         files are staged.
         """
@@ -155,16 +155,16 @@ class Preparation:
                     places=self.places,
                     workspace=workspace,
                     mode=self.mode,
-                    kept=staging.kept,
+                    unchanged=staging.unchanged,
                     left_out=self.left_out,
                     progress=self.progress,
                 )
                 workspace.sync()
-                moved = staging.kept.look_again(give_up=done > _ROUNDS)
-                if moved is None and not plan.kept_all:
-                    moved = staging.kept.look_again(give_up=True)
-                if moved is None:
+                touched = staging.unchanged.look_again(give_up=done > _ROUNDS)
+                if touched is None and not plan.found_unchanged:
+                    touched = staging.unchanged.look_again(give_up=True)
+                if touched is None:
                     break
-                staging.stage_moved(self.members, moved)
+                staging.stage_touched(self.members, touched)
         self.progress.check()
         return replace(staged, removed=plan.removed, staying=staying_read(workspace))

@@ -10,26 +10,25 @@ from collections.abc import Iterator
 
 from sidecar.errors import ArchiveRefused, NotEnoughSpace, at_entry, cause_of
 from sidecar.places.places import Place, Places
-from sidecar.restore.comparing.comparison import Comparison, metadata_live
-from sidecar.restore.reading.limits import ImpliedFolders
+from sidecar.restore.comparing.comparison import Comparison
 from sidecar.restore.reading.member_paths import shown
 from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members, dense_bytes
+from sidecar.restore.staging.folders import StagedFolders
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.unchanged import UnchangedFiles
+from sidecar.restore.workspace.plan import FOLDERS
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
-from trees.filesystem import Filesystem, Metadata
+from trees.filesystem import Filesystem
 from trees.folders import is_folder, status_at
+from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
 
-_IMPLIED_MODE = 0o755
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
     | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
 )
-
-
 _COPIED_BYTES = 1 << 20
 
 
@@ -43,13 +42,12 @@ class PlaceUnfit(Exception):
 
 class Staging:
     """The staged tree: all members below the workspace's `new/` but the files that are live already,
-    which `kept` has, and the folders' metadata as a list.
+    which `unchanged` has, and the folders' metadata as a list.
 
     Symlinks come last, as themselves: an absolute target, or one that climbs out of the root, is data that servers do
     have (a shared folder of plugins) and that must come back; nothing here or in the exchange ever writes through a
     link, so that keeping it gives nobody a way out. A symlink may therefore not have members below it.
-    A folder that is only implied by a path gets the data root's owner; the root's own entry is passed over, for its
-    owner and mode are its provision's.
+    The root's own entry is passed over, for its owner and mode are its provision's.
     A member is staged in the place that has its path. Whatever lies below a part that is left is passed over, and so is
     the reserved name of a place. PlaceUnfit is raised for what fails in a place beside the root.
     All methods raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled; other failures of the volume are
@@ -64,14 +62,11 @@ class Staging:
         self._progress = progress
         self._places = places
         self._rooms = rooms
-        self._owner = os.fstat(places.root.fd)
-        self._implied = ImpliedFolders()
-        self._tree = workspace.staged_tree()
-        self._begun: set[Place] = set()
-        self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
-        self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
+        self._folders = StagedFolders(places, workspace)
+        self._folder_list = RecordWriter(workspace.list_made(FOLDERS), self._filesystem)
+        self._link_list = RecordWriter(workspace.list_made(b"links"), self._filesystem)
         self._shared = comparison.shared if comparison else None
-        self.kept = UnchangedFiles(places, workspace, comparison, progress)
+        self.unchanged = UnchangedFiles(places, workspace, comparison, progress)
 
     def stage(self, members: Members) -> None:
         """Make everything."""
@@ -82,18 +77,18 @@ class Staging:
                     self._place(number, member, reader)
                 number += member.kind is MemberKind.FILE
                 self._progress.advance(files=member.kind is not MemberKind.DIRECTORY)
-        self._links.flush()
-        self._folders.flush()
+        self._link_list.flush()
+        self._folder_list.flush()
         self._make_symlinks()
-        self.kept.finish()
+        self.unchanged.finish()
 
-    def stage_moved(self, members: Members, moved: bytearray) -> None:
-        """Make the files that are no longer kept: those of these numbers."""
+    def stage_touched(self, members: Members, touched: bytearray) -> None:
+        """Make the files that turned out not to be unchanged: those with a 1 at their number."""
         number = 0
         with members.read() as reader:
             for member in reader.members():
                 if member.kind is MemberKind.FILE:
-                    if moved[number]:
+                    if touched[number]:
                         with self._fit(member.path):
                             self._make_file(member, reader)
                     number += 1
@@ -101,11 +96,11 @@ class Staging:
 
     def close(self) -> None:
         """Give back the descriptors."""
-        self._tree.close()
-        self.kept.close()
+        self._folders.close()
+        self.unchanged.close()
 
     def _place(self, number: int, member: Member, reader: MemberReader) -> None:
-        self._implied.member()
+        self._folders.member()
         match member.kind:
             case _ if self._places.is_elsewhere(member.path):
                 self._pass_over(member, reader)
@@ -114,17 +109,16 @@ class Staging:
             case MemberKind.DIRECTORY if member.path:
                 self._make_folder(member)
             case MemberKind.FILE:
-                if self.kept.keep(number, member):
-                    self._parent(member.path)
+                if self.unchanged.add(number, member):
+                    self._folders.parent(member.path)
                     self._progress.advance(size=member.size)
                 else:
                     self._make_file(member, reader, counted=True)
             case MemberKind.HARDLINK:
                 self._make_link(member)
             case MemberKind.SYMLINK:
-                self._make_way(member.path)
-                meta = member.metadata
-                self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
+                self._folders.way_clear(member.path)
+                self._link_list.add(*member.metadata, member.path, member.link)
 
     def _pass_over(self, member: Member, reader: MemberReader) -> None:
         """A member that stays live as it is: its content may be more than this volume can hold. Only a file of which
@@ -133,15 +127,15 @@ class Staging:
         if member.kind is MemberKind.FILE and self._shared and self._shared.get(member.path):
             self._make_file(member, reader)
         else:
-            self._parent(member.path)
+            self._folders.parent(member.path)
 
     def _make_symlinks(self) -> None:
         """Now that nothing else is made any more."""
         with self._workspace.list_read(b"links") as links:
-            for uid, gid, mtime_ns, path, target in records_read(links):
-                metadata = Metadata(0o777, int(uid), int(gid), int(mtime_ns))
+            for *fields, path, target in records_read(links):
+                metadata = Metadata(*map(int, fields))
                 with self._fit(path):
-                    at, name = self._parent(path)
+                    at, name = self._folders.parent(path)
                     status = status_at(name, at=at)
                     if status is not None and stat.S_ISLNK(status.st_mode):
                         self._filesystem.remove_file(name, at=at)
@@ -154,17 +148,16 @@ class Staging:
         """Private for now; its metadata is applied when all is in place, for a folder without write
         permission could not be filled, nor moved.
         """
-        at, name = self._parent(member.path)
+        at, name = self._folders.parent(member.path)
         try:
             self._filesystem.make_folder(name, at=at, mode=0o700)
         except FileExistsError:
             if not is_folder(name, at=at):
                 raise
-        meta = member.metadata
-        self._folders.add(meta.mode, meta.uid, meta.gid, meta.mtime_ns, member.path)
+        self._folder_list.add(*member.metadata, member.path)
 
     def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
-        at, name = self._make_way(member.path)
+        at, name = self._folders.way_clear(member.path)
         fd = self._filesystem.make_file(name, at=at)
         try:
             dense = 0
@@ -184,72 +177,38 @@ class Staging:
 
     def _make_link(self, member: Member) -> None:
         """One more name for a file that was staged before; symlinks are not there yet, and so cannot be linked to."""
-        if not self._is_staged_file(member.link):
+        if not self._folders.has_file(member.link):
             raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
         if member.link == member.path:
             return
         if self._places.of(member.link) != self._places.of(member.path):
             self._copy(member.link, member.path)
             return
-        source_at, source_name = self._tree.parent(member.link)
+        source_at, source_name = self._folders.find(member.link)
         held = os.dup(source_at)
         try:
-            at, name = self._make_way(member.path)
+            at, name = self._folders.way_clear(member.path)
             self._filesystem.make_link(source_name, source_at=held, name=name, at=at)
         finally:
             os.close(held)
 
     def _copy(self, source: bytes, path: bytes) -> None:
         """No inode has names in two places: the other name gets a file of its own."""
-        at, name = self._tree.parent(source)
+        at, name = self._folders.find(source)
         source_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
         try:
-            at, name = self._make_way(path)
+            at, name = self._folders.way_clear(path)
             fd = self._filesystem.make_file(name, at=at)
             try:
                 while piece := os.read(source_fd, _COPIED_BYTES):
                     self._rooms.holding(path).claim(len(piece))
                     self._filesystem.write(fd, piece)
                     self._progress.advance()
-                self._filesystem.set_metadata(fd, metadata_live(os.fstat(source_fd)))
+                self._filesystem.set_metadata(fd, Metadata.of(os.fstat(source_fd)))
             finally:
                 os.close(fd)
         finally:
             os.close(source_fd)
-
-    def _make_way(self, path: bytes) -> tuple[int, bytes]:
-        """The folder that holds `path`, without the file of an earlier member of that name: the last one counts."""
-        at, name = self._parent(path)
-        status = status_at(name, at=at)
-        if status is not None and stat.S_ISREG(status.st_mode):
-            self._filesystem.remove_file(name, at=at)
-        return at, name
-
-    def _is_staged_file(self, path: bytes) -> bool:
-        try:
-            status = self._tree.status(path)
-        except FileNotFoundError:
-            return False
-        return status is not None and stat.S_ISREG(status.st_mode)
-
-    def _parent(self, path: bytes) -> tuple[int, bytes]:
-        """The folder that holds `path`, made with everything above it when no member has named it."""
-        place = self._places.of(path)
-        if place is not self._places.root and place not in self._begun:
-            self._begin(place)
-        try:
-            return self._tree.parent(path)
-        except FileNotFoundError:
-            top = place.path + b"/" if place.path else b""
-            self._make_implied(top, path[len(top) :].split(b"/")[:-1])
-            return self._tree.parent(path)
-
-    def _begin(self, place: Place) -> None:
-        """Make the folder at which a place begins where its name is, for the plan to find the place by it."""
-        at, name = self._parent(place.path)
-        if not is_folder(name, at=at):
-            self._filesystem.make_folder(name, at=at, mode=_IMPLIED_MODE)
-        self._begun.add(place)
 
     def _is_reserved(self, path: bytes) -> bool:
         place = self._places.of(path)
@@ -266,21 +225,6 @@ class Staging:
             if place is self._places.root or (isinstance(error, ArchiveRefused) and error.__cause__ is None):
                 raise
             raise PlaceUnfit(place) from error
-
-    def _make_implied(self, top: bytes, parts: list[bytes]) -> None:
-        """Make the folders that are missing on a way below a place, going down it once."""
-        held = os.dup(self._tree.parent(top + parts[0])[0])
-        try:
-            for name in parts:
-                if status_at(name, at=held) is None:
-                    self._implied.folder()
-                    self._filesystem.make_folder(name, at=held, mode=_IMPLIED_MODE)
-                    self._filesystem.set_owner(name, at=held, uid=self._owner.st_uid, gid=self._owner.st_gid)
-                below = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)
-                os.close(held)
-                held = below
-        finally:
-            os.close(held)
 
 
 @contextlib.contextmanager

@@ -12,11 +12,9 @@ from sidecar.restore.reading.tar.gunzip import GunzipStream
 from sidecar.restore.reading.tar.header import BLOCK, Header, header_parse
 from sidecar.restore.reading.tar.limits import TarLimits
 from sidecar.restore.reading.tar.sparse_map import RUNS_MAX, SparseMap, map_of_content, map_of_header, map_of_records
-from trees.filesystem import Metadata
+from trees.metadata import PERMISSIONS, Metadata
 
 _END = bytes(BLOCK)
-_NO_ID = 0xFFFF_FFFF  # chown(2) takes it as "leave it as it is"
-_TIME_RANGE = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; the filesystem clamps to its own
 _SPARSE, _DUMPED_FOLDER, _LABEL = b"S", b"D", b"V"
 _SPARSE_VERSIONS = ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
 
@@ -227,6 +225,7 @@ def _metadata(header: Header, records: Records, name: bytes) -> Metadata:
     uid = pax_number(said[b"uid"]) if b"uid" in said else header.uid
     gid = pax_number(said[b"gid"]) if b"gid" in said else header.gid
     mtime_ns = pax_time(said[b"mtime"]) if b"mtime" in said else header.mtime_ns
-    if not (0 <= uid < _NO_ID and 0 <= gid < _NO_ID and mtime_ns in _TIME_RANGE):
+    metadata = Metadata(header.mode & PERMISSIONS, uid, gid, mtime_ns)
+    if not metadata.is_possible:
         raise ArchiveRefused(f"a member's owner or time is out of range: {shown(name)}")
-    return Metadata(header.mode & 0o777, uid, gid, mtime_ns)
+    return metadata

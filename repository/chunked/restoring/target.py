@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 from typing import NamedTuple
 
 from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
-from repository.chunked.restoring.metadata import Metadata
+from repository.chunked.restoring.metadata import RecordMetadata
 from repository.chunked.restoring.outcome import Tally
 from repository.chunked.restoring.reserved import Reserved
+from trees.filesystem import Filesystem
 from trees.trust import Trust
 
 MIB = 1 << 20
 COMMIT_FILES = 16_384
 COMMIT_BYTES = 256 * MIB
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Place(NamedTuple):
@@ -43,7 +42,7 @@ class Target:
         root: int,
         *,
         tally: Tally,
-        metadata: Metadata,
+        metadata: RecordMetadata,
         fresh: bool,
         delete: bool,
         durable: bool,
@@ -57,6 +56,7 @@ class Target:
         self.trust = trust
         self._delete = delete
         self._durable = durable
+        self._filesystem = Filesystem()
         self._waiting: list[tuple[bytes, Place]] = []
         self._waiting_bytes = 0
 
@@ -104,9 +104,7 @@ class Target:
         fds = [self.folders.root.fd]
         foreign = {parent_of(path) for path, place in self._waiting if place.beside}
         for fd in [*fds, *(self.folders.get(path).fd for path in foreign)]:
-            if _LIBC.syncfs(fd) != 0:
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code))
+            self._filesystem.sync_volume(fd)
 
     def close(self) -> None:
         """Remove what is not done, and give back the descriptors."""

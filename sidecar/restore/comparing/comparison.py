@@ -15,11 +15,11 @@ from sidecar.restore.comparing.wanted import PathKind, WantedPaths
 from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members
 from sidecar.restore.workspace.failures import Need
 from sidecar.restore.workspace.progress import ProgressMeter
+from trees.beneath import open_for_reading
 from trees.fixed import is_fixed, is_frozen
 from trees.metadata import Metadata
 from trees.trust import Trust, identity_of, machine_started_ns
 
-_READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME_BYTES = 255
 _BLOCK = 512  # the unit of st_blocks
 
@@ -124,7 +124,7 @@ class _Comparing:
             status = os.stat(name, dir_fd=at, follow_symlinks=False)
             if not self._may_be_same(member, status) or self._places.is_left(member.path):
                 return None, 0
-            fd = os.open(name, _READABLE, dir_fd=at)
+            fd = open_for_reading(name, at)
         except OSError:
             return None, 0
         opened = os.fstat(fd)

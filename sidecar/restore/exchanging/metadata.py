@@ -15,6 +15,7 @@ from sidecar.restore.exchanging.aside import PIECEWISE
 from sidecar.restore.workspace.plan import BARRED, FOLDERS, MERGED, folders_read, unchanged_read
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.workspace import UNCHANGED, Workspace
+from trees.beneath import open_for_reading
 from trees.metadata import SPECIAL_BITS, Metadata
 
 _FINAL = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP})
@@ -87,7 +88,7 @@ class MetadataExchange:
         if live is None or live.st_ino != inode or Metadata.of(live) == metadata:
             return
         at, name = self._live.parent(path)
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        fd = open_for_reading(name, at)
         try:
             status = os.fstat(fd)
             is_times = not expected or status.st_mtime_ns in [known.mtime_ns for known in expected]

@@ -20,6 +20,7 @@ from sidecar.restore.workspace.plan import FOLDERS
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
+from trees.beneath import open_for_reading
 from trees.filesystem import Filesystem
 from trees.folders import is_folder, status_at
 from trees.metadata import Metadata
@@ -195,7 +196,7 @@ class Staging:
     def _copy(self, source: bytes, path: bytes) -> None:
         """No inode has names in two places: the other name gets a file of its own."""
         at, name = self._folders.find(source)
-        source_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        source_fd = open_for_reading(name, at)
         try:
             at, name = self._folders.way_clear(path)
             fd = self._filesystem.make_file(name, at=at)

@@ -69,9 +69,9 @@ class PlanWriter:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._moves, self._merged, self._extras, self._barred, self._staying, self._unset = (
+        self._moves, self._merged, self._extras, self._staying, self._unset, self._barred = (
             RecordWriter(workspace.list_made(name), workspace.filesystem)
-            for name in (_MOVES, MERGED, _EXTRAS, BARRED, STAYING, UNSET)
+            for name in (_MOVES, MERGED, _EXTRAS, STAYING, UNSET, BARRED)
         )
         self.steps = 0
 

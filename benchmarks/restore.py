@@ -20,7 +20,7 @@ from benchmarks.report import Report
 from demo.comparison import archive_compare
 from demo.world import world_generate
 from sidecar.archive.pack import tree_pack
-from sidecar.restore.extraction import archive_extract
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.outcome import outcome_release
 from wire.enums import Mode
 

@@ -102,3 +102,7 @@ def at_entry(path: bytes) -> Iterator[None]:
         raise
     except OSError as error:
         raise EntryFailed(error, path) from error
+
+
+class StartError(Exception):
+    """The daemon cannot start: a mistake of the operator or the machine, as one clear line without secrets."""

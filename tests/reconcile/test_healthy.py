@@ -28,12 +28,12 @@ def test_after_everything_that_customers_do_nothing_is_found(world, settled):
     assert Operation.objects.get(kind="undo").state == "succeeded"
     world.delete(second)
     files = sorted(world.root.rglob("*"))
-    rows = sorted(StoredObject.objects.values_list("key", "doomed_at"))
+    rows = sorted(StoredObject.objects.values_list("key", "condemned_at"))
     report = world.look(repair=True, deep=True)
     assert report.blind == []
     assert not Finding.objects.exists()
     assert sorted(world.root.rglob("*")) == files
-    assert sorted(StoredObject.objects.values_list("key", "doomed_at")) == rows
+    assert sorted(StoredObject.objects.values_list("key", "condemned_at")) == rows
     assert set(Backup.objects.values_list("status", "degraded")) == {("ready", False)}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from sidecar.restore.extraction import archive_extract
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.workspace.outcomes import ExtractSummary
 from sidecar.restore.workspace.progress import ExtractProgress
 from trees import trust

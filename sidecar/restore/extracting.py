@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sidecar.calls import Call, ShuttingDown
+from sidecar.calls.calls import Call, ShuttingDown
+from sidecar.calls.jobs import Job
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import GameServer
-from sidecar.jobs import Job
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import archive_extract
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.outcome import outcome_read, outcome_release
 from sidecar.restore.recovery import extractions_recover
 from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome

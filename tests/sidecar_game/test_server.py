@@ -16,6 +16,7 @@ from sidecar.game.profiles import Profile
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
+from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.workspace.outcomes import Outcome
 from wire.enums import Mode, OutcomeKind, ServerControl

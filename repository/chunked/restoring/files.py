@@ -15,7 +15,7 @@ from repository.chunked.manifest.stream import is_unchanged
 from repository.chunked.restoring.folders import Folder, name_of
 from repository.chunked.restoring.outcome import Reason, reason_of
 from repository.chunked.restoring.parts import Part, Run, file_parts, write_at
-from repository.chunked.restoring.target import Place, Target
+from repository.chunked.restoring.target import Destination, Target
 from repository.chunked.restoring.workers import Task, Workers
 from repository.errors import ManifestInvalid
 from trees.beneath import open_for_reading
@@ -52,7 +52,7 @@ class File:
         self.many = record.size > SMALL_SIZE or len(self.parts[0].content.ids) > CHUNK_ID_SIZE
         self.pending = 0
         self.fd = -1
-        self.place: Place | None = None
+        self.place: Destination | None = None
         self.failed = False
         self.settled = False
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from repository.chunked.manifest.records import Record
 from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
 from repository.chunked.restoring.outcome import Reason
-from repository.chunked.restoring.target import Place, Target
+from repository.chunked.restoring.target import Destination, Target
 from trees.folders import status_at
 
 
@@ -59,14 +59,14 @@ def _held(folders: Folders, path: bytes) -> Iterator[Folder]:
         folders.release(folder)
 
 
-def _place(target: Target, folder: Folder, record: Record) -> Place:
+def _place(target: Target, folder: Folder, record: Record) -> Destination:
     if target.fresh:
-        return Place(folder.fd, name_of(record.path), beside=True)
+        return Destination(folder.fd, name_of(record.path), beside=True)
     target.reserved.enter(folder)
-    return Place(*target.reserved.place(folder), beside=folder.foreign)
+    return Destination(*target.reserved.place(folder), beside=folder.foreign)
 
 
-def _put(target: Target, place: Place, folder: Folder, record: Record) -> None:
+def _put(target: Target, place: Destination, folder: Folder, record: Record) -> None:
     if target.fresh:
         return
     try:

@@ -20,7 +20,7 @@ COMMIT_BYTES = 256 * MIB
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where a file is made: a name in an open folder. `beside`: that is the folder it is for."""
 
     at: int
@@ -57,18 +57,18 @@ class Target:
         self._delete = delete
         self._durable = durable
         self._filesystem = Filesystem()
-        self._waiting: list[tuple[bytes, Place]] = []
+        self._waiting: list[tuple[bytes, Destination]] = []
         self._waiting_bytes = 0
 
-    def create(self, folder: Folder, name: bytes) -> tuple[int, Place]:
+    def create(self, folder: Folder, name: bytes) -> tuple[int, Destination]:
         """A new file for that name, open, and where it is."""
         if self.fresh:
-            place = Place(folder.fd, name, beside=True)
+            place = Destination(folder.fd, name, beside=True)
         else:
-            place = Place(*self.reserved.place(folder), beside=folder.foreign)
+            place = Destination(*self.reserved.place(folder), beside=folder.foreign)
         return os.open(place.name, _CREATE, 0o600, dir_fd=place.at), place
 
-    def offer(self, path: bytes, place: Place, size: int) -> None:
+    def offer(self, path: bytes, place: Destination, size: int) -> None:
         """Have a whole file renamed to its path with the next commit."""
         self._waiting.append((path, place))
         self._waiting_bytes += size
@@ -88,7 +88,7 @@ class Target:
                 self._waiting = waiting[done:]
                 raise
 
-    def put(self, place: Place, folder: Folder, name: bytes) -> None:
+    def put(self, place: Destination, folder: Folder, name: bytes) -> None:
         """Rename something that is no folder to its name, in the place of whatever is there."""
         at = folder.fd if place.beside else place.at
         try:
@@ -115,7 +115,7 @@ class Target:
         self._waiting = []
         self.reserved.close()
 
-    def _commit(self, path: bytes, place: Place) -> None:
+    def _commit(self, path: bytes, place: Destination) -> None:
         put = False
         with self.tally.failing(path):
             folder = self.folders.get(parent_of(path))
@@ -125,7 +125,7 @@ class Target:
         if not put:
             self._unlink(path, place)
 
-    def _unlink(self, path: bytes, place: Place) -> None:
+    def _unlink(self, path: bytes, place: Destination) -> None:
         with contextlib.suppress(OSError):
             at = self.folders.get(parent_of(path)).fd if place.beside else place.at
             os.unlink(place.name, dir_fd=at)

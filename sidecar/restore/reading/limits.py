@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sidecar.errors import ArchiveRefused
+from trees.limits import CONTENT_BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, PATH_BYTES_MAX
 
 MIB = 1 << 20
-GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class Limits:
     `reserve_bytes` of the volume stay free for the game that may be running on it while members are staged.
     """
 
-    total_bytes: int = 4096 * GIB  # with what the format takes beside content
-    entries: int = 200_000_000  # more than any volume we pack holds
-    depth: int = 4096  # path components
-    path_bytes: int = 256 * 1024
+    total_bytes: int = CONTENT_BYTES_MAX  # with what the format takes beside content
+    entries: int = ENTRIES_MAX
+    depth: int = DEPTH_MAX
+    path_bytes: int = PATH_BYTES_MAX
     reserve_bytes: int = 16 * MIB
 
 

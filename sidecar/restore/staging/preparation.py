@@ -17,7 +17,6 @@ from sidecar.restore.staging.parts import parts_make
 from sidecar.restore.staging.plan import plan_write
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.stage import PlaceUnfit, Staging
-from sidecar.restore.workspace.failures import NO_ROOM
 from sidecar.restore.workspace.journal import Journal
 from sidecar.restore.workspace.outcomes import ExtractSummary
 from sidecar.restore.workspace.progress import ProgressMeter
@@ -25,6 +24,7 @@ from sidecar.restore.workspace.reserved import reserved_made
 from sidecar.restore.workspace.workspace import Workspace
 from trees.filesystem import Filesystem
 from trees.folders import is_folder
+from trees.limits import NO_ROOM
 from trees.paths import RESERVED_FOLDER
 from trees.reserved import root_is_empty
 from wire.enums import Mode, Phase

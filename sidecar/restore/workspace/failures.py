@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from sidecar.errors import (
 )
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
 from sidecar.restore.reading.member_paths import shown
+from trees.limits import NO_ROOM
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BY_CODE: dict[str, type[SidecarError]] = {
     error.code: error for error in (ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SourceFailed)
 }

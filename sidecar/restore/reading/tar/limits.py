@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sidecar.restore.reading.limits import GIB, MIB, Limits
+from sidecar.restore.reading.limits import MIB, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class TarLimits(Limits):
 
     header_bytes: int = MIB  # of one extended header, which has to be held in memory
     ratio: int = 1000
-    ratio_from_bytes: int = GIB
+    ratio_from_bytes: int = 1024 * MIB
 
 
 DEFAULT_TAR_LIMITS = TarLimits()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -32,38 +33,14 @@ class Planned(NamedTuple):
     found_unchanged: bool
 
 
-def plan_write(
-    *,
-    places: Places,
-    workspace: Workspace,
-    mode: Mode,
-    unchanged: UnchangedFiles,
-    left_out: PathTable,
-    progress: ProgressMeter,
-) -> Planned:
-    """Given a staged tree, the unchanged live files and the paths that the backup left out, write the plan, anew if
-    there is one.
-
-    Raise Cancelled or OSError.
+class Planning:
+    """A plan to be written, anew if there is one, of a staged tree, the unchanged live files and the paths that the
+    backup left out. Folders wait in a list on the disk, not in memory, for their turn to be compared or thinned out.
     """
-    planning = _Planning(places, workspace, mode, unchanged, left_out, progress)
-    try:
-        planning.compare()
-        planning.thin_out()
-        planning.look_at_metadata()
-        planning.plan.flush()
-        # An unchanged file would be lost below a folder that was away for a moment, and so is to be put; or as an
-        # extra, on a volume that takes two spellings for one name.
-        return Planned(planning.removed, found_unchanged=planning.unchanged_found == unchanged.files)
-    finally:
-        planning.close()
-
-
-class _Planning:
-    """Folders wait in a list on the disk, not in memory, for their turn to be compared or thinned out."""
 
     def __init__(
         self,
+        *,
         places: Places,
         workspace: Workspace,
         mode: Mode,
@@ -78,34 +55,52 @@ class _Planning:
         self._places = places
         self._live = places.tree()
         self._staged = workspace.staged_tree()
-        self.plan = PlanWriter(workspace)
-        self._staying = Staying(places, tell=self.plan.note_staying, left_out=left_out)
+        self._plan = PlanWriter(workspace)
+        self._staying = Staying(places, tell=self._plan.note_staying, left_out=left_out)
         self._units = Units(self._staying, archived=self._member_head, reason=self._why_stays)
-        self.plan.note_merged(b"", os.fstat(places.root.fd))
-        self.removed = 0
-        self.unchanged_found = 0
+        self._plan.note_merged(b"", os.fstat(places.root.fd))
+        self._removed = 0
+        self._unchanged_found = 0
 
-    def compare(self) -> None:
+    def write(self) -> Planned:
+        """Write the plan. Raise Cancelled or OSError."""
+        self._compare()
+        self._thin_out()
+        self._look_at_metadata()
+        self._plan.flush()
+        # An unchanged file would be lost below a folder that was away for a moment, and so is to be put; or as an
+        # extra, on a volume that takes two spellings for one name.
+        return Planned(self._removed, found_unchanged=self._unchanged_found == self._unchanged.files)
+
+    def close(self) -> None:
+        """Give back the descriptors."""
+        self._live.close()
+        self._staged.close()
+
+    def _compare(self) -> None:
         """Write the steps for everything below every folder that both sides have. What was staged for a place must go
         there, and not where its name leads by now.
         """
         self._places.require_unmoved(self._live)
-        for path in self.plan.merged():
-            with at_entry(path):
-                self._compare_folder(path)
+        with closing(self._plan.merged()) as merged:
+            for path in merged:
+                with at_entry(path):
+                    self._compare_folder(path)
 
-    def thin_out(self) -> None:
+    def _thin_out(self) -> None:
         """Write the steps for the live folders that stay while some of what is in them goes."""
-        for folder in self.plan.extras():
-            with at_entry(folder):
-                self._thin_folder(folder)
+        with closing(self._plan.extras()) as extras:
+            for folder in extras:
+                with at_entry(folder):
+                    self._thin_folder(folder)
 
-    def look_at_metadata(self) -> None:
+    def _look_at_metadata(self) -> None:
         """Tell the folders of both sides whose metadata differs and cannot be set. Their content is restored."""
-        for path, metadata in folders_read(self._workspace, FOLDERS):
-            with at_entry(path):
-                self._look_at_folder(path, metadata)
-            self._progress.advance()
+        with closing(folders_read(self._workspace, FOLDERS)) as folders:
+            for path, metadata in folders:
+                with at_entry(path):
+                    self._look_at_folder(path, metadata)
+                self._progress.advance()
 
     def _look_at_folder(self, path: bytes, metadata: Metadata) -> None:
         if self._staying.covers(path):
@@ -119,7 +114,7 @@ class _Planning:
         fd = self._live.open_folder(path)
         try:
             if metadata_fixed(fd):
-                self.plan.note_unset(path)
+                self._plan.note_unset(path)
         finally:
             os.close(fd)
 
@@ -132,20 +127,16 @@ class _Planning:
         finally:
             os.close(fd)
 
-    def close(self) -> None:
-        self._live.close()
-        self._staged.close()
-
     def _compare_folder(self, path: bytes) -> None:
         """A folder in which no name changes is not touched, so that nothing is asked of it."""
-        steps = self.plan.steps
+        steps = self._plan.steps
         staged_fd = self._staged.open_folder(path)
         live_fd = self._live.open_folder(path)
         try:
             self._compare_staged(path, staged_fd, live_fd)
             self._find_extras(path, staged_fd, live_fd)
-            if self.plan.steps != steps:
-                self.plan.note_barred(path, os.fstat(live_fd))
+            if self._plan.steps != steps:
+                self._plan.note_barred(path, os.fstat(live_fd))
         finally:
             os.close(staged_fd)
             os.close(live_fd)
@@ -159,11 +150,11 @@ class _Planning:
                 self._put_new(path, ours, live_fd)
             elif stat.S_ISDIR(ours.st_mode) and (folder_live := self._folder(path, name, live_fd, live)):
                 if not self._staying.look_here(Found(path, name, live_fd, live)):
-                    self.plan.note_merged(path, folder_live)
+                    self._plan.note_merged(path, folder_live)
             elif goes := self._goes(Found(path, name, live_fd, live), as_link=not stat.S_ISDIR(ours.st_mode)):
-                self.removed += goes - 1
-                self.plan.note_barred(path, live)
-                self.plan.put(path, staged=ours.st_ino, live=live.st_ino)
+                self._removed += goes - 1
+                self._plan.note_barred(path, live)
+                self._plan.put(path, staged=ours.st_ino, live=live.st_ino)
             self._progress.advance()
 
     def _folder(self, path: bytes, name: bytes, live_fd: int, live: os.stat_result) -> os.stat_result | None:
@@ -177,7 +168,7 @@ class _Planning:
         if names_fixed(live_fd):
             self._staying.stay(WarningKind.FIXED, path)
         elif not self._units.hold(path, at=live_fd):
-            self.plan.put(path, staged=ours.st_ino, live=0)
+            self._plan.put(path, staged=ours.st_ino, live=0)
 
     def _goes(self, found: Found, *, as_link: bool = False) -> int | None:
         """How many paths go with a live one, None when it stays."""
@@ -190,7 +181,7 @@ class _Planning:
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
             if self._unchanged.has(path):
-                self.unchanged_found += 1
+                self._unchanged_found += 1
                 continue
             if self._is_reserved(folder, name) or status_at(name, at=staged_fd) is not None:
                 continue
@@ -201,12 +192,12 @@ class _Planning:
         """Take a live name away unless it stays; of a folder that holds what stays, the rest has its turn later."""
         live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
         if goes := self._goes(Found(path, name, live_fd, live)):
-            self.plan.note_barred(path, live)
-            self.plan.take(path, live=live.st_ino)
-            self.removed += goes
+            self._plan.note_barred(path, live)
+            self._plan.take(path, live=live.st_ino)
+            self._removed += goes
         elif self._staying.known(path) is Stay.HOLDS:
-            self.plan.note_barred(path, live)
-            self.plan.note_extra(path)
+            self._plan.note_barred(path, live)
+            self._plan.note_extra(path)
         self._progress.advance()
 
     def _is_reserved(self, folder: bytes, name: bytes) -> bool:

@@ -14,7 +14,7 @@ from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import staying_read
 from sidecar.restore.reading.members import Members
 from sidecar.restore.staging.parts import parts_make
-from sidecar.restore.staging.plan import plan_write
+from sidecar.restore.staging.plan import Planned, Planning
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.stage import PlaceUnfit, Staging
 from sidecar.restore.workspace.journal import Journal
@@ -151,20 +151,25 @@ class Preparation:
             self.before_exchange()
             self.progress.enter(Phase.STAGING)
             for done in count(1):
-                plan = plan_write(
-                    places=self.places,
-                    workspace=workspace,
-                    mode=self.mode,
-                    unchanged=staging.unchanged,
-                    left_out=self.left_out,
-                    progress=self.progress,
-                )
+                planned = self._plan(workspace, staging)
                 workspace.sync()
                 touched = staging.unchanged.look_again(give_up=done > _ROUNDS)
-                if touched is None and not plan.found_unchanged:
+                if touched is None and not planned.found_unchanged:
                     touched = staging.unchanged.look_again(give_up=True)
                 if touched is None:
                     break
                 staging.stage_touched(self.members, touched)
         self.progress.check()
-        return replace(staged, removed=plan.removed, staying=staying_read(workspace))
+        return replace(staged, removed=planned.removed, staying=staying_read(workspace))
+
+    def _plan(self, workspace: Workspace, staging: Staging) -> Planned:
+        planning = Planning(
+            places=self.places,
+            workspace=workspace,
+            mode=self.mode,
+            unchanged=staging.unchanged,
+            left_out=self.left_out,
+            progress=self.progress,
+        )
+        with contextlib.closing(planning):
+            return planning.write()

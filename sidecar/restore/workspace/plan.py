@@ -11,7 +11,7 @@ stay, which are lines of `staying`. `extras` are live folders that no member has
 them. `unset` are folders that both sides have and that cannot be given the wanted owner or permissions: these stay
 alone. `barred` are those live folders that lack their owner's permissions, and in which a name changes or which move.
 A line of a list of folders is a folder's metadata, of `merged` and `barred` for the way back, and its path. A line of
-`unchanged` is an unchanged file: its number among the members that are files; its identity as it was compared; the
+`kept` is an unchanged file: its number among the members that are files; its identity as it was compared; the
 metadata that it should have and the one that it had; its path.
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, NamedTuple
 
 from sidecar.restore.workspace.records import RecordWriter, records_read
@@ -109,13 +109,13 @@ class PlanWriter:
         self._unset.add(path)
         self.note_staying(WarningKind.FIXED, path)
 
-    def merged(self) -> Iterator[bytes]:
+    def merged(self) -> Generator[bytes, None, None]:
         """The paths of the folders that both sides have, those too that are noted meanwhile."""
         with self._workspace.list_read(MERGED) as merged:
             for *_, path in records_read(merged, self._merged):
                 yield path
 
-    def extras(self) -> Iterator[bytes]:
+    def extras(self) -> Generator[bytes, None, None]:
         """The paths of the folders that stay while some of what is in them goes, those too that are noted meanwhile."""
         with self._workspace.list_read(_EXTRAS) as extras:
             for (path,) in records_read(extras, self._extras):
@@ -135,7 +135,7 @@ def steps_read(workspace: Workspace) -> Iterator[Step]:
             yield Step(b"%d" % number, staged, int(inodes[0]), path)
 
 
-def folders_read(workspace: Workspace, name: bytes) -> Iterator[tuple[bytes, Metadata]]:
+def folders_read(workspace: Workspace, name: bytes) -> Generator[tuple[bytes, Metadata], None, None]:
     """The folders of a list, each with its metadata."""
     with workspace.list_read(name) as folders:
         for *metadata, path in records_read(folders):

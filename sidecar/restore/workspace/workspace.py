@@ -16,7 +16,7 @@ from trees.removal import folder_clear, folder_lift
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = b"new"
 _OLD = b"old"
-UNCHANGED = b"unchanged"
+UNCHANGED = b"kept"
 STAYING = b"staying"
 UNSET = b"unset"
 PLACES = b"places"
@@ -34,7 +34,7 @@ class Workspace:
 
     Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
     what was taken away, numbered by step. The other files are lists: those of the plan (see `plan`; `staying` lasts as
-    long as the journal), `links` (symlinks still to be staged), `folders` (the members that are folders), `unchanged`
+    long as the journal), `links` (symlinks still to be staged), `folders` (the members that are folders), `kept`
     (live files that have a member's content already), `piecewise` (live folders whose content was moved name by name,
     as they were), `places` (see `parts`).
 

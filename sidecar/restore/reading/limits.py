@@ -41,7 +41,7 @@ class ImpliedFolders:
         self._left += _IMPLIED_FOLDERS_A_MEMBER
 
     def folder(self) -> None:
-        """One more folder is implied. Raise ArchiveRefused when honest archives of so many members imply fewer."""
+        """One more folder is implied. Raise ArchiveRefused when so many members imply fewer in honest data."""
         self._left -= 1
         if self._left < 0:
-            raise ArchiveRefused("the archive implies more folders than allowed")
+            raise ArchiveRefused("the members imply more folders than allowed")

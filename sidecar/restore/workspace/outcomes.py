@@ -13,8 +13,8 @@ from wire.enums import OutcomeKind
 class ExtractSummary:
     """What a finished extraction did.
 
-    `files` are files, hard links and symlinks of the archive; `bytes` is their content; `removed` counts every live
-    path, folders included, that is gone because the archive does not have it. `staying`: live paths that were neither
+    `files` are members that are files, hard links and symlinks; `bytes` is their content; `removed` counts every live
+    path, folders included, that is gone because no member has it. `staying`: live paths that were neither
     removed nor replaced, because no backup could bring them back.
     """
 

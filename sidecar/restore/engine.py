@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 
 from sidecar.places.finding import NO_LINKS, places_find
@@ -84,7 +85,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
                     mode=mode,
                     rooms=Rooms(places, limits),
                     progress=ProgressMeter(on_progress, cancelled),
-                    before_exchange=_once(before_exchange),
+                    before_exchange=cache(before_exchange),  # preparing may begin anew
                     left_out=left_out(),
                 )
                 return _restore(preparation, name)
@@ -102,15 +103,3 @@ def _restore(preparation: Preparation, name: bytes) -> ExtractSummary:
         extraction_conclude(preparation.places, committed.workspace, committed.journal, progress)
     progress.enter(Phase.DONE)
     return committed.summary
-
-
-def _once(call: Callable[[], None]) -> Callable[[], None]:
-    """The same call, of which only the first does anything: preparing may begin anew."""
-    called: list[bool] = []
-
-    def once() -> None:
-        if not called:
-            called.append(True)
-            call()
-
-    return once

@@ -16,6 +16,7 @@ from sidecar.restore.workspace.plan import BARRED, FOLDERS, MERGED, folders_read
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.workspace import UNCHANGED, Workspace
 from trees.beneath import open_for_reading
+from trees.folders import fd_closing
 from trees.metadata import SPECIAL_BITS, Metadata
 
 _FINAL = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP})
@@ -88,14 +89,11 @@ class MetadataExchange:
         if live is None or live.st_ino != inode or Metadata.of(live) == metadata:
             return
         at, name = self._live.parent(path)
-        fd = open_for_reading(name, at)
-        try:
+        with fd_closing(open_for_reading(name, at)) as fd:
             status = os.fstat(fd)
             is_times = not expected or status.st_mtime_ns in [known.mtime_ns for known in expected]
             if status.st_ino == inode and is_times:
                 self._filesystem.set_metadata(fd, metadata)
-        finally:
-            os.close(fd)
 
     def _listed(self, listed: bytes) -> Iterator[tuple[bytes, Metadata]]:
         for path, metadata in folders_read(self._workspace, listed):
@@ -111,11 +109,8 @@ class MetadataExchange:
         live = self._live.folder_status(path) if path else None
         if live is not None and Metadata.of(live) == _wanted(metadata, live, keep_special=keep_special):
             return
-        fd = self._live.open_folder(path)
-        try:
+        with fd_closing(self._live.open_folder(path)) as fd:
             self._filesystem.set_metadata(fd, _wanted(metadata, os.fstat(fd), keep_special=keep_special))
-        finally:
-            os.close(fd)
 
     def _set_barred(self, listed: bytes, *, opened: bool, errors: list[OSError] | None = None) -> None:
         """Give those live folders of a list that lack their owner's permissions these, or take them away again. One
@@ -128,12 +123,9 @@ class MetadataExchange:
                 self._set_mode(path, metadata.mode, opened=opened)
 
     def _set_mode(self, path: bytes, mode: int, *, opened: bool) -> None:
-        fd = self._live.open_folder(path)
-        try:
+        with fd_closing(self._live.open_folder(path)) as fd:
             had = stat.S_IMODE(os.fstat(fd).st_mode)
             self._filesystem.set_mode(fd, had | stat.S_IRWXU if opened else mode)
-        finally:
-            os.close(fd)
 
 
 def _wanted(metadata: Metadata, live: os.stat_result, *, keep_special: bool) -> Metadata:

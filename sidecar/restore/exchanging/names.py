@@ -13,7 +13,6 @@ from sidecar.places.places import Place, PlacedTree, Places
 from sidecar.restore.exchanging.aside import Aside
 from sidecar.restore.workspace.plan import Step
 from sidecar.restore.workspace.workspace import Workspace
-from trees.folders import status_at
 
 
 class NameExchange:
@@ -29,46 +28,40 @@ class NameExchange:
 
     def forward(self, step: Step) -> None:
         """Do a step."""
-        if step.staged:
-            self._put(step.path, step.staged, step.live, step.number)
-        else:
-            self._take(step.path, step.live, step.number)
+        (self._put if step.staged else self._take)(step)
 
     def backward(self, step: Step) -> None:
         """Undo a step, however far it got."""
-        if step.staged:
-            self._put_back(step.path, step.staged, step.live, step.number)
-        else:
-            self._take_back(step.path, step.live, step.number)
+        (self._put_back if step.staged else self._take_back)(step)
 
     def close(self) -> None:
         """Give back the descriptors."""
         self._staged.close()
 
-    def _put(self, path: bytes, staged: int, live: int, number: bytes) -> None:
+    def _put(self, step: Step) -> None:
         """Give the staged inode its live name; what had the name is then at the staged place, or set aside."""
-        if self._staged_inode(path, staged, live) != staged:
+        if self._staged_inode(step) != step.staged:
             return
-        now = self._inode(self._live, path)
-        live_at, name = self._live.parent(path)
-        staged_at, _ = self._staged.parent(path)
+        now = self._inode(self._live, step.path)
+        live_at, name = self._live.parent(step.path)
+        staged_at, _ = self._staged.parent(step.path)
         # Only what was planned for may take the staged place: anything else there could not be told apart later.
-        if now and now == live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
+        if now and now == step.live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
             return
         if now:
-            self._aside(path).take(path, number)
+            self._aside(step).take(step.path, step.number)
         self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
 
-    def _put_back(self, path: bytes, staged: int, live: int, number: bytes) -> None:
+    def _put_back(self, step: Step) -> None:
         """The inverse of `_put`, whichever of its two ways it went, and however far."""
-        now = self._inode(self._live, path)
-        if live and now == live:
-            self._aside(path).give_back(path, number)
+        now = self._inode(self._live, step.path)
+        if step.live and now == step.live:
+            self._aside(step).give_back(step.path, step.number)
             return
-        displaced = self._staged_inode(path, staged, live)
-        live_at, name = self._live.parent(path)
-        staged_at, _ = self._staged.parent(path)
-        if displaced and displaced == live:
+        displaced = self._staged_inode(step)
+        live_at, name = self._live.parent(step.path)
+        staged_at, _ = self._staged.parent(step.path)
+        if displaced and displaced == step.live:
             if not now:
                 self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
             elif not self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
@@ -77,40 +70,39 @@ class NameExchange:
         if now and not displaced:
             self._filesystem.move(name, at=live_at, to=name, to_at=staged_at)
             now = 0
-        if not now and status_at(number, at=self._aside(path).fd) is not None:
-            self._filesystem.move(number, at=self._aside(path).fd, to=name, to_at=live_at)
+        if not now and self._aside(step).has(step.number):
+            self._filesystem.move(step.number, at=self._aside(step).fd, to=name, to_at=live_at)
 
-    def _take(self, path: bytes, live: int, number: bytes) -> None:
+    def _take(self, step: Step) -> None:
         """Set a live name aside. One that somebody made anew after it was taken is not the one that was planned."""
-        now = self._inode(self._live, path)
-        if now and (now == live or status_at(number, at=self._aside(path).fd) is None):
-            self._aside(path).take(path, number)
+        now = self._inode(self._live, step.path)
+        if now and (now == step.live or not self._aside(step).has(step.number)):
+            self._aside(step).take(step.path, step.number)
 
-    def _take_back(self, path: bytes, live: int, number: bytes) -> None:
-        live_at, name = self._live.parent(path)
-        now = self._inode(self._live, path)
-        if now == live:
-            self._aside(path).give_back(path, number)
+    def _take_back(self, step: Step) -> None:
+        now = self._inode(self._live, step.path)
+        live_at, name = self._live.parent(step.path)
+        if now == step.live:
+            self._aside(step).give_back(step.path, step.number)
+        elif not self._aside(step).has(step.number):
             return
-        if status_at(number, at=self._aside(path).fd) is None:
-            return
-        if not now:
-            self._filesystem.move(number, at=self._aside(path).fd, to=name, to_at=live_at)
-        elif not self._filesystem.exchange(number, at=self._aside(path).fd, other=name, other_at=live_at):
+        elif not now:
+            self._filesystem.move(step.number, at=self._aside(step).fd, to=name, to_at=live_at)
+        elif not self._filesystem.exchange(step.number, at=self._aside(step).fd, other=name, other_at=live_at):
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
 
-    def _aside(self, path: bytes) -> Aside:
-        place = self._places.of(path)
+    def _aside(self, step: Step) -> Aside:
+        place = self._places.of(step.path)
         if place not in self._asides:
             self._asides[place] = Aside(self._live, self._workspace, self._workspace.part(place))
         return self._asides[place]
 
-    def _staged_inode(self, path: bytes, staged: int, live: int) -> int:
-        """What is at a staged place: the staged inode, the one it displaced, or nothing. Raise ESTALE for any other,
+    def _staged_inode(self, step: Step) -> int:
+        """The inode at a staged place: the staged inode, the one it displaced, or nothing. Raise ESTALE for any other,
         as on a volume that numbers its inodes anew: better unfinished than guessed.
         """
-        inode = self._inode(self._staged, path)
-        if inode not in (0, staged, live):
+        inode = self._inode(self._staged, step.path)
+        if inode not in (0, step.staged, step.live):
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         return inode
 

@@ -20,7 +20,7 @@ from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.workspace import Workspace
 from trees.companions import is_companion
 from trees.fixed import metadata_fixed, names_fixed
-from trees.folders import file_head, folder_scan, status_at
+from trees.folders import fd_closing, file_head, folder_scan, status_at
 from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
 from wire.enums import Mode, WarningKind
@@ -111,35 +111,27 @@ class Planning:
             return  # it is put with a folder above it
         if live is None or not stat.S_ISDIR(live.st_mode) or not metadata.differs_for_folder(live):
             return
-        fd = self._live.open_folder(path)
-        try:
+        with fd_closing(self._live.open_folder(path)) as fd:
             if metadata_fixed(fd):
                 self._plan.note_unset(path)
-        finally:
-            os.close(fd)
 
     def _thin_folder(self, folder: bytes) -> None:
-        fd = self._live.open_folder(folder)
-        try:
+        with fd_closing(self._live.open_folder(folder)) as fd:
             for name in folder_scan(fd):
                 if not self._is_reserved(folder, name):
                     self._take(folder + b"/" + name, name, fd)
-        finally:
-            os.close(fd)
 
     def _compare_folder(self, path: bytes) -> None:
         """A folder in which no name changes is not touched, so that nothing is asked of it."""
         steps = self._plan.steps
-        staged_fd = self._staged.open_folder(path)
-        live_fd = self._live.open_folder(path)
-        try:
+        with (
+            fd_closing(self._staged.open_folder(path)) as staged_fd,
+            fd_closing(self._live.open_folder(path)) as live_fd,
+        ):
             self._compare_staged(path, staged_fd, live_fd)
             self._find_extras(path, staged_fd, live_fd)
             if self._plan.steps != steps:
                 self._plan.note_barred(path, os.fstat(live_fd))
-        finally:
-            os.close(staged_fd)
-            os.close(live_fd)
 
     def _compare_staged(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
         for name in folder_scan(staged_fd):

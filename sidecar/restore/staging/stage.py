@@ -22,7 +22,7 @@ from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
 from trees.beneath import open_for_reading
 from trees.filesystem import Filesystem
-from trees.folders import is_folder, status_at
+from trees.folders import fd_closing, is_folder, status_at
 from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
 
@@ -159,8 +159,7 @@ class Staging:
 
     def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
         at, name = self._folders.way_clear(member.path)
-        fd = self._filesystem.make_file(name, at=at)
-        try:
+        with fd_closing(self._filesystem.make_file(name, at=at)) as fd:
             dense = 0
             for piece in reader.content():
                 dense = dense_bytes(piece)
@@ -173,8 +172,6 @@ class Staging:
             if member.size and not dense:
                 self._filesystem.set_size(fd, member.size)
             self._filesystem.set_metadata(fd, member.metadata)
-        finally:
-            os.close(fd)
 
     def _make_link(self, member: Member) -> None:
         """One more name for a file that was staged before; symlinks are not there yet, and so cannot be linked to."""
@@ -186,30 +183,21 @@ class Staging:
             self._copy(member.link, member.path)
             return
         source_at, source_name = self._folders.find(member.link)
-        held = os.dup(source_at)
-        try:
+        with fd_closing(os.dup(source_at)) as held:
             at, name = self._folders.way_clear(member.path)
             self._filesystem.make_link(source_name, source_at=held, name=name, at=at)
-        finally:
-            os.close(held)
 
     def _copy(self, source: bytes, path: bytes) -> None:
         """No inode has names in two places: the other name gets a file of its own."""
         at, name = self._folders.find(source)
-        source_fd = open_for_reading(name, at)
-        try:
+        with fd_closing(open_for_reading(name, at)) as source_fd:
             at, name = self._folders.way_clear(path)
-            fd = self._filesystem.make_file(name, at=at)
-            try:
+            with fd_closing(self._filesystem.make_file(name, at=at)) as fd:
                 while piece := os.read(source_fd, _COPIED_BYTES):
                     self._rooms.holding(path).claim(len(piece))
                     self._filesystem.write(fd, piece)
                     self._progress.advance()
                 self._filesystem.set_metadata(fd, Metadata.of(os.fstat(source_fd)))
-            finally:
-                os.close(fd)
-        finally:
-            os.close(source_fd)
 
     def _is_reserved(self, path: bytes) -> bool:
         place = self._places.of(path)
@@ -217,28 +205,19 @@ class Staging:
 
     @contextlib.contextmanager
     def _fit(self, path: bytes) -> Iterator[None]:
-        """Turn what fails at a member into PlaceUnfit, unless it is in the root; see `_impossible_refused` for that."""
+        """Turn what fails at a member into PlaceUnfit in a place beside the root. In the root raise ArchiveRefused for
+        an error that comes of the member itself: two of one name, one below a file or link, or a name that the volume
+        cannot hold; EntryFailed for another one.
+        """
         try:
-            with _impossible_refused(path):
+            with at_entry(path):
                 yield
-        except (OSError, NotEnoughSpace, ArchiveRefused) as error:
+        except (OSError, NotEnoughSpace) as error:
             place = self._places.of(path)
-            if place is self._places.root or (isinstance(error, ArchiveRefused) and error.__cause__ is None):
+            if place is not self._places.root:
+                raise PlaceUnfit(place) from error
+            if isinstance(error, NotEnoughSpace) or error.errno not in _IMPOSSIBLE:
                 raise
-            raise PlaceUnfit(place) from error
-
-
-@contextlib.contextmanager
-def _impossible_refused(path: bytes) -> Iterator[None]:
-    """Raise ArchiveRefused for an error that comes of the member itself: two of one name, one below a file or link, or
-    a name that the volume cannot hold; EntryFailed for another one.
-    """
-    try:
-        with at_entry(path):
-            yield
-    except OSError as error:
-        if error.errno in _IMPOSSIBLE:
             refused = ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}")
             refused.params = cause_of(error, shown(path))
             raise refused from error
-        raise

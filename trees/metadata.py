@@ -32,7 +32,7 @@ class Metadata(NamedTuple):
         return bits and 0 <= self.uid < _NO_ID and 0 <= self.gid < _NO_ID and self.mtime_ns in _TIMES_NS
 
     def settable(self, live: os.stat_result) -> Metadata:
-        """What of it a live file or folder can be given: only root gives owners."""
+        """The metadata that a live file or folder can be given instead: only root gives owners."""
         return self if os.geteuid() == 0 else self._replace(uid=live.st_uid, gid=live.st_gid)
 
     def differs_for_folder(self, live: os.stat_result) -> bool:

@@ -95,7 +95,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
 
 
 def _restore(preparation: Preparation, name: bytes) -> ExtractSummary:
-    """Prepare and commit, then exchange. What fails before the commit record leaves nothing behind."""
+    """Prepare and commit, then exchange. A failure before the commit record leaves nothing behind."""
     progress = preparation.progress
     with contextlib.ExitStack() as opened:
         committed = preparation.commit(name, opened)

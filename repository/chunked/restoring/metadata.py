@@ -1,4 +1,4 @@
-"""What files, folders and links say beside their content: owner, permission bits, time, `user.*` attributes."""
+"""Sets what files, folders and links have beside content: owner, permission bits, time, `user.*` attributes."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class _Comparing:
         return plain and live.st_size == member.size
 
     def _taken(self, path: bytes) -> int:
-        """What a live file takes, which its hard links say is to be staged after all."""
+        """The bytes that a live file takes on its volume: its hard links have it staged after all."""
         try:
             live = self._live.status(path)
         except OSError:

@@ -12,7 +12,7 @@ from sidecar.restore.reading.members import Member, MemberKind
 
 
 class PathKind(enum.IntEnum):
-    """What the members make of a path. A `LINKED` file has several names among them."""
+    """The kind that the members give a path. A `LINKED` file has several names among them."""
 
     NOTHING = 0
     FOLDER = 1
@@ -40,7 +40,7 @@ class WantedPaths:
         self._parent = b""
 
     def kind(self, path: bytes) -> PathKind:
-        """What the members make of a path."""
+        """The kind that the members give a path."""
         return PathKind(self._table.get(path))
 
     def add(self, member: Member, file_kind: PathKind) -> None:

@@ -1,7 +1,7 @@
 """The folder of an exchange that holds what was taken away, numbered by step.
 
 On an overlay filesystem a folder of a lower layer cannot be renamed (EXDEV); a file can, and a folder made above it.
-Such a folder's content is moved name by name, and such folders in it likewise. What these were is written down before,
+Such a folder's content is moved name by name, and such folders in it likewise. Their metadata is written down before,
 for they are made anew on the way back.
 """
 

@@ -21,7 +21,7 @@ ZEROS = bytes(8 << 20)
 
 
 class MemberKind(enum.Enum):
-    """What a member may be. There are no devices, FIFOs or sockets."""
+    """The kinds of members. There are no devices, FIFOs or sockets."""
 
     FILE = enum.auto()
     DIRECTORY = enum.auto()

@@ -78,7 +78,7 @@ class Planning:
         self._staged.close()
 
     def _compare(self) -> None:
-        """Write the steps for everything below every folder that both sides have. What was staged for a place must go
+        """Write the steps for everything below every folder that both sides have. Members staged for a place must go
         there, and not where its name leads by now.
         """
         self._places.require_unmoved(self._live)

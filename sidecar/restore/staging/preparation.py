@@ -57,7 +57,7 @@ class Preparation:
     left_out: PathTable
 
     def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
-        """Bring staged tree, plan and commit record to the disk. What is open then, `opened` closes.
+        """Bring staged tree, plan and commit record to the disk. `opened` closes all that is open then.
 
         Nothing is left behind when that fails. Where room runs out, the error says how much was needed in all, which
         may take reading all members, and how much is free once everything is removed again.
@@ -114,7 +114,7 @@ class Preparation:
             self.rooms.root.check(self.members.least_bytes)
             return None
         self.progress.enter(Phase.COMPARING)
-        # What a game writes through a mapping shows in a file's times only if the page was clean before.
+        # A write through a mapping shows in a file's times only if the page was clean before.
         for place in (self.places.root, *self.places.used):
             self.filesystem.sync_volume(place.fd)
         comparison = self._compare()

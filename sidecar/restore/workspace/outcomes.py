@@ -11,7 +11,7 @@ from wire.enums import OutcomeKind
 
 @dataclass(frozen=True, slots=True)
 class ExtractSummary:
-    """What a finished extraction did.
+    """The work of a finished extraction.
 
     `files` are members that are files, hard links and symlinks; `bytes` is their content; `removed` counts every live
     path, folders included, that is gone because no member has it. `staying`: live paths that were neither

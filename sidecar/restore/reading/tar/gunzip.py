@@ -76,7 +76,7 @@ class GunzipStream:
                 return piece
 
     def _next_input(self) -> bytes | None:
-        """What to feed next; none at the end. Nothing to feed while the decompressor has not given all it holds."""
+        """The next bytes to feed; None at the end. They are empty while the decompressor has not given all it holds."""
         if self._inflate.eof:
             self._fed -= len(self._inflate.unused_data)
             if not self._find_member():

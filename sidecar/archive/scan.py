@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.errors import Cancelled, SourceFailed
 from trees.beneath import open_beneath, open_for_reading
+from trees.limits import DEPTH_MAX, PATH_BYTES_MAX
 from trees.paths import RESERVED_FOLDER
 from wire.enums import WarningKind
 
 if TYPE_CHECKING:
     from sidecar.places.places import Place, Places
-
-# What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
-DEPTH_MAX: Final = 4096
-PATH_BYTES_MAX: Final = 256 * 1024
 
 # Folders kept open on the way down, besides the root; those further up are opened anew on the way back.
 FOLDERS_OPEN: Final = 64

@@ -10,7 +10,7 @@ from demo.comparison import live_read
 from sidecar.archive.pack import PackWarning
 from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
-from sidecar.restore.extraction import archive_extract
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
 from tests.descriptors import descriptors
 from tests.sidecar_archive.conftest import Archive

@@ -9,9 +9,15 @@ from typing import Protocol
 
 
 class StorageError(Exception):
-    """Base of every storage failure. `retryable`: the same call may succeed later."""
+    """Base of every storage failure.
+
+    `retryable`: the same call may succeed later. `after_seconds`: the target asks not to be called sooner.
+    `given_up`: the failed request has had all its tries, so whoever called for it does not repeat it.
+    """
 
     retryable = False
+    after_seconds = 0.0
+    given_up = False
 
 
 class ObjectNotFound(StorageError):

@@ -189,4 +189,7 @@ def _answered(action: str, error: ClientError) -> StorageError:
     code, status = refusal_read(response)
     answer = refusal_class(code, status)
     advice = f": {answer.advice}" if answer.advice else ""
-    return answer.error(f"{action}: {code} (HTTP {status}){advice}")
+    said = answer.error(f"{action}: {code} (HTTP {status}){advice}")
+    after = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
+    said.after_seconds = float(after) if after.isdecimal() else 0.0
+    return said

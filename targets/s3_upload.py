@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import threading
 from base64 import b64encode
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from repository.checkpoint import Checkpoint, go_on
+from repository.retrying import Retry
 from repository.storage import ObjectExists, ObjectNotFound, StorageError, StorageUnavailable
 from targets.s3_errors import s3_errors
 
@@ -29,6 +34,7 @@ THREADS = 2
 MEMORY = 96 * MIB
 # How long an abandoned upload waits for its last parts before it is aborted all the same.
 ABANDON_SECONDS = 5
+ABORT_TRIES = 3
 _MARK = "savepoint-write"
 
 
@@ -48,10 +54,17 @@ def part_size(expected_size: int) -> int:
 
 
 class S3Writer:
-    """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger."""
+    """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger.
 
-    def __init__(self, client: S3Client, *, bucket: str, name: str, expected_size: int, conditional: bool) -> None:
+    Each of its requests is tried again as `retry` says: a part is held until it has arrived.
+    """
+
+    def __init__(
+        self, client: S3Client, *, bucket: str, name: str, expected_size: int, conditional: bool, retry: Retry
+    ) -> None:
         self._client = client
+        self._left = threading.Event()
+        self._retry = replace(retry, checkpoint=_until(self._left, retry.checkpoint))
         self._place: dict[str, Any] = {"Bucket": bucket, "Key": name}
         self._condition: dict[str, Any] = {"IfNoneMatch": "*"} if conditional else {}
         self._mark = secrets.token_hex(16)
@@ -83,23 +96,25 @@ class S3Writer:
             self._part_send()
         self._wait(flying=0)
         try:
-            if not self._condition and self._mark_found() is not None:
+            if not self._condition and self._retry.call("commit", self._mark_found) is not None:
                 raise ObjectExists("commit: the key is taken")
-            self._appear()
+            self._retry.call("commit", self._appear)
         except StorageError as error:
             self._settle(error)
         self._committed = True
 
     def close(self) -> None:
         """Leave nothing behind unless the object was committed."""
+        self._left.set()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self._committed or not self._upload:
             return
         wait([part for part in self._flying if not part.cancelled()], timeout=ABANDON_SECONDS)
         try:
-            with suppress(ObjectNotFound), s3_errors("abort"):
-                self._client.abort_multipart_upload(**self._place, **self._upload)
+            # Also for whoever was cancelled, whom the checkpoint would not let through.
+            retry = replace(self._retry, tries=min(self._retry.tries, ABORT_TRIES), checkpoint=go_on)
+            retry.call("abort", self._abort)
         except StorageError as error:
             # The caller's own error must reach it, so this one is only logged; the sweep aborts the upload later.
             log.warning("an upload to S3 was left open: %s", error)
@@ -108,15 +123,22 @@ class S3Writer:
         if len(self._parts) == PARTS_MAX:
             raise StorageError(f"part: more than {PARTS_MAX} parts of {self._part_size} bytes; far less was expected")
         if self._pool is None:
-            with s3_errors("begin"):
-                answer = self._client.create_multipart_upload(**self._place, Metadata={_MARK: self._mark})
-            self._upload = {"UploadId": answer["UploadId"]}
+            self._upload = {"UploadId": self._retry.call("begin", self._upload_begin)}
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-part")
         part, self._held = self._held, bytearray()
-        future = self._pool.submit(self._part_put, len(self._parts) + 1, part)
+        put = partial(self._part_put, len(self._parts) + 1, part)
+        future = self._pool.submit(self._retry.call, "part", put)
         self._parts.append(future)
         self._flying[future] = len(part)
         self._wait(flying=THREADS)
+
+    def _upload_begin(self) -> str:
+        with s3_errors("begin"):
+            return self._client.create_multipart_upload(**self._place, Metadata={_MARK: self._mark})["UploadId"]
+
+    def _abort(self) -> None:
+        with suppress(ObjectNotFound), s3_errors("abort"):
+            self._client.abort_multipart_upload(**self._place, **self._upload)
 
     def _part_put(self, number: int, part: bytearray) -> str:
         try:
@@ -159,7 +181,7 @@ class S3Writer:
     def _settle(self, error: StorageError) -> None:
         """Find the outcome of a failed commit: its reply may be lost, or a retry met its own first try."""
         try:
-            mark = self._mark_found()
+            mark = self._retry.call("commit", self._mark_found)
         except StorageError:
             raise error from None
         if mark == self._mark:
@@ -175,6 +197,20 @@ class S3Writer:
                 return self._client.head_object(**self._place)["Metadata"].get(_MARK, "")
         except ObjectNotFound:
             return None
+
+
+def _until(left: threading.Event, checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint of a part: one that waits for its next try ends when nobody waits for it any more.
+
+    It knows nothing of the writer, whose bytes a cycle would keep in memory.
+    """
+
+    def ask() -> None:
+        if left.is_set():
+            raise StorageError("part: the upload was left")
+        checkpoint()
+
+    return ask
 
 
 def _md5(data: bytearray) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
@@ -90,10 +90,15 @@ PROVIDERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests are tried again as often as ever, only sooner."""
-    monkeypatch.setattr("targets.s3_client.PAUSE_SECONDS", 0.001)
+AT_ONCE = Retry(sleep=lambda _: None)
+"""As often as ever, only sooner."""
+
+
+@contextmanager
+def tried_again(settings: S3Settings, retry: Retry = AT_ONCE) -> Iterator[RetryingStorage]:
+    """A bucket as the product opens it."""
+    with closing(S3Storage(settings, retry)) as storage:
+        yield RetryingStorage(storage, retry)
 
 
 def double_settings(double: S3Double, **changed: Any) -> S3Settings:
@@ -114,7 +119,7 @@ def double_settings(double: S3Double, **changed: Any) -> S3Settings:
 @contextmanager
 def double_target(*rules: str) -> Iterator[tuple[Target, S3Double]]:
     """A storage on a double with these rules."""
-    with s3_double(*rules) as double, closing(S3Storage(double_settings(double))) as storage:
+    with s3_double(*rules) as double, tried_again(double_settings(double)) as storage:
         exclusive = "no conditions" not in rules
         yield Target(storage, lambda: [upload.key for upload in double.uploads.values()], exclusive), double
 
@@ -139,7 +144,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     else:
         # Every test of the suite runs below each of these, also those that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
-        yield Target(RetryingStorage(faulty, sleep=lambda _: None), list)
+        yield Target(RetryingStorage(faulty, AT_ONCE), list)
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from repository.storage import (
     StorageError,
     StorageUnavailable,
 )
-from targets.s3_client import S3Settings, client_create
+from targets.s3_client import client_create
 from targets.s3_errors import s3_errors
+from targets.s3_kind import S3Settings
 from targets.s3_upload import S3Writer
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class S3Storage:
     def __init__(self, settings: S3Settings, retry: Retry = ONCE) -> None:
         self._settings = settings
         self._retry = retry
-        folder = settings.prefix.strip("/")
-        self._prefix = prefix_checked(f"{folder}/") if folder else ""
+        self._prefix = settings.folder
         self._client_of: tuple[int, S3Client] | None = None
 
     def close(self) -> None:

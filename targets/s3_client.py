@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3.session
 from botocore.config import Config
 
+from targets.s3_kind import S3Settings
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Settings:
-    """Where a bucket is and how to sign for it.
-
-    `endpoint_url` is None for AWS itself. `prefix` is a folder in the bucket, or empty. `path_style` puts the
-    bucket into the path instead of the host name. `conditional_writes` says that the service honours
-    If-None-Match: without it a taken key is looked for just before the commit, which two writers may both pass.
-    `session_token` belongs to credentials that were lent for a while.
-    """
-
-    endpoint_url: str | None
-    region: str
-    bucket: str
-    prefix: str
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    path_style: bool
-    conditional_writes: bool
 
 
 def client_create(settings: S3Settings) -> S3Client:

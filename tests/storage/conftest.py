@@ -15,7 +15,7 @@ from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.storage.memory import FaultyStorage, MemoryStorage
 from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
@@ -142,6 +142,8 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         found = request.getfixturevalue(f"{name}_target")
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
+        # An object that is written as it comes has one try for each of its bytes.
+        request.getfixturevalue("monkeypatch").setattr("repository.retrying.HELD_SIZE_MAX", 64 << 20)
         # Every test of the suite runs below each of these, also those that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
         yield Target(RetryingStorage(faulty, AT_ONCE), list)

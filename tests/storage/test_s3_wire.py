@@ -21,7 +21,7 @@ from repository.storage import (
 )
 from targets import s3_upload
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from tests.storage.conftest import AT_ONCE
 from tests.storage.scripted_s3 import Answer, ScriptedS3, Stall, page, refusal, scripted_s3
 

@@ -6,19 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from common.errors import KeyUnavailable
 from repository.archive.names import LISTING_SUFFIX, archive_context, listing_context
+from repository.checkpoint import Checkpoint, go_on
+from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealError, WrongKey
 from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
-from targets.local import LocalStorage
-from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.registry import kind_named, storage_open
 from vault.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
-from vault.models import Asset, StorageTarget, TargetKind
+from vault.models import Asset, StorageTarget
 from vault.services.keys import data_key_get
 
 
@@ -30,13 +29,20 @@ def target_default() -> StorageTarget:
     return target
 
 
-def target_open(target: StorageTarget) -> Storage:
-    """The storage of a target. Opens no connection yet."""
-    options = target.options
-    if target.kind == TargetKind.LOCAL:
-        return LocalStorage(Path(options["root"]))
-    secrets = json.loads(target.secrets or "{}")
-    return S3Storage(S3Settings(**options, **secrets))
+def target_settings(target: StorageTarget) -> Any:
+    """The settings of a target, as its kind has them. Raises OptionInvalid."""
+    kind = kind_named(target.kind)
+    # The secrets of a kind that has none are not even decrypted.
+    secrets = json.loads(target.secrets or "{}") if any(option.secret for option in kind.options) else {}
+    return kind.read(options=target.options, secrets=secrets)
+
+
+def target_open(target: StorageTarget, *, checkpoint: Checkpoint = go_on) -> RetryingStorage:
+    """The storage of a target, whose every call is tried again. Opens no connection yet.
+
+    `checkpoint` raises to end that, from any thread.
+    """
+    return storage_open(kind_named(target.kind), target_settings(target), Retry(checkpoint=checkpoint))
 
 
 @contextmanager

@@ -1,0 +1,122 @@
+"""Kinds of targets: one value holds everything that differs between them. `targets.registry` lists them all.
+
+Admin form, validation, the arguments of `savepoint-open` and the table of options in docs/operating.md follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from repository.retrying import Retry
+from repository.storage import Storage
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a text for the catalogs. It stays English here; the portal translates it where it shows it."""
+    return text
+
+
+NEEDED = gettext_noop("This is missing.")
+UNKNOWN = gettext_noop("This kind of target has no such option.")
+NOT_TEXT = gettext_noop("This has to be a text.")
+NOT_BOOLEAN = gettext_noop("This is either true or false.")
+
+
+class OptionInvalid(ValueError):
+    """A target's option cannot be as it is. `name` is that of the option, `reason` an English sentence."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option of a kind, declared as `Annotated[type, Option(…)]` at a field of its settings.
+
+    secret: stored encrypted, never shown. argument: the one of `savepoint-open`, which for a bool turns the default
+    round; empty when there is none. argument_help: its explanation, where `help` does not fit.
+
+    The field gives the rest. name: in the stored JSON. type: bool, str, or Path for a folder of this machine. optional:
+    whether it may be None. required: whether it has no `default`.
+    """
+
+    label: str
+    help: str = ""
+    secret: bool = False
+    argument: str = ""
+    argument_help: str = ""
+    name: str = ""
+    type: type = str
+    optional: bool = False
+    required: bool = True
+    default: Any = None
+
+    def checked(self, given: Mapping[str, Any]) -> Any:
+        """The value, or the default, with the option's type. Raises OptionInvalid."""
+        if self.required and self.name not in given:
+            raise OptionInvalid(self.name, NEEDED)
+        value = given.get(self.name, self.default)
+        if value is None and self.optional:
+            return None
+        if self.type is bool:
+            if not isinstance(value, bool):
+                raise OptionInvalid(self.name, NOT_BOOLEAN)
+            return value
+        if not isinstance(value, str):
+            raise OptionInvalid(self.name, NOT_TEXT)
+        return self.type(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetKind:
+    """One kind of target.
+
+    name: in the database. label: for people. settings: a dataclass whose fields are options (`Option`); it checks its
+    values itself and raises OptionInvalid. open: the storage of such settings, without a connection yet; the policy is
+    for calls that make many requests. found_here: the settings of the values on the command line of `savepoint-open`,
+    with the credentials that this machine has; raises OptionInvalid. The first option names the place: on that command
+    line it chooses the kind.
+    """
+
+    name: str
+    label: str
+    settings: type[Any]
+    open: Callable[[Any, Retry], Storage]
+    found_here: Callable[[dict[str, Any]], Any]
+
+    @cached_property
+    def options(self) -> tuple[Option, ...]:
+        """The options, in the order of the settings."""
+        hints = get_type_hints(self.settings, include_extras=True)
+        declared = [item for item in fields(self.settings) if get_origin(hints[item.name]) is Annotated]
+        return tuple(_option(hints[item.name], item) for item in declared)
+
+    def read(self, *, options: Mapping[str, Any], secrets: Mapping[str, Any]) -> Any:
+        """The settings of a stored target. Raises OptionInvalid, naming the first option that is wrong."""
+        for given, secret in ((options, False), (secrets, True)):
+            for name in given.keys() - {known.name for known in self.options if known.secret is secret}:
+                raise OptionInvalid(name, UNKNOWN)
+        return self.settings(
+            **{known.name: known.checked(secrets if known.secret else options) for known in self.options}
+        )
+
+
+def _option(hint: Any, item: Field[Any]) -> Option:
+    """An option with what its field says of it."""
+    declared, about = get_args(hint)
+    kinds = get_args(declared) or (declared,)
+    (kind,) = set(kinds) - {type(None)}
+    default = {} if item.default is MISSING else {"required": False, "default": item.default}
+    return replace(about, name=item.name, type=kind, optional=type(None) in kinds, **default)
+
+
+def folder_checked(name: str, folder: Path) -> None:
+    """Raise OptionInvalid unless the folder of this machine is an absolute path."""
+    if not folder.is_absolute() or "\0" in str(folder):
+        raise OptionInvalid(name, gettext_noop("This has to be an absolute path."))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import FleetAdmin, ReadOnlyAdmin
+from common.errors import ApplicationError
 from targets.kinds import Option, TargetKind
 from targets.registry import KINDS, kind_named
 from vault.errors import TargetOptionsInvalid, TargetRootRefused
@@ -48,7 +49,7 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
         super().__init__(*args, **kwargs)
         if self.instance.kind:
             for name, option in _fields_of(kind_named(self.instance.kind)).items():
-                if option.name in self.instance.options:
+                if option.name in self.instance.options and not option.secret:
                     self.initial[name] = self.instance.options[option.name]
 
     def clean(self) -> dict[str, Any]:
@@ -58,14 +59,14 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
             return cleaned
         kind = kind_named(cleaned["kind"])
         # An empty field is an option that was not given.
-        written = {option.name: (option, cleaned[name]) for name, option in _fields_of(kind).items() if name in cleaned}
-        given = {name: (option, value) for name, (option, value) in written.items() if value != ""}
-        secrets = {name: value for name, (option, value) in given.items() if option.secret}
-        if secrets:
-            self.instance.secrets = json.dumps(secrets)
+        given = {option.name: cleaned[name] for name, option in _fields_of(kind).items() if cleaned.get(name, "") != ""}
+        secrets = {option.name for option in kind.options if option.secret}
+        if secrets & given.keys():
+            self.instance.secrets = json.dumps({name: given[name] for name in secrets & given.keys()})
         elif self.instance.kind != kind.name:
             self.instance.secrets = None
-        self.instance.options = {name: value for name, (option, value) in given.items() if not option.secret}
+        defaults = {option.name: option.default for option in kind.options if not option.required}
+        self.instance.options = {name: value for name, value in (defaults | given).items() if name not in secrets}
         self._openable(kind)
         return cleaned
 
@@ -74,9 +75,14 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
         try:
             target_check(target=StorageTarget(kind=kind.name, options=options, secrets=secrets))
         except TargetRootRefused as error:
-            self.add_error(f"{kind.name}_{error.params['option']}", error.detail)
+            self._refuse(kind, error, error.detail)
         except TargetOptionsInvalid as error:
-            self.add_error(f"{kind.name}_{error.params['option']}", gettext(error.reason))
+            self._refuse(kind, error, gettext(error.reason))
+
+    def _refuse(self, kind: TargetKind, error: ApplicationError, reason: str) -> None:
+        name = f"{kind.name}_{error.params['option']}"
+        # One that is stored and that this release does not know has no field.
+        self.add_error(*((name, reason) if name in self.fields else (None, error.detail)))
 
 
 # As if they stood in the class: the admin looks for its fields there.
@@ -85,8 +91,9 @@ StorageTargetForm.declared_fields.update(
 )
 
 
-def _closed(kind: TargetKind, target: StorageTarget | None) -> list[str]:
-    return [] if target is not None and target.kind == kind.name else ["collapse"]
+def _section(kind: TargetKind, target: StorageTarget | None) -> tuple[Any, dict[str, Any]]:
+    own = target is not None and target.kind == kind.name
+    return gettext_lazy(kind.label), {"fields": list(_fields_of(kind)), "classes": [] if own else ["collapse"]}
 
 
 @admin.register(StorageTarget)
@@ -102,11 +109,7 @@ class StorageTargetAdmin(FleetAdmin):
         target = ["name", "kind", "sealed", "is_default"]
         if obj is not None and not self.has_change_permission(request, obj):
             return [(None, {"fields": [*target, "options"]})]
-        sections = [
-            (gettext_lazy(kind.label), {"fields": list(_fields_of(kind)), "classes": _closed(kind, obj)})
-            for kind in KINDS
-        ]
-        return [(None, {"fields": target}), *sections]
+        return [(None, {"fields": target}), *(_section(kind, obj) for kind in KINDS)]
 
     def save_model(self, request: HttpRequest, obj: StorageTarget, form: forms.Form, change: bool) -> None:  # noqa: ARG002, FBT001  # Django's signature
         """Store the target."""

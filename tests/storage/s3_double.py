@@ -90,7 +90,10 @@ class Upload:
 
 
 class S3Double:
-    """The service's state. `struck` counts how often each rule refused or broke something."""
+    """The service's state. `struck` counts how often each rule refused or broke something.
+
+    `away` names a kind of request that is refused for now, `away_times` how often.
+    """
 
     def __init__(self, rules: frozenset[str]) -> None:
         assert rules <= RULES.keys()
@@ -100,6 +103,7 @@ class S3Double:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.uploads: dict[str, Upload] = {}
         self.endpoint = ""
+        self.away, self.away_times = "", 0
         self._lock = threading.Lock()
         self._ids = count(1)
         self._slow = cycle(_AGAIN)
@@ -127,6 +131,9 @@ class S3Double:
 
     def _refuse(self, request: Request) -> None:
         """Raise for whatever is refused before the operation is looked at."""
+        if request.kind == self.away and self.away_times > 0:
+            self.away_times -= 1
+            raise Refusal(503, "SlowDown")
         headers, writes = request.headers, request.kind in ("Put", "UploadPart")
         slow = self._first(f"{request.kind} {request.query}", request.key) and len(self.asked) % SLOW_EVERY == 0
         newer = any(name.lower().startswith("x-amz-checksum-") for name in headers)

@@ -113,7 +113,8 @@ def _option(hint: Any, item: Field[Any]) -> Option:
     kinds = get_args(declared) or (declared,)
     (kind,) = set(kinds) - {type(None)}
     default = {} if item.default is MISSING else {"required": False, "default": item.default}
-    return replace(about, name=item.name, type=kind, optional=type(None) in kinds, **default)
+    option: Option = about
+    return replace(option, name=item.name, type=kind, optional=type(None) in kinds, **default)
 
 
 def folder_checked(name: str, folder: Path) -> None:

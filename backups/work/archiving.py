@@ -120,7 +120,7 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
 
 def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
     target = target_default()
-    storage = target_open(target)
+    storage = target_open(target, checkpoint=lease.checkpoint)
     key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
     with transaction.atomic():
         # A worker that lost its operation must not mark for deletion the object that its successor is about to list.

@@ -143,7 +143,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
         # An object that is written as it comes has one try for each of its bytes.
-        request.getfixturevalue("monkeypatch").setattr("repository.retrying.HELD_SIZE_MAX", 64 << 20)
+        request.getfixturevalue("monkeypatch").setattr("repository.retrying.HELD_SIZE_MAX", 1 << 50)
         # Every test of the suite runs below each of these, also those that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
         yield Target(RetryingStorage(faulty, AT_ONCE), list)

@@ -116,9 +116,9 @@ class AssetReader:
             raise ArchiveDamagedError
 
 
-def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
+def listing_open(asset: Asset, *, stored_bytes: int, checkpoint: Checkpoint = go_on) -> AssetReader:
     """The listing beside an asset, of that stored size. Raises as `asset_open`."""
-    storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
+    storage, key = target_open(asset.target, checkpoint=checkpoint), asset.key + LISTING_SUFFIX
     with storage_errors():
         if storage.size(key) != stored_bytes:
             raise ArchiveDamagedError
@@ -134,12 +134,12 @@ def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
     return AssetReader(key=key, size=reader.size, storage=storage, sealed=reader)
 
 
-def asset_open(asset: Asset) -> AssetReader:
+def asset_open(asset: Asset, *, checkpoint: Checkpoint = go_on) -> AssetReader:
     """Open an asset after checking the object, so that a missing one is an error before the first byte.
 
     Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
     """
-    storage = target_open(asset.target)
+    storage = target_open(asset.target, checkpoint=checkpoint)
     with storage_errors():
         if storage.size(asset.key) != asset.stored_bytes:
             raise ArchiveDamagedError

@@ -2,7 +2,7 @@
 
 Bytes: FORMAT.md. How the package is laid out, and who may import what: docs/architecture.md.
 
-storage      a place for objects under keys: a folder, an S3 bucket (`storage`; tried again by `retrying`)
+storage      a place for objects under keys: a folder, an S3 bucket (`storage`; `retrying` says how often)
 sealed       an object encrypted in frames that can be opened at any offset (`sealing`)
 tenant       the customer whose keys seal an object
 data key     32 random bytes for one tenant on one target; every other key is derived from it, or wrapped by it

@@ -22,7 +22,7 @@ def place_arguments(parser: ArgumentParser) -> None:
             if option.type is bool:
                 word = {"action": "store_const", "const": not option.default}
             group = place if at else where
-            group.add_argument(option.argument, help=option.argument_help or option.help, **word)
+            group.add_argument(option.argument, help=(option.argument_help or option.help).replace("%", "%%"), **word)
 
 
 def place_open(arguments: Namespace) -> Storage:

@@ -69,7 +69,10 @@ class ObjectWriter(Protocol):
 
 
 class Storage(Protocol):
-    """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError."""
+    """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError.
+
+    It is used below `repository.retrying.RetryingStorage`, and by itself tries no call again.
+    """
 
     def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:
         """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""

@@ -100,7 +100,7 @@ class TargetKind:
     def read(self, *, options: Mapping[str, Any], secrets: Mapping[str, Any]) -> Any:
         """The settings of a stored target. Raises OptionInvalid, naming the first option that is wrong."""
         for given, secret in ((options, False), (secrets, True)):
-            for name in given.keys() - {known.name for known in self.options if known.secret is secret}:
+            for name in sorted(given.keys() - {known.name for known in self.options if known.secret is secret}):
                 raise OptionInvalid(name, UNKNOWN)
         return self.settings(
             **{known.name: known.checked(secrets if known.secret else options) for known in self.options}

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import FleetAdmin, ReadOnlyAdmin
@@ -23,7 +23,7 @@ from vault.services.targets import target_check, target_save
 
 def _field(option: Option) -> forms.Field:
     """The field of a target's option. What is missing is said by the kind itself."""
-    label, help_text = gettext_lazy(option.label), gettext_lazy(option.help) if option.help else ""
+    label, help_text = capfirst(_(option.label)), _(option.help) if option.help else ""
     if option.secret:
         written = forms.PasswordInput(attrs={"autocomplete": "new-password"})
         help_text = _("Never shown. If all secrets are empty, those that are there stay.")
@@ -77,7 +77,7 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
         except TargetRootRefused as error:
             self._refuse(kind, error, error.detail)
         except TargetOptionsInvalid as error:
-            self._refuse(kind, error, gettext(error.reason))
+            self._refuse(kind, error, _(error.reason))
 
     def _refuse(self, kind: TargetKind, error: ApplicationError, reason: str) -> None:
         name = f"{kind.name}_{error.params['option']}"
@@ -93,7 +93,7 @@ StorageTargetForm.declared_fields.update(
 
 def _section(kind: TargetKind, target: StorageTarget | None) -> tuple[Any, dict[str, Any]]:
     own = target is not None and target.kind == kind.name
-    return gettext_lazy(kind.label), {"fields": list(_fields_of(kind)), "classes": [] if own else ["collapse"]}
+    return capfirst(_(kind.label)), {"fields": list(_fields_of(kind)), "classes": [] if own else ["collapse"]}
 
 
 @admin.register(StorageTarget)

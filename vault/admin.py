@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -79,7 +80,7 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
         except TargetOptionsInvalid as error:
             self._refuse(kind, error, _(error.reason))
 
-    def _refuse(self, kind: TargetKind, error: ApplicationError, reason: str) -> None:
+    def _refuse(self, kind: TargetKind, error: ApplicationError, reason: str | Promise) -> None:
         name = f"{kind.name}_{error.params['option']}"
         # One that is stored and that this release does not know has no field.
         self.add_error(*((name, reason) if name in self.fields else (None, error.detail)))

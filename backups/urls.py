@@ -1,4 +1,4 @@
-"""Addresses of backups, operations and downloads."""
+"""Addresses of backups and downloads."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
-from backups.api.operations import OperationCancelView, OperationView, OrderReprovisionView
+from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
-from backups.web.activity import ActivityView
 from backups.web.backups import (
     BackupAcceptView,
     BackupCreateView,
@@ -22,6 +21,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.history import ActivityView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
 from backups.web.restore import BackupPreviewView as BackupPreviewPageView
@@ -60,7 +60,5 @@ api = [
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
     path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),
     path(f"{_BACKUPS}<id:backup>/undo/", BackupUndoView.as_view(), name="backup-undo"),
-    path("operations/<id:operation>/", OperationView.as_view(), name="operation"),
-    path("operations/<id:operation>/cancel/", OperationCancelView.as_view(), name="operation-cancel"),
     path("assets/<id:asset>/", AssetView.as_view(), name="asset"),
 ]

@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.listing import snapshots_list
 from targets.local import LocalStorage
 

@@ -8,7 +8,7 @@ from django.db import models
 
 from common.errors import KeyUnavailable
 from common.keyring import KeyringError
-from common.keys import portal_keyring
+from common.portal_keyring import portal_keyring
 
 
 class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # the stored type is the field's own business

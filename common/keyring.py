@@ -40,7 +40,7 @@ class KeyringInvalid(KeyringError):
     """The text is no keyring; the message says which entry is wrong, by its position."""
 
 
-class KeyUnavailable(KeyringError):
+class KekUnavailable(KeyringError):
     """The KEK that wrapped this is not in the keyring. Says nothing about the wrapped bytes."""
 
 
@@ -82,13 +82,13 @@ class Keyring:
         return head + nonce + kek.aes.encrypt(nonce, key, _LABEL + head + context)
 
     def unwrap(self, blob: bytes, *, context: bytes) -> bytes:
-        """The bytes that `wrap` was given; raises KeyUnavailable or WrapDamaged."""
+        """The bytes that `wrap` was given; raises KekUnavailable or WrapDamaged."""
         version, check = _head_read(blob)
         kek = self._keks.get(version)
         if kek is None:
-            raise KeyUnavailable(f"version {version} is not in the keyring")
+            raise KekUnavailable(f"version {version} is not in the keyring")
         if kek.check != check:
-            raise KeyUnavailable(f"version {version} in the keyring is another key than the one that wrapped this")
+            raise KekUnavailable(f"version {version} in the keyring is another key than the one that wrapped this")
         head, nonce, sealed = (
             blob[: _HEAD.size],
             blob[_HEAD.size :][:_NONCE_SIZE],

@@ -16,20 +16,20 @@ from django_q.tasks import async_task
 log = logging.getLogger(__name__)
 
 
-def bell_ring(task: str, *ids: UUID) -> None:
+def task_enqueue(task: str, *ids: UUID) -> None:
     """Enqueue `task` (a dotted path) with these ids once the current transaction has committed.
 
     An unreachable queue is no error here: the supervisor enqueues unclaimed rows again.
     """
 
     def ring() -> None:
-        bell_ring_now(task, *ids)
+        task_enqueue_now(task, *ids)
 
     # A function of its own: when it fails, Django logs its name, which a partial does not have.
     transaction.on_commit(ring, robust=True)
 
 
-def bell_ring_now(task: str, *ids: UUID) -> None:
+def task_enqueue_now(task: str, *ids: UUID) -> None:
     """Enqueue a task at once."""
     named = [str(value) for value in ids]
     async_task(task, *named)
@@ -37,6 +37,6 @@ def bell_ring_now(task: str, *ids: UUID) -> None:
         log.info("enqueued %s %s", task, " ".join(named))
 
 
-def bells_waiting() -> int:
+def tasks_waiting() -> int:
     """The number of tasks on the queue."""
     return int(get_broker().queue_size())

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 import accounts.api.schema  # registers how the OpenAPI description shows who calls
 import accounts.urls
 import backups.urls
+import operations.urls
 import orders.urls
 import provisions.urls
 from common.api.views import unknown_address
@@ -25,7 +26,10 @@ admin.site.site_header = admin.site.site_title = "Savepoint"
 
 urlpatterns = [
     *backups.urls.web,
-    path("api/v1/", include([*orders.urls.api, *provisions.urls.api, *backups.urls.api, *_description])),
+    path(
+        "api/v1/",
+        include([*orders.urls.api, *provisions.urls.api, *operations.urls.api, *backups.urls.api, *_description]),
+    ),
     # Without this an address without its last slash would be redirected, and a POST arrive as a GET.
     re_path(r"^api/", unknown_address, name="api-unknown"),
     *accounts.urls.web,

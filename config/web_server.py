@@ -23,7 +23,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from common.leash import leash_wear
+from common.parent_death import end_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def _connections() -> int:
 
 def _application(*, parent: int) -> Callable[..., Any]:
     """The ASGI application, in a process that ends with the server's main one."""
-    leash_wear(signal.SIGKILL, parent=parent)
+    end_with_parent(signal.SIGKILL, parent=parent)
     application = import_string("config.wsgi.application")
     front: Callable[..., Any] = import_string("config.front.Front")(application)
     log.info("web process %d is ready", os.getpid())

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from common.leash import orphans_adopt
+from common.parent_death import orphans_adopt
 from demo.processes import Child, Program
 
 STEADY_SECONDS = 10.0
@@ -48,7 +48,7 @@ class StopRequest:
 class Keeper:
     """Holds the programs; call `tend` several times a second, from the thread that made it.
 
-    The kernel's leash is held by a thread, not by a process: children started elsewhere would end with their thread.
+    The kernel sends the parent-death signal when the thread ends that started a child, not when the process does.
     """
 
     def __init__(self, programs: Sequence[Program], *, logs: Path, say: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ SOCKET_PATH_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DemoServer:
     """A game server's data, and how its sidecar is started and reached."""
 
     data_root: Path
@@ -29,7 +29,7 @@ class Place:
     sidecar: Program
 
 
-def place_make(*, home: Path, name: str, data_root: Path, seed: int, megabytes: int) -> Place:
+def place_make(*, home: Path, name: str, data_root: Path, seed: int, megabytes: int) -> DemoServer:
     """Generate the world unless it is there, and write its sidecar's configuration."""
     _world_keep(data_root, seed=seed, megabytes=megabytes)
     token_file = home / "secrets" / f"{name}.token"
@@ -46,7 +46,7 @@ def place_make(*, home: Path, name: str, data_root: Path, seed: int, megabytes: 
     # Of these values JSON and TOML write the same.
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
     private_write(config, "".join(lines))
-    return Place(data_root=data_root, listen=listen, token=token, sidecar=sidecar_program(name, config))
+    return DemoServer(data_root=data_root, listen=listen, token=token, sidecar=sidecar_program(name, config))
 
 
 def _world_keep(root: Path, *, seed: int, megabytes: int) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from demo.places import Place, place_make
+from demo.places import DemoServer, place_make
 from demo.processes import WEB, WORKER, Program
 from demo.screen import Screen
 from demo.seed import Seeded, demo_seed
@@ -21,7 +21,7 @@ WORLD_MEGABYTES, OTHER_WORLD_MEGABYTES = 60, 4
 class Prepared:
     """Game servers by their owner, and everything that was seeded."""
 
-    places: dict[str, Place]
+    places: dict[str, DemoServer]
     seeded: Seeded
 
     @property

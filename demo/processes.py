@@ -1,4 +1,4 @@
-"""The product's programs as child processes: on a leash, with a log, ended to the last process."""
+"""The product's programs as child processes: ended with their parent, with a log, ended to the last process."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class Child:
 
     def start(self) -> None:
         """Start it; its output is appended to its log."""
-        leash = [sys.executable, "-S", "-m", "common.leash", str(os.getpid())]
+        ends_with_us = [sys.executable, "-S", "-m", "common.parent_death", str(os.getpid())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*leash, sys.executable, *self.program.arguments],
+                [*ends_with_us, sys.executable, *self.program.arguments],
                 cwd=ROOT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from common.private_files import private_write
 from demo.client import Client
 from demo.home import DEMO_FILE
 from demo.keeper import Keeper, StopRequest
-from demo.places import Place
+from demo.places import DemoServer
 from demo.prepare import Prepared, demo_prepare, logins_say
 from demo.proof import ProofFailed, Subject, proof_run
 from demo.screen import Screen
@@ -80,7 +80,7 @@ def _subjects(prepared: Prepared) -> list[Subject]:
     ]
 
 
-def demo_json(places: dict[str, Place], seeded: Seeded) -> dict[str, Any]:
+def demo_json(places: dict[str, DemoServer], seeded: Seeded) -> dict[str, Any]:
     """The content of the file that tells other programs of a running demo."""
     users: dict[str, Any] = {role: asdict(login) for role, login in seeded.users.items()}
     users["other"] |= asdict(seeded.other)

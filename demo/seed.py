@@ -14,7 +14,7 @@ from accounts.models import Customer, User
 from accounts.services.customers import customer_create
 from accounts.services.tokens import token_authenticate, token_create
 from common.private_files import private_write
-from demo.places import Place
+from demo.places import DemoServer
 from orders.models import Order, Plan
 from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, order_create
@@ -60,7 +60,7 @@ class Seeded:
     no_sidecar: Rented
 
 
-def demo_seed(*, home: Path, places: dict[str, Place]) -> Seeded:
+def demo_seed(*, home: Path, places: dict[str, DemoServer]) -> Seeded:
     """Create missing rows. `places` are the game servers of `customer` and `other`."""
     users, logins = _people(home / "secrets/demo-logins.json")
     _storage_target(home / "storage")
@@ -140,7 +140,7 @@ def _order(customer: Customer, plan: Plan, name: str) -> Order:
     return found or order_create(customer=customer, plan=plan, name=name)
 
 
-def _rented(order: Order, *, sidecar: Place | None) -> Rented:
+def _rented(order: Order, *, sidecar: DemoServer | None) -> Rented:
     server = Provision.objects.filter(order=order, is_primary=True).first() or provision_create(
         order=order, kind=ProvisionKind.DEPLOYMENT, name="Game server", is_primary=True
     )

@@ -15,7 +15,7 @@ from opener.extracting import extract_run
 from opener.listing import listing_run
 from opener.output import note
 from opener.verifying import verify_run
-from repository.errors import Damage, KeyUnavailable, RepositoryError
+from repository.errors import Damage, RepositoryError, RepositoryKeyWrong
 from repository.sealing.frames import SealError, UnknownFormat, WrongKey
 from repository.storage import StorageError
 
@@ -67,7 +67,7 @@ def _told(error: Exception) -> tuple[Exit, str]:
 
 _TOLD: Final[list[tuple[type[Exception] | tuple[type[Exception], ...], Exit, str]]] = [
     (Cannot, Exit.CANNOT, "{}"),
-    ((KeyUnavailable, WrongKey), Exit.CANNOT, "key unavailable: {}"),
+    ((RepositoryKeyWrong, WrongKey), Exit.CANNOT, "key unavailable: {}"),
     (UnknownFormat, Exit.CANNOT, "it was stored by a later release: {}"),
     ((Damage, SealError), Exit.DAMAGED, "damaged: {}"),
     (RepositoryError, Exit.CANNOT, "{}"),

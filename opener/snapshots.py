@@ -9,11 +9,11 @@ from uuid import UUID
 
 from opener.archives import name_matches
 from opener.keys import Keys
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.manifest.root import Root
 from repository.chunked.repository import Repository, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.listing import snapshots_list
-from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryError
+from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
 from repository.object_keys import UUID_PATTERN
 from repository.storage import Storage
 
@@ -53,7 +53,7 @@ def snapshots_find(
         try:
             repository = _open(storage, keys, owner, repository_id)
             snapshots = list(_snapshots(repository))
-        except KeyUnavailable:
+        except RepositoryKeyWrong:
             found.locked.append(str(repository_id))
         except RepositoryError as error:
             found.damaged.append(f"repository {repository_id}: {error}")
@@ -81,9 +81,9 @@ def _open(storage: Storage, keys: Keys, tenant: UUID, repository: UUID) -> Repos
             return repository_open(
                 storage, tenant=tenant, repository=repository, keys=DataKey(data_key), records_damage=False
             )
-        except KeyUnavailable:
+        except RepositoryKeyWrong:
             continue
-    raise KeyUnavailable("none of the keys is the repository's")
+    raise RepositoryKeyWrong("none of the keys is the repository's")
 
 
 def _snapshots(repository: Repository) -> Iterator[Snapshot]:

@@ -12,6 +12,6 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         """Let each worker tell its supervisor when it is busy."""
         # Models exist only now.
-        from operations.supervision.activity import activity_report
+        from operations.supervision.busy import activity_report
 
         activity_report()

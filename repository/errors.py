@@ -10,7 +10,7 @@ class RepositoryError(Exception):
     retryable = False
 
 
-class KeyUnavailable(RepositoryError):
+class RepositoryKeyWrong(RepositoryError):
     """The key that was given is not the repository's. Says nothing about what is stored."""
 
     code = "key_unavailable"

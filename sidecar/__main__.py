@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.config import config_read
+from sidecar.daemon.server import serve, signals_hold
 from sidecar.descriptors import descriptors_raise
-from sidecar.server import serve, signals_hold
-from sidecar.starting import StartError
+from sidecar.errors import StartError
 from sidecar.tls.enrolling import enrol
 from wire.allocator import allocator_tune
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.checks import absolute, seconds, secret
+from sidecar.errors import StartError
 from sidecar.game.settings import GameSettings, game_read
-from sidecar.starting import StartError
 
 _DRAIN_SECONDS: Final = 10.0
 _TOKEN_CHARACTERS: Final = 16

@@ -81,3 +81,7 @@ class SourceFailed(SidecarError):
     """The data could not be read as a whole: the root is missing, or its disk fails."""
 
     code = ErrorCode.SOURCE_FAILED
+
+
+class StartError(Exception):
+    """The daemon cannot start: a mistake of the operator or the machine, as one clear line without secrets."""

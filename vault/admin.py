@@ -153,7 +153,7 @@ class DataKeyAdmin(ReadOnlyAdmin):
 class StoredObjectAdmin(ReadOnlyAdmin):
     """Objects that are, or may be, in storage."""
 
-    list_display = ["key", "target", "backup_id", "doomed_at", "created_at"]
+    list_display = ["key", "target", "backup_id", "condemned_at", "created_at"]
     list_select_related = ["target"]
     search_fields = ["=key", "=backup_id"]
     ordering = ["-id"]

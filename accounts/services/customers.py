@@ -13,8 +13,8 @@ from accounts.services.audit import audit_record
 from common.errors import KeyUnavailable
 from common.key_copies import tenant_key_context
 from common.keyring import KeyringError
-from common.keys import portal_keyring
 from common.locks import row_lock
+from common.portal_keyring import portal_keyring
 from common.states import compare_and_set
 
 KEY_BYTES = 32

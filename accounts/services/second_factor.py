@@ -17,8 +17,8 @@ from accounts.selectors import user_within_reach
 from accounts.services.audit import audit_record
 from common.errors import KeyUnavailable
 from common.keyring import KeyringError
-from common.keys import portal_keyring
 from common.locks import row_lock
+from common.portal_keyring import portal_keyring
 
 _CONTEXT = b"second factor"
 _SECRETS = ("secret", "seed")

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.db.models import QuerySet
 
 from backups.models import Backup, BackupStatus, Finding, Invariant
-from backups.reconcile.checks import Blind, Check, Look, Seen, rows_of
+from backups.reconcile.checks import Check, CheckScope, Unchecked, Violation, rows_of
 from backups.reconcile.storages import Storages, object_size
 from backups.reconcile.wording import Code
 from common.errors import ApplicationError
@@ -29,17 +29,17 @@ SAMPLE = 24
 """An hourly check opens one in this many archives, others each hour."""
 
 
-def archives_look(look: Look) -> Iterator[Seen | Blind]:
+def archives_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I1. Asks the storage about every usable backup, or about as many as there is time for."""
     storages = Storages()
     known = _known_damaged()
-    for backup in _backups(look):
+    for backup in _backups(scope):
         asset = _asset(backup)
         try:
             storage = storages.open(asset.target_id)
             if storage is None:
                 continue
-            depth = _depth(look, backup, known=backup.id in known)
+            depth = _depth(scope, backup, known=backup.id in known)
             differences = list(_differences(backup, asset, storage, depth))
         except (StorageError, ApplicationError) as error:
             yield storages.failed(asset.target_id, error)
@@ -58,14 +58,14 @@ def _usable() -> QuerySet[Backup]:
     return Backup.objects.filter(status__in=[BackupStatus.READY, BackupStatus.RESTORING], deleted_at__isnull=True)
 
 
-def _backups(look: Look) -> Iterator[Backup]:
-    rows = _usable().filter(**look.of("backup")).select_related("asset").defer("warnings")
-    if look.until is None or look.only is not None:
+def _backups(scope: CheckScope) -> Iterator[Backup]:
+    rows = _usable().filter(**scope.of("backup")).select_related("asset").defer("warnings")
+    if scope.until is None or scope.only is not None:
         yield from rows_of(rows)
         return
     reached: UUID | None = cache.get(REACHED)
     for backup in rows_of(rows, after=reached):
-        if time.monotonic() > look.until:
+        if time.monotonic() > scope.until:
             cache.set(REACHED, reached, timeout=None)
             return
         yield backup
@@ -87,13 +87,13 @@ def _known_damaged() -> set[UUID]:
     return set(noted.values_list("object_id", flat=True))
 
 
-def _depth(look: Look, backup: Backup, *, known: bool) -> _Depth:
-    if look.only is not None:
-        return _depth_of(look.only)
-    ends = look.deep or (look.until is not None and backup.id.int % SAMPLE == look.now.hour)
+def _depth(scope: CheckScope, backup: Backup, *, known: bool) -> _Depth:
+    if scope.only is not None:
+        return _depth_of(scope.only)
+    ends = scope.deep or (scope.until is not None and backup.id.int % SAMPLE == scope.now.hour)
     # Only its hash verifies a plain archive, and only a complete reading one that was found damaged.
     plain = backup.asset is not None and not backup.asset.sealed
-    return _Depth(ends=ends, whole=look.deep and (plain or known), known=known)
+    return _Depth(ends=ends, whole=scope.deep and (plain or known), known=known)
 
 
 def _depth_of(finding: Finding) -> _Depth:
@@ -102,7 +102,7 @@ def _depth_of(finding: Finding) -> _Depth:
     return _Depth(ends=finding.code == Code.ARCHIVE_DAMAGED, whole=read, known=read)
 
 
-def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) -> Iterator[Seen]:
+def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) -> Iterator[Violation]:
     size = object_size(storage, asset.key)
     if size is None:
         yield _seen(backup, Code.ARCHIVE_MISSING)
@@ -138,8 +138,8 @@ def _asset(backup: Backup) -> Asset:
     return asset
 
 
-def _seen(backup: Backup, code: Code, **params: int) -> Seen:
-    return Seen(code=code, object_type="backup", object_id=backup.id, params=dict(params))
+def _seen(backup: Backup, code: Code, **params: int) -> Violation:
+    return Violation(code=code, object_type="backup", object_id=backup.id, params=dict(params))
 
 
 def archive_degrade(finding: Finding) -> bool:
@@ -185,7 +185,7 @@ CHECKS = (
     Check(
         invariant=Invariant.I1,
         codes=DEGRADING | {Code.MANIFEST_MISSING, Code.LISTING_MISSING},
-        look=archives_look,
+        find=archives_find,
         repair=archive_degrade,
         cleared=archive_restored,
         unattended=True,

@@ -23,7 +23,7 @@ Params = dict[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class CheckScope:
     """The scope of one check: everything, or the object of one earlier finding (`only`).
 
     now: the database's time when it began. deep: open archives too. until: by the monotonic clock; a check that asks a
@@ -45,7 +45,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Violation:
     """A violation of an invariant."""
 
     code: Code
@@ -61,7 +61,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class Unchecked:
     """An object that could not be checked: where (a target's id), and why. It is neither right nor wrong."""
 
     where: UUID
@@ -79,7 +79,7 @@ class Check:
 
     invariant: Invariant
     codes: frozenset[Code]
-    look: Callable[[Look], Iterator[Seen | Blind]]
+    find: Callable[[CheckScope], Iterator[Violation | Unchecked]]
     repair: Callable[[Finding], bool] | None = None
     unattended: bool = False
     grace: timedelta = timedelta(0)

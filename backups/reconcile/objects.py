@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.services.audit import audit_record
 from backups.models import Backup, BackupStatus, Finding, Invariant
-from backups.reconcile.checks import BATCH, SETTLED, Blind, Check, Look, Seen, rows_of
+from backups.reconcile.checks import BATCH, SETTLED, Check, CheckScope, Unchecked, Violation, rows_of
 from backups.reconcile.storages import Storages, archive_of, object_size
 from backups.reconcile.wording import Code
 from common.errors import ApplicationError
@@ -27,17 +27,17 @@ LISTED_HOURS = 6
 """An hourly check lists the storages once in this many hours: a listing takes a call for each thousand objects."""
 
 
-def unowned_look(look: Look) -> Iterator[Seen | Blind]:
+def unowned_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I6, from the storage's side: every object belongs to an archive that a row names."""
-    if look.until is not None and look.now.hour % LISTED_HOURS:
+    if scope.until is not None and scope.now.hour % LISTED_HOURS:
         return
     storages = Storages()
-    targets = {"id": look.only.object_id} if look.only else {}
+    targets = {"id": scope.only.object_id} if scope.only else {}
     for target_id in StorageTarget.objects.filter(**targets).values_list("id", flat=True):
         try:
             storage = storages.open(target_id)
             if storage is not None:
-                keys = iter([look.only.key]) if look.only else _listed(target_id, storage)
+                keys = iter([scope.only.key]) if scope.only else _listed(target_id, storage)
                 yield from _unowned(target_id, storage, keys)
         except (StorageError, ApplicationError) as error:
             yield storages.failed(target_id, error)
@@ -56,12 +56,12 @@ def _listed(target_id: UUID, storage: Storage) -> Iterator[str]:
         raise StorageError("the list is empty, and archives should be there")
 
 
-def _unowned(target_id: UUID, storage: Storage, keys: Iterator[str]) -> Iterator[Seen]:
+def _unowned(target_id: UUID, storage: Storage, keys: Iterator[str]) -> Iterator[Violation]:
     while batch := set(islice(keys, BATCH)):
         for key in sorted(batch - _owned(target_id, batch)):
             # A row is written before the first byte, and deleted after the last, so these objects have none.
             if (code := _kind_of(storage, key)) is not None:
-                yield Seen(code=code, object_type="target", object_id=target_id, key=key)
+                yield Violation(code=code, object_type="target", object_id=target_id, key=key)
 
 
 def _owned(target_id: UUID, keys: Collection[str]) -> set[str]:
@@ -97,7 +97,7 @@ def unowned_doom(finding: Finding) -> bool:
         creating = Backup.objects.filter(id=backup_id, status=BackupStatus.CREATING)
         if creating.exists() or _owned(target.id, [finding.key]):
             return False
-        values = {"backup_id": backup_id, "doomed_at": timezone.now()}
+        values = {"backup_id": backup_id, "condemned_at": timezone.now()}
         _, made = StoredObject.objects.get_or_create(target=target, key=finding.key, defaults=values)
         if made:
             audit_record(actor=None, action="reconcile.object_doom", object_id=backup_id, key=finding.key)
@@ -113,34 +113,34 @@ def _unfinished(target_id: UUID, key: str) -> bool:
         return False
 
 
-def owners_look(look: Look) -> Iterator[Seen | Blind]:
+def owners_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I6, from the database's side: rows that keep an archive without a backup."""
-    targets = {"target": look.only.object_id, "key": look.only.key} if look.only else {}
-    for row in rows_of(_ownerless().filter(created_at__lt=look.now - SETTLED, **targets)):
-        yield Seen(code=Code.OWNER_GONE, object_type="target", object_id=row.target_id, key=row.key)
+    targets = {"target": scope.only.object_id, "key": scope.only.key} if scope.only else {}
+    for row in rows_of(_ownerless().filter(created_at__lt=scope.now - SETTLED, **targets)):
+        yield Violation(code=Code.OWNER_GONE, object_type="target", object_id=row.target_id, key=row.key)
 
 
 def _ownerless() -> QuerySet[StoredObject]:
     backup = Backup.objects.filter(id=OuterRef("backup_id"))
     asset = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
-    return StoredObject.objects.filter(~Exists(backup), ~Exists(asset), doomed_at__isnull=True)
+    return StoredObject.objects.filter(~Exists(backup), ~Exists(asset), condemned_at__isnull=True)
 
 
 def owner_doom(finding: Finding) -> bool:
     """Mark an archive whose backup is gone for deletion. Return whether it was still kept."""
     with transaction.atomic():
         row = _ownerless().filter(target=finding.object_id, key=finding.key)
-        done = compare_and_set(row, doomed_at=timezone.now())
+        done = compare_and_set(row, condemned_at=timezone.now())
         if done:
             audit_record(actor=None, action="reconcile.object_doom", key=finding.key)
     return done
 
 
-def assets_look(look: Look) -> Iterator[Seen | Blind]:
+def assets_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I6: downloads whose backup is gone."""
-    alone = Asset.objects.filter(backup__isnull=True, created_at__lt=look.now - SETTLED, **look.of("asset"))
+    alone = Asset.objects.filter(backup__isnull=True, created_at__lt=scope.now - SETTLED, **scope.of("asset"))
     for asset in rows_of(alone):
-        yield Seen(code=Code.ASSET_ALONE, object_type="asset", object_id=asset.id)
+        yield Violation(code=Code.ASSET_ALONE, object_type="asset", object_id=asset.id)
 
 
 def asset_remove(finding: Finding) -> bool:
@@ -155,10 +155,10 @@ def asset_remove(finding: Finding) -> bool:
     return True
 
 
-def ownership_look(look: Look) -> Iterator[Seen | Blind]:
+def ownership_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I6: archives of backups that a delete would leave behind."""
-    for backup in rows_of(_unguarded().filter(**look.of("backup"))):
-        yield Seen(code=Code.OWNER_MISSING, object_type="backup", object_id=backup.id)
+    for backup in rows_of(_unguarded().filter(**scope.of("backup"))):
+        yield Violation(code=Code.OWNER_MISSING, object_type="backup", object_id=backup.id)
 
 
 def _unguarded() -> QuerySet[Backup]:
@@ -181,26 +181,26 @@ CHECKS = (
     Check(
         invariant=Invariant.I6,
         codes=frozenset({Code.OBJECT_UNOWNED, Code.ARCHIVE_UNOWNED, Code.OBJECT_FOREIGN}),
-        look=unowned_look,
+        find=unowned_find,
         repair=unowned_doom,
         grace=GRACE,
     ),
     Check(
         invariant=Invariant.I6,
         codes=frozenset({Code.ASSET_ALONE}),
-        look=assets_look,
+        find=assets_find,
         repair=asset_remove,
     ),
     Check(
         invariant=Invariant.I6,
         codes=frozenset({Code.OWNER_GONE}),
-        look=owners_look,
+        find=owners_find,
         repair=owner_doom,
     ),
     Check(
         invariant=Invariant.I6,
         codes=frozenset({Code.OWNER_MISSING}),
-        look=ownership_look,
+        find=ownership_find,
         repair=owner_write,
         unattended=True,
     ),

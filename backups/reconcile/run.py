@@ -16,10 +16,9 @@ from uuid import UUID
 from django.core.cache import cache
 
 from backups.models import Finding, Invariant
-from backups.reconcile import activity, archives, limits, objects, statuses
-from backups.reconcile.checks import Blind, Check, Look, rows_of
-from backups.reconcile.heartbeats import Heartbeats
-from backups.reconcile.records import (
+from backups.reconcile import archives, limits, objects, operations, statuses
+from backups.reconcile.checks import Check, CheckScope, Unchecked, rows_of
+from backups.reconcile.findings import (
     finding_gone,
     finding_note,
     finding_repaired,
@@ -27,6 +26,7 @@ from backups.reconcile.records import (
     findings_forget,
     open_of,
 )
+from backups.reconcile.heartbeats import Heartbeats
 from common.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ CHECKS: tuple[Check, ...] = (
     *statuses.CHECKS,
     *limits.CHECKS,
     *objects.CHECKS,
-    *activity.CHECKS,
+    *operations.CHECKS,
 )
 RUNNING = "reconcile"
 RUNNING_SECONDS = 6 * 3600
@@ -66,9 +66,9 @@ class Report:
     """The result of a run; `blind` has objects that could not be checked, a bounded number."""
 
     tallies: dict[Invariant, Tally]
-    blind: list[Blind] = field(default_factory=list)
+    blind: list[Unchecked] = field(default_factory=list)
 
-    def blind_note(self, blind: Blind) -> None:
+    def blind_note(self, blind: Unchecked) -> None:
         """Record an object that could not be checked, as long as there is room."""
         if len(self.blind) < BLIND_SHOWN:
             self.blind.append(blind)
@@ -87,8 +87,8 @@ def reconcile(
     """
     checks = [check for check in CHECKS if check.invariant in invariants]
     with _alone(RUNNING_SECONDS):
-        look = Look(now=database_now(), deep=deep, heartbeats=heartbeats)
-        return _run(checks, look, repaired=frozenset(check for check in checks if repair))
+        scope = CheckScope(now=database_now(), deep=deep, heartbeats=heartbeats)
+        return _run(checks, scope, repaired=frozenset(check for check in checks if repair))
 
 
 def reconcile_upkeep() -> None:
@@ -96,8 +96,8 @@ def reconcile_upkeep() -> None:
     try:
         with _alone(UPKEEP_RUNNING_SECONDS):
             until = time.monotonic() + UPKEEP_LONGEST_SECONDS
-            look = Look(now=database_now(), until=until)
-            report = _run(CHECKS, look, repaired=frozenset(check for check in CHECKS if check.unattended))
+            scope = CheckScope(now=database_now(), until=until)
+            report = _run(CHECKS, scope, repaired=frozenset(check for check in CHECKS if check.unattended))
     except AlreadyRunning:
         return
     for invariant, tally in report.tallies.items():
@@ -115,40 +115,40 @@ def _alone(seconds: int) -> Iterator[None]:
         cache.delete(RUNNING)
 
 
-def _run(checks: tuple[Check, ...] | list[Check], look: Look, *, repaired: frozenset[Check]) -> Report:
+def _run(checks: tuple[Check, ...] | list[Check], scope: CheckScope, *, repaired: frozenset[Check]) -> Report:
     report = Report(tallies={check.invariant: Tally() for check in checks})
     for check in checks:
         try:
-            _check(check, look, report, repair=check in repaired)
+            _check(check, scope, report, repair=check in repaired)
         except Exception as error:
             # A check that fails does not stop the others, and closes none of its earlier findings.
             log.exception("reconcile: a check of %s was broken off", check.invariant)
-            report.blind_note(Blind(UUID(int=0), f"{check.invariant}: {type(error).__name__}"))
-    findings_forget(look.now)
+            report.blind_note(Unchecked(UUID(int=0), f"{check.invariant}: {type(error).__name__}"))
+    findings_forget(scope.now)
     return report
 
 
-def _check(check: Check, look: Look, report: Report, *, repair: bool) -> None:
+def _check(check: Check, scope: CheckScope, report: Report, *, repair: bool) -> None:
     tally = report.tallies[check.invariant]
     hidden: set[UUID] = set()
-    for answer in check.look(look):
-        if isinstance(answer, Blind):
+    for answer in check.find(scope):
+        if isinstance(answer, Unchecked):
             hidden.add(answer.where)
             report.blind_note(answer)
             continue
         tally.seen += 1
-        tally.new += finding_note(check=check, seen=answer, now=look.now)
-    findings_confirm(check=check, now=look.now)
-    for finding in rows_of(open_of(check).exclude(last_seen_at=look.now)):
-        tally.gone += _gone(check, finding, look)
+        tally.new += finding_note(check=check, seen=answer, now=scope.now)
+    findings_confirm(check=check, now=scope.now)
+    for finding in rows_of(open_of(check).exclude(last_seen_at=scope.now)):
+        tally.gone += _gone(check, finding, scope)
     if repair and check.repair is not None:
         # An incomplete listing may mislead: nothing is repaired after a check that was cut off.
-        for finding in rows_of(open_of(check).filter(last_seen_at=look.now, confirmed_at__isnull=False)):
+        for finding in rows_of(open_of(check).filter(last_seen_at=scope.now, confirmed_at__isnull=False)):
             if finding.object_id not in hidden:
-                tally.repaired += _repair(check, finding, look)
+                tally.repaired += _repair(check, finding, scope)
 
 
-def _repair(check: Check, finding: Finding, look: Look) -> bool:
+def _repair(check: Check, finding: Finding, scope: CheckScope) -> bool:
     if check.repair is None:
         return False
     try:
@@ -158,16 +158,16 @@ def _repair(check: Check, finding: Finding, look: Look) -> bool:
         return False
     if done and finding.repaired_at is None:
         log.warning("reconcile: repaired %s", finding)
-        finding_repaired(finding=finding, now=look.now)
-        finding.repaired_at = look.now
+        finding_repaired(finding=finding, now=scope.now)
+        finding.repaired_at = scope.now
     if done:
-        _gone(check, finding, look)
+        _gone(check, finding, scope)
     return done
 
 
-def _gone(check: Check, finding: Finding, look: Look) -> bool:
+def _gone(check: Check, finding: Finding, scope: CheckScope) -> bool:
     """Check the object of one finding again; close the finding when the invariant holds, not when the check fails."""
-    again = list(check.look(Look(now=look.now, only=finding)))
-    if any(isinstance(answer, Blind) or answer.same_as(finding) for answer in again):
+    again = list(check.find(CheckScope(now=scope.now, only=finding)))
+    if any(isinstance(answer, Unchecked) or answer.same_as(finding) for answer in again):
         return False
-    return finding_gone(check=check, finding=finding, now=look.now)
+    return finding_gone(check=check, finding=finding, now=scope.now)

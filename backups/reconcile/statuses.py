@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.services.audit import audit_record
 from backups import kinds
 from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBackup, OperationRole
-from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
+from backups.reconcile.checks import SETTLED, Check, CheckScope, Unchecked, Violation, rows_of
 from backups.reconcile.wording import Code
 from backups.services.roles import backup_work_start
 from common.clock import database_now
@@ -21,14 +21,14 @@ from common.states import compare_and_set
 from operations.models import LIVE_STATES, Operation
 from orders.errors import OrderNotFound
 from orders.services.orders import order_lock
-from vault.services.sweep import objects_doom
+from vault.services.sweep import objects_condemn
 
 
-def alone_look(look: Look) -> Iterator[Seen | Blind]:
+def alone_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I3: backups that wait for an operation which is not there."""
     for code, rows in ALONE.items():
-        for backup in rows_of(rows(look.now).filter(**look.of("backup")).defer("warnings")):
-            yield Seen(code=code, object_type="backup", object_id=backup.id)
+        for backup in rows_of(rows(scope.now).filter(**scope.of("backup")).defer("warnings")):
+            yield Violation(code=code, object_type="backup", object_id=backup.id)
 
 
 def _idle(now: datetime) -> QuerySet[Backup]:
@@ -88,30 +88,30 @@ def _end(backup: Backup) -> bool:
     same = Backup.objects.filter(id=backup.id, status=backup.status)
     if backup.status == BackupStatus.RESTORING:
         return compare_and_set(same, status=BackupStatus.READY)
-    objects_doom(backup_ids=[backup.id])
+    objects_condemn(backup_ids=[backup.id])
     if backup.is_safety:
         # It was never listed.
         return same.delete()[0] > 0
     return compare_and_set(same, status=BackupStatus.FAILED, completed_at=timezone.now())
 
 
-def behind_look(look: Look) -> Iterator[Seen | Blind]:
+def behind_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I3: operations at work on a backup whose status does not say so."""
     live = OperationBackup.objects.filter(operation__state__in=LIVE_STATES, role=OperationRole.SUBJECT)
     creates = Q(operation__kind=kinds.CREATE.name) & ~Q(backup__status=BackupStatus.CREATING)
     restores = Q(operation__kind__in=kinds.EXCHANGES) & ~Q(backup__status=BackupStatus.RESTORING)
-    backup = {f"backup__{name}": value for name, value in look.of("backup").items()}
+    backup = {f"backup__{name}": value for name, value in scope.of("backup").items()}
     for role in rows_of(live.filter(creates | restores, **backup)):
-        yield Seen(code=Code.STATUS_BEHIND, object_type="backup", object_id=role.backup_id)
+        yield Violation(code=Code.STATUS_BEHIND, object_type="backup", object_id=role.backup_id)
 
 
 CHECKS = (
     Check(
         invariant=Invariant.I3,
         codes=frozenset(ALONE),
-        look=alone_look,
+        find=alone_find,
         repair=alone_end,
         unattended=True,
     ),
-    Check(invariant=Invariant.I3, codes=frozenset({Code.STATUS_BEHIND}), look=behind_look),
+    Check(invariant=Invariant.I3, codes=frozenset({Code.STATUS_BEHIND}), find=behind_find),
 )

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
-from backups.reconcile.checks import Blind
+from backups.reconcile.checks import Unchecked
 from common.errors import ApplicationError
 from repository.archive.names import SUFFIXES
 from repository.storage import ObjectNotFound, Storage, StorageError
@@ -38,14 +38,14 @@ class Storages:
             self._targets[target_id].storage = _opened(target_id)
         return self._targets[target_id].storage
 
-    def failed(self, target_id: UUID, error: Exception) -> Blind:
+    def failed(self, target_id: UUID, error: Exception) -> Unchecked:
         """Note that a call failed, and give the target up when it is away. Objects in it are not gone."""
         target = self._targets[target_id]
         target.failures += 1
         if getattr(error, "retryable", False) or target.failures >= FAILURES_MAX:
             target.storage = None
         log.warning("target %s could not be looked at: %s", target_id, type(error).__name__)
-        return Blind(target_id, f"{type(error).__name__}: {error}")
+        return Unchecked(target_id, f"{type(error).__name__}: {error}")
 
 
 def _opened(target_id: UUID) -> Storage:

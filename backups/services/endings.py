@@ -10,14 +10,14 @@ from backups.services.roles import backups_give_back, operation_source
 from common.errors import ApplicationError
 from operations.models import Operation
 from vault.errors import ArchiveDamagedError
-from vault.services.sweep import objects_doom
+from vault.services.sweep import objects_condemn
 
 
 def create_unsuccessful(operation: Operation, _error: ApplicationError) -> None:
     """Leave the backup of a create *failed*, with nothing in storage."""
     subject = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SUBJECT)
     subject.filter(status=BackupStatus.CREATING).update(status=BackupStatus.FAILED, completed_at=timezone.now())
-    objects_doom(backup_ids=list(subject.values_list("id", flat=True)))
+    objects_condemn(backup_ids=list(subject.values_list("id", flat=True)))
 
 
 def restore_unsuccessful(operation: Operation, error: ApplicationError) -> None:
@@ -29,5 +29,5 @@ def restore_unsuccessful(operation: Operation, error: ApplicationError) -> None:
     unfinished = Backup.objects.filter(
         roles__operation=operation, roles__role=OperationRole.SAFETY, status=BackupStatus.CREATING
     )
-    objects_doom(backup_ids=list(unfinished.values_list("id", flat=True)))
+    objects_condemn(backup_ids=list(unfinished.values_list("id", flat=True)))
     unfinished.delete()

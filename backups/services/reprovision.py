@@ -70,6 +70,6 @@ def order_backups_release(order: Order) -> None:
     operations_tally(order)
     backup_ids = list(Backup.objects.filter(order=order).values_list("id", flat=True))
     asset_ids = list(Backup.objects.filter(order=order, asset__isnull=False).values_list("asset_id", flat=True))
-    StoredObject.objects.filter(backup_id__in=backup_ids, doomed_at__isnull=True).update(doomed_at=timezone.now())
+    StoredObject.objects.filter(backup_id__in=backup_ids, condemned_at__isnull=True).update(condemned_at=timezone.now())
     Backup.objects.filter(order=order).delete()
     Asset.objects.filter(id__in=asset_ids).delete()

@@ -20,7 +20,7 @@ from backups.models import BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backups_of_order, orders_protection, storage_history
 from backups.web.endings import WATCH
-from backups.web.held import Held, held_of
+from backups.web.hold import Hold, hold_of
 from backups.web.rows import BackupRow, row_of, why_not
 from common.names import name_isolated
 from common.paging import CURSOR, page_read
@@ -84,7 +84,7 @@ class Overview:
     create_shown: bool
     create_refused: str
     workers_away: bool
-    held: Held | None
+    hold: Hold | None
     live: tuple[UUID, ...]
     filters: tuple[Filter, ...]
     filtered: bool
@@ -139,7 +139,7 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
         workers_away=not workers_alive(),
-        held=held_of(rules, shown={row.operation_id for row in shown}),
+        hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
         filters=tuple(
             Filter(label=str(label), address=_with_query(here, status=name), chosen=name == status)

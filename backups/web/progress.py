@@ -23,7 +23,7 @@ PHASES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class OperationProgress:
     """A live operation. `percent` is None while the total is unknown; sizes are in bytes."""
 
     phase: str
@@ -35,11 +35,11 @@ class Progress:
     stopping: bool
 
 
-def progress_of(operation: Operation | None) -> Progress | None:
+def progress_of(operation: Operation | None) -> OperationProgress | None:
     """The progress of an operation, or None when it is over."""
     if operation is None or not operation.is_live:
         return None
-    return Progress(
+    return OperationProgress(
         phase=_phase(operation),
         percent=_percent(operation),
         bytes_done=operation.bytes_done,

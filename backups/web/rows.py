@@ -16,7 +16,7 @@ from backups import kinds
 from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus
 from backups.rules import Rules, refusal
-from backups.web.progress import Progress, progress_of
+from backups.web.progress import OperationProgress, progress_of
 from common.errors import ApplicationError, PermissionDenied, error_detail
 from operations.kinds import WAITS, kind_of
 from operations.models import Operation, OperationState
@@ -40,7 +40,7 @@ SOURCES = {"files": pgettext_lazy("source of a backup", "Files")}
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Badge:
     """A small fact: an icon, its words, and the time it speaks of, if any."""
 
     icon: str
@@ -72,12 +72,12 @@ class BackupRow:
     locked: bool
     asset_id: UUID | None
     operation_id: UUID | None
-    marks: tuple[Mark, ...]
+    marks: tuple[Badge, ...]
     problem_title: str
     problem: str
     caution: str
     collapsed: bool
-    progress: Progress | None
+    progress: OperationProgress | None
     actions: dict[str, Action]
 
     @property
@@ -152,38 +152,38 @@ def _problem(operation: Operation | None) -> tuple[str, str]:
     return str(problems[OperationState(operation.state)]), detail
 
 
-def _marks(backup: Backup) -> Iterator[Mark]:
+def _marks(backup: Backup) -> Iterator[Badge]:
     """The small facts, the gravest first."""
     yield from _against(backup)
     if backup.locked:
-        yield Mark("lock", pgettext("state of a backup", "Locked"))
+        yield Badge("lock", pgettext("state of a backup", "Locked"))
     if backup.is_safety:
         kept = backup.expires_at if not backup.locked else None
-        yield Mark("shield", _("Safety backup, goes") if kept else _("Safety backup"), kept)
+        yield Badge("shield", _("Safety backup, goes") if kept else _("Safety backup"), kept)
     yield from _origin(backup)
     if backup.verified_at and not backup.degraded:
-        yield Mark("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
+        yield Badge("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
     if operation and (operation.kind, operation.state) == (kinds.RESTORE.name, OperationState.SUCCEEDED):
-        yield Mark("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
+        yield Badge("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
     if operation and (operation.kind, operation.state) == (kinds.UNDO.name, OperationState.SUCCEEDED):
-        yield Mark("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
+        yield Badge("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
 
 
-def _against(backup: Backup) -> Iterator[Mark]:
+def _against(backup: Backup) -> Iterator[Badge]:
     if backup.degraded and backup.status != BackupStatus.READY:
-        yield Mark("warning", pgettext("state of a backup", "Damaged"))
+        yield Badge("warning", pgettext("state of a backup", "Damaged"))
     if backup.collapsed:
-        yield Mark("warning", pgettext("state of a backup", "Server had lost its files"))
+        yield Badge("warning", pgettext("state of a backup", "Server had lost its files"))
     if total := backup.warnings_total:
-        yield Mark("warning", ngettext("%(count)d warning", "%(count)d warnings", total) % {"count": total})
+        yield Badge("warning", ngettext("%(count)d warning", "%(count)d warnings", total) % {"count": total})
 
 
-def _origin(backup: Backup) -> Iterator[Mark]:
+def _origin(backup: Backup) -> Iterator[Badge]:
     if backup.source in SOURCES:
-        yield Mark("file", str(SOURCES[backup.source]))
+        yield Badge("file", str(SOURCES[backup.source]))
     if said := CONSISTENCIES.get(backup.consistency or ""):
-        yield Mark("server", str(said))
+        yield Badge("server", str(said))
 
 
 def _actions(backup: Backup, *, rules: Rules, provision: Provision | None) -> dict[str, Action]:

@@ -27,7 +27,7 @@ from sidecar_client.errors import Refused, SidecarClientError, SourceFailed
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.keys import data_key_ensure
 from vault.services.opening import storage_errors, target_default, target_open
-from vault.services.sweep import objects_doom
+from vault.services.sweep import objects_condemn
 
 LISTED_ENTRY_BYTES = 64
 """The approximate size of an entry in a listing, from which storage plans the parts of an upload."""
@@ -36,7 +36,7 @@ CONTENT_TYPE = "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where one attempt stores its archive, and the data key that seals it."""
 
     target: StorageTarget
@@ -46,29 +46,42 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class StoredArchive:
     """An archive that is complete in storage and not listed yet."""
 
-    place: Place
+    destination: Destination
     uploaded: Uploaded
     packed: ArchiveResult
     listing_bytes: int | None
 
 
-def archive_make(*, operation: Operation, backup: Backup, client: SidecarClient, lease: Lease, phase: str) -> Made:
+def archive_make(
+    *, operation: Operation, backup: Backup, client: SidecarClient, lease: Lease, phase: str
+) -> StoredArchive:
     """Pack the server's files and store them while they are packed, as `backup`'s archive of this attempt.
 
-    Write order: the row that owns the key, archive, listing, manifest; the caller lists it last, with `archive_settle`.
+    Write order: the row that owns the key, archive, listing, manifest; the caller lists it last, with `archive_record`.
     """
-    place = _place(operation, backup, lease)
-    name = place.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
+    destination = _destination(operation, backup, lease)
+    name = destination.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
     output, listing = f"/tmp/{name}", f"/tmp/{name}{LISTING_SUFFIX}"  # noqa: S108  # paths of the sidecar
     try:
         uploaded, packed = _stream(
-            client=client, output=output, listing=listing, operation=operation, place=place, lease=lease, phase=phase
+            client=client,
+            output=output,
+            listing=listing,
+            operation=operation,
+            destination=destination,
+            lease=lease,
+            phase=phase,
         )
         listing_bytes = _listing_store(
-            client=client, listing=listing, operation=operation, place=place, entries=packed.entries, lease=lease
+            client=client,
+            listing=listing,
+            operation=operation,
+            destination=destination,
+            entries=packed.entries,
+            lease=lease,
         )
     finally:
         # Best effort: the sidecar deletes leftovers at start-up. After an interruption nothing is deleted here, so that
@@ -77,19 +90,19 @@ def archive_make(*, operation: Operation, backup: Backup, client: SidecarClient,
             if not lease.interrupted():
                 with contextlib.suppress(SidecarClientError):
                     client.file_delete(path=path)
-    _manifest_write(operation=operation, backup=backup, place=place, uploaded=uploaded, packed=packed)
+    _manifest_write(operation=operation, backup=backup, destination=destination, uploaded=uploaded, packed=packed)
     lease.fence_check()
-    return Made(place=place, uploaded=uploaded, packed=packed, listing_bytes=listing_bytes)
+    return StoredArchive(destination=destination, uploaded=uploaded, packed=packed, listing_bytes=listing_bytes)
 
 
-def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
+def archive_record(*, operation: Operation, backup: Backup, made: StoredArchive) -> None:
     """Make the backup ready, in the transaction in which the caller holds its fence. Raises FenceLost."""
-    place, uploaded, packed = made.place, made.uploaded, made.packed
+    destination, uploaded, packed = made.destination, made.uploaded, made.packed
     asset = Asset.objects.create(
         customer=operation_order(operation).customer,
-        target=place.target,
-        key=place.key,
-        sealed=place.target.sealed,
+        target=destination.target,
+        key=destination.key,
+        sealed=destination.target.sealed,
         size_bytes=uploaded.size_bytes,
         stored_bytes=uploaded.stored_bytes,
         sha256=uploaded.sha256,
@@ -118,7 +131,7 @@ def archive_settle(*, operation: Operation, backup: Backup, made: Made) -> None:
         raise FenceLost
 
 
-def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
+def _destination(operation: Operation, backup: Backup, lease: Lease) -> Destination:
     target = target_default()
     storage = target_open(target, checkpoint=lease.checkpoint)
     key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
@@ -126,14 +139,21 @@ def _place(operation: Operation, backup: Backup, lease: Lease) -> Place:
         # A worker that lost its operation must not mark for deletion the object that its successor is about to list.
         lease.fence_hold()
         StoredObject.objects.get_or_create(target=target, key=key, defaults={"backup_id": backup.id})
-        objects_doom(backup_ids=[backup.id], keep=key)
+        objects_condemn(backup_ids=[backup.id], keep=key)
     with storage_errors():
         data_key = data_key_ensure(customer=operation_order(operation).customer, target=target, storage=storage)
-    return Place(target=target, storage=storage, key=key, data_key=data_key)
+    return Destination(target=target, storage=storage, key=key, data_key=data_key)
 
 
 def _stream(
-    *, client: SidecarClient, output: str, listing: str, operation: Operation, place: Place, lease: Lease, phase: str
+    *,
+    client: SidecarClient,
+    output: str,
+    listing: str,
+    operation: Operation,
+    destination: Destination,
+    lease: Lease,
+    phase: str,
 ) -> tuple[Uploaded, ArchiveResult]:
     total = 0
 
@@ -143,7 +163,7 @@ def _stream(
         lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=phase)
 
     tenant = operation_order(operation).customer_id
-    context = archive_context(tenant=tenant, target=place.target.id, key=place.key)
+    context = archive_context(tenant=tenant, target=destination.target.id, key=destination.key)
     archive = client.archive_stream(
         source=DATA,
         output=output,
@@ -155,20 +175,22 @@ def _stream(
     with archive:
         uploaded = archive_upload(
             chunks=archive,
-            storage=place.storage,
-            key=place.key,
+            storage=destination.storage,
+            key=destination.key,
             expected_size=lambda: total,
-            seal=(place.data_key, context) if place.target.sealed else None,
+            seal=(destination.data_key, context) if destination.target.sealed else None,
             before_commit=lambda: _still_ours(lease),
         )
         return uploaded, archive.result
 
 
 def _listing_store(
-    *, client: SidecarClient, listing: str, operation: Operation, place: Place, entries: int, lease: Lease
+    *, client: SidecarClient, listing: str, operation: Operation, destination: Destination, entries: int, lease: Lease
 ) -> int | None:
     """Store the listing beside the archive; its size there, or None when the sidecar made none."""
-    context = listing_context(tenant=operation_order(operation).customer_id, target=place.target.id, key=place.key)
+    context = listing_context(
+        tenant=operation_order(operation).customer_id, target=destination.target.id, key=destination.key
+    )
     chunks = client.file_read(path=listing, cancelled=lease.interrupted)
     try:
         # Checked before an upload is opened: a sidecar of an earlier release makes no listing.
@@ -182,10 +204,10 @@ def _listing_store(
 
     return object_upload(
         chunks=content(),
-        storage=place.storage,
-        key=place.key + LISTING_SUFFIX,
+        storage=destination.storage,
+        key=destination.key + LISTING_SUFFIX,
         expected_size=entries * LISTED_ENTRY_BYTES,
-        seal=(place.data_key, context) if place.target.sealed else None,
+        seal=(destination.data_key, context) if destination.target.sealed else None,
         before_commit=lambda: _still_ours(lease),
     )
 
@@ -196,7 +218,7 @@ def _still_ours(lease: Lease) -> None:
 
 
 def _manifest_write(
-    *, operation: Operation, backup: Backup, place: Place, uploaded: Uploaded, packed: ArchiveResult
+    *, operation: Operation, backup: Backup, destination: Destination, uploaded: Uploaded, packed: ArchiveResult
 ) -> None:
     order = operation_order(operation)
     provision: Provision = backup.provision
@@ -211,10 +233,10 @@ def _manifest_write(
         backup_name=backup.name,
         created_at=backup.created_at,
         completed_at=timezone.now(),
-        archive_key=place.key,
+        archive_key=destination.key,
         format="tar.gz",
         source=backup.source,
-        sealed=place.target.sealed,
+        sealed=destination.target.sealed,
         size_bytes=uploaded.size_bytes,
         sha256=uploaded.sha256,
         stored_bytes=uploaded.stored_bytes,
@@ -222,7 +244,10 @@ def _manifest_write(
         warnings=packed.warnings_total,
         consistency=str(packed.consistency),
     )
-    sealed = manifest_seal(manifest, data_key=place.data_key, target=place.target.id)
-    with storage_errors(), place.storage.writer(place.key + MANIFEST_SUFFIX, expected_size=len(sealed)) as writer:
+    sealed = manifest_seal(manifest, data_key=destination.data_key, target=destination.target.id)
+    with (
+        storage_errors(),
+        destination.storage.writer(destination.key + MANIFEST_SUFFIX, expected_size=len(sealed)) as writer,
+    ):
         writer.write(sealed)
         writer.commit()

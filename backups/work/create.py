@@ -9,7 +9,7 @@ from backups.models import Backup
 from backups.rules import order_allows_backups
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
-from backups.work.archiving import Made, archive_make, archive_settle
+from backups.work.archiving import StoredArchive, archive_make, archive_record
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
@@ -31,11 +31,11 @@ def create_run(operation: Operation, lease: Lease) -> None:
     _commit(operation=operation, backup=backup, made=made)
 
 
-def _commit(*, operation: Operation, backup: Backup, made: Made) -> None:
+def _commit(*, operation: Operation, backup: Backup, made: StoredArchive) -> None:
     with transaction.atomic():
         if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
             raise FenceLost
-        archive_settle(operation=operation, backup=backup, made=made)
+        archive_record(operation=operation, backup=backup, made=made)
         audit_record(
             actor=operation.requested_by,
             action="create.succeeded",

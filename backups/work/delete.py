@@ -26,7 +26,7 @@ def delete_run(operation: Operation, lease: Lease) -> None:
     backup = operation_subject(operation)
     if backup.deleted_at is None:
         raise RuntimeError(f"backup {backup.id} is to be deleted but carries no tombstone")
-    StoredObject.objects.filter(backup_id=backup.id, doomed_at__isnull=True).update(doomed_at=timezone.now())
+    StoredObject.objects.filter(backup_id=backup.id, condemned_at__isnull=True).update(condemned_at=timezone.now())
     for row in StoredObject.objects.filter(backup_id=backup.id).select_related("target"):
         lease.checkpoint()
         try:

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.services.audit import audit_record
 from backups.services.safety import safety_begin
-from backups.work.archiving import archive_make, archive_settle
+from backups.work.archiving import archive_make, archive_record
 from operations.models import Operation
 from operations.work.lease import Lease
 from sidecar_client.client import SidecarClient
@@ -18,7 +18,7 @@ def safety_make(*, operation: Operation, client: SidecarClient, lease: Lease) ->
     made = archive_make(operation=operation, backup=safety, client=client, lease=lease, phase="safety")
     with transaction.atomic():
         lease.fence_hold()
-        archive_settle(operation=operation, backup=safety, made=made)
+        archive_record(operation=operation, backup=safety, made=made)
         audit_record(
             actor=operation.requested_by,
             action="safety.succeeded",

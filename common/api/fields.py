@@ -67,3 +67,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         if errors:
             raise serializers.ValidationError(errors)
         return values
+
+
+class NoFields(StrictSerializer):
+    """A request without parameters."""

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from common.errors import ApplicationError, Params
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
-from common.queue import bell_ring
+from common.queue import task_enqueue
 from common.states import compare_and_set
 from operations.errors import OperationCancelled
 from operations.kinds import OperationKind, kind_of
@@ -36,7 +36,7 @@ def operation_start(*, order: Order, kind: OperationKind, requested_by: User | N
     operation = Operation.objects.create(
         order=order, kind=kind.name, exclusive=kind.exclusive, requested_by=requested_by, params=params
     )
-    bell_ring(TASK, operation.id)
+    task_enqueue(TASK, operation.id)
     return operation
 
 
@@ -128,7 +128,7 @@ def operation_requeue(
             not_before=not_before,
         )
         if done and ring and not_before is None:
-            bell_ring(TASK, operation.id)
+            task_enqueue(TASK, operation.id)
     return done
 
 

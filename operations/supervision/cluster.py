@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from operations.supervision.activity import ACTIVITY_FD, Activity
+from operations.supervision.busy import ACTIVITY_FD, Activity
 
 log = logging.getLogger(__name__)
 

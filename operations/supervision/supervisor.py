@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from common.queue import bell_ring_now, bells_waiting
+from common.queue import task_enqueue_now, tasks_waiting
 from operations.models import Operation, OperationState, Supervisor
 from operations.services import chores
 from operations.services.chores import chores_request
@@ -63,7 +63,7 @@ class Supervision:
         log.info("supervising %d workers as %s", settings.SAVEPOINT_WORKERS, self._id)
         while not self._stopping:
             try:
-                self._look()
+                self._supervise()
             except (DatabaseError, InterfaceError, RedisError) as error:
                 # Wait for a database or a queue that restarts; leases are judged again once it answers.
                 log.warning("the database or the queue does not answer: %s", type(error).__name__)
@@ -74,7 +74,7 @@ class Supervision:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _look(self) -> None:
+    def _supervise(self) -> None:
         self._cluster_watch()
         if self._is_due("seen", SEEN_SECONDS) or self._cluster.workers_alive != self._workers_shown:
             self._workers_shown = self._cluster.workers_alive
@@ -86,7 +86,7 @@ class Supervision:
             self._ring_again()
         if self._is_due("tick", TICK_SECONDS):
             for run in chores_request():
-                bell_ring_now(chores.TASK, run)
+                task_enqueue_now(chores.TASK, run)
             Supervisor.objects.filter(seen_at__lt=timezone.now() - SUPERVISOR_KEPT).delete()
 
     def _is_due(self, name: str, every: float) -> bool:
@@ -115,7 +115,7 @@ class Supervision:
             self._answered, self._answered_at = self._cluster.activity.answered, now
         longest = max((now - since for since in self._waiting_since.values()), default=0.0)
         if min(longest, now - self._answered_at) >= FROZEN_AFTER_SECONDS:
-            self._replace("an operation waits, a worker is idle, and no bell is answered")
+            self._replace("an operation waits, a worker is idle, and no task is taken")
         elif longest >= RING_AFTER_SECONDS:
             _ring(queued)
 
@@ -164,6 +164,6 @@ def _claimable() -> list[Operation]:
 
 def _ring(operations: list[Operation]) -> None:
     """Enqueue these, unless the queue still holds tasks: a long backlog is not enqueued twice."""
-    if bells_waiting() == 0:
+    if tasks_waiting() == 0:
         for operation in operations:
-            bell_ring_now(TASK, operation.id)
+            task_enqueue_now(TASK, operation.id)

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from repository.chunked.chunks.chunk import ChunkCipher
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import KeyWrap, RepositoryKeys
 from repository.chunked.index.damaged import DamageLedger
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.root import root_load
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.objects import KEYS, Objects, id_new
 from repository.chunked.packs.fetching import ChunkStore
-from repository.chunked.repository_keys import KeyWrap, RepositoryKeys
-from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryExists, RepositoryNotFound, RepositoryUnknown
+from repository.errors import ObjectDamaged, RepositoryExists, RepositoryKeyWrong, RepositoryNotFound, RepositoryUnknown
 from repository.retrying import RetryingStorage
 from repository.sealing.frames import Damaged, SealContext, SealError, UnknownFormat, WrongKey
 from repository.storage import ObjectExists, ObjectNotFound, Storage
@@ -98,7 +98,7 @@ def repository_open(
 ) -> Repository:
     """An existing repository; without `records_damage` reading it writes nothing.
 
-    Raises `RepositoryNotFound`, `KeyUnavailable`, `ObjectDamaged`, `RepositoryUnknown`, `StorageError`.
+    Raises `RepositoryNotFound`, `RepositoryKeyWrong`, `ObjectDamaged`, `RepositoryUnknown`, `StorageError`.
     """
     retrying = _retrying(storage)
     found = _Plain(retrying, tenant=tenant, repository=repository).load(keys)
@@ -115,7 +115,7 @@ def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, 
     before = plain.key_objects()
     try:
         found = plain.load(old)
-    except KeyUnavailable:
+    except RepositoryKeyWrong:
         found = plain.load(new)  # a call before this one came as far as that
     kept = plain.store(found, new, name=id_new())
     try:
@@ -165,7 +165,7 @@ class _Plain:
             except (WrongKey, Damaged, UnknownFormat, ObjectDamaged, ObjectNotFound) as error:
                 said.append(error)
         if any(isinstance(error, WrongKey) for error in said):
-            raise KeyUnavailable("the repository's key is another")
+            raise RepositoryKeyWrong("the repository's key is another")
         if any(isinstance(error, UnknownFormat) for error in said):
             raise RepositoryUnknown("the repository was written by a later release")
         raise ObjectDamaged("the repository's key object is damaged")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sidecar.game.mark import Mark
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import profile_of
 from sidecar.game.quiescence import Hold, Quiescence
 from sidecar.game.server import GameServer
@@ -18,8 +18,8 @@ class Game:
     def __init__(self, settings: GameSettings, *, folder: Path) -> None:
         """`folder` keeps what must outlive the daemon."""
         self._profile = profile_of(settings)
-        self._quiescence = Quiescence(self._profile, Mark(folder / "game-holds-still"))
-        self.server = GameServer(self._profile, Mark(folder / "game-was-stopped"))
+        self._quiescence = Quiescence(self._profile, FlagFile(folder / "game-holds-still"))
+        self.server = GameServer(self._profile, FlagFile(folder / "game-was-stopped"))
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 from sidecar.game.errors import GameError
-from sidecar.game.mark import Mark
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
 from sidecar.game.retry import Retry
 
@@ -29,7 +29,7 @@ class Hold:
 class Quiescence:
     """Lets the game hold still and go on again."""
 
-    def __init__(self, profile: Profile, mark: Mark) -> None:
+    def __init__(self, profile: Profile, mark: FlagFile) -> None:
         self._profile = profile
         self._mark = mark
         self._lock = threading.Lock()

@@ -12,7 +12,7 @@ from typing import Final
 
 from sidecar.errors import Cancelled, ServerNotStopped
 from sidecar.game.errors import GameError
-from sidecar.game.mark import Mark
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
 from sidecar.game.retry import Retry
 from wire.enums import ServerControl
@@ -26,7 +26,7 @@ _TROUBLE: Final = (GameError, OSError)
 class GameServer:
     """Stops the server and starts it again; one exchange at a time."""
 
-    def __init__(self, profile: Profile, mark: Mark) -> None:
+    def __init__(self, profile: Profile, mark: FlagFile) -> None:
         self._profile = profile
         self._mark = mark
         self._lock = threading.Lock()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sidecar.calls import Call
+from sidecar.calls.calls import Call
 from sidecar.errors import Busy
 from sidecar.places.links import LinkRoots
 from sidecar.preview.changes import PATHS_MAX, Page, Preview

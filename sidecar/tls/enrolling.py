@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sidecar.config import config_read
-from sidecar.starting import StartError
+from sidecar.errors import StartError
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.folder import TlsFolder
 from wire.contract import sidecar_name

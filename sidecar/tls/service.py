@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from sidecar.calls import Calls
+from sidecar.calls.calls import Calls
 from sidecar.errors import Refused
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.folder import TlsFolder

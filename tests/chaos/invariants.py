@@ -149,7 +149,7 @@ def damage_require(asset: Asset) -> None:
 def storage_check(world: World) -> None:
     """I6: after the grace everything in storage belongs to a row that somebody needs, and nothing needed is missing."""
     needed = set(Asset.objects.values_list("key", flat=True))
-    owned = set(StoredObject.objects.filter(doomed_at__isnull=True).values_list("key", flat=True))
+    owned = set(StoredObject.objects.filter(condemned_at__isnull=True).values_list("key", flat=True))
     objects = {key for key in world.objects() if not key.startswith("keys/")}
     archives = {key for key in objects if not key.endswith(SUFFIXES)}
     described = {key.removesuffix(suffix) for key in objects for suffix in SUFFIXES if key.endswith(suffix)}

@@ -1,4 +1,4 @@
-"""The two processes of a run: a worker that answers one bell, and the sidecar's daemon. Both are forked."""
+"""The two processes of a run: a worker that takes one task, and the sidecar's daemon. Both are forked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from operations.work import lease
 from operations.work import run as work_run
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
-from sidecar.server import serve, signals_hold
+from sidecar.daemon.server import serve, signals_hold
 from tests.chaos.edits import file_close, inode_pass_on
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.user import hand_over, user_become
@@ -78,7 +78,7 @@ def child_fork(work: Callable[[], object], *, log: Path) -> int:
 
 
 def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable[[str], None]) -> int:
-    """Let a worker answer a bell, and `act` on each event it comes to; return its exit code, negative when killed.
+    """Let a worker take a task, and `act` on each event it comes to; return its exit code, negative when killed.
 
     Raises Hangs.
     """

@@ -8,11 +8,11 @@ from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list

@@ -152,18 +152,18 @@ def storage_away(world: World, rng: Random) -> str:
     return "and back"
 
 
-def bell(world: World, rng: Random) -> str:
-    """Every bell there is, once more: for what is over it does nothing."""
+def tasks_again(world: World, rng: Random) -> str:
+    """Every task there was, once more: for an operation that is over it does nothing."""
     before = dict(Operation.objects.exclude(state__in=["queued", "running"]).values_list("id", "fence"))
     for operation in list(before)[-2:]:
         work(world, operation)
-    assert dict(Operation.objects.filter(id__in=before).values_list("id", "fence")) == before, "R6: an old bell"
+    assert dict(Operation.objects.filter(id__in=before).values_list("id", "fence")) == before, "R6: an old task"
     return f"{len(before)} over"
 
 
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
-    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, bell), (2, immutable), (1, damage), (1, collapse),
+    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, tasks_again), (2, immutable), (1, damage), (1, collapse),
     (5, close), (3, mount), (1, snapshot), (1, rot),
 ]  # fmt: skip
 

@@ -29,7 +29,7 @@ RACE_SECONDS = 10.0
 
 
 def work(world: World, operation: UUID, fault: Fault | None = None, *, captured: Tree | None = None) -> None:
-    """Answer a bell for an operation with a fault in the worker, and note which backups are ready since.
+    """Take the task of an operation with a fault in the worker, and note which backups are ready since.
 
     captured: the live tree when an earlier worker, which still stands, began: what it has made ready is of that one.
     Raises Violated and Hangs.
@@ -151,7 +151,7 @@ def _second_bell(world: World, operation: UUID) -> None:
         return
     worker_run(operation, None, log=world.log, act=lambda _: None)
     if Operation.objects.values("fence", "attempts", "state").get(id=operation) != before:
-        raise Violated(f"R6: a second bell changed {operation}")
+        raise Violated(f"R6: a second task changed {operation}")
 
 
 def _ended_rightly(code: int, fault: Fault | None) -> None:

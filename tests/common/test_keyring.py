@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.keyring import Keyring, KeyringInvalid, KeyUnavailable, WrapDamaged, kek_generate
+from common.keyring import KekUnavailable, Keyring, KeyringInvalid, WrapDamaged, kek_generate
 
 ONE, TWO, THREE = ("A" * 42 + last for last in "AEI")
 SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"
@@ -50,13 +50,13 @@ def test_rewrapping_moves_to_the_current_version_and_then_rests() -> None:
 
 def test_a_missing_version_is_unavailable_and_not_damage() -> None:
     blob = Keyring.parse(f"2:{TWO}").wrap(KEY, context=b"row")
-    with pytest.raises(KeyUnavailable, match="version 2"):
+    with pytest.raises(KekUnavailable, match="version 2"):
         Keyring.parse(f"1:{ONE}").unwrap(blob, context=b"row")
 
 
 def test_another_key_under_the_same_version_is_unavailable_and_not_damage() -> None:
     blob = Keyring.parse(f"1:{TWO}").wrap(KEY, context=b"row")
-    with pytest.raises(KeyUnavailable, match="another key"):
+    with pytest.raises(KekUnavailable, match="another key"):
         Keyring.parse(f"1:{ONE}").unwrap(blob, context=b"row")
 
 
@@ -67,7 +67,7 @@ def test_every_flipped_bit_is_found() -> None:
         flipped = bytearray(blob)
         flipped[bit // 8] ^= 1 << bit % 8
         names_the_key = 1 <= bit // 8 < 13
-        with pytest.raises(KeyUnavailable if names_the_key else WrapDamaged):
+        with pytest.raises(KekUnavailable if names_the_key else WrapDamaged):
             keyring.unwrap(bytes(flipped), context=b"row")
 
 

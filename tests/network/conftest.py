@@ -56,7 +56,7 @@ class Linked:
         )  # fmt: skip
 
     def work(self) -> Operation:
-        """Answer the newest operation's bell, whatever it waits for; return it as it is then."""
+        """Run the newest operation's task, whatever it waits for; return it as it is then."""
         operation = Operation.objects.order_by("created_at").last()
         assert operation is not None
         Operation.objects.filter(id=operation.id).update(not_before=None)
@@ -69,7 +69,7 @@ class Linked:
 
 
 class Working(threading.Thread):
-    """A worker beside the test, which answers one bell."""
+    """A worker beside the test, which takes one task."""
 
     def __init__(self) -> None:
         super().__init__(name="worker", daemon=True)

@@ -69,7 +69,7 @@ def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
         for key in keys:
             double.objects[key] = (b"x", {})
             StoredObject.objects.create(
-                target=target, key=key, backup_id=linked.shop.order.id, doomed_at=timezone.now()
+                target=target, key=key, backup_id=linked.shop.order.id, condemned_at=timezone.now()
             )
         gone = keys[4]
         del double.objects[gone]  # what is not there is deleted by nobody's leave

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import repository_create
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from tests.opener.conftest import Place
 from tests.opener.places import Tenant

@@ -68,7 +68,7 @@ def test_clock_set_back_stops_no_chore(table):
     assert table.did == ["a", "a"]
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["lost bell", "dead worker"])
+@pytest.mark.parametrize("begun", [False, True], ids=["lost task", "dead worker"])
 def test_clock_set_back_hides_no_run_that_goes_on(table, begun):
     table("a")
     answer(chores_request())
@@ -152,7 +152,7 @@ def test_products_chores_all_succeed():
 def test_object_to_delete_wants_the_sweep():
     chores_run()
     assert chores_request() == []
-    StoredObjectFactory(doomed_at=timezone.now())
+    StoredObjectFactory(condemned_at=timezone.now())
     (run,) = chores_request()
     assert ChoreRun.objects.get(id=run).chore == "sweep storage"
 

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from backups.models import Backup, BackupStatus
-from backups.reconcile.activity import outcomes_look
-from backups.reconcile.checks import Look
+from backups.reconcile.checks import CheckScope
+from backups.reconcile.operations import outcomes_find
 from common.errors import error_detail
 from operations.kinds import ATTEMPTS
 from operations.models import Operation, OperationState
@@ -87,7 +87,7 @@ def test_exchange_that_never_ended_is_a_finding(restoring, shop):  # noqa: F811
     operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
     operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
     assert operation.exchange == "unended"
-    assert [seen.object_id for seen in outcomes_look(Look(now=timezone.now()))] == [operation.id]
+    assert [seen.object_id for seen in outcomes_find(CheckScope(now=timezone.now()))] == [operation.id]
 
 
 def test_release_that_always_fails_does_not_hold_the_order(restoring):  # noqa: F811

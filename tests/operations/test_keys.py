@@ -14,7 +14,7 @@ from accounts.models import Customer
 from accounts.services.customers import customer_key
 from common.errors import KeyUnavailable
 from common.keyring import Keyring, kek_generate
-from common.keys import portal_keyring
+from common.portal_keyring import portal_keyring
 from provisions.models import Provision
 from vault.models import DataKey
 from vault.services.keys import data_key_ensure, data_key_get

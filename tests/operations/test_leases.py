@@ -134,7 +134,7 @@ def test_a_failed_create_dooms_what_it_may_have_stored(shop):
     backup = Backup.objects.get()
     StoredObject.objects.create(target=shop.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
     operation_fail(operation=operation, error=SidecarUnavailableError())
-    assert StoredObject.objects.get().doomed_at is not None
+    assert StoredObject.objects.get().condemned_at is not None
 
 
 def test_a_queued_create_is_cancelled_at_once(shop):

@@ -55,6 +55,6 @@ def test_the_supervisor_outlives_a_queue_that_goes_away(monkeypatch):
             lost()
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(supervision, "_look", look)
+    monkeypatch.setattr(supervision, "_supervise", look)
     supervision.run()
     assert len(looks) == 2

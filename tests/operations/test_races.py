@@ -198,4 +198,4 @@ def test_a_deleted_order_leaves_its_objects_to_the_sweep(real_shop):
     StoredObject.objects.create(target=real_shop.target, key=f"backups/{backup.id}", backup_id=backup.id)
     orders_service.order_delete(order=real_shop.order, actor=real_shop.owner)
     assert not Backup.objects.exists()
-    assert StoredObject.objects.get().doomed_at is not None
+    assert StoredObject.objects.get().condemned_at is not None

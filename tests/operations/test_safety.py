@@ -113,7 +113,7 @@ def test_one_that_was_not_finished_leaves_nothing_behind(shop, stored):
     StoredObject.objects.create(target=shop.target, key="backups/x", backup_id=safety.id)
     assert operation_fail(operation=operation, error=OperationCancelled())
     assert not Backup.objects.filter(is_safety=True).exists()
-    assert StoredObject.objects.get().doomed_at is not None
+    assert StoredObject.objects.get().condemned_at is not None
     assert Backup.objects.get(id=stored.id).status == BackupStatus.READY
 
 

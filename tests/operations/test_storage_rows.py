@@ -17,7 +17,7 @@ from backups.errors import SidecarUnavailableError
 from backups.models import Backup
 from backups.services.backups import backup_delete
 from backups.services.roles import operation_subject
-from backups.work.archiving import _place
+from backups.work.archiving import _destination
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_fail, operation_requeue
 from operations.work.lease import FenceLost, Lease
@@ -31,7 +31,9 @@ pytestmark = pytest.mark.django_db
 
 def doomed(target, **changes):
     key = f"backups/{uuid4()}.tar.gz"
-    return StoredObject.objects.create(target=target, key=key, backup_id=uuid4(), doomed_at=timezone.now(), **changes)
+    return StoredObject.objects.create(
+        target=target, key=key, backup_id=uuid4(), condemned_at=timezone.now(), **changes
+    )
 
 
 @pytest.fixture
@@ -114,8 +116,8 @@ def test_a_late_worker_neither_owns_nor_dooms_an_object(shop, root):
     late = operation_claim(Operation.objects.get().id)
     assert operation_requeue(operation=late, counts=True)
     new = operation_claim(late.id)
-    place = _place(new, operation_subject(new), Lease(new))
+    place = _destination(new, operation_subject(new), Lease(new))
     with pytest.raises(FenceLost):
-        _place(late, operation_subject(late), Lease(late))
+        _destination(late, operation_subject(late), Lease(late))
     assert StoredObject.objects.get().key == place.key
-    assert StoredObject.objects.get().doomed_at is None
+    assert StoredObject.objects.get().condemned_at is None

@@ -11,7 +11,7 @@ from operations.kinds import ATTEMPTS
 from operations.models import Operation, OperationState
 from operations.services import chores
 from operations.supervision import supervisor
-from operations.supervision.activity import Activity
+from operations.supervision.busy import Activity
 from operations.work.run import operation_claim
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_an_operation_that_takes_its_cluster_down_each_time_is_ended_and_its_ord
     shop.create()
     for _ in range(ATTEMPTS):
         assert operation_claim(Operation.objects.get().id) is not None
-        supervision._look()
+        supervision._supervise()
     operation = Operation.objects.get()
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "worker_lost")
     assert Backup.objects.get().status == BackupStatus.FAILED
@@ -64,7 +64,7 @@ def test_an_operation_that_takes_its_cluster_down_each_time_is_ended_and_its_ord
 
 def test_each_chore_is_enqueued_once_by_the_first_look(db, supervision_of):
     supervision = supervision_of(alive=True)
-    supervision._look()
-    assert [bell.func() for bell in OrmQ.objects.all()] == [chores.TASK] * len(CHORES)
-    supervision._look()
+    supervision._supervise()
+    assert [task.func() for task in OrmQ.objects.all()] == [chores.TASK] * len(CHORES)
+    supervision._supervise()
     assert OrmQ.objects.count() == len(CHORES)

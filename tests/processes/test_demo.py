@@ -133,7 +133,7 @@ KINDS = {
 
 def kind_of(pid: int) -> list[str]:
     command = re.search(r"manage\.py (\w+)(?: --skip-checks)?$|-m (sidecar)", line_of(pid))
-    if command is None or "common.leash" in line_of(pid):
+    if command is None or "common.parent_death" in line_of(pid):
         return []
     name = command[1] or command[2]
     return [name] if name == "demo" else [name, *kind_of(parent_of(pid))]

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from backups.models import Backup, Finding, Invariant
-from backups.reconcile import activity, objects, statuses
+from backups.reconcile import objects, operations, statuses
 from backups.reconcile.run import Report, reconcile
 from backups.services.backups import backup_delete
 from backups.services.restores import RestoreOptions, backup_restore
@@ -115,7 +115,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
     A little less than no time: the times of a look are cut to milliseconds.
     """
-    for module in (activity, objects, statuses):
+    for module in (operations, objects, statuses):
         monkeypatch.setattr(module, "SETTLED", timedelta(seconds=-2))
 
 

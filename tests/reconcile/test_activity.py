@@ -195,7 +195,7 @@ def test_one_that_was_given_up_after_a_day_is(world, ended):
 
 def test_a_check_that_fails_hides_no_other(world, running):
     Operation.objects.update(started_at=ago(hours=25))
-    with patch("backups.reconcile.activity._constraint_holds", side_effect=RuntimeError):
+    with patch("backups.reconcile.operations._constraint_holds", side_effect=RuntimeError):
         report = world.look("I4")
     assert [blind.why for blind in report.blind] == ["I4: RuntimeError"]
     assert world.codes() == ["operation_overdue"]

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
 from backups.models import Backup, Finding
-from backups.reconcile import records, run, storages
+from backups.reconcile import findings, run, storages
 from backups.reconcile.run import reconcile_upkeep
 from backups.reconcile.wording import Code, finding_remedy, finding_sentence
 from operations.services.chores import chores_run
@@ -92,7 +92,7 @@ def test_upkeep_repairs_what_deletes_nothing(world, settled):
     chores_run()
     assert Backup.objects.get(id=backup.id).status == "ready"
     assert world.codes() == ["owner_gone"]
-    assert not StoredObject.objects.filter(doomed_at__isnull=False).exists()
+    assert not StoredObject.objects.filter(condemned_at__isnull=False).exists()
 
 
 def test_upkeep_opens_each_archive_once_a_day(world, monkeypatch):
@@ -124,7 +124,7 @@ def test_upkeep_lists_the_storages_every_sixth_hour(world, monkeypatch):
 
 
 def test_so_many_findings_are_kept_and_no_more(world, monkeypatch, settled):
-    monkeypatch.setattr(records, "OPEN_MAX", 2)
+    monkeypatch.setattr(findings, "OPEN_MAX", 2)
     rows = [
         StoredObject.objects.create(target=world.shop.target, key=f"backups/{number}.tar.gz", backup_id=uuid4())
         for number in range(4)
@@ -133,7 +133,7 @@ def test_so_many_findings_are_kept_and_no_more(world, monkeypatch, settled):
     assert world.codes() == ["owner_gone"] * 2
     world.look("I6", repair=True)
     world.look("I6", repair=True)
-    assert all(StoredObject.objects.get(id=row.id).doomed_at for row in rows)
+    assert all(StoredObject.objects.get(id=row.id).condemned_at for row in rows)
 
 
 def test_what_has_been_gone_for_long_is_forgotten(world):

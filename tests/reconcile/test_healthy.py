@@ -28,12 +28,12 @@ def test_after_everything_that_customers_do_nothing_is_found(world, settled):
     assert Operation.objects.get(kind="undo").state == "succeeded"
     world.delete(second)
     files = sorted(world.root.rglob("*"))
-    rows = sorted(StoredObject.objects.values_list("key", "doomed_at"))
+    rows = sorted(StoredObject.objects.values_list("key", "condemned_at"))
     report = world.look(repair=True, deep=True)
     assert report.blind == []
     assert not Finding.objects.exists()
     assert sorted(world.root.rglob("*")) == files
-    assert sorted(StoredObject.objects.values_list("key", "doomed_at")) == rows
+    assert sorted(StoredObject.objects.values_list("key", "condemned_at")) == rows
     assert set(Backup.objects.values_list("status", "degraded")) == {("ready", False)}
 
 
@@ -63,7 +63,7 @@ def test_what_is_under_way_is_never_found(world, settled, monkeypatch):
     real = archives.target_open
     for module in (archiving, archives, delete, sweep):
         if hasattr(module, "target_open"):
-            monkeypatch.setattr(module, "target_open", lambda target: Watched(real(target), look))
+            monkeypatch.setattr(module, "target_open", lambda target, **options: Watched(real(target, **options), look))
     backup = world.backup()
     created = len(looks)
     world.restore(backup)

@@ -29,7 +29,7 @@ def test_an_unfinished_archive_is_watched_for_its_grace_then_deleted(world, back
     left = world.drop(archive())
     assert world.found("I6", repair=True) == []
     assert Finding.objects.get().confirmed_at is None
-    assert not StoredObject.objects.filter(doomed_at__isnull=False).exists()
+    assert not StoredObject.objects.filter(condemned_at__isnull=False).exists()
 
     grace_over()
     assert world.found("I6") == ["object_unowned"]
@@ -112,7 +112,7 @@ def test_where_a_list_fails_nothing_is_deleted_and_nothing_is_gone(at, world, ba
     report = world.look("I6", repair=True)
     assert [blind.where for blind in report.blind] == [world.shop.target.id]
     assert len(world.codes()) == 3
-    assert not StoredObject.objects.filter(doomed_at__isnull=False).exists()
+    assert not StoredObject.objects.filter(condemned_at__isnull=False).exists()
 
 
 def test_half_a_list_repairs_nothing_although_each_repair_could_look(world, backup, grace_over, monkeypatch):
@@ -129,7 +129,7 @@ def test_half_a_list_repairs_nothing_although_each_repair_could_look(world, back
     monkeypatch.setattr("backups.reconcile.objects.BATCH", 1)
     report = world.look("I6", repair=True)
     assert report.blind
-    assert not StoredObject.objects.filter(doomed_at__isnull=False).exists()
+    assert not StoredObject.objects.filter(condemned_at__isnull=False).exists()
 
 
 def test_an_empty_list_is_no_word_about_archives_that_should_be_there(world, backup):
@@ -154,7 +154,7 @@ def test_an_archive_kept_for_a_backup_that_is_gone_is_let_go(world, settled):
     assert world.found("I6") == ["owner_gone"]
     assert world.found("I6", repair=True) == []
     row.refresh_from_db()
-    assert row.doomed_at is not None
+    assert row.condemned_at is not None
 
 
 def test_a_download_without_a_backup_goes_and_its_archive_follows(world, backup, settled):
@@ -163,7 +163,7 @@ def test_a_download_without_a_backup_goes_and_its_archive_follows(world, backup,
     Backup.objects.all().delete()
     assert world.found("I6") == ["asset_alone"]
     assert world.found("I6", repair=True) == []
-    assert StoredObject.objects.get().doomed_at is not None
+    assert StoredObject.objects.get().condemned_at is not None
     storage_sweep()
     assert not path.exists()
 

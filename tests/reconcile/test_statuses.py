@@ -44,7 +44,7 @@ def test_a_create_that_is_over_leaves_no_backup_creating(world, creating):
     assert world.found("I3", repair=True) == []
     assert status(creating) == "failed"
     assert Backup.objects.get().completed_at is not None
-    assert StoredObject.objects.get().doomed_at is not None
+    assert StoredObject.objects.get().condemned_at is not None
     assert AuditEvent.objects.filter(action="reconcile.creating_alone", object_id=creating.id).exists()
 
 
@@ -52,7 +52,7 @@ def test_a_safety_backup_that_nobody_finishes_leaves_as_it_does_when_its_restore
     Backup.objects.update(is_safety=True)
     assert world.found("I3", repair=True) == []
     assert not Backup.objects.exists()
-    assert StoredObject.objects.get().doomed_at is not None
+    assert StoredObject.objects.get().condemned_at is not None
 
 
 def test_a_restore_that_is_over_gives_its_backup_back(world, restoring):

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.records import placed
 from repository.chunked.marks import marks_list
@@ -25,7 +26,6 @@ from repository.chunked.objects import (
     prefix_of,
 )
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import RepositoryError

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from repository.chunked.chunks.chunk import Compressor, block_hashes
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.comparing import Change, Difference, snapshots_diff, tree_diff
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.records import Content, Record, record_pack
@@ -19,7 +20,6 @@ from repository.chunked.objects import id_new
 from repository.chunked.packs.fetching import ChunkStore, Span
 from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.repository import Repository, repository_create
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from tests.repository.maintenance.world import REPOSITORY, TENANT
 from tests.storage.memory import MemoryStorage

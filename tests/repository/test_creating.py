@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from uuid import uuid4
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.errors import RepositoryExists
 from tests.storage.memory import MemoryStorage
 

@@ -9,14 +9,14 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.plan import PrunePlan
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.objects import PACKS
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository
-from repository.chunked.repository_keys import DataKey
 from repository.errors import ObjectDamaged, RepositoryError
 from tests.repository.damaged import FOLDERS, HARM, Made, content, flipped, repository_made, sayings
 

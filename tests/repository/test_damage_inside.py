@@ -12,12 +12,12 @@ from uuid import UUID
 import msgpack
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.index.table import Table
 from repository.chunked.manifest.records import PART_SIZE, Content, Record, blocks_in, parts_of, placed, record_pack
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.objects import INDEX, KEYS, PACKS
-from repository.chunked.packs.layout import directory_read
-from repository.chunked.repository_keys import DataKey
+from repository.chunked.pack_layout import directory_read
 from repository.errors import Damage, ManifestInvalid, ObjectDamaged
 from repository.sealing.frames import SealContext
 from tests.repository.damaged import FOLDERS, Made, repository_made, sayings

@@ -11,15 +11,15 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.index.index import Index
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.maintenance.rebuild import index_rebuild
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.objects import INDEX, PACKS, id_new, prefix_of
-from repository.chunked.packs.layout import HEADER_SIZE, header, tail
+from repository.chunked.pack_layout import HEADER_SIZE, header, tail
 from repository.chunked.repository import Repository
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import Damage, PruneRefused

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey, RepositoryKeys
 from repository.chunked.objects import KEYS, prefix_of
 from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
-from repository.chunked.repository_keys import DataKey, RepositoryKeys
-from repository.errors import KeyUnavailable, ObjectDamaged, RepositoryError
+from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
 from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealContext
 from repository.storage import Storage, StorageDenied, StorageError, StorageUnavailable
@@ -40,7 +40,7 @@ def opens(storage: Storage, key: DataKey, expected: bytes) -> bool:
     """Whether that key opens the repository; if so, it is the one it was."""
     try:
         found = opened(storage, key).keys.key
-    except KeyUnavailable:
+    except RepositoryKeyWrong:
         return False
     assert found == expected
     return True
@@ -81,7 +81,7 @@ def test_rotating_to_the_same_key_is_a_rotation(made: tuple[MemoryStorage, bytes
 def test_without_either_key_nothing_is_changed(made: tuple[MemoryStorage, bytes]) -> None:
     storage, _ = made
     before = dict(storage.objects)
-    with pytest.raises(KeyUnavailable):
+    with pytest.raises(RepositoryKeyWrong):
         rotate(storage, OTHER, NEW)
     assert storage.objects == before
 

@@ -17,11 +17,11 @@ import pytest
 from blake3 import blake3
 
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.objects import PACKS
 from repository.chunked.repository import repository_create
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from targets.local import LocalStorage
 from tests.repository import reader

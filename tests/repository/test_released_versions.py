@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.listing import snapshots_list
 from targets.local import LocalStorage

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression, Location, block_hashes
 from repository.chunked.chunks.cipher import Suite, aead_open, hchacha20
+from repository.chunked.chunks.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.chunked.index.table import Table
 from repository.chunked.manifest.records import Content, Record, record_pack, records_unpack
 from repository.chunked.objects import PACKS, Objects
-from repository.chunked.packs.layout import directory_read, header, tail
-from repository.chunked.repository_keys import ChunkerSizes, RepositoryKeys
+from repository.chunked.pack_layout import directory_read, header, tail
 from repository.errors import ManifestInvalid
 from repository.retrying import RetryingStorage
 from tests.repository import reader

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.config import config_read
-from sidecar.starting import StartError
+from sidecar.errors import StartError
 from tests.sidecar_daemon.daemon import PROJECT, Daemon
 
 SECRET = "s3cret-s3cret-s3cret"

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.calls import Calls
-from sidecar.extracting import Extractions
-from sidecar.fences import Fences
+from sidecar.calls.calls import Calls
+from sidecar.calls.fences import Fences
+from sidecar.daemon.service import FileIO
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
-from sidecar.scratch import Scratch
-from sidecar.service import FileIO
+from sidecar.restore.extracting import Extractions
+from sidecar.scratch.scratch import Scratch
 from sidecar.tls.service import Certificates
 from wire import generate
 from wire.framing import data_pack, data_unpack

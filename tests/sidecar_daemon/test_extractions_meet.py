@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from sidecar import extracting
-from sidecar.calls import Call
+from sidecar.calls.calls import Call
 from sidecar.errors import Refused
-from sidecar.extracting import Extractions
-from sidecar.game.mark import Mark
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
+from sidecar.restore import extracting
+from sidecar.restore.extracting import Extractions
 from sidecar.restore.extraction import outcome_read
 from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, any_operation, eventually
@@ -49,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def extractions(root: Path, tmp_path: Path) -> Extractions:
-    server = GameServer(Profile(GameSettings()), Mark(tmp_path / "mark"))
+    server = GameServer(Profile(GameSettings()), FlagFile(tmp_path / "mark"))
     return Extractions(root=root, server=server, links=LinkRoots())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.scratch import Scratch
+from sidecar.scratch.scratch import Scratch
 from sidecar_client.errors import SidecarFailed
 from tests.services.require import program_require, unavailable
 from tests.sidecar_daemon.daemon import Daemon, eventually

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import jobs
-from sidecar.calls import Call
+from sidecar.calls import jobs
+from sidecar.calls.calls import Call
+from sidecar.calls.jobs import Job
 from sidecar.errors import Cancelled, SidecarError, SourceFailed
-from sidecar.growing import GrowingFile
-from sidecar.jobs import Job
-from sidecar.scratch import Scratch
+from sidecar.scratch.growing import GrowingFile
+from sidecar.scratch.scratch import Scratch
 
 
 @pytest.fixture

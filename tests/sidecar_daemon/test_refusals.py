@@ -12,8 +12,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from sidecar.calls.fences import OPERATIONS_KEPT, Fences
 from sidecar.config import Config
-from sidecar.fences import OPERATIONS_KEPT, Fences
 from sidecar_client.client import SidecarClient
 from sidecar_client.errors import Refused, SidecarFailed, SourceFailed
 from sidecar_client.status import error_from_status

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.config import config_read
-from sidecar.starting import StartError
+from sidecar.errors import StartError
 from sidecar.tls.certificates import CertificateError, key_fits
 from sidecar.tls.folder import TlsFolder
 from tests.sidecar_daemon.tls_daemon import PROVISION, Authority, TlsDaemon

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.game.errors import GameError
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.game import Game
-from sidecar.game.mark import Mark
 from sidecar.game.profiles import Profile
 from sidecar.game.quiescence import Quiescence
 from sidecar.game.settings import GameSettings
@@ -44,11 +44,11 @@ class ScriptedGame(Profile):
 
 
 @pytest.fixture
-def mark(tmp_path: Path) -> Mark:
-    return Mark(tmp_path / "mark")
+def mark(tmp_path: Path) -> FlagFile:
+    return FlagFile(tmp_path / "mark")
 
 
-def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: Mark) -> None:
+def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: FlagFile) -> None:
     game = ScriptedGame()
     seen = []
     told = game.quiesce
@@ -62,7 +62,7 @@ def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: Ma
     assert not mark.present()
 
 
-def test_the_last_of_several_lets_the_game_go_on(mark: Mark) -> None:
+def test_the_last_of_several_lets_the_game_go_on(mark: FlagFile) -> None:
     game = ScriptedGame()
     quiescence = Quiescence(game, mark)
     first, second = quiescence.enter(), quiescence.enter()
@@ -75,7 +75,7 @@ def test_the_last_of_several_lets_the_game_go_on(mark: Mark) -> None:
     assert game.told == ["quiesce", "resume"]
 
 
-def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(mark: Mark) -> None:
+def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(mark: FlagFile) -> None:
     game = ScriptedGame(max_seconds=0.05)
     quiescence = Quiescence(game, mark)
     overdue = quiescence.enter()
@@ -89,7 +89,7 @@ def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(
     assert quiescence.leave(other)
 
 
-def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: Mark) -> None:
+def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: FlagFile) -> None:
     quiescence = Quiescence(ScriptedGame(False), mark)
     hold = quiescence.enter()
     assert hold is not None
@@ -97,7 +97,7 @@ def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: Mark) -> None:
     assert not mark.present()
 
 
-def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: Mark) -> None:
+def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: FlagFile) -> None:
     # The second word is for whoever comes first, the next hold or the thread that tries again.
     game = ScriptedGame(*[GameError("no answer")] * 1000)
     quiescence = Quiescence(game, mark)
@@ -117,7 +117,7 @@ def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: Mark)
 
 def test_a_mark_that_cannot_be_written_leaves_the_game_alone(tmp_path: Path) -> None:
     game = ScriptedGame()
-    assert Quiescence(game, Mark(tmp_path / "no folder" / "mark")).enter() is None
+    assert Quiescence(game, FlagFile(tmp_path / "no folder" / "mark")).enter() is None
     assert game.told == []
 
 

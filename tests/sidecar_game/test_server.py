@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import extracting
-from sidecar.calls import Call
+from sidecar.calls.calls import Call
 from sidecar.errors import ServerNotStopped, SourceFailed
-from sidecar.extracting import Extractions
 from sidecar.game.errors import GameError
-from sidecar.game.mark import Mark
+from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
+from sidecar.restore import extracting
+from sidecar.restore.extracting import Extractions
 from sidecar.restore.extraction import Outcome
 from wire.enums import Mode, OutcomeKind, ServerControl
 
@@ -49,8 +49,8 @@ class ScriptedGame(Profile):
 
 
 @pytest.fixture
-def mark(tmp_path: Path) -> Mark:
-    return Mark(tmp_path / "mark")
+def mark(tmp_path: Path) -> FlagFile:
+    return FlagFile(tmp_path / "mark")
 
 
 @pytest.fixture
@@ -70,7 +70,9 @@ def exchange(server: GameServer, *, settled: bool = True) -> None:
         server.finish()  # the daemon dies
 
 
-def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(game: ScriptedGame, mark: Mark) -> None:
+def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(
+    game: ScriptedGame, mark: FlagFile
+) -> None:
     server = GameServer(game, mark)
     exchange(server, settled=False)
     assert not game.runs
@@ -93,7 +95,7 @@ def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(g
 
 @pytest.mark.parametrize("kind", [OutcomeKind.RUNNING, OutcomeKind.ROLLED_BACK])
 def test_half_exchanged_is_the_data_by_whichever_extraction(
-    game: ScriptedGame, mark: Mark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: OutcomeKind
+    game: ScriptedGame, mark: FlagFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: OutcomeKind
 ) -> None:
     def failing(*, before_exchange: Callable[[], None], **_: object) -> None:
         before_exchange()
@@ -117,13 +119,13 @@ def test_half_exchanged_is_the_data_by_whichever_extraction(
     assert mark.present() is (kind is OutcomeKind.RUNNING)
 
 
-def test_what_an_earlier_daemon_stopped_is_started(game: ScriptedGame, mark: Mark) -> None:
+def test_what_an_earlier_daemon_stopped_is_started(game: ScriptedGame, mark: FlagFile) -> None:
     exchange(GameServer(game, mark), settled=False)
     GameServer(game, mark).recover(settled=lambda: True)
     assert game.started.wait(PATIENCE_SECONDS)
 
 
-def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: Mark) -> None:
+def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: FlagFile) -> None:
     game.broken = True
     server = GameServer(game, mark)
     exchange(server)
@@ -140,11 +142,11 @@ def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: Mark
 
 def test_a_mark_that_cannot_be_written_stops_nothing(game: ScriptedGame, tmp_path: Path) -> None:
     with pytest.raises(ServerNotStopped):
-        exchange(GameServer(game, Mark(tmp_path / "no folder" / "mark")))
+        exchange(GameServer(game, FlagFile(tmp_path / "no folder" / "mark")))
     assert game.runs
 
 
-def test_one_whose_start_is_no_longer_configured_is_left(game: ScriptedGame, mark: Mark) -> None:
+def test_one_whose_start_is_no_longer_configured_is_left(game: ScriptedGame, mark: FlagFile) -> None:
     exchange(GameServer(game, mark), settled=False)
     game.can_stop = False
     GameServer(game, mark).recover(settled=lambda: True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.config import config_read
+from sidecar.errors import StartError
 from sidecar.game.profiles import profile_of
 from sidecar.game.settings import game_read
-from sidecar.starting import StartError
 from tests.sidecar_daemon.daemon import Daemon
 
 RCON = {"profile": "minecraft-java", "rcon": "127.0.0.1:25575", "rcon_password_file": "{folder}/password"}

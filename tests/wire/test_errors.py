@@ -7,7 +7,7 @@ import pytest
 
 from backups.services.sidecars import sidecar_error
 from common.errors import ApplicationError
-from sidecar.calls import ShuttingDown
+from sidecar.calls.calls import ShuttingDown
 from sidecar.errors import SidecarError
 from sidecar_client.errors import Refused, SidecarFailed, SidecarUnavailable, SourceFailed
 from sidecar_client.status import error_from_wire

@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("key", models.CharField(max_length=300)),
                 ("backup_id", models.UUIDField(db_index=True)),
-                ("doomed_at", models.DateTimeField(db_index=True, null=True)),
+                ("condemned_at", models.DateTimeField(db_index=True, null=True)),
                 ("swept_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (

@@ -14,15 +14,15 @@ from vault.models.target import StorageTarget
 class StoredObject(models.Model):
     """An archive that is, or may be, in storage. The row is written before the first byte, and deleted after the last.
 
-    backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. doomed_at: when
-    it was marked for deletion, because nothing needs it; object and manifest are deleted, with retries. swept_at: when
-    they were deleted; the row stays for a grace, in which a late write can still land, and is swept once more.
+    backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. condemned_at:
+    when it was marked for deletion, because nothing needs it; object and manifest are deleted, with retries. swept_at:
+    when they were deleted; the row stays for a grace, in which a late write can still land, and is swept once more.
     """
 
     target = models.ForeignKey(StorageTarget, on_delete=models.RESTRICT, related_name="objects_stored")
     key = models.CharField(max_length=300)
     backup_id = models.UUIDField(db_index=True)
-    doomed_at = models.DateTimeField(null=True, db_index=True)
+    condemned_at = models.DateTimeField(null=True, db_index=True)
     swept_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

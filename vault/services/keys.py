@@ -15,7 +15,7 @@ from accounts.services.customers import customer_key
 from common.errors import KeyUnavailable
 from common.key_copies import KeyCopy, copy_load, copy_name, data_key_context, tenant_ring
 from common.keyring import Keyring, KeyringError
-from common.keys import portal_keyring
+from common.portal_keyring import portal_keyring
 from common.states import compare_and_set
 from repository.storage import ObjectExists, Storage
 from vault.models import DataKey, StorageTarget

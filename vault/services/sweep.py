@@ -26,17 +26,17 @@ BATCH = 500
 SAID_SECONDS = 24 * 3600
 
 
-def objects_doom(*, backup_ids: Iterable[UUID], keep: str | None = None) -> None:
+def objects_condemn(*, backup_ids: Iterable[UUID], keep: str | None = None) -> None:
     """Mark the objects of these backups for deletion, except the one under the key `keep`."""
-    rows = StoredObject.objects.filter(backup_id__in=backup_ids, doomed_at__isnull=True)
-    rows.exclude(key=keep).update(doomed_at=timezone.now())
+    rows = StoredObject.objects.filter(backup_id__in=backup_ids, condemned_at__isnull=True)
+    rows.exclude(key=keep).update(condemned_at=timezone.now())
 
 
 def objects_due() -> QuerySet[StoredObject]:
     """Objects to delete now: once when they are marked, once more after the grace. Never one that an asset names."""
     needed = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
-    late = Q(doomed_at__lt=timezone.now() - GRACE)
-    due = StoredObject.objects.filter(Q(swept_at__isnull=True) | late, doomed_at__isnull=False)
+    late = Q(condemned_at__lt=timezone.now() - GRACE)
+    due = StoredObject.objects.filter(Q(swept_at__isnull=True) | late, condemned_at__isnull=False)
     return due.filter(~Exists(needed)).order_by("id")
 
 
@@ -97,7 +97,7 @@ def object_delete(row: StoredObject, storage: Storage) -> None:
     storage.delete(row.key + LISTING_SUFFIX)
     storage.delete(row.key)
     now = timezone.now()
-    if row.doomed_at is not None and row.doomed_at < now - GRACE:
+    if row.condemned_at is not None and row.condemned_at < now - GRACE:
         row.delete()
     else:
         StoredObject.objects.filter(id=row.id).update(swept_at=now)

@@ -17,7 +17,7 @@ OPEN, BLIND = 1, 2
 
 class Command(BaseCommand):
     help = (
-        "Look at what must hold (docs/architecture.md, Invariants) and list what does not. "
+        "CheckScope at what must hold (docs/architecture.md, Invariants) and list what does not. "
         "Exit status 1: findings remain open. 2: something could not be looked at."
     )
 

@@ -13,7 +13,7 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 
 from repository.chunked.chunks.cipher import TAG_SIZE, aead_open
-from repository.chunked.repository_keys import RepositoryKeys
+from repository.chunked.chunks.repository_keys import RepositoryKeys
 from repository.errors import ObjectDamaged
 
 BLOCK_SIZE = 1 << 16

@@ -10,7 +10,7 @@ from repository.chunked.chunks.chunk import Location
 from repository.chunked.index.damaged import damaged_copies
 from repository.chunked.index.table import Table
 from repository.chunked.objects import CONDEMNED, ID_SIZE, INDEX, PACKS, Objects, id_new
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.errors import ChunkMissing, ObjectDamaged, RepositoryUnknown
 from repository.storage import ObjectNotFound
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from repository.chunked.chunks.chunk import Location
 from repository.chunked.index.table import Table
+from repository.chunked.pack_layout import Entry
 from repository.chunked.packs.fetching import Span, span_stored, spans_of
-from repository.chunked.packs.layout import Entry
 from repository.chunked.repository import Repository
 from repository.errors import Damage
 

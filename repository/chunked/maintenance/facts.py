@@ -15,8 +15,8 @@ from repository.chunked.maintenance.used import PackUse, UsedChunks, snapshot_us
 from repository.chunked.manifest.root import root_load, roots_list
 from repository.chunked.marks import FoundMark, marks_list
 from repository.chunked.objects import CONDEMNED, ID_SIZE, PACKS, SNAPSHOTS, TOMBSTONES, Objects
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.packs.fetching import ChunkStore
-from repository.chunked.packs.layout import directory_read
 from repository.chunked.repository import Repository
 from repository.errors import Damage, ObjectDamaged, PruneRefused, RepositoryUnknown, SnapshotNotFound
 from repository.storage import ObjectNotFound, StorageError

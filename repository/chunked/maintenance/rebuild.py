@@ -9,7 +9,7 @@ from repository.chunked.index.table import Table
 from repository.chunked.maintenance.consolidate import ENTRIES_MAX
 from repository.chunked.maintenance.exclusive import alone
 from repository.chunked.objects import INDEX, PACKS, Objects, id_new
-from repository.chunked.packs.layout import Entry, directory_read
+from repository.chunked.pack_layout import Entry, directory_read
 from repository.chunked.repository import Repository
 from repository.errors import Damage, PruneRefused, RepositoryUnknown
 from repository.storage import ObjectNotFound

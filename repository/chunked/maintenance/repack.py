@@ -9,8 +9,8 @@ from repository.chunked.chunks.chunk import ChunkType
 from repository.chunked.index.table import Table
 from repository.chunked.maintenance.facts import Facts, Loaded
 from repository.chunked.objects import INDEX, PACKS, id_new
+from repository.chunked.pack_layout import HEADER_SIZE, Entry, directory_read, header, tail
 from repository.chunked.packs.fetching import span_stored, spans_of
-from repository.chunked.packs.layout import HEADER_SIZE, Entry, directory_read, header, tail
 from repository.chunked.repository import Repository
 from repository.errors import Damage, ObjectDamaged
 from repository.storage import ObjectNotFound, StorageFull

@@ -9,8 +9,8 @@ from repository.chunked.maintenance.chunk_states import ChunkStates
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.verify_report import VerifyReport
 from repository.chunked.objects import PACKS
+from repository.chunked.pack_layout import HEADER_SIZE, Entry, directory_read, header
 from repository.chunked.packs.fetching import spans_of
-from repository.chunked.packs.layout import HEADER_SIZE, Entry, directory_read, header
 from repository.chunked.repository import Repository
 from repository.errors import Damage, RepositoryUnknown
 from repository.storage import ObjectNotFound

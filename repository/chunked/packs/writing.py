@@ -12,7 +12,7 @@ from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compressor, 
 from repository.chunked.index.index import Index
 from repository.chunked.index.table import Table
 from repository.chunked.objects import PACKS, Objects, id_new
-from repository.chunked.packs.layout import HEADER_SIZE, PACK_SIZE, Entry, header, tail
+from repository.chunked.pack_layout import HEADER_SIZE, PACK_SIZE, Entry, header, tail
 
 MIB = 1 << 20
 # One fills while another is on its way to storage.

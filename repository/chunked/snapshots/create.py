@@ -16,7 +16,7 @@ from repository.chunked.manifest.root import Root, root_store
 from repository.chunked.manifest.stream import Manifest, ManifestWriter
 from repository.chunked.marks import MarkKind, mark_set
 from repository.chunked.objects import PACKS, id_new
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.repository import Repository
 from repository.chunked.snapshots.assembly import Assembly, Counts
@@ -32,7 +32,7 @@ MANIFEST_LEVEL = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SnapshotProgress:
     """How far a snapshot is; `stored_bytes` is what it has put into storage."""
 
     entries: int
@@ -48,7 +48,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     labels: dict[str, str] | None = None,
     trust_stat: bool = True,
     threads: int = 2,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[SnapshotProgress], None] | None = None,
     checkpoint: Checkpoint = go_on,
 ) -> Root:
     """Keep everything that the source has; returns the snapshot, which exists from then on.
@@ -86,7 +86,7 @@ class _Making:
         index: Index,
         *,
         threads: int,
-        progress: Callable[[Progress], None] | None,
+        progress: Callable[[SnapshotProgress], None] | None,
         checkpoint: Checkpoint,
     ) -> None:
         self._repository = repository
@@ -188,7 +188,7 @@ class _Making:
             self._told = now
             self._check()
             if self._progress is not None:
-                self._progress(Progress(counts.entries, counts.bytes, self._writer.stored_bytes))
+                self._progress(SnapshotProgress(counts.entries, counts.bytes, self._writer.stored_bytes))
 
 
 class _Ended(Exception):

@@ -8,8 +8,8 @@ from blake3 import blake3
 from pyfastcdc import FastCDC
 
 from repository.chunked.chunks.chunk import BLOCK_SIZE, block_hashes
+from repository.chunked.chunks.repository_keys import ChunkerSizes
 from repository.chunked.manifest.records import Content
-from repository.chunked.repository_keys import ChunkerSizes
 from repository.chunked.snapshots.extents import ExtentList
 from trees.source import SourceFile
 

@@ -22,7 +22,7 @@ from repository.chunked.maintenance.used import UsedChunks
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.manifest import stream
 from repository.chunked.objects import DAMAGED, ID_SIZE, PACKS, id_new
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import repository_open
 from repository.chunked.restoring.reading import file_open
 from repository.chunked.restoring.restore import snapshot_restore

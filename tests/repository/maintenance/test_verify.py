@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance import contents
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
@@ -15,9 +16,8 @@ from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
 from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS, id_new
 from repository.chunked.repository import repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
-from repository.errors import KeyUnavailable, RepositoryError
+from repository.errors import RepositoryError, RepositoryKeyWrong
 from repository.storage import StorageUnavailable
 from tests.repository.maintenance.storages import ScheduledStorage
 from tests.repository.maintenance.world import REPOSITORY, TENANT, World, files, stored
@@ -216,7 +216,7 @@ def test_a_damaged_index_is_named_and_a_rebuild_mends_it(three: tuple[World, byt
 
 def test_a_wrong_key_is_no_damage(world: World) -> None:
     world.snapshot()
-    with pytest.raises(KeyUnavailable):
+    with pytest.raises(RepositoryKeyWrong):
         repository_open(world.storage, tenant=TENANT, repository=REPOSITORY, keys=DataKey(bytes(32)))
 
 

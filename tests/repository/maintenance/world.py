@@ -10,6 +10,7 @@ from random import Random
 from uuid import UUID
 
 from repository.chunked.chunks.chunk import ChunkType
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.prune import PruneResult, prune_execute, prune_plan
@@ -17,9 +18,8 @@ from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.manifest.records import placed
 from repository.chunked.marks import MarkKind
 from repository.chunked.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder, id_new, prefix_of
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open, time_text
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.retrying import Retry, RetryingStorage

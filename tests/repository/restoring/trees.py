@@ -14,6 +14,7 @@ from uuid import UUID
 from blake3 import blake3
 
 from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
 from repository.chunked.manifest.root import Root, root_store
@@ -21,7 +22,6 @@ from repository.chunked.manifest.stream import ManifestWriter
 from repository.chunked.objects import PACKS, id_new
 from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.outcome import RestoreReport
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from repository.chunked import repository_keys
+from repository.chunked.chunks import repository_keys
+from repository.chunked.chunks.repository_keys import ChunkerSizes
 from repository.chunked.manifest import records, stream
 from repository.chunked.packs import writing
-from repository.chunked.repository_keys import ChunkerSizes
 from repository.chunked.snapshots import assembly, bundling
 from tests.repository.snapshots.kept import Kept
 from trees import trust

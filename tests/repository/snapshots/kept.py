@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from repository.chunked.chunks.cipher import Suite
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.manifest.root import Root
 from repository.chunked.objects import PACKS, SNAPSHOTS, Folder
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.snapshots.create import snapshot_create
 from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage

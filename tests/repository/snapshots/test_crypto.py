@@ -17,7 +17,7 @@ from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression,
 from repository.chunked.chunks.cipher import Suite, hchacha20
 from repository.chunked.index.index import Index
 from repository.chunked.objects import PACKS
-from repository.chunked.packs.layout import Entry, directory_read
+from repository.chunked.pack_layout import Entry, directory_read
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.errors import ObjectDamaged
 from tests.repository.snapshots.kept import Kept

@@ -20,7 +20,7 @@ from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.maintenance.usage import repository_usage
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.objects import CONDEMNED, MARKS, PACKS, SNAPSHOTS
-from repository.chunked.packs.layout import directory_read
+from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, now, repository_create, repository_open
 from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import PruneRefused

@@ -20,16 +20,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
-from repository.errors import KeyUnavailable, PruneRefused, PruneRunning
+from repository.errors import PruneRefused, PruneRunning, RepositoryKeyWrong
 from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage, StorageFull, StorageUnavailable
 from tests.repository.snapshots.kept import REPOSITORY, TENANT, pause
@@ -216,7 +216,7 @@ class Life(RuleBasedStateMachine):
             return
         try:
             self.opened()
-        except KeyUnavailable:
+        except RepositoryKeyWrong:
             self.key = new
             self.opened()
         else:

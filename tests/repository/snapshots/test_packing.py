@@ -14,8 +14,8 @@ from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression,
 from repository.chunked.index.index import Index
 from repository.chunked.manifest import records, stream
 from repository.chunked.objects import INDEX, PACKS
+from repository.chunked.pack_layout import directory_read, header
 from repository.chunked.packs import writing
-from repository.chunked.packs.layout import directory_read, header
 from repository.chunked.packs.writing import ChunkWriter, PackQueue
 from repository.chunked.snapshots import assembly
 from repository.chunked.snapshots.cutting import GRID_SIZE

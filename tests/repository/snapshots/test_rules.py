@@ -10,7 +10,7 @@ import pytest
 from pyfastcdc import FastCDC
 
 from repository.chunked.chunks.cipher import Suite
-from repository.chunked.repository_keys import ChunkerSizes, RepositoryKeys
+from repository.chunked.chunks.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.chunked.snapshots.cutting import chunker_of
 from repository.chunked.snapshots.rules import Rule, rule_by_content, rule_by_name
 from tests.repository.snapshots.kept import Kept

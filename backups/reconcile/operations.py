@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from backups import kinds
 from backups.errors import SidecarUnavailableError
 from backups.models import Finding, Invariant
-from backups.reconcile.checks import SETTLED, Blind, Check, Look, Seen, rows_of
+from backups.reconcile.checks import SETTLED, Check, CheckScope, Unchecked, Violation, rows_of
 from backups.reconcile.heartbeats import Beat, heartbeats_now
 from backups.reconcile.wording import Code
 from common.clock import database_now
@@ -32,15 +32,15 @@ LONGEST = timedelta(hours=24)
 """Nothing runs longer, and nothing that could be claimed waits longer, unless something is wrong."""
 
 
-def exclusion_look(look: Look) -> Iterator[Seen | Blind]:
+def exclusion_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I4: the database lets one exclusive operation an order be live, and so it is."""
     if not _constraint_holds():
-        yield Seen(code=Code.CONSTRAINT_MISSING, object_type="database")
+        yield Violation(code=Code.CONSTRAINT_MISSING, object_type="database")
     live = Q(operations__state__in=LIVE_STATES, operations__exclusive=True)
-    orders = Order.objects.filter(live, **look.of("order")).annotate(live=Count("operations")).filter(live__gt=1)
+    orders = Order.objects.filter(live, **scope.of("order")).annotate(live=Count("operations")).filter(live__gt=1)
     for order in rows_of(orders):
         count: int = order.live  # type: ignore[attr-defined]  # the annotation above
-        yield Seen(code=Code.ACTIVE_TWICE, object_type="order", object_id=order.id, params={"count": count})
+        yield Violation(code=Code.ACTIVE_TWICE, object_type="order", object_id=order.id, params={"count": count})
 
 
 def _constraint_holds() -> bool:
@@ -55,19 +55,19 @@ def _constraint_holds() -> bool:
         return cursor.fetchone() is not None
 
 
-def heartbeats_look(look: Look) -> Iterator[Seen | Blind]:
+def heartbeats_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I4: operations whose worker is gone, and that no supervisor noticed."""
-    for operation_id, (fence, heartbeat) in _standing(look).items():
+    for operation_id, (fence, heartbeat) in _standing(scope).items():
         beat: dict[str, str | int] = {"fence": fence, "heartbeat": heartbeat}
-        yield Seen(code=Code.HEARTBEAT_STANDING, object_type="operation", object_id=operation_id, params=beat)
+        yield Violation(code=Code.HEARTBEAT_STANDING, object_type="operation", object_id=operation_id, params=beat)
 
 
-def _standing(look: Look) -> dict[UUID, Beat]:
-    if look.only is not None:
-        found = (look.only.params.get("fence", 0), look.only.params.get("heartbeat", 0))
-        same = heartbeats_now().get(look.only.object_id) == found
-        return {look.only.object_id: found} if same else {}
-    return look.heartbeats.standing() if look.heartbeats else {}
+def _standing(scope: CheckScope) -> dict[UUID, Beat]:
+    if scope.only is not None:
+        found = (scope.only.params.get("fence", 0), scope.only.params.get("heartbeat", 0))
+        same = heartbeats_now().get(scope.only.object_id) == found
+        return {scope.only.object_id: found} if same else {}
+    return scope.heartbeats.standing() if scope.heartbeats else {}
 
 
 def heartbeat_end(finding: Finding) -> bool:
@@ -77,13 +77,13 @@ def heartbeat_end(finding: Finding) -> bool:
     return operation is not None and operation_lost(operation)
 
 
-def overdue_look(look: Look) -> Iterator[Seen | Blind]:
+def overdue_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I4: operations that run, or wait for a worker, for more than a day."""
-    for operation in rows_of(_overdue(look.now).filter(**look.of("operation"))):
-        yield Seen(code=Code.OPERATION_OVERDUE, object_type="operation", object_id=operation.id)
+    for operation in rows_of(_overdue(scope.now).filter(**scope.of("operation"))):
+        yield Violation(code=Code.OPERATION_OVERDUE, object_type="operation", object_id=operation.id)
     due = Operation.objects.filter(state=OperationState.QUEUED).annotate(due=Coalesce("not_before", "created_at"))
-    for operation in rows_of(due.filter(due__lt=look.now - LONGEST, **look.of("operation"))):
-        yield Seen(code=Code.OPERATION_UNCLAIMED, object_type="operation", object_id=operation.id)
+    for operation in rows_of(due.filter(due__lt=scope.now - LONGEST, **scope.of("operation"))):
+        yield Violation(code=Code.OPERATION_UNCLAIMED, object_type="operation", object_id=operation.id)
 
 
 def _overdue(now: datetime) -> QuerySet[Operation]:
@@ -105,10 +105,10 @@ def overdue_end(finding: Finding) -> bool:
         return operation_fail(operation=operation, error=OperationTimedOut())
 
 
-def holds_look(look: Look) -> Iterator[Seen | Blind]:
+def holds_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I4: reprovisions whose hold has run out."""
-    for operation in rows_of(_holds(look.now).filter(**look.of("operation"))):
-        yield Seen(code=Code.HOLD_EXPIRED, object_type="operation", object_id=operation.id)
+    for operation in rows_of(_holds(scope.now).filter(**scope.of("operation"))):
+        yield Violation(code=Code.HOLD_EXPIRED, object_type="operation", object_id=operation.id)
 
 
 def _holds(now: datetime) -> QuerySet[Operation]:
@@ -121,7 +121,7 @@ def hold_release(finding: Finding) -> bool:
     return operation is not None and hold_end(operation=operation, actor=None)
 
 
-def outcomes_look(look: Look) -> Iterator[Seen | Blind]:
+def outcomes_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
     """I7: operations that ended with an exchange of unknown outcome, until a later one succeeded.
 
     One that the sidecar rolled back has an end of its own: files are wholly as before.
@@ -136,37 +136,37 @@ def outcomes_look(look: Look) -> Iterator[Seen | Blind]:
     )
     begun = Q(exchange=Exchange.BEGUN) & (Q(error_code__in=unspoken) | given_up)
     over = Operation.objects.filter(kind__in=kinds.EXCHANGES).exclude(state__in=LIVE_STATES)
-    ended = over.filter(begun | Q(exchange=Exchange.UNENDED), ~Exists(later), **look.of("operation"))
+    ended = over.filter(begun | Q(exchange=Exchange.UNENDED), ~Exists(later), **scope.of("operation"))
     for operation in rows_of(ended):
-        yield Seen(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)
+        yield Violation(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)
 
 
 CHECKS = (
     Check(
         invariant=Invariant.I4,
         codes=frozenset({Code.CONSTRAINT_MISSING, Code.ACTIVE_TWICE}),
-        look=exclusion_look,
+        find=exclusion_find,
     ),
     Check(
         invariant=Invariant.I4,
         codes=frozenset({Code.OPERATION_OVERDUE, Code.OPERATION_UNCLAIMED}),
-        look=overdue_look,
+        find=overdue_find,
         repair=lambda finding: finding.code == Code.OPERATION_OVERDUE and overdue_end(finding),
         unattended=True,
     ),
     Check(
         invariant=Invariant.I4,
         codes=frozenset({Code.HOLD_EXPIRED}),
-        look=holds_look,
+        find=holds_find,
         repair=hold_release,
         unattended=True,
     ),
-    Check(invariant=Invariant.I7, codes=frozenset({Code.OUTCOME_UNKNOWN}), look=outcomes_look),
+    Check(invariant=Invariant.I7, codes=frozenset({Code.OUTCOME_UNKNOWN}), find=outcomes_find),
     # The last check: its second reading comes a lease after the first, and the other checks shorten that wait.
     Check(
         invariant=Invariant.I4,
         codes=frozenset({Code.HEARTBEAT_STANDING}),
-        look=heartbeats_look,
+        find=heartbeats_find,
         repair=heartbeat_end,
         unattended=True,
     ),

@@ -1,10 +1,9 @@
-"""Operations: progress, cancel, and the one that makes room for a reprovision."""
+"""Operations: progress and cancel."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -12,21 +11,18 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
-from backups.api.serializers import NoFields, OperationDetailSerializer
-from backups.rules import Rules
-from backups.services.reprovision import order_reprovision
-from backups.services.roles import operation_order
+from common.api.fields import NoFields
 from common.api.idempotency import idempotency_key
 from common.api.permissions import scope_require
-from common.api.schema import IDEMPOTENCY_PARAMETER, problems
+from common.api.schema import problems
 from common.api.views import ApiView, body_read
-from common.errors import IdempotencyKeyReused, ValidationError
+from common.errors import ValidationError
+from operations.api.serializers import OperationDetailSerializer
 from operations.errors import OperationNotFound, StatusConflict
 from operations.kinds import kind_of
 from operations.selectors import operation_get
 from operations.services.operations import operation_cancel
-from orders.errors import BackupInProgress, OrderNotFound
-from orders.rights import OrderRight
+from orders.rights import OrderRight, order_rights
 
 
 class OperationView(ApiView):
@@ -41,7 +37,7 @@ class OperationView(ApiView):
         """Show how far an operation is."""
         user = caller_of(request)
         found = operation_get(user=user, operation_id=operation)
-        named = Rules(user=user, order=operation_order(found)).may_read
+        named = found.order is None or OrderRight.DOWNLOAD in order_rights(user, found.order)
         return Response(OperationDetailSerializer(found, context={"named": named}).data)
 
 
@@ -66,30 +62,3 @@ class OperationCancelView(ApiView):
         user = caller_of(request)
         stopped = operation_cancel(user=user, operation=found, idempotency=idempotency_key(request, user_id=user.id))
         return Response(OperationDetailSerializer(stopped).data, status=status.HTTP_202_ACCEPTED)
-
-
-class OrderReprovisionView(ApiView):
-    """Taking one order for a reprovision."""
-
-    scopes = {"POST": frozenset({Scope.RESTORE})}
-
-    @extend_schema(
-        operation_id="orders_reprovision",
-        parameters=[IDEMPOTENCY_PARAMETER],
-        request=None,
-        responses={
-            202: OperationDetailSerializer,
-            **problems(ValidationError, OrderNotFound, IdempotencyKeyReused, BackupInProgress),
-        },
-    )
-    def post(self, request: Request, order: UUID) -> Response:
-        """Take an order for a reprovision: no backup operation starts until this one is cancelled or expires."""
-        user = caller_of(request)
-        body_read(request, NoFields)
-        held = order_reprovision(user=user, order_id=order, idempotency=idempotency_key(request, user_id=user.id))
-        location = request.build_absolute_uri(reverse("operation", kwargs={"operation": held.id}))
-        return Response(
-            OperationDetailSerializer(held).data,
-            status=status.HTTP_202_ACCEPTED,
-            headers={"Location": location},
-        )

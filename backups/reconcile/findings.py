@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from backups.models import Finding
-from backups.reconcile.checks import Check, Seen
+from backups.reconcile.checks import Check, Violation
 from common.states import compare_and_set
 
 OPEN_MAX = 1000
@@ -22,7 +22,7 @@ def open_of(check: Check) -> QuerySet[Finding]:
     return Finding.objects.filter(code__in=check.codes, gone_at__isnull=True)
 
 
-def finding_note(*, check: Check, seen: Seen, now: datetime) -> bool:
+def finding_note(*, check: Check, seen: Violation, now: datetime) -> bool:
     """Record a violation. Return whether it is new; False too when there is no more room."""
     identity = {
         "code": seen.code,

@@ -14,7 +14,7 @@ from operations.models import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Hold:
     """An operation that blocks others. until: when it ends by itself; None for one with a worker."""
 
     operation_id: UUID
@@ -26,12 +26,12 @@ class Held:
     may_end: bool
 
 
-def held_of(rules: Rules, *, shown: Collection[UUID | None]) -> Held | None:
+def hold_of(rules: Rules, *, shown: Collection[UUID | None]) -> Hold | None:
     """The operation that holds the order, unless it is shown with its backup."""
     operation = rules.active
     if operation is None or operation.id in shown:
         return None
-    return Held(
+    return Hold(
         operation_id=operation.id,
         title=str(kind_of(operation).words.running),
         since=operation.created_at,

@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from sidecar.errors import Refused
-from sidecar.starting import StartError
+from sidecar.errors import Refused, StartError
 
 _log = logging.getLogger("sidecar")
 

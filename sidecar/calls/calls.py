@@ -15,8 +15,8 @@ from typing import Final, NoReturn
 
 import grpc
 
+from sidecar.calls.fences import Fences
 from sidecar.errors import Cancelled, Refused, SidecarError
-from sidecar.fences import Fences
 from wire.contract import CODE_METADATA, PARAMS_METADATA
 from wire.errors import ErrorCode
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire

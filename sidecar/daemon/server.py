@@ -11,18 +11,17 @@ from typing import Any, Final, TypeAlias
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from sidecar.auth import CallersKnown, token_known, worker_known
-from sidecar.calls import Calls
+from sidecar.calls.calls import Calls
+from sidecar.calls.fences import Fences
 from sidecar.config import Config
-from sidecar.errors import SidecarError
-from sidecar.extracting import Extractions
-from sidecar.fences import Fences
+from sidecar.daemon.auth import CallersKnown, token_known, worker_known
+from sidecar.daemon.service import FileIO
+from sidecar.errors import SidecarError, StartError
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
+from sidecar.restore.extracting import Extractions
 from sidecar.restore.extraction import extractions_recover
-from sidecar.scratch import Scratch
-from sidecar.service import FileIO
-from sidecar.starting import StartError
+from sidecar.scratch.scratch import Scratch
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.credentials import tls_credentials
 from sidecar.tls.folder import TlsFolder

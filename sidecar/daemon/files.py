@@ -7,12 +7,12 @@ from pathlib import Path
 
 from isal import isal_zlib
 
-from sidecar.calls import Call, Calls
-from sidecar.compressing import Compressions
+from sidecar.archive.compressing import Compressions
+from sidecar.calls.calls import Call, Calls
 from sidecar.errors import ArchiveDamaged, Refused, ScratchFull, SourceFailed
-from sidecar.growing import GrowingFile
-from sidecar.paths import file_open, is_scratch, scratch_name
-from sidecar.scratch import Scratch, write_all
+from sidecar.scratch.growing import GrowingFile
+from sidecar.scratch.paths import file_open, is_scratch, scratch_name
+from sidecar.scratch.scratch import Scratch, write_all
 from wire.contract import DATA_BYTES
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from operations.supervision.activity import ACTIVITY_FD, Activity, _begun, _ended
+from operations.supervision.busy import ACTIVITY_FD, Activity, _begun, _ended
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def activity(monkeypatch):
     found.close()
 
 
-def test_a_worker_is_busy_from_the_bell_to_its_answer(activity):
+def test_a_worker_is_busy_from_taking_a_task_to_its_end(activity):
     _begun()
     activity.look()
     assert (activity.busy, activity.answered) == ({os.getpid()}, 0)

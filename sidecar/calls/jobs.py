@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Final, Generic, TypeVar
 
-from sidecar.calls import Call
+from sidecar.calls.calls import Call
 from sidecar.errors import SidecarError
 
 P = TypeVar("P")

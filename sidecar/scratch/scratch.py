@@ -18,8 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from sidecar.errors import ScratchFull, SidecarError, SourceFailed, cause_of
-from sidecar.starting import StartError
+from sidecar.errors import ScratchFull, SidecarError, SourceFailed, StartError, cause_of
 
 _OWNER_ONLY: Final = 0o700
 _FILE_MODE: Final = 0o600

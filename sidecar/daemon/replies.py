@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from sidecar.archive.compressing import Packed
 from sidecar.archive.pack import PackProgress, PackWarning
-from sidecar.compressing import Packed
 from sidecar.preview.changes import Preview
 from sidecar.restore.extraction import (
     ExtractProgress,

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sidecar.calls import Call, ShuttingDown
+from sidecar.calls.calls import Call, ShuttingDown
+from sidecar.calls.jobs import Job
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import GameServer
-from sidecar.jobs import Job
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extraction import (
     ExtractProgress,

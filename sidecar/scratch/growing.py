@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import Refused, SidecarError
-from sidecar.scratch import write_all
+from sidecar.scratch.scratch import write_all
 from wire.contract import DATA_BYTES
 
 # Readers wait this long for a whole message's bytes: many small messages cost more than they bring forward.

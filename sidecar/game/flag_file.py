@@ -9,7 +9,7 @@ _MADE: Final = os.O_WRONLY | os.O_CREAT
 _OWNER_ONLY: Final = 0o600
 
 
-class Mark:
+class FlagFile:
     """One such file; `set` and `clear` are on the disk when they return, and raise OSError."""
 
     def __init__(self, path: Path) -> None:

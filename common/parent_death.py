@@ -1,7 +1,7 @@
-"""Processes that do not outlive their parent, even when it is killed (Linux; elsewhere a leash holds nothing).
+"""Processes that do not outlive their parent, even when it is killed (Linux; elsewhere nothing ends them).
 
-As a program it starts another one on a leash: `python -m common.leash PARENT_PID PROGRAM ARGUMENT…`. The kernel keeps
-the leash over exec, so the process becomes the program itself.
+As a program it becomes another one that ends with its parent: `python -m common.parent_death PARENT_PID PROGRAM
+ARGUMENT…`. The kernel keeps the parent-death signal over exec.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PR_SET_CHILD_SUBREAPER = 36
 """prctl(2)."""
 
 
-def leash_wear(number: signal.Signals, *, parent: int) -> None:
+def end_with_parent(number: signal.Signals, *, parent: int) -> None:
     """Have the kernel send this process `number` when its parent ends; end at once when `parent` is gone already."""
     _prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
@@ -34,8 +34,8 @@ def _prctl(option: int, argument: int) -> None:
 
 
 def main() -> None:
-    """Put this process on the leash, then exec the program."""
-    leash_wear(signal.SIGTERM, parent=int(sys.argv[1]))
+    """Have this process end with its parent, then exec the program."""
+    end_with_parent(signal.SIGTERM, parent=int(sys.argv[1]))
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  # there is nothing for a shell
 
 

@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import grpc
 
-from sidecar.calls import Calls
-from sidecar.compressing import Compressions
+from sidecar.archive.compressing import Compressions
+from sidecar.calls.calls import Calls
+from sidecar.daemon.files import Files
+from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.errors import Refused
-from sidecar.extracting import Extractions
-from sidecar.files import Files
 from sidecar.game.game import Game
-from sidecar.paths import require_data_root, scratch_name
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
-from sidecar.replies import compress_reply, extract_reply, outcome_reply, preview_reply
-from sidecar.scratch import Scratch, free_bytes
+from sidecar.restore.extracting import Extractions
+from sidecar.scratch.paths import require_data_root, scratch_name
+from sidecar.scratch.scratch import Scratch, free_bytes
 from wire.enums import Mode, ServerControl
 from wire.framing import data_pack, data_unpack
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
-from sidecar.calls import Call, Calls
+from sidecar.calls.calls import Call, Calls
+from sidecar.calls.jobs import Job
 from sidecar.errors import Refused
 from sidecar.game.game import Game
-from sidecar.growing import GrowingFile
-from sidecar.jobs import Job
-from sidecar.paths import data_folder, folder_path, scratch_name
 from sidecar.places.links import LinkRoots
-from sidecar.scratch import Scratch
+from sidecar.scratch.growing import GrowingFile
+from sidecar.scratch.paths import data_folder, folder_path, scratch_name
+from sidecar.scratch.scratch import Scratch
 from wire.enums import Consistency
 
 _NOTHING_YET: Final = PackProgress(bytes_read=0, bytes_total=0, files=0)

@@ -1,0 +1,1 @@
+"""The daemon: its server, and the services that answer calls."""

@@ -16,8 +16,8 @@ from uuid import UUID
 
 import pytest
 
+from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.repository import repository_create, repository_open
-from repository.chunked.repository_keys import DataKey
 from repository.retrying import TRIES, Retry, RetryingStorage
 from repository.storage import Storage, StorageError, StorageUnavailable
 from targets import s3_upload

@@ -1,4 +1,4 @@
-"""The cache in the database says of a write that failed that it failed, whatever failed in it."""
+"""The database cache reports every failed write as failed, whatever the cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule of names: any script is welcome; nothing that is unseen, and nothing that turns text around it."""
+"""The rule of names: any script is allowed; invisible characters and changes of text direction are not."""
 
 from __future__ import annotations
 

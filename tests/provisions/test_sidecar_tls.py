@@ -134,9 +134,7 @@ def test_enrolling_keeps_the_key_here_and_says_nothing_secret(place, live_server
     assert key.startswith("-----BEGIN PRIVATE KEY-----")
     again = enrol(daemon, live_server.url, token)
     assert (again.returncode, again.stdout) == (2, "")
-    assert again.stderr == (
-        "savepoint-sidecar: the portal does not take the token: it is wrong, was used, or is too old\n"
-    )
+    assert again.stderr == ("savepoint-sidecar: the portal rejected the token: it is wrong, used or expired\n")
     assert (daemon.tls_folder / "key.pem").read_text() == key
     daemon.start()
 

@@ -1,4 +1,4 @@
-"""Manifests: canonical bytes, strict reading, and no way to pass one off as another."""
+"""Manifests: canonical bytes, strict reading, and no manifest passes for another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sealed objects: what was sealed comes back, and nothing else does."""
+"""Sealed objects: the sealed bytes come back, and no others do."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_objects_of_one_key_look_unrelated() -> None:
     first, second = seal([b"same"]), seal([b"same"])
     salt_to_end = slice(16, None)
     alike = [one == two for one, two in zip(first[salt_to_end], second[salt_to_end], strict=True)]
-    assert sum(alike) < 8  # 84 bytes: chance alone makes 0.3 of them alike
+    assert sum(alike) < 8  # of 84 bytes: chance alone makes 0.3 of them equal
     assert b"same" not in first
 
 

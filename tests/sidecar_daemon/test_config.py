@@ -1,4 +1,4 @@
-"""Mistakes in the configuration stop the start with one line that names them."""
+"""A mistake in the configuration stops the daemon with one line that names it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ SECRET = "s3cret-s3cret-s3cret"
         ({"token_file": "/nowhere/at/all"}, "token_file cannot be read"),
         ({"follow_links_into": "/srv"}, "follow_links_into must be a list"),
         ({"follow_links_into": ["worlds"]}, "follow_links_into must be an absolute path"),
-        ({"follow_links_into": ["/nowhere/at/all"]}, "follow_links_into has something that is not an existing folder"),
-        ({"follow_links_into": ["/"]}, "follow_links_into must not have the whole machine in it"),
+        ({"follow_links_into": ["/nowhere/at/all"]}, "follow_links_into must contain existing folders only"),
+        ({"follow_links_into": ["/"]}, "follow_links_into must not contain the root folder"),
         ({"drain_seconds": "ten"}, "drain_seconds must be a number"),
         ({"drain_seconds": True}, "drain_seconds must be a number"),
         ({"drain_seconds": -1}, "drain_seconds must be a number"),
@@ -123,7 +123,7 @@ def test_a_configuration_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -
 
 
 def failed_start(daemon: Daemon) -> str:
-    """The one line with which the program ended."""
+    """The single line of output with which the program ended."""
     ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT)
     assert ended.returncode == 2
     assert ended.stdout == ""

@@ -1,4 +1,4 @@
-"""The wire's two ends are made from the same proto, and say what it says."""
+"""Both ends of the wire are generated from the same proto and follow it."""
 
 from __future__ import annotations
 

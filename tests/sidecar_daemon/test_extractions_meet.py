@@ -1,4 +1,4 @@
-"""One extraction is at work while another is released or mended: neither finds the other's folders half removed."""
+"""An extraction and the release or recovery of another never run together, so none finds half removed folders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wire.enums import Mode, OutcomeKind, ServerControl
 
 
 class Held:
-    """A call that, before it does its work, waits with the data root locked."""
+    """A call that waits with the data root locked before it does its work."""
 
     def __init__(self, work: Callable[..., Any], root: Path) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""Scratch on a disk that is full: a clean failure, nothing left, and deleting still works."""
+"""A full scratch disk is a clean failure: no leftovers, and deleting still works."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def cramped_daemon(idle_daemon: Daemon) -> Iterator[Daemon]:
-    """One whose scratch has 4 MiB in all."""
+    """A daemon with 4 MiB of scratch."""
     mount, umount = (program_require(name, package="mount") for name in ("mount", "umount"))
     idle_daemon.scratch.mkdir(mode=0o700)
     command = [mount, "-t", "tmpfs", "-o", "size=4m,mode=700", "none", idle_daemon.scratch]
@@ -92,7 +92,7 @@ def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(c
 )
 def test_scratch_that_takes_no_file_says_why(cramped_daemon: Daemon, options: str, code: str, number: str) -> None:
     if "inodes" in options:
-        # No fewer than there are: those few are used up first.
+        # Few inodes: the test uses them up first.
         for name in range(64):
             (cramped_daemon.scratch / f"{name}").touch()
         used = os.statvfs(cramped_daemon.scratch)

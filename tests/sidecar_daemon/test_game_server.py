@@ -1,4 +1,4 @@
-"""The game server stops while names are exchanged, and runs again whatever came of it."""
+"""The game server stops while names are exchanged, and runs again whatever the result."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -33,7 +33,7 @@ def game(tmp_path: Path) -> ScriptedServer:
 
 @pytest.fixture
 def daemon(idle_daemon: Daemon) -> Daemon:
-    """Not started; its live data is "old"."""
+    """A daemon, not started, with the live data "old"."""
     live(idle_daemon).write_text("old")
     return idle_daemon
 
@@ -43,7 +43,7 @@ def live(daemon: Daemon) -> Path:
 
 
 def started(daemon: Daemon, table: dict[str, object]) -> Daemon:
-    """Start it with this table `[game]`, and an archive in scratch whose content is "new"."""
+    """Start the daemon with this table `[game]`, and an archive in scratch with the content "new"."""
     daemon.game = table
     daemon.start()
     live(daemon).write_text("new")
@@ -73,7 +73,7 @@ def extract(
 
 
 def refused(daemon: Daemon, server: ServerControl = ServerControl.AUTO, *, source: str = OUTPUT) -> str:
-    """The code with which an extraction fails."""
+    """Extract; returns the code of the failure."""
     with daemon.client() as client, pytest.raises(SidecarFailed) as failure:
         extract(client, server, source=source)
     return failure.value.code
@@ -127,7 +127,7 @@ def test_a_server_that_is_to_be_left_alone_is(daemon: Daemon, game: ScriptedServ
 
 def test_a_server_that_nobody_can_stop_is_left_alone_unless_it_must_stop(daemon: Daemon) -> None:
     started(daemon, {})
-    # There is no such archive, so that anything but an early refusal would say that.
+    # The archive does not exist, so that any later failure would have another code.
     assert refused(daemon, ServerControl.STOP, source="/tmp/nowhere") == "server_not_stopped"
     assert refused(daemon, ServerControl.STOP) == "server_not_stopped"
     assert untouched(daemon)
@@ -208,7 +208,7 @@ def test_a_start_that_fails_fails_no_restore_and_is_tried_again(daemon: Daemon, 
 
 @pytest.fixture
 def gate(game: ScriptedServer) -> Iterator[Path]:
-    """A file that scripts wait for to go away."""
+    """A file; the scripts wait until it is removed."""
     gate = game.folder / "gate"
     gate.touch()
     yield gate

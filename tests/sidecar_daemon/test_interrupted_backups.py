@@ -1,4 +1,4 @@
-"""What becomes of packing when somebody goes away, gives up, takes over, or is told to end."""
+"""Packing that is interrupted: by a lost or cancelled caller, a newer attempt, or the daemon's end."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -41,7 +41,7 @@ with SidecarClient(address=given["address"], token=given["token"], ticket=Ticket
 
 @pytest.fixture
 def busy_daemon(idle_daemon: Daemon) -> Daemon:
-    """One with so much data that packing it takes longer than any test."""
+    """A daemon with more data than it can pack during a test."""
     endless_world(idle_daemon.world)
     idle_daemon.drain_seconds = 1.0
     idle_daemon.start()

@@ -44,7 +44,7 @@ def send(client: SidecarClient, archive: Path) -> None:
 
 
 class Staging:
-    """An extraction in another thread that has begun to stage."""
+    """An extraction in another thread that is staging."""
 
     def __init__(self, client: SidecarClient, pool: ThreadPoolExecutor) -> None:
         self.give_up = threading.Event()
@@ -151,8 +151,8 @@ def test_staging_ends_with_the_daemon_and_leaves_nothing(sent: Daemon) -> None:
 
 @pytest.fixture(params=["one volume", "two volumes"])
 def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterator[Daemon]:
-    """A daemon with many live files, and an archive in scratch in which each of them is another. On two volumes, a
-    folder is mounted, and another is linked to.
+    """A daemon with many live files, and an archive in scratch in which each of them differs. On two volumes, one
+    folder is a mount and another one is behind a link.
     """
     idle_daemon.drain_seconds = 0.0
     with ExitStack() as stack:
@@ -168,7 +168,7 @@ def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterato
 
 
 def places(daemon: Daemon) -> list[Path]:
-    """The folders that the files lie in."""
+    """The folders of the files."""
     return [path for path in (daemon.world, *(daemon.world / name for name in ("linked", "mounted"))) if path.is_dir()]
 
 
@@ -190,7 +190,7 @@ def filled(idle_daemon: Daemon) -> Daemon:
 
 
 def versions(daemon: Daemon) -> set[bytes]:
-    """What the live files hold; the journal stays beside them until the release."""
+    """The contents of the live files; the journal stays beside them until the release."""
     live = [path.read_bytes() for folder in places(daemon) for path in folder.iterdir() if path.is_file()]
     assert len(live) == MANY
     return set(live)
@@ -198,7 +198,7 @@ def versions(daemon: Daemon) -> set[bytes]:
 
 @contextmanager
 def exchanging(daemon: Daemon, operation: str) -> Iterator[Future[ExtractResult]]:
-    """An extraction in another thread whose journal has the record from which on there is no way but to an end."""
+    """An extraction in another thread, past its commit record, so that it must complete."""
     journal = daemon.world / ".savepoint" / operation / "journal"
     with daemon.client(operation) as client, ThreadPoolExecutor(1) as pool:
         future = pool.submit(extract, client)

@@ -1,4 +1,4 @@
-"""Those who follow a job hear from it, also when nothing moves."""
+"""Followers of a job get regular messages, even without progress."""
 
 from __future__ import annotations
 

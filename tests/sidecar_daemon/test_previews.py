@@ -40,7 +40,7 @@ def never() -> bool:
 
 
 def back_up(daemon: Daemon, *, listing: str = LISTING) -> tuple[bytes, bytes]:
-    """The archive and its listing, which are left in scratch."""
+    """Make a backup, and return the archive and its listing, which stay in scratch."""
     with daemon.client() as client:
         with client.archive_stream(
             source="/data", output=ARCHIVE, listing=listing, on_progress=lambda _: None, cancelled=never
@@ -171,7 +171,7 @@ def test_a_listing_that_is_damaged_or_hostile_is_refused_with_its_code(
 
 
 def test_the_rest_of_a_refused_listing_is_not_sent(daemon: Daemon) -> None:
-    # The daemon answers at the first part; an endless one would be sent for ever.
+    # The daemon answers at the first part; otherwise the endless listing would be sent forever.
     with pytest.raises(SidecarFailed, match="archive_damaged"):
         asked(daemon, repeat(b"no listing" * 100_000))
 
@@ -242,7 +242,7 @@ def test_previews_are_not_remembered_and_let_no_older_attempt_in(daemon: Daemon)
 
 
 class Waiting:
-    """Listings whose rest never comes, until they are let go."""
+    """Listings that block after their first part, until they are released."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -251,7 +251,7 @@ class Waiting:
         whole = listing_of()
         yield whole[:20]
         while not self.released.wait(0.02):
-            # So that the end of a refused call is seen.
+            # So that the end of a refused call is noticed.
             yield b""
         yield whole[20:]
 
@@ -275,7 +275,7 @@ def refused(daemon: Daemon) -> bool:
 
 
 def insisted(daemon: Daemon, listing: Callable[[], Iterable[bytes]]) -> RestorePreview:
-    """Ask until it is taken: one that only looks whether there is room may have had it."""
+    """Ask until the call is admitted: a concurrent probe may have had the free slot."""
     while True:
         try:
             return asked(daemon, listing())
@@ -298,7 +298,7 @@ def test_only_a_few_previews_are_made_at_a_time(daemon: Daemon, waiting: Waiting
 
 
 def endless_file(daemon: Daemon) -> bytes:
-    """The listing of a file so large that nobody waits for it to be read."""
+    """The listing of a file that takes longer to read than any test."""
     with (daemon.world / "large").open("wb") as file:
         file.truncate(1 << 43)
     status = (daemon.world / "large").stat()

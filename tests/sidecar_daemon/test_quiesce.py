@@ -1,4 +1,4 @@
-"""A game holds still while it is packed; whatever it does, the backup is made and says what it is worth."""
+"""The game is quiesced while it is packed; whatever it does, the backup is made and labelled correctly."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_whatever_the_game_does_the_backup_is_made_and_says_what_it_is_worth(
     assert result.consistency is Consistency.LIVE
     assert content == {FIRST: b"not written yet", LAST: b"not written yet"}
     assert eventually(lambda: goes_on(idle_daemon, rcon))
-    # What was begun is taken back, and what was not is left alone.
+    # Every begun quiesce is undone, and no other command is sent.
     assert ("save-on" in rcon.told) == ("save-off" in rcon.told)
     assert "s3cret" not in "".join(idle_daemon.log)
 

@@ -1,4 +1,4 @@
-"""Callers that nobody knows hold nothing: whatever they begin, the portal's calls go on."""
+"""Unknown callers occupy nothing: whatever they begin, the portal's calls go on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @contextmanager
 def silent_calls(daemon: Daemon, method: str, metadata: Any, count: int = MANY) -> Iterator[list[Any]]:
-    """Calls whose request never comes, over two connections."""
+    """Calls without a request, over two connections."""
     over = threading.Event()
 
     def never() -> Iterator[bytes]:

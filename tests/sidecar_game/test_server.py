@@ -1,4 +1,4 @@
-"""A game server that was stopped starts only on whole data, and never into an exchange."""
+"""A stopped game server starts only on whole data, and never during an exchange."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class ScriptedGame(Profile):
-    """One that does what it is told, and fails to start while `broken`."""
+    """A game that obeys, but fails to start while `broken`."""
 
     def __init__(self) -> None:
         super().__init__(GameSettings(stop_command=("stop",)))
@@ -59,7 +59,7 @@ def game() -> ScriptedGame:
 
 
 def trying() -> bool:
-    """Whether a thread tries to start it."""
+    """Whether a retry thread is running."""
     return any(thread.name == "starting the game" for thread in threading.enumerate())
 
 
@@ -133,7 +133,7 @@ def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: Flag
     with server.exchange(ServerControl.LEAVE, cancelled=lambda: False, settled=lambda: True) as stop:
         stop()
         game.broken = False
-        assert server._start_left()  # what the thread that tries again calls
+        assert server._start_left()  # the retry thread calls this
         assert not game.runs
     assert game.runs
     assert not mark.present()

@@ -1,4 +1,4 @@
-"""The targets under test."""
+"""The storage targets under test."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A storage, and what it holds that is not yet, or no longer, on its way to be an object."""
+    """A storage, and a count of its incomplete and leftover objects."""
 
     storage: Storage
     leftovers: Callable[[], list[str]]
     exclusive: bool = True
-    """Whether of two writers who commit at once one is refused."""
+    """Whether one of two writers that commit at once is refused."""
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +39,14 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def s3_observer(s3_server: S3Server) -> Iterator[Any]:
-    """A client beside the product's, to look at what a bucket holds."""
+    """A client beside the product's, which inspects a bucket."""
     with closing(s3_client(s3_server)) as client:
         yield client
 
 
 @pytest.fixture
 def s3_settings(s3_server: S3Server) -> S3Settings:
-    """A part of the bucket that no other test has."""
+    """A prefix of the bucket that no other test uses."""
     return S3Settings(
         endpoint_url=s3_server.endpoint,
         region="us-east-1",
@@ -82,7 +82,7 @@ def memory_target() -> Target:
     return Target(MemoryStorage(), list)
 
 
-# Each has the rules of providers that keep each other company; between them they have all rules that can be kept.
+# Each has rules that some providers combine; together they have all rules that the product can keep.
 PROVIDERS = {
     "strict": ("equal parts", "five MiB", "thousand parts", "slow down", "error in 200"),
     "locking": ("checksum wanted", "five MiB", "reply lost", "error in 200, though done"),
@@ -91,7 +91,7 @@ PROVIDERS = {
 
 
 AT_ONCE = Retry(sleep=lambda _: None)
-"""As often as ever, only sooner."""
+"""The product's number of tries, without its pauses."""
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def tried_again(settings: S3Settings, retry: Retry = AT_ONCE) -> Iterator[Retryi
 
 
 def double_settings(double: S3Double, **changed: Any) -> S3Settings:
-    """How the product reaches the double."""
+    """The product's settings for the double."""
     settings = S3Settings(
         endpoint_url=double.endpoint,
         region=REGION,
@@ -133,7 +133,7 @@ KINDS = (*PLAIN, *PROVIDERS, *(f"retrying {kind}" for kind in PLAIN), *(f"{fault
 
 @pytest.fixture(params=KINDS)
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """Each kind of target in turn, then each below one that tries again, then one whose n-th call fails below it."""
+    """Each kind of target, then each below a retrying storage, then with an n-th call that fails below it."""
     wrapper, _, name = request.param.rpartition(" ")
     if name in PROVIDERS:
         with double_target(*PROVIDERS[name]) as (found, _):
@@ -142,9 +142,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         found = request.getfixturevalue(f"{name}_target")
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
-        # An object that is written as it comes has one try for each of its bytes.
+        # Hold every object: bytes that are written as they come have one try.
         request.getfixturevalue("monkeypatch").setattr("repository.retrying.HELD_SIZE_MAX", 1 << 50)
-        # Every test of the suite runs below each of these, also those that make fewer calls.
+        # Every test of the suite runs below each of these, even tests that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
         yield Target(RetryingStorage(faulty, AT_ONCE), list)
 

@@ -1,4 +1,4 @@
-"""The storage protocol, held by every implementation of it."""
+"""The storage protocol; every implementation must pass these tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIGITS = bytes(range(256)) * 8
 
 
 def noise(size: int) -> bytes:
-    """Bytes of which no two stretches are alike, the same at every run."""
+    """Bytes without repetitions, the same in every run."""
     return Random(size).randbytes(size)  # noqa: S311  # nothing is secret here
 
 
@@ -78,7 +78,7 @@ def test_a_buffer_may_be_used_again_after_each_write(storage: Storage) -> None:
 
 @pytest.mark.parametrize("size", [5, LARGE])
 def test_nothing_is_there_before_the_commit(storage: Storage, size: int) -> None:
-    put(storage, "earlier", b"")  # a folder in which nothing was ever written denies to look
+    put(storage, "earlier", b"")  # an empty storage may deny a listing
     storage.delete("earlier")
     with storage.writer("a/object", expected_size=size) as writer:
         writer.write(bytes(size))

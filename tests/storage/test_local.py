@@ -1,4 +1,4 @@
-"""What only a folder can get wrong."""
+"""Failures that only a storage in a folder has."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_folder_that_is_gone_is_denied_and_never_looks_empty(tmp_path: Path) -
         storage.size("object")
     with pytest.raises(StorageDenied):
         list(storage.read("object"))
-    # A delete that seemed to work would be forgotten, and the object come back with its folder.
+    # A delete that seemed to succeed would be forgotten, and the object would come back with its folder.
     with pytest.raises(StorageDenied):
         storage.delete("object")
     with pytest.raises(StorageDenied):
@@ -175,7 +175,7 @@ def test_a_commit_survives_a_delete_that_takes_its_folder_away(
 
 @pytest.fixture
 def written_direct(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Of each write to a file whether it went past the page cache."""
+    """Records for each write to a file whether it bypassed the page cache."""
     seen: list[bool] = []
     write = os.write
 

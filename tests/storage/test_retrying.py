@@ -1,4 +1,4 @@
-"""The wrapper that tries again: what it repeats, how long it waits, and what it never repeats."""
+"""The retrying storage: the calls it repeats, its pauses, and the errors it never retries."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ CALLS = [
 
 
 class Cancelled(Exception):
-    """What a checkpoint raises."""
+    """Raised by a checkpoint."""
 
 
 class Clock:
-    """Time that passes only where the storage sleeps; cancelled at `cancel_at`, if that is given."""
+    """A clock that advances only by the storage's sleeps; a checkpoint raises at `cancel_at`, if given."""
 
     def __init__(self, cancel_at: float | None = None) -> None:
         self.pauses: list[float] = []
@@ -58,7 +58,7 @@ class Clock:
 
 
 class Beside(MemoryStorage):
-    """A storage that shows what it was given to write."""
+    """A storage that records the buffers it was given to write."""
 
     def __init__(self) -> None:
         super().__init__()

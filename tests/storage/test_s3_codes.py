@@ -1,4 +1,4 @@
-"""The table of codes that S3 services answer with: each has its class on the wire, and its row in the docs."""
+"""The table of S3 error codes: each has its class on the wire, and its row in the docs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 
 
 def refused(wire: ScriptedS3, retry: Retry = AT_ONCE) -> StorageError:
-    """The error of a delete, whose only further chances are those of its request."""
+    """The error of a delete."""
     double = S3Double(frozenset())
     double.endpoint = wire.endpoint
     with tried_again(double_settings(double), retry) as storage, pytest.raises(StorageError) as caught:
@@ -32,7 +32,7 @@ def test_each_code_has_its_class_whatever_its_status(code: str) -> None:
     with scripted_s3(*[refusal(400, code)] * TRIES) as wire:
         error = refused(wire)
         assert (type(error), code in str(error), answer.advice in str(error)) == (answer.error, True, True)
-        # A bucket that is elsewhere is looked for, once, by a request of another kind.
+        # A bucket in another region is located, once, by a request of another kind.
         assert wire.methods().count("DELETE") == (TRIES if answer is AGAIN else 1)
 
 

@@ -1,4 +1,4 @@
-"""Rules that providers of S3 do not share: each is broken once to see it strike, then kept by the product."""
+"""Rules that only some S3 providers have: each is broken once to see its effect, then kept by the product."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def put(storage: S3Storage | Any, data: bytes, *, expected_size: int | None = No
 
 @contextmanager
 def foreign(double: S3Double, **options: Any) -> Iterator[Any]:
-    """A client that knows no rule and tries nothing again."""
+    """A client that follows no rule and retries nothing."""
     with closing(
         boto3.session.Session().client(
             "s3",
@@ -58,7 +58,7 @@ def parts_of(client: Any, *lengths: int, first: int = 1) -> None:
     client.complete_multipart_upload(Bucket=BUCKET, Key=KEY, UploadId=name, MultipartUpload={"Parts": parts})
 
 
-# Each breaks one rule of those that a well-behaved client keeps.
+# Each breaks one of the rules that the product keeps.
 BREAKING = {
     "equal parts": lambda client: parts_of(client, 5 * MIB, 6 * MIB, 1),
     "five MiB": lambda client: parts_of(client, 4 * MIB, 1),
@@ -121,7 +121,7 @@ def test_lasting_refusal_is_told_at_once_and_in_words(rule: str, size: int) -> N
         assert type(caught.value) is expected
         assert double.struck[rule] >= 1
         refused = [kind for kind, _ in double.asked if kind in ("Put", "UploadPart", "Create")]
-        assert len(refused) <= 1 + THREADS + 1  # none was tried again
+        assert len(refused) <= 1 + THREADS + 1  # none was retried
         assert double.objects == {}
 
 

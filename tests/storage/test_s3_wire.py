@@ -1,4 +1,4 @@
-"""What the S3 target makes of a service that fails, lies or breaks off."""
+"""The S3 target's errors for a service that fails, lies or breaks off."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_settings_do_not_show_their_secret() -> None:
 
 def test_a_service_that_cannot_be_reached_is_unavailable() -> None:
     with wired() as (storage, _):
-        pass  # the server is gone, its address is not
+        pass  # the server has ended; its address stays
     with pytest.raises(StorageUnavailable):
         storage.size("key")
     storage.close()
@@ -199,7 +199,7 @@ def test_a_missing_object_is_told_from_a_missing_bucket(bucket: Answer, expected
 def test_an_object_whose_reply_was_lost_is_recognised_as_written(lost: Answer) -> None:
     ours = Answer()
     with wired(lost, ours) as (storage, wire):
-        # The server shows the mark only once it knows it: it is in the request it has just taken.
+        # The server learns the mark only from the request itself, so it answers with that one.
         with storage.writer("key", expected_size=4) as writer:
             writer.write(b"data")
             ours.headers[MARK] = writer._mark

@@ -1,4 +1,4 @@
-"""What a prune decides and refuses, and what it leaves."""
+"""The decisions, refusals and results of a prune."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 def test_what_is_dead_is_condemned_and_deleted_after_the_grace(world: World) -> None:
     pack = dead_pack(world)
     first = world.prune(grace=DAY, small_pack=0)
-    assert (first.condemned, first.deleted) == (2, 0)  # the other is that of the manifest
+    assert (first.condemned, first.deleted) == (2, 0)  # the second pack is the manifest's
     assert pack in world.names(PACKS)
     world.clock.now += DAY - MINUTE
     assert world.prune(grace=DAY, small_pack=0).deleted == 0
@@ -86,7 +86,7 @@ def test_what_came_into_use_after_it_was_condemned_is_released(world: World, mon
     content = world.content[next(found for found, files in world.content.items() if b"d" in files)]
     world.write(d=content[b"d"])
     world.clock.now += DAY
-    # Condemned while the snapshot was being written: its own look at condemnations came before.
+    # Condemned during the snapshot: the writer read the condemnations before.
     with monkeypatch.context() as patched:
         patched.setattr("repository.chunked.index.index.condemned_packs", lambda objects: frozenset())
         world.prune(small_pack=0)
@@ -217,7 +217,7 @@ def test_on_a_full_storage_what_is_dead_is_deleted_all_the_same(world: World, ro
     world.clock.now += DAY
     full = Full(world.storage, room)
     if room:
-        # Room for the mark, none for an index: packs go first, and make it.
+        # There is room for the mark but not for an index: packs are deleted first, which makes room.
         assert world.prune(full, small_pack=0).deleted == 2
         assert pack not in world.names(PACKS)
         assert not world.names(CONDEMNED)

@@ -1,4 +1,4 @@
-"""When a prune refuses: nothing is deleted, and it says why (R16, R21)."""
+"""The refusals of a prune: nothing is deleted, and the message says why (R16, R21)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_empty_list_deletes_nothing(world: World, folder: Folder, why: str) -
     before = stored(world)
     blind = Blind(world.storage, folder)
     assert any(why in refusal for refusal in prune_plan(world.open(blind), grace=NOW).refusals)
-    # Also where it goes blind between the plan and its execution.
+    # Also if the listing fails between the plan and its execution.
     with pytest.raises(PruneRefused, match=why):
         prune_execute(world.open(blind), ready)
     assert stored(world) == before

@@ -1,4 +1,4 @@
-"""The index made anew from the packs."""
+"""The rebuild of the index from the packs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_pack_whose_directory_is_damaged_keeps_its_entries(grown: World) -> No
     pack = grown.pack_of(next(iter(grown.content)), b"b")
     key = grown.key(PACKS, pack)
     damaged = bytearray(grown.storage.objects[key])
-    damaged[-60] ^= 1  # in the directory; the chunks are whole
+    damaged[-60] ^= 1  # in the directory; the chunks are intact
     grown.storage.objects[key] = bytes(damaged)
     before = sorted(grown.open().chunks().index.entries(), key=str)
     report = index_rebuild(grown.open())

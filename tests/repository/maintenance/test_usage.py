@@ -1,4 +1,4 @@
-"""What a repository takes."""
+"""The storage that a repository takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repository to restore from, and room in memory to restore to."""
+"""A repository to restore from, and a folder in memory to restore to."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def kept() -> Kept:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    """A folder to work in, in memory where the machine allows."""
-    memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+    """A working folder, in memory if the machine has /dev/shm."""
+    memory = Path("/dev/shm")  # noqa: S108 - only probed; files in it get unique names
     if not os.access(memory, os.W_OK):
         yield tmp_path
         return

@@ -1,4 +1,4 @@
-"""A restore that is cancelled leaves nothing of its own, and each file wholly old or wholly new."""
+"""A cancelled restore leaves no leftovers, and each file wholly old or wholly new."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Stopped(Exception):
 
 
 class Stopping:
-    """Raises when it is asked for the n-th time."""
+    """Raises at its n-th call."""
 
     def __init__(self, at: int) -> None:
         self.left = at
@@ -94,7 +94,7 @@ def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path)
 
 
 def test_what_has_not_begun_when_it_ends_never_does() -> None:
-    """With the storage gone, each task that waits would try it for minutes."""
+    """If the storage is gone, each waiting task would retry for minutes."""
     team = Workers(1, Pulse(Tally(RestoreLimits()), progress=None, checkpoint=None))
     begun: list[int] = []
 
@@ -118,7 +118,7 @@ def test_what_has_not_begun_when_it_ends_never_does() -> None:
 def test_a_worker_that_dies_by_itself_ends_it(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake of ours is no damage: it is raised, and nothing half done stays."""
+    """An internal error is not damage: it is raised, and nothing half done stays."""
     snapshot = kept.keep(world)
     write(target / "large", OLD)
 
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_by_itself_ends_it(
 def test_a_process_that_dies_leaves_what_the_next_one_mends(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a crash would: nothing is tidied up, whichever rename was the last."""
+    """Simulates a crash after each rename: nothing is cleaned up."""
     snapshot, wanted = kept.keep(world), picture(world)
     rename = os.rename
     for last in range(12):

@@ -1,4 +1,4 @@
-"""Onto what is there already: only what differs is written, and the result is the snapshot's tree."""
+"""Restores onto existing files: only differences are written, and the result is the snapshot's tree."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_what_is_right_already_is_not_touched(kept: Kept, world: Path, target: P
 
 @pytest.mark.parametrize("at", [0, 8191, 8192, 700_000, len(BASE) - 1])
 def test_one_byte_costs_one_block(kept: Kept, world: Path, target: Path, at: int) -> None:
-    """Though size and times say that nothing changed."""
+    """Size and times say that nothing changed."""
     snapshot = kept.keep(world)
     copied(world, target)
     live = bytearray(BASE)
@@ -161,7 +161,7 @@ def test_what_is_no_file_is_replaced_and_never_written_to(kept: Kept, world: Pat
 
 
 def test_names_of_one_file_become_those_of_the_snapshot(kept: Kept, source: Path, target: Path) -> None:
-    """Joined here and apart there, or the other way round, though the content is right everywhere."""
+    """Names may be linked here and separate there, although the content is right everywhere."""
     for top in (source, target):
         for name in ("apart 1", "apart 2", "both 1", "joined 1", "joined 2"):
             write(top / name, BASE[:200_000])
@@ -222,7 +222,7 @@ TREES = st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=3), KINDS), max_
 
 
 def plant(top: Path, tree: list) -> None:
-    """Make of a tree what can be made of it; what would lie below a file or a link is left out."""
+    """Create a tree as far as possible; entries below a file or a link are left out."""
     top.mkdir()
     files: list[Path] = []
     for names, (kind, what, mode) in tree:
@@ -277,7 +277,7 @@ def test_any_tree_becomes_the_snapshots(wanted: list, live: list, *, settled: bo
             assert kept.restore(snapshot, target).bytes_written == 0
             return
         failed = {path for path, _ in report.failed}
-        # A hard link may have a name left that the snapshot does not know.
+        # A hard link may keep a name that the snapshot does not have.
         for path in expected.keys() - failed:
             assert after[path][:5] == expected[path][:5] or path in {parent_of(found) for found in failed}
             assert after[path][5:7] == expected[path][5:7]

@@ -1,4 +1,4 @@
-"""Manifests that no writer of ours makes, and targets that change under our hands: contained, or refused."""
+"""Manifests that no writer produces, and targets that change during a restore: contained, or refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTSIDE = b"outside"
 
 @pytest.fixture
 def outside(place: Path) -> Path:
-    """What nobody may change."""
+    """A folder that no restore may change."""
     write(place / "outside" / "secret", b"secret", mode=0o600)
     return place / "outside"
 
@@ -99,7 +99,7 @@ def test_a_hard_link_to_a_link_or_a_folder_is_not_made(kept: Kept, target: Path,
 
 
 def test_a_hard_link_never_leads_through_a_link(kept: Kept, target: Path, outside: Path) -> None:
-    """Not even one that stands where the first name's folder was."""
+    """Not even through a link in the place of the first name's folder."""
     (target).mkdir()
     (target / "a").symlink_to(outside)
     report = kept.restore(kept.keep_records([ROOT, hard_link(b"b", b"a/secret")]), target)
@@ -177,7 +177,7 @@ def test_limits_hold_for_what_is_written_whatever_was_counted_before(
 def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(
     kept: Kept, target: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, *, existing: bool
 ) -> None:
-    """Somebody moves each folder away as soon as it is made, and puts a link to the outside in its place."""
+    """Another process moves each new folder away and puts a link to the outside in its place."""
     if existing:
         write(target / "other", b"x")
     make = folders_module.Folders.make
@@ -227,7 +227,7 @@ def test_a_folder_that_becomes_a_link_while_content_is_fetched(
     assert (target / "moved" / "secret").read_bytes() == b"x"
 
 
-# Only root can give a folder away.
+# Only root can give a folder to another user.
 @pytest.mark.parametrize("taken", ["symlink", "file", *(["foreign"] if os.geteuid() == 0 else [])])
 def test_a_reserved_folder_that_is_not_ours_is_not_used(kept: Kept, target: Path, outside: Path, taken: str) -> None:
     target.mkdir()
@@ -247,7 +247,7 @@ def test_a_reserved_folder_that_is_not_ours_is_not_used(kept: Kept, target: Path
 
 
 def test_what_a_restore_that_died_left_is_swept(kept: Kept, target: Path) -> None:
-    """And what others keep in the reserved folder stays."""
+    """Files of other programs in the reserved folder stay."""
     write(target / ".savepoint" / "restoring" / "7", b"half")
     write(target / ".savepoint" / "restoring" / "8" / "deep" / "er", b"half")
     (target / ".savepoint" / "restoring" / "8" / "deep").chmod(0)
@@ -293,7 +293,7 @@ def test_extremes_of_depth(kept: Kept, target: Path) -> None:
 def test_an_entry_that_has_come_between_is_not_written_through(
     kept: Kept, target: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty target in which somebody makes a link, right before the file of that name."""
+    """Another process creates a link in an empty target, right before the file of that name."""
     target.mkdir()
     open_: Callable = os.open
 

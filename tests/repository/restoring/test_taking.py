@@ -1,4 +1,4 @@
-"""What is right of a live file is taken over, and only that, whatever happens to the live file meanwhile."""
+"""A delta copies from the live file only blocks that match, whatever happens to that file meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IOCTL = fcntl.ioctl
 def test_what_changes_while_it_is_compared_is_not_taken_over(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
 ) -> None:
-    """What is written is what was found to be right, whatever was seen of the live file before and comes after."""
+    """The new file holds the verified bytes, although the live file changes before and after they are read."""
     snapshot = kept.keep(world)
     copied(world, target)
     path = write(target / "region" / "r.0.0.mca", FLIPPED)
@@ -56,7 +56,7 @@ def test_what_changes_while_it_is_compared_is_not_taken_over(
 
 
 def shared_content(fd: int, request: int, live: Any) -> Any:
-    """What FICLONE does, on a filesystem that has it; other requests are answered as ever."""
+    """FICLONE of a file system that supports it; other requests go to the real call."""
     if request != _FICLONE:
         return _IOCTL(fd, request, live)
     os.ftruncate(fd, 0)

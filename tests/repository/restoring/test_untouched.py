@@ -1,4 +1,4 @@
-"""Restores that trust what the snapshot saw of a file: nobody touched it since, so it is not read."""
+"""Restores that trust the snapshot's stat: a file that was not modified since is not read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
 from trees import trust
 from trees.local.file import LocalFile
 
-COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
+COARSE = 5  # CLOCK_REALTIME_COARSE, the clock of file times
 
 
 class Reads:
-    """What is read of live files, by path."""
+    """The reads of live files, by path."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: set[str] = set()
@@ -31,7 +31,7 @@ class Reads:
 
 @pytest.fixture
 def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The world that is kept is the one that is restored onto, and a clock's tick is over when it is kept."""
+    """The restored folder is the one that the snapshot was made of, at least one clock tick before."""
     monkeypatch.setattr(trust, "WRITTEN_BACK_NS", 0)
     newest = max(path.stat(follow_symlinks=False).st_ctime_ns for path in world.rglob("*"))
     while time.clock_gettime_ns(COARSE) <= newest:
@@ -75,7 +75,7 @@ def test_without_reason_to_trust_all_is_read(
 
 
 def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_trusted(kept: Kept, lived_in: Path) -> None:
-    """Size and time of change can be set to what they were; the kernel's own date cannot."""
+    """Size and mtime can be set to their old values; ctime cannot."""
     snapshot, before = kept.keep(lived_in), picture(lived_in)
     path = lived_in / "region" / "r.0.0.mca"
     found = path.stat()

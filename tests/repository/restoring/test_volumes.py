@@ -1,4 +1,4 @@
-"""A folder of the target on another volume: what is on its way to it lies in it, for no rename crosses over."""
+"""A folder of the target on another volume: its files are staged inside it, as no rename crosses volumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def world(source: Path) -> Path:
 
 @pytest.fixture
 def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """From here on `volume` counts as one, and no name leaves it or comes to it."""
+    """Make `volume` count as another volume, so that no rename enters or leaves it."""
     snapshot = kept.keep(world)
     made, rename, link = folders.Folder.__init__, os.rename, os.link
 

@@ -1,4 +1,4 @@
-"""R24: files that are worked on while they are read."""
+"""R24: files that change while they are read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIZES = [100, 100_000, 400_000, 3 * MIB]
 
 
 class Meddled(LocalTree):
-    """A folder in which something happens to a file when it is opened for the n-th time: before, or once it is open."""
+    """A folder with a hook at the n-th opening of a file: before it, or once it is open."""
 
     def __init__(
         self, root: Path, path: bytes, deed: Callable[[], None], *, time: int = 1, opened: bool = True
@@ -51,7 +51,7 @@ class Meddled(LocalTree):
 
 
 class _Deed:
-    """A file to which something happens right after it was opened."""
+    """A file with a hook right after it is opened."""
 
     def __init__(self, file: LocalFile, deed: Callable[[], None]) -> None:
         self._file = file
@@ -98,7 +98,7 @@ def test_a_file_that_shrinks_while_it_is_read_ends_in_zeros_and_is_marked(kept: 
     assert (root.warnings, root.skipped, root.files) == (1, 0, 3)
     assert record(kept, root, path.name.encode()).warning == "changed"
     assert content(kept, root, path.name.encode()) == before[:left] + bytes(len(before) - left)
-    # Read again next time, whatever its dates say.
+    # The next snapshot reads it again, whatever its dates say.
     again = kept.snapshot(parent=root.snapshot)
     assert again.warnings == 0
     assert kept_picture(kept.opened(), again.snapshot) == picture(kept.root)
@@ -148,7 +148,7 @@ def test_a_file_whose_first_name_is_gone_is_kept_under_the_next(kept: Kept) -> N
     (kept.root / "two").hardlink_to(kept.root / "one")
     aside = kept.root.parent / "aside"
     root = kept.snapshot(source=Meddled(kept.root, b"one", lambda: (kept.root / "one").rename(aside), opened=False))
-    # Losing a name changes the file, so that its other name is no link to the one that is gone.
+    # Removing a name changes ctime, so the other name is not taken for a link to the missing one.
     assert (root.skipped, root.files) == (1, 1)
     assert dict(kept_picture(kept.opened(), root.snapshot))[b"two"][0] is Kind.FILE
 
@@ -170,7 +170,7 @@ def test_a_large_file_that_vanishes_at_any_part(kept: Kept, parts: Path, time: i
     source = Meddled(kept.root, b"large.mca", parts.unlink, time=time, opened=False)
     root = kept.snapshot(source=source, threads=1)
     assert content(kept, root, b"z") == b"another"
-    if time <= 2:  # it could not even be told how to cut it, or its first part is lost
+    if time <= 2:  # the rule for cutting it was not known, or its first part is lost
         assert (root.skipped, root.warnings) == (1, 0)
         return
     kept_bytes = 8 * KIB + (time - 2) * 256 * KIB

@@ -1,4 +1,4 @@
-"""Snapshots against a parent: of files that became others, and a parent that is harmed or another's."""
+"""Snapshots against a parent: files that become others, and a parent that is damaged or of another tree."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def condemned(kept: Kept, root: Root) -> None:
 
 
 def condemned_delete(kept: Kept) -> None:
-    """What was condemned goes: a snapshot that came later has all that it needs elsewhere."""
+    """Delete condemned packs: a later snapshot has all its chunks elsewhere."""
     objects = kept.opened().objects
     for name, _ in list(objects.list(CONDEMNED)):
         packs = objects.get_map(CONDEMNED, name)["packs"]

@@ -1,4 +1,4 @@
-"""How files are cut: by size, name and content, stable under what people do to files, and not to be guessed."""
+"""The cutting of files: by size, name and content, stable under edits, and unpredictable to outsiders."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_name_and_size_suggest_a_rule(path: bytes, size: int, rule: Rule) -> Non
     [
         (table((2, 1)), Rule.REGION),
         (table((2, 255), (700, 1), (1023, 1)), Rule.REGION),
-        (table((1023, 2)), Rule.CONTENT),  # ends a sector after the file
+        (table((1023, 2)), Rule.CONTENT),  # ends a sector behind the file's end
         (table((2, 1), (1024, 1)), Rule.CONTENT),
         (table((1, 1)), Rule.CONTENT),  # in the header
         (table((2, 1), (0, 3)), Rule.CONTENT),

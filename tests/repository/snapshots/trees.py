@@ -1,4 +1,4 @@
-"""What a folder holds, and what a snapshot holds, as pictures that can be compared to the last byte and nanosecond."""
+"""The content of a folder and of a snapshot, as pictures comparable to the last byte and nanosecond."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECTOR = 4096
 
 
 def picture(root: Path) -> Picture:
-    """Each path with its kind, stat, attributes and content; a later name of a file with the first one's path."""
+    """Each path with kind, stat, attributes and content; a later name of a file with its first path."""
     found: Picture = {}
     firsts: dict[int, bytes] = {}
 
@@ -52,7 +52,7 @@ def attributes(place: Path) -> dict[bytes, bytes] | None:
 
 
 def kept_picture(repository: Repository, snapshot: bytes) -> Picture:
-    """The same of a snapshot, put together from its chunks, every hash looked at."""
+    """The picture of a snapshot, assembled from its chunks with every hash verified."""
     chunks = repository.chunks()
     found: Picture = {}
     for record, parts in repository.manifest(snapshot, chunks).files():
@@ -62,7 +62,7 @@ def kept_picture(repository: Repository, snapshot: bytes) -> Picture:
 
 
 def content_of(chunks: ChunkStore, record: Record, parts: list[Record]) -> bytes:
-    """A file's bytes; its blocks and the whole are held against their hashes."""
+    """A file's bytes, verified against the hashes of its blocks and of the whole."""
     whole, file_hash, last = bytearray(), FileHash(record.size), None
     for part, (start, stop) in zip((record, *parts), parts_of(record.size, record.header), strict=True):
         assert last is None
@@ -87,7 +87,7 @@ def content_of(chunks: ChunkStore, record: Record, parts: list[Record]) -> bytes
 
 
 def region_head(size: int) -> bytes:
-    """The header of a region file of that size with one chunk in it that ends with the file."""
+    """The header of a region file of that size with one chunk, which ends with the file."""
     sectors = -(-size // SECTOR)
     return struct.pack(">1024I", 2 << 8 | max(1, min(255, sectors - 2)), *(0,) * 1023) + bytes(SECTOR)
 

@@ -1,4 +1,4 @@
-"""The place of the backups: the target that the command line names, of any kind."""
+"""The place of the backups: a target of any kind, given on the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from targets.registry import KINDS, storage_open
 
 
 def place_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of every kind of target; exactly one kind has to be chosen by its first."""
+    """Add the arguments of every target kind. The first argument of a kind selects it; exactly one is required."""
     place = parser.add_argument_group("where the backups lie")
     where = place.add_mutually_exclusive_group(required=True)
     for kind in KINDS:
@@ -38,7 +38,7 @@ def place_open(arguments: Namespace) -> Storage:
 
 
 def _arguments(kind: TargetKind) -> Iterator[tuple[str, Option]]:
-    """The options that are arguments, with the name that argparse gives to their values."""
+    """The options with an argument, each with the name that argparse gives to its value."""
     for option in kind.options:
         if option.argument:
             yield option.argument.lstrip("-").replace("-", "_"), option

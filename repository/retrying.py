@@ -1,4 +1,4 @@
-"""How calls to a storage are tried again while the target is unwell: one policy, and a storage that follows it."""
+"""Retries of storage calls: the policy, and a storage that follows it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PAUSE_SECONDS_MAX: Final = 8.0
 CHECKPOINT_SECONDS: Final = 0.5
 CHECKPOINT_ENTRIES: Final = 1000
 HELD_SIZE_MAX: Final = 8 << 20
-"""A larger object goes to the target while it is written."""
+"""A larger object is streamed to the target."""
 HELD_ENTRIES_MAX: Final = 100_000
-"""So many entries of a list are held, about 30 MB."""
+"""Number of entries that a list holds, about 30 MB."""
 
 Buffer = bytes | bytearray | memoryview
 Result = TypeVar("Result")
@@ -33,13 +33,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How often a request to a storage is made, and how long the pauses between are.
+    """A retry policy: up to `tries` attempts for each request whose error is retryable.
 
-    The pauses begin at 200 ms and double, each half shorter to half longer, so that many who failed together do not
-    come back together; a target that asks for more gets up to 8 s. `checkpoint` raises to cancel: it is asked before
-    each try, and twice a second in a pause, from any thread. `jitter` gives numbers from 0 to 1.
+    The pauses start at 200 ms and double, with a jitter of half their length, so that clients that failed together do
+    not retry together. The target can ask for a longer pause of up to 8 s. checkpoint: raises to cancel; it is called
+    before each attempt and twice a second in a pause, from any thread. jitter: returns numbers from 0 to 1.
 
-    Nested calls never multiply: an error that has had all its tries is `given_up`, and passes every other policy.
+    Nested policies never multiply: after the last attempt the error is marked as `given_up`, and no policy retries it.
     """
 
     tries: int = TRIES
@@ -48,7 +48,7 @@ class Retry:
     jitter: Callable[[], float] = random.random
 
     def call(self, action: str, call: Callable[[], Result]) -> Result:
-        """The result of the first try that succeeds; raises the last one's error."""
+        """The result of the first attempt that succeeds. Raises the error of the last attempt."""
         failures = 0
         while True:
             self.checkpoint()
@@ -60,7 +60,7 @@ class Retry:
                     raise
 
     def paused(self, action: str, error: StorageError, failures: int) -> bool:
-        """Wait before the next try; False when there is none. Raises what the checkpoint raises."""
+        """Wait before the next attempt and return True; return False after the last one. May raise as `checkpoint`."""
         if not error.retryable or error.given_up or failures >= self.tries:
             error.given_up = error.retryable and self.tries > 1
             return False
@@ -76,14 +76,14 @@ class Retry:
 
 
 ONCE: Final = Retry(tries=1)
-"""Nothing is tried again here; whoever calls may."""
+"""A single attempt; the caller may retry its error."""
 
 
 class RetryingStorage:
-    """Another storage, each of whose calls is tried again when it fails with a retryable error.
+    """A wrapper of a storage that retries its calls.
 
-    Where one call is many requests (the pages of a list, the parts of an upload), the other storage follows the same
-    policy for each of them. Any number of threads may use it, if they may use the inner storage.
+    A call of many requests (the pages of a list, the parts of an upload) is retried by the inner storage, which has the
+    same policy. Any number of threads may use it, if they may use the inner storage.
     """
 
     def __init__(self, inner: Storage, retry: Retry | None = None) -> None:
@@ -94,8 +94,8 @@ class RetryingStorage:
     def writer(self, key: str, *, expected_size: int) -> Iterator[ObjectWriter]:
         """Open a new object of about `expected_size` bytes.
 
-        One of up to 8 MiB is held, and at the commit stored by as many tries as it takes. A larger one is written as it
-        comes: of that only what the inner writer itself can repeat is tried again.
+        An object of up to 8 MiB is held, and stored by the commit with retries. A larger object is streamed: after its
+        opening, only the inner writer retries requests.
         """
         with ExitStack() as opened:
 
@@ -165,9 +165,8 @@ class RetryingStorage:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early.
 
-        A storage promises no order, so a list that broke off cannot be gone on with, only begun anew: up to 100,000
-        entries are there before the first is given. What comes after them is tried again by a storage that lists in
-        pages, and by no other.
+        A storage promises no order, so an interrupted list can only be restarted: up to 100,000 entries are held before
+        the first one is yielded. After these, only a storage that lists in pages retries.
         """
         held, others = self._retry.call("list", lambda: self._listed(prefix))
         yield from held
@@ -209,7 +208,7 @@ class RetryingStorage:
 
 
 class _HeldWriter:
-    """An object's bytes until they are sent, by as many inner writers as it takes; by one once they are too many."""
+    """Holds the bytes of an object until the commit; streams them to an inner writer once they exceed 8 MiB."""
 
     def __init__(self, storage: RetryingStorage, key: str, begin: Callable[[], ObjectWriter]) -> None:
         self._storage = storage

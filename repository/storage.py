@@ -11,8 +11,8 @@ from typing import Protocol
 class StorageError(Exception):
     """Base of every storage failure.
 
-    `retryable`: the same call may succeed later. `after_seconds`: the target asks not to be called sooner.
-    `given_up`: the failed request has had all its tries, so whoever called for it does not repeat it.
+    retryable: the same call may succeed later. after_seconds: the shortest pause before it that the target asks for.
+    given_up: the request has had all its attempts, so no caller retries it.
     """
 
     retryable = False
@@ -71,7 +71,7 @@ class ObjectWriter(Protocol):
 class Storage(Protocol):
     """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError.
 
-    It is used below `repository.retrying.RetryingStorage`, and by itself tries no call again.
+    A storage itself retries no call: `repository.retrying.RetryingStorage` does.
     """
 
     def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:

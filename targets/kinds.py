@@ -1,6 +1,6 @@
-"""Kinds of targets: one value holds everything that differs between them. `targets.registry` lists them all.
+"""Target kinds: one value holds all differences between them. `targets.registry` lists the kinds.
 
-Admin form, validation, the arguments of `savepoint-open` and the table of options in docs/operating.md follow it.
+The admin form, the validation, the arguments of `savepoint-open` and the table in docs/operating.md follow that value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from repository.storage import Storage
 
 
 def gettext_noop(text: str) -> str:
-    """Mark a text for the catalogs. It stays English here; the portal translates it where it shows it."""
+    """Mark a text for the translation catalogs. Returns the English text; the portal translates it for display."""
     return text
 
 
@@ -27,7 +27,7 @@ NOT_BOOLEAN = gettext_noop("This is either true or false.")
 
 
 class OptionInvalid(ValueError):
-    """A target's option cannot be as it is. `name` is that of the option, `reason` an English sentence."""
+    """An option is missing, unknown or not valid. name: of the option. reason: an English sentence."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -39,11 +39,11 @@ class OptionInvalid(ValueError):
 class Option:
     """One option of a kind, declared as `Annotated[type, Option(…)]` at a field of its settings.
 
-    secret: stored encrypted, never shown. argument: the one of `savepoint-open`, which for a bool turns the default
-    round; empty when there is none. argument_help: its explanation, where `help` does not fit.
+    secret: stored encrypted and never shown. argument: the argument of `savepoint-open`, empty without one; that of a
+    bool inverts the default. argument_help: its help text, if it differs from `help`.
 
-    The field gives the rest. name: in the stored JSON. type: bool, str, or Path for a folder of this machine. optional:
-    whether it may be None. required: whether it has no `default`.
+    The field defines the rest. name: in the stored JSON. type: bool, str, or Path for a folder of this machine.
+    optional: None is a valid value. required: there is no `default`.
     """
 
     label: str
@@ -58,7 +58,7 @@ class Option:
     default: Any = None
 
     def checked(self, given: Mapping[str, Any]) -> Any:
-        """The value, or the default, with the option's type. Raises OptionInvalid."""
+        """Return the given value or the default, converted to the option's type. Raises OptionInvalid."""
         if self.required and self.name not in given:
             raise OptionInvalid(self.name, NEEDED)
         value = given.get(self.name, self.default)
@@ -77,11 +77,11 @@ class Option:
 class TargetKind:
     """One kind of target.
 
-    name: in the database. label: for people. settings: a dataclass whose fields are options (`Option`); it checks its
-    values itself and raises OptionInvalid. open: the storage of such settings, without a connection yet; the policy is
-    for calls that make many requests. found_here: the settings of the values on the command line of `savepoint-open`,
-    with the credentials that this machine has; raises OptionInvalid. The first option names the place: on that command
-    line it chooses the kind.
+    name: in the database. label: for display. settings: a dataclass whose fields are options (`Option`); it validates
+    its values and raises OptionInvalid. open: returns the storage of such settings without a connection; the policy
+    applies to each request of a call that makes many. found_here: returns the settings for `savepoint-open`, from its
+    arguments and the credentials of this machine; raises OptionInvalid. The first option identifies the place, and its
+    argument selects the kind.
     """
 
     name: str
@@ -98,7 +98,7 @@ class TargetKind:
         return tuple(_option(hints[item.name], item) for item in declared)
 
     def read(self, *, options: Mapping[str, Any], secrets: Mapping[str, Any]) -> Any:
-        """The settings of a stored target. Raises OptionInvalid, naming the first option that is wrong."""
+        """Return the settings of a stored target. Raises OptionInvalid for the first option that is not valid."""
         for given, secret in ((options, False), (secrets, True)):
             for name in sorted(given.keys() - {known.name for known in self.options if known.secret is secret}):
                 raise OptionInvalid(name, UNKNOWN)
@@ -108,7 +108,7 @@ class TargetKind:
 
 
 def _option(hint: Any, item: Field[Any]) -> Option:
-    """An option with what its field says of it."""
+    """Complete a declared option from its field."""
     declared, about = get_args(hint)
     kinds = get_args(declared) or (declared,)
     (kind,) = set(kinds) - {type(None)}

@@ -1,4 +1,4 @@
-"""All kinds of targets, and the one way to open one."""
+"""The list of target kinds, and the function that opens a target."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ KINDS: Final[tuple[TargetKind, ...]] = (LOCAL, S3)
 
 
 def kind_named(name: str) -> TargetKind:
-    """The kind of that name. Raises KeyError."""
+    """Return the kind of that name. Raises KeyError."""
     return {kind.name: kind for kind in KINDS}[name]
 
 
 def storage_open(kind: TargetKind, settings: Any, retry: Retry | None = None) -> RetryingStorage:
-    """The storage of a target, whose every call is tried again by one policy. Opens no connection yet."""
+    """Return the storage of a target, with one retry policy for all its calls. Opens no connection."""
     policy = retry or Retry()
     return RetryingStorage(kind.open(settings, policy), policy)

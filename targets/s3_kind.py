@@ -1,4 +1,4 @@
-"""S3 as a kind of target. boto3 is imported by whoever opens one: it takes longer than all else at a start."""
+"""S3 as a target kind. boto3 is imported when a bucket is opened, because that import is slow."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class S3Settings:
 
     @property
     def folder(self) -> str:
-        """What every name in the bucket begins with: empty, or the prefix with a slash at its end."""
+        """The prefix of every name in the bucket: empty, or with a slash at its end."""
         folder = self.prefix.strip("/")
         return prefix_checked(f"{folder}/") if folder else ""
 
@@ -105,7 +105,7 @@ def _found_here(given: dict[str, Any]) -> S3Settings:
     import boto3.session
     from botocore.exceptions import BotoCoreError
 
-    # Before the credentials, whose absence would hide a mistake in the words.
+    # Validate first: missing credentials would hide a wrong argument.
     S3Settings(**{"region": REGION_DEFAULT, "access_key": "", "secret_key": "", **given})
     try:
         session = boto3.session.Session()

@@ -56,7 +56,7 @@ def part_size(expected_size: int) -> int:
 class S3Writer:
     """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger.
 
-    Each of its requests is tried again as `retry` says: a part is held until it has arrived.
+    `retry` applies to each of its requests; a part stays in memory until the service has it.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class S3Writer:
             return
         wait([part for part in self._flying if not part.cancelled()], timeout=ABANDON_SECONDS)
         try:
-            # Also for whoever was cancelled, whom the checkpoint would not let through.
+            # Without the checkpoint, which would raise in a cancelled operation.
             retry = replace(self._retry, tries=min(self._retry.tries, ABORT_TRIES), checkpoint=go_on)
             retry.call("abort", self._abort)
         except StorageError as error:
@@ -200,14 +200,14 @@ class S3Writer:
 
 
 def _until(left: threading.Event, checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint of a part: one that waits for its next try ends when nobody waits for it any more.
+    """A checkpoint that also ends the retries of an abandoned upload.
 
-    It knows nothing of the writer, whose bytes a cycle would keep in memory.
+    It has no reference to the writer: such a cycle would keep its bytes in memory.
     """
 
     def ask() -> None:
         if left.is_set():
-            raise StorageError("part: the upload was left")
+            raise StorageError("part: the upload was abandoned")
         checkpoint()
 
     return ask

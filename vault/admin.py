@@ -23,7 +23,7 @@ from vault.services.targets import target_check, target_save
 
 
 def _field(option: Option) -> forms.Field:
-    """The field of a target's option. What is missing is said by the kind itself."""
+    """The form field of an option. None is required: the kind reports a missing option."""
     label, help_text = capfirst(_(option.label)), _(option.help) if option.help else ""
     if option.secret:
         written = forms.PasswordInput(attrs={"autocomplete": "new-password"})
@@ -35,12 +35,12 @@ def _field(option: Option) -> forms.Field:
 
 
 def _fields_of(kind: TargetKind) -> dict[str, Option]:
-    """The names of a kind's fields, and their options."""
+    """The options of a kind by the names of their form fields."""
     return {f"{kind.name}_{option.name}": option for option in kind.options}
 
 
 class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
-    """A target, with a field for each option of each kind; the kind that was chosen reads its own."""
+    """A target, with a field for each option of each kind; only the fields of the selected kind are read."""
 
     class Meta:
         model = StorageTarget
@@ -59,7 +59,7 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
         if "kind" not in cleaned:
             return cleaned
         kind = kind_named(cleaned["kind"])
-        # An empty field is an option that was not given.
+        # An empty field means that the option was not given.
         given = {option.name: cleaned[name] for name, option in _fields_of(kind).items() if cleaned.get(name, "") != ""}
         secrets = {option.name for option in kind.options if option.secret}
         if secrets & given.keys():
@@ -82,11 +82,11 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
 
     def _refuse(self, kind: TargetKind, error: ApplicationError, reason: str | Promise) -> None:
         name = f"{kind.name}_{error.params['option']}"
-        # One that is stored and that this release does not know has no field.
+        # An unknown option that is stored has no field.
         self.add_error(*((name, reason) if name in self.fields else (None, error.detail)))
 
 
-# As if they stood in the class: the admin looks for its fields there.
+# The admin reads the declared fields of the class; those of the kinds are not known before now.
 StorageTargetForm.declared_fields.update(
     {name: _field(option) for kind in KINDS for name, option in _fields_of(kind).items()}
 )
@@ -106,7 +106,7 @@ class StorageTargetAdmin(FleetAdmin):
     ordering = ["name"]
 
     def get_fieldsets(self, request: HttpRequest, obj: StorageTarget | None = None) -> Any:
-        """A section for each kind, closed unless it is the target's own; the stored options for who may only look."""
+        """A section for each kind, open for the target's own; the stored JSON for staff who may only view."""
         target = ["name", "kind", "sealed", "is_default"]
         if obj is not None and not self.has_change_permission(request, obj):
             return [(None, {"fields": [*target, "options"]})]

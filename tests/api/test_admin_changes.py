@@ -185,14 +185,14 @@ def test_a_target_that_could_not_be_opened_is_not_saved(changes, named, admin_cl
     assert not StorageTarget.objects.exists()
 
 
-def test_what_a_target_was_not_given_is_stored_as_it_was_then(admin_client):
+def test_defaults_of_a_target_are_stored(admin_client):
     fields = {"name": "T", "kind": "s3", "s3_bucket": "b", "s3_region": "x", **KEYS}
     assert admin_client.post(page(StorageTarget, "add"), fields).status_code == 302
     stored = {**S3_OPTIONS, "endpoint_url": None, "path_style": False, "conditional_writes": False}
     assert StorageTarget.objects.get().options == stored
 
 
-def test_a_target_of_another_kind_keeps_no_secrets(admin_client, settings, tmp_path):
+def test_change_of_kind_removes_the_secrets(admin_client, settings, tmp_path):
     settings.SAVEPOINT_STORAGE_ROOTS = (tmp_path,)
     admin_client.post(page(StorageTarget, "add"), target_fields(**KEYS))
     target = StorageTarget.objects.get()
@@ -202,14 +202,14 @@ def test_a_target_of_another_kind_keeps_no_secrets(admin_client, settings, tmp_p
     assert (target.kind, target.options, target.secrets) == ("local", {"root": str(tmp_path)}, None)
 
 
-def test_page_of_a_target_shows_its_options_in_its_fields(admin_client):
+def test_target_form_shows_the_stored_options(admin_client):
     target = StorageTargetFactory(kind="s3", options={**S3_OPTIONS, "path_style": False})
     form = admin_client.get(page(StorageTarget, "change", target.pk)).context["adminform"].form
     shown = {name: form[f"s3_{name}"].value() for name in S3_OPTIONS}
     assert shown == {**S3_OPTIONS, "path_style": False}
 
 
-def test_who_may_only_look_at_a_target_sees_its_options(db):
+def test_staff_who_may_only_view_see_the_options_of_a_target(db):
     reader = UserFactory(is_staff=True)
     reader.user_permissions.set(Permission.objects.filter(codename="view_storagetarget"))
     client = Client()

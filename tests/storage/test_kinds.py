@@ -1,4 +1,4 @@
-"""Kinds of targets: what a stored target's options have to be, and what every kind declares."""
+"""Target kinds: the validation of stored options, and the declarations of every kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = {
 
 
 def named(kind: TargetKind, options: dict[str, Any], secrets: dict[str, Any]) -> str:
-    """The option that the refusal of these names."""
+    """The option that the error names."""
     with pytest.raises(OptionInvalid) as caught:
         kind.read(options=options, secrets=secrets)
     assert str(caught.value) == f"{caught.value.name}: {caught.value.reason}"
@@ -32,7 +32,7 @@ def named(kind: TargetKind, options: dict[str, Any], secrets: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_declares_what_others_read(kind: TargetKind) -> None:
+def test_kind_is_declared_completely(kind: TargetKind) -> None:
     assert kind_named(kind.name) is kind
     first = kind.options[0]
     assert (first.required, first.secret, bool(first.argument)) == (True, False, True)

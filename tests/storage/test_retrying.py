@@ -260,7 +260,7 @@ def test_buffers_are_stored_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("expected_size", [0, 5, HELD_SIZE_MAX, HELD_SIZE_MAX + 2])
-def test_an_object_too_large_to_be_held_is_stored_as_it_comes(expected_size: int) -> None:
+def test_object_too_large_to_hold_is_streamed(expected_size: int) -> None:
     inner = MemoryStorage()
     storage, faulty, _ = retrying(at=0, inner=inner)
     with storage.writer("key", expected_size=expected_size) as writer:
@@ -276,7 +276,7 @@ def test_an_object_too_large_to_be_held_is_stored_as_it_comes(expected_size: int
 
 
 @pytest.mark.parametrize("expected_size", [0, HELD_SIZE_MAX + 1])
-def test_of_an_object_stored_as_it_comes_only_the_beginning_is_repeated(expected_size: int) -> None:
+def test_streamed_object_retries_only_its_opening(expected_size: int) -> None:
     for at, calls in ((1, 5), (2, 2), (4, 4)):
         storage, faulty, clock = retrying(at=at)
         with suppress(StorageUnavailable), storage.writer("key", expected_size=expected_size) as writer:
@@ -286,7 +286,7 @@ def test_of_an_object_stored_as_it_comes_only_the_beginning_is_repeated(expected
         assert (len(faulty.calls), clock.pauses) == (calls, PAUSES[:1] if at == 1 else [])
 
 
-def test_policies_inside_each_other_do_not_multiply() -> None:
+def test_nested_policies_do_not_multiply() -> None:
     clock, faulty = Clock(), FaultyStorage(MemoryStorage(), at=1, fault="forever")
     storage = RetryingStorage(RetryingStorage(faulty, clock.retry()), clock.retry())
     for call in (lambda: storage.size("key"), lambda: storage.put("key", [b"1"]), lambda: list(storage.read("key"))):
@@ -298,7 +298,7 @@ def test_policies_inside_each_other_do_not_multiply() -> None:
         assert len(faulty.calls) == 1 + 6
 
 
-def test_storage_that_tries_nothing_again_leaves_that_to_whoever_calls() -> None:
+def test_single_attempt_below_a_policy_is_retried_by_it() -> None:
     faulty = FaultyStorage(MemoryStorage(), at=1, fault="forever")
     storage = RetryingStorage(RetryingStorage(faulty, ONCE), Clock().retry())
     with pytest.raises(StorageUnavailable):
@@ -307,7 +307,7 @@ def test_storage_that_tries_nothing_again_leaves_that_to_whoever_calls() -> None
 
 
 @pytest.mark.parametrize(("asked", "pause"), [(0.0, 0.2), (0.1, 0.2), (3.0, 3.0), (120.0, 8.0)])
-def test_target_that_says_when_is_asked_no_sooner(asked: float, pause: float) -> None:
+def test_pause_is_as_long_as_the_target_asks(asked: float, pause: float) -> None:
     def busy() -> None:
         if clock.pauses:
             return
@@ -320,7 +320,7 @@ def test_target_that_says_when_is_asked_no_sooner(asked: float, pause: float) ->
     assert clock.now == pytest.approx(pause)
 
 
-def test_of_a_long_list_only_the_beginning_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_list_is_held_only_at_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("repository.retrying.HELD_ENTRIES_MAX", 3)
     inner = MemoryStorage()
     inner.objects = {f"key{number}": b"" for number in range(5)}

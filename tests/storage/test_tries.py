@@ -1,4 +1,4 @@
-"""How often a request is made: counted at the service and at the system, for an archive and for a repository."""
+"""The number of attempts of each request, counted at the S3 double and at system calls, for both formats."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Cancelled(Exception):
 
 
 def store(storage: Storage, size: int, key: str = "new", *, expected_size: int = 0) -> None:
-    """As an archive is stored: it is known about how long it will be."""
+    """Store an object as an archive is stored, with an expected size."""
     with storage.writer(key, expected_size=expected_size or size) as writer:
         for _ in range(0, size, MIB):
             writer.write(bytes(min(size, MIB)))
@@ -79,7 +79,7 @@ def asked(double: S3Double) -> Counter[str]:
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_each_request_to_a_bucket_is_made_six_times(double: S3Double, kind: str) -> None:
+def test_request_to_a_bucket_has_six_attempts(double: S3Double, kind: str) -> None:
     away(double, kind)
     with pytest.raises(StorageUnavailable, match="503"):
         CALLS[kind](bucket(double))
@@ -93,14 +93,14 @@ def test_request_that_is_refused_five_times_succeeds(double: S3Double, kind: str
     assert asked(double)[kind] == TRIES + (kind == "UploadPart")
 
 
-def test_part_of_an_archive_is_sent_six_times(double: S3Double) -> None:
+def test_part_of_an_archive_has_six_attempts(double: S3Double) -> None:
     away(double, "UploadPart")
     with pytest.raises(StorageUnavailable, match="part"):
         store(bucket(double), 8 * MIB, expected_size=LARGE)
     assert asked(double) == {"Create": 1, "UploadPart": TRIES, "Abort": 1}
 
 
-def test_abort_is_sent_three_times(double: S3Double) -> None:
+def test_abort_has_three_attempts(double: S3Double) -> None:
     away(double, "Abort")
     with suppress(RuntimeError), bucket(double).writer("new", expected_size=LARGE) as writer:
         writer.write(bytes(8 * MIB))
@@ -109,10 +109,10 @@ def test_abort_is_sent_three_times(double: S3Double) -> None:
 
 
 @pytest.mark.parametrize("opened", [bucket, lambda double: S3Storage(double_settings(double))])
-def test_each_request_of_a_repository_is_made_six_times(
+def test_request_of_a_repository_has_six_attempts(
     double: S3Double, opened: Callable[[S3Double], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same on a storage that tries again, as the portal opens it, and on one that does not."""
+    """A storage with retries, as the portal opens it, has no more attempts than one without."""
     monkeypatch.setattr("repository.retrying.PAUSE_SECONDS", 0)
     repository_create(opened(double), **KEYS)
     for kind, call in (
@@ -126,14 +126,14 @@ def test_each_request_of_a_repository_is_made_six_times(
         assert asked(double)[kind] == TRIES
 
 
-def test_each_part_of_a_pack_is_sent_six_times(double: S3Double) -> None:
+def test_part_of_a_pack_has_six_attempts(double: S3Double) -> None:
     away(double, "UploadPart")
     with pytest.raises(StorageUnavailable, match="part"):
         bucket(double).put("pack", [bytes(8 * MIB)])
     assert asked(double) == {"Create": 1, "UploadPart": TRIES, "Abort": 1}
 
 
-def test_page_of_a_list_is_asked_for_again_alone(double: S3Double) -> None:
+def test_page_of_a_list_is_retried_alone(double: S3Double) -> None:
     double.objects |= {f"in/front/{number}": (b"", {}) for number in range(2500)}
     found = bucket(double).list("")
     away(double, "List", times=TRIES - 1)
@@ -141,7 +141,7 @@ def test_page_of_a_list_is_asked_for_again_alone(double: S3Double) -> None:
     assert asked(double)["List"] == 3 + TRIES - 1
 
 
-def test_cancel_strikes_while_a_part_waits_for_its_next_try(double: S3Double) -> None:
+def test_cancel_interrupts_the_pause_of_a_part(double: S3Double) -> None:
     paused = threading.Event()
 
     def checkpoint() -> None:
@@ -155,7 +155,7 @@ def test_cancel_strikes_while_a_part_waits_for_its_next_try(double: S3Double) ->
     assert asked(double) == {"Create": 1, "UploadPart": 1, "Abort": 1}
 
 
-def test_part_of_an_upload_that_was_left_is_not_sent_again(double: S3Double, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_part_of_an_abandoned_upload_is_not_retried(double: S3Double, monkeypatch: pytest.MonkeyPatch) -> None:
     paused, left = threading.Event(), threading.Event()
 
     def sleep(_seconds: float) -> None:
@@ -198,7 +198,7 @@ def folder(tmp_path: Path) -> RetryingStorage:
 
 
 class Failing:
-    """A call of the system that fails so often; `count` is how often it was made."""
+    """A system call that fails the first `times` times; `count` is the number of calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, number: int, times: int) -> None:
         module, _, attribute = name.rpartition(".")
@@ -228,7 +228,7 @@ SYSTEM: dict[str, tuple[str, Callable[[RetryingStorage], object]]] = {
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN])
 @pytest.mark.parametrize("action", SYSTEM)
-def test_each_call_to_a_folder_is_made_six_times(
+def test_call_to_a_folder_has_six_attempts(
     folder: RetryingStorage, monkeypatch: pytest.MonkeyPatch, action: str, number: int
 ) -> None:
     name, call = SYSTEM[action]
@@ -247,7 +247,7 @@ def test_each_call_to_a_folder_is_made_six_times(
 def test_bytes_of_an_archive_in_a_folder_are_written_once(
     folder: RetryingStorage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """The system forgets what it could not write: a second call would succeed without it."""
+    """The system drops bytes that it could not write: a second call would succeed without them."""
     failing = Failing(monkeypatch, name, errno.EIO, FOR_EVER)
     with pytest.raises(StorageUnavailable):
         store(folder, LARGE)
@@ -256,7 +256,7 @@ def test_bytes_of_an_archive_in_a_folder_are_written_once(
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_what_does_not_pass_is_tried_once(
+def test_lasting_error_of_a_folder_is_not_retried(
     folder: RetryingStorage, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     failing = Failing(monkeypatch, "os.fdatasync", number, FOR_EVER)

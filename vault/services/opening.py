@@ -32,15 +32,15 @@ def target_default() -> StorageTarget:
 def target_settings(target: StorageTarget) -> Any:
     """The settings of a target, as its kind has them. Raises OptionInvalid."""
     kind = kind_named(target.kind)
-    # The secrets of a kind that has none are not even decrypted.
+    # Do not decrypt secrets for a kind without any.
     secrets = json.loads(target.secrets or "{}") if any(option.secret for option in kind.options) else {}
     return kind.read(options=target.options, secrets=secrets)
 
 
 def target_open(target: StorageTarget, *, checkpoint: Checkpoint = go_on) -> RetryingStorage:
-    """The storage of a target, whose every call is tried again. Opens no connection yet.
+    """Return the storage of a target, with retries. Opens no connection.
 
-    `checkpoint` raises to end that, from any thread.
+    checkpoint: raises to cancel a call; it is called from any thread.
     """
     return storage_open(kind_named(target.kind), target_settings(target), Retry(checkpoint=checkpoint))
 

@@ -187,7 +187,7 @@ class LocalSettings:
         Path,
         Option(
             label=gettext_noop("folder"),
-            help=gettext_noop("An absolute path, below a folder that SAVEPOINT_STORAGE_ROOTS names."),
+            help=gettext_noop("An absolute path below a folder that SAVEPOINT_STORAGE_ROOTS names."),
             argument="--folder",
             argument_help="a folder: the root of the target",
         ),

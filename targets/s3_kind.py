@@ -22,7 +22,7 @@ class S3Settings:
         str,
         Option(
             label=gettext_noop("bucket"),
-            help=gettext_noop("The name of a bucket, which must exist."),
+            help=gettext_noop("The name of an existing bucket."),
             argument="--s3-bucket",
             argument_help="a bucket; its credentials as for every AWS tool (AWS_*)",
         ),
@@ -31,7 +31,7 @@ class S3Settings:
         str | None,
         Option(
             label=gettext_noop("address of the service"),
-            help=gettext_noop("The address of the service without the bucket; empty for AWS itself."),
+            help=gettext_noop("The address of the service without the bucket; empty for AWS."),
             argument="--s3-endpoint",
         ),
     ] = None
@@ -39,7 +39,7 @@ class S3Settings:
         str,
         Option(
             label=gettext_noop("region"),
-            help=gettext_noop("The region of the bucket. Services without regions take any."),
+            help=gettext_noop("The region of the bucket. Services without regions accept any."),
             argument="--s3-region",
         ),
     ]
@@ -47,7 +47,7 @@ class S3Settings:
         str,
         Option(
             label=gettext_noop("folder in the bucket"),
-            help=gettext_noop("Everything is stored below it; empty for the whole bucket."),
+            help=gettext_noop("A folder of the bucket for all objects; empty for the whole bucket."),
             argument="--s3-prefix",
         ),
     ] = ""
@@ -55,7 +55,7 @@ class S3Settings:
         bool,
         Option(
             label=gettext_noop("bucket in the path"),
-            help=gettext_noop("Whether the bucket is in the path of an address, not in its host name."),
+            help=gettext_noop("Addresses have the bucket in the path, not in the host name."),
             argument="--s3-virtual-host",
             argument_help="the bucket is in the host name of an address, not in its path",
         ),
@@ -65,8 +65,9 @@ class S3Settings:
         Option(
             label=gettext_noop("conditional writes"),
             help=gettext_noop(
-                "Whether the service honours If-None-Match (AWS, R2, MinIO, SeaweedFS), or refuses it (B2). Without it "
-                "a key is looked for just before a write, which two writers may both pass."
+                "The service supports If-None-Match (AWS, R2, MinIO, SeaweedFS) and does not refuse it (B2). Without "
+                "it, the portal checks that a key does not exist before it writes, and two writers at once may both "
+                "pass."
             ),
         ),
     ] = True

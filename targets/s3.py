@@ -23,14 +23,13 @@ from repository.storage import (
     StorageUnavailable,
 )
 from targets.s3_client import client_create
-from targets.s3_errors import s3_errors
+from targets.s3_errors import s3_call, s3_errors
 from targets.s3_kind import S3Settings
 from targets.s3_upload import S3Writer
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef, ListObjectsV2OutputTypeDef
 
 PIECE_SIZE = 1 << 20
 
@@ -97,7 +96,8 @@ class S3Storage:
         """
         request: dict[str, Any] = {"Prefix": self._prefix + prefix_checked(prefix)}
         while True:
-            page = self._retry.call("list", partial(self._list_page, request))
+            ask = partial(self._client.list_objects_v2, Bucket=self._settings.bucket, **request)
+            page = s3_call(self._retry, "list", ask)
             for found in page.get("Contents", []):
                 key = found["Key"].removeprefix(self._prefix)
                 if key_is_valid(key):
@@ -113,13 +113,13 @@ class S3Storage:
         aborted = 0
         request: dict[str, Any] = {"Prefix": self._prefix}
         while True:
-            page = self._retry.call("sweep", partial(self._uploads_page, request))
+            ask = partial(self._client.list_multipart_uploads, Bucket=self._settings.bucket, **request)
+            page = s3_call(self._retry, "sweep", ask)
             begun = _service_time(page) - timedelta(seconds=older_than_seconds)
             for upload in page.get("Uploads", []):
                 # Not every service heeds the prefix, and uploads outside of ours must not be ended.
                 if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= begun:
-                    found = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
-                    aborted += self._retry.call("sweep", partial(self._abort, found))
+                    aborted += self._abort(upload["Key"], upload["UploadId"])
             if not page.get("IsTruncated"):
                 return aborted
             request |= {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
@@ -162,19 +162,11 @@ class S3Storage:
             raise StorageError("read: the service does not honour ranges")
         return answer["Body"], start + answer["ContentLength"]
 
-    def _list_page(self, request: dict[str, Any]) -> ListObjectsV2OutputTypeDef:
-        with s3_errors("list"):
-            return self._client.list_objects_v2(Bucket=self._settings.bucket, **request)
-
-    def _uploads_page(self, request: dict[str, Any]) -> ListMultipartUploadsOutputTypeDef:
-        with s3_errors("sweep"):
-            return self._client.list_multipart_uploads(Bucket=self._settings.bucket, **request)
-
-    def _abort(self, upload: dict[str, Any]) -> bool:
+    def _abort(self, name: str, upload_id: str) -> bool:
         """End an upload; whether it was still open."""
         try:
-            with s3_errors("sweep"):
-                self._client.abort_multipart_upload(Bucket=self._settings.bucket, **upload)
+            abort = self._client.abort_multipart_upload
+            s3_call(self._retry, "sweep", partial(abort, Bucket=self._settings.bucket, Key=name, UploadId=upload_id))
         except ObjectNotFound:
             return False
         return True

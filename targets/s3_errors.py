@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
+from repository.retrying import Retry
 from repository.storage import (
     ObjectExists,
     ObjectNotFound,
@@ -22,6 +23,8 @@ from repository.storage import (
     StorageUnavailable,
     StorageUnsupported,
 )
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,16 @@ def s3_errors(action: str) -> Iterator[None]:
         raise StorageUnavailable(f"{action}: {type(error).__name__}") from None
     except BotoCoreError as error:
         raise StorageError(f"{action}: {type(error).__name__}") from None
+
+
+def s3_call(retry: Retry, action: str, request: Callable[[], Result]) -> Result:
+    """Make a request with retries. Raises the storage's own errors."""
+
+    def attempt() -> Result:
+        with s3_errors(action):
+            return request()
+
+    return retry.call(action, attempt)
 
 
 def refusal_class(code: str, status: int) -> Answer:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from repository.checkpoint import Checkpoint, go_on
 from repository.retrying import Retry
 from repository.storage import ObjectExists, ObjectNotFound, StorageError, StorageUnavailable
-from targets.s3_errors import s3_errors
+from targets.s3_errors import s3_call
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -96,9 +96,9 @@ class S3Writer:
             self._part_send()
         self._wait(flying=0)
         try:
-            if not self._condition and self._retry.call("commit", self._mark_found) is not None:
+            if not self._condition and self._mark_found() is not None:
                 raise ObjectExists("commit: the key is taken")
-            self._retry.call("commit", self._appear)
+            s3_call(self._retry, "commit", self._appear)
         except StorageError as error:
             self._settle(error)
         self._committed = True
@@ -114,7 +114,8 @@ class S3Writer:
         try:
             # Without the checkpoint, which would raise in a cancelled operation.
             retry = replace(self._retry, tries=min(self._retry.tries, ABORT_TRIES), checkpoint=go_on)
-            retry.call("abort", self._abort)
+            with suppress(ObjectNotFound):
+                s3_call(retry, "abort", partial(self._client.abort_multipart_upload, **self._place, **self._upload))
         except StorageError as error:
             # The caller's own error must reach it, so this one is only logged; the sweep aborts the upload later.
             log.warning("an upload to S3 was left open: %s", error)
@@ -123,33 +124,26 @@ class S3Writer:
         if len(self._parts) == PARTS_MAX:
             raise StorageError(f"part: more than {PARTS_MAX} parts of {self._part_size} bytes; far less was expected")
         if self._pool is None:
-            self._upload = {"UploadId": self._retry.call("begin", self._upload_begin)}
+            begin = partial(self._client.create_multipart_upload, **self._place, Metadata={_MARK: self._mark})
+            self._upload = {"UploadId": s3_call(self._retry, "begin", begin)["UploadId"]}
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-part")
         part, self._held = self._held, bytearray()
-        put = partial(self._part_put, len(self._parts) + 1, part)
-        future = self._pool.submit(self._retry.call, "part", put)
+        future = self._pool.submit(self._part_put, len(self._parts) + 1, part)
         self._parts.append(future)
         self._flying[future] = len(part)
         self._wait(flying=THREADS)
 
-    def _upload_begin(self) -> str:
-        with s3_errors("begin"):
-            return self._client.create_multipart_upload(**self._place, Metadata={_MARK: self._mark})["UploadId"]
-
-    def _abort(self) -> None:
-        with suppress(ObjectNotFound), s3_errors("abort"):
-            self._client.abort_multipart_upload(**self._place, **self._upload)
-
     def _part_put(self, number: int, part: bytearray) -> str:
+        put = partial(
+            self._client.upload_part,
+            **self._place,
+            **self._upload,
+            PartNumber=number,
+            ContentMD5=_md5(part),
+            Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray, the stubs do not know
+        )
         try:
-            with s3_errors("part"):
-                answer = self._client.upload_part(
-                    **self._place,
-                    **self._upload,
-                    PartNumber=number,
-                    ContentMD5=_md5(part),
-                    Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray, the stubs do not know
-                )
+            answer = s3_call(self._retry, "part", put)
         except ObjectNotFound as error:
             raise StorageUnavailable(f"{error}: somebody else ended the upload") from None
         return answer["ETag"]
@@ -163,25 +157,24 @@ class S3Writer:
                 future.result()
 
     def _appear(self) -> None:
-        with s3_errors("commit"):
-            if not self._upload:
-                self._client.put_object(
-                    **self._place,
-                    **self._condition,
-                    ContentMD5=_md5(self._held),
-                    Body=self._held,  # type: ignore[arg-type]  # as in _part_put
-                    Metadata={_MARK: self._mark},
-                )
-                return
-            parts: Any = [{"PartNumber": n, "ETag": part.result()} for n, part in enumerate(self._parts, start=1)]
-            self._client.complete_multipart_upload(
-                **self._place, **self._upload, **self._condition, MultipartUpload={"Parts": parts}
+        if not self._upload:
+            self._client.put_object(
+                **self._place,
+                **self._condition,
+                ContentMD5=_md5(self._held),
+                Body=self._held,  # type: ignore[arg-type]  # as in _part_put
+                Metadata={_MARK: self._mark},
             )
+            return
+        parts: Any = [{"PartNumber": n, "ETag": part.result()} for n, part in enumerate(self._parts, start=1)]
+        self._client.complete_multipart_upload(
+            **self._place, **self._upload, **self._condition, MultipartUpload={"Parts": parts}
+        )
 
     def _settle(self, error: StorageError) -> None:
         """Find the outcome of a failed commit: its reply may be lost, or a retry met its own first try."""
         try:
-            mark = self._retry.call("commit", self._mark_found)
+            mark = self._mark_found()
         except StorageError:
             raise error from None
         if mark == self._mark:
@@ -193,8 +186,8 @@ class S3Writer:
     def _mark_found(self) -> str | None:
         """The mark of the object now under the key: empty when another program wrote it, None when there is none."""
         try:
-            with s3_errors("commit"):
-                return self._client.head_object(**self._place)["Metadata"].get(_MARK, "")
+            found = s3_call(self._retry, "commit", partial(self._client.head_object, **self._place))
+            return found["Metadata"].get(_MARK, "")
         except ObjectNotFound:
             return None
 

@@ -249,9 +249,10 @@ BEGUN = Answer(
 PART = bytes(8 << 20)
 
 
-def leave(storage: S3Storage, reason: Exception) -> None:
+def leave(storage: S3Storage, reason: Exception, *, part: Stall) -> None:
     with storage.writer("key", expected_size=len(PART)) as writer:
         writer.write(PART)
+        assert part.begun.wait(timeout=60)
         raise reason
 
 
@@ -271,9 +272,11 @@ def test_an_upload_that_somebody_else_ended_may_be_tried_again() -> None:
 
 
 def test_an_abort_that_fails_does_not_hide_why_the_caller_left(caplog: pytest.LogCaptureFixture) -> None:
-    with wired(BEGUN, Answer(headers={"ETag": '"e"'}), refusal(503, "SlowDown")) as (storage, wire):
+    part = Stall()
+    part.over.set()
+    with wired(BEGUN, Answer(headers={"ETag": '"e"'}, stall=part), refusal(503, "SlowDown")) as (storage, wire):
         with pytest.raises(RuntimeError, match="the reason"):
-            leave(storage, RuntimeError("the reason"))
+            leave(storage, RuntimeError("the reason"), part=part)
         assert wire.methods() == ["POST", "PUT", "DELETE"]
     assert "SlowDown" in caplog.text
 

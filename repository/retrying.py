@@ -62,7 +62,7 @@ class Retry:
     def paused(self, action: str, error: StorageError, failures: int) -> bool:
         """Wait before the next attempt and return True; return False after the last one. May raise as `checkpoint`."""
         if not error.retryable or error.given_up or failures >= self.tries:
-            error.given_up = error.retryable and self.tries > 1
+            error.given_up |= error.retryable and self.tries > 1
             return False
         pause = PAUSE_SECONDS * 2 ** (failures - 1) * (0.5 + self.jitter())
         left = min(max(pause, error.after_seconds), PAUSE_SECONDS_MAX)

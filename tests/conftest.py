@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Hooks and fixtures that every test shares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WITH_PROCESSES = {"browser", "processes"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of PostgreSQL's own locking belong to the pass on PostgreSQL; in the other one they say nothing."""
+    """Run tests of PostgreSQL's own locking only in the pass on PostgreSQL; on SQLite they prove nothing."""
     for item in items:
         if item.path.parent.name in WITH_PROCESSES:
             item.add_marker(pytest.mark.processes)
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def in_memory() -> Iterator[Path]:
-    """A folder that no busy disk slows down, where the machine allows."""
+    """A folder in memory if the machine has /dev/shm, so that a busy disk does not slow the test down."""
     with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
         yield Path(folder)
 
@@ -46,7 +46,7 @@ def place(in_memory: Path) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def every_fault_strikes() -> Iterator[None]:
-    """Each fault that a test scripts has struck when the test is over."""
+    """Assert that each scripted fault has occurred by the end of the test."""
     faults_missed()
     yield
     missed = faults_missed()

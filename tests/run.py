@@ -1,4 +1,4 @@
-"""The whole suite, `python -m tests.run`: on SQLite, and what touches the database on PostgreSQL as well.
+"""The whole suite, `python -m tests.run`: on SQLite, and the tests that use the database on PostgreSQL too.
 
 The suite is cut into parts by folder, each a pytest of its own, of which three run at once. `python -m tests.run check`
 runs the fast half alone, in two streams.
@@ -51,11 +51,11 @@ CHECK = [
         "tests/sidecar_game",
     ],
 ]
-"""The fast half: no test of it starts a process of the product, waits for a clock, or fills memory to measure it."""
+"""The fast half: its tests start no process of the product, wait for no clock, and fill no memory to measure it."""
 
 
 def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None = None) -> int:
-    """Run pytest in a process of its own, on that database; its output goes there, or where ours goes."""
+    """Run pytest in a process of its own, on that database; its output goes to `output`, or to this process's."""
     environ = {**os.environ, "SAVEPOINT_TEST_DATABASE": database_url}
     if not database_url:
         del environ["SAVEPOINT_TEST_DATABASE"]
@@ -64,7 +64,7 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
 
 
 def postgres_run(*, output: IO[str]) -> int:
-    """Run what touches the database on a PostgreSQL server of its own; one that is not there fails where it must be."""
+    """Run the database tests on a PostgreSQL server of their own; a missing server is an error if it is required."""
     try:
         with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
             return pytest_run(*ON_BOTH_DATABASES, database_url=server.url, output=output)
@@ -81,7 +81,7 @@ def others() -> list[str]:
 
 
 def check() -> int:
-    """Run the fast half; the status is the first one that is not 0."""
+    """Run the fast half; returns the first status that is not 0."""
     with ThreadPoolExecutor(len(CHECK)) as pool:
         parts = [pool.submit(pytest_run, "-q", "-m", FAST, *paths) for paths in CHECK]
         return next(filter(None, [part.result() for part in parts]), 0)

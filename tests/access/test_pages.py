@@ -1,4 +1,4 @@
-"""Every page of orders and backups x every method x everybody: a page that is not in the table fails."""
+"""Every page of orders and backups x every method x every persona: a page missing from the table fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PERSONAS = [
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `said`: the level of the message shown next; `changed`: whether any backup or work is other."""
+    """One answer. `said`: the level of the next message; `changed`: whether any backup or operation changed."""
 
     status: int
     said: str = ""
@@ -46,9 +46,9 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What one method of one page needs, and what it answers: who may, to a suspended owner.
+    """The requirements of one method of one page, and its answers: with access, and to a suspended owner.
 
-    hidden: to whom may not see the order. staff_go_on: whether staff may do it for a suspended order.
+    hidden: the answer without access to the order. staff_go_on: whether staff may act on a suspended order.
     """
 
     ok: Answer
@@ -61,19 +61,19 @@ class Case:
 
 
 def reading(**values):
-    """A page that stays open when the order is suspended."""
+    """A page that stays open while the order is suspended."""
     answer = Answer(values.pop("status", 200))
     case = Case(ok=answer, suspended=answer, **values)
     return {"GET": [case], "HEAD": [case]}
 
 
 def asking(right, **values):
-    """A form: everybody who sees the order may look at it; a refusal shows it again."""
+    """A form: everyone who sees the order may open it; a refusal shows it again."""
     return {**reading(), "POST": [_writing(right, Answer(409), **values)]}
 
 
 def button(*rights, **values):
-    """A button: a refusal leads back to the order page, which says it."""
+    """A button: a refusal redirects to the order page, which shows it."""
     return {"POST": [_writing(right, Answer(302, "error"), before=before, **values) for right, before in rights]}
 
 
@@ -104,7 +104,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{BACKUP}lock/": button((R.DELETE, None), staff_go_on=True),
     f"{BACKUP}download/": reading(right=R.DOWNLOAD, status=302),
     f"{BACKUP}restore/": asking(R.RESTORE, body={"mode": "overlay"}),
-    # Its backup was stored without a listing: the page says that there is no preview.
+    # The backup was stored without a listing: the page says that there is no preview.
     f"{BACKUP}restore/preview/": reading(right=R.RESTORE),
     f"{BACKUP}undo/": asking(R.RESTORE, before=World.restore_ended),
     f"{BACKUP}retry/": button((R.CREATE, fails)),
@@ -132,7 +132,7 @@ WRITING = re.compile(rf'(INSERT INTO|UPDATE|DELETE FROM) "({CHANGED})"')
 
 
 def knock(client, world, method, path, case=None, **headers):
-    """One request, whose changes are taken back, and the answer to it."""
+    """Send one request, roll its changes back, and return the answer."""
     client.cookies.pop("messages", None)
     statements = []
 
@@ -152,7 +152,7 @@ def knock(client, world, method, path, case=None, **headers):
 
 
 def in_another_table(route):
-    """Those of the API, of the admin and of accounts, each with a test like this one."""
+    """Routes of the API, of the admin and of accounts; each has a test like this one."""
     return route.path.startswith(("api/", "^api/", "admin/", "account/", "accounts/", "^accounts/"))
 
 
@@ -162,14 +162,14 @@ def test_every_page_is_in_the_table():
 
 
 @pytest.mark.parametrize("persona", [who for who in PERSONAS if not who.anonymous], ids=str)
-def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_path):
+def test_every_persona_gets_the_answer_in_the_table(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     client = browser_of(world.user)
     wrong = []
     for template, methods in TABLE.items():
         for method in METHODS:
             for case in methods.get(method, [None]):
-                # What is no method of a page tells nobody either that there is such an order.
+                # A method that a page lacks must not reveal the order either.
                 wanted = expected(case, persona) if case else Answer(405 if persona.rights or not template else 404)
                 _, got = knock(client, world, method, world.path(template), case)
                 if got != wanted:
@@ -178,7 +178,7 @@ def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_pa
 
 
 def by_script(case, answer):
-    """The answer to the script's request: nothing is redirected, and a refused button is a message alone."""
+    """The answer to htmx: it never redirects, and a refused button returns only a message."""
     if answer == case.ok:
         return replace(answer, status=200)
     if answer == Answer(302, "error"):
@@ -209,7 +209,7 @@ def test_scripts_get_no_more_than_forms(persona, db, tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(method, db, tmp_path):
+def test_anonymous_user_is_sent_to_the_sign_in_and_back(method, db, tmp_path):
     world = world_of(PERSONAS[0], tmp_path)
     client = Client()
     for template in TABLE:
@@ -219,7 +219,7 @@ def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(method, db, tmp_pa
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_script_of_who_is_not_signed_in_is_told_so(method, db, tmp_path):
+def test_htmx_request_without_a_session_is_told_so(method, db, tmp_path):
     world = world_of(PERSONAS[0], tmp_path)
     client = Client()
     for template in TABLE:
@@ -239,7 +239,7 @@ def test_a_form_that_does_not_come_from_our_own_page_is_refused(template, db, tm
 
 @pytest.mark.parametrize("template", [path for path in TABLE if path.startswith(BACKUP)])
 def test_the_backup_of_another_order_is_not_there(template, db, tmp_path):
-    """Neither somebody else's nor one's own of another order: the list without it is shown, with a word about it."""
+    """Another user's backup and one of another order alike: the unfiltered list is shown, with a message."""
     world = world_of(next(persona for persona in PERSONAS if persona.owner), tmp_path)
     client = browser_of(world.user)
     own_elsewhere = ProvisionFactory(order=OrderFactory(customer=world.order.customer))

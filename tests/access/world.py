@@ -1,4 +1,4 @@
-"""One order, and everybody who might knock."""
+"""One order, and all personas."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.world.rental import Rental
 
 @dataclass(frozen=True)
 class Persona:
-    """Somebody: what they may do on the order (None: not even see it), and how their token is narrowed."""
+    """A caller: their rights on the order (None: no access at all), and the scopes of their token."""
 
     name: str
     rights: frozenset[OrderRight] | None
@@ -46,7 +46,7 @@ class Persona:
 
 
 def member(*rights: OrderRight) -> frozenset[OrderRight]:
-    """Any right implies that the order is seen."""
+    """The rights of a member; any right implies that the order is visible."""
     return frozenset({OrderRight.VIEW, *rights})
 
 
@@ -70,7 +70,7 @@ PERSONAS = [
 
 @dataclass
 class World:
-    """The order with all that hangs on it."""
+    """The order with all objects that belong to it."""
 
     order: Order
     server: Provision
@@ -80,7 +80,7 @@ class World:
     client: APIClient
 
     def path(self, template: str) -> str:
-        """The address of these very objects."""
+        """The address of these objects."""
         return "/" + template.format(
             order=self.order.id,
             provision=self.server.id,
@@ -90,23 +90,23 @@ class World:
         )
 
     def create_begins(self) -> None:
-        """Make the operation one that can be cancelled."""
+        """Turn the operation into a create that can be cancelled."""
         Operation.objects.filter(id=self.operation.id).update(state=OperationState.RUNNING, finished_at=None)
 
     def restore_begins(self) -> None:
-        """Make it a restore that can be cancelled."""
+        """Turn it into a restore that can be cancelled."""
         self.create_begins()
         Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
 
     def restore_ended(self) -> None:
-        """Make it a restore that can be taken back."""
+        """Turn it into a restore that can be undone."""
         Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
         safety = BackupFactory(provision=self.server, is_safety=True, expires_at=timezone.now() + timedelta(hours=1))
         OperationBackupFactory(operation=self.operation, backup=safety, role=OperationRole.SAFETY)
 
 
 def world_of(persona: Persona, root: Path) -> World:
-    """The world, and the persona at its door."""
+    """The world for one persona."""
     rental = Rental.make(root / "storage")
     if persona.suspended:
         rental.suspend()

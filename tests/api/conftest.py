@@ -11,7 +11,7 @@ from tests.world.clients import client_of
 
 @pytest.fixture
 def client(rental) -> APIClient:
-    """The owner's, with a token."""
+    """The owner's client, with a token."""
     return client_of(rental.owner)
 
 

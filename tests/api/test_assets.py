@@ -1,4 +1,4 @@
-"""Downloads, as browsers and download managers make them."""
+"""Downloads as browsers and download managers request them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_range_is_those_bytes(header, start, stop, asset, client):
 
 
 @pytest.mark.parametrize("header", ["bytes=0-1,5-6", "bytes=9-1", "pages=1-2", "nonsense"])
-def test_what_is_no_single_range_gets_the_whole(header, asset, client):
+def test_request_without_a_single_range_gets_the_whole(header, asset, client):
     response = client.get(url(asset), HTTP_RANGE=header)
     assert (response.status_code, read(response)) == (200, CONTENT)
 
@@ -95,7 +95,7 @@ def test_a_range_beyond_the_end(asset, client):
     assert response["Content-Range"] == "bytes */3072"
 
 
-def test_a_broken_download_goes_on_where_it_stopped(asset, client):
+def test_broken_download_resumes_where_it_stopped(asset, client):
     first = client.get(url(asset), HTTP_RANGE="bytes=0-999")
     rest = client.get(url(asset), HTTP_RANGE="bytes=1000-", HTTP_IF_RANGE=first["ETag"])
     assert rest.status_code == 206
@@ -115,7 +115,7 @@ def test_a_range_is_not_looked_at_when_it_would_not_be_honoured(asset, client):
     assert response.status_code == 200
 
 
-def test_who_has_it_already_gets_nothing(asset, client):
+def test_matching_etag_gets_a_304(asset, client):
     etag = f'"{asset.sha256}"'
     for condition in (etag, f"W/{etag}", f'"x", {etag}', "*"):
         response = client.get(url(asset), HTTP_IF_NONE_MATCH=condition, HTTP_RANGE="bytes=0-1")
@@ -124,13 +124,13 @@ def test_who_has_it_already_gets_nothing(asset, client):
     assert client.head(url(asset), HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
-def test_what_was_expected_to_be_there_and_is_not(asset, client):
+def test_failed_precondition_is_a_412(asset, client):
     assert client.get(url(asset), HTTP_IF_MATCH=f'"{asset.sha256}"').status_code == 200
     assert_problem(client.get(url(asset), HTTP_IF_MATCH='"other"'), 412, "precondition_failed")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/octet-stream", "text/html,image/png", "nonsense"])
-def test_a_download_is_sent_whatever_is_accepted(accept, asset, client):
+def test_download_ignores_the_accept_header(accept, asset, client):
     assert client.get(url(asset), HTTP_ACCEPT=accept).status_code == 200
 
 
@@ -219,7 +219,7 @@ def test_an_asset_that_is_not_there(asset_id, client):
     assert_problem(client.get(f"/api/v1/assets/{asset_id}/"), 404, "asset_not_found")
 
 
-def test_somebody_elses_asset_is_not_there(asset, outsider):
+def test_foreign_asset_is_a_404(asset, outsider):
     assert_problem(outsider.get(url(asset)), 404, "asset_not_found")
 
 
@@ -241,7 +241,7 @@ def test_a_right_that_was_withdrawn_ends_the_next_request(rental, asset):
     assert_problem(client.get(url(asset), HTTP_RANGE="bytes=10-"), 404, "asset_not_found")
 
 
-def test_who_sees_all_orders_does_not_read_their_data(rental, asset):
+def test_staff_who_see_all_orders_do_not_read_their_data(rental, asset):
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_all_orders"))
     assert_problem(client_of(clerk).get(url(asset)), 403, "permission_denied")
@@ -269,7 +269,7 @@ def test_an_object_on_a_bad_sector_is_damaged_while_its_disk_answers(rental, ass
     assert_problem(client.get(url(asset)), 503, "storage_unavailable")
 
 
-def test_a_storage_that_cannot_be_reached_is_an_error_before_the_first_byte(rental, asset, client):
+def test_unreachable_storage_is_an_error_before_the_first_byte(rental, asset, client):
     options = {
         "endpoint_url": "http://127.0.0.1:9",
         "region": "x",

@@ -1,4 +1,4 @@
-"""Who calls: tokens and sessions."""
+"""Authentication by token and by session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bearer(value):
     return client
 
 
-def test_nobody_is_asked_for_a_token(db):
+def test_anonymous_request_is_asked_for_a_token(db):
     response = APIClient().get(ORDERS)
     assert_problem(response, 401, "not_authenticated")
     assert response["WWW-Authenticate"] == "Bearer"
@@ -31,7 +31,7 @@ def test_nobody_is_asked_for_a_token(db):
 
 @pytest.mark.parametrize("path", [ORDERS, "/api/v1/orders/x/", "/api/v1/assets/x/", "/api/v1/operations/x/"])
 @pytest.mark.parametrize("method", ["get", "post", "patch", "delete", "put", "options", "head"])
-def test_nobody_learns_nothing(method, path, db):
+def test_anonymous_request_learns_nothing(method, path, db):
     response = getattr(APIClient(), method)(path)
     if method != "head":
         assert_problem(response, 401, "not_authenticated")
@@ -51,7 +51,7 @@ def test_a_token_that_is_none_is_not_taken_for_no_token(value, rental):
 
 
 @pytest.mark.parametrize("value", ["", "Basic dXNlcjpwYXNz", "Token x", "nonsense"])
-def test_what_is_no_bearer_token_says_nothing_about_who_calls(value, rental):
+def test_other_authorization_schemes_are_ignored(value, rental):
     client = bearer(value)
     assert_problem(client.get(ORDERS), 401, "not_authenticated")
     client.force_login(rental.owner)

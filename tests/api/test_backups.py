@@ -68,14 +68,14 @@ def test_a_backup_is_shown_as_the_contract_says(rental, client):
     }
 
 
-def test_what_is_not_known_yet_is_null(rental, client):
+def test_unknown_values_are_null(rental, client):
     shown = client.get(rental.backup_url(BackupFactory(provision=rental.server, creating=True))).json()
     unknown = ["asset_id", "size_bytes", "sha256", "completed_at", "consistency", "verified_at", "operation"]
     assert {shown[name] for name in unknown} == {None}
     assert shown["status"] == "creating"
 
 
-def test_times_are_utc_whatever_zone_is_active(rental, client, settings):
+def test_times_are_utc_in_any_active_zone(rental, client, settings):
     settings.TIME_ZONE = "Asia/Tokyo"
     shown = client.get(rental.backup_url(rental.stored(completed_at=THEN))).json()
     assert shown["completed_at"] == "2026-11-21T10:20:30Z"
@@ -133,7 +133,7 @@ def test_create_on_a_suspended_order(rental, client):
     assert_problem(client.post(rental.backups), 409, "order_suspended")
 
 
-def test_create_of_what_is_not_the_main_server(rental, client):
+def test_create_for_a_secondary_server_is_refused(rental, client):
     volume = ProvisionFactory(order=rental.order, kind="volume", is_primary=False)
     path = rental.backups.replace(str(rental.server.id), str(volume.id))
     assert_problem(client.post(path), 409, "not_a_primary_deployment")
@@ -149,7 +149,7 @@ def test_create_without_the_right(rental):
     assert_problem(client_of(member).post(rental.backups), 403, "permission_denied")
 
 
-def test_create_on_what_is_not_there(rental, client, outsider):
+def test_create_for_an_unknown_server_is_refused(rental, client, outsider):
     assert_problem(outsider.post(rental.backups), 404, "order_not_found")
     path = rental.backups.replace(str(rental.server.id), str(uuid4()))
     assert_problem(client.post(path), 404, "provision_not_found")
@@ -165,7 +165,7 @@ def test_a_backup_that_is_not_there(backup, rental, client):
 
 
 def test_a_backup_under_another_order_is_not_there(rental, client):
-    """My own order's address with another backup's id, and the other way round."""
+    """The address has one's own order and another's backup, and the reverse."""
     theirs = BackupFactory()
     mine = rental.stored()
     assert_problem(client.get(rental.backup_url(theirs)), 404, "backup_not_found")

@@ -19,7 +19,7 @@ def asset(rental):
 
 @pytest.fixture
 def answers(rental, client, asset):
-    """Every kind of answer there is, by name."""
+    """Every kind of answer, by name."""
     file, order = f"/api/v1/assets/{asset.id}/", f"/api/v1/orders/{rental.order.id}/"
     browser, nobody = browser_of(rental.owner), type(client)()
     page = f"/orders/{rental.order.id}/"

@@ -1,4 +1,4 @@
-"""The same POST sent twice makes one thing."""
+"""A POST that is sent twice creates one object."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_key_is_up_to_255_visible_letters(key, rental, client):
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "two words", "ümlaut", "tab\t", "\x7f", "line\n"])
-def test_what_is_no_key_is_refused(key, rental, client):
+def test_invalid_key_is_refused(key, rental, client):
     problem = assert_problem(client.post(rental.backups, HTTP_IDEMPOTENCY_KEY=key), 400, "validation_error")
     assert set(problem["errors"]) == {"Idempotency-Key"}
     assert not Backup.objects.exists()

@@ -1,4 +1,4 @@
-"""What may be sent, field by field: types are strict, unknown fields are errors."""
+"""The fields of requests: types are strict, unknown fields are errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_name_comes_back_exactly_as_it_was_sent(name, rental, client):
 
 @pytest.mark.parametrize("name", BAD, ids=ascii)
 @pytest.mark.parametrize("method", ["post", "patch"])
-def test_what_is_no_name_is_refused(method, name, rental, client):
+def test_invalid_name_is_refused(method, name, rental, client):
     backup = rental.stored(name="before")
     path = rental.backups if method == "post" else rental.backup_url(backup)
     response = getattr(client, method)(path, {"name": name})
@@ -67,13 +67,13 @@ def test_half_a_character_is_no_name_and_no_field(rental, client):
 
 
 @pytest.mark.parametrize("locked", ["true", "false", 1, 0, "", None, [], {}])
-def test_what_is_no_boolean_is_refused(locked, rental, client):
+def test_invalid_boolean_is_refused(locked, rental, client):
     response = client.patch(rental.backup_url(rental.stored()), {"locked": locked})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"locked"}
 
 
 @pytest.mark.parametrize("mode", ["Replace", "", "merge", None, 1, True, [], {}, ["replace"]])
-def test_what_is_no_mode_is_refused(mode, rental, client):
+def test_invalid_mode_is_refused(mode, rental, client):
     response = client.post(rental.backup_url(rental.stored(), "restore/"), {"mode": mode})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"mode"}
 
@@ -105,7 +105,7 @@ def test_requests_that_take_nothing_refuse_something(rental, client):
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"force"}
 
 
-def test_what_is_sent_is_looked_at_before_the_rules(rental, outsider):
-    """The form of a request is wrong for everybody, so saying so tells nobody what exists."""
+def test_request_is_validated_before_the_rules(rental, outsider):
+    """A malformed request is an error for everyone, so the answer reveals nothing about existing objects."""
     assert_problem(outsider.post(rental.backups, {"name": 5}), 400, "validation_error")
     assert_problem(outsider.post(rental.backups, {"name": "x"}), 404, "order_not_found")

@@ -42,7 +42,7 @@ def test_an_operation_shows_how_far_it_is(rental, client):
         ({"bytes_total": 1000, "rate": 100, "state": OperationState.SUCCEEDED}, None),
     ],
 )
-def test_what_is_left_is_said_only_when_it_can_be_known(values, eta, rental, client):
+def test_remaining_time_is_given_only_when_known(values, eta, rental, client):
     operation = OperationFactory(order=rental.order, **{"state": OperationState.RUNNING, **values})
     assert client.get(url(operation)).json()["eta_seconds"] == eta
 
@@ -67,7 +67,7 @@ def test_an_operation_that_is_not_there(operation, client):
     assert_problem(client.post(f"/api/v1/operations/{operation}/cancel/"), 404, "operation_not_found")
 
 
-def test_somebody_elses_operation_is_not_there(rental, outsider):
+def test_foreign_operation_is_a_404(rental, outsider):
     operation = OperationFactory(order=rental.order)
     assert_problem(outsider.get(url(operation)), 404, "operation_not_found")
     assert_problem(outsider.post(url(operation, "cancel/")), 404, "operation_not_found")
@@ -94,12 +94,12 @@ def test_a_running_operation_is_asked_to_stop(rental, client):
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
-def test_what_is_over_cannot_be_cancelled(state, rental, client):
+def test_finished_operation_cannot_be_cancelled(state, rental, client):
     operation = OperationFactory(order=rental.order, state=state)
     assert_problem(client.post(url(operation, "cancel/")), 409, "status_conflict")
 
 
-def test_a_cancel_needs_the_right_of_what_it_stops(rental):
+def test_cancel_needs_the_right_for_the_operation(rental):
     member = OrderUserPermissionFactory(content_object=rental.order, right="create_backup").user
     backup = BackupFactory(provision=rental.server, restoring=True)
     restore = OperationFactory(order=rental.order, kind="restore", state="running", subject=backup)
@@ -110,7 +110,7 @@ def test_a_cancel_needs_the_right_of_what_it_stops(rental):
     ("scope", "kind", "status"),
     [("create", "create", 202), ("create", "restore", 403), ("restore", "restore", 202), ("restore", "create", 403)],
 )
-def test_a_cancel_needs_the_scope_of_what_it_stops(scope, kind, status, rental):
+def test_cancel_needs_the_scope_for_the_operation(scope, kind, status, rental):
     backup = BackupFactory(provision=rental.server, **{"creating" if kind == "create" else "restoring": True})
     operation = OperationFactory(order=rental.order, kind=kind, state="running", subject=backup)
     client = client_of(rental.owner, scopes=(scope,))

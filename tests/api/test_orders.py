@@ -1,4 +1,4 @@
-"""Orders and what runs for them."""
+"""Orders and their running operations."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_the_list_has_the_orders_the_caller_may_see_and_no_others(rental, client
     assert [order["id"] for order in body["results"]] == [str(shared.id), str(rental.order.id)]
 
 
-def test_the_list_of_who_has_nothing_is_empty(outsider):
+def test_list_of_a_user_without_orders_is_empty(outsider):
     assert outsider.get("/api/v1/orders/").json() == {"next": None, "previous": None, "results": []}
 
 
-def test_staff_who_may_see_all_orders_see_all(rental):
+def test_staff_with_the_permission_see_all_orders(rental):
     clerk = UserFactory(is_superuser=True)
     OrderFactory()
     assert len(client_of(clerk).get("/api/v1/orders/").json()["results"]) == 2
@@ -55,11 +55,11 @@ def test_an_id_is_found_in_capitals_too(rental, client):
     assert client.get(f"/api/v1/orders/{str(rental.order.id).upper()}/").status_code == 200
 
 
-def test_somebody_elses_order_is_not_there(rental, outsider):
+def test_foreign_order_is_a_404(rental, outsider):
     assert_problem(outsider.get(f"/api/v1/orders/{rental.order.id}/"), 404, "order_not_found")
 
 
-def test_what_runs_for_an_order_is_listed_with_the_main_server_first(rental, client):
+def test_servers_of_an_order_are_listed_with_the_main_one_first(rental, client):
     body = client.get(f"/api/v1/orders/{rental.order.id}/provisions/").json()
     assert body["next"] is body["previous"] is None
     assert [(row["kind"], row["is_primary"]) for row in body["results"]] == [("deployment", True), ("sidecar", False)]

@@ -1,4 +1,4 @@
-"""Pages: every row once, whatever shares its time, and at the same cost."""
+"""Pagination: every row once, even with equal times, and at a constant cost."""
 
 from __future__ import annotations
 

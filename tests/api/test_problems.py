@@ -1,4 +1,4 @@
-"""Every error has one shape, and says nothing that it should not."""
+"""Every error has one shape, and reveals nothing internal."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def test_a_request_for_another_host_is_a_problem_too(db):
     assert_problem(APIClient().get("/api/v1/orders/", HTTP_HOST="evil.example"), 400, "validation_error")
 
 
-def test_a_failure_that_nobody_expects_says_nothing_about_itself(client, rental, caplog):
+def test_unexpected_failure_reveals_nothing_about_itself(client, rental, caplog):
     with connection.cursor() as cursor:
-        # The table is away: as real as an unexpected failure gets.
+        # The table is missing: a realistic unexpected failure.
         cursor.execute(f"ALTER TABLE {Order._meta.db_table} RENAME TO away_for_a_test")
     response = client.get("/api/v1/orders/")
     problem = assert_problem(response, 500, "internal")
@@ -84,9 +84,9 @@ def test_a_failure_that_nobody_expects_says_nothing_about_itself(client, rental,
 def test_a_refusal_of_the_database_does_not_leak(client, rental):
     rental.stored(name="taken")
     other = rental.stored(name="free")
-    connection.check_constraints()  # PostgreSQL alters no table with checks still to come
+    connection.check_constraints()  # PostgreSQL alters no table with pending checks
     with connection.cursor() as cursor:
-        # A rule that no service knows of: only the database says no.
+        # A rule that no service checks: only the database refuses.
         cursor.execute(f"CREATE UNIQUE INDEX a_rule_of_the_test ON {Backup._meta.db_table} (name)")
     response = client.patch(rental.backup_url(other), {"name": "taken"})
     assert_problem(response, 500, "internal")

@@ -1,4 +1,4 @@
-"""Throttles: apart for reads and writes, for each caller, and right when requests come at once."""
+"""Throttles: separate for reads and writes and for each caller, and correct under concurrency."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ ORDERS = "/api/v1/orders/"
 
 @pytest.fixture(autouse=True)
 def low_rates(monkeypatch):
-    # Of a day: no test runs into the next window.
+    # A daily rate: no test runs into the next window.
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"read": "3/day", "write": "2/day"})
 
 
-def test_the_defaults_let_through_what_the_contract_promises(settings):
+def test_default_rates_admit_the_promised_requests(settings):
     rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
     assert int(rates["read"].removesuffix("/min")) >= 600
     assert int(rates["write"].removesuffix("/min")) >= 60
 
 
-def test_one_too_many_is_told_how_long_to_wait(rental, client):
+def test_excess_request_is_told_how_long_to_wait(rental, client):
     for _ in range(3):
         assert client.get(ORDERS).status_code == 200
     response = client.get(ORDERS)
@@ -66,7 +66,7 @@ def test_a_session_is_counted_by_its_user(rental):
 
 
 @pytest.mark.parametrize("headers", [{}, {"HTTP_AUTHORIZATION": "Bearer svp_guessed"}], ids=["no token", "a guess"])
-def test_who_guesses_tokens_is_slowed_down_by_address(headers, rental, client):
+def test_guesses_of_tokens_are_throttled_by_address(headers, rental, client):
     statuses = [APIClient().get(ORDERS, **headers).status_code for _ in range(4)]
     assert statuses == [401, 401, 401, 429]
     assert APIClient().get(ORDERS, REMOTE_ADDR="192.0.2.7", **headers).status_code == 401
@@ -109,7 +109,7 @@ def test_requests_at_once_are_all_counted(settings, monkeypatch):
     assert sum(allowed) == 50
 
 
-def test_who_cannot_be_counted_is_let_in(rental, settings, caplog):
+def test_uncountable_request_is_admitted(rental, settings, caplog):
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:9"}
     }

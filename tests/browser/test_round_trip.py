@@ -1,4 +1,4 @@
-"""The whole job on the pages: sign in, create, watch, download, compare, break the world, restore, compare, delete."""
+"""The whole job on the pages: sign in, create, watch, download, compare, damage the world, restore, delete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def differences(archive: Path, world: Path) -> list[str]:
 
 
 def break_the_world(world: Path) -> None:
-    """What a griefer, a bad plugin and a full disk do."""
+    """Damage the world as a griefer, a bad plugin and a full disk do."""
     (world / "server.properties").write_bytes(b"motd=broken\n")
     region = next(world.rglob("*.mca"))
     region.write_bytes(region.read_bytes()[:5000])
@@ -60,7 +60,7 @@ def test_the_whole_job(way, named, house, visit, tmp_path):
     backup = row(page, named)
 
     def watch(shown):
-        # The answer has to stand first: what is loaded anew while another page comes may be neither of the two.
+        # Wait for the answer first: a reload during a navigation may show either page.
         expect(page).to_have_url(f"{house.url}{rented.path}")
         hand.watch(lambda timeout: expect(shown).to_be_visible(timeout=timeout))
 

@@ -1,4 +1,4 @@
-"""Each example of the documentation is run, or read by the code that will read it; one without a runner fails."""
+"""Each example of the documentation is run, or parsed by the code that reads it; one without a runner fails."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_picture_hides_no_command(example: Example) -> None:
 
 
 RUN_ELSEWHERE = ("jq -r", "grep ")
-"""Parts of the examples that are run: below, and in `tests/processes/test_serve.py`."""
+"""Parts of examples that are run elsewhere: below, and in `tests/processes/test_serve.py`."""
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_api_example_makes_and_lists_a_backup(
 
 @pytest.mark.parametrize("example", of("toml"))
 def test_sidecar_example_is_read_by_the_sidecar(example: Example, tmp_path: Path) -> None:
-    """Its paths lie below a folder of the test; a table on its own stands below the first example of its page."""
+    """Its paths lie below a folder of the test; a single table is appended to the first example of its page."""
     written = example.text
     if "data_root" not in tomllib.loads(written):
         first = next(found for found in EXAMPLES if found.page == example.page and found.language == "toml")
@@ -164,13 +164,13 @@ def test_command_in_the_prose_exists(command: str) -> None:
 
 
 def addresses() -> list[tuple[str, str]]:
-    """What looks like one, on the pages for people who run or use the portal."""
+    """Addresses on the pages for operators and users."""
     written = {(page, span) for page, span in spans() if re.fullmatch(r"/[a-z0-9/]*[a-z/]", span)}
     return sorted((page, span) for page, span in written if not page.startswith("docs/decisions/"))
 
 
 @pytest.mark.parametrize(("page", "address"), addresses())
-def test_address_in_the_prose_is_one_of_ours(page: str, address: str) -> None:
+def test_address_in_the_prose_exists(page: str, address: str) -> None:
     try:
         assert resolve(address).url_name != "api-unknown"
     except Resolver404:
@@ -181,7 +181,7 @@ def test_address_in_the_prose_is_one_of_ours(page: str, address: str) -> None:
 def test_files_and_links_of_a_page_are_there(page: Path) -> None:
     text = prose(page)
     paths = re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|js|css|proto|html|json|toml))`", text)
-    # `app/` stands for any of our apps; paths of tests may begin below their folder.
+    # `app/` stands for any app of this project; paths of tests may begin below their folder.
     gone = [
         path
         for path in paths
@@ -195,7 +195,7 @@ def test_files_and_links_of_a_page_are_there(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
-def test_runner_of_each_kind_refuses_what_is_wrong() -> None:
+def test_runner_of_each_kind_refuses_a_wrong_example() -> None:
     wrong: list[Callable[[], object]] = [
         lambda: command_check("make nothing"),
         lambda: command_check("make bench NAME=nothing"),

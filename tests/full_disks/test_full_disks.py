@@ -1,4 +1,4 @@
-"""Real volumes that are really full. A clean failure, nothing half-made left, live files intact, deleting works."""
+"""Full volumes of real size limits: a clean failure, no leftovers, live files intact, and deleting works."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def small_scratch(tmp_path: Path) -> Iterator[Path]:
 
 
 def deleted(linked: Linked, backup: Backup) -> bool:
-    """Delete a backup; whether it is gone with all it had."""
+    """Delete a backup; returns whether it is gone with all its objects."""
     backup_delete(user=linked.owner, backup=backup)
     return linked.work().state == OperationState.SUCCEEDED and not Backup.objects.filter(id=backup.id).exists()
 
@@ -62,7 +62,7 @@ def test_a_full_storage_fails_the_create_and_can_be_emptied(small_storage: Path,
     assert linked.created().status == BackupStatus.READY
 
 
-def test_a_full_data_volume_fails_the_restore_and_leaves_the_files_as_they_are(
+def test_full_data_volume_fails_the_restore_and_keeps_the_files(
     small_world: Path,
     linked: Linked,
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_full_data_volume_fails_the_restore_and_leaves_the_files_as_they_are(
 
 
 @pytest.mark.parametrize("kind", ["create", "restore"])
-def test_a_full_scratch_folder_fails_what_needs_it_and_nothing_else(
+def test_full_scratch_folder_fails_only_operations_that_need_it(
     small_scratch: Path,
     linked: Linked,
     kind: str,

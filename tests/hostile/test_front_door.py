@@ -1,6 +1,6 @@
-"""Hostile archives by the front door: each is a ready backup's, a customer restores it, the real sidecar refuses it.
+"""Hostile archives through the front door: each is a ready backup's; a customer restores it, the real sidecar refuses.
 
-The restore fails with a code of its own and is audited, and not a name, byte, mode or inode anywhere has changed.
+The restore fails with a code of its own and is audited, and no name, byte, mode or inode has changed anywhere.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def rental(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rental:
-    # The heartbeat's thread would not see what this test's transaction holds.
+    # The heartbeat's thread would not see rows of this test's transaction.
     monkeypatch.setattr(lease, "BEAT_SECONDS", 600.0)
     made = Rental.make(tmp_path / "storage")
     made.target.sealed = False
@@ -64,7 +64,7 @@ def rental(db, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def planted(rental: Rental, archive: bytes) -> Backup:
-    """A ready backup whose archive is these bytes, with the right checksum: somebody could write to the storage."""
+    """A ready backup with these bytes as its archive and the right checksum: an attacker wrote to the storage."""
     backup = Backup.objects.create(order=rental.order, provision=rental.server, name="planted")
     key = f"backups/{rental.order.id}/{uuid4()}.tar.gz"
     path = Path(rental.root, key)
@@ -105,9 +105,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_a_hostile_archive_fails_with_its_own_code_and_changes_nothing_anywhere(
-    rental: Rental, daemon: Daemon, name: str
-) -> None:
+def test_hostile_archive_fails_with_its_code_and_changes_nothing(rental: Rental, daemon: Daemon, name: str) -> None:
     archive, code = CORPUS[name]
     backup = planted(rental, archive)
     tops = (daemon.world, daemon.folder / "outside", rental.root)
@@ -147,7 +145,7 @@ def test_a_bit_that_lends_rights_is_not_restored(rental: Rental, daemon: Daemon,
 
 
 def test_an_honest_archive_planted_in_the_same_way_is_restored(rental: Rental, daemon: Daemon) -> None:
-    """So that the others are not refused for how they came."""
+    """Shows that the other archives are not refused for the way they were planted."""
     assert restored(rental, planted(rental, WHOLE), mode="overlay").state == OperationState.SUCCEEDED
     other = daemon.world / "world" / "other"
     assert other.stat().st_size == 256 * 40

@@ -1,4 +1,4 @@
-"""A live folder is swapped for a symlink at every single step of a restore: nothing outside the root is touched."""
+"""A live folder is swapped for a symlink at every step of a restore: nothing outside the root is touched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("folder/b", "folder/c", "folder/sub/d")
 
 
 def world_make(top: Path) -> tuple[Path, Path]:
-    """A root with old files, and a folder beside it that has the same names."""
+    """A root with old files, and a folder beside it with the same names."""
     root, outside = top / "root", top / "outside"
     for name in ("a", *NAMES):
         write(root / name, b"old")
@@ -35,7 +35,7 @@ def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) 
     archive = compressed(place / "a.tar.gz", *(member(name.encode(), b"new") for name in ("a", *NAMES, "folder/new")))
     ends: set[OutcomeKind] = set()
     steps = 0
-    # The first run, without a swap, tells how many steps there are.
+    # The first run, without a swap, counts the steps.
     for step in range(STEPS_MOST):
         if step > steps:
             break
@@ -44,7 +44,7 @@ def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) 
         untouched = snapshot(outside)
 
         def swap(number: int, _name: str) -> None:
-            if number == step:  # noqa: B023 - it is over before the loop goes on
+            if number == step:  # noqa: B023 - it runs before the loop continues
                 (root / "folder").rename(top / "hidden")  # noqa: B023
                 (root / "folder").symlink_to(outside)  # noqa: B023
 

@@ -1,4 +1,4 @@
-"""Entries that the sidecar cannot move stay, and preview and restore name the same ones: real daemon, real worker."""
+"""Entries that the sidecar cannot move stay, and preview and restore name the same: real daemon, real worker."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -129,7 +129,7 @@ def foreign(path: Path) -> None:
 
 
 def sticky(path: Path) -> None:
-    """A folder like `/tmp`, with an entry of somebody else."""
+    """A folder like `/tmp`, with an entry of another user."""
     os.chown(path, 0, 0)
     path.chmod(0o1777)
     for child in path.iterdir():
@@ -192,7 +192,7 @@ def test_folder_that_cannot_be_searched_or_listed_is_named_once(place: Place, mo
 
 
 def owned(path: Path) -> None:
-    """Content that may be changed, in a folder whose mode may not."""
+    """Content that can be changed, in a folder whose mode cannot."""
     os.chown(path, 0, 0)
     path.chmod(0o777)
 
@@ -204,7 +204,7 @@ def owned(path: Path) -> None:
     indirect=["place"],
 )
 @pytest.mark.parametrize("differs", ["mode", "owner", "nothing"])
-def test_folder_whose_metadata_cannot_be_set_is_named_and_its_files_return(
+def test_folder_with_fixed_metadata_is_named_and_its_files_return(
     place: Place, flag: Callable[[str, str], None], hazard: str, differs: str, mode: str
 ) -> None:
     for name in ("shut/deep/file", "shut/deep/deeper/file"):

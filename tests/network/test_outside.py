@@ -1,4 +1,4 @@
-"""Parts of a data root that lie outside it: mounted volumes, and links that lead out."""
+"""Parts of a data root that lie outside it: mounted volumes, and targets of links."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -33,7 +33,7 @@ def mounted(*arguments: str | Path, at: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", ["another volume", "the same volume", "one file"])
-def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) -> None:
+def test_mounted_part_is_reported_and_stays(place: Place, how: str, tmp_path: Path) -> None:
     path = place.file("maps/map", b"hidden") if how == "one file" else place.file("maps/map").parent
     shared = place.daemon.folder / "shared"
     shared.mkdir(mode=0o755)
@@ -48,7 +48,7 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
         if how == "another volume":
             (path / "map").write_bytes(b"shared")
         if path.is_dir():
-            os.chown(path, 0, 0)  # not the sidecar's to write in
+            os.chown(path, 0, 0)  # so that the sidecar cannot write to it
         backup = place.backup()
         assert backup.warnings == [{"kind": "mounted", "path": name}]
         place.file("level.dat", b"ruined")
@@ -136,7 +136,7 @@ def test_followed_link_that_stays_is_named_with_its_reason(place: Place, client:
     assert "It is a link to a folder outside" in page
 
 
-def test_new_folder_keeps_a_mount_point_and_what_is_locked_in_it(place: Place) -> None:
+def test_new_folder_keeps_a_mount_point_and_locked_entries_in_it(place: Place) -> None:
     """A fresh ext4 volume has root's `lost+found`, which stays for a reason of its own."""
     backup = place.backup()
     place.file("new/gone")
@@ -157,7 +157,7 @@ def test_new_folder_keeps_a_mount_point_and_what_is_locked_in_it(place: Place) -
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative", "through another link"])
-def test_link_that_leads_out_is_said(place: Place, client: Client, form: str) -> None:
+def test_link_that_leads_out_is_reported(place: Place, client: Client, form: str) -> None:
     outside = place.daemon.folder / "outside"
     outside.mkdir(mode=0o755)
     (place.world / "inside").symlink_to("plugins")

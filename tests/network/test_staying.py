@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 class Unprivileged(Daemon):
-    """A daemon whose user is not root; the tests' user is, so that files of others can be made."""
+    """A daemon of an ordinary user; the tests run as root, so that they can make files of other users."""
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tests.sidecar_daemon.unprivileged", *super().command()[-2:]]
@@ -65,7 +65,7 @@ class Place(Rental):
         return path
 
     def stays(self, backup: Backup, mode: str = "replace") -> list[str]:
-        """The paths that the preview says stay."""
+        """The paths that stay according to the preview."""
         found, named = restore_preview(
             user=self.owner, order_id=self.order.id, provision_id=self.server.id, backup_id=backup.id,
             mode=mode,
@@ -177,7 +177,7 @@ def test_unreadable_file_survives_restore_and_undo(place: Place) -> None:
 
 
 def test_file_that_became_readable_after_the_backup_stays(place: Place) -> None:
-    """Only the backup's listing still says that it was there."""
+    """Only the backup's listing still shows that the file existed then."""
     secret = place.file("secret", b"of somebody else", owner=0, mode=0o600)
     backup = place.backup()
     secret.chmod(0o644)
@@ -227,7 +227,7 @@ def test_unreadable_folder_stays_and_its_siblings_are_restored(place: Place, mod
     assert (place.world / "plugins/readable").read_bytes() == b"as it was"
 
 
-def test_new_folder_keeps_only_what_cannot_be_brought_back(place: Place) -> None:
+def test_new_folder_keeps_only_unrestorable_entries(place: Place) -> None:
     backup = place.backup()
     place.file("new/deep/secret", b"of somebody else", owner=0, mode=0o600)
     place.file("new/deep/extra")
@@ -265,7 +265,7 @@ def test_reserved_folder_stays(place: Place) -> None:
     assert (place.world / ".savepoint/notes").exists()
 
 
-def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
+def test_api_and_page_name_kept_paths(place: Place, client: Client) -> None:
     place.file("plugins/<secret>", owner=0, mode=0o600)
     backup = place.backup()
     owner, order = place.owner, place.order

@@ -1,4 +1,4 @@
-"""The way to an S3 storage is cut, stalls or crawls: R9, R11, R12. A real server is behind the proxy."""
+"""The connection to an S3 storage breaks, stalls or slows down: R9, R11, R12. A real server is behind the proxy."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture
 def observer(server: S3Server) -> Iterator[Any]:
-    """A client that does not pass the proxy."""
+    """A client that bypasses the proxy."""
     with closing(s3_client(server)) as client:
         yield client
 
 
 @pytest.fixture
 def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
-    """The proxy before the storage, in which this server's backups are kept from now on."""
+    """The proxy in front of the storage that this server uses from now on."""
     with fault_proxy(server.endpoint.removeprefix("http://")) as proxy:
         StorageTarget.objects.filter(id=linked.target.id).update(
             kind="s3",
@@ -81,7 +81,7 @@ def stored(observer: Any, server: S3Server, order: object) -> list[str]:
 
 @pytest.mark.parametrize("at", [0, 1, 5_000, PART_BYTES // 2, PART_BYTES + 4_000_000, CONTENT_BYTES])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_create_whose_storage_is_cut_off_fails_in_time_and_leaves_nothing(
+def test_create_without_storage_fails_in_time_and_leaves_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, observer: Any, server: S3Server, trouble: str, at: int
 ) -> None:
     backup = linked.create()
@@ -101,7 +101,7 @@ def test_a_create_whose_storage_is_cut_off_fails_in_time_and_leaves_nothing(
 
 
 def usable(linked: Linked) -> None:
-    """A backup can be made, and what is stored is what the server has."""
+    """Check that a backup can be made, and that its stored bytes are the server's."""
     backup = linked.created()
     assert backup.status == BackupStatus.READY
     assert sum(len(piece) for piece in asset_open(backup.asset).read()) == backup.size_bytes
@@ -111,7 +111,7 @@ def usable(linked: Linked) -> None:
 def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
     linked: Linked, link: FaultProxy, observer: Any, server: S3Server, direction: str
 ) -> None:
-    """The network breaks in the middle of the first part, and is back at once: the part is sent again."""
+    """The connection breaks in the middle of the first part and recovers at once: the part is sent again."""
     linked.create()
     link.cut_after(PART_BYTES // 2 if direction == "up" else 2_000, direction)  # type: ignore[arg-type]
     working = Working()
@@ -126,7 +126,7 @@ def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
 
 
 @pytest.mark.parametrize("at", [0, 100_000, PART_BYTES])
-def test_a_restore_whose_storage_is_cut_off_touches_nothing(
+def test_restore_without_storage_touches_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, at: int
 ) -> None:
     backup = linked.created()
@@ -149,7 +149,7 @@ def test_a_restore_whose_storage_is_cut_off_touches_nothing(
 def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
     linked: Linked, link: FaultProxy, observer: Any, server: S3Server
 ) -> None:
-    """With the product's own patience, that would go on for minutes."""
+    """With the product's own timeouts this would take minutes."""
     linked.create()
     link.stall_after(PART_BYTES // 2, "up")
     working = Working()
@@ -161,7 +161,7 @@ def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
     link.heal()
     working.join(BOUND_SECONDS)
     assert not working.is_alive()
-    # What the late worker may still have completed under its own key was doomed when the operation ended.
+    # Objects that the late worker may have completed under its own key were marked for deletion at the end.
     storage_sweep()
     assert stored(observer, server, linked.order.id) == []
     assert uploads(observer, server, linked.order.id) == []
@@ -174,8 +174,8 @@ def test_a_slow_storage_is_waited_for(linked: Linked, link: FaultProxy) -> None:
     assert link.struck.is_set()
 
 
-def test_the_proxy_forwards_what_it_does_not_trouble(link: FaultProxy, linked: Linked, server: S3Server) -> None:
-    """So that the others fail for what they say."""
+def test_healthy_proxy_forwards_everything(link: FaultProxy, linked: Linked, server: S3Server) -> None:
+    """Shows that the other tests fail for the reasons they name."""
     usable(linked)
     assert link.passed["up"] > CONTENT_BYTES
     assert link.passed["down"] > CONTENT_BYTES

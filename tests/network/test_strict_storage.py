@@ -1,4 +1,4 @@
-"""A backup by real parts into a bucket of a provider that is strict: sidecar, worker, S3 double."""
+"""A backup in real parts to a bucket of a strict provider: sidecar, worker, S3 double."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_backup_into_a_strict_bucket_is_ready_and_whole(linked: Linked, provider
         backup = linked.created()
         assert backup.status == BackupStatus.READY
         assert sum(map(len, asset_open(backup.asset).read())) == backup.size_bytes
-        # By a size that was known before the first byte, 20 MiB go in parts of 8.
+        # The size was known before the first byte, so 20 MiB are sent in parts of 8.
         assert [kind for kind, _ in double.asked].count("UploadPart") >= 3
         assert double.uploads == {}
 
@@ -57,7 +57,7 @@ def test_sweep_says_once_that_uploads_cannot_be_listed(linked: Linked, caplog: p
     assert [("cannot list uploads" in record.getMessage(), record.exc_info) for record in said] == [(True, None)]
 
 
-def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
+def test_locked_objects_are_reported_once_and_block_no_other_sweep(
     linked: Linked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vault.services.sweep.BATCH", 2)
@@ -69,7 +69,7 @@ def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
             double.objects[key] = (b"x", {})
             StoredObject.objects.create(target=target, key=key, backup_id=linked.order.id, condemned_at=timezone.now())
         gone = keys[4]
-        del double.objects[gone]  # what is not there is deleted by nobody's leave
+        del double.objects[gone]  # a missing object can always be deleted
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
                 storage_sweep()

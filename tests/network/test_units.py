@@ -1,4 +1,4 @@
-"""Files that belong together are restored together, or all stay: real daemon, real worker, real databases."""
+"""Companion files are restored together or not at all: real daemon, real worker, real databases."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -29,7 +29,7 @@ BOTH_USERS = pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
 
 @dataclass
 class Hazards:
-    """Ends what was done to files, so that they can be removed."""
+    """Undoes changes to files at the end, so that they can be removed."""
 
     stack: ExitStack
 
@@ -74,7 +74,7 @@ def hazards(place: Place) -> Iterator[Hazards]:
 
 
 def played_on(path: Path, journal: str) -> None:
-    """Change the database, then kill its program with a log or journal left behind."""
+    """Change the database, then kill its program so that a log or journal is left."""
     with sqlite3.connect(path) as db:
         db.execute("DELETE FROM t WHERE id >= 1000")
         db.execute("UPDATE t SET v = ?", (os.urandom(600),))
@@ -83,13 +83,13 @@ def played_on(path: Path, journal: str) -> None:
 
 
 def given(place: Place) -> None:
-    """Everything below the data root to the sidecar's user."""
+    """Give everything below the data root to the sidecar's user."""
     for path in [place.world, *place.world.rglob("*")]:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 def unit(path: Path) -> dict[str, object]:
-    """The files beside one, itself included, with their content."""
+    """The companion files of one file, itself included, with their content."""
     return {
         other.name: (other.lstat().st_ino, other.read_bytes() if other.is_file() else None)
         for other in sorted(path.parent.iterdir())
@@ -97,7 +97,7 @@ def unit(path: Path) -> dict[str, object]:
 
 
 def opened(path: Path, folder: Path) -> list[tuple[object, ...]]:
-    """The content of a database with its log, as its program would find them at its next start."""
+    """The content of a database with its log, as its program would find it at its next start."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for other in path.parent.iterdir():
@@ -201,7 +201,7 @@ def test_store_and_level_stay_with_a_file_that_stays(
 @MODES
 @pytest.mark.parametrize("main", [True, False], ids=["main file", "log"])
 def test_database_of_which_the_backup_lacks_a_file_stays(place: Place, main: bool, mode: str, tmp_path: Path) -> None:  # noqa: FBT001
-    """The backup has the one without the other: the content of no moment."""
+    """The backup has one without the other, which is consistent with no point in time."""
     path = place.world / "plugins" / "data.db"
     database(path)
     played_on(path, "wal")

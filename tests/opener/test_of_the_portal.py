@@ -1,4 +1,4 @@
-"""What the real portal stored through a real sidecar, opened where there is no portal."""
+"""Backups that the real portal stored through a real sidecar, opened without the portal."""
 
 from __future__ import annotations
 

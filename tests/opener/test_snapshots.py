@@ -24,7 +24,7 @@ LABELS = {"order_name": "Survival", "provision_name": "World", "backup_name": "N
 
 @dataclass
 class Kept:
-    """A world, and the snapshot of it."""
+    """A world, and its snapshot."""
 
     world: Path
     tenant: Tenant
@@ -78,7 +78,7 @@ def test_the_paths_in_a_snapshot_are_listed_and_come_out_alone(folder: Place, wo
     assert (listed.code, listed.err) == (0, "")
     assert "    3.1 MB  region/r.0.0.mca\n" in listed.out
     assert "      link  latest\n" in listed.out
-    # A name that a customer's server gave a file must not command the terminal.
+    # The name of a customer's file must not control the terminal.
     assert "\x1b" not in listed.out
     rows = [json.loads(line) for line in folder.run("list", kept.name, "--json").out.splitlines()]
     assert {row["path"] for row in rows if row["path"]} == set(tree(world))
@@ -104,7 +104,7 @@ def test_a_folder_that_holds_something_is_left_alone(folder: Place, world: Path,
     assert tree(out) == {**tree(world), "mine": digest(b"mine")}
 
 
-def test_the_order_narrows_what_is_shown(folder: Place, world: Path) -> None:
+def test_order_option_narrows_the_list(folder: Place, world: Path) -> None:
     order = str(uuid4())
     kept, other = keep(folder, world, order=order), keep(folder, world)
     out = folder.run("list", "--order", order).out

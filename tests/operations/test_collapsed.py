@@ -1,4 +1,4 @@
-"""A server that lost most of its files: the backup is marked, warned of, no good one, and its restore asks again."""
+"""A backup of a server that lost most of its files: marked, warned of, never good; its restore asks to confirm."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def emptied(data: Path) -> None:
 
 
 def fresh_volume(data: Path) -> None:
-    """The folder as a new ext4 volume has it."""
+    """Make the folder look like a new ext4 volume."""
     emptied(data)
     (data / "lost+found").mkdir(mode=0o700)
 
 
 def unmounted(data: Path) -> None:
-    """The volume is away, and the bare folder below it is there."""
+    """Unmount the volume, so that the bare folder below it appears."""
     data.rename(data.with_name("away"))
     data.mkdir()
 
@@ -72,7 +72,7 @@ def most_bytes_gone(data: Path) -> None:
 
 
 def replaced_by_one_folder(data: Path) -> None:
-    """As many bytes as before, in hardly any entry."""
+    """Replace the data by as many bytes in hardly any entries."""
     emptied(data)
     (data / "region.mca").write_bytes(bytes(range(256)) * 4500)
 

@@ -1,4 +1,4 @@
-"""Keys: made once, copied beside the objects, rotated without touching an archive."""
+"""Keys: created once, copied beside the objects, rotated without touching an archive."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECOND = f"2:{kek_generate()}"
 
 @pytest.fixture
 def keks(monkeypatch):
-    """Put other KEKs into the portal's settings."""
+    """Replace the KEKs in the portal's settings."""
 
     class Settings:
         def use(self, text):
@@ -110,7 +110,7 @@ def test_rotation_twice_changes_nothing_more(keyed, keks):
     assert bytes(Customer.objects.get().tenant_key) == before
 
 
-def test_a_rotation_that_could_not_write_a_copy_says_so_and_can_be_repeated(keyed, keks):
+def test_rotation_with_an_unwritten_copy_reports_it_and_is_repeatable(keyed, keks):
     rental, _ = keyed
     root = rental.root
     keks.use(f"{SECOND},{FIRST}")

@@ -1,4 +1,4 @@
-"""Claims, leases, fences and attempts, judged on a clock that the test moves."""
+"""Claims, leases, fences and attempts, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_heartbeat_that_moves_keeps_the_lease(rental, judged):
     assert Operation.objects.get().state == OperationState.RUNNING
 
 
-def test_a_heartbeat_that_stands_still_for_a_lease_gives_the_operation_back(rental, judged):
+def test_operation_with_an_expired_lease_is_requeued(rental, judged):
     judge, clock = judged
     operation = claimed(rental)
     assert judge.judge() == []
@@ -100,7 +100,7 @@ def test_the_late_worker_changes_nothing_after_another_took_over(rental, judged)
     assert Backup.objects.get().status == BackupStatus.CREATING
 
 
-def test_work_that_loses_every_worker_is_ended_after_three_attempts_and_the_order_is_free(rental, judged):
+def test_operation_losing_every_worker_ends_after_three_attempts(rental, judged):
     judge, clock = judged
     rental.create()
     for attempt in range(ATTEMPTS):
@@ -121,7 +121,7 @@ def test_a_drained_attempt_is_not_counted(rental):
     assert Operation.objects.get().attempts == 0
 
 
-def test_a_bell_for_work_that_is_over_does_nothing(rental):
+def test_task_for_a_finished_operation_does_nothing(rental):
     operation = claimed(rental)
     operation_fail(operation=operation, error=SidecarUnavailableError())
     before = Operation.objects.values().get()
@@ -129,7 +129,7 @@ def test_a_bell_for_work_that_is_over_does_nothing(rental):
     assert Operation.objects.values().get() == before
 
 
-def test_a_failed_create_dooms_what_it_may_have_stored(rental):
+def test_failed_create_marks_its_objects_for_deletion(rental):
     operation = claimed(rental)
     backup = Backup.objects.get()
     StoredObject.objects.create(target=rental.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
@@ -156,7 +156,7 @@ def test_a_reprovision_excludes_creates_until_it_is_released(rental):
     rental.create()
 
 
-def test_a_reprovision_that_nobody_releases_expires(rental):
+def test_unreleased_reprovision_expires(rental):
     order_reprovision(user=rental.owner, order_id=rental.order.id, idempotency=None)
     assert holds_expire() == 0
     Operation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -170,7 +170,7 @@ def test_a_running_create_excludes_a_reprovision(rental):
         order_reprovision(user=rental.owner, order_id=rental.order.id, idempotency=None)
 
 
-def test_what_changed_while_a_create_waited_is_looked_at_again_by_the_worker(rental):
+def test_worker_checks_the_rules_of_a_waiting_create_again(rental):
     rental.create()
     order_suspend(order=rental.order, since=timezone.now(), actor=None)
     operation_answer(Operation.objects.get().id)
@@ -228,13 +228,13 @@ def test_a_count_that_no_column_holds_costs_no_heartbeat(rental, monkeypatch):
     lease = Lease(operation)
     lease.progress(bytes_done=2**64 - 1, bytes_total=2**64 - 1, phase="packing")
     with monkeypatch.context() as one_thread:
-        # In the test's own transaction, which another thread could not see.
+        # The rows belong to the test's own transaction: another thread could not see them.
         one_thread.setattr(lease._stop, "wait", lambda _: lease._bytes_done == Operation.objects.get().bytes_done)
         lease._beats()
     assert Operation.objects.get().heartbeat == operation.heartbeat + 1
 
 
-def test_a_cancelled_create_that_lost_its_worker_ends_as_cancelled_whatever_else_is_wrong(rental):
+def test_cancelled_create_without_a_worker_ends_as_cancelled(rental):
     operation = claimed(rental)
     operation_cancel(user=rental.owner, operation=operation)
     operation_requeue(operation=operation, counts=True)
@@ -243,7 +243,7 @@ def test_a_cancelled_create_that_lost_its_worker_ends_as_cancelled_whatever_else
     assert (row.state, row.error_code) == (OperationState.CANCELLED, "cancelled")
 
 
-def test_a_cancel_that_nobody_heeds_ends_the_operation_and_the_worker_has_lost_it(rental):
+def test_ignored_cancel_ends_the_operation_and_its_worker_loses_it(rental):
     clock = Clock()
     judge = CancelJudge(monotonic=clock)
     operation = claimed(rental)
@@ -257,7 +257,7 @@ def test_a_cancel_that_nobody_heeds_ends_the_operation_and_the_worker_has_lost_i
     rental.create()
 
 
-def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(rental):
+def test_cancel_never_ends_a_restore_after_a_possible_exchange(rental):
     clock = Clock()
     judge = CancelJudge(monotonic=clock)
     operation = claimed(rental)

@@ -1,4 +1,4 @@
-"""Races with real threads. Each is first shown to happen when its guard is taken away."""
+"""Races with real threads. Each one is first shown to occur without its guard."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def made(results):
 
 @contextmanager
 def constraint_dropped(name, model=Operation):
-    """Take a constraint out of the database, as if nobody had thought of it."""
+    """Drop a constraint from the database for the block."""
     constraint = next(item for item in model._meta.constraints if item.name == name)
     with connection.schema_editor() as editor:
         editor.remove_constraint(model, constraint)
@@ -60,7 +60,7 @@ def constraint_dropped(name, model=Operation):
             editor.add_constraint(model, constraint)
 
 
-def test_one_of_many_parallel_creates_wins_and_the_others_are_told_who_did(real_rental):
+def test_one_of_many_parallel_creates_wins_and_others_learn_its_id(real_rental):
     results = in_parallel(12, lambda _: real_rental.create())
 
     assert len(made(results)) == 1
@@ -119,7 +119,7 @@ def test_parallel_creates_never_exceed_the_limit(real_rental):
 
 
 def finish(backup):
-    """End a create as a worker would, with an asset that nobody will read."""
+    """End a create as a worker would, with an asset that is never read."""
     from django.utils import timezone
 
     from vault.models import Asset
@@ -145,7 +145,7 @@ class StoredTarget:
         return StorageTarget.objects.get().id
 
 
-def test_one_idempotency_key_sent_many_times_at_once_makes_one_backup(real_rental):
+def test_idempotency_key_sent_many_times_at_once_makes_one_backup(real_rental):
     key = idempotency_key_of(user_id=real_rental.owner.id, path="/backups/", key="k", body=b"{}")
     results = in_parallel(8, lambda _: real_rental.create(idempotency=key))
     assert {result.id for result in made(results)} == {Backup.objects.get().id}

@@ -1,4 +1,4 @@
-"""Restores and undos against what goes away, dies or comes between."""
+"""Restores and undos with failures, crashes and changes in between."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Down(ScriptedSidecar):
-    """It answers nothing, not even what it is."""
+    """Answers nothing, not even a request to describe itself."""
 
     def __init__(self):
         super().__init__(outcomes=[])
@@ -41,7 +41,7 @@ class Down(ScriptedSidecar):
 
 
 class Comparing(ScriptedSidecar):
-    """It reads the listing, and can make nothing of it."""
+    """Reads the listing, but cannot use it."""
 
     def restore_preview(self, *, listing, **_: object):
         list(listing)
@@ -49,18 +49,18 @@ class Comparing(ScriptedSidecar):
 
 
 def unreadable(*_: object):
-    """The data volume cannot be read just now."""
+    """Raise as a sidecar whose data volume is unreadable."""
     raise SidecarFailed("internal", "")
 
 
-def test_a_cancel_while_the_sidecar_is_down_does_not_end_what_may_be_half_exchanged(restoring, rental):  # noqa: F811
+def test_cancel_without_the_sidecar_keeps_a_possible_exchange_open(restoring, rental):  # noqa: F811
     operation_cancel(user=rental.owner, operation=interrupted(restoring))
     assert restoring(Down()).state == OperationState.QUEUED
     assert Backup.objects.get().status == BackupStatus.RESTORING
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_an_address_that_may_not_be_used_does_not_end_what_may_be_half_exchanged(restoring, monkeypatch):  # noqa: F811
+def test_forbidden_address_keeps_a_possible_exchange_open(restoring, monkeypatch):  # noqa: F811
     interrupted(restoring)
     with monkeypatch.context() as revoked:
         revoked.setattr("backups.services.sidecars.sidecar_address", raising(Refused("")))
@@ -68,7 +68,7 @@ def test_an_address_that_may_not_be_used_does_not_end_what_may_be_half_exchanged
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_server_that_is_no_longer_primary_does_not_end_what_may_be_half_exchanged(restoring):  # noqa: F811
+def test_replaced_server_keeps_a_possible_exchange_open(restoring):  # noqa: F811
     interrupted(restoring)
     Provision.objects.filter(is_primary=True).update(is_primary=False)
     assert restoring(ScriptedSidecar(outcomes=[])).state == OperationState.QUEUED
@@ -80,7 +80,7 @@ def test_a_journal_that_fails_right_after_the_exchange_is_asked_again(restoring,
     assert restoring(sidecar).state == OperationState.SUCCEEDED
 
 
-def test_a_restore_whose_backup_was_deleted_still_came_after_the_one_before(rental, stored):  # noqa: F811
+def test_restore_of_a_deleted_backup_still_counts_as_the_latest(rental, stored):  # noqa: F811
     other = BackupFactory(provision=rental.server, asset__customer=rental.order.customer)
     restored_whole(rental, stored)
     restored_whole(rental, other)
@@ -90,7 +90,7 @@ def test_a_restore_whose_backup_was_deleted_still_came_after_the_one_before(rent
         undone(rental, stored)
 
 
-def test_a_second_attempt_keeps_what_is_there_now_and_not_what_the_first_one_saw(rental, stored):  # noqa: F811
+def test_second_attempt_backs_up_the_current_data_again(rental, stored):  # noqa: F811
     operation = restored(rental, stored)
     first = made(begun(operation))
     Operation.objects.filter(id=operation.id).update(fence=2)
@@ -99,7 +99,7 @@ def test_a_second_attempt_keeps_what_is_there_now_and_not_what_the_first_one_saw
     assert second.status == BackupStatus.CREATING
 
 
-def test_a_sidecar_that_names_its_numbers_strangely_is_answered_all_the_same():
+def test_sidecar_with_odd_params_is_still_handled():
     error = sidecar_error("not_enough_space", {"self": 1, "needed_bytes": 2})
     assert (error.code, error.params) == ("not_enough_space", {"needed_bytes": 2})
 
@@ -116,14 +116,14 @@ def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, 
     assert operation.exchange == ""
 
 
-def test_one_that_a_late_attempt_goes_on_with_is_kept_as_long_as_any(rental, stored):  # noqa: F811
+def test_safety_backup_of_a_late_attempt_is_kept_as_long_as_any(rental, stored):  # noqa: F811
     operation = restored(rental, stored)
     Backup.objects.filter(id=begun(operation).id).update(expires_at=timezone.now())
     again = Backup.objects.get(id=begun(operation).id)
     assert again.expires_at > timezone.now() + timedelta(hours=47)
 
 
-def test_one_that_an_earlier_attempt_finished_is_let_go_unless_it_was_locked(rental, stored):  # noqa: F811
+def test_safety_backup_of_an_earlier_attempt_goes_unless_locked(rental, stored):  # noqa: F811
     operation = restored(rental, stored)
     first = made(begun(operation))
     second = made(begun(operation))

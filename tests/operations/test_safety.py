@@ -1,4 +1,4 @@
-"""The backup that a restore makes first: whose it is, when it counts, when it goes, and what it takes back."""
+"""Safety backups: ownership, limits, expiry, and the undo of a restore."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stored(rental):
 
 
 def restored(rental, backup, **options):
-    """Ask for a restore; its operation."""
+    """Request a restore; returns its operation."""
     backup_restore(
         user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id, backup_id=backup.id,
         options=RestoreOptions(**options), idempotency=None,
@@ -50,7 +50,7 @@ def undone(rental, backup):
 
 
 def made(safety):
-    """As when its archive is in storage."""
+    """Mark a safety backup as stored."""
     asset = AssetFactory(customer=safety.order.customer)
     Backup.objects.filter(id=safety.id).update(
         status=BackupStatus.READY, asset=asset, size_bytes=1, completed_at=timezone.now()
@@ -59,7 +59,7 @@ def made(safety):
 
 
 def ended(operation):
-    """As when the exchange is done; the row as it is then."""
+    """Complete the exchange; returns the operation in its new state."""
     assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
     Backup.objects.filter(status=BackupStatus.RESTORING).update(status=BackupStatus.READY)
     return Operation.objects.get(id=operation.id)
@@ -70,14 +70,14 @@ def begun(operation):
 
 
 def restored_whole(rental, backup):
-    """A restore with its safety backup, from the button to the end."""
+    """Run a restore with its safety backup, from the request to the end."""
     operation = restored(rental, backup)
     safety = made(begun(operation))
     ended(operation)
     return safety
 
 
-def test_what_a_restore_keeps_is_said_by_the_plan(rental, stored):
+def test_plan_decides_on_the_safety_backup(rental, stored):
     assert restored(rental, stored).params == {"mode": "replace", "safety": True, "server": "auto"}
 
 
@@ -87,7 +87,7 @@ def test_without_wish_or_without_the_plan_none_is_made(hours, wanted, rental, st
     assert restored(rental, stored, safety=wanted).params["safety"] is False
 
 
-def test_a_second_attempt_goes_on_with_the_same_one(rental, stored):
+def test_second_attempt_continues_the_same_safety_backup(rental, stored):
     operation = restored(rental, stored)
     first = begun(operation)
     assert first.name == "Before the restore of Nightly"
@@ -102,7 +102,7 @@ def test_its_name_fits_however_long_the_backups_name_is(rental, stored):
     assert safety.name.endswith("n…")
 
 
-def test_it_is_listed_only_when_it_is_whole_and_never_counts(rental, stored):
+def test_safety_backup_is_listed_only_when_ready_and_never_counts(rental, stored):
     safety = begun(restored(rental, stored))
     rows = backups_of(user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id)
     assert set(rows) == {stored}
@@ -111,7 +111,7 @@ def test_it_is_listed_only_when_it_is_whole_and_never_counts(rental, stored):
     assert backups_counted(rental.server) == 1
 
 
-def test_one_that_was_not_finished_leaves_nothing_behind(rental, stored):
+def test_unfinished_safety_backup_leaves_nothing_behind(rental, stored):
     operation = restored(rental, stored)
     safety = begun(operation)
     StoredObject.objects.create(target=rental.target, key="backups/x", backup_id=safety.id)
@@ -121,14 +121,14 @@ def test_one_that_was_not_finished_leaves_nothing_behind(rental, stored):
     assert Backup.objects.get(id=stored.id).status == BackupStatus.READY
 
 
-def test_one_that_was_finished_stays_when_the_restore_fails_later(rental, stored):
+def test_finished_safety_backup_outlives_a_failed_restore(rental, stored):
     operation = restored(rental, stored)
     safety = made(begun(operation))
     assert operation_fail(operation=operation, error=OperationCancelled())
     assert Backup.objects.get(id=safety.id).status == BackupStatus.READY
 
 
-def test_it_goes_when_its_time_is_over(rental, stored):
+def test_expired_safety_backup_is_deleted(rental, stored):
     safety = restored_whole(rental, stored)
     assert timedelta(hours=47) < safety.expires_at - timezone.now() <= timedelta(hours=48)
     assert safety_expire() == 0
@@ -145,7 +145,7 @@ def test_a_locked_one_stays(rental, stored):
     assert safety_expire() == 0
 
 
-def test_one_on_its_way_back_stays(rental, stored):
+def test_safety_backup_in_use_stays(rental, stored):
     safety = restored_whole(rental, stored)
     undone(rental, stored)
     Backup.objects.filter(id=safety.id).update(expires_at=timezone.now())

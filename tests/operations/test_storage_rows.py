@@ -1,4 +1,4 @@
-"""What is stored, doomed, swept and deleted: no target is in the way of another, no late worker of its successor."""
+"""Stored, swept and deleted objects: targets do not affect each other, nor a late worker its successor."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_half_written_object_of_a_killed_worker_is_swept_after_grace(rental, roo
     assert list((root / ".partial").iterdir()) == left[2:]
 
 
-def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept(keks, rental, root):  # noqa: F811
+def test_target_with_unreadable_secrets_blocks_no_other_sweep(keks, rental, root):  # noqa: F811
     sealed = StorageTarget.objects.create(
         name="Sealed", kind="s3", options={}, secrets='{"access_key": "a", "secret_key": "b"}'
     )
@@ -87,7 +87,7 @@ def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept
     assert not (root / row.key).exists()
 
 
-def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_up(keks, rental, root):  # noqa: F811
+def test_delete_on_an_unopenable_target_is_retried_forever(keks, rental, root):  # noqa: F811
     rental.create()
     operation_fail(operation=Operation.objects.get(), error=SidecarUnavailableError())
     backup = Backup.objects.get()
@@ -107,7 +107,7 @@ def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_u
     assert not Backup.objects.exists()
 
 
-def test_a_late_worker_neither_owns_nor_dooms_an_object(rental, root):
+def test_late_worker_neither_owns_nor_deletes_an_object(rental, root):
     rental.create()
     late = operation_claim(Operation.objects.get().id)
     assert operation_requeue(operation=late, counts=True)

@@ -1,4 +1,4 @@
-"""Create, watch, download, compare, break the world, restore, compare, delete: over REST, through the real parts."""
+"""Create, watch, download, compare, damage the world, restore, compare, delete: over REST, with the real parts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def downloaded(running, backup, **headers):
 
 
 def break_the_world(world: Path) -> None:
-    """What a griefer, a bad plugin and a full disk do."""
+    """Damage the world as a griefer, a bad plugin and a full disk do."""
     properties = world / "server.properties"
     properties.write_bytes(b"motd=broken\n")
     region = next(world.rglob("*.mca"))
@@ -82,7 +82,7 @@ def test_the_main_job(running):
     assert backup["id"] not in [row["id"] for row in running.api("GET", running.backups).json["results"]]
 
 
-def test_overlay_keeps_what_the_backup_does_not_have(running):
+def test_overlay_keeps_files_that_the_backup_lacks(running):
     backup = running.backup()
     kept = running.world / "kept.txt"
     kept.write_text("new since the backup")
@@ -96,7 +96,7 @@ def test_overlay_keeps_what_the_backup_does_not_have(running):
     kept.unlink()
 
 
-def test_the_limit_is_told_and_a_delete_makes_room(running):
+def test_limit_is_reported_and_a_delete_makes_room(running):
     for row in running.api("GET", running.backups).json["results"]:
         assert running.api("DELETE", f"{running.backups}{row['id']}/").status == 204
     made = [running.backup()["id"] for _ in range(10)]

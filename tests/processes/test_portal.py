@@ -1,4 +1,4 @@
-"""What the tests of processes themselves rely on: a comparison that sees, and processes that come back."""
+"""The tools of the process tests themselves: the comparison finds differences, and killed processes come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking a restore back, through the real parts: the server has again what it had, byte for byte."""
+"""The undo of a restore with the real parts: the server has its former files again, byte for byte."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def test_a_restore_is_previewed_done_and_taken_back(running):
     assert everything(running.world) == broken
     refused = running.api("POST", f"{path}undo/", {})
     assert (refused.status, refused.json["code"]) == (409, "nothing_to_undo")
-    # What the undo replaced is not lost either.
+    # The files that the undo replaced are not lost either.
     assert len([row for row in running.api("GET", running.backups).json["results"] if row["safety"]]) == 2
 
 
-def test_a_server_that_cannot_be_stopped_is_not_restored_under_its_feet_when_that_was_asked(running):
+def test_unstoppable_server_is_not_restored_if_it_must_stop(running):
     backup = running.backup()
     before = everything(running.world)
     running.api("POST", f"{running.backups}{backup['id']}/restore/", {"server": "stop"})

@@ -1,4 +1,4 @@
-"""A backup and its restore by a worker's own code, the sidecar beyond TLS."""
+"""A backup and its restore by a worker's own code, with a sidecar behind TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def place(transactional_db, tmp_path, live_server):
-    """An order whose sidecar has enrolled."""
+    """An order with an enrolled sidecar."""
     rental = Rental.make(tmp_path / "storage")
     authority_create()
     daemon = TlsDaemon(tmp_path / "host")
@@ -36,7 +36,7 @@ def place(transactional_db, tmp_path, live_server):
 
 
 def answer(rental: Rental) -> Operation:
-    """Do what was asked last, as a worker does."""
+    """Run the newest operation as a worker does."""
     operation = Operation.objects.filter(order=rental.order).latest("created_at")
     operation_answer(operation.id)
     operation.refresh_from_db()

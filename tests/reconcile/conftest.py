@@ -16,16 +16,16 @@ from backups.reconcile import objects, operations, statuses
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is given the time to be put right by others: a look judges what it sees at once.
+    """Set all graces to zero, so that a pass judges what it sees at once.
 
-    A little less than no time: the times of a look are cut to milliseconds.
+    Slightly less than zero: the times of a pass are cut to milliseconds.
     """
     for module in (operations, objects, statuses):
         monkeypatch.setattr(module, "SETTLED", timedelta(seconds=-2))
 
 
 def older(rows: Any, **fields: timedelta) -> None:
-    """Set times of rows back."""
+    """Move times of rows back."""
     rows.update(**{name: F(name) - by for name, by in fields.items()})
 
 
@@ -35,5 +35,5 @@ def ago(**amount: float) -> Any:
 
 @pytest.fixture
 def grace_over() -> Callable[[], None]:
-    """Let what was seen so far have been seen for longer than any grace."""
+    """Make every finding so far older than any grace."""
     return lambda: older(Finding.objects.filter(gone_at__isnull=True), first_seen_at=timedelta(hours=25))

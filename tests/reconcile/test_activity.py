@@ -1,4 +1,4 @@
-"""I4 and I7: operations that stopped, that run too long, that exclude nobody, and those that ended without a word."""
+"""I4 and I7: operations that stopped, run too long, exclude no other, or ended without an outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.reconcile.conftest import ago
 
 @pytest.fixture
 def running(reconciled):
-    """A create that a worker has claimed and then left."""
+    """A create that a worker claimed and abandoned."""
     reconciled.create()
     claimed = operation_claim(Operation.objects.get().id)
     assert claimed is not None
@@ -27,7 +27,7 @@ def running(reconciled):
 
 
 class Clock:
-    """Time that passes when somebody waits for it."""
+    """A clock that advances when someone waits for it."""
 
     def __init__(self):
         self.now = 1000.0
@@ -45,7 +45,7 @@ def heartbeats(clock=None):
     return Heartbeats(monotonic=clock.monotonic, pause=clock.pause)
 
 
-def test_a_heartbeat_that_stands_for_a_lease_is_found_and_the_work_begins_anew(reconciled, running):
+def test_expired_lease_is_found_and_the_operation_restarts(reconciled, running):
     clock = Clock()
     assert reconciled.found("I4", heartbeats=heartbeats(clock)) == ["heartbeat_standing"]
     assert clock.waited == LEASE_SECONDS
@@ -75,14 +75,14 @@ def test_a_heartbeat_that_moves_is_no_finding(reconciled, running):
     assert Operation.objects.get().state == "running"
 
 
-def test_one_that_moves_after_all_is_gone_and_not_repaired(reconciled, running):
+def test_moving_heartbeat_clears_the_finding_without_a_repair(reconciled, running):
     assert reconciled.found("I4", heartbeats=heartbeats()) == ["heartbeat_standing"]
     Operation.objects.update(heartbeat=running.heartbeat + 1)
     assert reconciled.found("I4", repair=True) == []
     assert Operation.objects.get().state == "running"
 
 
-def test_where_nothing_runs_nobody_waits(reconciled):
+def test_pass_without_running_operations_does_not_wait(reconciled):
     def never(seconds):
         raise AssertionError("waited")
 
@@ -98,14 +98,14 @@ def test_an_operation_that_runs_for_more_than_a_day_is_ended(reconciled, running
     assert Backup.objects.get().status == "failed"
 
 
-def test_one_that_may_have_exchanged_files_ends_by_the_journals_word_alone(reconciled, running):
+def test_possible_exchange_ends_only_by_the_journal(reconciled, running):
     Operation.objects.update(started_at=ago(hours=25), kind="restore", exchange="begun")
     assert reconciled.found("I4", repair=True) == ["operation_overdue"]
     assert Operation.objects.get().state == "running"
 
 
 @pytest.mark.parametrize(("kind", "hours"), [("delete", 99), ("create", 23)])
-def test_what_may_run_for_so_long_is_no_finding(kind, hours, reconciled, running):
+def test_operation_within_its_time_limit_is_no_finding(kind, hours, reconciled, running):
     Operation.objects.update(started_at=ago(hours=hours), kind=kind)
     assert reconciled.found("I4", repair=True) == []
     assert Operation.objects.get().state == "running"
@@ -118,7 +118,7 @@ def test_hold_may_last_longer_than_a_day(reconciled):
     assert Operation.objects.get().state == "running"
 
 
-def test_what_no_worker_takes_for_a_day_is_said_and_left(reconciled):
+def test_operation_unclaimed_for_a_day_is_reported_and_left(reconciled):
     reconciled.create()
     assert reconciled.found("I4") == []
     Operation.objects.update(created_at=ago(hours=25))
@@ -138,7 +138,7 @@ def test_a_hold_that_has_run_out_is_released(reconciled):
     assert reconciled.create().status == "creating"
 
 
-def test_without_the_databases_own_rule_it_is_said_and_so_is_what_breaks_it(reconciled):
+def test_missing_constraint_and_its_violations_are_reported(reconciled):
     reconciled.create()
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX operation_one_active_an_order")
@@ -159,7 +159,7 @@ def test_without_the_databases_own_rule_it_is_said_and_so_is_what_breaks_it(reco
 
 @pytest.fixture
 def ended(reconciled):
-    """A restore that was given up after its exchange had begun."""
+    """A restore that was ended after its exchange had begun."""
     backup = reconciled.backup()
     return Operation.objects.create(
         order=backup.order, kind="restore", state="failed", fence=1, error_code="worker_lost",
@@ -167,7 +167,7 @@ def ended(reconciled):
     )  # fmt: skip
 
 
-def test_a_restore_that_ended_without_the_journals_word_is_said_until_another_one_succeeds(reconciled, ended):
+def test_restore_without_outcome_is_reported_until_another_succeeds(reconciled, ended):
     assert reconciled.found("I7", repair=True) == ["outcome_unknown"]
     reconciled.restore(Backup.objects.get(is_safety=False))
     assert reconciled.found("I7") == []
@@ -183,12 +183,12 @@ def test_a_restore_that_ended_without_the_journals_word_is_said_until_another_on
     ],
     ids=["rolled back", "rolled back and away", "done", "never begun"],
 )
-def test_one_whose_outcome_is_known_is_not(changes, reconciled, ended):
+def test_restore_with_known_outcome_is_no_finding(changes, reconciled, ended):
     Operation.objects.filter(id=ended.id).update(**changes)
     assert reconciled.found("I7") == []
 
 
-def test_one_that_was_given_up_after_a_day_is(reconciled, ended):
+def test_restore_ended_after_a_day_is_a_finding(reconciled, ended):
     Operation.objects.filter(id=ended.id).update(error_code="sidecar_unavailable", created_at=ago(hours=25))
     assert reconciled.found("I7") == ["outcome_unknown"]
 

@@ -1,4 +1,4 @@
-"""I1: archives that are gone, cut or changed are found, marked, and the mark goes when they are right again."""
+"""I1: missing, truncated or changed archives are found and marked; a repaired archive loses the mark."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_archive_that_was_cut_is_found_by_its_size(reconciled, backup):
 
 
 @pytest.mark.parametrize("offset", [40, -1])
-def test_a_changed_byte_at_either_end_is_found_by_a_deep_look_and_no_other_clears_it(offset, reconciled, backup):
+def test_deep_pass_finds_a_changed_byte_and_only_it_clears_that(offset, reconciled, backup):
     path = reconciled.path(backup)
     whole = path.read_bytes()
     changed = bytearray(whole)
@@ -69,7 +69,7 @@ def test_a_changed_byte_at_either_end_is_found_by_a_deep_look_and_no_other_clear
 
 
 @pytest.mark.parametrize(("suffix", "code"), [(".manifest", "manifest_missing"), (".listing", "listing_missing")])
-def test_what_lies_beside_the_archive_is_missed_and_the_backup_still_restores(suffix, code, reconciled, backup):
+def test_missing_companion_object_is_found_and_the_backup_restores(suffix, code, reconciled, backup):
     assert backup.listing_bytes is not None
     reconciled.path(backup, suffix).unlink()
     assert reconciled.found("I1", repair=True) == [code]
@@ -89,7 +89,7 @@ def test_two_faults_of_one_archive_hold_the_mark_together(reconciled, backup):
     assert not degraded(backup)
 
 
-def test_a_mark_that_somebody_else_set_is_not_taken_back(reconciled, backup):
+def test_mark_of_another_process_is_not_removed(reconciled, backup):
     Backup.objects.update(degraded=True)
     path = reconciled.path(backup)
     path.rename(path.with_name("elsewhere"))
@@ -117,7 +117,7 @@ def test_a_volume_that_is_not_mounted_says_nothing_about_archives(reconciled, ba
     assert reconciled.codes() == []
 
 
-def test_a_finding_is_not_gone_because_nobody_could_look(reconciled, backup, monkeypatch):
+def test_finding_stays_when_the_storage_is_unreachable(reconciled, backup, monkeypatch):
     reconciled.path(backup).unlink()
     reconciled.look("I1", repair=True)
     monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(object(), at=1, fault="forever"))
@@ -151,7 +151,7 @@ def test_a_backup_that_is_deleted_while_it_is_looked_at_is_no_finding(reconciled
     assert not Finding.objects.exists()
 
 
-def test_upkeep_goes_on_where_its_time_was_over(reconciled, backup, monkeypatch):
+def test_upkeep_continues_where_its_time_ran_out(reconciled, backup, monkeypatch):
     reconciled.backup()
     first, second = Backup.objects.order_by("id")
     for path in (reconciled.path(first), reconciled.path(second)):

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`, and the run that nobody waits for."""
+"""`manage.py reconcile`, and the scheduled run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vault.models import StoredObject
 
 
 def command(*arguments):
-    """What it prints, and its exit status."""
+    """The command's output and exit status."""
     out, err = StringIO(), StringIO()
     try:
         call_command("reconcile", *arguments, stdout=out, stderr=err)
@@ -40,7 +40,7 @@ def test_where_all_holds_it_says_so_in_numbers(reconciled):
     ]
 
 
-def test_what_is_open_is_listed_and_the_status_is_one(reconciled):
+def test_open_findings_are_listed_with_status_one(reconciled):
     backup = reconciled.backup()
     reconciled.path(backup).unlink()
     said, status = command("--repair")
@@ -50,20 +50,20 @@ def test_what_is_open_is_listed_and_the_status_is_one(reconciled):
     assert "1 findings remain open." in said
 
 
-def test_one_invariant_is_looked_at_alone(reconciled):
+def test_one_invariant_can_be_checked_alone(reconciled):
     reconciled.path(reconciled.backup()).unlink()
     said, status = command("--invariant", "I6")
     assert (status, "I1" in said) == (0, False)
 
 
-def test_what_is_watched_is_listed_and_does_not_count(reconciled):
+def test_watched_findings_are_listed_but_do_not_count(reconciled):
     reconciled.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
     said, status = command()
     assert "object_unowned watched since" in said
     assert status == 0
 
 
-def test_what_could_not_be_looked_at_is_two(reconciled, monkeypatch):
+def test_incomplete_pass_has_status_two(reconciled, monkeypatch):
     reconciled.backup()
     monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(object(), at=1, fault="forever"))
     said, status = command()
@@ -71,7 +71,7 @@ def test_what_could_not_be_looked_at_is_two(reconciled, monkeypatch):
     assert f"could not be looked at: {reconciled.target.id}: StorageUnavailable" in said
 
 
-def test_one_run_at_a_time(reconciled):
+def test_second_concurrent_run_is_refused(reconciled):
     cache.add(run.RUNNING, "")
     said, status = command()
     assert (status, said) == (2, "Another run is under way; nothing was looked at.")
@@ -81,11 +81,11 @@ def test_one_run_at_a_time(reconciled):
     assert cache.get(run.RUNNING) is None
 
 
-def test_an_invariant_that_nobody_looks_at_is_refused():
+def test_unknown_invariant_is_refused():
     assert "invalid choice" in command("--invariant", "I8")[0]
 
 
-def test_upkeep_repairs_what_deletes_nothing(reconciled, settled):
+def test_upkeep_makes_only_repairs_that_delete_nothing(reconciled, settled):
     backup = reconciled.backup()
     StoredObject.objects.create(target=reconciled.target, key=f"backups/{uuid4()}.tar.gz", backup_id=uuid4())
     Backup.objects.update(status="restoring")
@@ -136,7 +136,7 @@ def test_so_many_findings_are_kept_and_no_more(reconciled, monkeypatch, settled)
     assert all(StoredObject.objects.get(id=row.id).condemned_at for row in rows)
 
 
-def test_what_has_been_gone_for_long_is_forgotten(reconciled):
+def test_long_resolved_findings_are_deleted(reconciled):
     FindingFactory()
     reconciled.look("I1")
     assert Finding.objects.get().gone_at is not None

@@ -1,4 +1,4 @@
-"""Nothing is found where nothing is wrong, at whatever moment one looks."""
+"""A healthy portal has no findings at any moment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_after_everything_that_customers_do_nothing_is_found(reconciled, settled
 
 
 class Watched(FaultyStorage):
-    """Looks at everything before and after each call of a worker."""
+    """Runs the reconciler before and after each storage call of a worker."""
 
     def __init__(self, inner: Any, look: Callable[[], None]) -> None:
         super().__init__(inner, at=0)
@@ -51,7 +51,7 @@ class Watched(FaultyStorage):
         return result
 
 
-def test_what_is_under_way_is_never_found(reconciled, settled, monkeypatch):
+def test_running_operation_causes_no_finding(reconciled, settled, monkeypatch):
     looks = []
 
     def look():
@@ -74,7 +74,7 @@ def test_what_is_under_way_is_never_found(reconciled, settled, monkeypatch):
 
 
 @pytest.mark.parametrize("status", ["creating", "restoring"])
-def test_what_has_just_ended_is_left_to_whoever_ends_it(status, reconciled):
+def test_operation_that_has_just_ended_is_left_alone(status, reconciled):
     backup = reconciled.backup()
     values = {"asset": None, "size_bytes": None, "completed_at": None} if status == "creating" else {}
     Backup.objects.filter(id=backup.id).update(status=status, **values)

@@ -1,4 +1,4 @@
-"""I5: more than was promised is said, and never deleted for that."""
+"""I5: exceeded limits are reported, and nothing is deleted for that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orders.models import Plan
 from tests.reconcile.conftest import ago
 
 
-def test_more_backups_than_the_plan_keeps_are_said_and_stay(reconciled):
+def test_more_backups_than_the_plan_keeps_are_reported_and_stay(reconciled):
     first = reconciled.backup()
     reconciled.backup()
     assert reconciled.found("I5") == []
@@ -22,14 +22,14 @@ def test_more_backups_than_the_plan_keeps_are_said_and_stay(reconciled):
 
 
 @pytest.mark.parametrize("changes", [{"is_safety": True}, {"status": "failed"}, {"deleted_at": ago(minutes=1)}])
-def test_what_does_not_count_is_not_counted(changes, reconciled):
+def test_uncounted_backups_do_not_exceed_the_limit(changes, reconciled):
     reconciled.backup()
     Plan.objects.update(backup_limit=0)
     Backup.objects.update(**changes)
     assert reconciled.found("I5") == []
 
 
-def test_a_safety_backup_that_nothing_expired_is_said(reconciled):
+def test_overdue_safety_backup_is_reported(reconciled):
     reconciled.restore(reconciled.backup())
     safety = Backup.objects.filter(is_safety=True)
     safety.update(expires_at=ago(minutes=60))

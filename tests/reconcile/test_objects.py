@@ -1,4 +1,4 @@
-"""I6: what nobody owns is found, and only what is surely of no use to anybody is deleted, after its grace."""
+"""I6: objects without an owner are found; only certainly useless ones are deleted, after their grace."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_unfinished_archive_is_watched_for_its_grace_then_deleted(reconciled,
     assert reconciled.path(backup).exists()
 
 
-def test_one_that_is_seen_once_in_a_day_was_not_seen_for_a_day(reconciled, grace_over):
+def test_object_seen_once_a_day_has_not_been_seen_for_a_day(reconciled, grace_over):
     reconciled.drop(key := archive())
     reconciled.look("I6")
     (reconciled.root / key).unlink()
@@ -52,7 +52,7 @@ def test_one_that_is_seen_once_in_a_day_was_not_seen_for_a_day(reconciled, grace
 
 
 @pytest.mark.parametrize("suffix", [".manifest", ".listing"])
-def test_what_lay_beside_an_archive_is_found_without_it(suffix, reconciled, grace_over):
+def test_companion_object_without_its_archive_is_found(suffix, reconciled, grace_over):
     key = archive()
     reconciled.drop(key + suffix)
     reconciled.look("I6")
@@ -63,7 +63,7 @@ def test_what_lay_beside_an_archive_is_found_without_it(suffix, reconciled, grac
 
 
 def test_a_whole_archive_that_the_database_does_not_know_is_never_deleted(reconciled, backup, grace_over):
-    """As after the database was brought back from before: these may be all that a customer has."""
+    """After a database was restored from an older copy, these objects may be all that a customer has."""
     path = reconciled.path(backup)
     Backup.objects.update(asset=None, status="failed")
     Asset.objects.all().delete()
@@ -76,7 +76,7 @@ def test_a_whole_archive_that_the_database_does_not_know_is_never_deleted(reconc
     assert path.exists()
 
 
-def test_what_is_not_ours_is_said_and_left(reconciled, grace_over):
+def test_foreign_object_is_reported_and_left(reconciled, grace_over):
     theirs = reconciled.drop("backups/readme.txt")
     reconciled.look("I6")
     grace_over()
@@ -105,7 +105,7 @@ def test_where_a_list_fails_nothing_is_deleted_and_nothing_is_gone(at, reconcile
     real = storages.target_open
 
     def opened(target):
-        # It is opened more than once; that one of them failed is what the report says.
+        # It is opened more than once; the report must say that one attempt failed.
         return FaultyStorage(real(target), at=at, fault="forever", must_strike=False)
 
     monkeypatch.setattr(storages, "target_open", opened)
@@ -149,7 +149,7 @@ def test_a_target_that_cannot_be_opened_hides_no_other(reconciled, grace_over):
     assert report.tallies["I6"].repaired == 1
 
 
-def test_an_archive_kept_for_a_backup_that_is_gone_is_let_go(reconciled, settled):
+def test_archive_kept_for_a_deleted_backup_is_deleted(reconciled, settled):
     row = StoredObject.objects.create(target=reconciled.target, key=archive(), backup_id=uuid4())
     assert reconciled.found("I6") == ["owner_gone"]
     assert reconciled.found("I6", repair=True) == []

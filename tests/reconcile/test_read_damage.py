@@ -1,4 +1,4 @@
-"""I1: damage that a restore or a download met stays on the backup until the whole archive was read and was right."""
+"""I1: damage met by a restore or a download stays marked until a full read of the archive succeeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def degraded(backup):
 
 
 def flipped(reconciled, backup):
-    """Turn a bit in the middle around, where no end of it is opened."""
+    """Flip a bit in the middle, which a check of the ends does not open."""
     path = reconciled.path(backup)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -34,7 +34,7 @@ def flipped(reconciled, backup):
 
 
 def restored(reconciled, backup):
-    """The code with which a restore ends, empty for a success."""
+    """The error code of a restore, empty for a success."""
     backup_restore(
         user=reconciled.owner, order_id=backup.order_id, provision_id=backup.provision_id, backup_id=backup.id,
         options=RestoreOptions(safety=False), idempotency=None,
@@ -138,9 +138,9 @@ def test_part_of_a_plain_archive_that_is_known_to_be_damaged_is_refused(reconcil
     assert client.get(address, headers={"Range": "bytes=5-9"}).status_code == 206
     Backup.objects.update(degraded=True)
     assert client.get(address, headers={"Range": "bytes=5-9"}).status_code == 409
-    # Nothing was read: whatever set the mark may take it back.
+    # Nothing was read: the process that set the mark may remove it.
     assert not Finding.objects.exists()
-    # All of it is checked by its hash.
+    # All of the archive is verified by its hash.
     assert client.get(address, headers={"Range": "bytes=0-"}).status_code == 206
     assert client.get(address).status_code == 200
 

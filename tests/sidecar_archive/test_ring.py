@@ -17,7 +17,7 @@ def drain(ring: Ring) -> list[bytes]:
     return pieces
 
 
-def test_bytes_written_read_and_zeroed_come_out_in_order_and_in_full_buffers(tmp_path: Path) -> None:
+def test_written_read_and_zeroed_bytes_leave_in_order_in_full_buffers(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(noise(3 * BUFFER_BYTES + 5))
     ring = Ring()
 
@@ -48,7 +48,7 @@ def test_nothing_at_all_ends_at_once() -> None:
     assert drain(ring) == []
 
 
-def test_what_the_filling_side_failed_with_is_raised_where_its_bytes_are_taken() -> None:
+def test_error_of_the_filling_side_is_raised_at_the_taking_side() -> None:
     ring = Ring()
     ring.write(b"before")
     ring.close(KeyError("reason"))

@@ -59,7 +59,7 @@ def test_gnu_tar_brings_back_folders_links_modes_and_times(world: Path, archive:
     for number, path in enumerate(sorted(world.rglob("*"), reverse=True)):
         os.utime(path, ns=(0, 1_600_000_000_000_000_001 + number * 10**8), follow_symlinks=False)
     archive.pack(world)
-    # A symbolic link with two names comes back as two: their target is all there is to them.
+    # A symbolic link with two names comes back as two links: a link is nothing but its target.
     assert (world / "b/up").lstat().st_nlink == 2
     assert tree_read(extract(archive)) == tree_read(world)
 
@@ -101,7 +101,7 @@ def test_gnu_tar_brings_back_times_before_1970_and_far_ahead(
     file.write_bytes(b"f")
     os.utime(file, ns=(0, seconds * 10**9 + nanoseconds))
     archive.pack(world)
-    # Without the option tar would remark on the times themselves.
+    # Without the option, tar would warn about the times themselves.
     assert tree_read(extract(archive, "--warning=no-timestamp")) == tree_read(world)
 
 
@@ -113,7 +113,7 @@ def test_gnu_tar_brings_back_owners_with_large_numbers(world: Path, archive: Arc
     assert tree_read(extract(archive)) == tree_read(world)
 
 
-def test_gnu_tar_lists_members_relative_to_the_root_and_not_the_root_itself(
+def test_gnu_tar_lists_members_relative_to_the_root_without_the_root(
     world: Path, archive: Archive, gnu_tar: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:
     (world / "b/c").mkdir(parents=True)
@@ -148,7 +148,7 @@ def test_only_the_reserved_folder_at_the_top_is_left_out(world: Path, archive: A
 def test_a_fifo_and_a_socket_are_skipped_with_a_warning(
     world: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(world)  # a socket's path may have 108 bytes only
+    monkeypatch.chdir(world)  # a socket's path is limited to 108 bytes
     os.mkfifo("fifo")
     (world / "kept").write_bytes(b"k")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -169,7 +169,7 @@ def test_a_device_is_skipped_with_a_warning(world: Path, archive: Archive) -> No
     assert result.warnings == (PackWarning(WarningKind.SKIPPED, b"null"),)
 
 
-def test_what_is_closed_to_us_is_left_out_with_a_warning(
+def test_unreadable_entry_is_left_out_with_a_warning(
     world: Path, archive: Archive, request: pytest.FixtureRequest
 ) -> None:
     (world / "closed").mkdir()

@@ -128,7 +128,7 @@ def test_a_folder_of_the_data_is_packed_without_its_own_name(daemon: Daemon, tmp
     assert set(tree_read(tmp_path / "out")) == {b"one"}
 
 
-def test_what_could_not_be_captured_is_warned_of(daemon: Daemon) -> None:
+def test_skipped_entry_causes_a_warning(daemon: Daemon) -> None:
     os.mkfifo(daemon.world / "pipe")
     with (
         daemon.client() as client,
@@ -147,7 +147,7 @@ def test_describe_tells_the_room_on_both_volumes(daemon: Daemon) -> None:
     assert info.scratch_free_bytes > 0
 
 
-def test_an_extraction_called_again_reports_what_it_did(daemon: Daemon) -> None:
+def test_repeated_extraction_reports_the_earlier_result(daemon: Daemon) -> None:
     (daemon.world / "file").write_bytes(b"content")
     operation = any_operation()
     with daemon.client() as client:

@@ -1,4 +1,4 @@
-"""Pieces that are made ahead of whoever takes them."""
+"""Pieces that a thread produces ahead of their reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sidecar.errors import ArchiveDamaged
 from sidecar.restore.reading.read_ahead import ReadAhead
 
 
-def test_all_pieces_come_in_their_order_and_the_end_comes_again() -> None:
+def test_pieces_come_in_order_and_the_end_repeats() -> None:
     pieces = [b"%d" % number for number in range(1, 100)]
     left = iter([*pieces, b""])
     ahead = ReadAhead(lambda: next(left))
@@ -58,5 +58,5 @@ def test_only_a_few_pieces_are_made_ahead_and_none_after_it_was_closed() -> None
     assert threading.active_count() == before
 
 
-def test_one_that_nobody_took_from_has_no_thread_to_wait_for() -> None:
+def test_unused_read_ahead_has_no_thread_to_join() -> None:
     ReadAhead(lambda: b"").close()

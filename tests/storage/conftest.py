@@ -1,4 +1,4 @@
-"""The targets under test."""
+"""The storage targets under test."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.storage.s3_double import BUCKET, PROVIDERS, REGION, S3Double, s3_doub
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A storage, and what it holds that is not yet, or no longer, on its way to be an object."""
+    """A storage, and a count of its incomplete and leftover objects."""
 
     storage: Storage
     leftovers: Callable[[], list[str]]
     exclusive: bool = True
-    """Whether of two writers who commit at once one is refused."""
+    """Whether one of two writers that commit at once is refused."""
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +39,14 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def s3_observer(s3_server: S3Server) -> Iterator[Any]:
-    """A client beside the product's, to look at what a bucket holds."""
+    """A client beside the product's, which inspects a bucket."""
     with closing(s3_client(s3_server)) as client:
         yield client
 
 
 @pytest.fixture
 def s3_settings(s3_server: S3Server) -> S3Settings:
-    """A part of the bucket that no other test has."""
+    """A prefix of the bucket that no other test uses."""
     return S3Settings(
         endpoint_url=s3_server.endpoint,
         region="us-east-1",
@@ -84,12 +84,12 @@ def memory_target() -> Target:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests are tried again as often as ever, only sooner."""
+    """Keep the number of retries, but shorten the pauses."""
     monkeypatch.setattr("targets.s3_client.PAUSE_SECONDS", 0.001)
 
 
 def double_settings(double: S3Double, **changed: Any) -> S3Settings:
-    """How the product reaches the double."""
+    """The product's settings for the double."""
     settings = S3Settings(
         endpoint_url=double.endpoint,
         region=REGION,
@@ -120,7 +120,7 @@ KINDS = (*PLAIN, *PROVIDERS, *(f"retrying {kind}" for kind in PLAIN), *(f"{fault
 
 @pytest.fixture(params=KINDS)
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """Each kind of target in turn, then each below one that tries again, then one whose n-th call fails below it."""
+    """Each kind of target, then each below a retrying storage, then with an n-th call that fails below it."""
     wrapper, _, name = request.param.rpartition(" ")
     if name in PROVIDERS:
         with double_target(*PROVIDERS[name]) as (found, _):
@@ -129,7 +129,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         found = request.getfixturevalue(f"{name}_target")
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
-        # Every test of the suite runs below each of these, also those that make fewer calls.
+        # Every test of the suite runs below each of these, even tests that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
         yield Target(RetryingStorage(faulty, sleep=lambda _: None), list)
 

@@ -1,4 +1,4 @@
-"""What only a bucket can get wrong, on a real server."""
+"""Failures that only a bucket has, on a real server."""
 
 from __future__ import annotations
 

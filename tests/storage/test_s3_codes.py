@@ -1,4 +1,4 @@
-"""The table of codes that S3 services answer with: each has its class on the wire, and its row in the docs."""
+"""The table of S3 error codes: each has its class on the wire, and its row in the docs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 
 
 def refused(wire: ScriptedS3) -> StorageError:
-    """The error of a delete, whose only further chances are those of its request."""
+    """The error of a delete with only the client's own retries."""
     double = S3Double(frozenset())
     double.endpoint = wire.endpoint
     with closing(S3Storage(double_settings(double))) as storage, pytest.raises(StorageError) as caught:
@@ -29,12 +29,12 @@ def refused(wire: ScriptedS3) -> StorageError:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_each_code_has_its_class_whatever_its_status(code: str) -> None:
+def test_each_code_has_its_class_for_any_status(code: str) -> None:
     answer, _ = CODES[code]
     with scripted_s3(*[refusal(400, code)] * s3_client.REQUEST_TRIES) as wire:
         error = refused(wire)
         assert (type(error), code in str(error), answer.advice in str(error)) == (answer.error, True, True)
-        # A bucket that is elsewhere is looked for, once, by a request of another kind.
+        # A bucket in another region is located, once, by a request of another kind.
         assert wire.methods().count("DELETE") == (s3_client.REQUEST_TRIES if answer is AGAIN else 1)
 
 

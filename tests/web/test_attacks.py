@@ -1,4 +1,4 @@
-"""What no browser sends: it is refused or ignored, and nothing fails over it."""
+"""Requests that no browser sends are refused or ignored, and cause no error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\na\xff\r\n--x
 
 
 def answered(request, **environ):
-    """What the web server is given for a request: its status."""
+    """Send a raw request to the application; returns the status."""
     statuses = []
     response = application(request.environ | environ, lambda status, _headers: statuses.append(status))
     response.close()
@@ -56,7 +56,7 @@ def test_an_open_page_of_another_host_is_the_page_by_its_path_alone(rental, owne
     assert response["HX-Redirect"] == rental.at(backup)
 
 
-def test_what_was_chosen_of_a_list_stays_chosen_after_a_button(rental, owner):
+def test_filter_of_a_list_survives_a_button(rental, owner):
     old = BackupFactory(provision=rental.server, name="old")
     failed = rental.failed(name="failed")
     open_page = {
@@ -70,7 +70,7 @@ def test_what_was_chosen_of_a_list_stays_chosen_after_a_button(rental, owner):
     assert not part.has(id=f"backup-{failed.id}")
 
 
-def test_the_last_of_an_older_page_leads_to_the_first_page_when_it_is_deleted(rental, owner, monkeypatch):
+def test_deleting_the_last_row_of_a_later_page_leads_to_the_first(rental, owner, monkeypatch):
     monkeypatch.setattr(overview, "PAGE_SIZE", 1)
     old, new = BackupFactory(provision=rental.server, name="old"), BackupFactory(provision=rental.server, name="new")
     older = read(owner.get(rental.page)).one(id="older")["href"]
@@ -117,7 +117,7 @@ def test_a_form_just_below_that_is_read(user_of_the_admin):
 
 @pytest.mark.parametrize("codec", ["utf-16", "rot13", "hex", "idna", "undefined", "utf-7"])
 @pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x"])
-def test_a_request_is_utf_8_whatever_it_says_it_is(kind, codec, db):
+def test_request_is_utf_8_for_any_declared_charset(kind, codec, db):
     said = {"CONTENT_TYPE": f"{kind}; charset={codec}"}
     assert answered(RequestFactory().get(f"{LOGIN}?next=/%C3%A9"), **said) == "200 OK"
     assert answered(RequestFactory().post(LOGIN, PART, kind), **said) == "403 Forbidden"
@@ -136,7 +136,7 @@ def test_a_page_that_is_only_a_button_is_a_page_that_says_so(rental, owner):
     assert not Backup.objects.get().locked
 
 
-def test_people_are_called_what_they_want_to_be_called(rental, owner):
+def test_users_are_shown_by_their_chosen_name(rental, owner):
     rental.owner.name = "Maria Lind"
     rental.owner.save()
     owner.post(rental.create_page, {"name": "named"})
@@ -162,13 +162,13 @@ def test_an_authenticator_app_that_a_twin_has_just_turned_on_is_on(monkeypatch):
 
 @pytest.fixture
 def user_of_the_admin(db) -> User:
-    """Staff who change users."""
+    """A staff user who may change users."""
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user", "delete_user"]))
     return clerk
 
 
-def test_who_changes_users_gives_no_rights_not_even_to_themselves(user_of_the_admin):
+def test_user_admin_grants_no_rights_not_even_their_own(user_of_the_admin):
     clerk = user_of_the_admin
     fields = {
         "username": clerk.username,

@@ -1,4 +1,4 @@
-"""A repository to restore from, and room in memory to restore to."""
+"""A repository to restore from, and a folder in memory to restore to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A restore that is cancelled leaves nothing of its own, and each file wholly old or wholly new."""
+"""A cancelled restore leaves no leftovers, and each file wholly old or wholly new."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Stopped(Exception):
 
 
 class Stopping:
-    """Raises when it is asked for the n-th time."""
+    """Raises at its n-th call."""
 
     def __init__(self, at: int) -> None:
         self.left = at
@@ -83,7 +83,7 @@ def test_at_every_checkpoint(kept: Kept, world: Path, place: Path, *, existing: 
     assert at > 20
 
 
-def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path) -> None:
+def test_error_of_the_progress_callback_ends_the_restore(kept: Kept, world: Path, target: Path) -> None:
     def progress(_: object) -> None:
         if target.exists() and (target / "small").exists():
             raise Stopped
@@ -94,8 +94,8 @@ def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path)
     assert not (target / ".savepoint").exists()
 
 
-def test_what_has_not_begun_when_it_ends_never_does() -> None:
-    """With the storage gone, each task that waits would try it for minutes."""
+def test_tasks_not_begun_at_the_end_never_begin() -> None:
+    """If the storage is gone, each waiting task would retry for minutes."""
     team = Workers(1, Pulse(Tally(RestoreLimits()), progress=None, checkpoint=None))
     begun: list[int] = []
 
@@ -119,7 +119,7 @@ def test_what_has_not_begun_when_it_ends_never_does() -> None:
 def test_a_worker_that_dies_by_itself_ends_it(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake of ours is no damage: it is raised, and nothing half done stays."""
+    """An internal error is not damage: it is raised, and nothing half done stays."""
     snapshot = kept.keep(world)
     write(target / "large", OLD)
 
@@ -135,10 +135,10 @@ def test_a_worker_that_dies_by_itself_ends_it(
     assert not (target / ".savepoint").exists()
 
 
-def test_a_process_that_dies_leaves_what_the_next_one_mends(
+def test_leftovers_of_a_dead_process_are_repaired_by_the_next(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a crash would: nothing is tidied up, whichever rename was the last."""
+    """Simulates a crash after each rename: nothing is cleaned up."""
     snapshot, wanted = kept.keep(world), tree_read(world)
     rename = os.rename
     for last in range(12):

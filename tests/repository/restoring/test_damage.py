@@ -1,4 +1,4 @@
-"""A chunk that is lost costs the files that need it: all are named, and no other is touched."""
+"""A lost chunk costs exactly the files that need it: all are named, and no other is touched."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def snapshot(kept: Kept, world: Path) -> bytes:
 
 
 def chunks_of(kept: Kept, snapshot: bytes) -> dict[bytes, set[bytes]]:
-    """Each data chunk with the files that need it."""
+    """The files that need each data chunk."""
     needed: dict[bytes, set[bytes]] = {}
     for record, parts in kept.opened().manifest(snapshot).files():
         for found in (record, *parts):
@@ -68,7 +68,7 @@ def test_damage_names_exactly_the_files_that_need_it(
     size: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every chunk in turn."""
+    """Damages every chunk in turn."""
     monkeypatch.setattr(window, "WINDOW_FILES", size)
     wanted, storage = tree_read(world), dict(kept.storage.objects)
     for number, (chunk, files) in enumerate(chunks_of(kept, snapshot).items()):
@@ -107,9 +107,7 @@ def test_a_pack_that_is_gone_costs_all_that_is_in_it(kept: Kept, world: Path, ta
     assert tree_read(target).keys() == _no_files(world)
 
 
-def test_all_chunks_of_a_pack_that_is_gone_are_looked_for_in_one_index(
-    kept: Kept, target: Path, snapshot: bytes
-) -> None:
+def test_chunks_of_a_missing_pack_are_searched_in_one_index(kept: Kept, target: Path, snapshot: bytes) -> None:
     chunks = chunks_of(kept, snapshot)
     for pack in {kept.pack_of(chunk) for chunk in chunks}:
         del kept.storage.objects[pack]
@@ -167,12 +165,12 @@ def test_an_index_that_is_damaged_costs_nothing(kept: Kept, world: Path, target:
 def test_a_storage_that_fails_leaves_nothing_half_done(
     kept: Kept, world: Path, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever call it is; nobody waits, for a test has no time."""
+    """Fails each storage call in turn; retries do not sleep."""
     monkeypatch.setattr("repository.retrying.PAUSE_SECONDS", 0)
     write(target / "large", b"before")
     inner, wanted, at = kept.storage, tree_read(world), 1
     while True:
-        # The sweep ends at the first call that no restore makes.
+        # The sweep ends at the first call that a restore does not reach.
         kept.storage = FaultyStorage(inner, at=at, fault="forever", must_strike=False)
         try:
             report = kept.restore(snapshot, target)
@@ -192,7 +190,7 @@ def test_a_storage_that_fails_leaves_nothing_half_done(
 CALLS = ["mkdir", "open", "pwrite", "ftruncate", "fchmod", "utime", "link", "symlink"]
 
 
-# In an empty target nothing is renamed.
+# A restore into an empty target renames nothing.
 @pytest.mark.parametrize(("existing", "call"), [(True, "rename"), *itertools.product([True, False], CALLS)], ids=str)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
@@ -206,7 +204,7 @@ def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
     existing: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first, the second, ...: each ends the restore where every other would fail as well, or costs a path."""
+    """Fails each call of the file system in turn: it costs a path, or ends the restore if later calls fail too."""
     wanted, fault = tree_read(world), fault_script(f"{call} fails")
     for at in (1, 2, 3, 5, 8, 13):
         folder = target / f"{at}"
@@ -257,7 +255,7 @@ def test_a_live_file_that_a_bad_disk_cannot_read_is_replaced(
     assert tree_read(target) == tree_read(world)
 
 
-def test_what_fails_for_thousands_holds_no_descriptors(
+def test_thousands_of_failures_leak_no_descriptors(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(100):
@@ -277,7 +275,7 @@ def test_what_fails_for_thousands_holds_no_descriptors(
 
 
 def _failing(real: Callable, at: int, code: int, fault: Fault) -> Callable:
-    """The call whose n-th use fails, when that is one below an open folder or file."""
+    """Wrap a call so that its n-th use below an open folder or file fails."""
     calls = itertools.count(1)
 
     def call(*arguments, **options):

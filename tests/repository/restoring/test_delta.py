@@ -1,4 +1,4 @@
-"""Onto what is there already: only what differs is written, and the result is the snapshot's tree."""
+"""Restores onto existing files: only differences are written, and the result is the snapshot's tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from repository.chunked.restoring.outcome import Failure, Reason
 from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, inodes, settle, write
 
 
-def test_what_is_right_already_is_not_touched(kept: Kept, world: Path, target: Path) -> None:
+def test_matching_files_are_not_touched(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     before = {path: os.lstat(target / os.fsdecode(path)).st_ctime_ns for path in tree_read(target)}
@@ -35,8 +35,8 @@ def test_what_is_right_already_is_not_touched(kept: Kept, world: Path, target: P
 
 
 @pytest.mark.parametrize("at", [0, 8191, 8192, 700_000, len(BASE) - 1])
-def test_one_byte_costs_one_block(kept: Kept, world: Path, target: Path, at: int) -> None:
-    """Though size and times say that nothing changed."""
+def test_one_changed_byte_costs_one_block(kept: Kept, world: Path, target: Path, at: int) -> None:
+    """Size and times say that nothing changed."""
     snapshot = kept.keep(world)
     copied(world, target)
     live = bytearray(BASE)
@@ -68,7 +68,7 @@ def test_another_size_is_mended(kept: Kept, world: Path, target: Path, live: byt
     assert tree_read(target) == tree_read(world)
 
 
-def test_a_file_that_is_open_goes_on_as_it_was(kept: Kept, world: Path, target: Path) -> None:
+def test_open_file_keeps_its_old_content(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     path = write(target / "region" / "r.0.0.mca", FLIPPED)
@@ -97,7 +97,7 @@ def test_metadata_is_set_where_the_file_is(kept: Kept, world: Path, target: Path
     assert report.bytes_written == 0
 
 
-def test_what_the_snapshot_has_not_stays_unless_it_is_to_go(kept: Kept, world: Path, target: Path) -> None:
+def test_extra_files_stay_without_delete(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     write(target / "new", b"new")
@@ -115,7 +115,7 @@ def test_what_the_snapshot_has_not_stays_unless_it_is_to_go(kept: Kept, world: P
     assert report.removed == 3
 
 
-def test_only_chosen_folders_lose_what_the_snapshot_has_not(kept: Kept, world: Path, target: Path) -> None:
+def test_only_chosen_folders_lose_extra_files(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     copied(world, target)
     write(target / "new", b"new")
@@ -145,7 +145,7 @@ def test_a_full_folder_in_the_way_of_a_file_is_reported(kept: Kept, world: Path,
     assert tree_read(target) == tree_read(world)
 
 
-def test_what_is_no_file_is_replaced_and_never_written_to(kept: Kept, world: Path, target: Path) -> None:
+def test_special_entry_is_replaced_and_never_written_to(kept: Kept, world: Path, target: Path) -> None:
     snapshot = kept.keep(world)
     outside = write(target.parent / "outside", b"out")
     write(target / "region")
@@ -163,7 +163,7 @@ def test_what_is_no_file_is_replaced_and_never_written_to(kept: Kept, world: Pat
 
 
 def test_names_of_one_file_become_those_of_the_snapshot(kept: Kept, source: Path, target: Path) -> None:
-    """Joined here and apart there, or the other way round, though the content is right everywhere."""
+    """Names may be linked here and separate there, although the content is right everywhere."""
     for top in (source, target):
         for name in ("apart 1", "apart 2", "both 1", "joined 1", "joined 2"):
             write(top / name, BASE[:200_000])
@@ -224,7 +224,7 @@ TREES = st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=3), KINDS), max_
 
 
 def plant(top: Path, tree: list) -> None:
-    """Make of a tree what can be made of it; what would lie below a file or a link is left out."""
+    """Create a tree as far as possible; entries below a file or a link are left out."""
     top.mkdir()
     files: list[Path] = []
     for names, (kind, what, mode) in tree:
@@ -279,7 +279,7 @@ def test_any_tree_becomes_the_snapshots(wanted: list, live: list, *, settled: bo
             assert kept.restore(snapshot, target).bytes_written == 0
             return
         failed = {path for path, _ in report.failed}
-        # A hard link may have a name left that the snapshot does not know.
+        # A hard link may keep a name that the snapshot does not have.
         for path in expected.keys() - failed:
             wanted_here = replace(expected[path], first=after[path].first, names=after[path].names)
             if path in {parent_of(found) for found in failed}:

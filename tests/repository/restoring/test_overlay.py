@@ -1,4 +1,4 @@
-"""A restore onto an overlay filesystem, where a folder of the lower layer cannot be renamed."""
+"""A restore onto an overlay file system, in which a folder of the lower layer cannot be renamed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.services.require import unavailable
 
 @pytest.fixture
 def overlay(place: Path, target: Path) -> Iterator[Path]:
-    """A target whose folders are all in the lower layer."""
+    """A target with all its folders in the lower layer."""
     for name in ("lower", "upper", "work", "target"):
         (place / name).mkdir()
     lower = place / "lower"
@@ -46,7 +46,7 @@ def test_folders_of_the_lower_layer_give_way(kept: Kept, world: Path, overlay: P
 
 
 def test_mount_below_a_folder_that_goes_is_not_emptied(kept: Kept, world: Path, place: Path, overlay: Path) -> None:
-    """A bind mount of the same volume, which no device number tells."""
+    """A bind mount of the same volume: the device number does not reveal it."""
     write(place / "elsewhere" / "file", b"another server's")
     settle(world)
     mount = overlay / "extra" / "sub" / "deeper"

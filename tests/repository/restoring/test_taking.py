@@ -1,4 +1,4 @@
-"""What is right of a live file is taken over, and only that, whatever happens to the live file meanwhile."""
+"""A delta copies from the live file only blocks that match, whatever happens to that file meanwhile."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _IOCTL = fcntl.ioctl
 
 
 @pytest.mark.parametrize("sharing", ["copied", "shared"])
-def test_what_changes_while_it_is_compared_is_not_taken_over(
+def test_blocks_changed_during_the_comparison_are_not_copied(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
 ) -> None:
-    """What is written is what was found to be right, whatever was seen of the live file before and comes after."""
+    """The new file holds the verified bytes, although the live file changes before and after they are read."""
     snapshot = kept.keep(world)
     copied(world, target)
     path = write(target / "region" / "r.0.0.mca", FLIPPED)
@@ -57,7 +57,7 @@ def test_what_changes_while_it_is_compared_is_not_taken_over(
 
 
 def shared_content(fd: int, request: int, live: Any) -> Any:
-    """What FICLONE does, on a filesystem that has it; other requests are answered as ever."""
+    """FICLONE of a file system that supports it; other requests go to the real call."""
     if request != _FICLONE:
         return _IOCTL(fd, request, live)
     os.ftruncate(fd, 0)
@@ -68,7 +68,7 @@ def shared_content(fd: int, request: int, live: Any) -> Any:
 @pytest.mark.parametrize(
     "live", [FLIPPED, FLIPPED + b"longer", FLIPPED[:-70_000]], ids=["as long", "longer", "shorter"]
 )
-def test_where_files_can_share_their_content_only_what_differs_is_written(
+def test_only_differences_are_written_if_files_can_share_content(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, live: bytes
 ) -> None:
     written = []
@@ -90,7 +90,7 @@ def test_where_files_can_share_their_content_only_what_differs_is_written(
     assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
 
 
-def test_what_a_full_volume_let_a_file_share_is_not_taken_for_its_content(
+def test_partly_shared_content_on_a_full_volume_is_not_trusted(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = fault_script("a volume that is full while it shares")

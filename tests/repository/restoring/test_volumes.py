@@ -1,4 +1,4 @@
-"""A folder of the target on another volume: what is on its way to it lies in it, for no rename crosses over."""
+"""A folder of the target on another volume: its files are staged inside it, as no rename crosses volumes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def world(source: Path) -> Path:
 
 @pytest.fixture
 def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """From here on `volume` counts as one, and no name leaves it or comes to it."""
+    """Make `volume` count as another volume, so that no rename enters or leaves it."""
     snapshot = kept.keep(world)
     made, rename, link = folders.Folder.__init__, os.rename, os.link
 
@@ -49,7 +49,7 @@ def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     return snapshot
 
 
-def test_all_comes_back(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
+def test_target_over_two_volumes_is_restored(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
     write(target / "volume" / "b", b"before")
     write(target / "volume" / ".savepoint.7", b"of a restore that died")
     write(target / "volume" / ".savepoint.mine", b"a name of somebody's own")

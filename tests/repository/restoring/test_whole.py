@@ -1,4 +1,4 @@
-"""Everything that a source had comes back, byte for byte, with its metadata."""
+"""A restore brings back every entry of the source, byte for byte, with its metadata."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
 ODD_SECONDS = [15032385535, -11676096000, 2**34 - 1, 2**62, -(2**62), 2**63 - 1, -(2**63), -1]
-"""Dates of the years 2446 and 1600, what ext4, XFS and memory hold at most, and the last second before 1970."""
+"""Times in the years 2446 and 1600, the limits of ext4, XFS and tmpfs, and the last second before 1970."""
 LARGE = RANDOM.randbytes(3_000_000)
 
 
 @pytest.fixture
 def world(source: Path) -> Path:
-    """One of everything."""
+    """A tree with one entry of every kind."""
     write(source / "level.dat", LARGE)
     write(source / "region" / "r.0.0.mca", LARGE[:1_200_000])
     write(source / "region" / "copy.mca", LARGE[:1_200_000], mode=0o600)
@@ -163,8 +163,8 @@ def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target
     assert tree_read(target).keys() == {b"small", *chosen}
 
 
-def test_a_hard_link_whose_first_name_was_not_chosen_is_a_file(kept: Kept, world: Path, target: Path) -> None:
-    """And the next one is a link to it."""
+def test_hard_link_without_its_first_name_becomes_a_file(kept: Kept, world: Path, target: Path) -> None:
+    """The next name becomes a link to it."""
     write(target / "kept", b"kept")
 
     report = kept.restore(kept.keep(world), target, paths=[b"region/another", b"level.dat"])
@@ -233,7 +233,7 @@ def test_a_target_that_cannot_be_one(kept: Kept, world: Path, target: Path) -> N
     assert target.read_bytes() == b"a file"
 
 
-def test_it_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
+def test_target_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
     report = snapshot_restore(kept.opened(), snapshot=kept.keep(world), target=target)
 
     assert report.failed == []

@@ -1,4 +1,4 @@
-"""Trees, and what they look like down to the last bit that a restore promises; snapshots of them, real and made up."""
+"""Trees, pictures of all that a restore promises of them, and snapshots of real and of synthetic trees."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Kept:
         return snapshot_restore(self.opened(), snapshot=snapshot, target=target, durable=False, **options)
 
     def keep_records(self, records: Iterable[Record]) -> bytes:
-        """A snapshot that says just this; a file's content may be given as bytes in `target`."""
+        """Store a snapshot of exactly these records; `target` may hold a file's content as bytes."""
         repository = self.opened()
         writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
 
@@ -79,12 +79,12 @@ class Kept:
         return root.snapshot
 
     def pack_of(self, chunk: bytes) -> str:
-        """The key of the pack that has a chunk."""
+        """The key of the pack with a chunk."""
         repository = self.opened()
         return repository.objects.path(PACKS, repository.chunks().index.find(chunk).pack)
 
     def spoil(self, chunk: bytes) -> None:
-        """Flip a bit of a chunk as it is stored."""
+        """Flip a bit of a stored chunk."""
         at = self.opened().chunks().index.find(chunk)
         key = self.pack_of(chunk)
         stored = bytearray(self.storage.objects[key])
@@ -113,7 +113,7 @@ def hard_link(path: bytes, first: bytes) -> Record:
 
 
 def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
-    """A file, or a folder where there is no content, with all above it."""
+    """Write a file, or create a folder for None, with its parent folders."""
     if content is None:
         path.mkdir(parents=True)
         return path
@@ -124,7 +124,7 @@ def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
 
 
 def settle(top: Path) -> None:
-    """Give everything times of its own, long ago."""
+    """Give every entry distinct times long ago."""
     found = sorted(top.rglob("*"), key=lambda path: len(path.parts), reverse=True)
     for number, path in enumerate([*found, top]):
         os.utime(path, ns=(MTIME, MTIME + number * 1_000_000_007), follow_symlinks=False)
@@ -137,6 +137,6 @@ def inodes(top: Path) -> dict[bytes, int]:
 
 
 def copied(source: Path, target: Path) -> None:
-    """A copy with the times of what it is of."""
+    """Copy a tree with its times."""
     shutil.copytree(source, target, symlinks=True)
     shutil.copystat(source, target)

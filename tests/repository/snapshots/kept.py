@@ -1,4 +1,4 @@
-"""A repository in memory whose snapshots are taken and looked at by tests."""
+"""A repository in memory for tests that make and read snapshots."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 
 
 def pause(seconds: float) -> None:
-    """A retry comes at once."""
+    """Retry without a pause."""
 
 
 @dataclass
 class Kept:
-    """A repository and the folder of which it keeps snapshots."""
+    """A repository and the folder of its snapshots."""
 
     root: Path
     storage: MemoryStorage = field(default_factory=MemoryStorage)
@@ -58,6 +58,6 @@ class Kept:
         return set(self.names(SNAPSHOTS))
 
     def copies(self) -> Counter[bytes]:
-        """How often each chunk is stored."""
+        """The number of copies of each chunk."""
         objects = self.opened().objects
         return Counter(chunk for pack, size in objects.list(PACKS) for chunk, _ in directory_read(objects, pack, size))

@@ -1,4 +1,4 @@
-"""Any tree, changed in any way: each snapshot reads back to the last byte, whatever the one before it was."""
+"""Any tree, changed in any way: each snapshot reads back to the last byte, whatever its parent."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ rounds = st.tuples(
 
 @dataclass
 class Tree:
-    """A folder that is changed by steps, each of which can be done to any folder."""
+    """A folder, and steps that change it; each step is possible on any folder."""
 
     root: Path
 
@@ -134,13 +134,13 @@ class Tree:
 
 
 class Evolution:
-    """A tree, and its snapshots so far with what each must hold."""
+    """A tree, and its snapshots with the expected content of each."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "tree").mkdir()
         self.folder = folder
         self.tree = Tree(folder / "tree")
-        # Files of several parts that are rewritten in place are what most can go wrong with.
+        # Files of several parts that are rewritten in place have the most to go wrong.
         self.tree.step("write", "b.mca", 600 * KIB, "region", 0)
         self.tree.step("write", "d/deep/f.sqlite", 300 * KIB, "sqlite", 0)
         self.kept = Kept(folder / "tree")
@@ -176,7 +176,7 @@ class Evolution:
 
 
 def lasting(seen: comparison.Tree) -> comparison.Tree:
-    """Without inode and time of change, which no restore can bring back, and without the root's own dates."""
+    """The picture without inodes and ctimes, which no restore can set, and without the root's own times."""
     return but_for(seen, "identity") | {b"": replace(seen[b""], mtime_ns=0, identity=(0, 0))}
 
 

@@ -1,4 +1,4 @@
-"""The life of a repository: everything that can be done to it, in any order, with crashes at any call of the storage.
+"""The life of a repository: all operations in any order, with crashes at any storage call.
 
 The draws never depend on the state: names of objects are random, so the same draws may lead elsewhere.
 After each step every snapshot that is listed reads back byte for byte (I1), no chunk that a manifest names is missing
@@ -42,7 +42,7 @@ from trees.sectors.map import SectorMap
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 faults = st.one_of(
@@ -57,7 +57,7 @@ whole_numbers = st.integers(0, 100)
 
 
 class Life(RuleBasedStateMachine):
-    """A repository, the folder it keeps, and as a model the picture that each snapshot must give."""
+    """A repository, its folder, and a model: the expected picture of each snapshot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Life(RuleBasedStateMachine):
         return {root.snapshot for root in found.roots}
 
     def faulty(self, fault: Any, deed: Callable[[Storage], None]) -> bool:
-        """Do it with a storage that fails as told; whether it came to its end."""
+        """Run `deed` with a storage that fails as told; returns whether it completed."""
         if fault is None:
             deed(self.storage)
             return True
@@ -131,7 +131,7 @@ class Life(RuleBasedStateMachine):
 
         ended = self.faulty(fault, deed)
         fresh = self.listed() - self.model.keys()
-        # One that was cut off after its root was stored is there; nothing else of it shows.
+        # A snapshot that was cut off after its root was stored exists; any other is invisible.
         assert len(fresh) == 1 if ended else len(fresh) <= 1
         for snapshot in fresh:
             self.model[snapshot] = picture(self.folder / "tree")
@@ -152,7 +152,7 @@ class Life(RuleBasedStateMachine):
         if not self.model:
             return
         snapshot = self.any_snapshot(number)
-        target = self.folder / "target"  # onto whatever was restored before
+        target = self.folder / "target"  # keeps the files of earlier restores
         report = snapshot_restore(
             self.opened(), snapshot=snapshot, target=target, delete=True, special_bits=True, durable=False
         )
@@ -164,7 +164,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(number=whole_numbers, place=st.integers(0, 1 << 30))
     def rot(self, number: int, place: int) -> None:
-        """A bit of a pack flips, a verification finds it, and the next snapshot is whole all the same."""
+        """Flip a bit of a pack and verify; the next snapshot is whole all the same."""
         if not self.model:
             return
         packs = sorted(key for key in self.storage.objects if "/packs/" in key)
@@ -174,7 +174,7 @@ class Life(RuleBasedStateMachine):
         self.storage.objects[key] = bytes(data)
         self.rotten.add(key)
         if not repository_verify(self.opened(), coverage=Coverage.full()).damaged:
-            return  # a pack that a killed snapshot left and no index names, or the same bit flipped back
+            return  # an unindexed pack of a killed snapshot, or the same bit flipped back
         self.back_up("last", "kept", None, trust=True)
         for found in repository_verify(self.opened(), coverage=Coverage.full()).snapshots:
             if not found.whole:

@@ -1,4 +1,4 @@
-"""An inode's number that is handed out again while a tree is read names another file."""
+"""An inode number that is reused while a tree is scanned belongs to another file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OLD, NEW = b"what the old file held", b"what the new file holds!"
 
 
 def reuse(folder: Path, inode: int, content: bytes) -> Path:
-    """A new file with the number of one that is gone."""
+    """Create a file with the inode number of a deleted one."""
     others = []
     try:
         for number in range(TRIES):
@@ -35,7 +35,7 @@ def reuse(folder: Path, inode: int, content: bytes) -> Path:
 
 
 class Changing(LocalTree):
-    """A folder that is changed when the scan comes to a path."""
+    """A folder with a hook at the scan of a path."""
 
     def __init__(self, root: Path, at: bytes, change: Callable[[], None]) -> None:
         super().__init__(root)
@@ -51,7 +51,7 @@ class Changing(LocalTree):
 
 @pytest.fixture
 def linked(kept: Kept) -> Kept:
-    """`a-one` and `a-two` are one file; after it come a file and names that will be another one's."""
+    """`a-one` and `a-two` are one file; later names will become another file."""
     root = kept.root
     (root / "a-one").write_bytes(OLD)
     (root / "a-two").hardlink_to(root / "a-one")
@@ -62,7 +62,7 @@ def linked(kept: Kept) -> Kept:
 
 
 def replaced(root: Path, *names: str) -> Callable[[], None]:
-    """Both links go, and a new file that gets their number takes these names."""
+    """Remove both links, and give these names to a new file that reuses their inode number."""
 
     def change() -> None:
         inode = (root / "a-one").stat().st_ino
@@ -85,7 +85,7 @@ def test_new_file_with_a_freed_number_is_no_link_to_the_old(linked: Kept, at: by
     made = linked.snapshot(source=source)
     found = kept_picture(linked.opened(), made.snapshot)
     for name in names:
-        # A name that was passed before the change may have the old content, never one that it did not hold.
+        # A name scanned before the change may have the old content, never content that it did not hold.
         content = OLD if name == "a-two" and at != b"a-one" else NEW
         assert found[name.encode()].content == digest(content), name
     again = kept_picture(linked.opened(), linked.snapshot(parent=made.snapshot).snapshot)

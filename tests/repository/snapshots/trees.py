@@ -1,4 +1,4 @@
-"""What a folder holds, and what a snapshot holds, as pictures that can be compared to the last byte and nanosecond."""
+"""The content of a folder and of a snapshot, as pictures comparable to the last byte and nanosecond."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def picture(root: Path) -> Tree:
 
 
 def kept_picture(repository: Repository, snapshot: bytes) -> Tree:
-    """The same of a snapshot, put together from its chunks, every hash looked at."""
+    """The picture of a snapshot, assembled from its chunks with every hash verified."""
     chunks = repository.chunks()
     found: Tree = {}
     groups: dict[bytes, list[bytes]] = {}
@@ -56,7 +56,7 @@ def kept_picture(repository: Repository, snapshot: bytes) -> Tree:
 
 
 def content_of(chunks: ChunkStore, record: Record, parts: list[Record]) -> bytes:
-    """A file's bytes; its blocks and the whole are held against their hashes."""
+    """A file's bytes, verified against the hashes of its blocks and of the whole."""
     whole, file_hash, last = bytearray(), FileHash(record.size), None
     for part, (start, stop) in zip((record, *parts), parts_of(record.size, record.header), strict=True):
         assert last is None
@@ -81,7 +81,7 @@ def content_of(chunks: ChunkStore, record: Record, parts: list[Record]) -> bytes
 
 
 def region_head(size: int) -> bytes:
-    """The header of a region file of that size with one chunk in it that ends with the file."""
+    """The header of a region file of that size with one chunk, which ends with the file."""
     sectors = -(-size // SECTOR)
     return struct.pack(">1024I", 2 << 8 | max(1, min(255, sectors - 2)), *(0,) * 1023) + bytes(SECTOR)
 

@@ -1,4 +1,4 @@
-"""The page of one backup: what was done to it, what is odd about it, and how to check it."""
+"""The page of one backup: its history, its warnings, and its verification."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def timeline(answer):
 
 
 def done(backup, *, minutes, **values):
-    """Something that was done to a backup, begun `minutes` ago and done half a minute later."""
+    """An operation on a backup, begun `minutes` ago and done half a minute later."""
     began = timezone.now() - timedelta(minutes=minutes)
     ended = None if values.get("state") in ("queued", "running") else began + timedelta(seconds=30)
     operation = OperationFactory(order=backup.order, started_at=began, finished_at=ended, **values)
@@ -47,7 +47,7 @@ def test_the_page_and_its_part_are_the_same(rental, owner):
     assert "<html" not in part.content.decode()
 
 
-def test_what_can_be_known_about_a_backup_is_there(rental, owner):
+def test_page_shows_all_facts_about_a_backup(rental, owner):
     backup = rental.stored(name="one", consistency="quiesced", verified_at=timezone.now(), locked=True)
     answer = owner.get(rental.at(backup))
     page = read(answer)
@@ -74,7 +74,7 @@ def test_a_backup_that_is_created_has_nothing_to_check_yet(rental, owner):
     assert page.has(id=f"cancel-{backup.id}")
 
 
-def test_the_timeline_tells_what_was_done_by_whom_and_how_long_it_took(rental, owner):
+def test_timeline_shows_action_user_and_duration(rental, owner):
     backup = rental.stored()
     helper = UserFactory(username="helper")
     done(backup, minutes=180, kind=kinds.CREATE.name, requested_by=rental.owner)
@@ -152,7 +152,7 @@ def test_every_warning_is_listed_with_its_path(rental, owner):
     assert "are listed" not in page.one(id="backup").text
 
 
-def test_of_many_warnings_the_first_are_listed_and_it_is_said_so(rental, owner, monkeypatch):
+def test_only_the_first_warnings_are_listed_with_a_note(rental, owner, monkeypatch):
     monkeypatch.setattr(detail, "WARNINGS_SHOWN", 2)
     site_warnings = [{"kind": "changed", "path": str(number)} for number in range(3)]
     backup = rental.stored(warnings=site_warnings, warnings_total=70_000)
@@ -162,12 +162,12 @@ def test_of_many_warnings_the_first_are_listed_and_it_is_said_so(rental, owner, 
     assert "70000 warnings" in [title.text for title in page.all("h2")]
 
 
-def test_one_warning_is_one(rental, owner):
+def test_single_warning_is_in_the_singular(rental, owner):
     backup = rental.stored(warnings=WARNINGS[:1], warnings_total=1)
     assert "1 warning" in [title.text for title in read(owner.get(rental.at(backup))).all("h2")]
 
 
-def test_who_it_was_is_not_lost_with_their_account(rental, owner):
+def test_timeline_keeps_the_name_of_a_deleted_user(rental, owner):
     backup = rental.stored()
     helper = UserFactory()
     done(backup, minutes=5, kind=kinds.CREATE.name, requested_by=helper)
@@ -175,7 +175,7 @@ def test_who_it_was_is_not_lost_with_their_account(rental, owner):
     assert timeline(owner.get(rental.at(backup)))[0].startswith("Create · Succeeded")
 
 
-def test_only_what_was_done_to_this_backup_is_told(rental, owner):
+def test_timeline_shows_only_operations_of_this_backup(rental, owner):
     backup, other = rental.stored(), rental.stored()
     done(other, minutes=5, kind=kinds.RESTORE.name)
     assert timeline(owner.get(rental.at(backup))) == []

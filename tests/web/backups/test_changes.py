@@ -1,4 +1,4 @@
-"""Renaming, locking, deleting, trying again and cancelling, as a browser without scripts does."""
+"""Renaming, locking, deleting, retrying and cancelling in a browser without scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def form_of(answer):
 
 
 def said(rental, browser, answer):
-    """The only message on the order page to which a button leads back, and its kind."""
+    """The only message on the order page after a button's redirect, and its kind."""
     assert (answer.status_code, answer["Location"]) == (302, rental.page)
     notice = read(browser.get(rental.page)).one(id="messages").one(class_="notice")
     return notice["class"].removeprefix("notice "), notice.text
@@ -57,7 +57,7 @@ def test_a_backup_can_be_renamed_while_it_is_created(rental, owner):
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb", "a\x00b", "\u2029"], ids=ascii)
-def test_what_is_no_name_is_said_and_changes_nothing(name, rental, owner):
+def test_invalid_name_is_reported_and_changes_nothing(name, rental, owner):
     backup = rental.stored(name="before")
     answer = owner.post(rental.at(backup, "rename/"), {"name": name})
     assert answer.status_code == 400
@@ -69,7 +69,7 @@ def test_what_is_no_name_is_said_and_changes_nothing(name, rental, owner):
     assert backup.name == "before"
 
 
-def test_a_rename_that_is_refused_keeps_what_was_typed(rental, owner):
+def test_refused_rename_keeps_the_input(rental, owner):
     backup = rental.stored(name="before")
     rental.suspend()
     answer = owner.post(rental.at(backup, "rename/"), {"name": "after"})
@@ -98,7 +98,7 @@ def test_locking_twice_is_locked(rental, owner):
     assert backup.locked
 
 
-def test_deleting_asks_first_and_says_what_is_lost(rental, owner):
+def test_delete_asks_first_and_names_the_loss(rental, owner):
     backup = rental.stored(name="old one")
     answer = owner.get(rental.at(backup, "delete/"))
     form = form_of(answer)
@@ -153,7 +153,7 @@ def test_a_failed_backup_is_made_anew_under_its_name(rental, owner):
     [([OrderRight.CREATE], False, True), ([OrderRight.CREATE, OrderRight.DELETE], False, False),
      ([OrderRight.CREATE, OrderRight.DELETE], True, True)],
 )  # fmt: skip
-def test_a_failed_backup_stays_when_who_tries_again_may_not_delete_it(rights, locked, kept, rental):
+def test_retry_without_delete_right_keeps_the_failed_backup(rights, locked, kept, rental):
     failed = rental.failed(locked=locked)
     browser = member_with(rental, *rights)
     assert said(rental, browser, browser.post(rental.at(failed, "retry/")))[0] == "ok"
@@ -161,7 +161,7 @@ def test_a_failed_backup_stays_when_who_tries_again_may_not_delete_it(rights, lo
     assert sorted(statuses) == (["creating", "failed"] if kept else ["creating"])
 
 
-def test_only_what_failed_is_tried_again(rental, owner):
+def test_only_a_failed_backup_can_be_retried(rental, owner):
     backup = rental.stored()
     words = said(rental, owner, owner.post(rental.at(backup, "retry/")))
     assert words[0] == "bad"
@@ -177,7 +177,7 @@ def test_a_failed_backup_that_cannot_be_tried_again_now_stays(rental, owner):
     assert failed.deleted_at is None
 
 
-def test_what_waits_is_cancelled_at_once(rental, owner):
+def test_queued_operation_is_cancelled_at_once(rental, owner):
     backup = rental.begun(state=OperationState.QUEUED)
     form = read(owner.get(rental.page)).one(id=f"cancel-{backup.id}").within()[0]
     told = f"“{backup.name}” was cancelled. Your server was not changed."
@@ -188,7 +188,7 @@ def test_what_waits_is_cancelled_at_once(rental, owner):
     assert "This backup was cancelled. The operation was cancelled." in row.text
 
 
-def test_what_runs_is_asked_to_stop_and_offers_no_second_cancel(rental, owner):
+def test_running_operation_is_asked_to_stop_only_once(rental, owner):
     backup = rental.begun()
     owner.post(f"{rental.page}operations/{backup.operation_id}/cancel/")
     page = read(owner.get(rental.page))
@@ -196,14 +196,14 @@ def test_what_runs_is_asked_to_stop_and_offers_no_second_cancel(rental, owner):
     assert not page.has(id=f"cancel-{backup.id}")
 
 
-def test_what_is_over_cannot_be_cancelled(rental, owner):
+def test_finished_operation_cannot_be_cancelled(rental, owner):
     backup = rental.failed()
     words = said(rental, owner, owner.post(f"{rental.page}operations/{backup.operation_id}/cancel/"))
     assert words[0] == "bad"
     assert "“Failed”" in words[1]
 
 
-def test_the_work_of_another_order_is_not_cancelled_by_the_address_of_this_one(rental, owner):
+def test_operation_of_another_order_cannot_be_cancelled_here(rental, owner):
     other = OperationFactory(order__customer=rental.order.customer, state=OperationState.QUEUED)
     answer = owner.post(f"{rental.page}operations/{other.id}/cancel/")
     assert answer.status_code == 404

@@ -23,7 +23,7 @@ def notices(answer):
     return [notice.text for notice in read(answer).one(id="messages").all(class_="notice")]
 
 
-def test_the_form_asks_for_a_name_and_says_what_is_copied(rental, owner):
+def test_form_asks_for_a_name_and_describes_the_backup(rental, owner):
     answer = owner.get(rental.create_page)
     form = form_of(answer)
     assert answer.status_code == 200
@@ -74,7 +74,7 @@ def test_a_name_is_kept_as_it_was_typed(name, rental, owner):
     ],
     ids=ascii,
 )
-def test_what_is_no_name_is_said_and_stays_in_the_form(name, said, rental, owner):
+def test_invalid_name_is_reported_and_stays_in_the_form(name, said, rental, owner):
     answer = owner.post(rental.create_page, {"name": name, "key": "the key"})
     assert answer.status_code == 400
     form = form_of(answer)
@@ -99,8 +99,8 @@ def test_each_form_has_a_key_of_its_own(rental, owner):
     assert len(keys) == 2
 
 
-def test_a_form_of_the_browsers_history_with_another_name_is_a_form_of_its_own(rental, owner):
-    """Going back brings the old key with the form; what is typed then is another wish."""
+def test_form_from_the_history_with_another_name_is_a_new_request(rental, owner):
+    """Going back restores the form's old key; new input is another request."""
     owner.post(rental.create_page, {"name": "one", "key": "old"})
     Operation.objects.update(state=OperationState.SUCCEEDED, finished_at=Operation.objects.get().created_at, fence=1)
     assert owner.post(rental.create_page, {"name": "two", "key": "old"}).status_code == 302
@@ -132,7 +132,7 @@ def test_a_key_is_one_persons(rental, owner):
     assert Backup.objects.count() == 1
 
 
-def test_who_may_not_create_is_told_so_in_the_form(rental):
+def test_missing_create_right_is_shown_in_the_form(rental):
     member = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.VIEW.value).user
     answer = browser_of(member).post(rental.create_page, {"name": "mine"})
     assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""The way to a download: on to the bytes, or a page that says what is wrong with them."""
+"""Downloads from the pages: a redirect to the bytes, or a page with the problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def bytes_of(answer):
 
 
 def assert_page(answer, status, title):
-    """A page for people, and nothing that a browser would save."""
+    """Check for an HTML page that no browser saves as a file."""
     assert answer.status_code == status
     assert answer["Content-Type"] == "text/html; charset=utf-8"
     assert "Content-Disposition" not in answer
@@ -28,7 +28,7 @@ def assert_page(answer, status, title):
     return page
 
 
-def test_a_download_goes_on_to_the_very_bytes(rental, owner):
+def test_download_redirects_to_the_exact_bytes(rental, owner):
     backup = rental.stored(name="Ä/b")
     answer = owner.get(rental.at(backup, "download/"))
     assert (answer.status_code, answer["Location"]) == (302, f"/api/v1/assets/{backup.asset_id}/")
@@ -43,7 +43,7 @@ def test_a_suspended_customer_still_gets_their_backups(rental, owner):
     assert bytes_of(owner.get(rental.at(backup, "download/"), follow=True)) == CONTENT
 
 
-def test_a_member_with_the_right_downloads_and_one_without_is_told_so_on_a_page(rental):
+def test_member_needs_the_right_to_download(rental):
     backup = rental.stored()
     able = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.DOWNLOAD.value).user
     assert bytes_of(browser_of(able).get(rental.at(backup, "download/"), follow=True)) == CONTENT
@@ -52,7 +52,7 @@ def test_a_member_with_the_right_downloads_and_one_without_is_told_so_on_a_page(
     assert "Ask the owner of the order." in page.one(id="main").text
 
 
-def test_an_object_that_is_missing_is_said_before_anything_is_saved(rental, owner):
+def test_missing_object_is_reported_before_anything_is_saved(rental, owner):
     backup = rental.stored()
     (rental.root / backup.asset.key).unlink()
     page = assert_page(owner.get(rental.at(backup, "download/")), 409, "Backup damaged")
@@ -66,7 +66,7 @@ def test_an_object_of_another_size_is_damaged(rental, owner):
     assert_page(owner.get(rental.at(backup, "download/")), 409, "Backup damaged")
 
 
-def test_a_storage_that_is_away_is_said_and_the_backup_is_not_lost(rental, owner):
+def test_missing_storage_is_reported_and_the_backup_kept(rental, owner):
     backup = rental.stored()
     StorageTarget.objects.update(options={"root": str(rental.root / "not mounted")})
     page = assert_page(owner.get(rental.at(backup, "download/")), 503, "Storage not reachable")
@@ -76,14 +76,14 @@ def test_a_storage_that_is_away_is_said_and_the_backup_is_not_lost(rental, owner
 @pytest.mark.parametrize(
     "arrange", [lambda rental: rental.failed(), lambda rental: rental.begun()], ids=["failed", "creating"]
 )
-def test_what_has_no_bytes_is_no_download(arrange, rental, owner):
+def test_backup_without_bytes_has_no_download(arrange, rental, owner):
     backup = arrange(rental)
     page = assert_page(owner.get(rental.at(backup, "download/")), 409, "Not possible now")
     assert f"“{backup.get_status_display()}”" in page.one(id="main").text
     assert not read(owner.get(rental.page)).has(id=f"download-{backup.id}")
 
 
-def test_the_bytes_of_another_order_are_not_reached_by_the_address_of_this_one(rental, owner, tmp_path_factory):
+def test_bytes_of_another_order_are_not_reachable_here(rental, owner, tmp_path_factory):
     other = Rental.make(tmp_path_factory.mktemp("other"), is_default=False)
     answer = owner.get(rental.at(other.stored(), "download/"))
     assert answer.status_code == 404

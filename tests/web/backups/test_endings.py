@@ -1,4 +1,4 @@
-"""The end of work is told once: by the poll of an open page, else by the next page of the order."""
+"""The end of an operation is announced once: by the poll of an open page, else by the order's next page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ENDS = {
 
 
 def begun(rental, kind: str) -> Backup:
-    """A backup with running work of a kind; a restore has kept its safety backup."""
+    """A backup with a running operation of a kind; a restore has a safety backup."""
     status = {"create": "creating", "restore": "restoring", "undo": "restoring"}.get(kind)
     backup = BackupFactory(provision=rental.server, name="Nightly", **({status: True} if status else {}))
     operation = OperationFactory(
@@ -55,7 +55,7 @@ def begun(rental, kind: str) -> Backup:
 
 
 def end(backup: Backup, state: str) -> None:
-    """End the work as a worker does."""
+    """End the operation as a worker does."""
     operation = Operation.objects.get(order=backup.order, state=OperationState.RUNNING)
     if state == OperationState.SUCCEEDED:
         assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
@@ -70,13 +70,13 @@ def end(backup: Backup, state: str) -> None:
 
 
 def told(answer) -> list[tuple[str, str]]:
-    """The tone and the words of each notice above a page."""
+    """Tone and text of each notice above a page."""
     notices = read(answer).one(id="messages").all(class_="notice")
     return [(next(name for name in notice["class"].split() if name != "notice"), notice.text) for notice in notices]
 
 
 def poll(browser, page):
-    """Ask again as the open page does."""
+    """Poll as the open page does."""
     node = next(node for node in read(page).walk() if "data-poll" in node)
     return browser.get(node["hx-get"], headers=hx(target=node["id"]))
 
@@ -87,7 +87,7 @@ def test_every_sentence_is_among_the_ends():
 
 @pytest.mark.parametrize("ended", ENDS, ids=" ".join)
 @pytest.mark.parametrize("way", ["poll", "page"])
-def test_end_is_told_once(way, ended, rental, owner):
+def test_end_is_reported_once(way, ended, rental, owner):
     kind, state = ended
     backup = begun(rental, kind)
     page = owner.get(rental.page)
@@ -108,7 +108,7 @@ def test_end_is_told_once(way, ended, rental, owner):
 
 @pytest.mark.parametrize("ended", [("create", "succeeded"), ("restore", "succeeded"), ("create", "failed")])
 @pytest.mark.parametrize("place", ["detail", "activity"])
-def test_end_is_told_on_the_other_pages_of_the_order(place, ended, rental, owner):
+def test_end_is_reported_on_the_other_pages_of_the_order(place, ended, rental, owner):
     backup = begun(rental, ended[0])
     page = owner.get(rental.at(backup))
     end(backup, ended[1])
@@ -126,7 +126,7 @@ def test_undo_stands_beside_a_restore_that_is_done(rental, owner):
     assert "Undo this restore?" in read(owner.get(undo["href"])).text
 
 
-def test_no_undo_for_who_may_not_restore(rental):
+def test_undo_is_not_offered_without_the_right_to_restore(rental):
     member = browser_of(OrderUserPermissionFactory(content_object=rental.order, right="view_order").user)
     backup = begun(rental, "restore")
     page = member.get(rental.page)
@@ -134,7 +134,7 @@ def test_no_undo_for_who_may_not_restore(rental):
     assert told(poll(member, page)) == [("ok", "“Nightly” was restored.")]
 
 
-def test_each_of_two_tabs_is_told(rental, owner):
+def test_end_is_reported_in_each_of_two_tabs(rental, owner):
     backup = begun(rental, "create")
     first, second = owner.get(rental.page), owner.get(rental.at(backup))
     end(backup, "succeeded")
@@ -143,7 +143,7 @@ def test_each_of_two_tabs_is_told(rental, owner):
 
 
 @pytest.mark.parametrize("what", ["create", "retry", "restore", "undo"])
-def test_work_that_ends_before_the_next_page_is_told(what, rental, owner):
+def test_end_before_the_next_page_is_reported(what, rental, owner):
     if what == "create":
         path, body = rental.create_page, {"name": "Nightly"}
     elif what == "retry":
@@ -171,7 +171,7 @@ def test_head_takes_nothing(rental, owner):
     assert told(owner.get(rental.page)) == [ENDS["create", "succeeded"]]
 
 
-def test_warnings_of_a_backup_are_told_with_its_end(rental, owner):
+def test_warnings_of_a_backup_are_reported_with_its_end(rental, owner):
     backup = begun(rental, "create")
     page = owner.get(rental.page)
     Backup.objects.filter(id=backup.id).update(warnings_total=2)
@@ -180,7 +180,7 @@ def test_warnings_of_a_backup_are_told_with_its_end(rental, owner):
 
 
 @pytest.mark.parametrize("kind", ["restore", "undo"])
-def test_what_a_restore_left_as_it_was_is_told_with_its_end(kind, rental, owner):
+def test_kept_paths_are_announced_with_the_end_of_a_restore(kind, rental, owner):
     backup = begun(rental, kind)
     page = owner.get(rental.page)
     Operation.objects.update(warnings_total=2)

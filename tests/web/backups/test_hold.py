@@ -1,4 +1,4 @@
-"""Whatever holds an order is on its page: since when, by whom, until when, and a button that ends it."""
+"""A hold on an order is shown on its page: since when, by whom, until when, and a button that ends it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def member_of(rental, right, **names):
 
 @pytest.fixture
 def taker(rental):
-    """A member who may restore, and took the order."""
+    """A member who may restore, and who holds the order."""
     return member_of(rental, OrderRight.RESTORE, name="Robin Hold")
 
 
 @pytest.fixture
 def hold(rental, taker):
-    """Taken over the API, as a panel does."""
+    """Hold the order through the API, as a panel does."""
     answer = client_of(taker).post(f"/api/v1/orders/{rental.order.id}/reprovision/")
     assert answer.status_code == 202
     return Operation.objects.get(id=answer.json()["id"])
@@ -84,7 +84,7 @@ def test_taker_ends_the_hold_also_without_the_right(rental, taker, hold):
     assert client.post(f"/api/v1/operations/{hold.id}/cancel/").status_code == 202
     assert Operation.objects.get(id=hold.id).state == OperationState.SUCCEEDED
     assert AuditEvent.objects.filter(action="reprovision.cancel", actor=taker).exists()
-    # A name that was taken once is not taken again.
+    # A name that was used once is not reused.
     assert_problem(client.post(f"/api/v1/orders/{rental.order.id}/reprovision/"), 403, "permission_denied")
 
 
@@ -97,7 +97,7 @@ def test_owner_ends_the_hold_over_the_api(rental, hold):
 
 
 @pytest.mark.parametrize("right", sorted(set(OrderRight) - {OrderRight.RESTORE}))
-def test_member_who_neither_took_it_nor_restores_sees_it_and_cannot_end_it(right, rental, hold):
+def test_other_member_sees_the_hold_but_cannot_end_it(right, rental, hold):
     member = member_of(rental, right)
     browser = browser_of(member)
     notice = held(rental, browser)
@@ -109,7 +109,7 @@ def test_member_who_neither_took_it_nor_restores_sees_it_and_cannot_end_it(right
     assert not AuditEvent.objects.filter(action="reprovision.cancel").exists()
 
 
-def test_staff_who_see_every_order_end_the_hold(rental, hold):
+def test_staff_with_all_orders_can_end_the_hold(rental, hold):
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename="view_all_orders"))
     browser = browser_of(clerk)

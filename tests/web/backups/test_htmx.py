@@ -1,4 +1,4 @@
-"""What scripts are answered: forms for the dialog, the changed part, messages, or the address to go on to."""
+"""Answers to htmx: forms for the dialog, the changed part, messages, or the address to go on to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def from_the_dialog(path):
 
 
 def assert_part(answer, *, level, words):
-    """The region anew with a message beside it, for the place that the script is told."""
+    """Check for the updated region with a message beside it, for the target that htmx is told."""
     assert answer.status_code == 200
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#backups", "outerHTML")
     assert "dialog-close" in answer["HX-Trigger-After-Swap"]
@@ -85,7 +85,7 @@ def test_a_refusal_stays_in_the_dialog(rental, owner):
         assert not read(answer).has("html")
 
 
-def test_what_is_gone_is_said_in_the_dialog(rental, owner):
+def test_deleted_backup_is_reported_in_the_dialog(rental, owner):
     backup = rental.stored()
     backup_delete(user=rental.owner, backup=backup)
     for method in (owner.get, owner.post):
@@ -134,7 +134,7 @@ def test_buttons_of_the_order_page_change_it(rental, owner):
 
 
 @pytest.mark.parametrize("elsewhere", ["/", "", "/orders/"])
-def test_from_anywhere_else_it_goes_on_to_the_order_page(elsewhere, rental, owner):
+def test_request_from_another_page_leads_to_the_order_page(elsewhere, rental, owner):
     answer = owner.post(rental.create_page, {"name": "new"}, headers=from_the_dialog(elsewhere))
     assert (answer.status_code, answer["HX-Redirect"], answer.content) == (200, rental.page, b"")
     assert "was started" in read(owner.get(rental.page)).one(id="messages").text
@@ -145,7 +145,7 @@ def test_an_address_that_is_none_is_anywhere_else(rental, owner):
     assert answer["HX-Redirect"] == rental.page
 
 
-def test_who_changes_a_backup_on_its_page_stays_there(rental, owner):
+def test_change_on_the_page_of_a_backup_stays_there(rental, owner):
     backup = rental.stored()
     here = hx(target="backup", current=rental.at(backup))
     for what, body in (("lock/", {"locked": "yes"}), ("rename/", {"name": "after"})):
@@ -154,7 +154,7 @@ def test_who_changes_a_backup_on_its_page_stays_there(rental, owner):
         assert read(owner.get(rental.at(backup))).one(id="messages").has(class_="ok")
 
 
-def test_who_deletes_a_backup_on_its_page_goes_on_to_the_list(rental, owner):
+def test_delete_on_the_page_of_a_backup_leads_to_the_list(rental, owner):
     backup = rental.stored()
     answer = owner.post(rental.at(backup, "delete/"), headers=from_the_dialog(rental.at(backup)))
     assert answer["HX-Redirect"] == rental.page
@@ -175,7 +175,7 @@ def test_a_button_that_is_refused_leaves_the_page_and_says_why(what, rental, own
     assert "This order is suspended." in messages.one(class_="bad").text
 
 
-def test_a_button_that_somebody_never_may_press_says_so(rental):
+def test_button_without_the_right_is_refused_with_a_message(rental):
     member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
     answer = browser_of(member).post(
         rental.at(rental.stored(), "lock/"), headers=hx(target="backups", current=rental.page)
@@ -185,7 +185,7 @@ def test_a_button_that_somebody_never_may_press_says_so(rental):
 
 
 @pytest.mark.parametrize("what", ["lock/", "retry/"])
-def test_a_button_for_what_is_gone_says_so(what, rental, owner):
+def test_button_for_a_deleted_backup_is_refused_with_a_message(what, rental, owner):
     backup = rental.failed()
     backup_delete(user=rental.owner, backup=backup)
     answer = owner.post(rental.at(backup, what), headers=hx(target="backups", current=rental.page))
@@ -204,7 +204,7 @@ def targets(page, node):
 
 
 def test_every_request_of_a_page_has_a_place_for_its_answer(rental, owner):
-    """A script asks nothing when its target is not on the page: the button would do nothing at all."""
+    """htmx sends no request when its target is not on the page: the button would do nothing."""
     ready, failed = rental.stored(), rental.failed()
     looks = [owner.get(path) for path in (rental.page, rental.at(ready), rental.at(failed))]
     running = rental.begun()

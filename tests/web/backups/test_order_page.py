@@ -1,4 +1,4 @@
-"""The order page: what it lists, which part of the list, and what is said about it."""
+"""The order page: its list, the filters of the list, and its messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names(answer):
 
 
 def aged(*backups):
-    """Made so long ago that no word about it changes while a test runs."""
+    """Make backups so old that no relative time changes while a test runs."""
     for number, backup in enumerate(backups):
         moment = timezone.now() - timedelta(hours=2, minutes=5 + number)
         completed = moment if backup.completed_at else None
@@ -37,7 +37,7 @@ def test_the_page_and_the_part_that_is_asked_for_again_are_the_same(rental, owne
     assert read(part).all("section")[0]["id"] == "backups"
 
 
-def test_the_backups_are_listed_newest_first_with_what_there_is_to_know(rental, owner):
+def test_backups_are_listed_newest_first_with_their_facts(rental, owner):
     old, new = rental.stored(name="old", locked=True), rental.stored(name="new", consistency="live", warnings_total=2)
     Backup.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=1))
     page = read(owner.get(rental.page))
@@ -70,7 +70,7 @@ def test_the_usage_says_how_many_and_how_much(rental, owner):
     ("days", "said"),
     [(None, "Not protected yet: there is no backup."), (8, "At risk: the last good backup is old."), (6, "Protected")],
 )
-def test_the_health_is_said_in_words(days, said, rental, owner):
+def test_health_is_described_in_words(days, said, rental, owner):
     if days is not None:
         Backup.objects.filter(id=rental.stored().id).update(completed_at=timezone.now() - timedelta(days=days))
     assert read(owner.get(rental.page)).one(class_="health").one(class_="badge").text == said
@@ -97,7 +97,7 @@ def test_without_a_total_the_bar_shows_no_share(rental, owner):
     assert "%" not in row.text
 
 
-def test_a_failure_says_what_happened_in_a_sentence(rental, owner):
+def test_failure_is_explained_in_a_sentence(rental, owner):
     backup = rental.failed()
     row = read(owner.get(rental.page)).one("tr", id=f"backup-{backup.id}")
     assert "This backup failed. The backup storage could not be reached. Nothing was lost." in row.text
@@ -109,7 +109,7 @@ def test_an_empty_list_explains_and_offers_the_first_backup(rental, owner):
     assert empty.one("a", id="create-first")["href"] == rental.create_page
 
 
-def test_who_may_not_create_is_offered_no_button(rental):
+def test_create_button_needs_the_right(rental):
     member = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.VIEW.value).user
     page = read(browser_of(member).get(rental.page))
     assert page.has(class_="empty")
@@ -126,7 +126,7 @@ def test_who_may_not_create_is_offered_no_button(rental):
         ([OrderRight.DELETE], {"delete", "rename", "lock"}),
     ],
 )
-def test_what_somebody_never_may_is_not_offered(rights, offered, rental):
+def test_forbidden_actions_are_not_offered(rights, offered, rental):
     backup = rental.stored()
     member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
     for right in rights:
@@ -188,7 +188,7 @@ def test_the_list_is_narrowed_by_status_and_an_unknown_one_is_all(status, listed
     assert (chosen == ["All"]) == (len(listed) == 3)
 
 
-def test_a_status_that_no_backup_has_is_said_and_all_can_be_shown(rental, owner):
+def test_status_without_backups_is_reported_and_all_can_be_shown(rental, owner):
     rental.stored()
     page = read(owner.get(f"{rental.page}?status=failed"))
     assert page.one(class_="empty").text == "No backup has this status"
@@ -206,7 +206,7 @@ def test_a_cursor_that_is_none_is_an_error_that_says_so(cursor, rental, owner):
         assert answer["X-Request-ID"] in page.text
 
 
-def test_a_backup_of_a_server_that_is_not_the_primary_any_more_is_still_there(rental, owner):
+def test_backup_of_a_former_primary_server_is_still_listed(rental, owner):
     backup = rental.stored()
     rental.server.is_primary = False
     rental.server.save()
@@ -214,7 +214,7 @@ def test_a_backup_of_a_server_that_is_not_the_primary_any_more_is_still_there(re
     assert owner.get(rental.at(backup)).status_code == 200
 
 
-def test_what_is_deleted_is_not_listed(rental, owner):
+def test_deleted_backup_is_not_listed(rental, owner):
     rental.stored(deleted_at=timezone.now())
     BackupFactory()
     assert read(owner.get(rental.page)).one(class_="empty").has("h3")
@@ -227,7 +227,7 @@ def away(answer):
 @pytest.mark.parametrize(
     ("seconds", "workers", "shown"), [(None, 0, True), (31, 2, True), (5, 0, True), (5, 1, False), (0, 2, False)]
 )
-def test_workers_that_are_away_are_said_while_no_supervisor_has_any(seconds, workers, shown, rental, owner):
+def test_missing_workers_are_reported_while_no_supervisor_has_any(seconds, workers, shown, rental, owner):
     if seconds is not None:
         supervisor = SupervisorFactory(workers_alive=workers)
         type(supervisor).objects.update(seen_at=timezone.now() - timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""The parts of pages that are asked for again: 204 until something is different, and only while something goes on."""
+"""The polled parts of pages: 204 until something changes, and only while an operation runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def polled(browser, node):
 
 @pytest.fixture(params=POLLED)
 def shown(request, rental):
-    """The part of the page of an order, or of a backup, as it looks while that backup is created."""
+    """The polled part of an order's or a backup's page while that backup is created."""
     part, page = POLLED[request.param]
     backup = rental.begun(phase="packing", bytes_done=1, bytes_total=100, rate=1)
     return backup, page(rental, backup), part
@@ -69,7 +69,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_is_sent_and_sent_once(change, shown, rental, owner):
+def test_change_is_sent_once(change, shown, rental, owner):
     backup, page, part = shown
     before = part_of(owner, page, part)
     same = polled(owner, before)
@@ -98,7 +98,7 @@ OTHER_CHANGES = {
 
 
 @pytest.mark.parametrize("change", OTHER_CHANGES)
-def test_what_changes_around_the_backups_is_sent_too(change, rental, owner):
+def test_change_outside_the_list_is_sent_too(change, rental, owner):
     rental.stored()
     before = part_of(owner, rental.page, "backups")
     assert polled(owner, before).status_code == 204
@@ -106,7 +106,7 @@ def test_what_changes_around_the_backups_is_sent_too(change, rental, owner):
     assert polled(owner, before).status_code == 200
 
 
-def test_what_somebody_may_changes_what_they_see(rental):
+def test_changed_rights_change_the_polled_part(rental):
     rental.stored()
     member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
     given = OrderUserPermissionFactory(content_object=rental.order, user=member, right=OrderRight.DELETE.value)
@@ -150,7 +150,7 @@ def asks_again(browser, page, part):
     return trigger.startswith("every")
 
 
-def test_a_page_asks_again_only_while_something_goes_on(shown, rental, owner):
+def test_page_polls_only_while_an_operation_runs(shown, rental, owner):
     backup, page, part = shown
     assert asks_again(owner, page, part)
     operation_fail(operation=operation(backup), error=StorageUnavailableError())
@@ -159,7 +159,7 @@ def test_a_page_asks_again_only_while_something_goes_on(shown, rental, owner):
 
 @pytest.mark.parametrize("state", OperationState)
 @pytest.mark.parametrize("kind", [kinds.RESTORE.name, kinds.REPROVISION.name, kinds.UNDO.name])
-def test_it_asks_again_whatever_it_is_that_goes_on(kind, state, rental, owner):
+def test_page_polls_for_any_kind_of_operation(kind, state, rental, owner):
     backup = rental.stored()
     OperationFactory(order=rental.order, kind=kind, state=state)
     live = state in (OperationState.QUEUED, OperationState.RUNNING)
@@ -176,14 +176,14 @@ def test_a_backup_on_another_page_of_the_list_keeps_it_asking(rental, owner):
 def test_the_answer_that_says_the_end_ends_the_asking(shown, rental, owner):
     backup, page, part = shown
     before = part_of(owner, page, part)
-    # As a worker ends it that gave up.
+    # As a worker ends an operation that it gave up.
     operation_fail(operation=operation(backup), error=StorageUnavailableError())
     last = read(polled(owner, before)).one(id=part)
     assert last["hx-trigger"] == "refresh"
     assert last["data-announce"] == f"“{backup.name}”: Failed"
 
 
-def test_what_has_changed_is_said_to_who_listens(shown, rental, owner):
+def test_change_is_announced_to_screen_readers(shown, rental, owner):
     backup, page, part = shown
     said = part_of(owner, page, part)["data-announce"]
     assert said.startswith(f"“{backup.name}”: Packing and storing")

@@ -1,4 +1,4 @@
-"""Reassuring sentences are true: only a good backup makes a server protected, and only a good one looks like one."""
+"""Reassuring texts are true: only a good backup makes a server protected, and only a good one looks like one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def last_good(answer):
 
 
 def of_another_server(rental):
-    """As after a reinstallation onto a new server."""
+    """Attach the backups to a new server, as after a reinstallation."""
     rental.stored()
     Provision.objects.filter(id=rental.server.id).update(is_primary=False)
     ProvisionFactory(order=rental.order, name="New")
@@ -67,7 +67,7 @@ def test_age_of_the_last_good_backup_is_said_beside_newer_ones(case, rental, own
     assert last_good(owner.get("/")).replace("\xa0", " ").startswith("3 hours ago")
 
 
-def test_safety_copy_of_a_broken_state_protects_nobody(reconciled):
+def test_safety_backup_of_a_broken_state_does_not_protect(reconciled):
     backup = reconciled.backup()
     Backup.objects.filter(id=backup.id).update(completed_at=timezone.now() - timedelta(days=8))
     reconciled.restore(backup)

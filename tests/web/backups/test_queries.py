@@ -1,4 +1,4 @@
-"""What the pages cost: as many queries for 25 rows as for one, for whoever asks."""
+"""The cost of pages: as many queries for 25 rows as for one, for every user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def owner_of(order):
 
 
 def member_of(order):
-    """Somebody with every right there is, by a group."""
+    """A user with every right, through a group."""
     user = UserFactory()
     given = OrderGroupPermissionFactory(content_object=order, right="view_order")
     user.groups.add(given.group)
@@ -51,7 +51,7 @@ def fill(rental, count):
 
 
 def polls_of(browser, path, part):
-    """The queries of a poll that finds nothing new."""
+    """The queries of a poll without news."""
     polled = read(browser.get(path)).one(id=part)["hx-get"]
     with CaptureQueriesContext(connection) as captured:
         assert browser.get(polled).status_code == 204
@@ -72,7 +72,7 @@ def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, rental):
         poll = polls_of(browser, rental.page, "backups")
         counts.append((queries_of(browser, rental.page), queries_of(browser, rental.region), poll))
     assert counts[0] == counts[1]
-    # What is going on is read with the backup that it is about.
+    # A running operation is read together with its backup.
     assert max(counts[0]) <= most - going_on
 
 

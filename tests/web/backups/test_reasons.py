@@ -1,4 +1,4 @@
-"""Why something cannot be done now: said beside the button and in the form, in words and never by an id."""
+"""Reasons why an action is not possible: beside the button and in the form, in words and never by an id."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_button_that_cannot_be_used_now_says_why_beside_it_and_the_form_too(case, rental, owner):
+def test_disabled_button_has_its_reason_beside_it_and_in_the_form(case, rental, owner):
     arrange, reason = REFUSALS[case]
     arrange(rental)
     button, why = create_button(rental, owner)
@@ -85,7 +85,7 @@ def test_a_button_that_cannot_be_used_now_says_why_beside_it_and_the_form_too(ca
     assert Backup.objects.count() == before
 
 
-def test_what_a_suspended_order_has_is_shown_and_can_be_downloaded(rental, owner):
+def test_backups_of_a_suspended_order_can_be_downloaded(rental, owner):
     backup = rental.stored()
     rental.suspend()
     page = read(owner.get(rental.page))
@@ -106,22 +106,22 @@ def test_a_locked_backup_says_why_it_cannot_be_deleted(rental, owner):
 
 
 @pytest.mark.parametrize("kind", [*(kind.name for kind in kinds.KINDS), None])
-def test_work_in_progress_is_told_by_what_it_is(kind):
+def test_running_operation_is_described_by_its_kind(kind):
     error = OperationInProgress(operation=str(uuid4()))
-    # None: it has ended between the refusal and the look at what it was.
+    # None: it ended between the refusal and the query for it.
     active = Operation(kind=kind) if kind else None
     said = why_not(error, active)
     assert said.endswith("This is possible again when it has ended.")
     assert not UUID.search(said)
 
 
-def test_every_other_refusal_is_told_by_its_own_sentence():
+def test_every_other_refusal_is_reported_by_its_own_sentence():
     running = Operation(kind=kinds.CREATE.name)
     assert why_not(PermissionDenied(), running) == PermissionDenied().detail
 
 
 def test_no_sentence_of_the_product_but_one_names_an_id():
-    """What this package relies on: only work in progress is told to programs by its id."""
+    """This package relies on it: programs get an id only of running operations."""
     naming = {code for code, error in ApplicationError.by_code.items() if "%(operation)s" in str(error.message)}
     assert naming == {"operation_in_progress"}
 

@@ -1,4 +1,4 @@
-"""The restore page: what comes back onto which server, and the name that is typed before anything is removed."""
+"""The restore page: the backup, the server it goes to, and the name to type before files are removed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def server(rental):
     return rental
 
 
-def test_the_page_says_what_comes_back_and_onto_which_server(server, owner):
+def test_page_names_the_backup_and_the_server(server, owner):
     backup = server.stored(name="before the update")
     page = read(owner.get(server.at(backup, "restore/")))
     facts = page.one("dl", class_="facts")
@@ -39,7 +39,7 @@ def test_the_page_says_what_comes_back_and_onto_which_server(server, owner):
     assert not form.has(class_="why")
 
 
-def test_keeping_what_is_there_needs_no_name(server, owner):
+def test_overlay_needs_no_typed_name(server, owner):
     backup = server.stored(name="one")
     answer = owner.post(server.at(backup, "restore/"), {"mode": "overlay"})
     assert (answer.status_code, answer["Location"]) == (302, server.page)
@@ -85,7 +85,7 @@ def test_plan_without_safety_backups_always_asks_for_the_name(server, owner):
 
 
 @pytest.mark.parametrize("typed", ["", "Größe", "Größe Nord 2", "GrößeNord", "World", "\x00"], ids=ascii)
-def test_another_name_changes_nothing_and_is_said(typed, server, owner):
+def test_another_name_changes_nothing_and_is_reported(typed, server, owner):
     backup = server.stored()
     answer = owner.post(
         server.at(backup, "restore/"), {"mode": "replace", "server": typed, "key": "k", "without_safety": "on"}
@@ -129,7 +129,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_restore_that_cannot_be_says_why_before_and_after_it_is_asked_for(case, rental, owner):
+def test_impossible_restore_is_explained_before_and_after_the_request(case, rental, owner):
     arrange, reason = REFUSALS[case]
     backup = arrange(rental)
     operations = Operation.objects.count()
@@ -146,7 +146,7 @@ def test_a_restore_that_cannot_be_says_why_before_and_after_it_is_asked_for(case
     assert Operation.objects.count() == operations
 
 
-def test_who_may_not_restore_is_told_so_on_the_page(rental):
+def test_missing_restore_right_is_shown_on_the_page(rental):
     backup = rental.stored()
     member = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.DOWNLOAD.value).user
     form = form_of(browser_of(member).get(rental.at(backup, "restore/")))

@@ -1,4 +1,4 @@
-"""What people type is shown as they typed it: as text, everywhere, and without turning the words around it."""
+"""Text of users is shown as typed: as plain text, everywhere, and without reversing the words around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.factories import OperationBackupFactory, OperationFactory
 from tests.web.backups.reading import hx, read
 
 TURN = "\u202e"
-"""Shows what follows from right to left, until its line or its isolate ends."""
+"""Shows the text after it from right to left, up to the end of its line or isolate."""
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -21,7 +21,7 @@ NASTY = [
     "\u2066\u202d&\u2069",
 ]
 QUIET = {"bdi", "title", "code"}
-"""Elements out of which no direction leaks, and the title, which stands alone."""
+"""Elements that isolate text direction, and the title, which stands alone."""
 
 
 @pytest.fixture(params=NASTY, ids=ascii)
@@ -31,7 +31,7 @@ def nasty(request):
 
 @pytest.fixture
 def looks(nasty, rental, owner):
-    """Every page and part with such texts on it, in each state of a backup."""
+    """Every page and part with such texts, in each state of a backup."""
     server, person = rental.order, rental.owner
     for row, column in ((server, "name"), (server.plan, "name"), (server.customer, "name"), (rental.server, "name")):
         setattr(row, column, nasty)
@@ -64,10 +64,10 @@ def test_a_text_is_text_on_every_page(nasty, looks):
         assert not page.has("img")
         assert not page.has("b")
         assert all("src" in script for script in page.all("script"))
-        # Names of attributes as we write them: none was begun by a quote in a value.
+        # The attribute names of this project: no quote in a value began another one.
         assert all(name.replace("-", "").isalnum() for node in page.walk() for name in node.attributes)
         assert not any(name.startswith("on") for node in page.walk() for name in node.attributes)
-    # The order's name is on every one of them but the search, and in full.
+    # Each page except the search shows the order's full name.
     assert sum(nasty in "".join(page._texts()) for page in looks) >= len(looks) - 2
 
 
@@ -90,7 +90,7 @@ def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, rental, ow
         assert f"“{name}” was started." in page.one(id="messages").text
         backup = Backup.objects.get()
     else:
-        # It would turn what stands around it; one that was stored before the rule is isolated.
+        # It would reverse the text around it; one stored before the rule existed is isolated.
         assert answer.status_code == 400
         assert "no control characters" in page.text
         backup = rental.stored(name=name)
@@ -100,7 +100,7 @@ def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, rental, ow
     assert f"“{name}” is locked" in read(answer).one(id="messages").text
 
 
-def test_what_was_looked_for_is_shown_as_text(nasty, rental, owner):
+def test_search_term_is_shown_as_text(nasty, rental, owner):
     page = read(owner.get("/", {"q": f"{nasty} nothing"}))
     assert page.one("input", name="q")["value"] == f"{nasty} nothing"
     assert nasty in "".join(page.one(class_="empty")._texts())
@@ -108,7 +108,7 @@ def test_what_was_looked_for_is_shown_as_text(nasty, rental, owner):
 
 
 @pytest.mark.parametrize("query", ["status", "cursor", "version", "q"])
-def test_what_an_address_holds_is_no_part_of_a_page(query, rental, owner):
+def test_query_string_never_becomes_part_of_a_page(query, rental, owner):
     for path in (rental.page, rental.region, "/", rental.create_page):
         answer = owner.get(path, {query: NASTY[0]})
         assert answer.status_code in (200, 400)

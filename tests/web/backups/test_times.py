@@ -1,4 +1,4 @@
-"""Times as their reader counts them."""
+"""Times in the reader's time zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.web.backups.reading import read
 
 MADE = datetime(2026, 1, 31, 23, 30, 5, tzinfo=UTC)
 EARLIEST, LATEST = "Pacific/Pago_Pago", "Pacific/Kiritimati"
-"""Zones in which no time of day is that of UTC."""
+"""Zones in which no time of day equals that of UTC."""
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_backup_without_a_name_is_called_by_the_time_at_its_reader(own, of_bro
         owner.cookies["tz"] = of_browser
     before = name_now(zone)
     owner.post(rental.create_page, {"name": ""})
-    # The minute may have ended meanwhile.
+    # The minute may have changed meanwhile.
     assert Backup.objects.get().name in (before, name_now(zone))
 
 

@@ -1,4 +1,4 @@
-"""Before and after a restore: what it would change, what is kept, and the way back."""
+"""Before and after a restore: the preview, the safety backup, and the undo."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SOMETHING = RestorePreview(
 
 
 class Answers:
-    """A sidecar that answers every question about a restore with one preview."""
+    """A sidecar that answers every preview request with the same preview."""
 
     def __init__(self, preview, monkeypatch):
         self._preview = preview
@@ -63,14 +63,14 @@ class Answers:
 
 @pytest.fixture
 def listed(rental):
-    """A ready backup with its listing beside it."""
+    """A ready backup with a stored listing."""
     backup = rental.stored(name="Nightly", listing_bytes=7)
     (rental.root / f"{backup.asset.key}.listing").write_bytes(b"listing")
     return backup
 
 
 def restored(rental, **operation):
-    """A backup that was just restored, and the safety backup of that."""
+    """A backup right after its restore, and the safety backup of that restore."""
     backup = rental.stored(name="Nightly")
     work = OperationFactory(order=rental.order, kind=kinds.RESTORE.name, subject=backup, **operation)
     safety = BackupFactory(
@@ -80,7 +80,7 @@ def restored(rental, **operation):
     return backup, safety
 
 
-def test_a_preview_says_what_comes_back_what_changes_and_what_goes(rental, owner, listed, monkeypatch):
+def test_preview_lists_added_changed_and_removed_files(rental, owner, listed, monkeypatch):
     sidecar = Answers(SOMETHING, monkeypatch)
     page = read(owner.get(rental.at(listed, "restore/preview/?mode=replace"), headers=HTMX))
     assert [value.text for value in page.all("dd")] == ["1", "2", "3", "4 KiB"]
@@ -90,7 +90,7 @@ def test_a_preview_says_what_comes_back_what_changes_and_what_goes(rental, owner
 
 
 @pytest.mark.parametrize("removed", [0, 3])
-def test_overlay_says_what_goes_with_a_folder_that_gives_way(removed, rental, owner, listed, monkeypatch):
+def test_overlay_names_files_lost_with_a_replaced_folder(removed, rental, owner, listed, monkeypatch):
     Answers(replace(SOMETHING, removed=removed), monkeypatch)
     page = read(owner.get(rental.at(listed, "restore/preview/?mode=overlay"), headers=HTMX))
     assert ("Files and folders that are removed" in page.text) == bool(removed)
@@ -115,7 +115,7 @@ def test_a_preview_that_cannot_be_made_is_no_error_of_the_page(error, rental, ow
     assert (answer.status_code, said in read(answer).one(id="preview").text) == (200, True)
 
 
-def test_who_may_not_read_the_data_sees_numbers_without_names(rental, listed, monkeypatch):
+def test_preview_without_the_read_right_shows_only_numbers(rental, listed, monkeypatch):
     right = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.RESTORE.value)
     sidecar = Answers(RestorePreview(added=1, changed=0, removed=0, bytes=1, changes=(), more=True), monkeypatch)
     page = read(browser_of(right.user).get(rental.at(listed, "restore/preview/"), headers=HTMX))
@@ -163,7 +163,7 @@ def test_the_last_restore_can_be_taken_back_from_the_list(rental, owner):
     assert "Waiting for a worker" in after.one(id=f"backup-{backup.id}").text
 
 
-def test_what_cannot_be_taken_back_is_not_offered(rental, owner):
+def test_impossible_undo_is_not_offered(rental, owner):
     backup, safety = restored(rental)
     Backup.objects.filter(id=safety.id).update(deleted_at=timezone.now())
     assert not read(owner.get(rental.page)).has("a", id=f"undo-{backup.id}")
@@ -179,7 +179,7 @@ def test_while_something_runs_the_button_says_why_not(rental, owner):
     assert "A backup is being created. This is possible again when it has ended." in row.text
 
 
-def test_a_safety_backup_says_what_it_is_and_how_long_it_stays(rental, owner):
+def test_safety_backup_shows_its_purpose_and_expiry(rental, owner):
     _, safety = restored(rental)
     row = read(owner.get(rental.page)).one(id=f"backup-{safety.id}")
     assert "Safety backup, goes in 2 days" in row.text
@@ -195,7 +195,7 @@ def test_the_page_of_a_safety_backup_says_where_it_comes_from(rental, owner):
     assert "Restore" not in done.text
 
 
-def test_the_activity_names_the_backup_that_was_restored_and_not_the_one_that_was_kept(rental, owner):
+def test_activity_names_the_restored_backup_not_the_safety_backup(rental, owner):
     backup, _ = restored(rental)
     AuditEventFactory(
         action="restore.failed", order_id=rental.order.id, object_id=backup.operation_id, data={"code": "storage_full"}
@@ -211,7 +211,7 @@ def test_the_activity_names_the_backup_that_was_restored_and_not_the_one_that_wa
         (OperationState.SUCCEEDED, "", "Restore undone"),
     ],
 )
-def test_an_undo_is_told_on_the_page_of_the_backup(state, code, said, rental, owner):
+def test_undo_is_reported_on_the_page_of_the_backup(state, code, said, rental, owner):
     backup = rental.stored()
     OperationFactory(order=rental.order, kind=kinds.UNDO.name, state=state, error_code=code, subject=backup)
     page = read(owner.get(rental.at(backup)))

@@ -6,7 +6,6 @@ import os
 import stat
 from itertools import chain
 
-from sidecar.archive.scan import Found
 from sidecar.places.places import Places
 from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
@@ -19,6 +18,7 @@ from trees.companions import CURRENT, is_of_store, units_of
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import file_head, status_at
 from trees.paths import walk_order
+from trees.walk import Found
 from wire.enums import WarningKind
 from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive.pack import PackWarning
-from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, root_open, tree_walk
+from sidecar.archive.scan import DEPTH_MAX, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
 from sidecar.restore.extraction import archive_extract
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
@@ -16,6 +16,7 @@ from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise, snapshot
 from trees.beneath import open_for_reading
+from trees.walk import FOLDERS_OPEN
 from wire.enums import Mode, WarningKind
 
 # Sorts before the files `z` beside them, so that those come on the way back.

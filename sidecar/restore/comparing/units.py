@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sidecar.archive.scan import Found
 from sidecar.restore.comparing.staying import Stay, Staying
 from trees.companions import CURRENT, belong_together, is_of_store, member_status, units_of
 from trees.folders import file_head, folder_scan
+from trees.walk import Found
 from wire.enums import WarningKind
 
 

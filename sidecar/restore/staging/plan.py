@@ -18,7 +18,6 @@ import stat
 from dataclasses import dataclass
 from functools import partial
 
-from sidecar.archive.scan import Found
 from sidecar.places.places import Places
 from sidecar.restore.comparing.comparison import folder_differs
 from sidecar.restore.comparing.path_table import PathTable
@@ -34,6 +33,7 @@ from trees.filesystem import Metadata
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import file_head, folder_scan, status_at
 from trees.paths import RESERVED_FOLDER
+from trees.walk import Found
 from wire.enums import Mode, WarningKind
 
 PUT = b"put"

@@ -22,7 +22,7 @@ from sidecar.places.places import Places
 from sidecar.restore.comparing.comparison import folder_differs
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
-from sidecar.restore.comparing.units import Units
+from sidecar.restore.comparing.units import LiveUnits
 from sidecar.restore.staging.kept import KeptFiles
 from sidecar.restore.workspace.failures import at_entry
 from sidecar.restore.workspace.progress import Progress
@@ -95,7 +95,7 @@ class _Planning:
             RecordWriter(workspace.list_made(name), workspace.filesystem) for name in (STAYING, UNSET, b"barred")
         )
         self._staying = Staying(places, tell=self._tell, left_out=left_out)
-        self._units = Units(self._staying, archived=self._archived_head, reason=self._why_stays)
+        self._units = LiveUnits(self._staying, archived=self._archived_head, reason=self._why_stays)
         self._merge(b"", os.fstat(places.root.fd))
         self._steps = 0
         self.removed = 0

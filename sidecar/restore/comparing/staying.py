@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sidecar.archive.report import WarningLog
-from sidecar.archive.scan import Found, tree_walk, warning_kind
+from sidecar.archive.scan import tree_walk, warning_kind
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.path_table import PathTable
@@ -25,6 +25,7 @@ from sidecar.restore.workspace.records import records_read
 from sidecar.restore.workspace.workspace import STAYING, UNSET, Workspace
 from trees.beneath import open_for_reading
 from trees.fixed import is_fixed
+from trees.walk import Found
 from wire.enums import WarningKind
 from wire.listing import Listing, ListingDamaged, ListingRefused
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from sidecar.archive.scan import root_open
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
@@ -22,6 +21,7 @@ from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live, live_paths
 from sidecar.preview.passed import Passed
 from sidecar.preview.staying import LiveStaying
+from sidecar.scan import root_open
 from trees.paths import walks_joined
 from trees.trust import Trust, machine_started_ns
 from wire.enums import ChangeKind, Mode

@@ -9,7 +9,7 @@ from typing import Final
 
 from isal import isal_zlib
 
-from sidecar.archive.scan import warning_kind
+from sidecar.scan import warning_kind
 from trees.beneath import open_for_reading
 from trees.fixed import is_frozen
 from trees.trust import Trust

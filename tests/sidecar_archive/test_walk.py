@@ -8,10 +8,10 @@ import pytest
 
 from demo.comparison import live_read
 from sidecar.archive.pack import PackWarning
-from sidecar.archive.scan import DEPTH_MAX, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
 from sidecar.restore.archive import archive_extract
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
+from sidecar.scan import DEPTH_MAX, PATH_BYTES_MAX, root_open, tree_walk
 from tests.descriptors import descriptors
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview

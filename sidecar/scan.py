@@ -70,26 +70,6 @@ def tree_walk(
     return walk.tree_walk(root, found=Found, left_out=left_out, bounds=bounds, below=below, places=places)
 
 
-def link_end(name: bytes, folder: int) -> bytes | None:
-    """The absolute path of what a symbolic link in an open folder leads to, None when it leads nowhere.
-
-    The kernel goes the way, so that a chain or circle of links ends where it ends for every program.
-    """
-    try:
-        end = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
-        return None
-    try:
-        return path_of(end)
-    finally:
-        os.close(end)
-
-
-def path_of(fd: int) -> bytes:
-    """The absolute path at which something open lies now."""
-    return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes
-
-
 def warning_kind(error: OSError) -> WarningKind:
     """What an error at one entry means for it. Raises SourceFailed when the error is not about that entry."""
     kind = _WARNINGS.get(reason_of(error))

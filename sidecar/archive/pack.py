@@ -1,6 +1,5 @@
 """Packing a live tree into a `.tar.gz`: one thread reads ahead, the caller's compresses and writes."""
 
-import errno
 import os
 import time
 from collections.abc import Callable
@@ -15,17 +14,17 @@ from pipelines.pipe import TimedOut
 from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
-from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
+from sidecar.scan import root_open, tree_bytes
+from trees.limits import NO_ROOM
 from wire.listing import ListingWriter
 
 __all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "tree_pack"]
 
 _PROGRESS_SECONDS: Final = 0.2
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Sink(Protocol):
@@ -114,7 +113,7 @@ class _Output:
         try:
             self._sink.write(data)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise ScratchFull("the scratch folder's disk is full") from error
             raise
         self.size += len(data)

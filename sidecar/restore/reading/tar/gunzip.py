@@ -17,7 +17,7 @@ _OUTPUT_BYTES = 1 << 20
 _PIECES_WAITING = 2
 
 
-class GzipStream:
+class GunzipStream:
     """The decompressed bytes of `source` (RFC 1952), read forward only.
 
     Every member's CRC-32 and length are checked before the stream says it has ended; a truncated member, or anything
@@ -78,7 +78,7 @@ class GzipStream:
                 return piece
 
     def _next_input(self) -> bytes | None:
-        """What to feed next; none at the end. Nothing to feed while the decompressor has not given all it holds."""
+        """The next bytes to feed; None at the end. They are empty while the decompressor has not given all it holds."""
         if self._inflate.eof:
             self._fed -= len(self._inflate.unused_data)
             if not self._find_member():

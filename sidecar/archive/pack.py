@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from queue import Empty
-from threading import Thread
 from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from pipelines.pipe import TimedOut
 from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
@@ -69,13 +69,9 @@ def tree_pack(
         # Readers of the archive plan by the total, so it is told before the first byte.
         progress.report()
         output = _Output(sink)
-        thread = Thread(target=reader.run, args=(descriptor,), name="tree-reader")
-        thread.start()
-        try:
+        with closing(ring):
+            ring.run(partial(reader.run, descriptor), name="tree-reader")
             _compress(ring, output, progress, cancelled)
-        finally:
-            ring.stop()
-            thread.join()
     progress.report()
     return PackResult(
         size_bytes=output.size,
@@ -95,7 +91,7 @@ def _compress(ring: Ring, output: "_Output", progress: "_Progress", cancelled: C
         progress.report_if_due()
         try:
             filled = ring.take(timeout=_PROGRESS_SECONDS)
-        except Empty:
+        except TimedOut:
             continue
         if filled is None:
             break

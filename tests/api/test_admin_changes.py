@@ -1,4 +1,4 @@
-"""What staff change, they change as the services do: refusals are shown, secrets are not."""
+"""Changes by staff go through the services: refusals are shown, secrets are not."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_tokens_are_revoked(admin_client, admin_user):
     assert AuditEvent.objects.get(action="token.revoke").actor == admin_user
 
 
-def test_operations_are_cancelled_and_what_cannot_be_is_said(admin_client):
+def test_operations_are_cancelled_and_refusals_shown(admin_client):
     over = OperationFactory()
     backup = BackupFactory(creating=True)
     running = OperationFactory(order=backup.order, state=OperationState.RUNNING, subject=backup)
@@ -228,7 +228,7 @@ def test_operations_are_cancelled_and_what_cannot_be_is_said(admin_client):
     assert running.cancel_requested_at is not None
 
 
-def test_who_may_only_look_finds_no_actions(db):
+def test_read_only_staff_see_no_actions(db):
     reader = UserFactory(is_staff=True)
     reader.user_permissions.set(
         Permission.objects.filter(codename__in=["view_apitoken", "view_operation", "view_backup"])
@@ -242,7 +242,7 @@ def test_who_may_only_look_finds_no_actions(db):
     assert delete(client, BackupFactory()).status_code == 403
 
 
-def test_a_member_may_be_anybody_but_a_right_is_one_of_the_orders(admin_client):
+def test_member_may_be_any_user_with_a_right_of_the_order(admin_client):
     fields = {"content_object": OrderFactory().pk, "user": UserFactory().pk, "right": "delete_user"}
     assert admin_client.post(page(OrderUserPermission, "add"), fields).status_code == 200
     assert not OrderUserPermission.objects.exists()

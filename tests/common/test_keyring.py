@@ -117,7 +117,7 @@ def test_padding_and_spaces_between_entries_are_no_mistake() -> None:
         f"1:{SECRET},2:{SECRET}",
     ],
 )
-def test_what_is_no_keyring_is_refused_without_showing_a_key(text: str) -> None:
+def test_invalid_keyring_is_refused_without_showing_a_key(text: str) -> None:
     with pytest.raises(KeyringInvalid) as caught:
         Keyring.parse(text)
     told = str(caught.value)

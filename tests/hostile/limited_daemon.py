@@ -8,7 +8,7 @@ from sidecar.restore.reading.tar import limits
 from tests.hostile.limits import LIMITS
 
 if __name__ == "__main__":
-    # Before anybody imports it from there.
+    # Set before any module imports it from there.
     limits.DEFAULT_TAR_LIMITS = limits.TarLimits(**LIMITS)
     from sidecar.__main__ import main
 

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
@@ -28,7 +29,7 @@ from repository.retrying import RetryingStorage
 from repository.storage import StorageUnavailable
 from targets.local import LocalStorage
 from tests.faults import Fault, fault_script
-from tests.repository.restoring.trees import KEY, REPOSITORY, TENANT, picture, settle, write
+from tests.repository.restoring.trees import KEY, REPOSITORY, TENANT, settle, write
 from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
@@ -118,19 +119,19 @@ def places(disk: Disk, snapshot: bytes) -> Iterator[tuple[str, int, set[bytes]]]
         yield repository.objects.path(PACKS, at.pack), at.offset + at.stored_size // 2, files
 
 
-def test_a_restore_names_what_lies_on_a_bad_sector_and_brings_back_the_rest(
+def test_restore_names_files_on_a_bad_sector_and_restores_the_rest(
     disk: Disk, world: Path, snapshot: bytes, tmp_path: Path
 ) -> None:
-    wanted = picture(world)
+    wanted = tree_read(world)
     for number, (pack, at, files) in enumerate(places(disk, snapshot)):
         disk.spoil(pack, at)
         report = snapshot_restore(disk.opened(), snapshot=snapshot, target=tmp_path / str(number))
 
         assert {path for path, _ in report.failed} == files
         assert {reason for _, reason in report.failed} == {Reason.DAMAGED}
-        after = picture(tmp_path / str(number))
+        after = tree_read(tmp_path / str(number))
         assert after.keys() == wanted.keys() - files
-        assert all(after[path][5] == wanted[path][5] for path in after)
+        assert all(after[path].content == wanted[path].content for path in after)
 
 
 def test_verify_names_the_pack_and_the_files(disk: Disk, snapshot: bytes) -> None:
@@ -152,9 +153,7 @@ def test_a_disk_that_has_gone_damages_nothing(disk: Disk, snapshot: bytes, tmp_p
         repository_verify(opened, coverage=Coverage.full())
 
 
-def test_a_snapshot_whose_root_cannot_be_read_does_not_hide_the_others(
-    disk: Disk, world: Path, snapshot: bytes
-) -> None:
+def test_snapshot_with_an_unreadable_root_does_not_hide_others(disk: Disk, world: Path, snapshot: bytes) -> None:
     other = snapshot_create(disk.opened(), source=LocalTree(world)).snapshot
     disk.spoil(disk.opened().objects.path(SNAPSHOTS, snapshot), 0)
 
@@ -164,7 +163,7 @@ def test_a_snapshot_whose_root_cannot_be_read_does_not_hide_the_others(
     assert [(found, type(error)) for found, error in listed.damaged if isinstance(error, Damage)] != []
 
 
-def test_what_cannot_be_read_is_not_pruned(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
+def test_unreadable_pack_is_not_pruned(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
     """A half dead pack is repacked, unless one of its live chunks is unreadable: then it stays."""
     (world / "large").unlink()
     later = snapshot_create(disk.opened(), source=LocalTree(world)).snapshot
@@ -183,7 +182,7 @@ def test_what_cannot_be_read_is_not_pruned(disk: Disk, world: Path, snapshot: by
 
 def test_an_index_that_cannot_be_read_costs_nothing(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
     """The directories of the packs take its place, and a new index is built from them."""
-    objects, wanted = disk.opened().objects, picture(world)
+    objects, wanted = disk.opened().objects, tree_read(world)
     index = next(name for name, _ in objects.list(INDEX))
     write(world / "later", RANDOM.randbytes(5000))
     snapshot_create(disk.opened(), source=LocalTree(world))
@@ -191,8 +190,8 @@ def test_an_index_that_cannot_be_read_costs_nothing(disk: Disk, world: Path, sna
 
     for step in ("searched", "rebuilt"):
         assert snapshot_restore(disk.opened(), snapshot=snapshot, target=tmp_path / step).failed == []
-        assert {path: found[5] for path, found in picture(tmp_path / step).items()} == {
-            path: found[5] for path, found in wanted.items()
+        assert {path: found.content for path, found in tree_read(tmp_path / step).items()} == {
+            path: found.content for path, found in wanted.items()
         }
         assert (
             INDEX.key(index) in repository_verify(disk.opened(), coverage=Coverage.structure()).damaged

@@ -134,7 +134,7 @@ def test_nothing_differs_from_itself(repository: Repository, tree: Path) -> None
         assert list(tree_diff(repository, snapshot=snapshot, source=LocalTree(tree), trust_stat=trust)) == []
 
 
-def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
+def test_sizes_and_kinds_are_reported(repository: Repository, tree: Path) -> None:
     first = kept(repository, tree)
     replaced(tree / "folder-and-more")
     [found] = tree_diff(repository, snapshot=first, source=LocalTree(tree))
@@ -167,7 +167,7 @@ def many(tree: Path, count: int) -> None:
         (tree / f"f{number:05}").write_bytes(b"%d" % number)
 
 
-def test_what_two_snapshots_share_is_not_read(
+def test_shared_chunks_of_two_snapshots_are_not_read(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many(tmp_path, 4000)
@@ -195,7 +195,7 @@ def test_what_two_snapshots_share_is_not_read(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_evolution_is_what_a_plain_comparison_says(repository: Repository, tmp_path: Path, seed: int) -> None:
+def test_any_evolution_matches_a_plain_comparison(repository: Repository, tmp_path: Path, seed: int) -> None:
     random = Random(seed)  # noqa: S311
     many(tmp_path, 1500)
     first = kept(repository, tmp_path)
@@ -220,7 +220,7 @@ def state(tree: Path) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("offset", [5, 700, 1500, 2700])
-def test_a_file_of_many_parts_is_compared_whatever_chunks_it_shares(
+def test_file_of_many_parts_is_compared_despite_shared_chunks(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int
 ) -> None:
     for module in (

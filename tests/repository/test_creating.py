@@ -26,7 +26,7 @@ class TogetherStorage(MemoryStorage):
         return iter(found)
 
 
-def test_of_two_who_create_at_once_one_is_refused():
+def test_one_of_two_concurrent_creations_is_refused():
     storage, tenant, repository = TogetherStorage(), uuid4(), uuid4()
     made: list[Repository] = []
     refused: list[RepositoryExists] = []

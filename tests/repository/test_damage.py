@@ -65,7 +65,7 @@ def test_an_object_with_changed_bytes_is_damage(sound: dict[str, Made], folder: 
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_pack_whose_directory_does_not_open_says_so(sound: dict[str, Made], harm: str) -> None:
+def test_pack_with_a_damaged_directory_is_reported(sound: dict[str, Made], harm: str) -> None:
     made = sound["ours"].copied()
     key, pack = made.key("packs"), made.names["packs"][0]
     made.storage.objects[key] = HARM[harm](made.stored("packs"))
@@ -140,7 +140,7 @@ def test_nothing_is_pruned_while_an_object_cannot_be_read(sound: dict[str, Made]
 
 
 @pytest.mark.parametrize("harm", [*HARM, "same tenant", "other tenant"])
-def test_a_snapshot_whose_tombstone_does_not_open_outlives_every_prune(sound: dict[str, Made], harm: str) -> None:
+def test_snapshot_with_a_damaged_tombstone_outlives_every_prune(sound: dict[str, Made], harm: str) -> None:
     made, repository, planned = broken(sound, "tombstones", harm)
     files = [content(repository, snapshot) for snapshot in made.snapshots]
     prune_execute(repository, planned)
@@ -157,14 +157,14 @@ def test_a_key_object_that_opens_is_enough(sound: dict[str, Made]) -> None:
     assert sayings(made) == {}
 
 
-def test_another_key_says_nothing_of_what_is_stored(sound: dict[str, Made]) -> None:
+def test_wrong_key_is_no_damage(sound: dict[str, Made]) -> None:
     made = sound["ours"].copied()
     made.where = (*made.where[:2], OTHER_KEY)
     assert sayings(made) == {"open": "key_unavailable"}
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_whatever_is_broken_files_come_back_right_or_not_at_all(sound: dict[str, Made], seed: int) -> None:
+def test_files_are_restored_correctly_or_not_at_all_after_any_damage(sound: dict[str, Made], seed: int) -> None:
     """Damages several objects at any place; an error that is not the repository's fails the test."""
     random, made = Random(seed), sound["ours"].copied()  # noqa: S311
     objects = made.storage.objects

@@ -113,7 +113,7 @@ def test_everything_is_restored_byte_for_byte(sound: dict[str, Made], files: Fil
 
 
 @pytest.mark.parametrize("harm", ALL)
-def test_a_new_snapshot_indexes_what_the_old_ones_need(
+def test_new_snapshot_indexes_chunks_of_the_old_ones(
     sound: dict[str, Made], files: Files, harm: str, tmp_path: Path
 ) -> None:
     made, guilty = harmed(sound, harm)
@@ -130,7 +130,7 @@ def test_a_new_snapshot_indexes_what_the_old_ones_need(
     assert repository_verify(opened, coverage=Coverage.full()).whole
 
 
-def test_what_only_an_index_brought_back_names_is_stored_again(sound: dict[str, Made], tmp_path: Path) -> None:
+def test_chunk_named_only_by_a_stale_index_is_stored_again(sound: dict[str, Made], tmp_path: Path) -> None:
     (made, _), pruned = harmed(sound, "brought back"), made_before(sound)
     for name, plain in pruned.items():
         (tmp_path / name.decode()).write_bytes(plain)

@@ -88,7 +88,7 @@ def test_without_either_key_nothing_is_changed(made: tuple[MemoryStorage, bytes]
 
 @pytest.mark.parametrize("error", [StorageUnavailable, StorageDenied])
 @pytest.mark.parametrize("fault", ["once", "forever", "reply_lost"])
-def test_whatever_call_fails_one_key_opens_it_and_a_second_call_ends_it(
+def test_failure_at_any_call_leaves_a_valid_key_and_a_retry_completes(
     made: tuple[MemoryStorage, bytes], fault: Fault, error: type[StorageError]
 ) -> None:
     storage, key = made

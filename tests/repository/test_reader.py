@@ -258,7 +258,7 @@ def test_no_hash_is_taken_on_trust(
         Lying(store, content, root).restore(snapshot, tmp_path / "restored")
 
 
-def test_the_packs_say_themselves_what_the_index_says(places: tuple[Path, Path]) -> None:
+def test_directories_of_packs_match_the_index(places: tuple[Path, Path]) -> None:
     root, store = places
     (root / "file").write_bytes(Random(2).randbytes(3 * MIB))  # noqa: S311
     repository = repository_create(LocalStorage(store), tenant=TENANT, repository=REPOSITORY, keys=DataKey(DATA_KEY))

@@ -95,7 +95,7 @@ def test_the_keys_of_a_repository_never_change() -> None:
 
 
 @pytest.mark.parametrize("vector", GOLDEN["chunks"], ids=lambda vector: f"{vector['suite']}-{vector['plain_size']}")
-def test_a_chunk_that_is_not_compressed_is_sealed_to_the_same_bytes_for_ever(vector: dict[str, Any]) -> None:
+def test_uncompressed_chunk_is_always_sealed_to_the_same_bytes(vector: dict[str, Any]) -> None:
     plain, type_ = golden_plain(vector["plain_size"]), ChunkType(vector["type"])
     chunk, stored = sealed_chunk(ChunkCipher(keys_of(vector["suite"])), plain, type_)
     assert (chunk.hex(), hashlib.sha256(stored).hexdigest()) == (vector["id"], vector["stored_sha256"])

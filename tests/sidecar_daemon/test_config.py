@@ -165,7 +165,7 @@ def test_two_daemons_cannot_share_a_socket(idle_daemon: Daemon, tmp_path: Path) 
 
 
 @pytest.mark.processes
-def test_a_socket_left_by_a_killed_daemon_is_taken_over_and_open_to_its_owner_only(idle_daemon: Daemon) -> None:
+def test_socket_of_a_killed_daemon_is_replaced_and_private_to_its_owner(idle_daemon: Daemon) -> None:
     idle_daemon.listen = f"unix:{idle_daemon.folder}/socket"
     idle_daemon.start()
     idle_daemon.kill()

@@ -80,7 +80,7 @@ def is_working(operation: str) -> bool:
 
 
 @pytest.mark.parametrize("held", ["extractions_recover", "outcome_release"], indirect=True)
-def test_extraction_waits_for_what_is_mended_or_released(
+def test_extraction_waits_for_a_recovery_or_release(
     extractions: Extractions, pool: ThreadPoolExecutor, held: Held, root: Path, tmp_path: Path, request: Any
 ) -> None:
     released = request.node.callspec.params["held"] == "outcome_release"

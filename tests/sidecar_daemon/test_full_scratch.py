@@ -38,7 +38,7 @@ def cramped_daemon(idle_daemon: Daemon) -> Iterator[Daemon]:
         subprocess.run([umount, "--lazy", idle_daemon.scratch], check=True)
 
 
-def test_files_that_nobody_came_back_for_go_when_room_is_needed(tmp_path: Path) -> None:
+def test_abandoned_files_are_removed_when_room_is_needed(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path)
     for name, age_hours in (("abandoned", 25), ("wanted", 23)):
         (scratch.files / name).touch()
@@ -65,7 +65,7 @@ def test_an_archive_that_does_not_fit_leaves_nothing(cramped_daemon: Daemon) -> 
         assert cramped_daemon.left_in_scratch() == ["small"]
 
 
-def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(cramped_daemon: Daemon) -> None:
+def test_upload_to_a_full_disk_leaves_nothing_and_deleting_works(cramped_daemon: Daemon) -> None:
     def chunks() -> Iterator[bytes]:
         yield bytes(MIB)
         (cramped_daemon.scratch / "another's").write_bytes(bytes(MIB + MIB // 2))

@@ -66,7 +66,7 @@ def test_a_call_that_is_left_lets_the_game_go_on(still: Daemon, rcon: RconServer
     assert rcon.told == HELD_ONCE
 
 
-def test_the_second_of_two_calls_keeps_the_game_still_when_the_first_is_left(still: Daemon, rcon: RconServer) -> None:
+def test_game_stays_quiesced_for_the_second_call_when_the_first_ends(still: Daemon, rcon: RconServer) -> None:
     still.start()
     with still.client() as one, still.client() as other, stream(other, output="/tmp/other") as second:
         with stream(one) as first:
@@ -147,7 +147,7 @@ def test_a_game_holds_still_no_longer_than_it_may(still: Daemon, rcon: RconServe
     assert rcon.told == HELD_ONCE
 
 
-def test_a_game_that_does_not_say_that_it_goes_on_is_told_until_it_does(idle_daemon: Daemon, rcon: RconServer) -> None:
+def test_game_is_told_to_resume_until_it_confirms(idle_daemon: Daemon, rcon: RconServer) -> None:
     world(idle_daemon)
     minecraft(idle_daemon, rcon, timeout_seconds=0.3)
     rcon.silent.add("save-on")

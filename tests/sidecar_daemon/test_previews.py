@@ -176,7 +176,7 @@ def test_the_rest_of_a_refused_listing_is_not_sent(daemon: Daemon) -> None:
         asked(daemon, repeat(b"no listing" * 100_000))
 
 
-def test_what_reading_the_listing_raises_ends_the_preview_and_is_passed_on(daemon: Daemon) -> None:
+def test_error_while_reading_the_listing_ends_the_preview(daemon: Daemon) -> None:
     def parts() -> Iterator[bytes]:
         yield listing_of()[:5]
         raise KeyError("storage")
@@ -185,7 +185,7 @@ def test_what_reading_the_listing_raises_ends_the_preview_and_is_passed_on(daemo
         asked(daemon, parts())
 
 
-def test_a_missing_data_root_is_told(daemon: Daemon) -> None:
+def test_missing_data_root_is_reported(daemon: Daemon) -> None:
     daemon.world.rmdir()
     with pytest.raises(SourceFailed):
         asked(daemon, listing_of())
@@ -317,9 +317,7 @@ def out_of_time(daemon: Daemon, listing: bytes) -> None:
 
 
 @pytest.mark.parametrize("given_up", [cancelled_soon, out_of_time])
-def test_a_preview_that_nobody_waits_for_any_more_ends(
-    daemon: Daemon, given_up: Callable[[Daemon, bytes], None]
-) -> None:
+def test_preview_without_a_caller_ends(daemon: Daemon, given_up: Callable[[Daemon, bytes], None]) -> None:
     listing = endless_file(daemon)
     for _ in range(PREVIEWS_AT_ONCE):
         given_up(daemon, listing)
@@ -357,7 +355,7 @@ class LyingSidecar(ScriptedSidecar):
         return self.reply
 
 
-def test_more_changes_than_were_asked_for_are_not_taken_and_no_unknown_kind() -> None:
+def test_excess_changes_and_unknown_kinds_are_refused() -> None:
     change = wire.PreviewRestoreReply.Change(kind=wire.PreviewRestoreReply.Change.KIND_ADDED, path=b"x")
     with serving(LyingSidecar(wire.PreviewRestoreReply(changes=[change] * 9))) as client:
         assert len(preview(client, listing_of(), paths_limit=3).changes) == 3

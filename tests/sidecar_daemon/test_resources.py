@@ -26,7 +26,7 @@ BYTES_A_SECOND = 100_000_000
 Record = Callable[[str, object], None]
 
 
-def test_memory_stays_bounded_through_a_backup_and_a_restore_of_a_large_file(
+def test_memory_is_bounded_in_backup_and_restore_of_a_large_file(
     daemon: Daemon, record_testsuite_property: Record
 ) -> None:
     daemon.world.rmdir()

@@ -100,7 +100,7 @@ def test_a_sidecar_that_is_not_the_one_that_was_meant_is_refused(
     assert error.code == "sidecar_refused"
 
 
-def test_a_sidecar_whose_certificate_has_expired_is_refused() -> None:
+def test_sidecar_with_an_expired_certificate_is_refused() -> None:
     """A daemon does not start with an expired certificate, but it may expire later: the worker must notice."""
     authority = Authority()
     certificate, key = authority.pair(sidecar_name(PROVISION), FOR_SIDECARS, life=PAST)
@@ -136,7 +136,7 @@ CALLERS_NOT_BELIEVED: dict[str, Callable[[Authority], tuple[bytes, bytes]]] = {
 
 
 @pytest.mark.parametrize("made", CALLERS_NOT_BELIEVED.values(), ids=CALLERS_NOT_BELIEVED)
-def test_a_caller_whose_certificate_is_not_a_workers_gets_no_connection(
+def test_caller_without_a_worker_certificate_gets_no_connection(
     daemon: TlsDaemon, made: Callable[[Authority], tuple[bytes, bytes]]
 ) -> None:
     tls = daemon.authority.worker(pair=made(daemon.authority))
@@ -153,7 +153,7 @@ def test_a_caller_of_the_authority_under_another_name_is_refused(daemon: TlsDaem
     assert refused(daemon, daemon.tls_client(tls)).code == "sidecar_refused"
 
 
-def test_a_caller_under_another_name_is_refused_before_it_sends_anything_whatever_the_method(
+def test_caller_under_another_name_is_refused_before_its_request(
     daemon: TlsDaemon,
 ) -> None:
     """If the daemon waited for the request, an unknown caller could occupy all threads."""
@@ -172,7 +172,7 @@ def _never() -> Iterator[bytes]:
     yield b""
 
 
-def test_without_a_certificate_nobody_gets_in_also_not_with_a_token(daemon: TlsDaemon) -> None:
+def test_caller_without_a_certificate_is_refused_despite_a_token(daemon: TlsDaemon) -> None:
     credentials = grpc.ssl_channel_credentials(daemon.authority.pem)
     options = [("grpc.ssl_target_name_override", sidecar_name(PROVISION))]
     request = wire.DescribeRequest(ticket=wire.Ticket(operation=any_operation(), fence=1))
@@ -272,7 +272,7 @@ BAD_INSTALLS: dict[str, Callable[[Authority, bytes], tuple[bytes, bytes]]] = {
 
 
 @pytest.mark.parametrize("made", BAD_INSTALLS.values(), ids=BAD_INSTALLS)
-def test_a_certificate_that_could_not_be_used_is_refused_and_the_old_one_stays(
+def test_unusable_certificate_is_refused_and_the_old_one_stays(
     daemon: TlsDaemon, made: Callable[[Authority, bytes], tuple[bytes, bytes]]
 ) -> None:
     with daemon.tls_client() as client:
@@ -323,7 +323,7 @@ def test_a_sidecar_without_tls_makes_no_request(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_stops_the_start_with_one_line(
+def test_unusable_files_stop_the_start_with_one_line(
     idle_daemon: TlsDaemon, break_it: Callable[[TlsDaemon], object], named: str
 ) -> None:
     idle_daemon.install_signed()

@@ -111,7 +111,7 @@ def _full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_nothing_of_a_key_is_in_what_is_shown(folder: TlsFolder) -> None:
+def test_representations_show_no_key(folder: TlsFolder) -> None:
     assert "PRIVATE" not in repr(folder.load())
 
 

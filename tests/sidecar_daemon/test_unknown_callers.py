@@ -61,7 +61,7 @@ def describe_works(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("token", [None, "w" * 32])
 @pytest.mark.parametrize("method", [*HEALTH, *FILE_IO, *OTHERS])
-def test_silent_calls_of_nobody_hold_nothing(method: str, token: str | None, daemon: Daemon) -> None:
+def test_silent_calls_of_unknown_callers_occupy_nothing(method: str, token: str | None, daemon: Daemon) -> None:
     metadata = () if token is None else (("authorization", f"Bearer {token}"),)
     with silent_calls(daemon, method, metadata) as calls:
         ends = {_end(call) for call in calls}

@@ -42,19 +42,6 @@ def large_world(root: Path, *, size: int) -> None:
         (root / f"{number}.bin").write_bytes(os.urandom(16 * MIB))
 
 
-def contents(root: Path) -> dict[bytes, tuple[int, bytes]]:
-    """Every path below the root with its mode and content."""
-    found: dict[bytes, tuple[int, bytes]] = {}
-    for path in root.rglob("*"):
-        content = b""
-        if path.is_symlink():
-            content = os.fsencode(path.readlink())
-        elif path.is_file():
-            content = path.read_bytes()
-        found[os.fsencode(path.relative_to(root))] = (path.lstat().st_mode, content)
-    return found
-
-
 def endless_archive(path: Path) -> None:
     """An archive of zeros that extracts far more slowly than it is made; its end is missing."""
     header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"

@@ -24,7 +24,7 @@ def test_commands_are_answered_one_after_the_other(rcon: RconServer) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART, 5 * PART + 7])
-def test_an_answer_of_any_length_comes_whole_and_the_next_is_not_mixed_with_it(rcon: RconServer, size: int) -> None:
+def test_answer_of_any_length_comes_whole_and_separate_from_the_next(rcon: RconServer, size: int) -> None:
     rcon.answers["list"] = "".join(chr(ord("a") + number % 26) for number in range(size))
     with session(rcon) as opened:
         assert opened.command("list") == rcon.answers["list"]
@@ -37,13 +37,13 @@ def test_a_letter_that_is_cut_in_two_comes_whole(rcon: RconServer) -> None:
         assert opened.command("list") == rcon.answers["list"]
 
 
-def test_a_wrong_password_is_said_without_it(rcon: RconServer) -> None:
+def test_wrong_password_is_reported_without_its_text(rcon: RconServer) -> None:
     with pytest.raises(GameError, match="refuses the password") as refused:
         session(rcon, password="another-s3cret")
     assert "s3cret" not in str(refused.value)
 
 
-def test_nobody_listening_is_known_from_anything_else(rcon: RconServer) -> None:
+def test_refused_connection_is_distinct_from_other_errors(rcon: RconServer) -> None:
     rcon.close()
     with pytest.raises(GameUnreachable):
         session(rcon)

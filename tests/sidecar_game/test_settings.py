@@ -76,7 +76,7 @@ def test_a_mistake_is_named(daemon: Daemon, table: dict[str, object], named: str
     assert "s3cret" not in str(mistake.value)
 
 
-def test_it_must_be_a_table(daemon: Daemon) -> None:
+def test_game_must_be_a_table(daemon: Daemon) -> None:
     config = daemon.write_config(game="minecraft-java")
     with pytest.raises(StartError, match="game must be a table"):
         config_read(config)
@@ -110,8 +110,6 @@ def test_the_password_is_never_shown(daemon: Daemon) -> None:
         (GENERIC | CONTROL, True, True),
     ],
 )
-def test_what_a_profile_can_do_is_what_it_was_told_how_to(
-    table: dict[str, object], *, can_quiesce: bool, can_stop: bool
-) -> None:
+def test_profile_can_do_what_its_commands_allow(table: dict[str, object], *, can_quiesce: bool, can_stop: bool) -> None:
     profile = profile_of(game_read(table))
     assert (profile.can_quiesce, profile.can_stop) == (can_quiesce, can_stop)

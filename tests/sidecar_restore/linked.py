@@ -22,7 +22,7 @@ from wire.enums import Mode, WarningKind
 
 @dataclass
 class Linked:
-    """A data root, a root for links beside it, and a folder that nothing may reach."""
+    """A data root, an allowed folder for links beside it, and a folder that must never be reached."""
 
     root: Path
     worlds: Path
@@ -53,7 +53,7 @@ class Linked:
             )
 
     def packed(self) -> dict[str, str]:
-        """The members, with their kinds."""
+        """The members of the packed archive, with their kinds."""
         with tarfile.open(self.archive) as tar:
             return {m.name: "folder" if m.isdir() else "link" if m.issym() else "file" for m in tar}
 

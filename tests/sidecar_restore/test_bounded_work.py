@@ -1,4 +1,4 @@
-"""The work for an archive grows with its bytes, and not with a product of two numbers that its maker chooses."""
+"""The work for an archive grows with its bytes, never with the product of two numbers in the archive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.trees import write
 
 SECONDS = 6.0
-"""Of processor time; each of these took a minute, or had no end, while its two numbers were multiplied."""
+"""Limit of processor time; each case took a minute or never ended when its two numbers were multiplied."""
 
 
 def records(count: int, *, value: bytes = b"") -> dict[bytes, bytes]:
@@ -71,7 +71,7 @@ def test_a_small_archive_costs_little(place: Path, root: Path, extract: Extract,
     assert time.process_time() - begin < SECONDS
 
 
-def test_empty_gzip_members_cost_what_their_bytes_do(place: Path, root: Path, extract: Extract) -> None:
+def test_empty_gzip_members_cost_in_proportion_to_their_bytes(place: Path, root: Path, extract: Extract) -> None:
     archive = place / "a.tar.gz"
     archive.write_bytes(gzip.compress(member(b"a", b"1") + END) + gzip.compress(b"") * 100_000)
     begin = time.process_time()

@@ -18,7 +18,7 @@ from targets.s3 import S3Storage
 from targets.s3_client import S3Settings
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.storage.memory import FaultyStorage, MemoryStorage
-from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
+from tests.storage.s3_double import BUCKET, PROVIDERS, REGION, S3Double, s3_double
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,6 @@ def local_target(tmp_path: Path) -> Target:
 @pytest.fixture
 def memory_target() -> Target:
     return Target(MemoryStorage(), list)
-
-
-# Each has rules that some providers combine; together they have all rules that the product can keep.
-PROVIDERS = {
-    "strict": ("equal parts", "five MiB", "thousand parts", "slow down", "error in 200"),
-    "locking": ("checksum wanted", "five MiB", "reply lost", "error in 200, though done"),
-    "older": ("no newer checksums", "no conditions", "equal parts", "slow down"),
-}
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,12 @@ from targets.s3_errors import AGAIN, CODES
 MIB = 1 << 20
 BUCKET = "bucket"
 REGION = "eu-strict-1"
+# Each has the rules of providers that keep each other company; between them they have all rules that can be kept.
+PROVIDERS = {
+    "strict": ("equal parts", "five MiB", "thousand parts", "slow down", "error in 200"),
+    "locking": ("checksum wanted", "five MiB", "reply lost", "error in 200, though done"),
+    "older": ("no newer checksums", "no conditions", "equal parts", "slow down"),
+}
 PAGE = 1000
 SLOW_EVERY = 3
 

@@ -143,7 +143,7 @@ def test_a_taken_key_is_refused_and_keeps_its_bytes(target: Target, size: int) -
     assert target.leftovers() == []
 
 
-def test_of_several_writers_of_one_key_exactly_one_wins(target: Target) -> None:
+def test_exactly_one_of_several_writers_of_a_key_wins(target: Target) -> None:
     storage, barrier = target.storage, threading.Barrier(6)
 
     def write(number: int) -> int | None:
@@ -199,7 +199,7 @@ def test_a_negative_start_is_a_mistake(storage: Storage) -> None:
         get(storage, "object", start=-1)
 
 
-def test_what_is_missing_is_not_found(storage: Storage) -> None:
+def test_missing_object_is_not_found(storage: Storage) -> None:
     put(storage, "a/object", b"1")
     for key in ("missing", "a/missing", "a", "a/object/below", "b/c/d"):
         with pytest.raises(ObjectNotFound):
@@ -268,7 +268,7 @@ def test_a_list_of_more_than_a_page_is_whole(storage: Storage) -> None:
         "a/" * 300 + "a",
     ],
 )
-def test_what_is_no_key_never_reaches_the_target(storage: Storage, key: str) -> None:
+def test_invalid_key_never_reaches_the_target(storage: Storage, key: str) -> None:
     with pytest.raises(ValueError, match="key"), storage.writer(key, expected_size=1):
         pass
     with pytest.raises(ValueError, match="key"):
@@ -280,6 +280,6 @@ def test_what_is_no_key_never_reaches_the_target(storage: Storage, key: str) -> 
 
 
 @pytest.mark.parametrize("prefix", ["/", "..", "../", "a/../", ".partial/", "a//", "ä"])
-def test_what_begins_no_key_is_not_listed(storage: Storage, prefix: str) -> None:
+def test_invalid_prefix_is_not_listed(storage: Storage, prefix: str) -> None:
     with pytest.raises(ValueError, match="key"):
         list(storage.list(prefix))

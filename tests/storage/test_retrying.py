@@ -107,7 +107,7 @@ def test_without_a_fault_every_call_is_made_once() -> None:
 
 @pytest.mark.parametrize("fault", ["once", "reply_lost"])
 @pytest.mark.parametrize("at", range(1, len(CALLS) + 1))
-def test_whatever_call_fails_once_everything_comes_out_right(at: int, fault: Fault) -> None:
+def test_one_failure_at_any_call_is_retried_successfully(at: int, fault: Fault) -> None:
     inner = MemoryStorage()
     storage, faulty, clock = retrying(at=at, fault=fault, inner=inner)
     use(storage)
@@ -117,7 +117,7 @@ def test_whatever_call_fails_once_everything_comes_out_right(at: int, fault: Fau
 
 
 @pytest.mark.parametrize("at", range(1, len(CALLS) + 1))
-def test_whatever_call_fails_for_ever_is_given_up_after_five_more_tries(at: int) -> None:
+def test_permanent_failure_at_any_call_is_raised_after_five_retries(at: int) -> None:
     storage, faulty, clock = retrying(at=at, fault="forever")
     with pytest.raises(StorageUnavailable, match="scripted"):
         use(storage)
@@ -127,7 +127,7 @@ def test_whatever_call_fails_for_ever_is_given_up_after_five_more_tries(at: int)
 
 @pytest.mark.parametrize("error", [StorageFull, StorageDenied, ObjectNotFound, StorageError, RuntimeError])
 @pytest.mark.parametrize("at", range(1, len(CALLS) + 1))
-def test_what_cannot_pass_is_raised_at_once(at: int, error: type[Exception]) -> None:
+def test_final_error_is_raised_at_once(at: int, error: type[Exception]) -> None:
     storage, faulty, clock = retrying(at=at, error=error)
     with pytest.raises(error, match=f"scripted: call {at}"):
         use(storage)
@@ -182,7 +182,7 @@ def test_a_cancel_is_heard_within_a_second(call: Callable[[RetryingStorage], obj
     assert cancel_at <= clock.now <= cancel_at + 1
 
 
-def test_who_is_cancelled_makes_no_call() -> None:
+def test_cancelled_caller_makes_no_call() -> None:
     storage, faulty, _ = retrying(at=0, clock=Clock(cancel_at=0))
     for call in (lambda: use(storage), lambda: storage.get("key"), lambda: list(storage.list(""))):
         with pytest.raises(Cancelled):
@@ -209,7 +209,7 @@ def test_a_long_list_can_be_cancelled() -> None:
 
 
 @pytest.mark.parametrize("other", [b"other", b"data and more", b""])
-def test_a_key_that_somebody_else_took_meanwhile_is_taken(other: bytes) -> None:
+def test_key_taken_by_another_writer_meanwhile_is_taken(other: bytes) -> None:
     class Overtaken(Clock):
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
@@ -232,7 +232,7 @@ def test_a_taken_key_is_no_success_though_it_holds_the_same() -> None:
     assert faulty.calls == ["writer", "write", "commit"]
 
 
-def test_an_object_that_cannot_be_compared_is_not_taken_for_ours() -> None:
+def test_unreadable_object_is_not_taken_for_a_successful_write() -> None:
     storage, faulty, _ = retrying(at=3, fault="reply_lost")
     call = faulty.call
 

@@ -29,7 +29,7 @@ def refused(wire: ScriptedS3) -> StorageError:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_each_code_has_its_class_whatever_its_status(code: str) -> None:
+def test_each_code_has_its_class_for_any_status(code: str) -> None:
     answer, _ = CODES[code]
     with scripted_s3(*[refusal(400, code)] * s3_client.REQUEST_TRIES) as wire:
         error = refused(wire)

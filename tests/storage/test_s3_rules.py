@@ -112,7 +112,7 @@ FINAL = {
 
 @pytest.mark.parametrize("rule", FINAL)
 @pytest.mark.parametrize("size", [5, 20 * MIB])
-def test_lasting_refusal_is_told_at_once_and_in_words(rule: str, size: int) -> None:
+def test_lasting_refusal_is_reported_at_once_and_in_words(rule: str, size: int) -> None:
     expected, words = FINAL[rule]
     changed = {"expired token": {"session_token": "expired"}, "wrong region": {"region": "us-east-1"}}.get(rule, {})
     with s3_double(rule) as double, closing(S3Storage(double_settings(double, **changed))) as storage:
@@ -164,7 +164,7 @@ def test_each_upload_and_part_carries_its_checksum() -> None:
 
 
 @pytest.mark.parametrize("expected_size", [0, 1, 10 * MIB, 19 * MIB, GIB])
-def test_parts_have_one_length_whatever_was_expected(expected_size: int) -> None:
+def test_parts_have_one_length_for_any_expected_size(expected_size: int) -> None:
     with double_target("equal parts", "five MiB") as (target, double):
         put(target.storage, bytes(40 * MIB), expected_size=expected_size)
         assert len(double.objects[KEY][0]) == 40 * MIB

@@ -94,7 +94,7 @@ def test_each_refusal_is_answered_with_its_own_error(status: int, code: str, exp
         assert wire.methods() == ["GET"]
 
 
-def test_an_error_carries_neither_secrets_nor_what_the_service_wrote() -> None:
+def test_error_carries_neither_secrets_nor_text_of_the_service() -> None:
     with wired(refusal(403, "Signature<!-- -->DoesNotMatch", f"you signed with {SECRET}")) as (storage, _):
         with pytest.raises(StorageDenied) as caught:
             list(storage.read("key"))
@@ -161,7 +161,7 @@ def test_a_service_that_ignores_ranges_is_not_believed() -> None:
         list(storage.read("key", start=5))
 
 
-def test_a_list_whose_second_page_fails_is_an_error_and_not_short() -> None:
+def test_failure_of_the_second_page_of_a_list_is_an_error() -> None:
     with wired(page("in/front/a", truncated=True, token="t"), refusal(500, "InternalError")) as (storage, _):
         found = storage.list("")
         assert next(found) == ObjectInfo("a", 3)
@@ -170,13 +170,13 @@ def test_a_list_whose_second_page_fails_is_an_error_and_not_short() -> None:
 
 
 @pytest.mark.parametrize("token", [None, "t"])
-def test_a_list_that_does_not_say_how_it_goes_on_is_an_error_and_not_short(token: str | None) -> None:
+def test_truncated_list_without_a_token_is_an_error(token: str | None) -> None:
     script = [page("in/front/a", truncated=True, token="t"), page("in/front/b", truncated=True, token=token)]
     with wired(*script) as (storage, _), pytest.raises(StorageUnavailable):
         list(storage.list(""))
 
 
-def test_what_other_programs_stored_is_not_listed() -> None:
+def test_objects_of_other_programs_are_not_listed() -> None:
     with wired(page("in/front/", "in/front/a b", "in/front/ok", truncated=False)) as (storage, _):
         assert list(storage.list("")) == [ObjectInfo("ok", 3)]
 
@@ -190,7 +190,7 @@ def test_what_other_programs_stored_is_not_listed() -> None:
         (Answer(status=500), StorageUnavailable),
     ],
 )
-def test_a_missing_object_is_told_from_a_missing_bucket(bucket: Answer, expected: type[StorageError]) -> None:
+def test_missing_object_is_distinct_from_a_missing_bucket(bucket: Answer, expected: type[StorageError]) -> None:
     with wired(Answer(status=404), bucket) as (storage, _):
         with pytest.raises(StorageError) as caught:
             storage.size("key")
@@ -198,7 +198,7 @@ def test_a_missing_object_is_told_from_a_missing_bucket(bucket: Answer, expected
 
 
 @pytest.mark.parametrize("lost", [Answer(dropped=True), refusal(412, "PreconditionFailed"), refusal(500, "Oops")])
-def test_an_object_whose_reply_was_lost_is_recognised_as_written(lost: Answer) -> None:
+def test_written_object_with_a_lost_reply_is_recognised(lost: Answer) -> None:
     ours = Answer()
     with wired(lost, ours) as (storage, wire):
         # The server learns the mark only from the request itself, so it answers with that one.
@@ -265,7 +265,7 @@ def test_a_part_that_fails_aborts_the_upload() -> None:
         assert "uploadId=u1" in wire.asked[2][1]
 
 
-def test_an_upload_that_somebody_else_ended_may_be_tried_again() -> None:
+def test_upload_ended_by_another_client_may_be_retried() -> None:
     with wired(BEGUN, refusal(404, "NoSuchUpload"), refusal(404, "NoSuchUpload")) as (storage, wire):
         with pytest.raises(StorageUnavailable):
             put(storage, PART)

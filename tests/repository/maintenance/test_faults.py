@@ -88,7 +88,7 @@ JOBS = {
 
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
-def test_whatever_call_fails_nothing_is_lost_and_a_second_run_ends_it(
+def test_failure_at_any_call_loses_nothing_and_a_second_run_completes(
     world: World, job: Job, fault: Fault, error: type[StorageError]
 ) -> None:
     job.prepare(world)
@@ -109,7 +109,7 @@ def test_whatever_call_fails_nothing_is_lost_and_a_second_run_ends_it(
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable, StorageFull])
-def test_a_prune_whose_look_fails_says_that_nothing_was_deleted(world: World, error: type[StorageError]) -> None:
+def test_prune_with_a_failed_read_says_that_nothing_was_deleted(world: World, error: type[StorageError]) -> None:
     prunable(world)
     before = dict(world.storage.objects)
     with pytest.raises(PruneRefused, match="nothing was deleted"):

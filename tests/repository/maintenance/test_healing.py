@@ -270,7 +270,7 @@ def test_consolidation_splits_large_records(kept: World, monkeypatch: pytest.Mon
     assert kept.names(DAMAGED) == names
 
 
-def test_record_that_does_not_open_stops_nobody(kept: World, tmp_path: Path) -> None:
+def test_record_that_does_not_open_blocks_no_work(kept: World, tmp_path: Path) -> None:
     harmed = harm(kept, "whole", flipped)
     by_verify(harmed, tmp_path)
     [name] = kept.names(DAMAGED)

@@ -123,7 +123,7 @@ def losses(world: World, scenario: Callable[[World], None]) -> list[tuple[int, i
     return []
 
 
-def test_the_next_prunes_finish_whatever_the_interleaving_left(world: World) -> None:
+def test_later_prunes_finish_after_any_interleaving(world: World) -> None:
     for _ in interleaved(world, partly_dead):
         world.prune_all()
         assert not world.names(CONDEMNED)
@@ -163,7 +163,7 @@ def prunable(world: World) -> tuple[dict[str, bytes], World]:
     return dict(world.storage.objects), world
 
 
-def test_of_two_prunes_at_once_one_backs_off_or_both(prunable: tuple[dict[str, bytes], World]) -> None:
+def test_one_or_both_of_two_concurrent_prunes_back_off(prunable: tuple[dict[str, bytes], World]) -> None:
     base, world = prunable
     planned = prune_plan(world.open(), grace=timedelta(0))
     prune_execute(world.open(counted := FaultyStorage(world.storage, at=0)), planned)

@@ -92,7 +92,7 @@ def test_a_damaged_pack_is_named_with_the_files_it_costs(
 
 
 @pytest.mark.parametrize("how", [truncated, swapped, emptied])
-def test_what_structure_shows_is_read_and_so_exactly_known(
+def test_doubtful_packs_are_read_for_an_exact_report(
     three: tuple[World, bytes, bytes, bytes], how: Callable[[bytes, bytes], bytes]
 ) -> None:
     world, first, second, _ = three
@@ -105,7 +105,7 @@ def test_what_structure_shows_is_read_and_so_exactly_known(
     assert report.packs_read == 1
 
 
-def test_of_a_truncated_pack_only_what_was_cut_off_is_lost(world: World) -> None:
+def test_truncated_pack_loses_only_its_missing_chunks(world: World) -> None:
     world.write(a=1 << 20, b=1 << 20, c=1 << 20)
     snapshot = world.snapshot()
     repository = world.open()
@@ -156,7 +156,7 @@ def manifest_place(world: World, snapshot: bytes, number: int) -> tuple[str, int
     return world.key(PACKS, at.pack), at.offset
 
 
-def test_of_a_damaged_manifest_the_range_is_named_that_cannot_be_read(world: World) -> None:
+def test_damaged_manifest_is_reported_with_its_unreadable_range(world: World) -> None:
     for number in range(3000):
         (world.folder / f"f{number:04}").write_bytes(b"%d" % number)
     (world.folder / "linked").hardlink_to(world.folder / "f1500")
@@ -258,7 +258,7 @@ def test_contents_that_do_not_fit_their_hashes_are_found(world: World, monkeypat
     assert verified(world, Coverage(of_days=1)).whole
 
 
-def test_orphans_and_what_deletions_left_are_counted_and_no_damage(world: World) -> None:
+def test_orphans_and_leftover_roots_are_counted_but_no_damage(world: World) -> None:
     first = world.snapshot()
     known = set(world.names(INDEX))
     world.write(d=100_000)

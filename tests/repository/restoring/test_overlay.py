@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.restoring.trees import Kept, picture, settle, write
+from demo.comparison import tree_read
+from tests.repository.restoring.trees import Kept, settle, write
 from tests.services.require import unavailable
 
 
@@ -41,7 +42,7 @@ def test_folders_of_the_lower_layer_give_way(kept: Kept, world: Path, overlay: P
     report = kept.restore(kept.keep(world), overlay, delete=True)
 
     assert report.failed == []
-    assert picture(overlay) == picture(world)
+    assert tree_read(overlay) == tree_read(world)
 
 
 def test_mount_below_a_folder_that_goes_is_not_emptied(kept: Kept, world: Path, place: Path, overlay: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_file_is_read_whole(kept: tuple[Kept, bytes], path: bytes) -> None:
     path=st.sampled_from(list(CONTENT)),
     ranges=st.lists(st.tuples(st.integers(0, 5_100_000), st.integers(0, 700_000)), min_size=1, max_size=4),
 )
-def test_any_range_is_what_the_file_has_there(kept, path: bytes, ranges: list[tuple[int, int]]) -> None:
+def test_any_range_has_the_file_bytes_there(kept, path: bytes, ranges: list[tuple[int, int]]) -> None:
     reference = io.BytesIO(CONTENT[path])
     with io.BufferedReader(file_open(kept[0].opened(), snapshot=kept[1], path=path), 8192) as opened:
         for start, length in ranges:

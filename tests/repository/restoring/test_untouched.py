@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
+from demo.comparison import tree_read
+from tests.repository.restoring.trees import FLIPPED, Kept, write
 from trees import trust
 from trees.local.file import LocalFile
 
@@ -39,17 +40,17 @@ def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return world
 
 
-def test_trusting_its_stat_a_file_that_nobody_touched_is_not_read(
+def test_unmodified_file_with_a_trusted_stat_is_not_read(
     kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot, before = kept.keep(lived_in), picture(lived_in)
+    snapshot, before = kept.keep(lived_in), tree_read(lived_in)
     write(lived_in / "region" / "r.0.0.mca", FLIPPED)
     (lived_in / "region" / "small").chmod(0o640)
     reads = Reads(monkeypatch)
 
     report = kept.restore(snapshot, lived_in, trust_stat=True)
 
-    assert picture(lived_in) == before
+    assert tree_read(lived_in) == before
     assert "r.0.0.mca" in reads.files
     assert not reads.files & {"r.0.1.mca", "level.dat", "empty"}
     assert (report.files_kept, report.files_written) == (4 - 1, 1)
@@ -74,9 +75,9 @@ def test_without_reason_to_trust_all_is_read(
     assert report.files_written == 0
 
 
-def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_trusted(kept: Kept, lived_in: Path) -> None:
+def test_file_changed_with_its_dates_reset_is_restored_despite_trust(kept: Kept, lived_in: Path) -> None:
     """Size and mtime can be set to their old values; ctime cannot."""
-    snapshot, before = kept.keep(lived_in), picture(lived_in)
+    snapshot, before = kept.keep(lived_in), tree_read(lived_in)
     path = lived_in / "region" / "r.0.0.mca"
     found = path.stat()
     path.write_bytes(FLIPPED)
@@ -84,4 +85,4 @@ def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_truste
 
     kept.restore(snapshot, lived_in, trust_stat=True)
 
-    assert picture(lived_in) == before
+    assert tree_read(lived_in) == before

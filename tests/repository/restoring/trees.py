@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
-
-from blake3 import blake3
 
 from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.chunked.chunks.repository_keys import DataKey
@@ -34,7 +31,6 @@ TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 MTIME = 1_600_000_000_123_456_789
 BASE = Random(7).randbytes(1_500_000)  # noqa: S311 - content to be told apart
 FLIPPED = BASE[:700_000] + b"?" + BASE[700_001:]
-Picture = dict[bytes, tuple[Any, ...]]
 
 
 class Kept:
@@ -132,39 +128,6 @@ def settle(top: Path) -> None:
     found = sorted(top.rglob("*"), key=lambda path: len(path.parts), reverse=True)
     for number, path in enumerate([*found, top]):
         os.utime(path, ns=(MTIME, MTIME + number * 1_000_000_007), follow_symlinks=False)
-
-
-def picture(top: Path) -> Picture:
-    """Kind, mode, owner, time, content, attributes and names of every entry below a folder."""
-    found: Picture = {}
-    groups: dict[tuple[int, int], list[bytes]] = {}
-    waiting = [os.fsencode(top)]
-    while waiting:
-        above = waiting.pop()
-        for name in os.listdir(above):  # noqa: PTH208 - paths are bytes here
-            path = above + b"/" + name
-            status = os.lstat(path)
-            relative = os.path.relpath(path, os.fsencode(top))
-            names = groups.setdefault((status.st_dev, status.st_ino), [])
-            names.append(relative)
-            names.sort()
-            found[relative] = (*_told(path, status), names if stat.S_ISREG(status.st_mode) else None)
-            if stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-    return found
-
-
-def _told(path: bytes, status: os.stat_result) -> tuple[Any, ...]:
-    kind, content, xattrs = stat.S_IFMT(status.st_mode), None, None
-    if stat.S_ISREG(kind):
-        with open(path, "rb") as opened:  # noqa: PTH123 - paths are bytes here
-            content = blake3(opened.read()).hexdigest()
-    elif stat.S_ISLNK(kind):
-        content = os.readlink(path)  # noqa: PTH115 - as above
-    if kind in (stat.S_IFREG, stat.S_IFDIR):
-        names = [name for name in os.listxattr(path) if name.startswith("user.")]
-        xattrs = {name: os.getxattr(path, name) for name in names}
-    return kind, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, content, xattrs
 
 
 def inodes(top: Path) -> dict[bytes, int]:

@@ -214,8 +214,8 @@ def test_xchacha_works_from_end_to_end(kept: Kept, tmp_path: Path) -> None:
     assert kept_picture(kept.opened(), second.snapshot) == picture(kept.root)
     report = snapshot_restore(kept.opened(), snapshot=second.snapshot, target=tmp_path / "back", durable=False)
     assert report.failed == []
-    assert {path: thing[3] for path, thing in picture(tmp_path / "back").items()} == {
-        path: thing[3] for path, thing in picture(kept.root).items()
+    assert {path: thing.content for path, thing in picture(tmp_path / "back").items()} == {
+        path: thing.content for path, thing in picture(kept.root).items()
     }
     assert {at.stored_size - at.plain_size for _, at in Index.load(kept.opened().objects).entries()} & {40}
 

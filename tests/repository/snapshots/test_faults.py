@@ -79,7 +79,7 @@ def test_a_passing_fault_at_any_call_does_not_show(grown: tuple[Kept, Root], fau
 
 
 @pytest.mark.parametrize("error", [StorageFull, Killed])
-def test_a_storage_that_ends_at_any_call_leaves_nothing_listed_and_nothing_to_store_again(
+def test_storage_failing_for_good_lists_nothing_and_keeps_stored_packs(
     grown: tuple[Kept, Root], error: type[BaseException]
 ) -> None:
     kept, first = grown
@@ -199,7 +199,7 @@ def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tupl
     assert kept.listed() == {first.snapshot}
 
 
-def test_whoever_is_cancelled_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
+def test_cancelled_writer_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
     kept, first = grown
     asked = at = 0
 

@@ -39,7 +39,7 @@ def run(store: Path, tree: Path, at: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_snapshot_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+def test_killed_snapshot_is_resumed(tmp_path: Path) -> None:
     tree, store = tmp_path / "tree", tmp_path / "store"
     tree.mkdir()
     store.mkdir()
@@ -149,11 +149,11 @@ def test_leftovers_of_killed_snapshots_are_swept_after_their_grace(littered: tup
     assert repository_usage(repository).dead == 0
     [(snapshot, _)] = repository.objects.list(SNAPSHOTS)
     kept, live = kept_picture(repository, snapshot), picture(tree)
-    assert {path: found[3] for path, found in kept.items()} == {path: found[3] for path, found in live.items()}
+    assert {path: kept[path].content for path in kept} == {path: live[path].content for path in live}
     assert repository_verify(repository, coverage=Coverage.full()).whole
 
 
-def test_refused_prune_sweeps_what_no_snapshot_needs(littered: tuple[Path, Path]) -> None:
+def test_refused_prune_sweeps_half_written_objects(littered: tuple[Path, Path]) -> None:
     _, store = littered
     partials = aged(store, DAY + HOUR)
     repository = opened(store)

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from demo import comparison
 from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
@@ -34,7 +35,7 @@ from repository.retrying import RetryingStorage
 from repository.storage import Storage, StorageFull, StorageUnavailable
 from tests.repository.snapshots.kept import REPOSITORY, TENANT, pause
 from tests.repository.snapshots.test_evolution import Tree, lasting, steps
-from tests.repository.snapshots.trees import Picture, kept_picture, picture
+from tests.repository.snapshots.trees import kept_picture, picture
 from tests.storage.memory import FaultyStorage, MemoryStorage
 from trees.local.tree import LocalTree
 from trees.sectors.map import SectorMap
@@ -66,7 +67,7 @@ class Life(RuleBasedStateMachine):
         self.storage = MemoryStorage()
         self.now = datetime(2026, 1, 31, 12, tzinfo=UTC)
         self.key, self.keys = DataKey(b"\x00" * 32), 0
-        self.model: dict[bytes, Picture] = {}
+        self.model: dict[bytes, comparison.Tree] = {}
         self.last: bytes | None = None
         self.looked = 0
         self.rotten: set[str] = set()

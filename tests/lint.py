@@ -69,6 +69,20 @@ def imports_not_allowed() -> list[str]:
     return found
 
 
+def conftests_borrowed() -> list[str]:
+    """What tests of several folders share is in `tests/world/`: a conftest is its own folder's."""
+    found = []
+    for path in files_tracked(".py"):
+        own = ".".join((*path.relative_to(ROOT).parent.parts, "conftest."))
+        borrowed = (module for module in modules_imported(path) if ".conftest." in f"{module}.")
+        found += [
+            f"{path.relative_to(ROOT)}: imports {module}, another folder's"
+            for module in borrowed
+            if not f"{module}.".startswith(own)
+        ]
+    return found
+
+
 def modules_imported(path: Path) -> Iterator[str]:
     """The modules that a file imports, at any level."""
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -80,7 +94,7 @@ def modules_imported(path: Path) -> Iterator[str]:
 
 def main() -> int:
     """Print every finding; the exit status is 1 if there was one."""
-    findings = files_too_long() + locks_with_addresses() + imports_not_allowed()
+    findings = files_too_long() + locks_with_addresses() + imports_not_allowed() + conftests_borrowed()
     print(*findings, sep="\n", end="\n" if findings else "")  # noqa: T201  # this is a command
     return 1 if findings else 0
 

@@ -14,11 +14,11 @@ from pipelines.pipe import TimedOut
 from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
-from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
+from sidecar.scan import root_open, tree_bytes
 from trees.limits import NO_ROOM
 from wire.listing import ListingWriter
 

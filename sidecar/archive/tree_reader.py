@@ -9,7 +9,6 @@ from isal import isal_zlib
 
 from sidecar.archive.report import WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.scan import Found, LinkIdentity, link_end, link_identity, tree_walk, warning_kind
 from sidecar.archive.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
@@ -22,7 +21,10 @@ from sidecar.archive.tar_format import (
 )
 from sidecar.errors import SourceFailed
 from sidecar.places.places import Places
+from sidecar.scan import tree_walk, warning_kind
 from trees.beneath import open_for_reading
+from trees.folders import link_end
+from trees.walk import Found, LinkIdentity, link_identity
 from wire.enums import WarningKind
 from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
 from wire.listing import HARD_LINK as FURTHER_NAME

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sidecar.archive.scan import link_end, path_of
 from sidecar.errors import at_entry
 from trees.beneath import Tree
+from trees.folders import link_end, path_of
 from wire.enums import WarningKind
 
 

@@ -1,7 +1,7 @@
 """The connection to the sidecar breaks, stalls, slows down or drops everything, and recovers: R11 and R22.
 
 Each time the operation ends in time, with its reason or as if nothing had happened; the files are old or new, and a
-backup backup backup backup works afterwards.
+backup backup backup backup backup backup backup backup works afterwards.
 """
 
 from __future__ import annotations

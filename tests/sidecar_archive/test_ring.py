@@ -20,7 +20,7 @@ def drain(ring: Ring) -> list[bytes]:
     return pieces
 
 
-def test_written_read_and_zeroed_bytes_leave_in_order_in_full_buffers(tmp_path: Path) -> None:
+def test_bytes_written_read_and_zeroed_come_out_in_order_and_in_full_buffers(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(noise(3 * BUFFER_BYTES + 5))
     ring = Ring()
 

@@ -28,7 +28,7 @@ from repository.chunked.restoring.outcome import Reason, RestoreLimits, RestoreP
 from repository.chunked.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.chunked.restoring.spool import Spool
 from repository.chunked.restoring.target import Target
-from repository.chunked.restoring.units import Units
+from repository.chunked.restoring.units import TargetUnits
 from repository.chunked.restoring.window import Window
 from repository.chunked.restoring.workers import Pulse, Workers
 from repository.errors import TargetFailed
@@ -104,7 +104,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(place.close)
         window = Window(repository, chunks, place, workers)
         stack.callback(window.close)
-        units = Units(manifest, chunks, place, workers)
+        units = TargetUnits(manifest, chunks, place, workers)
         run = _Restore(selection, totals, place, window, units, pulse)
         stack.callback(run.close)
         run.contents()
@@ -124,7 +124,7 @@ class _Restore:
     """The steps of a restore."""
 
     def __init__(
-        self, selection: Selection, totals: Totals, target: Target, window: Window, units: Units, pulse: Pulse
+        self, selection: Selection, totals: Totals, target: Target, window: Window, units: TargetUnits, pulse: Pulse
     ) -> None:
         self._selection = selection
         self._totals = totals

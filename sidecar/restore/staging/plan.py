@@ -8,12 +8,11 @@ from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
-from sidecar.archive.scan import Found
 from sidecar.errors import at_entry
 from sidecar.places.places import Places
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
-from sidecar.restore.comparing.units import Units
+from sidecar.restore.comparing.units import LiveUnits
 from sidecar.restore.staging.unchanged import UnchangedFiles
 from sidecar.restore.workspace.plan import FOLDERS, PlanWriter, folders_read
 from sidecar.restore.workspace.progress import ProgressMeter
@@ -23,6 +22,7 @@ from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import fd_closing, file_head, folder_scan, status_at
 from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
+from trees.walk import Found
 from wire.enums import Mode, WarningKind
 
 
@@ -57,7 +57,7 @@ class Planning:
         self._staged = workspace.staged_tree()
         self._plan = PlanWriter(workspace)
         self._staying = Staying(places, tell=self._plan.note_staying, left_out=left_out)
-        self._units = Units(self._staying, archived=self._member_head, reason=self._why_stays)
+        self._units = LiveUnits(self._staying, archived=self._member_head, reason=self._why_stays)
         self._plan.note_merged(b"", os.fstat(places.root.fd))
         self._removed = 0
         self._unchanged_found = 0

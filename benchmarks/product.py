@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.proc import MIB, children_of, cpu_seconds, peak_begin, status_mib
-from demo.comparison import archive_compare
+from demo.comparison import archive_differences, archive_read
 from tests.processes.portal import Portal
 from trees.paths import RESERVED_FOLDER
 
@@ -78,7 +78,7 @@ class Product:
     def differences(self, backup: dict[str, Any]) -> list[str]:
         """How the folder differs from a backup."""
         with self._portal.open(f"assets/{backup['asset_id']}/") as response:
-            return archive_compare(response, self.world).differences
+            return archive_differences(archive_read(response), self.world)
 
     def empty(self) -> None:
         """Take every file of the server away."""

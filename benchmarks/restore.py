@@ -17,10 +17,11 @@ from random import Random
 from benchmarks.figures import MEDIA, US, Figures, folder_made
 from benchmarks.proc import peak_begin, status_mib
 from benchmarks.report import Report
-from demo.comparison import archive_compare
+from demo.comparison import archive_differences, archive_read
 from demo.world import world_generate
 from sidecar.archive.pack import tree_pack
-from sidecar.restore.extraction import archive_extract, outcome_release
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.outcome import outcome_release
 from wire.enums import Mode
 
 PEER = "tar_gzip"
@@ -77,7 +78,7 @@ def _restore(archive: Path, root: Path) -> float:
     seconds = time.perf_counter() - began
     outcome_release(root=root, operation=OPERATION)
     with archive.open("rb") as packed:
-        assert archive_compare(packed, root).differences == []
+        assert archive_differences(archive_read(packed), root) == []
     if made:
         shutil.rmtree(root)
     return seconds

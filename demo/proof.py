@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.client import Client, Unreachable
-from demo.comparison import Comparison, Readable, archive_compare
+from demo.comparison import Readable, Tree, archive_differences, archive_read
 from demo.screen import MB, Screen
 from demo.seed import Rented
 
@@ -65,12 +65,13 @@ def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
     screen.say(f"  POST {subject.backups}")
     ready = _watch(subject, backup, screen)
     began = time.monotonic()
-    comparison = _download_and_compare(subject, ready)
-    if comparison.differences:
-        raise ProofFailed("The archive is not the world:\n  " + "\n  ".join(comparison.differences))
+    archive = _download(subject, ready)
+    if found := archive_differences(archive, subject.data_root):
+        raise ProofFailed("The archive is not the world:\n  " + "\n  ".join(found))
+    content_bytes = sum(entry.size for path, entry in archive.items() if entry.first == path)
     screen.say(
-        f"  downloaded and compared in {time.monotonic() - began:.1f} s: {comparison.entries} entries, "
-        f"{comparison.content_bytes / MB:.1f} MB; every name, byte, mode, time and link is right"
+        f"  downloaded and compared in {time.monotonic() - began:.1f} s: {len(archive)} entries, "
+        f"{content_bytes / MB:.1f} MB; every name, byte, mode, time and link is right"
     )
     _wait(lambda: _nothing_active(subjects), "Operations did not end", seconds=OPERATION_SECONDS)
 
@@ -165,19 +166,19 @@ def _watch(subject: Subject, backup: dict[str, Any], screen: Screen) -> dict[str
     raise ProofFailed(f"The backup was not ready within {OPERATION_SECONDS:.0f} s.")
 
 
-def _download_and_compare(subject: Subject, backup: dict[str, Any]) -> Comparison:
+def _download(subject: Subject, backup: dict[str, Any]) -> Tree:
     with subject.client.open("GET", f"assets/{backup['asset_id']}/") as response:
         if response.status != HTTPStatus.OK:
             raise ProofFailed(f"The download was answered with {response.status}.")
         archive = _Counted(response)
         try:
-            comparison = archive_compare(archive, subject.data_root)
+            tree = archive_read(archive)
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise ProofFailed(f"The download is no whole archive: {error}") from error
         while archive.read(PIECE_BYTES):
             """To the end: bytes after the archive count for the checksum."""
     _checksum_check(archive, backup)
-    return comparison
+    return tree
 
 
 def _checksum_check(archive: _Counted, backup: dict[str, Any]) -> None:

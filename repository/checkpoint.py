@@ -1,12 +1,12 @@
-"""Where long work may be called off."""
+"""Checkpoints: the points at which long work can be cancelled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Checkpoint = Callable[[], None]
-"""Called often; what it raises ends the work."""
+"""Called often during long work; any error that it raises ends the work."""
 
 
 def go_on() -> None:
-    """The checkpoint of who cannot be called off."""
+    """A checkpoint that never cancels."""

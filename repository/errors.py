@@ -1,17 +1,17 @@
-"""What can go wrong with a repository: one tree, a stable code for each branch, no secrets in any message."""
+"""The errors of a repository: one tree, a stable code for each branch, no secrets in any message."""
 
 from __future__ import annotations
 
 
 class RepositoryError(Exception):
-    """Base of the repository's failures. `code` is stable; `retryable`: the same call may succeed later."""
+    """Base of a repository's errors. `code` is stable; `retryable`: the same call may succeed later."""
 
     code = "repository_failed"
     retryable = False
 
 
 class RepositoryKeyWrong(RepositoryError):
-    """The key that was given is not the repository's. Says nothing about what is stored."""
+    """The given key is not the repository's. The stored data may well be intact."""
 
     code = "key_unavailable"
 
@@ -23,7 +23,7 @@ class RepositoryNotFound(RepositoryError):
 
 
 class RepositoryExists(RepositoryError):
-    """There is a repository at that place already."""
+    """A repository already exists at that place."""
 
     code = "repository_exists"
 
@@ -35,44 +35,44 @@ class RepositoryUnknown(RepositoryError):
 
 
 class SnapshotNotFound(RepositoryError):
-    """There is no such snapshot: it was never finished, or it was deleted."""
+    """There is no such snapshot: it was never completed, or it was deleted."""
 
     code = "snapshot_not_found"
 
 
 class PathNotFound(RepositoryError):
-    """The snapshot holds nothing under that path."""
+    """The snapshot has no entry at that path."""
 
     code = "path_not_found"
 
 
 class Damage(RepositoryError):
-    """What is stored is not what was written. The message names the object; nothing was changed or deleted."""
+    """Stored bytes differ from those written. The message names the object; nothing was changed or deleted."""
 
     code = "backup_damaged"
 
 
 class ObjectDamaged(Damage):
-    """An object is missing, changed, cut short, or belongs somewhere else."""
+    """An object is missing, changed, truncated, or belongs elsewhere."""
 
 
 class ChunkMissing(Damage):
-    """No pack holds a chunk that a snapshot names."""
+    """A chunk that a snapshot names is in no pack."""
 
 
 class ManifestInvalid(Damage):
-    """A manifest opened, but says what no writer of ours says."""
+    """A manifest opened, but no writer of this project produces its content."""
 
 
 class Overtaken(RepositoryError):
-    """The writer took so long that it was held to be dead; nothing was listed, and trying again resumes."""
+    """The writer took so long that it was considered dead. Nothing was listed; a retry resumes."""
 
     code = "overtaken"
     retryable = True
 
 
 class PruneRunning(RepositoryError):
-    """Another prune is at work on the repository."""
+    """Another prune is running on the repository."""
 
     code = "prune_running"
     retryable = True
@@ -86,25 +86,25 @@ class PruneRefused(RepositoryError):
 
 
 class TargetFailed(RepositoryError):
-    """The place to restore to cannot be written. What was put there before is whole; the backup is unharmed."""
+    """The restore target cannot be written. Files restored before are complete; the backup is unharmed."""
 
     code = "restore_target_failed"
 
 
 class TargetFull(TargetFailed):
-    """The place to restore to has no room left, or its owner's quota is used up."""
+    """The restore target has no space left, or its owner's quota is exhausted."""
 
     code = "restore_target_full"
 
 
 class TargetBusy(TargetFailed):
-    """Another restore is at work there."""
+    """Another restore is running on the target."""
 
     code = "restore_target_busy"
     retryable = True
 
 
 class LimitReached(RepositoryError):
-    """The snapshot holds more than the caller would have restored."""
+    """The snapshot holds more than the caller's limit."""
 
     code = "restore_limit_reached"

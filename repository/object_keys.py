@@ -1,15 +1,15 @@
-"""The grammar of object keys: what every target accepts, so that an object can move between them."""
+"""The grammar of object keys: every target accepts them, so that objects can move between targets."""
 
 import re
 
 KEY_LENGTH_MAX = 512
 UUID_PATTERN = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-"""A UUID as it stands in a key, as one group of a regular expression."""
+"""A UUID in a key, as one group of a regular expression."""
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 
 def segment_is_valid(segment: str) -> bool:
-    """Whether this may stand between two slashes of a key. Hidden names are the targets' own."""
+    """Whether this may stand between two slashes of a key. Hidden names are reserved for the targets."""
     return _SEGMENT.fullmatch(segment) is not None
 
 
@@ -19,14 +19,14 @@ def key_is_valid(key: str) -> bool:
 
 
 def key_checked(key: str) -> str:
-    """The key itself; raises ValueError when it is none (a caller's mistake, never a storage's failure)."""
+    """Return a valid key; raises ValueError for any other (the caller's mistake, never a failure of the storage)."""
     if not key_is_valid(key):
         raise ValueError("not an object key")
     return key
 
 
 def prefix_checked(prefix: str) -> str:
-    """The beginning of keys, whole segments or not, itself; raises ValueError when no key could begin so."""
+    """Return a valid prefix, of whole segments or not; raises ValueError when no key can begin with it."""
     *folders, begun = prefix.split("/")
     if not all(map(segment_is_valid, folders)) or (begun and not segment_is_valid(begun)):
         raise ValueError("not the beginning of an object key")

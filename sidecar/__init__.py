@@ -1,1 +1,1 @@
-"""The daemon beside a game server: packs its files and brings them back, holding no keys and no storage access."""
+"""The daemon beside a game server: packs and restores its files, without keys and without access to the storage."""

@@ -1,4 +1,4 @@
-"""`python -m sidecar --config FILE`, also installed as `savepoint-sidecar`; `enrol` first: to get its certificate."""
+"""`python -m sidecar --config FILE`, also installed as `savepoint-sidecar`; `enrol` first gets its certificate."""
 
 import argparse
 import logging

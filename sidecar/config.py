@@ -1,4 +1,4 @@
-"""The daemon's configuration file, read and checked before anything starts.
+"""The daemon's configuration file, read and checked before the daemon starts.
 
 TOML with these keys; every path is absolute:
 
@@ -29,14 +29,14 @@ from sidecar.game.settings import GameSettings, game_read
 _DRAIN_SECONDS: Final = 10.0
 _TOKEN_CHARACTERS: Final = 16
 _UNIX: Final = "unix:"
-# sockaddr_un.sun_path, less its final zero.
+# The size of sockaddr_un.sun_path, less its final zero.
 _SOCKET_PATH_BYTES: Final = 107
 _PORT_MAX: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the daemon serves, where it works and listens, and the secret that its callers must know."""
+    """The checked configuration: the folders, the address, the secret of the callers, and the game."""
 
     data_root: Path
     scratch: Path
@@ -49,12 +49,12 @@ class Config:
 
     @property
     def socket_path(self) -> str:
-        """The Unix socket it listens on; empty for a TCP port."""
+        """The path of the Unix socket; empty for a TCP port."""
         return self.listen.removeprefix(_UNIX) if self.listen.startswith(_UNIX) else ""
 
 
 def config_read(path: Path) -> Config:
-    """Read and check the file. Raises `StartError` for the first thing that is wrong with it."""
+    """Read and check the file. Raises `StartError` for the first mistake in it."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -92,9 +92,9 @@ def _link_roots(value: object) -> tuple[Path, ...]:
         raise ValueError("must be a list of folders")  # noqa: TRY004 - a mistake in the file
     roots = tuple(absolute(item) for item in value)
     if not all(root.is_dir() for root in roots):
-        raise ValueError("has something that is not an existing folder")
+        raise ValueError("must contain existing folders only")
     if Path("/") in roots:
-        raise ValueError("must not have the whole machine in it")
+        raise ValueError("must not contain the root folder")
     return roots
 
 
@@ -105,12 +105,12 @@ def _token(value: object) -> str:
 
 
 def _tls_folder(value: object) -> Path | None:
-    # What is in it is looked at when the daemon starts: the program that fills it reads this file too.
+    # The daemon checks the content when it starts: `enrol`, which fills the folder, reads this file too.
     return None if value == "" else absolute(value)
 
 
 def _require_guard(*, listen: str, token_file: str, tls_folder: Path | None) -> None:
-    """Raise ValueError unless there is exactly one way to know a caller, fit for who can connect."""
+    """Raise ValueError unless there is exactly one way to authenticate callers, and it suits the address."""
     if tls_folder is None:
         if not token_file:
             raise ValueError("'token_file' is missing")
@@ -154,7 +154,7 @@ def _socket(value: str) -> str:
 
 
 def _require_apart(*, data_root: Path, scratch: Path, tls_folder: Path | None) -> None:
-    """Raise ValueError when a backup could hold, or a restore take away, what is the daemon's own."""
+    """Raise ValueError when a backup could include the daemon's own files, or a restore remove them."""
     if _overlap(data_root, scratch):
         raise ValueError("scratch and data_root must not lie in each other")
     if tls_folder is not None and (_overlap(data_root, tls_folder) or _overlap(scratch, tls_folder)):
@@ -164,7 +164,7 @@ def _require_apart(*, data_root: Path, scratch: Path, tls_folder: Path | None) -
 def _require_alone(
     *, follow_links_into: tuple[Path, ...], data_root: Path, scratch: Path, tls_folder: Path | None
 ) -> None:
-    """Raise ValueError when a link could lead to what is backed up anyway, or to what is the daemon's own."""
+    """Raise ValueError when a link could lead to the data root, to the daemon's own folders, or to another link's."""
     others = [data_root, scratch] if tls_folder is None else [data_root, scratch, tls_folder]
     for number, root in enumerate(follow_links_into):
         if any(_overlap(root, other) for other in [*others, *follow_links_into[:number]]):

@@ -1,4 +1,4 @@
-"""How many files this process may have open at once."""
+"""The limit on open files of this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WANTED: Final = 32_768
 
 
 def descriptors_raise() -> None:
-    """Raise the limit, which is 1024 for most services, as far as this process may."""
+    """Raise the limit, which is 1024 for most services, as far as this process is allowed to."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -17,6 +17,6 @@ def descriptors_raise() -> None:
 
 
 def descriptors_limit() -> int:
-    """The limit; one that is higher than we ask for, or none, counts as what we ask for."""
+    """The limit, but at most the number that `descriptors_raise` asks for."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _WANTED if soft == resource.RLIM_INFINITY else min(soft, _WANTED)

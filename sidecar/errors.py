@@ -1,6 +1,8 @@
-"""What the sidecar refuses or fails at, each with the stable code that travels on the wire."""
+"""The sidecar's errors, each with the stable code that travels on the wire."""
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from typing import ClassVar
 
 from wire.errors import ErrorCode
@@ -9,7 +11,7 @@ from wire.errors import ErrorCode
 class SidecarError(Exception):
     """Base of every expected failure; `detail` never holds a secret, nor a path outside the virtual roots.
 
-    `params` are what the code's sentence may need: numbers, `path` (relative to the data) and `errno` (its name).
+    `params` fill in the message of the code: numbers, `path` (relative to the data) and `errno` (its name).
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
@@ -21,24 +23,24 @@ class SidecarError(Exception):
 
 
 def cause_of(error: OSError, path: str) -> dict[str, int | str]:
-    """The params of an error that the operating system caused at one path."""
+    """The params of an operating system's error at one path."""
     return {"path": path, "errno": errno.errorcode.get(error.errno or 0, "")}
 
 
 class Refused(SidecarError):
-    """The request names what this sidecar may not touch, or an older fence."""
+    """The request has an older fence, or names something that this sidecar must not touch."""
 
     code = ErrorCode.SIDECAR_REFUSED
 
 
 class Busy(SidecarError):
-    """This sidecar does as much as it can just now; to be asked again."""
+    """This sidecar has no capacity at the moment; the caller may retry."""
 
     code = ErrorCode.SIDECAR_UNAVAILABLE
 
 
 class Cancelled(SidecarError):
-    """The caller went away or asked to stop; what was begun has been cleaned up."""
+    """The caller went away or asked to stop; unfinished work has been cleaned up."""
 
     code = ErrorCode.CANCELLED
 
@@ -52,8 +54,8 @@ class ScratchFull(SidecarError):
 class NotEnoughSpace(SidecarError):
     """The data volume has no room for staging; nothing live was touched.
 
-    `params` have how much is needed and free, in bytes, or in files and folders that can be made; or, where neither is
-    short, what the operating system refused: a quota, say.
+    `params` tell the needed and the free amount, in bytes, or in files and folders. If neither is short, they tell
+    the operating system's error: an exceeded quota, for example.
     """
 
     code = ErrorCode.NOT_ENOUGH_SPACE
@@ -72,7 +74,7 @@ class ArchiveRefused(SidecarError):
 
 
 class ServerNotStopped(SidecarError):
-    """The game server was to be stopped and could not be; nothing live was touched."""
+    """The game server had to be stopped and could not be; nothing live was touched."""
 
     code = ErrorCode.SERVER_NOT_STOPPED
 
@@ -81,6 +83,25 @@ class SourceFailed(SidecarError):
     """The data could not be read as a whole: the root is missing, or its disk fails."""
 
     code = ErrorCode.SOURCE_FAILED
+
+
+class EntryFailed(OSError):
+    """The operating system refused something at one path of the data, relative to its root."""
+
+    def __init__(self, error: OSError, path: bytes) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.path = path
+
+
+@contextlib.contextmanager
+def at_entry(path: bytes) -> Iterator[None]:
+    """Raise EntryFailed for an OSError that leaves the block; the innermost path counts."""
+    try:
+        yield
+    except EntryFailed:
+        raise
+    except OSError as error:
+        raise EntryFailed(error, path) from error
 
 
 class StartError(Exception):

@@ -1,1 +1,1 @@
-"""The suite: tests of what people rely on, through the front door."""
+"""The test suite: it tests the behaviour that users rely on, through the public interfaces."""

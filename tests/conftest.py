@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Hooks and fixtures that every test shares."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from django.conf import settings
 
 from tests.faults import faults_missed
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+pytest_plugins = ["tests.world.fixtures"]
 WITH_PROCESSES = {"browser", "processes"}
 """Folders whose tests start the product's own processes."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of PostgreSQL's own locking belong to the pass on PostgreSQL; in the other one they say nothing."""
+    """Run tests of PostgreSQL's own locking only in the pass on PostgreSQL; on SQLite they prove nothing."""
     for item in items:
         if item.path.parent.name in WITH_PROCESSES:
             item.add_marker(pytest.mark.processes)
@@ -30,15 +32,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def in_memory() -> Iterator[Path]:
-    """A folder that no busy disk slows down, where the machine allows."""
-    memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    """A folder in memory if the machine has /dev/shm, so that a busy disk does not slow the test down."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def place(in_memory: Path) -> Iterator[Path]:
+    """A folder to work in. A sweep syncs a thousand times: in memory that measures us and not a busy disk."""
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder:
         yield Path(folder)
 
 
 @pytest.fixture(autouse=True)
 def every_fault_strikes() -> Iterator[None]:
-    """Each fault that a test scripts has struck when the test is over."""
+    """Assert that each scripted fault has occurred by the end of the test."""
     faults_missed()
     yield
     missed = faults_missed()

@@ -1,4 +1,4 @@
-"""What a test process has open."""
+"""The open descriptors of a test process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def descriptors(folder: Path) -> list[str]:
-    """What this process has open in a folder or below it, each as often as it is open.
+    """The paths in a folder that this process has open, each as often as it is open.
 
-    The rest of the process does not count: what an earlier test has left to the garbage collector closes at any time.
+    Descriptors elsewhere do not count: the garbage collector may close those of an earlier test at any time.
     """
     gc.collect()
     below = str(folder.resolve())
@@ -21,7 +21,7 @@ def descriptors(folder: Path) -> list[str]:
 def _end(descriptor: Path, *, unknown: str) -> str:
     try:
         return str(descriptor.readlink())
-    except FileNotFoundError:  # the one that listed them
+    except FileNotFoundError:  # the descriptor of this listing itself
         return ""
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:

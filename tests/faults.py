@@ -1,4 +1,4 @@
-"""Faults that tests script. One that never strikes proves nothing, so its test fails."""
+"""Scripted faults. A fault that never occurs proves nothing, so its test fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _scripted: list[Fault] = []
 
 
 class Fault:
-    """A fault that an injector was told to cause. `strike` says that it was caused, also in a forked child."""
+    """A fault that an injector was told to cause. `strike` notes that it occurred, also in a forked child."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -24,19 +24,19 @@ class Fault:
 
     @property
     def missed(self) -> bool:
-        """Whether it struck neither here nor in a forked child."""
+        """Whether it occurred neither here nor in a forked child."""
         return not self._anywhere[0]
 
 
 def fault_script(what: str) -> Fault:
-    """A fault that must strike before the test ends; `tests/conftest.py` looks."""
+    """A fault that must occur before the test ends; `tests/conftest.py` checks that."""
     fault = Fault(what)
     _scripted.append(fault)
     return fault
 
 
 def raising(error: BaseException | type[BaseException], what: str = "") -> Callable[..., NoReturn]:
-    """A function that fails, to take the place of one that works; the test fails when nobody calls it."""
+    """A function that raises, to replace one that works; the test fails when it is never called."""
     fault = fault_script(what or f"a call that raises {error!r}")
 
     def fail(*_: Any, **__: Any) -> NoReturn:
@@ -47,7 +47,7 @@ def raising(error: BaseException | type[BaseException], what: str = "") -> Calla
 
 
 def faults_missed() -> list[str]:
-    """The faults scripted since the last look that never struck."""
+    """The faults scripted since the last call that never occurred."""
     missed = [fault.what for fault in _scripted if fault.missed]
     _scripted.clear()
     return missed

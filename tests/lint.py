@@ -1,4 +1,4 @@
-"""Checks of the house that no linter has: `python -m tests.lint`."""
+"""House rules that no linter checks: `python -m tests.lint`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK_FORBIDDEN = ("http:", "https:", "file:")
 
 
 def files_tracked(*suffixes: str) -> list[Path]:
-    """The files that git tracks, or would, with one of these endings."""
+    """The files with one of these suffixes that git tracks, or would track."""
     listing = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -25,7 +25,7 @@ def files_tracked(*suffixes: str) -> list[Path]:
 
 
 def files_too_long() -> list[str]:
-    """Nothing grows into an everything-file."""
+    """Files above the limit of lines."""
     found = []
     for path in files_tracked(".py"):
         if any(part in GENERATED for part in path.parts):
@@ -37,7 +37,7 @@ def files_too_long() -> list[str]:
 
 
 def locks_with_addresses() -> list[str]:
-    """A lock names versions and hashes, never where one machine happened to fetch them."""
+    """Lock files with addresses: a lock names versions and hashes, not the mirror of one machine."""
     return [
         f"{path.name}: holds an address"
         for path in files_tracked(".lock")
@@ -46,7 +46,7 @@ def locks_with_addresses() -> list[str]:
 
 
 def imports_not_allowed() -> list[str]:
-    """A package imports only what the table in pyproject.toml allows, and of ours only what stands below it there."""
+    """Imports that the table in pyproject.toml does not allow: a package imports only packages below it there."""
     table: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["savepoint"]["imports"]
     order = list(table)
     found = [
@@ -69,8 +69,22 @@ def imports_not_allowed() -> list[str]:
     return found
 
 
+def conftests_borrowed() -> list[str]:
+    """What tests of several folders share is in `tests/world/`: a conftest is its own folder's."""
+    found = []
+    for path in files_tracked(".py"):
+        own = ".".join((*path.relative_to(ROOT).parent.parts, "conftest."))
+        borrowed = (module for module in modules_imported(path) if ".conftest." in f"{module}.")
+        found += [
+            f"{path.relative_to(ROOT)}: imports {module}, another folder's"
+            for module in borrowed
+            if not f"{module}.".startswith(own)
+        ]
+    return found
+
+
 def modules_imported(path: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it."""
+    """The modules that a file imports, at any level."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -79,8 +93,8 @@ def modules_imported(path: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print every finding; the exit status says whether there was one."""
-    findings = files_too_long() + locks_with_addresses() + imports_not_allowed()
+    """Print every finding; the exit status is 1 if there was one."""
+    findings = files_too_long() + locks_with_addresses() + imports_not_allowed() + conftests_borrowed()
     print(*findings, sep="\n", end="\n" if findings else "")  # noqa: T201  # this is a command
     return 1 if findings else 0
 

@@ -1,7 +1,7 @@
-"""The whole suite, `python -m tests.run`: on SQLite, and what touches the database on PostgreSQL as well.
+"""The whole suite, `python -m tests.run`: on SQLite, and the tests that use the database on PostgreSQL too.
 
-Tests of the product's own processes mostly wait, so they run beside the others; the half on PostgreSQL begins when the
-first of the two ends. `python -m tests.run check` runs the fast half alone, in two streams.
+The suite is cut into parts by folder, each a pytest of its own, of which three run at once. `python -m tests.run check`
+runs the fast half alone, in two streams.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from tests.services.postgres import postgres
 from tests.services.require import ProgramMissing
 
+TESTS = Path(__file__).parent
 ON_BOTH_DATABASES = [
     "tests/access",
     "tests/api",
@@ -26,8 +28,17 @@ ON_BOTH_DATABASES = [
     "tests/reconcile",
     "tests/web",
 ]
-PROCESSES, OTHERS = "processes", "not processes"
-AT_ONCE = 2
+WAITING = [
+    ["tests/browser", "tests/processes"],
+    ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network", "tests/sidecar_daemon"],
+]
+"""Tests of the product's own processes mostly wait, so they begin first and leave room beside them."""
+COMPUTING = [
+    ["tests/repository", "tests/trees"],
+    ["tests/sidecar_archive", "tests/sidecar_game", "tests/sidecar_restore", "tests/storage"],
+]
+AT_ONCE = 3
+FAST = "not processes and not slow"
 CHECK = [
     ["tests/api", "tests/operations", "tests/sidecar_archive", "tests/wire"],
     [
@@ -40,11 +51,11 @@ CHECK = [
         "tests/sidecar_game",
     ],
 ]
-"""The fast half: no test of it starts a process of the product, waits for a clock, or fills memory to measure it."""
+"""The fast half: its tests start no process of the product, wait for no clock, and fill no memory to measure it."""
 
 
 def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None = None) -> int:
-    """Run pytest in a process of its own, on that database; its output goes there, or where ours goes."""
+    """Run pytest in a process of its own, on that database; its output goes to `output`, or to this process's."""
     environ = {**os.environ, "SAVEPOINT_TEST_DATABASE": database_url}
     if not database_url:
         del environ["SAVEPOINT_TEST_DATABASE"]
@@ -53,7 +64,7 @@ def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None =
 
 
 def postgres_run(*, output: IO[str]) -> int:
-    """Run what touches the database on a PostgreSQL server of its own; one that is not there fails where it must be."""
+    """Run the database tests on a PostgreSQL server of their own; a missing server is an error if it is required."""
     try:
         with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
             return pytest_run(*ON_BOTH_DATABASES, database_url=server.url, output=output)
@@ -62,34 +73,42 @@ def postgres_run(*, output: IO[str]) -> int:
         return int(os.environ.get("SAVEPOINT_TEST_REQUIRE") == "all")
 
 
+def others() -> list[str]:
+    """The folders of tests that no part names."""
+    named = {folder for part in (*WAITING, *COMPUTING) for folder in part}
+    folders = {f"tests/{path.name}" for path in TESTS.iterdir() if any(path.rglob("test_*.py"))}
+    return sorted(folders - named)
+
+
 def check() -> int:
-    """Run the fast half; the status is the first one that is not 0."""
+    """Run the fast half; returns the first status that is not 0."""
     with ThreadPoolExecutor(len(CHECK)) as pool:
-        parts = [pool.submit(pytest_run, "-q", "-m", f"{OTHERS} and not slow", *paths) for paths in CHECK]
+        parts = [pool.submit(pytest_run, "-q", "-m", FAST, *paths) for paths in CHECK]
+        return next(filter(None, [part.result() for part in parts]), 0)
+
+
+def whole() -> int:
+    """Run every part, a few at once, each told whole when it ends; the status is the first one that is not 0."""
+    runs = [partial(pytest_run, *part) for part in WAITING]
+    runs += [partial(pytest_run, *COMPUTING[0]), postgres_run]
+    runs += [partial(pytest_run, *part) for part in (*COMPUTING[1:], others())]
+    with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:
+        parts: dict[Future[int], IO[str]] = {}
+        for run in runs:
+            output = held.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            parts[pool.submit(run, output=output)] = output
+        for part in as_completed(parts):
+            parts[part].seek(0)
+            print(parts[part].read(), flush=True)  # noqa: T201  # this is a command
         return next(filter(None, [part.result() for part in parts]), 0)
 
 
 def main() -> int:
-    """Run all of it, or what is named; the status is the first one that is not 0."""
+    """Run all of it, or what is named."""
     chosen = sys.argv[1:]
     if chosen == ["check"]:
         return check()
-    if chosen:
-        return pytest_run(*chosen)
-    with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:
-        beside, on_postgres = (
-            held.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")) for _ in range(2)
-        )
-        parts = [
-            pool.submit(pytest_run, "-m", OTHERS),
-            pool.submit(pytest_run, "-m", PROCESSES, output=beside),
-            pool.submit(postgres_run, output=on_postgres),
-        ]
-        statuses = [part.result() for part in parts]
-        for output in (beside, on_postgres):
-            output.seek(0)
-            print(output.read())  # noqa: T201  # this is a command
-        return next(filter(None, statuses), 0)
+    return pytest_run(*chosen) if chosen else whole()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The product's settings with keys of the tests' own, so that tests and type checks need nothing prepared."""
+"""The product's settings with keys for tests, so that tests and type checks need no preparation."""
 
 import os
 import tempfile
@@ -15,8 +15,8 @@ from config.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if "sqlite3" in str(DATABASES["default"]["ENGINE"]):  # noqa: F405
-    # A file, as in production: threads of an in-memory database would share one connection's locks. Where the machine
-    # allows, on a volume that no busy disk slows down.
+    # A file, as in production: the threads of an in-memory database would share one connection's locks. It lies in
+    # /dev/shm if the machine has that, so that a busy disk does not slow tests down.
     SAVEPOINT_HOME.mkdir(parents=True, exist_ok=True)  # noqa: F405
     folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else SAVEPOINT_HOME  # noqa: F405, S108
     DATABASES["default"]["TEST"] = {"NAME": str(folder / f"savepoint-test-{os.getpid()}.sqlite3")}  # noqa: F405

@@ -1,1 +1,1 @@
-"""Files beside a game, as every part of the product that meets them takes them: each rule once, with nothing below."""
+"""The file system rules that all parts of the product share, each defined once; this package imports no other."""

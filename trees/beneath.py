@@ -1,4 +1,4 @@
-"""Opening what lies below a folder by its path, and nothing else, whatever is swapped for a symbolic link meanwhile."""
+"""Opening paths below a folder without ever leaving it, even if a component is swapped for a symbolic link."""
 
 import ctypes
 import errno
@@ -12,17 +12,17 @@ from typing import Final
 
 from trees.folders import status_at
 
-# A FIFO that takes a file's place must not make a call wait for its writer.
+# O_NONBLOCK: opening a FIFO that replaced a file must not wait for its writer.
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _WAY: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-# The same number on every architecture of Linux but Alpha.
+# The same number on every Linux architecture except Alpha.
 _OPENAT2: Final = 437
 _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_BENEATH: Final = 0x08
-_CALL_BYTES: Final = 4000  # of a path in one call; Linux takes 4095
+_CALL_BYTES: Final = 4000  # the longest path in one call; Linux allows 4095
 
-# Errors of openat2 for a path that single steps may still open, or tell more about: a rename in between, a link.
+# Errors of openat2 after which opening step by step may succeed or give a better error: a concurrent rename, a link.
 _BY_STEPS: Final = frozenset({errno.ENAMETOOLONG, errno.EAGAIN, errno.ELOOP})
 _NO_WAY: Final = (b"", b".", b"..")
 
@@ -32,22 +32,22 @@ _libc.syscall.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c
 
 
 class Root:
-    """An open folder. Every method but `close` raises OSError and may be called from several threads."""
+    """An open folder; thread-safe. Every method except `close` raises OSError."""
 
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.close = weakref.finalize(self, os.close, self.descriptor)
 
     def open(self, path: bytes, flags: int = 0) -> int:
-        """A descriptor for reading what lies at that path from the root; an empty path is the root."""
+        """Open the entry at that path from the root for reading, and return a descriptor; an empty path is the root."""
         return open_for_reading(path or b".", self.descriptor, flags)
 
 
 class Tree:
     """Resolves relative paths below an open folder.
 
-    A component that is a symlink, or was swapped for one, ends in ENOTDIR; the descriptor that was opened before it was
-    swapped still is the old folder's. Only one descriptor is kept, the last parent's: depth costs none.
+    A component that is a symlink, or was swapped for one, raises ENOTDIR; a descriptor opened before the swap still
+    belongs to the old folder. Only the last parent's descriptor is kept, so depth costs none.
     """
 
     def __init__(self, fd: int) -> None:
@@ -56,14 +56,14 @@ class Tree:
         self._parent_path = b""
 
     def parent(self, path: bytes) -> tuple[int, bytes]:
-        """Return the descriptor of the folder that holds `path`, good until the next call, and the last component."""
+        """Return a descriptor of the folder that holds `path`, valid until the next call, and the last component."""
         head, _, name = path.rpartition(b"/")
         if head != self._parent_path:
             self._enter(head)
         return self._parent, name
 
     def status(self, path: bytes) -> os.stat_result | None:
-        """The lstat of `path`, or None when its last component is not there."""
+        """The lstat of `path`, or None when its last component does not exist."""
         at, name = self.parent(path)
         return status_at(name, at=at)
 
@@ -73,7 +73,7 @@ class Tree:
         return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
 
     def close(self) -> None:
-        """Give back the kept descriptor; the root's belongs to the caller."""
+        """Close the kept descriptor; the root's belongs to the caller."""
         if self._parent != self._root:
             os.close(self._parent)
         self._parent, self._parent_path = self._root, b""
@@ -88,9 +88,9 @@ class Tree:
 
 
 def open_for_reading(path: bytes, at: int, flags: int = 0) -> int:
-    """A descriptor for reading what lies at a path, or a name, from an open folder. Raises OSError.
+    """Open an entry by its path or name from an open folder, for reading; returns a descriptor. Raises OSError.
 
-    No step is through a symbolic link. The access time stays where the system lets it.
+    No component may be a symbolic link. The access time is left unchanged if the system allows that.
     """
     flags |= _READ
     try:
@@ -98,12 +98,12 @@ def open_for_reading(path: bytes, at: int, flags: int = 0) -> int:
     except PermissionError as error:
         if error.errno != errno.EPERM:
             raise
-        # Only the owner and root may leave the access time alone.
+        # Only the owner and root may use O_NOATIME.
         return open_beneath(path, at, flags)
 
 
 def open_beneath(path: bytes, at: int, flags: int) -> int:
-    """A descriptor of what lies at a path from an open folder: no step is through a symbolic link. Raises OSError."""
+    """Open an entry by its path from an open folder; no component may be a symbolic link. Raises OSError."""
     flags |= os.O_NOFOLLOW | os.O_CLOEXEC
     steps = path.split(b"/")
     if len(steps) == 1 and path != b"..":
@@ -120,7 +120,7 @@ def open_beneath(path: bytes, at: int, flags: int) -> int:
 
 
 def _descend(folder: int, parts: Iterator[bytes], flags: int, step: Callable[[int, bytes, int], int]) -> int:
-    """A descriptor of what the parts of a path lead to from an open folder; the last is opened with the flags."""
+    """Open the parts of a path one after the other from an open folder; the last one with the given flags."""
     descriptor, part = os.dup(folder), next(parts)
     for following in chain(parts, (None,)):
         above = descriptor
@@ -133,7 +133,7 @@ def _descend(folder: int, parts: Iterator[bytes], flags: int, step: Callable[[in
 
 
 def _pieces(path: bytes) -> Iterator[bytes]:
-    """A path in pieces that a call takes."""
+    """Split a path into pieces that fit into one call."""
     while len(path) > _CALL_BYTES and (cut := path.rfind(b"/", 0, _CALL_BYTES)) > 0:
         yield path[:cut]
         path = path[cut + 1 :]
@@ -146,7 +146,7 @@ def _open_step(folder: int, name: bytes, flags: int) -> int:
 
 @cache
 def openat2_works() -> bool:
-    """Whether the kernel has the call, and a container's filter lets it through."""
+    """Whether the kernel has the call, and a container's filter allows it."""
     root = os.open(b"/", os.O_PATH)
     try:
         os.close(_openat2(root, b".", os.O_PATH))

@@ -1,4 +1,4 @@
-"""Every change that a restore makes to the data volume, one method each, and nothing else."""
+"""The system calls by which a restore changes the data volume, one method each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ctypes
 import errno
 import os
 import stat
-from dataclasses import dataclass
 
 from trees.fixed import is_frozen
+from trees.metadata import Metadata
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
@@ -16,20 +16,10 @@ _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """Permission bits, numeric owner and modification time (nanoseconds since 1970) of a path."""
-
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-
-
 class Filesystem:
     """The Linux calls behind a restore. Names are single components, `at` is the descriptor of their folder.
 
-    No call follows a symlink, none overwrites what is there. All of them raise OSError.
+    No call follows a symlink or overwrites an existing name. All of them raise OSError.
     """
 
     def __init__(self) -> None:
@@ -40,11 +30,11 @@ class Filesystem:
         os.mkdir(name, mode, dir_fd=at)
 
     def make_file(self, name: bytes, *, at: int) -> int:
-        """Make an empty file that only its owner may use, and return a descriptor for reading and writing it."""
+        """Create an empty file that only its owner may use, and return a descriptor for reading and writing it."""
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=at)
 
     def make_symlink(self, target: bytes, name: bytes, *, at: int, metadata: Metadata) -> None:
-        """Make a symlink with its own owner and time; whether `target` exists does not matter."""
+        """Create a symlink with its own owner and time; its `target` need not exist."""
         os.symlink(target, name, dir_fd=at)
         if self._is_root:
             os.chown(name, metadata.uid, metadata.gid, dir_fd=at, follow_symlinks=False)
@@ -55,46 +45,46 @@ class Filesystem:
         os.link(source, name, src_dir_fd=source_at, dst_dir_fd=at, follow_symlinks=False)
 
     def write(self, fd: int, data: bytes | bytearray | memoryview) -> None:
-        """Write all of `data` at the descriptor's place."""
+        """Write all of `data` at the descriptor's position."""
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
 
     def write_at(self, fd: int, data: bytes, offset: int) -> None:
-        """Overwrite a reserved place and bring it to the disk before returning."""
+        """Overwrite a reserved range and sync it to the disk before returning."""
         if os.pwrite(fd, data, offset) != len(data):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         os.fsync(fd)
 
     def reserve(self, fd: int, size: int) -> None:
-        """Make a file `size` bytes long whose room on the disk is there."""
+        """Give a file `size` bytes with their disk space allocated."""
         os.posix_fallocate(fd, 0, size)
 
     def set_size(self, fd: int, size: int) -> None:
-        """Make a file `size` bytes long; what is beyond its last byte becomes a hole."""
+        """Set a file's size to `size` bytes; a longer file is cut, a shorter one ends in a hole."""
         os.ftruncate(fd, size)
 
     def set_metadata(self, fd: int, metadata: Metadata) -> None:
         """Set owner (as root only), permission bits and time of an open file or folder; the order keeps all three.
 
-        Whatever is right already is not touched: it may not be ours to set. Nor may the time of a folder that belongs
-        to somebody else, which changes with every name in it, or of one that is immutable or append-only: it is left.
+        Values that are right already are not set: the caller may lack the permission. The time of a folder is not set
+        if another user owns it (it changes with every name in it), or if it is immutable or append-only.
         """
         had = os.fstat(fd)
         if self._is_root and (had.st_uid, had.st_gid) != (metadata.uid, metadata.gid):
             os.fchown(fd, metadata.uid, metadata.gid)
-            had = os.fstat(fd)  # a new owner takes setuid and setgid away
+            had = os.fstat(fd)  # chown clears setuid and setgid
         if stat.S_IMODE(had.st_mode) != metadata.mode:
             os.fchmod(fd, metadata.mode)
         if had.st_mtime_ns != metadata.mtime_ns and not (stat.S_ISDIR(had.st_mode) and self._is_left(fd, had)):
             os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
 
     def _is_left(self, fd: int, folder: os.stat_result) -> bool:
-        """Whether an open folder is left the time that it has."""
+        """Whether an open folder keeps the time that it has."""
         return (folder.st_uid != os.geteuid() and not self._is_root) or is_frozen(fd)
 
     def set_mode(self, fd: int, mode: int) -> None:
-        """Set all twelve mode bits of an open file or folder, unless it has them."""
+        """Set all twelve mode bits of an open file or folder if they differ."""
         if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
             os.fchmod(fd, mode)
 
@@ -104,12 +94,12 @@ class Filesystem:
             os.chown(name, uid, gid, dir_fd=at, follow_symlinks=False)
 
     def move(self, name: bytes, *, at: int, to: bytes, to_at: int) -> None:
-        """Rename; a name that is there already is never replaced (on old filesystems: was not there a moment ago)."""
+        """Rename without replacing. File systems without RENAME_NOREPLACE replace a name created a moment ago."""
         if not _renameat2(at, name, to_at, to, _RENAME_NOREPLACE):
             os.rename(name, to, src_dir_fd=at, dst_dir_fd=to_at)
 
     def exchange(self, name: bytes, *, at: int, other: bytes, other_at: int) -> bool:
-        """Swap two names in one step, whatever they are; False when this filesystem cannot, or not these two."""
+        """Swap two names of any kind in one step; False when this file system cannot, or cannot swap these two."""
         try:
             return _renameat2(at, name, other_at, other, _RENAME_EXCHANGE)
         except OSError as error:
@@ -118,19 +108,19 @@ class Filesystem:
             return False
 
     def remove_file(self, name: bytes, *, at: int) -> None:
-        """Take away a name that is no folder."""
+        """Remove a name that is not a folder."""
         os.unlink(name, dir_fd=at)
 
     def remove_folder(self, name: bytes, *, at: int) -> None:
-        """Take away an empty folder."""
+        """Remove an empty folder."""
         os.rmdir(name, dir_fd=at)
 
     def sync(self, fd: int) -> None:
-        """Bring one file or folder to the disk."""
+        """Sync one file or folder to the disk."""
         os.fsync(fd)
 
     def sync_volume(self, fd: int) -> None:
-        """Bring everything on the volume that holds `fd` to the disk: one call instead of one for each staged file."""
+        """Sync the whole volume that holds `fd`: one call instead of one for each staged file."""
         if not hasattr(_LIBC, "syncfs"):
             os.sync()
         elif _LIBC.syncfs(fd) != 0:
@@ -138,7 +128,7 @@ class Filesystem:
 
 
 def _renameat2(at: int, name: bytes, to_at: int, to: bytes, flags: int) -> bool:
-    """renameat2(2); False when the C library, the kernel or the filesystem does not know the flags."""
+    """renameat2(2); False when the C library, the kernel or the file system does not support the flags."""
     if not hasattr(_LIBC, "renameat2"):
         return False
     if _LIBC.renameat2(at, name, to_at, to, flags) == 0:

@@ -1,7 +1,8 @@
-"""Names in an open folder, none of which is ever followed."""
+"""Names in an open folder; no symbolic link is ever followed."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -13,8 +14,17 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+@contextlib.contextmanager
+def fd_closing(fd: int) -> Iterator[int]:
+    """Closes a descriptor at the end of the block."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def status_at(name: bytes, *, at: int) -> os.stat_result | None:
-    """The lstat of a name in an open folder, or None when it is not there, as no name is that is too long."""
+    """The lstat of a name in an open folder, or None when it does not exist or is too long."""
     try:
         return os.stat(name, dir_fd=at, follow_symlinks=False)
     except FileNotFoundError:
@@ -32,7 +42,7 @@ def is_folder(name: bytes, *, at: int) -> bool:
 
 
 def file_head(name: bytes, *, at: int) -> bytes | None:
-    """The first bytes of a file in an open folder, None when it is none; of one that cannot be read, none."""
+    """The first bytes of a file in an open folder: None for another kind of entry, empty for an unreadable file."""
     status = status_at(name, at=at)
     if status is None or not stat.S_ISREG(status.st_mode):
         return None
@@ -49,9 +59,9 @@ def file_head(name: bytes, *, at: int) -> bytes | None:
 
 
 def folder_scan(fd: int) -> Iterator[bytes]:
-    """Yield the names in an open folder as they come, never holding all of them.
+    """Yield the names in an open folder one by one, without a list of all.
 
-    Scans of one folder may be nested: each has its own place in it, which a duplicate of the descriptor would share.
+    Scans of one folder may be nested: each has its own position, which a duplicated descriptor would share.
     """
     own = os.open(b".", _FOLDER, dir_fd=fd)
     try:
@@ -63,19 +73,19 @@ def folder_scan(fd: int) -> Iterator[bytes]:
 
 
 def folder_open(name: bytes, *, at: int) -> int:
-    """Open a folder for reading; one of ours whose bits keep us out is given them."""
+    """Open a folder for reading; if its owner is this user and its mode forbids that, the mode is changed."""
     try:
         return os.open(name, _FOLDER, dir_fd=at)
     except PermissionError:
         held = os.open(name, _PATH, dir_fd=at)
     try:
-        Path(f"/proc/self/fd/{held}").chmod(stat.S_IRWXU)  # the folder itself, whatever the name has become
+        Path(f"/proc/self/fd/{held}").chmod(stat.S_IRWXU)  # the folder itself, even if it was renamed
         return os.open(b".", _FOLDER, dir_fd=held)
     finally:
         os.close(held)
 
 
 def mount_of(fd: int) -> str:
-    """The id of the mount that an open file or folder is on: a bind mount of the same device has one of its own."""
+    """The mount id of an open file or folder; a bind mount of the same device has another id."""
     (line,) = (line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if line.startswith("mnt_id"))
     return line

@@ -7,17 +7,17 @@ Left = TypeVar("Left")
 Right = TypeVar("Right")
 
 RESERVED_FOLDER: Final = b".savepoint"
-"""The folder directly below a root that restores work in: no backup holds it, and no call reaches it."""
+"""The working folder of restores directly below a root: no backup includes it, and no call reaches it."""
 
 
 def walk_order(path: bytes) -> bytes:
     """The sort key of paths in the order of a walk: component by component, so that `a/b` comes before `a-b`."""
-    # No name holds a NUL, and nothing sorts before it.
+    # No name contains a NUL, and nothing sorts before it.
     return path.replace(b"/", b"\0")
 
 
 def is_reserved(path: bytes) -> bool:
-    """Whether a path is that of the reserved folder, or lies in it."""
+    """Whether a path is the reserved folder's, or lies in it."""
     return path == RESERVED_FOLDER or path.startswith(RESERVED_FOLDER + b"/")
 
 

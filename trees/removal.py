@@ -1,4 +1,4 @@
-"""Removing trees of any depth and size, with two open folders, a bounded list of names and no recursion."""
+"""Removal of trees of any depth and size, with two open folders, a bounded list of names and no recursion."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BATCH = 10_000
 
 
 def folder_clear(fd: int, filesystem: Filesystem) -> None:
-    """Remove everything in an open folder, which must be one that nobody else names things in.
+    """Remove everything in an open folder; no other process may create names in it.
 
-    An interrupted removal is simply begun again.
+    An interrupted removal can be repeated.
     """
     while names := _names(fd):
         for name in names:
@@ -27,9 +27,9 @@ def folder_clear(fd: int, filesystem: Filesystem) -> None:
 
 
 def folder_remove(name: bytes, *, top: int, filesystem: Filesystem) -> None:
-    """Remove a folder of `top` with all it holds.
+    """Remove a folder of `top` with its content.
 
-    A folder found inside is first moved up to `top`, so that nothing is ever deeper than two.
+    A folder inside it is first moved up to `top`, so that the depth never exceeds two.
     """
     waiting = [name]
     while waiting:
@@ -49,14 +49,14 @@ def folder_remove(name: bytes, *, top: int, filesystem: Filesystem) -> None:
 
 
 def folder_lift(name: bytes, *, at: int, top: int, filesystem: Filesystem) -> bytes | None:
-    """Move a folder up into `top` for its removal, under its inode number, which no other has; return that name.
+    """Move a folder up into `top` for its removal, under its unique inode number; return that name.
 
-    None when its filesystem renames no such folder, and it was removed where it is. That is an overlay's folder of a
-    lower layer; a folder made above one may be in it, and is lifted.
+    Returns None when the file system cannot rename the folder, which is then removed in place. Such a folder belongs
+    to the lower layer of an overlay; folders created inside it can still be moved up.
     """
     status = os.lstat(name, dir_fd=at)
     if status.st_mode & stat.S_IWUSR == 0:
-        # Moving a folder changes what it says of the one above it, for which its owner needs to write.
+        # A move rewrites the folder's `..`, for which its owner needs write permission.
         fd = folder_open(name, at=at)
         try:
             _open_up(fd, filesystem)
@@ -74,13 +74,13 @@ def folder_lift(name: bytes, *, at: int, top: int, filesystem: Filesystem) -> by
 
 
 def _open_up(fd: int, filesystem: Filesystem) -> None:
-    """Make an open folder ours to change: without being root, the owner needs its permission bits."""
+    """Give the owner of an open folder full access; only root could change it without these permission bits."""
     if os.fstat(fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
         filesystem.set_mode(fd, stat.S_IRWXU)
 
 
 def _remove_in_place(name: bytes, *, at: int, filesystem: Filesystem) -> None:
-    """Remove a folder from its deepest one upwards, each opened by its path below `at`. Raise EBUSY for a mount."""
+    """Remove a folder in place, deepest folders first, each opened by its path below `at`. Raise EBUSY for a mount."""
     path, mount = [name], mount_of(at)
     while path:
         inner = _open_below(path, at=at)
@@ -101,7 +101,7 @@ def _remove_in_place(name: bytes, *, at: int, filesystem: Filesystem) -> None:
 
 
 def _remove_files(fd: int, filesystem: Filesystem) -> bytes | None:
-    """Remove what is no folder until there is nothing, or return the first folder."""
+    """Remove all entries that are not folders; returns the first folder found, None when the folder is empty."""
     _open_up(fd, filesystem)
     while names := _names(fd):
         for name in names:

@@ -1,4 +1,4 @@
-"""The reserved folder at the top of a root: ours alone, for one restore at a time."""
+"""The reserved folder at the top of a root: private to the sidecar, for one restore at a time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NOT_OURS = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
 
 class ReservedTaken(Exception):
-    """The reserved name is taken; the message says by what.
+    """Something else has the reserved name; the message says what.
 
-    Whoever writes to the root could else hand us a journal of theirs to follow.
+    Otherwise a user who can write to the root could plant a journal for the sidecar to follow.
     """
 
 
 def root_lock(root: int) -> bool:
-    """Keep every other restore off an open folder for as long as it is open; False when one is at work."""
+    """Lock an open folder against other restores while it is open; False when another restore has the lock."""
     try:
         fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -33,12 +33,12 @@ def root_lock(root: int) -> bool:
 
 
 def root_is_empty(root: int) -> bool:
-    """Whether an open folder holds nothing but the reserved one."""
+    """Whether an open folder is empty but for the reserved one."""
     return all(name == RESERVED_FOLDER for name in folder_scan(root))
 
 
 def reserved_open(at: int, *, name: bytes = RESERVED_FOLDER) -> int:
-    """A descriptor of the reserved folder, or of another private one. Raises FileNotFoundError, `ReservedTaken`."""
+    """Open the reserved folder, or another private one. Raises FileNotFoundError, `ReservedTaken`."""
     try:
         fd = os.open(name, _FOLDER, dir_fd=at)
     except OSError as error:
@@ -55,7 +55,7 @@ def reserved_open(at: int, *, name: bytes = RESERVED_FOLDER) -> int:
 
 
 def reserved_make(at: int, filesystem: Filesystem, *, name: bytes = RESERVED_FOLDER) -> int:
-    """As `reserved_open`, made when it is not there; nobody but its owner may look into it."""
+    """As `reserved_open`, but create a missing folder, with mode 0700."""
     is_made = False
     with contextlib.suppress(FileExistsError):
         filesystem.make_folder(name, at=at, mode=stat.S_IRWXU)
@@ -69,7 +69,7 @@ def reserved_make(at: int, filesystem: Filesystem, *, name: bytes = RESERVED_FOL
         raise
     try:
         if stat.S_IMODE(os.fstat(fd).st_mode) != stat.S_IRWXU:
-            filesystem.set_mode(fd, stat.S_IRWXU)  # a root with setgid hands that down, and so would this folder
+            filesystem.set_mode(fd, stat.S_IRWXU)  # a setgid root passes its setgid bit on to this folder
     except BaseException:
         os.close(fd)
         raise

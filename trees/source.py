@@ -1,4 +1,4 @@
-"""What a snapshot asks of the place whose files it keeps."""
+"""The interface between a snapshot and the source of its files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Kind(IntEnum):
 
 
 class SourceEntry(NamedTuple):
-    """One thing found at `path` (bytes, relative, `/` between names; the root folder is empty).
+    """An entry found at `path` (bytes, relative, `/` between names; the root folder is empty).
 
-    `size` is a file's, else 0. `target` is what a symbolic link says, the path of a hard link's first name (yielded
-    before, as a file), or the reason why something was skipped. What was skipped has no `stat`.
+    `size` is that of a file, else 0. `target` is the text of a symbolic link, the path of a hard link's first name
+    (yielded before, as a file), or the reason why an entry was skipped. A skipped entry has no `stat`.
     """
 
     kind: Kind
@@ -36,23 +36,23 @@ class SourceEntry(NamedTuple):
 
 
 class SourceGone(Exception):
-    """A file that was found cannot be read now; the message is a reason to list, free of paths."""
+    """A file that the scan found cannot be read now; the message is a reason to list, free of paths."""
 
 
 class SourceFailed(Exception):
-    """The source cannot go on at all, which says nothing of any file; the message is free of paths."""
+    """The source as a whole cannot be read; no single file is at fault. The message is free of paths."""
 
 
 class Changes(Protocol):
-    """A part of a file compared with what a parent snapshot holds of it."""
+    """A part of a file, compared with the same part in a parent snapshot."""
 
     hashes: bytes
-    """The hashes of all the part's blocks as they are now, whole once the runs are read to their end."""
+    """The current hashes of all the part's blocks, complete once the iteration has ended."""
 
     def __iter__(self) -> Iterator[tuple[int, memoryview]]:
-        """Runs of changed bytes: offset in the file and bytes, in order, valid until the next is asked for.
+        """Yield runs of changed bytes in order: offset in the file and bytes, valid until the next run is requested.
 
-        Whatever no run covers is byte for byte what the parent holds at that offset.
+        Bytes outside all runs equal the parent's at the same offset.
         """
 
 
@@ -66,39 +66,39 @@ class SourceFile(Protocol):
         """Fill the view from that offset; returns less than its length only at the end of the file."""
 
     def changes(self, start: int, stop: int, *, header: int, known: bytes) -> Changes:
-        """The part from `start` to `stop` against the parent's, whose blocks have the `known` hashes.
+        """Compare the part from `start` to `stop` with the parent's, whose blocks have the `known` hashes.
 
-        Blocks are those of FORMAT.md: `header` bytes first (if not 0), then 65536 each. A source that knows no more
-        than these hashes gives changed blocks whole.
+        Blocks are those of FORMAT.md: `header` bytes first (if not 0), then 65536 each. A source that knows only these
+        hashes yields changed blocks whole.
         """
 
     def xattrs(self) -> dict[bytes, bytes] | None:
         """The file's `user.*` attributes, or None when there are none."""
 
     def changed(self) -> bool:
-        """Whether the file is no longer what it was when it was found: it may hold a mixture."""
+        """Whether the file differs from the one that the scan found, so that its data may be a mixture."""
 
 
 class Source(Protocol):
-    """Files to keep. Every call may raise `SourceGone`, which concerns what is asked for, or `SourceFailed`.
+    """A source of files to back up. Every call may raise `SourceGone` (about its argument) or `SourceFailed`.
 
     Methods but `scan` are called from several threads.
     """
 
     def begin(self, parent: bytes | None) -> int:
-        """A snapshot begins, with that parent; returns the source's time now, in ns since 1970."""
+        """Begin a snapshot with that parent; return the source's time now, in ns since 1970."""
 
     def started(self) -> int:
         """The time at which the source's machine started, in ns since 1970 by the same clock."""
 
     def scan(self) -> Iterator[SourceEntry]:
-        """Everything there is, in the manifest's order, the root folder first."""
+        """All entries, in the manifest's order, the root folder first."""
 
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
         """The `user.*` attributes of a folder, or None when there are none."""
 
     def open(self, entry: SourceEntry, *, in_place: bool) -> AbstractContextManager[SourceFile]:
-        """Open a file; `in_place` says that it is one whose changes are wanted by the sector next time."""
+        """Open a file; `in_place` asks for changes by sector in the next snapshot."""
 
     def commit(self, snapshot: bytes) -> None:
-        """The snapshot is stored: what was learnt of the files now describes it."""
+        """Make what the source has learnt describe that snapshot, which is stored."""

@@ -15,22 +15,22 @@ KIND = "manifest"
 VERSION = 1
 FORMATS = ("tar.gz",)
 SOURCES = ("files",)
-# “crash” is the earlier name of “live”: manifests that have it stay readable, and none is written with it.
+# “crash” is the former name of “live”: manifests with it stay readable, but none is written.
 CONSISTENCIES = ("quiesced", "stopped", "live", "crash")
-# Far above what a manifest takes: who can write into the bucket must not choose how much its reader takes in.
+# Far above the size of any manifest: a writer to the bucket must not control the reader's memory.
 SEALED_SIZE_MAX = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ManifestInvalid(SealError):
-    """The content is not a manifest that this release understands, or it describes another archive."""
+    """The content is no manifest that this release can read, or it describes another archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveManifest:
-    """What is known of one archive. Raises ManifestInvalid when the values contradict each other.
+    """The facts about one archive. Raises ManifestInvalid when the values contradict each other.
 
-    `size_bytes` and `sha256` are those of the bytes the customer gets; in storage they take `stored_bytes`.
+    `size_bytes` and `sha256` are those of the archive that the customer downloads; `stored_bytes` is that in storage.
     """
 
     tenant: UUID
@@ -83,7 +83,7 @@ class ArchiveManifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ArchiveManifest":
-        """The manifest in these bytes; raises ManifestInvalid unless `to_bytes` could have written them."""
+        """Decode a manifest; raises ManifestInvalid unless `to_bytes` could have written these bytes."""
         try:
             content = json.loads(data)
             if content["version"] != VERSION:
@@ -92,25 +92,25 @@ class ArchiveManifest:
             canonical = manifest.to_bytes()
         except (ValueError, KeyError, TypeError):
             raise ManifestInvalid("not a manifest") from None
-        # Unknown and repeated names, other spellings of a number, an id or a time: all of them end here.
+        # This catches unknown and repeated names, and any other spelling of a number, an id or a time.
         if canonical != data:
             raise ManifestInvalid("the manifest is not in canonical form")
         return manifest
 
 
 def manifest_context(*, tenant: UUID, target: UUID, archive_key: str) -> SealContext:
-    """The context that binds a manifest to its archive's place."""
+    """The context that binds a manifest to its archive's key."""
     return SealContext(tenant=tenant, target=target, kind=KIND, object_id=archive_key)
 
 
 def manifest_seal(manifest: ArchiveManifest, *, data_key: bytes, target: UUID) -> bytes:
-    """The object to store beside the archive, sealed under the tenant's data key for that target."""
+    """Seal the object to store beside the archive, under the tenant's data key for that target."""
     context = manifest_context(tenant=manifest.tenant, target=target, archive_key=manifest.archive_key)
     return seal_bytes(manifest.to_bytes(), data_key=data_key, context=context)
 
 
 def manifest_open(sealed: bytes, *, data_key: bytes, tenant: UUID, target: UUID, archive_key: str) -> ArchiveManifest:
-    """The manifest stored beside that archive; raises ManifestInvalid or another `SealError`."""
+    """Open the manifest stored beside that archive; raises ManifestInvalid or another `SealError`."""
     if len(sealed) > SEALED_SIZE_MAX:
         raise ManifestInvalid("too large for a manifest")
     context = manifest_context(tenant=tenant, target=target, archive_key=archive_key)
@@ -129,7 +129,7 @@ def _to_json(value: object) -> object:
 
 
 def _from_json(kind: object, value: object) -> Any:
-    """The value as a field of that annotation; JSON's types are taken strictly, so True is no number."""
+    """Convert a JSON value to a field's annotation; types are strict, so True is not a number."""
     written = str if kind in (UUID, datetime) else kind
     if type(value) not in (get_args(written) or (written,)):
         raise TypeError("a value of another type")

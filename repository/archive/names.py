@@ -1,4 +1,4 @@
-"""Names of archives in storage, of what lies beside them, and the contexts that their seals are bound to.
+"""The keys of archives and their companion objects in storage, and the contexts that bind their seals.
 
 backups/{order}/{backup}[.{fence}].tar.gz    the archive; the first attempt at it has the plain name
 ….manifest                                   its manifest
@@ -17,7 +17,7 @@ FOLDER = "backups/"
 MANIFEST_SUFFIX = ".manifest"
 LISTING_SUFFIX = ".listing"
 SUFFIXES = (MANIFEST_SUFFIX, LISTING_SUFFIX)
-"""The endings of what lies beside an archive."""
+"""The suffixes of an archive's companion objects."""
 _ENDING = ".tar.gz"
 _ARCHIVE = re.compile(rf"{FOLDER}{UUID_PATTERN}/{UUID_PATTERN}(?:\.[0-9]+)?{re.escape(_ENDING)}")
 
@@ -29,18 +29,18 @@ def archive_key(*, order: UUID, backup: UUID, fence: int) -> str:
 
 
 def archive_folder(order: UUID | None) -> str:
-    """The prefix of an order's archives; of all of them for None."""
+    """The prefix of an order's archives, or of all archives for None."""
     return f"{FOLDER}{order}/" if order else FOLDER
 
 
 def archive_backup(key: str) -> UUID | None:
-    """The backup of the archive under a key; None for a key that is no archive's."""
+    """The backup of the archive under a key; None for a key that names no archive."""
     match = _ARCHIVE.fullmatch(key)
     return UUID(match[2]) if match else None
 
 
 def archive_name(key: str) -> str:
-    """The backup's id, with the number of the attempt when it was not the first."""
+    """The backup's id, with the number of the attempt unless it was the first."""
     return key.rpartition("/")[2].removesuffix(_ENDING)
 
 

@@ -1,1 +1,1 @@
-"""The chunked repository: many backups of one tenant on one target, each thing stored once."""
+"""The chunked repository: many backups of one tenant on one target, with each chunk stored once."""

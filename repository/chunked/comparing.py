@@ -1,4 +1,4 @@
-"""What differs between two snapshots, or between a snapshot and the files of a source as they are now."""
+"""Comparison of two snapshots, or of a snapshot with the current files of a source."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from trees.trust import Stat, Trust
 
 
 class Change(StrEnum):
-    """How something differs; the first that holds, in this order."""
+    """The kind of a difference. A path has the first kind that applies, in this order."""
 
     ADDED = "added"
     REMOVED = "removed"
     KIND = "kind"
-    """A folder where a file was, and the like; also what could be read, and cannot now."""
+    """Another kind of entry, such as a folder in place of a file; also a file that has become unreadable."""
     CONTENT = "content"
     """Other bytes, another size, or another target of a link."""
     METADATA = "metadata"
-    """Mode, owner, time of change (mtime) or attributes; not ctime or inode, which nobody can set."""
+    """Mode, owner, mtime or attributes. ctime and inode do not count: no restore can set them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One path that differs. Sizes are those of files, and None where there is none."""
+    """One path that differs. Sizes are those of files, else None."""
 
     path: bytes
     change: Change
@@ -43,9 +43,9 @@ class Difference:
 
 
 def snapshots_diff(repository: Repository, *, old: bytes, new: bytes) -> Iterator[Difference]:
-    """What changed from one snapshot to another, in the manifest's order; parts that both share are not read.
+    """The changes from one snapshot to another, in the manifest's order; shared parts are not read.
 
-    Files are the same when their hashes are. Raises `SnapshotNotFound`, `Damage`, `StorageError`.
+    Files are equal if their hashes are. Raises `SnapshotNotFound`, `Damage`, `StorageError`.
     """
     chunks = repository.chunks()
     pairs = PairedManifests(repository.manifest(old, chunks).root, repository.manifest(new, chunks).root, chunks)
@@ -58,11 +58,11 @@ def snapshots_diff(repository: Repository, *, old: bytes, new: bytes) -> Iterato
 def tree_diff(
     repository: Repository, *, snapshot: bytes, source: Source, trust_stat: bool = False
 ) -> Iterator[Difference]:
-    """What changed from a snapshot to what the source has now; nothing of the repository's files is opened.
+    """The changes from a snapshot to the source's current files; no file content in the repository is read.
 
-    Each file is read and held against the snapshot's hashes of its blocks, up to the first that differs. With
-    `trust_stat` one whose stat is as it was is not read (`trees.trust` has the rule). An unreadable file is of the
-    kind SKIPPED. Raises `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
+    Each file is read and compared with the snapshot's block hashes, up to the first that differs. With `trust_stat`, a
+    file with an unchanged stat is not read (rule: `trees.trust`). An unreadable file has the kind SKIPPED. Raises
+    `SnapshotNotFound`, `Damage`, `StorageError`, `SourceGone` when the root cannot be read.
     """
     manifest = repository.manifest(snapshot)
     source.begin(None)
@@ -133,7 +133,7 @@ def _change(
 
 
 def _meta(side: _Side) -> tuple[Stat | None, Xattrs]:
-    """What a restore gives back. A hard link has none of its own: it is that of the file."""
+    """The metadata that a restore sets. A hard link has none of its own: it shares the file's."""
     return side.stat and side.stat._replace(ctime_ns=0, inode=0), side.xattrs or None
 
 
@@ -142,20 +142,20 @@ def _same_content(before: _Side, after: _Side) -> bool:
 
 
 def _file_hash(side: _Side) -> bytes | None:
-    """The hash of a file stands in its last part; whether there is a header changes how it is made up."""
+    """The file's hash, from its last part. It depends also on whether the file has a header."""
     last = side.parts[-1] if side.parts else side.record
     return last.content.hash if last is not None and last.content is not None else None
 
 
 class _Compared:
-    """A source's entries, as far as they have to be looked at."""
+    """A source's entries, read only as far as the comparison needs."""
 
     def __init__(self, source: Source, trust: Trust) -> None:
         self._source = source
         self._trust = trust
 
     def side(self, entry: SourceEntry) -> _Side:
-        """The entry with its attributes; what cannot be read is skipped."""
+        """The entry with its attributes; an unreadable one has the kind SKIPPED."""
         kind, xattrs = entry.kind, None
         if kind in (Kind.FOLDER, Kind.FILE):
             try:
@@ -165,7 +165,7 @@ class _Compared:
         return _Side(entry.path, kind, entry.stat, xattrs, entry.size, entry.target, None, [], entry)
 
     def same_content(self, before: _Side, after: _Side) -> bool | None:
-        """Whether a file holds what the snapshot holds of it; None when it cannot be read."""
+        """Whether a file's content equals the snapshot's; None when it cannot be read."""
         if before.size != after.size or before.record is None or after.entry is None:
             return False
         if after.stat is not None and is_unchanged(
@@ -189,7 +189,7 @@ class _Compared:
 
 
 def _known(content: Content, start: int, stop: int, header: int) -> bytes:
-    """The hashes of all blocks of a part, those in holes too."""
+    """The hashes of all blocks of a part, those in holes included."""
     at, found = 0, []
     for begin, end, hole in blocks_in(content, start, stop, header):
         if hole:

@@ -1,4 +1,4 @@
-"""Marks: who is writing or pruning. A prune deletes nothing that a writer older than its condemnation may name."""
+"""Marks of running writers and prunes. A prune deletes nothing that a writer older than the condemnation may name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from repository.chunked.objects import MARKS, Objects, id_new
 from repository.errors import ObjectDamaged, Overtaken
 from repository.storage import ObjectNotFound, StorageError
 
-# A writer ends itself long before anybody else holds it for dead, so that the clocks of both may differ by hours.
+# A writer gives up long before others consider it dead, so that clocks may differ by hours.
 LIFE = timedelta(hours=48)
 WRITER_SECONDS_MAX = 24 * 3600
 
 
 class MarkKind(StrEnum):
-    """Who set a mark."""
+    """The kind of process that set a mark."""
 
     SNAPSHOT = "snapshot"
     PRUNE = "prune"
@@ -35,7 +35,7 @@ class FoundMark:
 
 
 class Mark:
-    """Our own mark, while it lasts."""
+    """This process's own mark."""
 
     def __init__(self, objects: Objects, name: bytes) -> None:
         self.name = name
@@ -43,18 +43,18 @@ class Mark:
         self._began = time.monotonic()
 
     def check(self) -> None:
-        """Raise `Overtaken` when the mark is gone, or so old that it might go at any moment."""
+        """Raise `Overtaken` when the mark is gone, or so old that another process may remove it."""
         try:
             self._objects.storage.size(self._objects.path(MARKS, self.name))
         except ObjectNotFound:
-            raise Overtaken("the writer was held to be dead") from None
+            raise Overtaken("the writer was considered dead") from None
         if time.monotonic() - self._began > WRITER_SECONDS_MAX:
             raise Overtaken("the writer took more than a day")
 
 
 @contextmanager
 def mark_set(objects: Objects, *, kind: MarkKind, at: str) -> Iterator[Mark]:
-    """Have a mark in storage for the length of the block. One that a fault leaves behind dies of age."""
+    """Keep a mark in storage for the length of the block. If it cannot be removed, it expires."""
     name = id_new()
     try:
         objects.put_map(MARKS, name, {"kind": kind.value, "at": at})
@@ -64,17 +64,17 @@ def mark_set(objects: Objects, *, kind: MarkKind, at: str) -> Iterator[Mark]:
 
 
 def _mark_remove(objects: Objects, name: bytes) -> None:
-    """Who is cancelled is not let into the storage again: without one more try the mark would stop prunes for days."""
+    """Remove a mark. A cancelled writer's storage refuses calls, so retry: a leftover mark stops prunes for days."""
     try:
         with suppress(StorageError):
             objects.delete(MARKS, name)
-    except Exception:  # noqa: BLE001  # a cancel, which comes too late or is on its way already
+    except Exception:  # noqa: BLE001  # the cancellation, which may also arrive only now
         with suppress(StorageError):
             objects.storage.discard(objects.path(MARKS, name))
 
 
 def marks_list(objects: Objects) -> Iterator[FoundMark]:
-    """Every mark; raises rather than ending early."""
+    """Every mark; an incomplete listing raises."""
     for name, _ in objects.list(MARKS):
         try:
             found = objects.get_map(MARKS, name)
@@ -83,4 +83,4 @@ def marks_list(objects: Objects) -> Iterator[FoundMark]:
         try:
             yield FoundMark(name, MarkKind(found["kind"]), datetime.fromisoformat(found["at"]))
         except (KeyError, ValueError, TypeError):
-            raise ObjectDamaged(f"{MARKS.key(name)} does not hold what it should") from None
+            raise ObjectDamaged(f"{MARKS.key(name)} has invalid content") from None

@@ -1,4 +1,4 @@
-"""The objects of one repository in storage: their keys, and the small ones sealed and opened."""
+"""The objects of one repository in storage: their keys, and the sealing and opening of small ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One kind of object: the folder it lies in, and the kind that is bound into its seal."""
+    """One kind of object: its folder, and the kind that is bound into its seal."""
 
     name: str
     kind: str
@@ -62,24 +62,24 @@ class Objects:
         self._object_key = object_key
 
     def path(self, folder: Folder, object_id: bytes) -> str:
-        """The object's whole key in storage."""
+        """The object's full key in storage."""
         return self._prefix + folder.key(object_id)
 
     def list(self, folder: Folder) -> Iterator[tuple[bytes, int]]:
-        """Ids and sizes in bytes of what lies in a folder; raises rather than ending early."""
+        """Ids and sizes in bytes of the objects in a folder; an incomplete listing raises."""
         for found in self.storage.list(f"{self._prefix}{folder.name}/"):
             name = found.key.rpartition("/")[2]
             if _NAME.fullmatch(name) and found.key == self._prefix + folder.key(bytes.fromhex(name)):
                 yield bytes.fromhex(name), found.size
 
     def seal(self, folder: Folder, object_id: bytes, plain: bytes) -> bytes:
-        """The bytes as the sealed object of that name."""
+        """Seal the bytes as the object of that name."""
         return seal_bytes(plain, data_key=self._object_key, context=self._context(folder, object_id))
 
     def unseal(self, folder: Folder, object_id: bytes, sealed: bytes) -> bytes:
         """The plain bytes; raises `ObjectDamaged`, `RepositoryUnknown`.
 
-        The object key is of the repository itself, so what another key sealed was put here from elsewhere.
+        The object key belongs to this repository alone: an object sealed with another key comes from elsewhere.
         """
         name = folder.key(object_id)
         try:
@@ -92,23 +92,23 @@ class Objects:
             raise RepositoryUnknown(f"{name}: {error}") from None
 
     def put(self, folder: Folder, object_id: bytes, plain: bytes) -> int:
-        """Store an object sealed; returns its size in storage."""
+        """Seal and store an object; returns its size in storage."""
         sealed = self.seal(folder, object_id, plain)
         self.storage.put(self.path(folder, object_id), [sealed])
         return len(sealed)
 
     def put_raw(self, folder: Folder, object_id: bytes, pieces: Sequence[memoryview | bytes]) -> None:
-        """Store an object as it is; the buffers must not change meanwhile."""
+        """Store an object unchanged; the buffers must not change during the call."""
         self.storage.put(self.path(folder, object_id), pieces)
 
     def get(self, folder: Folder, object_id: bytes) -> bytes:
-        """The plain bytes of a sealed object; raises `ObjectNotFound` besides what `unseal` raises."""
+        """The plain bytes of a sealed object; raises `ObjectNotFound` and the errors of `unseal`."""
         return self.unseal(folder, object_id, self.get_raw(folder, object_id))
 
     def get_raw(self, folder: Folder, object_id: bytes, start: int = 0, stop: int | None = None) -> bytes:
-        """Stored bytes of an object; fewer when it ends before.
+        """Stored bytes of an object; fewer if it ends before `stop`.
 
-        Raises `ObjectNotFound`, and `ObjectDamaged` when the target has them and cannot read them.
+        Raises `ObjectNotFound`, and `ObjectDamaged` when the target has the bytes but cannot read them.
         """
         try:
             return self.storage.get(self.path(folder, object_id), start, stop)
@@ -116,7 +116,7 @@ class Objects:
             raise ObjectDamaged(f"{folder.key(object_id)}: {error}") from error
 
     def delete(self, folder: Folder, object_id: bytes) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Delete an object; a missing one is no error."""
         self.storage.delete(self.path(folder, object_id))
 
     def put_map(self, folder: Folder, object_id: bytes, content: dict[str, Any]) -> int:
@@ -124,12 +124,12 @@ class Objects:
         return self.put(folder, object_id, msgpack.packb({"version": VERSION, **content}, use_bin_type=True))
 
     def get_map(self, folder: Folder, object_id: bytes) -> dict[str, Any]:
-        """A map again; raises what `get` raises, `ObjectDamaged` when it is none."""
+        """Decode a map; raises the errors of `get`, and `ObjectDamaged` when the object is not a map."""
         plain = self.get(folder, object_id)
         try:
             found = msgpack.unpackb(plain, raw=False, strict_map_key=True)
         except (ValueError, msgpack.UnpackException):
-            raise ObjectDamaged(f"{folder.key(object_id)} is no map") from None
+            raise ObjectDamaged(f"{folder.key(object_id)} is not a map") from None
         if not isinstance(found, dict) or found.get("version") != VERSION:
             raise RepositoryUnknown(f"{folder.key(object_id)} has another version")
         return found
@@ -139,5 +139,5 @@ class Objects:
 
 
 def prefix_of(tenant: UUID, repository: UUID) -> str:
-    """What every key of a repository begins with."""
+    """The prefix of all keys of a repository."""
     return f"repositories/{tenant}/{repository}/"

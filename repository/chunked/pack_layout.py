@@ -42,7 +42,7 @@ def tail(objects: Objects, pack: bytes, entries: Iterable[Entry]) -> bytes:
 
 
 def directory_read(objects: Objects, pack: bytes, size: int) -> list[Entry]:
-    """What a pack of that size holds, from its own directory.
+    """The entries of a pack of that size, from its own directory.
 
     Raises `ObjectDamaged`, `StorageError`.
     """

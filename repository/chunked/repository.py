@@ -1,4 +1,4 @@
-"""A repository: made once, opened by whoever has the key."""
+"""A repository: created once, and opened with its key."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """An open repository; the operations are functions that take one.
+    """An open repository; operations are functions that take one.
 
-    `clock` dates what is written; in the portal it is the database's. `damage` records what does not open.
+    `clock` dates new objects; the portal passes the database's clock. `damage` records copies that do not open.
     """
 
     keys: RepositoryKeys
@@ -43,11 +43,11 @@ class Repository:
     damage: DamageLedger
 
     def chunks(self) -> ChunkStore:
-        """The chunks as the index has them now."""
+        """The chunks, with the current index."""
         return self.chunks_in(Index.for_reading(self.objects))
 
     def chunks_in(self, index: Index) -> ChunkStore:
-        """The chunks as that index has them."""
+        """The chunks, with that index."""
         return ChunkStore(self.objects, self.cipher, index, self.damage)
 
     def manifest(self, snapshot: bytes, chunks: ChunkStore | None = None) -> Manifest:
@@ -55,12 +55,12 @@ class Repository:
         return Manifest(root_load(self.objects, snapshot), chunks or self.chunks())
 
     def time(self) -> str:
-        """The time now, as it is written."""
+        """The time now, in the format of stored objects."""
         return time_text(self.clock())
 
 
 def time_text(moment: datetime) -> str:
-    """A time in UTC as FORMAT.md writes it."""
+    """A time in UTC in the format of FORMAT.md."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -73,17 +73,17 @@ def repository_create(
     suite: Suite = Suite.AES_256_GCM,
     clock: Clock = now,
 ) -> Repository:
-    """A new, empty repository. Raises `RepositoryExists`, `StorageError`."""
+    """Create an empty repository. Raises `RepositoryExists`, `StorageError`."""
     retrying = _retrying(storage)
     plain = _Plain(retrying, tenant=tenant, repository=repository)
     if plain.key_objects():
-        raise RepositoryExists("there is a repository already")
+        raise RepositoryExists("a repository already exists")
     found = RepositoryKeys.generate(tenant=tenant, repository=repository, suite=suite, created_at=time_text(clock()))
     try:
-        # The first key object has a name that can be given once: of two who create at once, one is refused.
+        # The first key object's name can be taken once: of two concurrent creations, one is refused.
         plain.store(found, keys, name=repository.bytes)
     except ObjectExists:
-        raise RepositoryExists("there is a repository already") from None
+        raise RepositoryExists("a repository already exists") from None
     return _opened(retrying, found, clock)
 
 
@@ -96,7 +96,7 @@ def repository_open(
     clock: Clock = now,
     records_damage: bool = True,
 ) -> Repository:
-    """An existing repository; without `records_damage` reading it writes nothing.
+    """Open an existing repository; without `records_damage`, reading writes nothing.
 
     Raises `RepositoryNotFound`, `RepositoryKeyWrong`, `ObjectDamaged`, `RepositoryUnknown`, `StorageError`.
     """
@@ -106,17 +106,17 @@ def repository_open(
 
 
 def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, old: KeyWrap, new: KeyWrap) -> None:
-    """Wrap the repository key anew, and destroy the other wraps; no other object is touched.
+    """Wrap the repository key with a new key, and delete the other wraps; no other object is touched.
 
-    The new wrap is read back before an old one goes. After a crash either key opens the repository, and the same call
-    ends what was begun. Raises what opening raises; `ObjectDamaged` also when the new wrap does not read back.
+    The new wrap is read back before an old one is deleted. After a crash either key opens the repository, and the same
+    call completes the work. Raises the errors of opening; `ObjectDamaged` also when the new wrap does not read back.
     """
     plain = _Plain(_retrying(storage), tenant=tenant, repository=repository)
     before = plain.key_objects()
     try:
         found = plain.load(old)
     except RepositoryKeyWrong:
-        found = plain.load(new)  # a call before this one came as far as that
+        found = plain.load(new)  # an earlier call has stored the new wrap
     kept = plain.store(found, new, name=id_new())
     try:
         is_whole = plain.read(kept, new).key == found.key
@@ -129,7 +129,7 @@ def repository_keys_rotate(storage: Storage, *, tenant: UUID, repository: UUID, 
 
 
 class _Plain:
-    """The key objects, which are there before any key is."""
+    """The key objects, which are read before any key is known."""
 
     def __init__(self, storage: RetryingStorage, *, tenant: UUID, repository: UUID) -> None:
         self._objects = Objects(storage, tenant=tenant, repository=repository, object_key=b"")
@@ -154,7 +154,7 @@ class _Plain:
         return keys
 
     def load(self, wrap: KeyWrap) -> RepositoryKeys:
-        """The keys from whichever object opens; what one says against it is only told when none does."""
+        """The keys from the first object that opens; an error of one object is raised only when none opens."""
         names = self.key_objects()
         if not names:
             raise RepositoryNotFound("there is no repository here")
@@ -165,7 +165,7 @@ class _Plain:
             except (WrongKey, Damaged, UnknownFormat, ObjectDamaged, ObjectNotFound) as error:
                 said.append(error)
         if any(isinstance(error, WrongKey) for error in said):
-            raise RepositoryKeyWrong("the repository's key is another")
+            raise RepositoryKeyWrong("the key is not the repository's")
         if any(isinstance(error, UnknownFormat) for error in said):
             raise RepositoryUnknown("the repository was written by a later release")
         raise ObjectDamaged("the repository's key object is damaged")

@@ -1,1 +1,1 @@
-"""Objects encrypted in frames that can be opened at any offset, for both formats."""
+"""Objects encrypted in frames that can be opened at any offset; both backup formats use them."""

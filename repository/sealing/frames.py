@@ -1,4 +1,4 @@
-"""The layout of a sealed object (offsets: FORMAT.md): header, frames, the sizes they make, and errors."""
+"""The layout of a sealed object (offsets: FORMAT.md): header, frames, sizes, and errors."""
 
 import hmac
 import re
@@ -28,7 +28,7 @@ _OBJECT_ID_MAX = 1024
 
 
 class SealError(Exception):
-    """Base of every refusal to open a sealed object."""
+    """Base of all reasons why a sealed object does not open."""
 
 
 class Damaged(SealError):
@@ -36,16 +36,16 @@ class Damaged(SealError):
 
 
 class WrongKey(SealError):
-    """The object was sealed with another data key; nothing is known to be wrong with its bytes."""
+    """The object was sealed with another data key; its bytes may well be intact."""
 
 
 class UnknownFormat(SealError):
-    """The header is whole but names a version, suite or frame size that this release does not read."""
+    """The header is intact but names a version, suite or frame size that this release cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """What an object is and whose: bound into its key and every frame, so that it opens as nothing else.
+    """The identity of an object, bound into its key and every frame, so that it cannot pass for another object.
 
     `kind` is its type (`archive`, `manifest`, ...), `object_id` its name within tenant, target and kind.
     """
@@ -62,49 +62,49 @@ class SealContext:
             raise ValueError(f"an object id has 1 to {_OBJECT_ID_MAX} bytes")
 
     def encoded(self) -> bytes:
-        """The context as unambiguous bytes: both UUIDs, then each text behind its two-byte length."""
+        """The context as unambiguous bytes: both UUIDs, then each text preceded by its two-byte length."""
         texts = (self.kind.encode(), self.object_id.encode())
         return self.tenant.bytes + self.target.bytes + b"".join(struct.pack(">H", len(t)) + t for t in texts)
 
 
 def sealed_size(plain_size: int) -> int:
-    """The bytes a sealed object takes in storage for that many bytes of the customer's."""
+    """The size in storage of a sealed object with that many plain bytes."""
     if plain_size < 0:
         raise ValueError("a size is not negative")
     return HEADER_SIZE + plain_size + TAG_SIZE * frame_count(plain_size)
 
 
 def plain_size(sealed_size: int) -> int:
-    """The customer's bytes in a sealed object of that size; raises `Damaged` when no object has it."""
+    """The number of plain bytes in a sealed object of that size; raises `Damaged` when no object has that size."""
     body = sealed_size - HEADER_SIZE
     frames = -(-body // SEALED_FRAME_SIZE)
     last = body - (frames - 1) * SEALED_FRAME_SIZE
-    # Only an empty object has an empty last frame: each size has one layout.
+    # Only an empty object has an empty last frame: each size has exactly one layout.
     if frames < 1 or last < TAG_SIZE or (last == TAG_SIZE and frames > 1):
         raise Damaged("no sealed object has this size")
     return body - frames * TAG_SIZE
 
 
 def frame_count(plain_size: int) -> int:
-    """How many frames hold that many bytes; an empty object has one empty frame."""
+    """The number of frames for that many bytes; an empty object has one empty frame."""
     return max(1, -(-plain_size // FRAME_SIZE))
 
 
 def frame_span(index: int, sealed_size: int) -> tuple[int, int]:
-    """Where in the sealed object frame `index` begins and ends."""
+    """Start and end of frame `index` in the sealed object."""
     begin = HEADER_SIZE + index * SEALED_FRAME_SIZE
     return begin, min(begin + SEALED_FRAME_SIZE, sealed_size)
 
 
 def header_build(data_key: bytes, *, salt: bytes) -> bytes:
-    """The first bytes of a new object; the salt must be random and never used again."""
+    """The header of a new object; the salt must be random and never reused."""
     check = key_check(data_key, salt=salt)
     start = _HEADER.pack(MAGIC, VERSION, SUITE, 0, FRAME_SIZE, salt, check, b"")[:_CHECKED]
     return start + sha256(start).digest()[:8]
 
 
 class FrameCipher:
-    """Seals and opens one object's frames; its header may raise `Damaged`, `WrongKey` or `UnknownFormat`."""
+    """Seals and opens one object's frames; reading the header may raise `Damaged`, `WrongKey` or `UnknownFormat`."""
 
     def __init__(self, data_key: bytes, *, context: SealContext, header: bytes) -> None:
         salt = _header_verify(header, data_key)
@@ -117,7 +117,7 @@ class FrameCipher:
         self._aes.encrypt_into(_nonce(index, last=last), plain, self._bound, out)
 
     def open(self, index: int, sealed: memoryview, *, last: bool) -> bytes:
-        """The bytes of frame `index`; raises `Damaged` unless every one of them is what was sealed there."""
+        """The plain bytes of frame `index`; raises `Damaged` if any byte differs from those sealed there."""
         try:
             return self._aes.decrypt(_nonce(index, last=last), sealed, self._bound)
         except InvalidTag:
@@ -130,7 +130,7 @@ def _nonce(index: int, *, last: bool) -> bytes:
 
 
 def _header_verify(header: bytes, data_key: bytes) -> bytes:
-    """The salt; the checksum comes first: a flipped bit is neither a wrong key nor a newer format."""
+    """Return the salt. The checksum is verified first: a flipped bit is neither a wrong key nor a newer format."""
     if len(header) != HEADER_SIZE:
         raise Damaged("the object is shorter than its header")
     magic, version, suite, reserved, frame_size, salt, check, checksum = _HEADER.unpack(header)

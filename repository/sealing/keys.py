@@ -1,4 +1,4 @@
-"""What is derived from a tenant's data key by HKDF-SHA256: each object's key, and a check of the data key."""
+"""Derivations from a tenant's data key by HKDF-SHA256: each object's key, and a check of the data key."""
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -7,18 +7,18 @@ DATA_KEY_SIZE = 32
 SALT_SIZE = 32
 KEY_CHECK_SIZE = 16
 
-# The labels keep the two apart: what recognises a key must say nothing about the key that encrypts.
+# Separate labels: the value that recognises a key must reveal nothing about the encryption key.
 _FRAMES_LABEL = b"savepoint/sealed/1/frames\x00"
 _CHECK_LABEL = b"savepoint/sealed/1/key-check\x00"
 
 
 def object_key(data_key: bytes, *, salt: bytes, context: bytes) -> bytes:
-    """The AES-256 key of one object: 32 bytes that no other salt, context or data key gives."""
+    """The AES-256 key of one object: 32 bytes, unique to salt, context and data key."""
     return _derive(data_key, salt=salt, info=_FRAMES_LABEL + context, length=32)
 
 
 def key_check(data_key: bytes, *, salt: bytes) -> bytes:
-    """16 bytes that tell a wrong key from damage; salted, so that two objects of one key look unrelated."""
+    """16 bytes that tell a wrong key from damage; salted, so that objects of one key cannot be linked."""
     return _derive(data_key, salt=salt, info=_CHECK_LABEL, length=KEY_CHECK_SIZE)
 
 

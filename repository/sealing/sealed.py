@@ -1,4 +1,4 @@
-"""Writing an object sealed in frames as it streams by, and opening it again from any offset."""
+"""Streaming writers of sealed objects, and readers that start at any offset."""
 
 import secrets
 from collections.abc import Iterator
@@ -41,8 +41,8 @@ __all__ = [
 class SealWriter:
     """Turns a stream of plain bytes into a sealed object, one frame at a time, in two MiB of memory.
 
-    Every piece that `update` and `finish` yield is stored in order. A piece is valid until the next one is
-    asked for: its buffer is used again. An `update` must be run to its end (RuntimeError at the next call).
+    Store every piece that `update` and `finish` yield, in order. A piece is valid until the next one is requested:
+    its buffer is reused. Run each `update` to its end; otherwise the next call raises RuntimeError.
     """
 
     def __init__(self, *, data_key: bytes, context: SealContext) -> None:
@@ -56,12 +56,12 @@ class SealWriter:
         self._ready = True
 
     def update(self, data: bytes | bytearray | memoryview) -> Iterator[bytes | memoryview]:
-        """The sealed pieces that these bytes complete; what is left over waits for more."""
+        """Yield the sealed pieces that these bytes complete; the rest waits for more bytes."""
         self._occupy()
         return self._update(memoryview(data).cast("B"))
 
     def finish(self) -> Iterator[bytes | memoryview]:
-        """The sealed pieces up to the end of the object; afterwards the writer takes nothing more."""
+        """Yield the sealed pieces up to the end of the object; the writer cannot be used afterwards."""
         self._occupy()
         yield from self._head()
         yield self._frame(self._held[: self._fill], last=True)
@@ -69,7 +69,7 @@ class SealWriter:
     def _update(self, view: memoryview) -> Iterator[bytes | memoryview]:
         yield from self._head()
         while len(view) > FRAME_SIZE - self._fill:
-            # More follows, so the frame full now is not the last. One whole in `view` is not copied.
+            # More bytes follow, so the frame that is full now is not the last. A frame whole in `view` is not copied.
             if self._fill:
                 view = self._hold(view)
                 self._fill = 0
@@ -81,7 +81,7 @@ class SealWriter:
         self._ready = True
 
     def _hold(self, view: memoryview) -> memoryview:
-        """Keep what fits of the unfinished frame; returns the rest."""
+        """Buffer the bytes that fit into the unfinished frame; returns the rest."""
         taken = min(FRAME_SIZE - self._fill, len(view))
         self._held[self._fill : self._fill + taken] = view[:taken]
         self._fill += taken
@@ -99,21 +99,21 @@ class SealWriter:
         return out
 
     def _occupy(self) -> None:
-        """An update left half way would silently drop bytes from an object that opens without complaint."""
+        """Refuse to go on after an abandoned update: the object would open without an error, but lack bytes."""
         if not self._ready:
             raise RuntimeError("the last update was not run to its end, or the object is finished")
         self._ready = False
 
 
 class _Pieces:
-    """Pieces of any length, taken in exact amounts."""
+    """Cuts a stream of pieces of any length into exact amounts."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
 
     def fill(self, target: memoryview) -> None:
-        """Fill the target to its end; raises `Damaged` when the pieces run out."""
+        """Fill the whole target; raises `Damaged` when the pieces run out."""
         while target:
             if not self._rest:
                 piece = next(self._pieces, None)
@@ -126,9 +126,9 @@ class _Pieces:
 
 
 class SealReader:
-    """A sealed object in storage, opened at any offset; `size` is the number of the customer's bytes in it.
+    """A sealed object in storage, opened at any offset; `size` is the number of plain bytes in it.
 
-    `sealed_size` is what the object takes in storage; raises `Damaged` when no object has that size.
+    `sealed_size` is the object's size in storage; raises `Damaged` when no object has that size.
     """
 
     def __init__(self, *, data_key: bytes, context: SealContext, storage: Storage, key: str, sealed_size: int) -> None:
@@ -141,11 +141,11 @@ class SealReader:
         self._cipher: FrameCipher | None = None
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` (or the end), in pieces of at most 1 MiB, each verified before.
+        """The bytes from `start` up to `stop` (or the end), in verified pieces of at most 1 MiB.
 
-        Only the frames that are needed are read. A read up to the end always opens the last frame, so that a
-        truncated object is found even when there is nothing left to yield. Raises `Damaged`, `WrongKey`,
-        `UnknownFormat`, and the storage's own errors.
+        Only the frames in that range are read. A read up to the end always opens the last frame, so that it detects a
+        truncated object even when no byte is left to yield. Raises `Damaged`, `WrongKey`, `UnknownFormat`, and the
+        storage's own errors.
         """
         if start < 0:
             raise ValueError("a start is not negative")
@@ -161,7 +161,7 @@ class SealReader:
                 yield plain[low:high]
 
     def _frames(self, first: int, until: int) -> Iterator[tuple[int, bytes]]:
-        """Frames `first` to `until`, opened, by one request to storage (two if the header lies elsewhere)."""
+        """Open frames `first` to `until` with one request to storage (two if the header lies elsewhere)."""
         begin, _ = frame_span(first, self._sealed_size)
         _, end = frame_span(until, self._sealed_size)
         cipher = self._cipher
@@ -183,7 +183,7 @@ class SealReader:
 
 
 def seal_bytes(plain: bytes, *, data_key: bytes, context: SealContext) -> bytes:
-    """A small object sealed in memory."""
+    """Seal a small object in memory."""
     header = header_build(data_key, salt=secrets.token_bytes(SALT_SIZE))
     cipher = FrameCipher(data_key, context=context, header=header)
     size = sealed_size(len(plain))
@@ -197,7 +197,7 @@ def seal_bytes(plain: bytes, *, data_key: bytes, context: SealContext) -> bytes:
 
 
 def open_bytes(sealed: bytes, *, data_key: bytes, context: SealContext) -> bytes:
-    """The plain bytes of a small object held in memory; raises `Damaged`, `WrongKey`, `UnknownFormat`."""
+    """Open a small sealed object in memory; raises `Damaged`, `WrongKey`, `UnknownFormat`."""
     size = len(sealed)
     frames = frame_count(plain_size(size))
     cipher = FrameCipher(data_key, context=context, header=sealed[:HEADER_SIZE])

@@ -1,4 +1,4 @@
-"""Packing the data into a scratch file, which can be read meanwhile."""
+"""Packing into a scratch file, which can be read while it is written."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _NOTHING_YET: Final = PackProgress(bytes_read=0, bytes_total=0, files=0)
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The finished archive, and in what state the data was meanwhile."""
+    """The finished archive, and the consistency of the data in it."""
 
     archive: PackResult
     consistency: Consistency
@@ -33,7 +33,7 @@ PackJob = Job[PackProgress, Packed]
 
 
 class Compressions:
-    """The archives being written, by the name they will have."""
+    """The archives being written, by the name that each will have."""
 
     def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, game: Game, links: LinkRoots) -> None:
         self._root = root
@@ -49,9 +49,9 @@ class Compressions:
     ) -> Iterator[tuple[PackProgress, Packed | None]]:
         """Pack the folder `source` into the scratch file `output`; the result comes last.
 
-        From the first progress on `growing` finds the output. `listing`, unless empty, is a scratch file that appears
-        just before it and tells of every entry. Both are removed when packing fails or the call is stopped.
-        `quiesce`: the game holds still meanwhile, where it can; that it does not fails nothing. Raises `SidecarError`s.
+        From the first progress on, `growing` finds the output. `listing`, unless empty, names a scratch file that
+        lists every entry; it appears just before the output. Both are removed when packing fails or the call is
+        stopped. `quiesce` asks the game to hold still; if that fails, packing goes on. Raises `SidecarError`s.
         """
         name = scratch_name(output)
         listing_name = scratch_name(listing) if listing else ""
@@ -93,7 +93,7 @@ class Compressions:
         yield job.progress, job.result()
 
     def growing(self, name: str) -> GrowingFile | None:
-        """The file being written that will have this name."""
+        """The file being written that will have this name, or None."""
         with self._lock:
             _, growing = self._growing.get(name, (None, None))
             return growing

@@ -7,12 +7,9 @@ from typing import Final
 
 from sidecar.errors import Cancelled, SourceFailed
 from trees import walk
+from trees.limits import DEPTH_MAX, PATH_BYTES_MAX
 from trees.walk import Bounds, Found, LinkIdentity, Places, Reason, link_identity, reason_of
 from wire.enums import WarningKind
-
-# What lies deeper, or has a longer path, is left out with a warning: a restore would refuse the whole archive.
-DEPTH_MAX: Final = 4096
-PATH_BYTES_MAX: Final = 256 * 1024
 
 _ENTRIES_A_CHECK: Final = 1000
 _WARNINGS: Final = {

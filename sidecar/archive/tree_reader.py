@@ -49,17 +49,12 @@ class TreeReader:
         self._linked: dict[LinkIdentity, Entry] = {}
 
     def run(self, root: int) -> None:
-        """Write every entry below an open folder, then the archive's end; a failure goes through the ring."""
+        """Write every entry below an open folder, then the archive's end. Raises `SourceFailed`, and `Closed`."""
         try:
             self._tree(root)
         except OSError as error:
-            failure = SourceFailed(f"the data cannot be read: {error.strerror}")
-            failure.__cause__ = error
-            self._ring.close(failure)
-        except BaseException as failure:  # noqa: BLE001 - raised again in the thread that empties the ring
-            self._ring.close(failure)
-        else:
-            self._ring.close()
+            raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
+        self._ring.flush()
 
     def _tree(self, root: int) -> None:
         with closing(tree_walk(root, warn=self._leave_out, places=self._places)) as walk:

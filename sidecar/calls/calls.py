@@ -1,7 +1,7 @@
-"""Every call that runs: for whom, whether it must stop, how it ended.
+"""The running calls: the operation of each, whether it must stop, and how it ended.
 
-A call must stop when its caller goes away, and when a newer attempt of the same operation takes over. Whatever it
-fails with reaches the caller as a status with the error's stable code, and the log as one line.
+A call must stop when its caller goes away, or when a newer attempt of the same operation takes over. An error reaches
+the caller as a status with the error's stable code, and the log as one line.
 """
 
 import json
@@ -23,7 +23,7 @@ from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _log = logging.getLogger("sidecar")
 
-# The operation names a folder of the extraction's journal, and stands in the log.
+# The operation names a folder of the extraction's journal, and appears in the log.
 _OPERATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _OPERATION_CHARACTERS: Final = 100
 _DETAIL_CHARACTERS: Final = 500
@@ -50,7 +50,7 @@ class Call:
         self._callbacks: list[Callable[[], object]] = []
 
     def stop(self, error: SidecarError) -> None:
-        """Let the call end with `error`; only the first one counts."""
+        """Stop the call with `error`; only the first one counts."""
         with self._lock:
             if self._error is not None:
                 return
@@ -60,7 +60,7 @@ class Call:
             callback()
 
     def on_stop(self, callback: Callable[[], object]) -> None:
-        """Call back when the call is to stop, at once when that is so already."""
+        """Call back when the call is to stop, or at once if it is already."""
         with self._lock:
             if self._error is None:
                 self._callbacks.append(callback)
@@ -72,17 +72,17 @@ class Call:
         return self._error is not None
 
     def check(self) -> None:
-        """Raise what the call was stopped with."""
+        """Raise the error with which the call was stopped."""
         if self._error is not None:
             raise self._error
 
     def superseded(self) -> bool:
-        """Whether a newer attempt took the operation over, so that what was begun for it may be wanted still."""
+        """Whether a newer attempt has taken the operation over, so that work begun for it may still be needed."""
         return isinstance(self._error, Superseded)
 
 
 class Calls:
-    """The calls that run now."""
+    """All running calls."""
 
     def __init__(self, fences: Fences) -> None:
         self._fences = fences
@@ -94,9 +94,9 @@ class Calls:
     def running(
         self, method: str, ticket: wire.Ticket, context: grpc.ServicerContext, *, of_attempt: bool = True
     ) -> Iterator[Call]:
-        """Admit a call, then translate and log how it ends. An operation's older attempts are stopped.
+        """Admit a call, then translate and log its result. Older attempts of its operation are stopped.
 
-        A call that is not `of_attempt` changes nothing, so that its fence says nothing: it must be 0.
+        A call that is not `of_attempt` changes nothing, so its fence has no meaning: it must be 0.
         """
         call = Call(operation=ticket.operation, fence=ticket.fence)
         began = time.monotonic()
@@ -110,10 +110,10 @@ class Calls:
             ending = f"{error.code} ({error.detail!r})"
             _abort(context, error)
         except (GeneratorExit, grpc.RpcError):
-            # While it was being answered, or while its requests were awaited.
+            # The caller left while it was being answered, or while its requests were awaited.
             ending = "the caller went away"
             raise
-        except Exception:  # noqa: BLE001 - logged whole, and the caller told no more than that it happened
+        except Exception:  # noqa: BLE001 - logged in full; the caller learns only that it happened
             ending = ErrorCode.INTERNAL
             _log.exception("%s failed unexpectedly", method)
             _abort(context, SidecarError("The sidecar failed unexpectedly."))
@@ -125,13 +125,13 @@ class Calls:
 
     @contextmanager
     def decisive(self, call: Call) -> Iterator[None]:
-        """No attempt can take over inside this block. Raises what the call was stopped with."""
+        """Keep new attempts from taking over inside this block. Raises the error with which the call was stopped."""
         with self._changed:
             call.check()
             yield
 
     def close(self) -> None:
-        """Admit nothing more."""
+        """Admit no more calls."""
         with self._changed:
             self._closed = True
 
@@ -141,7 +141,7 @@ class Calls:
             self._changed.wait_for(lambda: not self._running, timeout)
 
     def end(self) -> None:
-        """Stop every call that still runs."""
+        """Stop every running call."""
         with self._changed:
             for call in self._running:
                 call.stop(ShuttingDown("The sidecar is shutting down."))
@@ -150,12 +150,12 @@ class Calls:
         if not _OPERATION.fullmatch(call.operation):
             raise Refused("The call does not name its operation.")
         if not of_attempt and call.fence != 0:
-            raise Refused("The call belongs to no attempt, and so has no fence.")
+            raise Refused("A call without an attempt must not have a fence.")
         with self._changed:
             if self._closed:
                 raise ShuttingDown("The sidecar is shutting down.")
             if of_attempt:
-                # What is remembered is limited: calls without an attempt must not push out those with one.
+                # Only a limited number of fences is kept: calls without an attempt must not push out others.
                 self._fences.admit(operation=call.operation, fence=call.fence)
             for other in self._running:
                 if other.operation == call.operation and other.fence < call.fence:

@@ -1,7 +1,7 @@
-"""The highest fence seen of each operation, remembered over restarts.
+"""The highest fence seen of each operation, kept on disk.
 
-A worker that was thought dead may come back with its old fence while another has the operation: it must find its
-calls refused, also when the sidecar was restarted in between.
+A worker that was considered dead may come back with its old fence after another one has taken the operation. Its calls
+must be refused, even if the sidecar was restarted in between.
 """
 
 import json
@@ -16,19 +16,19 @@ from sidecar.errors import Refused, StartError
 _log = logging.getLogger("sidecar")
 
 OPERATIONS_KEPT: Final = 1000
-"""Operations run one at a time on a server: these are some of the last, whose workers are long gone."""
+"""Operations run one at a time on a server: workers of operations older than these are long gone."""
 
 
 class Fences:
-    """Fences by operation, the one that rose last at the end. Not safe for threads: its caller holds a lock."""
+    """Fences by operation, the latest change at the end. Not thread-safe: the caller holds a lock."""
 
     def __init__(self, path: Path) -> None:
-        """Load what an earlier process wrote to `path`; raises `StartError` when that is not what it wrote."""
+        """Load the file of an earlier process from `path`; raises `StartError` when it is damaged."""
         self._path = path
         self._fences = _read(path)
 
     def admit(self, *, operation: str, fence: int) -> None:
-        """Remember a fence that is new. Raises `Refused` for one below the highest seen of its operation."""
+        """Remember a new fence. Raises `Refused` for one below the highest seen of its operation."""
         highest = self._fences.get(operation, -1)
         if fence < highest:
             raise Refused("A newer attempt of this operation has taken over.")
@@ -48,9 +48,9 @@ class Fences:
                 os.fsync(file.fileno())
             written.replace(self._path)
         except OSError as error:
-            # A full disk must not keep a call from deleting; until the next write only a restart forgets.
+            # A full disk must not stop a call that deletes files. The fence is lost only if the daemon restarts now.
             _log.warning("fences could not be written: %s", error.strerror)
-            with suppress(OSError):  # a read-only one keeps what there is
+            with suppress(OSError):  # a read-only file system keeps the old file
                 written.unlink(missing_ok=True)
 
 
@@ -62,5 +62,5 @@ def _read(path: Path) -> dict[str, int]:
     except ValueError:
         fences = None
     if not isinstance(fences, dict) or not all(type(fence) is int for fence in fences.values()):
-        raise StartError(f"{path} is damaged; without it, calls of lost workers would be taken for new ones")
+        raise StartError(f"{path} is damaged; without it, calls of superseded workers would be accepted")
     return fences

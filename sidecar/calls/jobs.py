@@ -1,4 +1,4 @@
-"""Long work in a thread of its own, which calls follow: they come and go, the work ends once."""
+"""Jobs: long work in a thread of its own. Calls follow it, come and go; the work runs once."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ R = TypeVar("R")
 _log = logging.getLogger("sidecar")
 
 _REPORT_SECONDS: Final = 0.25
-# A follower hears at least this often that the work is alive, also when nothing moves.
+# Followers get a message at least this often, even without progress.
 _HEARTBEAT_SECONDS: Final = 5.0
 
 
@@ -31,17 +31,17 @@ class Job(Generic[P, R]):
         self._thread: threading.Thread | None = None
 
     def start(self, work: Callable[[], R]) -> None:
-        """Begin; the process does not end before the work has."""
-        # Said here, as the threads that gRPC calls from are daemons, and their children would be.
+        """Start the work; the process does not exit before it has ended."""
+        # `daemon` is explicit: gRPC's threads are daemons, and their children would inherit that.
         self._thread = threading.Thread(target=self._run, args=(work,), name=self._name, daemon=False)
         self._thread.start()
 
     def report(self, progress: P) -> None:
-        """Say how far the work is; followers see the newest only."""
+        """Report progress; followers see only the latest."""
         self.progress = progress
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does so where it can."""
+        """Ask the work to stop; it does so at its next check."""
         self._cancelled.set()
 
     def cancelled(self) -> bool:
@@ -49,16 +49,16 @@ class Job(Generic[P, R]):
         return self._cancelled.is_set()
 
     def done(self) -> bool:
-        """Whether the work has ended, cleaning up included."""
+        """Whether the work has ended, its cleanup included."""
         return self._future.done()
 
     def join(self) -> None:
-        """Wait for the end, however long it takes."""
+        """Wait for the end without a timeout."""
         if self._thread is not None:
             self._thread.join()
 
     def follow(self, call: Call) -> Iterator[P]:
-        """The progress now, then whenever it changed, until the end. Raises when the call is stopped before."""
+        """Yield the current progress, then every change until the end. Raises when the call is stopped before."""
         woken = threading.Event()
         call.on_stop(woken.set)
         self._future.add_done_callback(lambda _: woken.set())
@@ -73,11 +73,11 @@ class Job(Generic[P, R]):
             call.check()
 
     def result(self) -> R:
-        """What the work ended with, waiting for it; raises what it failed with."""
+        """Wait for the work and return its result, or raise its error."""
         return self._future.result()
 
     def error(self) -> SidecarError | None:
-        """The error that the work failed with, if it has ended so."""
+        """The error with which the work ended; None if it has none."""
         error = self._future.exception() if self.done() else None
         return error if isinstance(error, SidecarError) else None
 
@@ -86,6 +86,6 @@ class Job(Generic[P, R]):
             self._future.set_result(work())
         except SidecarError as error:
             self._future.set_exception(error)
-        except BaseException:  # noqa: BLE001 - logged whole; followers must not wait for ever
+        except BaseException:  # noqa: BLE001 - logged in full; followers must not wait forever
             _log.exception("%s failed unexpectedly", self._name)
             self._future.set_exception(SidecarError("The sidecar failed unexpectedly."))

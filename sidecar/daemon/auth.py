@@ -1,6 +1,6 @@
-"""Who may call: over TLS the portal's workers, on this machine whoever knows the secret shared with the portal.
+"""The authentication of callers: over TLS by a worker's certificate, within this machine by a secret token.
 
-Every method of every service is behind the same guard. Anybody who can connect may ask whether the daemon serves.
+Every method of every service is behind the same guard, except for the health check, which is open to all.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Open: TypeAlias = "Callable[[grpc.ServicerContext], Any]"
 
 
 class CallersKnown(grpc.ServerInterceptor):  # type: ignore[type-arg] # generic in the stubs only
-    """Lets in callers that are known, so many calls of theirs at once.
+    """Admits known callers, up to a number of concurrent calls.
 
-    Any other caller is refused before anything of the call is read, or gets the same answer as everybody where the
-    method is `open_to_all`: it can hold neither a thread nor one of the calls.
+    An unknown caller is refused before anything of the call is read, or gets a fixed answer if the method is
+    `open_to_all`. It occupies neither a thread nor one of the calls.
     """
 
     def __init__(self, *, known: Known, refusal: str, calls: int, open_to_all: Mapping[str, Open]) -> None:
@@ -41,7 +41,7 @@ class CallersKnown(grpc.ServerInterceptor):  # type: ignore[type-arg] # generic 
     def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
-        """The call's own handler, behind the check. It takes a stream whatever the method takes: one does not wait."""
+        """Wrap the call's handler in the check. It takes a stream of requests, so that it starts before one arrives."""
         handler = continuation(handler_call_details)
         if handler is None:
             return None
@@ -72,13 +72,13 @@ class CallersKnown(grpc.ServerInterceptor):  # type: ignore[type-arg] # generic 
         if not self._calls.acquire(blocking=False):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many calls at once.")
         if not context.add_callback(self._calls.release):
-            # It ended already.
+            # The call ended before the callback was added.
             self._calls.release()
             context.abort(grpc.StatusCode.CANCELLED, "The caller is gone.")
 
 
 def token_known(token: str) -> Known:
-    """Knows callers by a token in their metadata."""
+    """A check for callers with this token in their metadata."""
     secret = token.encode()
 
     def known(context: grpc.ServicerContext) -> bool:
@@ -93,10 +93,10 @@ def token_known(token: str) -> Known:
 def worker_known(context: grpc.ServicerContext) -> bool:
     """Whether the caller's certificate is a worker's.
 
-    That an authority of the portal signed it the handshake has seen to. The certificate of another sidecar, which it
-    signed as well, opens nothing.
+    The handshake has verified that an authority of the portal signed it. Those authorities sign the certificates of
+    sidecars too, and a sidecar must not get in.
     """
-    # The stubs have one value where there is a list of them.
+    # The stubs declare one value in place of a list.
     names: Any = context.auth_context().get(_NAMES)
     return bool(names == _WORKER)
 

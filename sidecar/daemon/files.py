@@ -18,7 +18,7 @@ from wire.contract import DATA_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: the size in bytes and the CRC-32."""
+    """The size in bytes and the CRC-32 of a written file."""
 
     size_bytes: int
     crc32: int
@@ -34,9 +34,9 @@ class Files:
         self._compressions = compressions
 
     def read(self, call: Call, *, path: str, offset: int, follow: bool) -> Iterator[bytes]:
-        """The file's bytes from `offset` on, a message's worth at a time. Raises `SidecarError`s.
+        """The file's bytes from `offset` on, in pieces of one message. Raises `SidecarError`s.
 
-        With `follow`, a scratch file that is being written is read until it is whole.
+        With `follow`, a scratch file that is still being written is read to its end.
         """
         if follow and is_scratch(path):
             growing = self._compressions.growing(scratch_name(path))
@@ -47,7 +47,7 @@ class Files:
         yield from _read_whole(call, file_open(path, root=self._root, scratch=self._scratch.files), offset)
 
     def write(self, call: Call, *, path: str, size: int, parts: Iterator[bytes | memoryview]) -> Written:
-        """Write the parts into a scratch file, which appears when they came to exactly `size` bytes.
+        """Write the parts into a scratch file, which appears once they amount to exactly `size` bytes.
 
         Raises `Refused`, `ScratchFull`, and `ArchiveDamaged` for any other size.
         """
@@ -70,7 +70,7 @@ class Files:
         return Written(size_bytes=written, crc32=crc32)
 
     def delete(self, *, path: str) -> None:
-        """Remove a scratch file; one that is not there is no error. Raises `Refused` for any other path."""
+        """Remove a scratch file; a missing one is no error. Raises `Refused` for any other path."""
         self._scratch.remove(scratch_name(path))
 
 
@@ -93,7 +93,7 @@ def _read_whole(call: Call, descriptor: int, offset: int) -> Iterator[bytes]:
 
 
 def _read(call: Call, descriptor: int, offset: int, available: Callable[[int], int]) -> Iterator[bytes]:
-    """The bytes for as long as there are `available` ones."""
+    """Yield bytes while there are `available` ones."""
     while count := available(offset):
         call.check()
         data = os.pread(descriptor, min(count, DATA_BYTES), offset)

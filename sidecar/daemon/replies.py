@@ -1,4 +1,4 @@
-"""What the daemon's work tells, as messages of the wire."""
+"""Conversion of progress and results into messages of the wire."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,16 @@ from typing import Final
 from sidecar.archive.compressing import Packed
 from sidecar.archive.pack import PackProgress, PackWarning
 from sidecar.preview.changes import Preview
-from sidecar.restore.extraction import (
-    ExtractProgress,
-    ExtractSummary,
-    Outcome,
-)
+from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
-# Names can be long: the warnings of one message stay well below what a message may hold.
+# Names can be long: the warnings of one message stay well below the limit of a message.
 _WARNING_BYTES: Final = 1 << 20
 
 
 def compress_reply(progress: PackProgress, packed: Packed | None) -> wire.CompressFilesReply:
-    """How far the packing is, and in the end what came of it."""
+    """The progress of packing, with the result in the last message."""
     return wire.CompressFilesReply(
         bytes_read=progress.bytes_read,
         bytes_total=progress.bytes_total,
@@ -29,7 +26,7 @@ def compress_reply(progress: PackProgress, packed: Packed | None) -> wire.Compre
 
 
 def extract_reply(progress: ExtractProgress, summary: ExtractSummary | None) -> wire.ExtractToReply:
-    """How far the extraction is, and in the end what it did."""
+    """The progress of an extraction, with the summary in the last message."""
     return wire.ExtractToReply(
         phase=progress.phase.number,
         bytes_done=progress.bytes_done,
@@ -39,7 +36,7 @@ def extract_reply(progress: ExtractProgress, summary: ExtractSummary | None) -> 
 
 
 def outcome_reply(outcome: Outcome) -> wire.GetExtractOutcomeReply:
-    """The journal's word."""
+    """The outcome of an extraction according to its journal."""
     return wire.GetExtractOutcomeReply(
         outcome=outcome.kind.number,
         result=None if outcome.summary is None else _extract_result(outcome.summary),
@@ -50,7 +47,7 @@ def outcome_reply(outcome: Outcome) -> wire.GetExtractOutcomeReply:
 
 
 def preview_reply(preview: Preview) -> wire.PreviewRestoreReply:
-    """What a restore would change."""
+    """The changes that a restore would make."""
     message = wire.PreviewRestoreReply(
         added=preview.added,
         changed=preview.changed,

@@ -1,4 +1,4 @@
-"""The daemon's life: it takes its folders, mends what an earlier life left, serves, and on SIGTERM finishes."""
+"""The daemon's life: lock its folders, recover from an earlier life, serve, and on SIGTERM finish."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from sidecar.errors import SidecarError, StartError
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.extraction import extractions_recover
+from sidecar.restore.recovery import extractions_recover
 from sidecar.scratch.scratch import Scratch
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.credentials import tls_credentials
@@ -34,31 +34,31 @@ _log = logging.getLogger("sidecar")
 Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
 
 END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-# Each call has a thread; a backup has two calls. More than this is nobody's honest need on one server.
+# Each call has a thread; a backup has two calls. No honest caller needs more on one server.
 _CALLS_AT_ONCE: Final = 32
-# Refusals and health are answered whatever else is going on.
+# Spare threads answer refused calls and health checks under any load.
 _THREADS_SPARE: Final = 4
 _HEALTH_CHECK: Final = f"/{health.SERVICE_NAME}/Check"
-# The last replies leave in this time, or their callers are gone.
+# The time in which the last replies must leave.
 _GOODBYE_SECONDS: Final = 2.0
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
-    # Two daemons on one port would each get some of the calls.
+    # With SO_REUSEPORT, two daemons on one port would each get some of the calls.
     ("grpc.so_reuseport", 0),
-    # A caller that vanished without a word is noticed after at most 20 s, and may look for us as often.
+    # A vanished caller is noticed after at most 20 s; callers may ping as often.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    # A connection that does not say what it wants in this time ends; its calls wait for one another beyond this number.
+    # A connection without a handshake in this time is closed; calls of one connection beyond this number queue.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_concurrent_streams", 64),
 )
 
 
 def signals_hold() -> None:
-    """Keep the signals that end the daemon for `serve` to wait for; to be called before there are threads."""
+    """Block the signals that end the daemon, for `serve` to wait for; call this before any thread starts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
 
 
@@ -96,7 +96,7 @@ def serve(config: Config) -> None:
 
 
 def _recover(config: Config, links: LinkRoots) -> None:
-    """Bring extractions to their end."""
+    """Bring interrupted extractions to their end."""
     try:
         outcomes = extractions_recover(root=config.data_root, links=links)
     except SidecarError as error:
@@ -114,7 +114,7 @@ def _server(config: Config, handlers: Handlers, healths: health.HealthServicer) 
         calls=_CALLS_AT_ONCE,
         open_to_all={_HEALTH_CHECK: lambda context: healths.Check(health_pb2.HealthCheckRequest(), context)},
     )
-    # gRPC's own bound on calls would count those of callers that nobody knows.
+    # gRPC's own limit on calls would also count those of unknown callers.
     threads = ThreadPoolExecutor(_CALLS_AT_ONCE + _THREADS_SPARE, thread_name_prefix="call")
     server = grpc.server(threads, interceptors=[guard], options=_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -123,9 +123,9 @@ def _server(config: Config, handlers: Handlers, healths: health.HealthServicer) 
 
 
 def _listen(server: grpc.Server, config: Config, tls: TlsFolder | None) -> str:
-    """Take the address and return it, with the port that was chosen where any would do."""
+    """Listen on the address and return it, with the port that the system chose if it was 0."""
     _require_free(config)
-    # Whoever may connect to a Unix socket is decided by its mode.
+    # The mode of a Unix socket decides who may connect.
     before = os.umask(0o177)
     try:
         port = server.add_secure_port(config.listen, _credentials(config, tls))
@@ -137,7 +137,7 @@ def _listen(server: grpc.Server, config: Config, tls: TlsFolder | None) -> str:
 
 
 def _require_free(config: Config) -> None:
-    """Raise `StartError` when the address is another's: gRPC would not say why, and would take its socket away."""
+    """Raise `StartError` when the address is in use: gRPC would not say why, and would replace the socket."""
     if config.socket_path:
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(config.socket_path) == 0:
@@ -153,7 +153,7 @@ def _require_free(config: Config) -> None:
 
 
 def _credentials(config: Config, tls: TlsFolder | None) -> grpc.ServerCredentials:
-    """How connections are secured: by TLS, or by being within this machine; any other fails its handshake."""
+    """The security of connections: TLS, or local connections only. Any other connection fails its handshake."""
     if tls is not None:
         try:
             return tls_credentials(tls)

@@ -1,4 +1,4 @@
-"""The wire's methods: each admits its call, has the work done, and answers in messages."""
+"""The wire's methods: each admits its call, delegates the work, and answers in messages."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class FileIO:
         self._files = Files(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
-        """What this sidecar is and how much room it has."""
+        """Describe this sidecar: version, capabilities and free space."""
         with self._calls.running("Describe", request.ticket, context):
             return wire.DescribeReply(
                 version=_version(),
@@ -68,7 +68,7 @@ class FileIO:
         """Pack one folder into one archive."""
         with self._calls.running("CompressFiles", request.ticket, context) as call:
             if request.format != wire.ARCHIVE_FORMAT_TARGZ:
-                raise Refused("The archive format is not one of this sidecar's.")
+                raise Refused("The archive format is unknown to this sidecar.")
             if len(request.sources) != 1:
                 raise Refused("An archive has exactly one source.")
             packing = self._compressions.run(
@@ -108,7 +108,7 @@ class FileIO:
     def extract_to(
         self, request: wire.ExtractToRequest, context: grpc.ServicerContext
     ) -> Iterator[wire.ExtractToReply]:
-        """Bring an archive into the data root, or follow the extraction that does."""
+        """Extract an archive into the data root, or follow the running extraction of the operation."""
         with self._calls.running("ExtractTo", request.ticket, context) as call:
             require_data_root(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
@@ -116,21 +116,21 @@ class FileIO:
             mode = _mode(request.mode)
             server = ServerControl.of(request.server)
             if server is None:
-                raise Refused("What becomes of the game server is not one of this sidecar's ways.")
+                raise Refused("The control of the game server is unknown to this sidecar.")
             for told in self._extractions.run(call, archive=archive, listing=listing, mode=mode, server=server):
                 yield extract_reply(*told)
 
     def get_extract_outcome(
         self, request: wire.GetExtractOutcomeRequest, context: grpc.ServicerContext
     ) -> wire.GetExtractOutcomeReply:
-        """What became of the operation's extraction."""
+        """Return the outcome of the operation's extraction."""
         with self._calls.running("GetExtractOutcome", request.ticket, context) as call:
             return outcome_reply(self._extractions.outcome(operation=call.operation))
 
     def release_extract(
         self, request: wire.ReleaseExtractRequest, context: grpc.ServicerContext
     ) -> wire.ReleaseExtractReply:
-        """Forget the operation's extraction."""
+        """Remove the record of the operation's extraction."""
         with self._calls.running("ReleaseExtract", request.ticket, context) as call:
             self._extractions.release(operation=call.operation)
             return wire.ReleaseExtractReply()
@@ -138,7 +138,7 @@ class FileIO:
     def preview_restore(
         self, requests: Iterator[wire.PreviewRestoreRequest | memoryview], context: grpc.ServicerContext
     ) -> wire.PreviewRestoreReply:
-        """What a restore would change; requests after the first are the bytes of the archive's listing."""
+        """Compute the changes that a restore would make; requests after the first carry the archive's listing."""
         first = next(requests, None)
         header = _NO_PREVIEW_HEADER if first is None or isinstance(first, memoryview) else first.header
         with self._calls.running("PreviewRestore", header.ticket, context, of_attempt=False) as call:
@@ -152,7 +152,7 @@ class FileIO:
             return preview_reply(preview)
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
-        """The methods under their names on the wire. File content goes past the generated code."""
+        """The methods under their names on the wire. File content bypasses the generated code."""
         return {
             "Describe": grpc.unary_unary_rpc_method_handler(
                 self.describe, wire.DescribeRequest.FromString, wire.DescribeReply.SerializeToString
@@ -202,14 +202,14 @@ def _part(request: wire.WriteFileRequest | wire.PreviewRestoreRequest | memoryvi
     if isinstance(request, memoryview):
         return request
     if request.HasField("header"):
-        raise Refused("What is sent has one header.")
+        raise Refused("Only the first message may be a header.")
     return request.data if isinstance(request, wire.WriteFileRequest) else request.listing
 
 
 def _mode(number: wire.ExtractMode) -> Mode:
     mode = Mode.of(number)
     if mode is None:
-        raise Refused("The mode is not one of this sidecar's.")
+        raise Refused("The mode is unknown to this sidecar.")
     return mode
 
 

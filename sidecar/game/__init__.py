@@ -1,1 +1,1 @@
-"""The game server beside the data: held still while it is packed, stopped while names are exchanged."""
+"""The game server beside the data: quiesced while its files are packed, stopped while a restore exchanges names."""

@@ -1,4 +1,4 @@
-"""The operator's own programs: run without a shell, in a session of their own, for a bounded time."""
+"""The operator's commands: run without a shell, in sessions of their own, with a timeout."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ from sidecar.game.settings import Argv
 _log = logging.getLogger("sidecar")
 
 _OUTPUT_BYTES: Final = 2000
-# Nothing else of the daemon's environment reaches a program.
+# A program inherits only these variables of the daemon's environment.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "USER", "XDG_RUNTIME_DIR")
-# The daemon holds its end signals back, and a server it starts would inherit that: it could never be stopped by one.
+# The daemon blocks SIGTERM and SIGINT. A server started by a command would inherit that and ignore them: unblock.
 _RELEASED: Final = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -32,11 +32,11 @@ _PIPE_SECONDS: Final = 1.0
 
 
 def command_run(argv: Argv, *, timeout: float, detaching: bool = False) -> int:
-    """Run to the end and return the exit code, as a shell has it: 127 for a program that is not there; negative for a
-    signal. What it printed is logged when the code is not 0.
+    """Run a command to its end and return its exit code, as in a shell: 127 for a missing program; negative for a
+    signal. If the code is not 0, the beginning of its output is logged.
 
-    `detaching`: it leaves a process behind; its output goes nowhere, as a pipe would break under that process later.
-    Raises GameError when it cannot be run, or not in `timeout` seconds: then it is killed with all its children.
+    `detaching`: the command leaves a process behind. Its output is discarded, as a pipe would break under that process.
+    Raises GameError when the command cannot be run, or exceeds `timeout` seconds: it is then killed with its children.
     """
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     try:
@@ -65,7 +65,7 @@ def command_run(argv: Argv, *, timeout: float, detaching: bool = False) -> int:
 
 
 class _Output:
-    """The first bytes of what a program prints; the rest is read and forgotten, also from children it leaves."""
+    """The first bytes of a program's output; the rest is discarded, also that of children it leaves behind."""
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
         self._kept = b""

@@ -1,9 +1,9 @@
-"""What can go wrong with a game server; none of it fails a backup."""
+"""Errors of the game server; none of them fails a backup."""
 
 
 class GameError(Exception):
-    """The game did not do what it was told, or not surely; the message holds no secret."""
+    """The game did not obey, or its answer is uncertain; the message holds no secret."""
 
 
 class GameUnreachable(GameError):
-    """Nobody listens: the game was told nothing."""
+    """No server listens, so the game received no command."""

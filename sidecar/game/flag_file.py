@@ -1,4 +1,4 @@
-"""A fact that must outlive the daemon, as a file that is there or not."""
+"""A boolean that outlives the daemon: a file that exists or not."""
 
 import os
 from pathlib import Path
@@ -10,27 +10,27 @@ _OWNER_ONLY: Final = 0o600
 
 
 class FlagFile:
-    """One such file; `set` and `clear` are on the disk when they return, and raise OSError."""
+    """One such file; `set` and `clear` sync to the disk before they return, and raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def present(self) -> bool:
-        """Whether it is set."""
+        """Whether the file exists."""
         return self._path.exists()
 
     def set(self) -> None:
-        """Make the file."""
+        """Create the file."""
         os.close(os.open(self._path, _MADE, _OWNER_ONLY))
         self._sync()
 
     def clear(self) -> None:
-        """Take the file away; one that is not there is no error."""
+        """Remove the file; a missing one is no error."""
         self._path.unlink(missing_ok=True)
         self._sync()
 
     def _sync(self) -> None:
-        # An empty file is no more than its name, which the folder holds.
+        # An empty file is only its name: sync the folder that holds it.
         folder = os.open(self._path.parent, _FOLDER)
         try:
             os.fsync(folder)

@@ -13,10 +13,10 @@ from wire.enums import Consistency
 
 
 class Game:
-    """What the daemon can do with the game server, and what it has begun."""
+    """The daemon's control of the game server: quiescence and stopping."""
 
     def __init__(self, settings: GameSettings, *, folder: Path) -> None:
-        """`folder` keeps what must outlive the daemon."""
+        """`folder` holds the state that outlives the daemon."""
         self._profile = profile_of(settings)
         self._quiescence = Quiescence(self._profile, FlagFile(folder / "game-holds-still"))
         self.server = GameServer(self._profile, FlagFile(folder / "game-was-stopped"))
@@ -28,7 +28,7 @@ class Game:
 
     @property
     def can_quiesce(self) -> bool:
-        """Whether the game can be told to hold its files still."""
+        """Whether the game can be quiesced."""
         return self._profile.can_quiesce
 
     @property
@@ -37,18 +37,18 @@ class Game:
         return self._profile.can_stop
 
     def recover(self, *, settled: Callable[[], bool]) -> None:
-        """Take back, in the background, what an earlier daemon left; `settled`: whether no extraction is half done."""
+        """Undo in the background what a dead daemon left; `settled` tells whether no extraction is half done."""
         self._quiescence.recover()
         self.server.recover(settled=settled)
 
     def finish(self) -> None:
-        """The daemon ends: let the game go on."""
+        """Resume the game before the daemon exits."""
         self._quiescence.finish()
         self.server.finish()
 
     @contextmanager
     def watched(self, *, quiesce: bool) -> Iterator["Watch"]:
-        """Know what the game does inside the block, holding still where `quiesce` asks for it. Never raises."""
+        """Observe the game inside the block, quiesced if `quiesce` asks for it. Never raises."""
         stopped = self._profile.running() is False
         hold = self._quiescence.enter() if quiesce and self.can_quiesce and not stopped else None
         watch = Watch(self, stopped=stopped, hold=hold)
@@ -58,16 +58,16 @@ class Game:
             watch.end()
 
     def still_stopped(self) -> bool:
-        """Whether the game surely does not run."""
+        """Whether the game is known to be stopped."""
         return self._profile.running() is False
 
     def let_go(self, hold: Hold) -> bool:
-        """End a hold; returns whether the game has held still until now."""
+        """End a hold; returns whether the game stayed quiesced until now."""
         return self._quiescence.leave(hold)
 
 
 class Watch:
-    """What the game does from `Game.watched` until `end`."""
+    """The observation of the game from `Game.watched` until `end`."""
 
     def __init__(self, game: Game, *, stopped: bool, hold: Hold | None) -> None:
         self._game = game
@@ -76,7 +76,7 @@ class Watch:
         self._ended: Consistency | None = None
 
     def end(self) -> Consistency:
-        """Let the game go on, and say what the data read since the beginning is worth; later calls only say it."""
+        """Resume the game; returns the consistency of the data read meanwhile. Later calls only return it again."""
         if self._ended is None:
             self._ended = Consistency.LIVE
             if self._hold is not None:

@@ -1,4 +1,4 @@
-"""What can be done with a game server, by its kind."""
+"""The kinds of game servers, and how to control each of them."""
 
 import logging
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from sidecar.game.settings import GENERIC, MINECRAFT_JAVA, Argv, GameSettings
 
 _log = logging.getLogger("sidecar")
 
-# From here on an exit code says that the program could not be run, or how it was killed.
+# From this exit code on, the program could not be run, or was killed: its code answers nothing.
 _NO_VERDICT: Final = 126
 _REFUSALS: Final = ("unknown", "unable to", "incorrect", "an error occurred", "an unexpected error")
 _ON_ALREADY: Final = ("already turned on", "already on")
 
 
 class Profile:
-    """A game of which nothing more is known than the operator's commands to stop, start and look for it."""
+    """A game that is known only by the operator's commands to stop, start and probe it."""
 
     can_quiesce = False
 
@@ -28,7 +28,7 @@ class Profile:
         self.can_stop = bool(settings.stop_command)
 
     def running(self) -> bool | None:
-        """Whether the game runs; None when nobody can tell."""
+        """Whether the game runs; None when that is unknown."""
         if not self.settings.running_command:
             return None
         try:
@@ -46,22 +46,22 @@ class Profile:
         """Start the game. Raises GameError."""
         _require(self.settings.start_command, timeout=self.settings.timeout_seconds, detaching=True)
 
-    def quiesce(self, *, before: Callable[[], None]) -> None:  # noqa: ARG002 - for those that can
-        """Let the game write everything and then hold still. `before` is called before it is told anything that has
-        to be taken back. Raises GameError.
+    def quiesce(self, *, before: Callable[[], None]) -> None:  # noqa: ARG002 - for profiles that can quiesce
+        """Make the game write everything to disk and hold still. `before` is called before the first command that
+        `resume` must undo. Raises GameError.
         """
-        raise GameError("this game cannot be told to hold still")
+        raise GameError("this game cannot be quiesced")
 
     def resume(self) -> bool:
-        """Take `quiesce` back; doing so again is no error. Returns whether the game had held still until now.
+        """Undo `quiesce`; calling it twice is no error. Returns whether the game stayed quiesced until now.
 
-        Raises GameError when it is not sure that the game goes on.
+        Raises GameError when it is not certain that the game has resumed.
         """
-        raise GameError("the configuration does not say any more how the game goes on")
+        raise GameError("the configuration no longer says how to resume the game")
 
 
 class Generic(Profile):
-    """A game with commands of the operator's for everything."""
+    """A game that is controlled by the operator's commands alone."""
 
     def __init__(self, settings: GameSettings) -> None:
         super().__init__(settings)
@@ -75,7 +75,7 @@ class Generic(Profile):
         _require(self.settings.quiesce_command, timeout=self.settings.timeout_seconds)
 
     def resume(self) -> bool:
-        """Run the operator's command. Whether the game had held still is not known; it is believed."""
+        """Run the operator's command. Whether the game stayed quiesced is unknown and is assumed."""
         if not self.can_quiesce:
             return super().resume()
         _require(self.settings.resume_command, timeout=self.settings.timeout_seconds)
@@ -83,19 +83,19 @@ class Generic(Profile):
 
 
 class MinecraftJava(Profile):
-    """Minecraft's server: saving is turned off over RCON while the world is read."""
+    """Minecraft's server: RCON turns saving off while the world is read."""
 
     can_quiesce = True
 
     def quiesce(self, *, before: Callable[[], None]) -> None:
-        """Turn saving off, then write everything: the answer to `flush` comes when that is done."""
+        """Turn saving off, then write everything: `flush` answers when that is done."""
         with self._session() as session:
             before()
             _told(session, "save-off")
             _told(session, "save-all flush")
 
     def resume(self) -> bool:
-        """Turn saving on. A server that does not run any more starts with saving on."""
+        """Turn saving on. A stopped server starts with saving on."""
         try:
             with self._session() as session:
                 answer = _told(session, "save-on")
@@ -103,7 +103,7 @@ class MinecraftJava(Profile):
             if self.running() is not False:
                 raise
             return False
-        # One that was started anew in between, or told so by somebody else, has been writing.
+        # If saving is on already, a restart or another program turned it on, and the server has been writing.
         return not any(phrase in answer for phrase in _ON_ALREADY)
 
     def _session(self) -> Rcon:
@@ -125,7 +125,7 @@ def _require(argv: Argv, *, timeout: float, detaching: bool = False) -> None:
 
 
 def _told(session: Rcon, command: str) -> str:
-    """The server's answer, in small letters. Any is taken for done but a refusal: some servers translate theirs."""
+    """The server's answer, in lower case. Only a known refusal is an error: some servers translate their answers."""
     answer = session.command(command).lower()
     if any(phrase in answer for phrase in _REFUSALS):
         raise GameError(f"the game refused {command!r}: {answer[:200]!r}")

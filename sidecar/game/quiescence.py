@@ -1,7 +1,7 @@
-"""The game holds still: for as long as somebody packs, never longer than it may, and never for ever.
+"""Quiescence: the game holds still while its files are packed, at most for a configured time.
 
-A mark on the disk is there from before the game is told until it surely goes on. Whatever ended the hold, that it goes
-on is tried until the game takes it, by the next daemon if this one dies.
+A mark on the disk exists from before the game is told to hold still until it has certainly resumed. Resuming is
+retried until the game accepts it, by the next daemon if this one dies.
 """
 
 import logging
@@ -19,7 +19,7 @@ _TROUBLE: Final = (GameError, OSError)
 
 
 class Hold:
-    """One time that the game holds still, shared by those who pack meanwhile."""
+    """One period of quiescence, shared by the backups that pack meanwhile."""
 
     def __init__(self) -> None:
         self.holders = 0
@@ -27,7 +27,7 @@ class Hold:
 
 
 class Quiescence:
-    """Lets the game hold still and go on again."""
+    """Quiesces and resumes the game."""
 
     def __init__(self, profile: Profile, mark: FlagFile) -> None:
         self._profile = profile
@@ -37,13 +37,13 @@ class Quiescence:
         self._retry = Retry(name="letting the game go on", attempt=self._resume_left)
 
     def recover(self) -> None:
-        """Let the game go on if an earlier daemon died while it held still."""
+        """Resume the game if an earlier daemon died while it was quiesced."""
         if self._mark.present():
-            _log.warning("the game was left holding still: it is told to go on")
+            _log.warning("an earlier run left the game quiesced: resuming it")
             self._retry.begin()
 
     def enter(self) -> Hold | None:
-        """Let the game hold still until `leave`; None when it does not, for which the log has the reason."""
+        """Quiesce the game until `leave`; None, with the reason in the log, if that fails."""
         with self._lock:
             if self._hold is None:
                 self._hold = self._begin()
@@ -52,7 +52,7 @@ class Quiescence:
             return self._hold
 
     def leave(self, hold: Hold) -> bool:
-        """Let the game go on, unless others need it still. Returns whether it has held still until now."""
+        """Resume the game unless other backups still pack. Returns whether it stayed quiesced until now."""
         with self._lock:
             hold.holders -= 1
             if hold is not self._hold:
@@ -60,7 +60,7 @@ class Quiescence:
             return self._end() if hold.holders == 0 else True
 
     def finish(self) -> None:
-        """Let the game go on, once more if need be; what fails now is for the next daemon."""
+        """Resume the game, with one more attempt if needed; the next daemon retries a failure."""
         with self._lock:
             if self._hold is not None:
                 self._end()
@@ -68,12 +68,12 @@ class Quiescence:
 
     def _begin(self) -> Hold | None:
         if self._mark.present() and not self._resumed():
-            # The hold that is still to be taken back could be so at any moment of the next.
+            # The pending resume of the last period could succeed at any moment of a new one.
             return None
         try:
             self._profile.quiesce(before=self._mark.set)
         except _TROUBLE as error:
-            _log.warning("the game does not hold still, and is packed as it runs: %s", error)
+            _log.warning("the game cannot be quiesced and is packed while it runs: %s", error)
             if self._mark.present():
                 self._resumed()
             return None
@@ -92,20 +92,20 @@ class Quiescence:
     def _expire(self, hold: Hold) -> None:
         with self._lock:
             if hold is self._hold:
-                _log.warning("the game has held still for as long as it may: it goes on while it is being packed")
+                _log.warning("quiesce_max_seconds have passed: the game is resumed while it is being packed")
                 self._end()
 
     def _resumed(self) -> bool:
-        """Let the game go on, now or soon. Returns whether it does now, and had held still until now."""
+        """Resume the game, now or by retries. Returns whether it resumed now and had stayed quiesced until now."""
         try:
             held = self._profile.resume()
             self._mark.clear()
         except _TROUBLE as error:
-            _log.warning("the game could not be told to go on, which is tried again: %s", error)
+            _log.warning("the game could not be resumed, retrying: %s", error)
             self._retry.begin()
             return False
         if not held:
-            _log.warning("the game had gone on by itself")
+            _log.warning("the game had resumed by itself")
         return held
 
     def _resume_left(self) -> bool:
@@ -116,7 +116,7 @@ class Quiescence:
                 self._profile.resume()
                 self._mark.clear()
             except _TROUBLE as error:
-                _log.warning("the game still could not be told to go on: %s", error)
+                _log.warning("the game still could not be resumed: %s", error)
                 return False
-        _log.info("the game goes on")
+        _log.info("the game was resumed")
         return True

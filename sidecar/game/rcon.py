@@ -1,4 +1,4 @@
-"""The Source RCON protocol, as Minecraft's server speaks it.
+"""The Source RCON protocol in the dialect of Minecraft's server.
 
 A packet: size, id, kind (32 bits each, little-endian; the size counts what follows it), text, two zero bytes.
 """
@@ -20,11 +20,11 @@ _REFUSED_ID: Final = -1
 _TAIL: Final = b"\0\0"
 _IDS_BYTES: Final = 8
 _EMPTY_BYTES: Final = _IDS_BYTES + len(_TAIL)
-# The server cuts an answer into parts of so many characters; a shorter part is the last.
+# The server splits an answer into parts of this many characters; a shorter part is the last.
 _PART_CHARACTERS: Final = 4096
 _PACKET_BYTES: Final = 4 * _PART_CHARACTERS + _EMPTY_BYTES
 _PARTS_MAX: Final = 64
-# The server does not take a longer packet.
+# The server rejects longer packets.
 _COMMAND_BYTES: Final = 1446
 
 
@@ -32,7 +32,7 @@ class Rcon:
     """One session, inside a `with`. Every method raises GameError, whose message never holds the password."""
 
     def __init__(self, address: tuple[str, int], *, password: str, timeout: float) -> None:
-        """Connect and log in, each within `timeout` seconds. Raises GameUnreachable when nobody listens."""
+        """Connect and log in, each within `timeout` seconds. Raises GameUnreachable when no server listens."""
         self._timeout = timeout
         self._id = 1
         try:
@@ -48,23 +48,23 @@ class Rcon:
             raise
 
     def command(self, text: str) -> str:
-        """Have the server run a command and return its whole answer, which may take `timeout` seconds."""
+        """Run a command on the server and return its whole answer, which may take `timeout` seconds."""
         deadline = time.monotonic() + self._timeout
         own = self._send(_COMMAND, text)
         got, answer = self._receive(deadline)
         if got != own:
-            raise GameError("RCON answered what was not asked")
+            raise GameError("RCON sent an unexpected answer")
         if len(answer) < _PART_CHARACTERS:
             return answer.decode("utf-8", "replace")
-        # There may be more. A packet of a kind that no server knows is answered after all of it. It must not be sent
-        # together with the command: the server would take the two for one.
+        # The answer may have more parts. A packet of an unknown kind is answered after all of them. It must not be sent
+        # together with the command: the server would read the two as one packet.
         end = self._send(_ANSWER, "")
         for _ in range(_PARTS_MAX):
             got, part = self._receive(deadline)
             if got == end:
                 return answer.decode("utf-8", "replace")
             if got != own:
-                raise GameError("RCON answered what was not asked")
+                raise GameError("RCON sent an unexpected answer")
             answer += part
         raise GameError("RCON's answer has no end")
 
@@ -85,7 +85,7 @@ class Rcon:
         got, _ = self._receive(deadline)
         if got == own:
             return
-        raise GameError("RCON refuses the password" if got == _REFUSED_ID else "RCON answered what was not asked")
+        raise GameError("RCON refuses the password" if got == _REFUSED_ID else "RCON sent an unexpected answer")
 
     def _send(self, kind: int, text: str) -> int:
         """Send a packet and return its id."""
@@ -104,10 +104,10 @@ class Rcon:
         """The next packet's id and text."""
         (size,) = _SIZE.unpack(self._read(_SIZE.size, deadline))
         if not _EMPTY_BYTES <= size <= _PACKET_BYTES:
-            raise GameError("RCON sent what is no packet")
+            raise GameError("RCON sent an invalid packet")
         packet = self._read(size, deadline)
         if not packet.endswith(_TAIL):
-            raise GameError("RCON sent what is no packet")
+            raise GameError("RCON sent an invalid packet")
         (got,) = _SIZE.unpack_from(packet)
         return got, packet[_IDS_BYTES : -len(_TAIL)]
 

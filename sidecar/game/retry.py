@@ -1,4 +1,4 @@
-"""Something that must be done in the end, tried again and again."""
+"""An action that is retried until it succeeds."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _GOODBYE_SECONDS: Final = 2.0
 
 
 class Retry:
-    """Calls `attempt` in a thread of its own until it returns True: at once, then after longer and longer pauses."""
+    """Calls `attempt` in a thread of its own until it returns True: at once, then after ever longer pauses."""
 
     def __init__(self, *, name: str, attempt: Callable[[], bool]) -> None:
         self._name = name
@@ -21,7 +21,7 @@ class Retry:
         self._finished = threading.Event()
 
     def begin(self) -> None:
-        """There is something to do, now or in a while."""
+        """Request the action; returns at once."""
         with self._lock:
             self._wanted = True
             if self._thread is None and not self._finished.is_set():
@@ -29,7 +29,7 @@ class Retry:
                 self._thread.start()
 
     def finish(self) -> None:
-        """Try no more."""
+        """Stop retrying."""
         self._finished.set()
         with self._lock:
             thread = self._thread
@@ -46,7 +46,7 @@ class Retry:
             pause = _FIRST_SECONDS
 
     def _takes_up(self) -> bool:
-        """Whether there is something to do; if not, the thread has ended for whoever comes next."""
+        """Whether the action was requested again; if not, this thread ends and the next `begin` starts a new one."""
         with self._lock:
             wanted, self._wanted = self._wanted, False
             if not wanted:

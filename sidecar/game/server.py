@@ -1,6 +1,6 @@
-"""The game server stops while names are exchanged, and runs again afterwards if it ran before.
+"""The game server stops while a restore exchanges names, and starts again afterwards if it ran before.
 
-A mark on the disk is there from before it is told to stop until it was started again, by the next daemon if need be.
+A mark on the disk exists from before the server is told to stop until it runs again, by the next daemon if needed.
 """
 
 import logging
@@ -31,25 +31,25 @@ class GameServer:
         self._mark = mark
         self._lock = threading.Lock()
         self._exchanging = False
-        # Until then a server that was told to stop, and still runs, may be on its way down.
+        # A server that was told to stop may still be shutting down until this time.
         self._stopping_until = 0.0
         self._settled: Callable[[], bool] = lambda: True
         self._retry = Retry(name="starting the game", attempt=self._start_left)
 
     def recover(self, *, settled: Callable[[], bool]) -> None:
-        """Start the server if an earlier daemon died having stopped it, as soon as its data is `settled`: whole."""
+        """Start the server if an earlier daemon died with it stopped, as soon as its data is whole (`settled`)."""
         if not self._mark.present():
             return
         if not self._profile.can_stop:
-            _log.error("the game server was left stopped, and the configuration does not say any more how it starts")
+            _log.error("the game server was left stopped, and the configuration no longer says how to start it")
             return
         self._settled = settled
-        _log.warning("the game server was left stopped: it is started")
+        _log.warning("the game server was left stopped: starting it")
         self._stopping_until = time.monotonic() + self._profile.settings.stop_seconds
         self._retry.begin()
 
     def require(self, control: ServerControl) -> None:
-        """Raise ServerNotStopped when the server must be stopped and nothing is known of how."""
+        """Raise ServerNotStopped when the server must be stopped but no command for that is configured."""
         if control is ServerControl.STOP and not self._profile.can_stop:
             raise ServerNotStopped("The sidecar is not configured to stop the game server.")
 
@@ -57,10 +57,10 @@ class GameServer:
     def exchange(
         self, control: ServerControl, *, cancelled: Callable[[], bool], settled: Callable[[], bool]
     ) -> Iterator[Callable[[], None]]:
-        """Give a function that stops the server; at the end it is started again if it ran before.
+        """Yield a function that stops the server; at the end, start the server again if it ran before.
 
         The function raises ServerNotStopped, or Cancelled as soon as `cancelled` says so. `settled` tells at the end
-        whether the data is whole: on any other the server is not started until it is, which is tried again and again.
+        whether the data is whole; if it is not, the start is retried until it is.
         """
 
         def stop() -> None:
@@ -79,7 +79,7 @@ class GameServer:
                 self._retry.begin()
 
     def finish(self) -> None:
-        """Try no more to start the server; that is for the next daemon."""
+        """Stop retrying the start; the next daemon continues."""
         self._retry.finish()
 
     def _stop(self, cancelled: Callable[[], bool]) -> None:
@@ -104,13 +104,13 @@ class GameServer:
         self._stopping_until = 0.0
 
     def _start_left(self) -> bool:
-        """Start the server if that is still to be done; returns whether nothing is left to do."""
+        """Start the server if that is still due; returns whether nothing is left to do."""
         with self._lock:
             if self._exchanging or not self._mark.present():
-                # The exchange starts it at its own end.
+                # An exchange is running, and starts the server at its end.
                 return True
             if not self._settled():
-                _log.error("the game server stays stopped: the extraction could not be brought to its end")
+                _log.error("the game server stays stopped: the extraction could not be brought to an end")
                 return False
             running = self._profile.running()
             if running is None or (running and time.monotonic() < self._stopping_until):
@@ -121,6 +121,6 @@ class GameServer:
                     _log.info("the game server was started again")
                 self._mark.clear()
             except _TROUBLE as error:
-                _log.warning("the game server could not be started, which is tried again: %s", error)
+                _log.warning("the game server could not be started, retrying: %s", error)
                 return False
         return True

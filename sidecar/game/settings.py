@@ -1,15 +1,15 @@
 """The table `[game]` of the configuration file, checked.
 
     profile             "none" (the default), "generic" or "minecraft-java"
-    rcon                minecraft-java: where the server's RCON listens, "127.0.0.1:25575"
-    rcon_password_file  minecraft-java: holds its password, readable by its owner only
-    quiesce_command     generic: lets the game write everything and then hold still
-    resume_command      generic: takes that back; it may run more than once
+    rcon                minecraft-java: the address of the server's RCON, "127.0.0.1:25575"
+    rcon_password_file  minecraft-java: a file with its password, readable by its owner only
+    quiesce_command     generic: makes the game write everything to disk and hold still
+    resume_command      generic: undoes quiesce_command; it may run more than once
     stop_command        optional, any game: stops the server; needs the next two
-    start_command       starts it, and returns
-    running_command     ends with 0 while the server runs; also useful alone
+    start_command       starts the server, and returns
+    running_command     exits with 0 while the server runs; also useful alone
     timeout_seconds     optional: for each command and each answer of the game, 30 by default
-    quiesce_max_seconds optional: after it the game goes on though packing has not ended, 3600 by default
+    quiesce_max_seconds optional: after this time the game resumes even during packing, 3600 by default
     stop_seconds        optional: how long the server may take to stop, 120 by default
 
 Commands are lists, a program and its arguments; there is no shell.
@@ -45,7 +45,7 @@ _NEEDED_TOGETHER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class GameSettings:
-    """What is known of the game server; an empty command is one that is not there."""
+    """The settings of the game server; an empty command is not configured."""
 
     profile: str = NONE
     rcon: tuple[str, int] = ("", 0)
@@ -94,7 +94,7 @@ def _check_keys(profile: str, keys: set[str]) -> None:
 def _require(keys: set[str], needed: tuple[str, ...], *, by: str) -> None:
     for key in needed:
         if key not in keys:
-            raise ValueError(f"{key} is missing, which {by} needs")
+            raise ValueError(f"{key} is missing; {by} needs it")
 
 
 def _rcon(value: object) -> tuple[str, int]:
@@ -117,7 +117,7 @@ def _argv(value: object) -> Argv:
     if any("\0" in word for word in value):
         raise ValueError("must not hold a NUL")
     if shutil.which(value[0]) is None:
-        raise ValueError("must begin with a program that is there and can be run")
+        raise ValueError("must begin with an existing executable program")
     return tuple(value)
 
 

@@ -1,4 +1,4 @@
-"""The extraction that runs now, and what became of earlier ones."""
+"""The running extraction, and the outcomes of earlier ones."""
 
 import threading
 from collections.abc import Iterator
@@ -12,15 +12,11 @@ from sidecar.calls.jobs import Job
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import GameServer
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import (
-    ExtractProgress,
-    ExtractSummary,
-    Outcome,
-    archive_extract,
-    extractions_recover,
-    outcome_read,
-    outcome_release,
-)
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
+from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from wire.enums import Mode, OutcomeKind, Phase, ServerControl
 
 Told = tuple[ExtractProgress, ExtractSummary | None]
@@ -34,9 +30,9 @@ _NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0
 class Extractions:
     """At most one extraction at a time, followed by the calls of its operation.
 
-    It is given up when no call follows it any more, unless a newer attempt is about to: then it goes on. Once it
-    exchanges it runs to its end whatever happens. It waits for the releasing or mending of another one, and neither is
-    begun while it works: each would find the other's folders half removed.
+    It is cancelled when its last call ends, unless a newer attempt is about to follow it. Once it exchanges names, it
+    always runs to its end. An extraction and the release or recovery of another one exclude each other: otherwise each
+    would find the other's folders half removed.
     """
 
     def __init__(self, *, root: Path, server: GameServer, links: LinkRoots) -> None:
@@ -55,8 +51,8 @@ class Extractions:
     ) -> Iterator[Told]:
         """Follow the operation's extraction, starting it unless it runs; its summary comes last.
 
-        One that has ended is not done again: its summary comes at once, or what it failed with is raised.
-        `server`: what becomes of the game server while names are exchanged. Raises `SidecarError`s.
+        A finished extraction is not repeated: its summary is yielded at once, or its error raised. `server`: whether
+        the game server is stopped while names are exchanged. Raises `SidecarError`s.
         """
         while True:
             job = self._join_or_start(call, archive=archive, listing=listing, mode=mode, server=server)
@@ -69,13 +65,13 @@ class Extractions:
                 call.check()
                 if not job.cancelled():
                     raise
-                # It was already being given up when this call came to follow it: start anew.
+                # It was being cancelled already when this call joined: start again.
             else:
                 yield _done(summary), summary
                 return
 
     def outcome(self, *, operation: str) -> Outcome:
-        """The outcome of the operation's extraction. One that could not be ended, and is left, has an error."""
+        """The outcome of the operation's extraction. RUNNING with an error: it could not be brought to an end."""
         with self._lock:
             if self._runs(operation):
                 return Outcome(OutcomeKind.RUNNING)
@@ -89,7 +85,7 @@ class Extractions:
             return Outcome(OutcomeKind.RUNNING, None, error.code, error.detail, error.params)
 
     def release(self, *, operation: str) -> None:
-        """Forget the operation's extraction. Raises `Refused` while it or another one runs."""
+        """Remove the record of the operation's extraction. Raises `Refused` while it or another one runs."""
         with self._lock:
             if self._runs(operation):
                 raise Refused("The extraction is still running.")
@@ -101,7 +97,7 @@ class Extractions:
             self._at_work.release()
 
     def settled(self) -> bool:
-        """Whether the data is wholly old or wholly new, whosever extraction it was; what can be mended is."""
+        """Recover interrupted extractions, and return whether the data is wholly old or wholly new afterwards."""
         if not self._at_work.acquire(blocking=False):
             return False
         try:
@@ -113,7 +109,7 @@ class Extractions:
         return all(outcome.kind is not OutcomeKind.RUNNING for _, outcome in outcomes)
 
     def finish(self) -> None:
-        """Start nothing more, give up what is being staged, wait for the end of what is being exchanged."""
+        """Start no more extractions, cancel one that is staging, and wait for the end of one that exchanges."""
         with self._lock:
             self._finished = True
             job = self._job

@@ -10,18 +10,18 @@ from sidecar.errors import Refused, SidecarError
 from sidecar.scratch.scratch import write_all
 from wire.contract import DATA_BYTES
 
-# Readers wait this long for a whole message's bytes: many small messages cost more than they bring forward.
+# Readers wait this long for the bytes of a full message: many small messages cost more than they save.
 _GATHER_SECONDS: Final = 0.05
 
 
 class GrowingFile:
-    """Appended to by one thread, inside a `with`, and followed by others.
+    """A file that one thread appends to inside a `with`, and that other threads follow.
 
-    These wait for more bytes, the end, or the failure with which the `with` was left.
+    Readers wait for more bytes, for the end, or for the writer's error.
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Take an open, empty file, which stays open for as long as the `with`."""
+        """Take an open, empty file, which must stay open for the length of the `with`."""
         self._descriptor = descriptor
         self._changed = threading.Condition()
         self._size = 0
@@ -36,12 +36,12 @@ class GrowingFile:
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Make those who wait look again whether they are to stop."""
+        """Wake the waiting readers, so that they check whether they are to stop."""
         with self._changed:
             self._changed.notify_all()
 
     def open(self) -> int | None:
-        """A descriptor for reading, which the caller closes; None when nothing is being written any more."""
+        """A descriptor for reading, which the caller closes; None when the writer has ended."""
         with self._changed:
             self._raise_failure()
             return None if self._ended else os.dup(self._descriptor)
@@ -49,7 +49,7 @@ class GrowingFile:
     def available(self, *, offset: int, stopped: Callable[[], bool]) -> int:
         """Wait for bytes at `offset` and return how many there are; 0 at the end, or when `stopped` after `wake`.
 
-        Raises what the writing failed with.
+        Raises the writer's error.
         """
         with self._changed:
             self._wait(offset + 1, stopped, None)
@@ -81,5 +81,5 @@ class GrowingFile:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            # An exception of the reader's own: a shared one would mix the tracebacks of several threads.
+            # Each reader gets an exception of its own: a shared one would mix the tracebacks of several threads.
             raise type(self._failure)(self._failure.detail)

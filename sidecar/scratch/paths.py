@@ -1,7 +1,7 @@
-"""Virtual paths: what `/data` and `/tmp` on the wire lead to, and that nothing else can be named.
+"""Virtual paths: the targets of `/data` and `/tmp` on the wire; no other path can be named.
 
-No step is through a symbolic link, so that whoever can write in the data root cannot lead a call out of it, not even
-between two steps.
+No component may be a symbolic link, so that a user who can write to the data root cannot lead a call out of it, not
+even by a change between two steps.
 """
 
 import errno
@@ -19,16 +19,16 @@ from trees.paths import RESERVED_FOLDER
 DATA: Final = "/data"
 SCRATCH: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
 
-# What open says of a symbolic link, with O_NOFOLLOW and with O_DIRECTORY too.
+# The errors of open for a symbolic link, with O_NOFOLLOW alone and with O_DIRECTORY.
 _LINKS: Final = frozenset({errno.ELOOP, errno.ENOTDIR})
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-# A FIFO must not make the call wait for its writer.
+# O_NONBLOCK: opening a FIFO must not wait for its writer.
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _NAME_BYTES: Final = 255
 
 
 def scratch_name(path: str) -> str:
-    """The name of a scratch file: scratch has no folders. Raises `Refused` for any other path."""
+    """The name of a scratch file; scratch has no folders. Raises `Refused` for any other path."""
     root, names = _split(path)
     if root != SCRATCH or len(names) != 1:
         raise Refused("The path does not name a scratch file.")
@@ -36,19 +36,19 @@ def scratch_name(path: str) -> str:
 
 
 def is_scratch(path: str) -> bool:
-    """Whether the path lies in scratch. Raises `Refused` for one that is in neither root."""
+    """Whether the path lies in scratch. Raises `Refused` for a path in neither root."""
     return _split(path)[0] == SCRATCH
 
 
 def require_data_root(path: str) -> None:
-    """Raise `Refused` unless the path is that of the whole data."""
+    """Raise `Refused` unless the path names the data root."""
     if _split(path) != (DATA, ()):
         raise Refused("The path does not name the data root.")
 
 
 @contextmanager
 def data_folder(path: str, *, root: Path) -> Iterator[int]:
-    """A descriptor of the data root or a folder in it. Raises `Refused`, and `SourceFailed` when it is not there."""
+    """Open the data root or a folder in it. Raises `Refused`, and `SourceFailed` when it does not exist."""
     kind, names = _split(path)
     if kind != DATA:
         raise Refused("The path does not name a folder of the data.")
@@ -60,14 +60,14 @@ def data_folder(path: str, *, root: Path) -> Iterator[int]:
 
 
 def folder_path(descriptor: int) -> Path:
-    """A path that leads to the open folder itself, whatever has become of its name."""
+    """A path that leads to the open folder itself, even after a rename."""
     return Path(f"/proc/self/fd/{descriptor}")
 
 
 def file_open(path: str, *, root: Path, scratch: Path) -> int:
-    """A descriptor of a regular file in the data or in scratch, for reading; the caller closes it.
+    """Open a regular file in the data or in scratch for reading, and return a descriptor, which the caller closes.
 
-    Raises `Refused`, and `SourceFailed` when it is not there.
+    Raises `Refused`, and `SourceFailed` when it does not exist.
     """
     kind, names = _split(path)
     if kind == SCRATCH:

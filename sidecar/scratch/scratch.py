@@ -1,11 +1,10 @@
-"""The daemon's own folder: what it remembers, the files that `/tmp` names, and those that are not whole yet.
+"""The daemon's own folder: its fences, the files that `/tmp` names, and incomplete files.
 
-SCRATCH/fences.json   the daemon's memory
-SCRATCH/files/        `/tmp` on the wire: whole files, without folders
-SCRATCH/partial/      files being written, under names of their own
+SCRATCH/fences.json   the highest fence of each operation
+SCRATCH/files/        `/tmp` on the wire: complete files, without folders
+SCRATCH/partial/      files being written, under unique names
 """
 
-import errno
 import fcntl
 import os
 import secrets
@@ -19,21 +18,21 @@ from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import ScratchFull, SidecarError, SourceFailed, StartError, cause_of
+from trees.limits import NO_ROOM
 
 _OWNER_ONLY: Final = 0o700
 _FILE_MODE: Final = 0o600
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-# No operation lives longer: what is older was left behind by a worker that never came back.
+# No operation lives longer: older files were abandoned by a worker that never came back.
 _ON_THE_WIRE: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
 _KEPT_SECONDS: Final = 24 * 3600
 
 
 class Scratch:
-    """One folder of one daemon; any other is kept out for as long as the process lives."""
+    """The scratch folder of one daemon, locked against other daemons for the life of the process."""
 
     def __init__(self, folder: Path) -> None:
-        """Create what is missing. Raises `StartError` when the folder cannot be used, or others might use it."""
+        """Create missing folders. Raises `StartError` when the folder is unusable, or other users can write to it."""
         self.folder = folder
         self.files = folder / "files"
         self._partial = folder / "partial"
@@ -49,17 +48,17 @@ class Scratch:
 
     @property
     def fences(self) -> Path:
-        """Where the fences are remembered."""
+        """The path of the file with the fences."""
         return self.folder / "fences.json"
 
     def sweep(self) -> None:
-        """Remove every file an earlier process left: whoever wanted one starts again."""
+        """Remove every file of an earlier process: a worker that needs one starts again."""
         for folder in (self.files, self._partial):
             shutil.rmtree(folder)
             folder.mkdir(mode=_OWNER_ONLY)
 
     def partial_create(self) -> "PartialFile":
-        """A new file that is not whole yet, having removed files that nobody came back for. Raises `ScratchFull`."""
+        """Create a partial file, after removing files that were abandoned. Raises `ScratchFull`."""
         too_old = time.time() - _KEPT_SECONDS
         for path in self._all_files():
             with suppress(FileNotFoundError):
@@ -68,12 +67,12 @@ class Scratch:
         return PartialFile(self._partial / secrets.token_hex(16), files=self.files)
 
     def remove(self, name: str) -> None:
-        """Remove a whole file; one that is not there is no error."""
+        """Remove a complete file; a missing one is no error."""
         with _room_needed():
             (self.files / name).unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
-        """The room that is left."""
+        """The free space in bytes."""
         return free_bytes(self.folder)
 
     def _all_files(self) -> Iterator[Path]:
@@ -82,7 +81,7 @@ class Scratch:
 
 
 class PartialFile:
-    """A file under a name of its own until `publish`; leaving the `with` without that removes it."""
+    """A file under a unique name until `publish`; leaving the `with` before that removes it."""
 
     def __init__(self, path: Path, *, files: Path) -> None:
         self._path = path
@@ -95,7 +94,7 @@ class PartialFile:
         write_all(self.descriptor, data)
 
     def publish(self, name: str) -> None:
-        """Make the file appear in scratch under `name`, in place of any before. Raises `ScratchFull`."""
+        """Give the file its `name` in scratch, replacing an earlier file. Raises `ScratchFull`."""
         with _room_needed():
             self._path.replace(self._files / name)
 
@@ -121,7 +120,7 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """What an ordinary user may still write on the folder's volume. Raises `SourceFailed` when it is not there."""
+    """The space in bytes that an ordinary user may still use on the folder's volume. Raises `SourceFailed`."""
     try:
         volume = os.statvfs(folder)
     except OSError as error:
@@ -135,14 +134,14 @@ def _room_needed() -> Iterator[None]:
         yield
     except OSError as error:
         failure: SidecarError = SourceFailed(f"The scratch folder's disk fails: {error.strerror}.")
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             failure = ScratchFull("The scratch folder's disk is full.")
         failure.params = cause_of(error, _ON_THE_WIRE)
         raise failure from error
 
 
 def _locked(folder: Path) -> int:
-    """A descriptor of the folder that keeps every other daemon off for as long as it is open."""
+    """Open and lock the folder; the lock lasts while the descriptor is open."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

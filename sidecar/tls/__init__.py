@@ -1,1 +1,1 @@
-"""How a sidecar proves who it is, and learns whom to believe: its key, its certificate, the portal's authorities."""
+"""TLS identity of a sidecar: its key, its certificate, and the portal's authorities, which sign workers' too."""

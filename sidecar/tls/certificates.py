@@ -1,4 +1,4 @@
-"""Keys, requests and certificates (X.509, ECDSA P-256), as the files and the wire hold them."""
+"""Keys, requests and certificates (X.509, ECDSA P-256) in the encodings of files and wire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CertificateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this sidecar is and whose callers it believes, all PEM; `name` is the one in the certificate."""
+    """This sidecar's key and certificate, and the authorities of its callers, all PEM; `name` is the certificate's."""
 
     name: str
     key: bytes = field(repr=False)
@@ -32,25 +32,25 @@ class Identity:
 
 
 def key_make() -> bytes:
-    """A new private key, PEM."""
+    """Generate a private key, PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def request_make(key: bytes) -> bytes:
-    """A request for a certificate of that key, PKCS #10, DER. It names nobody: the portal knows who asks."""
+    """A request for a certificate of that key, PKCS #10, DER. It holds no name: the portal knows the requester."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     return builder.sign(_key(key), SHA256()).public_bytes(Encoding.DER)
 
 
 def key_fits(*, key: bytes, certificate: bytes) -> bool:
-    """Whether the certificate is one of that key. Raises `CertificateError`."""
+    """Whether the certificate belongs to that key. Raises `CertificateError`."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return _key(key).public_key().public_bytes(*form) == _certificate(certificate).public_key().public_bytes(*form)
 
 
 def certificate_name(certificate: bytes) -> str:
-    """The one name in a certificate that is valid now. Raises `CertificateError`."""
+    """The one name in a currently valid certificate. Raises `CertificateError`."""
     parsed = _certificate(certificate)
     now = datetime.now(UTC)
     if now >= parsed.not_valid_after_utc:
@@ -76,7 +76,7 @@ def signer_require(*, certificate: bytes, authorities: bytes) -> None:
     for authority in _authorities(authorities):
         try:
             parsed.verify_directly_issued_by(authority)
-        except Exception:  # noqa: BLE001, S112 - of several kinds, which all say that it was another
+        except Exception:  # noqa: BLE001, S112 - of several kinds, all meaning that another authority signed it
             continue
         return
     raise CertificateError("the certificate was signed by none of the authorities")
@@ -86,10 +86,10 @@ def _key(key: bytes) -> ec.EllipticCurvePrivateKey:
     try:
         parsed = load_pem_private_key(key, None)
     except (ValueError, TypeError):
-        # Its message could quote the key.
+        # The parser's message could quote the key.
         raise CertificateError("the key is damaged") from None
     if not isinstance(parsed, ec.EllipticCurvePrivateKey):
-        raise CertificateError("the key is not of this program's kind")
+        raise CertificateError("the key has an unsupported type")
     return parsed
 
 

@@ -1,4 +1,4 @@
-"""Connections from beyond this machine: TLS, the caller's certificate required, files that may change meanwhile."""
+"""TLS for connections from other machines: callers need a certificate, and changed files apply at once."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _log = logging.getLogger("sidecar")
 
 
 def tls_credentials(folder: TlsFolder) -> grpc.ServerCredentials:
-    """Credentials that follow the folder from one connection to the next. Raises `CertificateError`."""
+    """Credentials that reread the folder for each connection. Raises `CertificateError`."""
     following = _Following(folder)
-    # The stubs do not know that None is an answer.
+    # The stubs do not allow None as an answer.
     changed: Any = following.changed
     return grpc.dynamic_ssl_server_credentials(following.first, changed, require_client_authentication=True)
 
 
 class _Following:
-    """The folder's identity; when new files cannot be used, the one before stays."""
+    """The folder's identity; if new files cannot be used, the previous identity stays in use."""
 
     def __init__(self, folder: TlsFolder) -> None:
         self._folder = folder
-        # Taken before reading: what changes in between is read again.
+        # Taken before the files are read, so that a later change is noticed.
         self._stamp = folder.stamp()
         self.first = _configuration(folder.load())
 
     def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """For each new connection: the configuration when the files have changed, else None."""
+        """Called for each new connection: the configuration if the files have changed, else None."""
         stamp = self._folder.stamp()
         if stamp == self._stamp:
             return None
@@ -39,7 +39,7 @@ class _Following:
         try:
             identity = self._folder.load()
         except CertificateError as error:
-            _log.warning("the certificate stays as it was, the new one cannot be used: %s", error)
+            _log.warning("the new certificate cannot be used, the previous one stays in use: %s", error)
             return None
         _log.info("a new certificate is in use")
         return _configuration(identity)

@@ -1,6 +1,6 @@
-"""`python -m sidecar enrol`: once, an operator's token from the portal becomes this sidecar's certificate.
+"""`python -m sidecar enrol`: exchange an operator's one-time token from the portal for this sidecar's certificate.
 
-The key is made here and stays here. The portal is sent the token and a request, and answers with the certificate.
+The key is generated here and never leaves. The portal receives the token and a request, and returns the certificate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REFUSED: Final = 401
 
 
 def enrol(arguments: list[str]) -> None:
-    """Enrol this sidecar, and say so on stdout. Raises `StartError` with the one line that says why not."""
+    """Enrol this sidecar, and say so on stdout. Raises `StartError` with a one-line reason."""
     parser = argparse.ArgumentParser(
         prog="savepoint-sidecar enrol",
         description="Exchange a one-time token of the portal for this sidecar's certificate.",
@@ -56,7 +56,7 @@ def enrol(arguments: list[str]) -> None:
 
 
 def _exchange(*, url: str, token: str, folder: TlsFolder) -> str:
-    """The name this sidecar has from now on."""
+    """Request and install the certificate; returns this sidecar's new name."""
     request = x509.load_der_x509_csr(folder.request()).public_bytes(Encoding.PEM)
     answer = _post(url, {"token": token, "request": request.decode()})
     values = [
@@ -92,12 +92,12 @@ def _token(path: Path | None) -> str:
     except OSError as error:
         raise StartError(f"the token cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        # Its message would quote the token.
-        raise StartError("the token is not of a portal") from None
+        # The decoder's message would quote the token.
+        raise StartError("the token was not issued by a portal") from None
 
 
 def _post(url: str, body: dict[str, str]) -> Any:
-    """The JSON that was answered. Nothing is sent to where a redirect or, for this machine, a proxy points."""
+    """Post and return the JSON answer. Redirects are refused, and for this machine also proxies are not used."""
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
         url, json.dumps(body).encode(), {"Content-Type": "application/json", "Accept": "application/json"}
     )
@@ -110,7 +110,7 @@ def _post(url: str, body: dict[str, str]) -> Any:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == _REFUSED:
-            raise StartError("the portal does not take the token: it is wrong, was used, or is too old") from None
+            raise StartError("the portal rejected the token: it is wrong, used or expired") from None
         raise StartError(f"the portal answered with {error.code}") from None
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__

@@ -1,12 +1,12 @@
-"""The folder of a sidecar's certificate, whose files change together whatever dies on the way.
+"""The folder of a sidecar's certificate; a crash at any point leaves a usable set of files.
 
-    key.pem          this sidecar's key, made here; it never leaves
-    certificate.pem  who this sidecar is, signed by an authority of the portal
-    authorities.pem  whoever may sign the certificate of a caller
-    key.new.pem      the key for which a certificate was asked last
+    key.pem          this sidecar's key, generated here; it never leaves
+    certificate.pem  this sidecar's identity, signed by an authority of the portal
+    authorities.pem  the authorities that may sign a caller's certificate
+    key.new.pem      the key of the latest certificate request
 
-The certificate says which key is the right one: after a crash between two steps it is the new key, which then takes
-the old one's place.
+The certificate determines the right key: after a crash between two steps it is the new key, which then replaces the
+old one.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _AUTHORITIES: Final = "authorities.pem"
 _ANYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 Stamp = tuple[tuple[int, int, int], ...]
-"""Inode, change time and size of each file. A freed inode is handed out again and mtime can be set; ctime cannot."""
+"""Inode, change time and size of each file. An inode number can be reused and mtime can be set; ctime cannot."""
 
 
 class TlsFolder:
-    """Safe for threads. Every method may raise `CertificateError`."""
+    """The folder; thread-safe. Every method may raise `CertificateError`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
 
     def create(self) -> None:
-        """Make the folder, for its owner only, unless it is there."""
+        """Create the folder, for its owner only, unless it exists."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -55,11 +55,11 @@ class TlsFolder:
         self._require_private(self.path)
 
     def stamp(self) -> Stamp:
-        """Another value whenever the files are others."""
+        """A value that changes whenever the files change."""
         return tuple(self._stamp(name) for name in (_KEY, _CERTIFICATE, _AUTHORITIES))
 
     def load(self) -> Identity:
-        """What the files say, when it can be used."""
+        """The identity in the files, checked to be usable."""
         with self._lock:
             self._require_private(self.path)
             certificate, authorities = self._read(_CERTIFICATE), self._read(_AUTHORITIES)
@@ -72,36 +72,36 @@ class TlsFolder:
             )
 
     def request(self) -> bytes:
-        """Make a new key beside the one in use, and a request for a certificate of it: PKCS #10, DER."""
+        """Generate a new key beside the current one, and a request for its certificate: PKCS #10, DER."""
         key = key_make()
         with self._lock:
             self._write(_NEW_KEY, key)
         return request_make(key)
 
     def install(self, *, certificate: bytes, authorities: bytes, name: str) -> None:
-        """Take the certificate of the newest key into use. It must be of that name and of one of the authorities."""
+        """Install the certificate of the latest key. It must have that name and be signed by one of the authorities."""
         if certificate_name(certificate) != name:
             raise CertificateError("the certificate is another sidecar's")
         signer_require(certificate=certificate, authorities=authorities)
         with self._lock:
             if not key_fits(key=self._read(_NEW_KEY), certificate=certificate):
-                raise CertificateError("the certificate is not one of the key that was made last")
+                raise CertificateError("the certificate does not belong to the latest key")
             self._write(_AUTHORITIES, authorities)
             self._write(_CERTIFICATE, certificate)
             self._key_advance()
 
     def _key_of(self, certificate: bytes) -> bytes:
-        """The key that the certificate is of; a new one takes its place now, if a crash kept it from that."""
+        """The key of the certificate. A new key replaces the old one now, if a crash prevented that."""
         if self._exists(_KEY) and key_fits(key=self._read(_KEY), certificate=certificate):
             return self._read(_KEY)
         if self._exists(_NEW_KEY) and key_fits(key=self._read(_NEW_KEY), certificate=certificate):
             self._key_advance()
             return self._read(_KEY)
-        raise CertificateError("the certificate is not one of the key")
+        raise CertificateError("the certificate does not belong to the key")
 
     def _key_advance(self) -> None:
         try:
-            # Of the daemon and `enrol`, which may both see that it is due, one comes second.
+            # The daemon and `enrol` may both see that this is due: one of them comes second.
             with suppress(FileNotFoundError):
                 (self.path / _NEW_KEY).replace(self.path / _KEY)
             self._sync()
@@ -128,7 +128,7 @@ class TlsFolder:
             raise CertificateError(f"{name} cannot be read: {error.strerror}") from None
 
     def _write(self, name: str, content: bytes) -> None:
-        """Put a file in place that is whole and readable by its owner only, also after a power cut."""
+        """Write a file atomically, readable by its owner only, and sync it."""
         written = self.path / f"{name}.partial"
         try:
             written.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The wire's two methods of this sidecar's certificate."""
+"""The two methods on the wire for this sidecar's certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
 class Certificates:
-    """Renews the certificate in a folder; without one, all is refused."""
+    """Renews the certificate in a folder; without a folder, every call is refused."""
 
     def __init__(self, *, folder: TlsFolder | None, calls: Calls) -> None:
         self._folder = folder
@@ -25,14 +25,14 @@ class Certificates:
     def request_certificate(
         self, request: wire.RequestCertificateRequest, context: grpc.ServicerContext
     ) -> wire.RequestCertificateReply:
-        """A request for a certificate of a key that is made now."""
+        """Generate a key and return a request for its certificate."""
         with self._calls.running("RequestCertificate", request.ticket, context), self._renewing() as folder:
             return wire.RequestCertificateReply(request=folder.request())
 
     def install_certificate(
         self, request: wire.InstallCertificateRequest, context: grpc.ServicerContext
     ) -> wire.InstallCertificateReply:
-        """Take that certificate into use, from the next connection on. It must name who this sidecar is now."""
+        """Install that certificate, for new connections. It must have this sidecar's current name."""
         with self._calls.running("InstallCertificate", request.ticket, context), self._renewing() as folder:
             folder.install(certificate=request.chain, authorities=request.authorities, name=folder.load().name)
             return wire.InstallCertificateReply()

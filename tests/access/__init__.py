@@ -1,1 +1,1 @@
-"""Who may do what, over every address there is."""
+"""Access tests: every role on every address."""

@@ -1,4 +1,4 @@
-"""Every address there is, out of the URLconf itself."""
+"""Every address of the portal, read from the URLconf."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ API = "api/v1/"
 
 @dataclass(frozen=True)
 class Route:
-    """One address. `path` is as in the contract, `{name}` where an id stands; `name` includes its name space."""
+    """One address. `path` is as in the contract, with `{name}` for ids; `name` includes the namespace."""
 
     name: str
     path: str
 
 
 def routes() -> list[Route]:
-    """Every route; a route without a name is a mistake."""
+    """Every route; a route without a name is an error."""
     return list(_walk(get_resolver(), "", ""))
 
 

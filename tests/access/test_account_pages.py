@@ -1,4 +1,4 @@
-"""Every page of signing in and of one's own account: to whom it is shown; one that is in neither table fails."""
+"""Every page of sign-in and account, and its audience; a page missing from both tables fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLIC = {
     "account_reset_password_from_key": 200,
     "account_reset_password_from_key_done": 200,
 }
-"""Shown to anybody; with what somebody is answered who is signed in."""
+"""Public pages, with the answer to a signed-in user."""
 
 SIGNED_IN = {
     "account": 200,
@@ -40,7 +40,7 @@ SIGNED_IN = {
     "mfa_generate_recovery_codes": 302,
     "mfa_download_recovery_codes": 404,
 }
-"""Of whoever is signed in, with what they are answered: here they have no second factor, and entered no password."""
+"""Pages for signed-in users, with the answer: these users have no second factor, and did not enter a password."""
 
 ARGUMENTS = {
     "account_reset_password_from_key": ["a", "b"],
@@ -59,12 +59,12 @@ def test_every_page_is_in_one_of_the_tables():
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_what_leads_to_an_account_is_open_to_everybody(name, db):
+def test_sign_in_pages_are_public(name, db):
     assert Client().get(account_path(name)).status_code == 200
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
-def test_an_account_is_shown_to_nobody_who_is_not_signed_in(name, db):
+def test_account_pages_need_a_sign_in(name, db):
     for method in METHODS:
         response = getattr(Client(), method.lower())(account_path(name))
         if method not in ("GET", "HEAD", "POST"):
@@ -76,7 +76,7 @@ def test_an_account_is_shown_to_nobody_who_is_not_signed_in(name, db):
 
 
 @pytest.mark.parametrize(("name", "status"), [*PUBLIC.items(), *SIGNED_IN.items()])
-def test_who_is_signed_in_gets_their_own_account(name, status, db):
+def test_signed_in_user_sees_their_own_account(name, status, db):
     client = Client()
     client.force_login(UserFactory())
     response = client.get(account_path(name))

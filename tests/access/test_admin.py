@@ -1,4 +1,4 @@
-"""Every page of the admin x everybody who is not meant to be there."""
+"""Every page of the admin x every user without access."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.factories.orders import GroupFactory
 from tests.web.accounts.pages import LOGIN, code_of, second_factor_turn_on, sign_in
 
 OWN_PAGES = {"index", "login", "logout", "password_change", "password_change_done", "jsi18n"}
-"""What any staff member has, whatever their permissions."""
+"""Pages of every staff member, whatever their permissions."""
 
 
 @pytest.fixture
 def pages(db):
-    """Name and address of every page of the admin, those of objects with an object that is there."""
+    """Name and address of every page of the admin; pages of objects have an existing object."""
     made = [*(getattr(factories, name) for name in factories.__all__), GroupFactory, AuthenticatorFactory]
     rows = {f"admin:{made_of._meta.model._meta.label_lower.replace('.', '_')}_": made_of().pk for made_of in made}
     return [(route.name, address(route, rows)) for route in routes() if route.path.startswith("admin/")]
@@ -28,7 +28,7 @@ def pages(db):
 
 def address(route, rows):
     if route.name == "admin:None":
-        # The two without a name: the old address of an object, and whatever is no page at all.
+        # Two have no name: the old address of an object, and the catch-all for unknown pages.
         return "/admin/nothing/1/"
     row = next((pk for prefix, pk in rows.items() if route.name.startswith(prefix)), None)
     for arguments in (
@@ -53,7 +53,7 @@ def outsiders():
 
 @pytest.mark.parametrize("who", ["anonymous", "customer", "no staff, all permissions"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_is_not_staff_is_sent_to_the_login(method, who, pages):
+def test_anonymous_user_is_sent_to_the_login(method, who, pages):
     client = Client()
     user = outsiders()[who]
     if user:
@@ -64,7 +64,7 @@ def test_who_is_not_staff_is_sent_to_the_login(method, who, pages):
             continue
         response = getattr(client, method)(path)
         assert response.status_code == 302, (name, path)
-        # Signing out leads to the front page, which asks for the login.
+        # Signing out redirects to the front page, which asks for the login.
         assert response["Location"].startswith(("/admin/login/?next=", "/admin/")), (name, response["Location"])
         seen += 1
     assert seen > 100
@@ -78,7 +78,7 @@ def test_the_login_is_the_one_of_all_pages(method, db):
 
 @pytest.mark.parametrize("who", ["customer", "no staff, all permissions"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_is_signed_in_but_no_staff_is_refused_and_not_sent_round(method, who, db):
+def test_signed_in_customer_is_refused_without_a_redirect(method, who, db):
     client = Client()
     client.force_login(outsiders()[who])
     assert getattr(client, method)("/admin/login/?next=/admin/").status_code == 403
@@ -98,8 +98,8 @@ def test_staff_come_in_by_password_and_second_factor(db):
     assert client.get("/admin/").status_code == 200
 
 
-def test_nobody_signs_in_as_somebody_else_by_a_form_of_the_admin(db):
-    """A clerk with the password of another one would need no second factor of theirs."""
+def test_admin_form_signs_in_no_other_user(db):
+    """A clerk with another user's password could otherwise sign in without that user's second factor."""
     clerk, other = UserFactory(is_staff=True), UserFactory(is_staff=True)
     client = Client()
     client.force_login(clerk)

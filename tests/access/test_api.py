@@ -1,4 +1,4 @@
-"""Every route of the API x every method x everybody: a route that is not in the table fails."""
+"""Every route of the API x every method x every persona: a route missing from the table fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What one method of one route needs, and what it answers: to whom may not see the order, to a suspended owner."""
+    """The requirements of one method of one route, and its answers: without access, and to a suspended owner."""
 
     right: OrderRight
     scope: Scope
@@ -40,7 +40,7 @@ def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, ok=200, hidden=404):
 
 
 def writing(right, scope, ok=202, **values):
-    """What a suspended customer may not do."""
+    """A case that a suspended customer is refused."""
     return Case(right=right, scope=scope, ok=ok, suspended=409, **values)
 
 
@@ -62,7 +62,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],
     },
     f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
-    # Its backup was stored without a listing: who may ask is told so, suspended or not.
+    # The backup was stored without a listing: everyone with access is told so, even while suspended.
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
     f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},
     "api/v1/operations/{operation}/": reading(),
@@ -82,11 +82,11 @@ PUBLIC = {
     "readyz": 200,
     "healthz": 503,
 }
-"""Open to anybody, with what a GET is answered: none of them shows a customer's data."""
+"""Public routes, with the answer to a GET: none of them shows a customer's data."""
 BY_NETWORK = {"metrics"}
-"""For whoever asks from the right network or has a token of its own: see test_metrics."""
+"""For callers from the right network, or with a token of its own: see test_metrics."""
 JOINING = "api/v1/sidecars/enrol/"
-"""Who calls has nothing yet but a token in the body; what they are signed in as adds nothing and takes nothing away."""
+"""The caller has only a token in the body; a session adds and removes nothing."""
 
 
 def expected(case, persona):
@@ -102,7 +102,7 @@ def expected(case, persona):
 
 
 def knock(world, method, template, case=None):
-    """The status of one request, whose changes are taken back."""
+    """The status of one request; its changes are rolled back."""
     with transaction.atomic():
         if case and case.before:
             case.before(world)
@@ -119,7 +119,7 @@ def _json(body):
 
 
 def in_another_table(route):
-    """The admin's pages, and the pages of customers: test_admin and test_pages know each of them."""
+    """The pages of admin and customers: test_admin and test_pages cover each of them."""
     return route.path == "" or route.path.startswith(("admin/", "orders/", "account/", "accounts/", "^accounts/"))
 
 
@@ -129,7 +129,7 @@ def test_every_route_is_in_the_table():
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=str)
-def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_path):
+def test_every_persona_gets_the_answer_in_the_table(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     wrong = []
     for template, methods in TABLE.items():
@@ -145,7 +145,7 @@ def test_everybody_gets_what_the_table_says_and_nothing_else(persona, db, tmp_pa
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=str)
-def test_what_is_public_is_the_same_for_everybody_and_only_read(persona, db, tmp_path):
+def test_public_routes_are_equal_for_all_and_read_only(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     for template, status in PUBLIC.items():
         path = template.removeprefix("^")
@@ -155,7 +155,7 @@ def test_what_is_public_is_the_same_for_everybody_and_only_read(persona, db, tmp
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=str)
-def test_who_joins_is_known_by_the_token_in_the_body_alone(persona, db, tmp_path):
+def test_enrolling_sidecar_is_known_by_its_body_token_alone(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     key = key_make()
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, SHA256())

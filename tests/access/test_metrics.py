@@ -1,4 +1,4 @@
-"""`/metrics` x everybody: who is not meant to see it finds no such page, whatever they claim."""
+"""`/metrics` x every persona: a caller without access gets a 404, whatever it claims."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_this_machine_may_ask_and_only_ask(address):
 
 @pytest.mark.parametrize("method", ["get", "head", "post", "put", "delete", "options"])
 @pytest.mark.parametrize("address", [STRANGER, INSIDE, "2001:db8::1", "::ffff:203.0.113.7", "", "nonsense"])
-def test_for_everybody_else_there_is_no_such_page(address, method):
+def test_other_callers_get_a_404(address, method):
     response = ask(address, method)
     assert response.status_code == 404
     assert b"savepoint_" not in response.content
@@ -57,7 +57,7 @@ def test_no_identity_of_the_product_opens_it():
     ids=str,
 )
 @pytest.mark.parametrize("proxies", [0, 1, 2])
-def test_a_header_brings_nobody_closer(proxies, headers, settings):
+def test_forged_header_gives_no_access(proxies, headers, settings):
     settings.SAVEPOINT_TRUSTED_PROXIES = proxies
     assert ask(STRANGER, **headers).status_code == 404
 
@@ -76,7 +76,7 @@ def test_a_header_brings_nobody_closer(proxies, headers, settings):
     ids=str,
 )
 @pytest.mark.parametrize("proxies", [0, 1])
-def test_a_proxy_on_this_machine_lets_nobody_in(proxies, headers, settings):
+def test_local_proxy_gives_no_access(proxies, headers, settings):
     settings.SAVEPOINT_TRUSTED_PROXIES = proxies
     response = ask("127.0.0.1", **headers)
     assert response.status_code == (200 if headers == {"X-Forwarded-For": ""} else 404)

@@ -1,4 +1,4 @@
-"""One order that is looked at, and the list of those that can be: they agree for everybody."""
+"""The check of one order and the list of visible orders agree for every persona."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_listed(user, order):
 
 
 @pytest.mark.parametrize("persona", [persona for persona in PERSONAS if not persona.anonymous], ids=str)
-def test_an_order_is_seen_by_those_on_whose_list_it_is(persona, db, tmp_path):
+def test_order_is_visible_exactly_to_users_who_list_it(persona, db, tmp_path):
     world = world_of(persona, tmp_path)
     seen = persona.rights is not None
     assert (order_visible(world.user, world.order), is_listed(world.user, world.order)) == (seen, seen)

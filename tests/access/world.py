@@ -1,4 +1,4 @@
-"""One order, and everybody who might knock."""
+"""One order, and all personas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.scopes import Scope
-from accounts.services.tokens import token_create
 from backups import kinds
 from backups.models import Backup, OperationRole
 from operations.models import Operation, OperationState
@@ -20,22 +19,19 @@ from orders.models import Order
 from orders.rights import ALL_RIGHTS, STAFF_RIGHTS, OrderRight
 from provisions.models import Provision
 from tests.factories import (
-    AssetFactory,
     BackupFactory,
     OperationBackupFactory,
     OperationFactory,
-    OrderFactory,
     OrderUserPermissionFactory,
-    ProvisionFactory,
-    StorageTargetFactory,
     UserFactory,
 )
-from tests.factories.backups import CONTENT
+from tests.world.clients import client_of
+from tests.world.rental import Rental
 
 
 @dataclass(frozen=True)
 class Persona:
-    """Somebody: what they may do on the order (None: not even see it), and how their token is narrowed."""
+    """A caller: their rights on the order (None: no access at all), and the scopes of their token."""
 
     name: str
     rights: frozenset[OrderRight] | None
@@ -50,7 +46,7 @@ class Persona:
 
 
 def member(*rights: OrderRight) -> frozenset[OrderRight]:
-    """Any right implies that the order is seen."""
+    """The rights of a member; any right implies that the order is visible."""
     return frozenset({OrderRight.VIEW, *rights})
 
 
@@ -74,7 +70,7 @@ PERSONAS = [
 
 @dataclass
 class World:
-    """The order with all that hangs on it."""
+    """The order with all objects that belong to it."""
 
     order: Order
     server: Provision
@@ -84,7 +80,7 @@ class World:
     client: APIClient
 
     def path(self, template: str) -> str:
-        """The address of these very objects."""
+        """The address of these objects."""
         return "/" + template.format(
             order=self.order.id,
             provision=self.server.id,
@@ -94,38 +90,31 @@ class World:
         )
 
     def create_begins(self) -> None:
-        """Make the operation one that can be cancelled."""
+        """Turn the operation into a create that can be cancelled."""
         Operation.objects.filter(id=self.operation.id).update(state=OperationState.RUNNING, finished_at=None)
 
     def restore_begins(self) -> None:
-        """Make it a restore that can be cancelled."""
+        """Turn it into a restore that can be cancelled."""
         self.create_begins()
         Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
 
     def restore_ended(self) -> None:
-        """Make it a restore that can be taken back."""
+        """Turn it into a restore that can be undone."""
         Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
         safety = BackupFactory(provision=self.server, is_safety=True, expires_at=timezone.now() + timedelta(hours=1))
         OperationBackupFactory(operation=self.operation, backup=safety, role=OperationRole.SAFETY)
 
 
 def world_of(persona: Persona, root: Path) -> World:
-    """The world, and the persona at its door."""
-    order = OrderFactory(suspended_at=timezone.now() if persona.suspended else None)
-    server = ProvisionFactory(order=order)
-    ProvisionFactory(order=order, sidecar=True)
-    target = StorageTargetFactory(options={"root": str(root)}, is_default=True)
-    asset = AssetFactory(customer=order.customer, target=target)
-    (root / asset.key).parent.mkdir(parents=True)
-    (root / asset.key).write_bytes(CONTENT)
-    backup = BackupFactory(provision=server, asset=asset)
-    operation = OperationFactory(order=order, subject=backup)
-    user = None if persona.anonymous else _user(persona, order)
-    client = APIClient()
-    if user is not None:
-        _, secret = token_create(user=user, name="knock", scopes=persona.scopes)
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
-    return World(order=order, server=server, backup=backup, operation=operation, user=user, client=client)
+    """The world for one persona."""
+    rental = Rental.make(root / "storage")
+    if persona.suspended:
+        rental.suspend()
+    backup = rental.stored()
+    operation = OperationFactory(order=rental.order, subject=backup)
+    user = None if persona.anonymous else _user(persona, rental.order)
+    client = client_of(user, scopes=persona.scopes)
+    return World(rental.order, rental.server, backup=backup, operation=operation, user=user, client=client)
 
 
 def _user(persona: Persona, order: Order) -> User:

@@ -1,1 +1,1 @@
-"""The REST API through the front door: requests in, answers out."""
+"""Tests of the REST API through HTTP requests."""

@@ -1,4 +1,4 @@
-"""Rules of the RFCs for each header of an answer, as one list of mistakes."""
+"""The RFCs' rules for each header of an answer; violations are returned as a list."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DISPOSITION = re.compile(
     rf"(?:attachment|inline)(?:; filename=(?:{TOKEN}|\"(?P<plain>[\x20-\x7e]*)\"))?"
     r"(?:; filename\*=UTF-8''(?P<exact>(?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-F]{2})+))?"
 )
-"""RFC 6266, with the characters that RFC 8187 leaves as they are."""
+"""RFC 6266, with the characters that RFC 8187 leaves unescaped."""
 
 
 def _list_of_tokens(value: str) -> bool:
@@ -71,11 +71,11 @@ NEEDED = {
     429: ["Retry-After"],
     503: ["Retry-After"],
 }
-"""Headers without which a status says too little."""
+"""The headers that a status requires."""
 
 
 def mistakes(response: object) -> list[str]:
-    """Every header of an answer that is against its RFC, or missing."""
+    """Every header of an answer that violates its RFC, or is missing."""
     headers, status = response.headers, response.status_code  # type: ignore[attr-defined]
     found = [f"{name}: {headers[name]}" for name, rule in RULES.items() if name in headers and not rule(headers[name])]
     found += [f"{status} without {name}" for name in NEEDED.get(status, []) if name not in headers]

@@ -1,4 +1,4 @@
-"""The one shape of every error."""
+"""The common shape of every error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def assert_problem(response: Any, status: int, code: str) -> dict[str, Any]:
-    """The response is that error, in the shape that all have; return its body."""
+    """Assert that the response is that error, in the common shape; returns its body."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     body = response.json()

@@ -1,4 +1,4 @@
-"""How many queries a request takes, without those that count it for the throttle."""
+"""The number of a request's queries, without those of the throttle."""
 
 from __future__ import annotations
 

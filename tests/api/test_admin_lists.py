@@ -1,4 +1,4 @@
-"""The staff's pages: they show every model, no secret, and cost the same however much there is."""
+"""The admin's lists: every model, no secret, and a number of queries that does not grow with the rows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_row_can_be_opened(made, admin_client):
 
 
 @pytest.mark.parametrize("name", READ_ONLY)
-def test_what_the_product_writes_nobody_writes_by_hand(name, admin_client):
+def test_columns_of_the_product_are_read_only(name, admin_client):
     row = getattr(factories, f"{name}Factory")()
     model = type(row)
     before = model.objects.filter(pk=row.pk).values().get()

@@ -1,8 +1,6 @@
-"""Staff neither give, take nor reach a right that they do not have themselves; each change is in the audit trail."""
+"""Staff neither grant, remove nor gain a right that they lack; each change is in the audit trail."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -44,7 +42,7 @@ def browser_of(user):
 
 
 def director():
-    """A colleague with more rights, from a group; deactivated or not makes no difference."""
+    """A colleague with more rights, through a group; active and deactivated ones are protected alike."""
     user = UserFactory(is_staff=True)
     group = Group.objects.create(name="Directors")
     group.permissions.set(Permission.objects.filter(codename="read_customer_data"))
@@ -127,7 +125,7 @@ def test_owner_of_a_customer_is_named_by_superusers_only(admin_client, admin_use
 
 
 @pytest.mark.parametrize("right", ["download_backup", "manage_members", "manage_schedules", "create_backup"])
-def test_right_on_an_order_is_granted_by_who_has_it(right):
+def test_right_on_an_order_is_granted_only_by_its_holder(right):
     order = OrderFactory()
     clerk = staff("add_orderuserpermission", "view_orderuserpermission", "view_order", "view_user", "view_all_orders")
     fields = {"content_object": order.pk, "user": clerk.pk, "right": right}
@@ -139,7 +137,7 @@ def test_right_on_an_order_is_granted_by_who_has_it(right):
         assert "rights that you do not have yourself" in answer.content.decode()
 
 
-def test_right_on_an_order_is_withdrawn_by_who_has_it():
+def test_right_on_an_order_is_withdrawn_only_by_its_holder():
     given = OrderUserPermissionFactory()
     clerk = staff("delete_orderuserpermission", "view_orderuserpermission")
     assert "do not have yourself" in messages_of(delete(browser_of(clerk), given))[0]
@@ -150,7 +148,7 @@ def test_right_on_an_order_is_withdrawn_by_who_has_it():
 
 
 @pytest.mark.parametrize("make", [director, lambda: UserFactory(is_staff=True, is_superuser=True)])
-def test_second_factor_of_who_has_more_rights_stays(make):
+def test_second_factor_of_a_user_with_more_rights_stays(make):
     row = AuthenticatorFactory(user=make())
     browser = browser_of(staff("view_authenticator", "delete_authenticator"))
     chosen = {"action": "remove", "_selected_action": [row.pk]}
@@ -160,7 +158,7 @@ def test_second_factor_of_who_has_more_rights_stays(make):
 
 
 @pytest.mark.parametrize("make", [director, lambda: UserFactory(is_superuser=True)])
-def test_token_of_who_has_more_rights_stays(make):
+def test_token_of_a_user_with_more_rights_stays(make):
     token, _secret = token_create(user=make(), name="bot")
     browser = browser_of(staff("view_apitoken", "change_apitoken"))
     response = browser.post(
@@ -178,13 +176,13 @@ def test_local_target_stays_in_the_folders_set_aside(root, admin_client, tmp_pat
     allowed.mkdir()
     (allowed / "link").symlink_to(tmp_path / "secrets")
     settings.SAVEPOINT_STORAGE_ROOTS = (allowed,)
-    fields = {"name": "T", "kind": "local", "access_key": "", "secret_key": ""}
+    fields = {"name": "T", "kind": "local"}
     named = root.format(home=tmp_path, allowed=allowed)
-    response = admin_client.post(page(StorageTarget, "add"), {**fields, "options": json.dumps({"root": named})})
-    assert "SAVEPOINT_STORAGE_ROOTS" in str(response.context["adminform"].form.errors["options"])
+    response = admin_client.post(page(StorageTarget, "add"), {**fields, "local_root": named})
+    assert "SAVEPOINT_STORAGE_ROOTS" in str(response.context["adminform"].form.errors["local_root"])
     assert not StorageTarget.objects.exists()
-    inside = json.dumps({"root": str(allowed / "one")})
-    assert admin_client.post(page(StorageTarget, "add"), {**fields, "options": inside}).status_code == 302
+    inside = str(allowed / "one")
+    assert admin_client.post(page(StorageTarget, "add"), {**fields, "local_root": inside}).status_code == 302
     assert StorageTarget.objects.get().options == {"root": str(allowed / "one")}
 
 

@@ -1,4 +1,4 @@
-"""Downloads, as browsers and download managers make them."""
+"""Downloads as browsers and download managers request them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from backups.api.assets import content_disposition
 from common.keyring import Keyring
 from repository.archive.names import archive_context
 from repository.sealing.sealed import SealWriter
-from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
 from tests.api.test_orders import NO_IDS
 from tests.factories import AssetFactory, BackupFactory, OrderUserPermissionFactory, StorageTargetFactory, UserFactory
+from tests.world.clients import client_of
 from vault.models import Asset
 from vault.services.keys import data_key_ensure
 from vault.services.opening import target_open
@@ -38,8 +38,8 @@ def read(response):
 
 
 @pytest.fixture
-def asset(house) -> Asset:
-    return house.stored(CONTENT, name="My world").asset
+def asset(rental) -> Asset:
+    return rental.stored(CONTENT, name="My world").asset
 
 
 def test_a_download_is_the_bytes_with_name_size_and_checksum(asset, client):
@@ -84,7 +84,7 @@ def test_a_range_is_those_bytes(header, start, stop, asset, client):
 
 
 @pytest.mark.parametrize("header", ["bytes=0-1,5-6", "bytes=9-1", "pages=1-2", "nonsense"])
-def test_what_is_no_single_range_gets_the_whole(header, asset, client):
+def test_request_without_a_single_range_gets_the_whole(header, asset, client):
     response = client.get(url(asset), HTTP_RANGE=header)
     assert (response.status_code, read(response)) == (200, CONTENT)
 
@@ -95,7 +95,7 @@ def test_a_range_beyond_the_end(asset, client):
     assert response["Content-Range"] == "bytes */3072"
 
 
-def test_a_broken_download_goes_on_where_it_stopped(asset, client):
+def test_broken_download_resumes_where_it_stopped(asset, client):
     first = client.get(url(asset), HTTP_RANGE="bytes=0-999")
     rest = client.get(url(asset), HTTP_RANGE="bytes=1000-", HTTP_IF_RANGE=first["ETag"])
     assert rest.status_code == 206
@@ -115,7 +115,7 @@ def test_a_range_is_not_looked_at_when_it_would_not_be_honoured(asset, client):
     assert response.status_code == 200
 
 
-def test_who_has_it_already_gets_nothing(asset, client):
+def test_matching_etag_gets_a_304(asset, client):
     etag = f'"{asset.sha256}"'
     for condition in (etag, f"W/{etag}", f'"x", {etag}', "*"):
         response = client.get(url(asset), HTTP_IF_NONE_MATCH=condition, HTTP_RANGE="bytes=0-1")
@@ -124,13 +124,13 @@ def test_who_has_it_already_gets_nothing(asset, client):
     assert client.head(url(asset), HTTP_IF_NONE_MATCH=etag).status_code == 304
 
 
-def test_what_was_expected_to_be_there_and_is_not(asset, client):
+def test_failed_precondition_is_a_412(asset, client):
     assert client.get(url(asset), HTTP_IF_MATCH=f'"{asset.sha256}"').status_code == 200
     assert_problem(client.get(url(asset), HTTP_IF_MATCH='"other"'), 412, "precondition_failed")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/octet-stream", "text/html,image/png", "nonsense"])
-def test_a_download_is_sent_whatever_is_accepted(accept, asset, client):
+def test_download_ignores_the_accept_header(accept, asset, client):
     assert client.get(url(asset), HTTP_ACCEPT=accept).status_code == 200
 
 
@@ -158,24 +158,24 @@ def test_a_name_of_any_letters_is_a_safe_header(name, header):
     assert content_disposition(name) == header
 
 
-def test_the_name_of_the_backup_is_the_name_of_the_file(house, client):
-    backup = house.stored(name="Żółw 世界")
+def test_the_name_of_the_backup_is_the_name_of_the_file(rental, client):
+    backup = rental.stored(name="Żółw 世界")
     response = client.get(url(backup.asset))
     assert response["Content-Disposition"].endswith(
         "; filename*=UTF-8''%C5%BB%C3%B3%C5%82w%20%E4%B8%96%E7%95%8C.tar.gz"
     )
 
 
-def test_an_empty_asset_is_an_empty_download(house, client):
-    response = client.get(url(house.stored(b"").asset))
+def test_an_empty_asset_is_an_empty_download(rental, client):
+    response = client.get(url(rental.stored(b"").asset))
     assert (response.status_code, read(response), response["Content-Length"]) == (200, b"", "0")
 
 
-def test_a_large_download_takes_little_memory(house, client):
+def test_a_large_download_takes_little_memory(rental, client):
     size = 96 << 20
-    asset = house.stored(b"").asset
-    os.truncate(house.root / asset.key, size)
-    with (house.root / asset.key).open("rb") as stored:
+    asset = rental.stored(b"").asset
+    os.truncate(rental.root / asset.key, size)
+    with (rental.root / asset.key).open("rb") as stored:
         sha256 = hashlib.file_digest(stored, "sha256").hexdigest()
     Asset.objects.filter(id=asset.id).update(size_bytes=size, stored_bytes=size, sha256=sha256)
     response = client.get(url(asset))
@@ -190,11 +190,11 @@ def test_a_large_download_takes_little_memory(house, client):
 
 
 @pytest.mark.parametrize("part", [None, "bytes=0-9", "bytes=1048570-1048585", "bytes=2000000-", "bytes=-3"])
-def test_a_sealed_asset_is_opened_at_any_place(part, house, client):
+def test_a_sealed_asset_is_opened_at_any_place(part, rental, client):
     content = os.urandom(2_500_000)
-    target = StorageTargetFactory(options={"root": str(house.root)}, sealed=True)
+    target = StorageTargetFactory(options={"root": str(rental.root)}, sealed=True)
     storage = target_open(target)
-    customer = house.order.customer
+    customer = rental.order.customer
     key = data_key_ensure(customer=customer, target=target, storage=storage)
     asset = AssetFactory(customer=customer, target=target, sealed=True, content=content)
     context = archive_context(tenant=customer.id, target=target.id, key=asset.key)
@@ -205,7 +205,7 @@ def test_a_sealed_asset_is_opened_at_any_place(part, house, client):
                 object_writer.write(piece)
         object_writer.commit()
     Asset.objects.filter(id=asset.id).update(stored_bytes=storage.size(asset.key))
-    BackupFactory(provision=house.server, asset=asset)
+    BackupFactory(provision=rental.server, asset=asset)
     response = client.get(url(asset), **({"HTTP_RANGE": part} if part else {}))
     expected = content
     if part:
@@ -219,29 +219,29 @@ def test_an_asset_that_is_not_there(asset_id, client):
     assert_problem(client.get(f"/api/v1/assets/{asset_id}/"), 404, "asset_not_found")
 
 
-def test_somebody_elses_asset_is_not_there(asset, outsider):
+def test_foreign_asset_is_a_404(asset, outsider):
     assert_problem(outsider.get(url(asset)), 404, "asset_not_found")
 
 
-def test_an_asset_of_no_backup_is_not_there(house, client):
-    assert_problem(client.get(url(AssetFactory(customer=house.order.customer))), 404, "asset_not_found")
+def test_an_asset_of_no_backup_is_not_there(rental, client):
+    assert_problem(client.get(url(AssetFactory(customer=rental.order.customer))), 404, "asset_not_found")
 
 
-def test_a_deleted_backup_is_not_downloaded(house, client):
-    backup = house.stored()
-    client.delete(house.backup_url(backup))
+def test_a_deleted_backup_is_not_downloaded(rental, client):
+    backup = rental.stored()
+    client.delete(rental.backup_url(backup))
     assert_problem(client.get(url(backup.asset)), 404, "asset_not_found")
 
 
-def test_a_right_that_was_withdrawn_ends_the_next_request(house, asset):
-    given = OrderUserPermissionFactory(content_object=house.order, right="download_backup")
+def test_a_right_that_was_withdrawn_ends_the_next_request(rental, asset):
+    given = OrderUserPermissionFactory(content_object=rental.order, right="download_backup")
     client = client_of(given.user)
     assert client.get(url(asset), HTTP_RANGE="bytes=0-9").status_code == 206
     given.delete()
     assert_problem(client.get(url(asset), HTTP_RANGE="bytes=10-"), 404, "asset_not_found")
 
 
-def test_who_sees_all_orders_does_not_read_their_data(house, asset):
+def test_staff_who_see_all_orders_do_not_read_their_data(rental, asset):
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_all_orders"))
     assert_problem(client_of(clerk).get(url(asset)), 403, "permission_denied")
@@ -249,17 +249,17 @@ def test_who_sees_all_orders_does_not_read_their_data(house, asset):
     assert client_of(clerk).get(url(asset)).status_code == 200
 
 
-def test_an_object_that_is_gone_is_an_error_before_the_first_byte(house, asset, client):
-    (house.root / asset.key).unlink()
+def test_an_object_that_is_gone_is_an_error_before_the_first_byte(rental, asset, client):
+    (rental.root / asset.key).unlink()
     assert_problem(client.get(url(asset)), 409, "archive_damaged")
 
 
-def test_an_object_that_was_cut_is_an_error_before_the_first_byte(house, asset, client):
-    os.truncate(house.root / asset.key, 10)
+def test_an_object_that_was_cut_is_an_error_before_the_first_byte(rental, asset, client):
+    os.truncate(rental.root / asset.key, 10)
     assert_problem(client.get(url(asset)), 409, "archive_damaged")
 
 
-def test_an_object_on_a_bad_sector_is_damaged_while_its_disk_answers(house, asset, client, monkeypatch):
+def test_an_object_on_a_bad_sector_is_damaged_while_its_disk_answers(rental, asset, client, monkeypatch):
     def lost(descriptor, length, offset):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -269,7 +269,7 @@ def test_an_object_on_a_bad_sector_is_damaged_while_its_disk_answers(house, asse
     assert_problem(client.get(url(asset)), 503, "storage_unavailable")
 
 
-def test_a_storage_that_cannot_be_reached_is_an_error_before_the_first_byte(house, asset, client):
+def test_unreachable_storage_is_an_error_before_the_first_byte(rental, asset, client):
     options = {
         "endpoint_url": "http://127.0.0.1:9",
         "region": "x",
@@ -286,11 +286,11 @@ def test_a_storage_that_cannot_be_reached_is_an_error_before_the_first_byte(hous
     assert b"canary" not in response.content
 
 
-def test_a_key_that_cannot_be_opened_is_said_so(house, asset, client):
+def test_a_key_that_cannot_be_opened_is_said_so(rental, asset, client):
     Asset.objects.update(sealed=True, size_bytes=len(CONTENT) - 200)
     target = asset.target
-    data_key_ensure(customer=house.order.customer, target=target, storage=target_open(target))
+    data_key_ensure(customer=rental.order.customer, target=target, storage=target_open(target))
     elsewhere = Keyring.parse("7:" + base64.urlsafe_b64encode(b"k" * 32).decode())
-    house.order.customer.tenant_key = elsewhere.wrap(b"t" * 32, context=b"x")
-    house.order.customer.save()
+    rental.order.customer.tenant_key = elsewhere.wrap(b"t" * 32, context=b"x")
+    rental.order.customer.save()
     assert_problem(client.get(url(asset)), 409, "key_unavailable")

@@ -1,4 +1,4 @@
-"""The command that makes tokens."""
+"""The command that creates tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(*arguments):
     return out.getvalue()
 
 
-def test_it_prints_the_token_and_nothing_else(user):
+def test_command_prints_only_the_token(user):
     printed = run("ada")
     assert printed.count("\n") == 1
     token = token_authenticate(printed.strip())
@@ -34,12 +34,12 @@ def test_it_prints_the_token_and_nothing_else(user):
 
 
 @pytest.mark.parametrize("scopes", [["view", "create"], ["view,create"], ["create,", "view", "view"]])
-def test_it_takes_scopes(scopes):
+def test_command_accepts_scopes(scopes):
     run("ada", "--scopes", *scopes)
     assert ApiToken.objects.get().scopes == ["create", "view"]
 
 
-def test_it_takes_an_end_and_a_name():
+def test_command_accepts_an_end_and_a_name():
     run("ada", "--expires", "30", "--name", "billing")
     token = ApiToken.objects.get()
     assert token.name == "billing"
@@ -59,7 +59,7 @@ def test_it_takes_an_end_and_a_name():
         ["ada", "--name", "x" * 101],
     ],
 )
-def test_what_it_does_not_take_is_one_line_and_no_token(arguments):
+def test_invalid_argument_is_one_line_and_no_token(arguments):
     with pytest.raises(CommandError) as refused:
         run(*arguments)
     assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Every model has a factory whose rows the database accepts."""
+"""Every model has a factory with rows that the database accepts."""
 
 from __future__ import annotations
 

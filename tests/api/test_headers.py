@@ -6,23 +6,23 @@ import pytest
 from django.http import HttpResponse
 
 from tests.api.header_rules import mistakes
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 NASTY = ["界" * 100, "🗺" * 100, "ä" * 100, "x" * 100, 'a"b\\c;d%', "ليل" * 33, "e\u0301" * 50, "👩\u200d🚀" * 33]
 GZIP = {"HTTP_ACCEPT_ENCODING": "gzip, br"}
 
 
 @pytest.fixture
-def asset(house):
-    return house.stored(bytes(range(256)) * 12, name="界" * 100).asset
+def asset(rental):
+    return rental.stored(bytes(range(256)) * 12, name="界" * 100).asset
 
 
 @pytest.fixture
-def answers(house, client, asset):
-    """Every kind of answer there is, by name."""
-    file, order = f"/api/v1/assets/{asset.id}/", f"/api/v1/orders/{house.order.id}/"
-    browser, nobody = browser_of(house.owner), type(client)()
-    page = f"/orders/{house.order.id}/"
+def answers(rental, client, asset):
+    """Every kind of answer, by name."""
+    file, order = f"/api/v1/assets/{asset.id}/", f"/api/v1/orders/{rental.order.id}/"
+    browser, nobody = browser_of(rental.owner), type(client)()
+    page = f"/orders/{rental.order.id}/"
     shown = browser.get(page)
     version = shown.context["overview"].version
     return {
@@ -34,10 +34,10 @@ def answers(house, client, asset):
         "file, beyond": client.get(file, HTTP_RANGE="bytes=9999-"),
         "file, wrong method": client.post(file),
         "file, nobody": nobody.get(file),
-        "list": client.get(house.backups, **GZIP),
-        "created": client.post(house.backups, {"name": "Nightly"}),
-        "conflict": client.post(house.backups, {"name": "Again"}),
-        "not understood": client.post(house.backups, {"name": 5}),
+        "list": client.get(rental.backups, **GZIP),
+        "created": client.post(rental.backups, {"name": "Nightly"}),
+        "conflict": client.post(rental.backups, {"name": "Again"}),
+        "not understood": client.post(rental.backups, {"name": 5}),
         "wrong method": client.put(order),
         "nobody": nobody.get(order),
         "wrong token": nobody.get(order, HTTP_AUTHORIZATION="Bearer x"),
@@ -74,18 +74,19 @@ def test_an_archive_arrives_as_it_is_and_a_page_is_compressed(answers):
 
 
 @pytest.mark.parametrize("name", NASTY, ids=ascii)
-def test_the_proposed_name_fits_where_bytes_are_counted(name, house, client):
-    backup = house.stored(b"x", name=name)
+def test_the_proposed_name_fits_where_bytes_are_counted(name, rental, client):
+    backup = rental.stored(b"x", name=name)
     answer = client.get(f"/api/v1/assets/{backup.asset_id}/")
     assert mistakes(answer) == []
     assert ".tar.gz" in answer["Content-Disposition"][-12:]
 
 
 @pytest.mark.parametrize(
-    ("path", "volatile"), [("/livez", set()), ("/accounts/login/", {"Content-Security-Policy"}), ("/nothing/", set())]
+    ("path", "volatile"),
+    [("/livez", set()), ("/accounts/login/", {"Content-Security-Policy", "Expires"}), ("/nothing/", set())],
 )
-def test_head_has_the_headers_of_get(path, volatile, house):
-    browser = browser_of(house.owner)
+def test_head_has_the_headers_of_get(path, volatile, rental):
+    browser = browser_of(rental.owner)
     whole, head = browser.get(path), browser.head(path)
     assert head.content == b""
     apart = {"X-Request-ID", "Content-Length", *volatile}

@@ -1,4 +1,4 @@
-"""What tells an operator, and a load balancer, how it goes."""
+"""The health checks for operators and load balancers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.factories import OperationFactory, SupervisorFactory
 
 @pytest.fixture
 def client(db):
-    """Nobody's: a probe has no token."""
+    """An anonymous client: a probe has no token."""
     return Client()
 
 
@@ -31,7 +31,7 @@ def test_pages_can_be_served(client):
     assert client.get("/readyz").json() == {"status": "ok", "reasons": []}
 
 
-def test_a_migration_that_is_not_applied_is_said(client):
+def test_unapplied_migration_is_reported(client):
     MigrationRecorder(connection).record_unapplied("backups", "0001_initial")
     response = client.get("/readyz")
     assert response.status_code == 503
@@ -40,13 +40,13 @@ def test_a_migration_that_is_not_applied_is_said(client):
     assert client.get("/livez").status_code == 200
 
 
-def test_all_is_well(client):
+def test_healthy_portal_is_ok(client):
     SupervisorFactory()
     OperationFactory(state=OperationState.QUEUED)
     assert client.get("/healthz").json() == {"status": "ok", "reasons": []}
 
 
-def test_no_supervisor_is_said_and_no_page_goes_away(client):
+def test_missing_supervisor_is_reported_and_pages_still_work(client):
     response = client.get("/healthz")
     assert response.status_code == 503
     assert response.json() == {"status": "failing", "reasons": ["No supervisor of workers is running."]}
@@ -59,14 +59,14 @@ def test_a_supervisor_that_fell_silent_is_none(client):
     assert client.get("/healthz").json()["reasons"] == ["No supervisor of workers is running."]
 
 
-def test_a_supervisor_without_workers_is_said(client):
+def test_supervisor_without_workers_is_reported(client):
     SupervisorFactory(workers_alive=0)
     assert client.get("/healthz").json()["reasons"] == ["No supervisor has a living worker."]
     SupervisorFactory(workers_alive=1)
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_backlog_is_said_in_minutes(client):
+def test_backlog_is_reported_in_minutes(client):
     SupervisorFactory()
     OperationFactory(state=OperationState.QUEUED)
     Operation.objects.update(created_at=timezone.now() - timedelta(minutes=75))
@@ -84,16 +84,16 @@ def test_a_backlog_is_said_in_minutes(client):
     ],
     ids=["running", "over", "for later"],
 )
-def test_what_nobody_waits_for_is_no_backlog(values, client):
+def test_operation_not_yet_due_is_no_backlog(values, client):
     SupervisorFactory()
     OperationFactory(**values)
     Operation.objects.update(created_at=timezone.now() - timedelta(hours=5))
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_database_that_does_not_answer_is_said(client, monkeypatch):
+def test_unresponsive_database_is_reported(client, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/nothing")
-    # A thread has a connection of its own, which it must open.
+    # A thread has its own connection, which it must open.
     with ThreadPoolExecutor(1) as pool:
         answers = {path: pool.submit(client.get, path).result() for path in ("/livez", "/readyz", "/healthz")}
     assert answers["/livez"].status_code == 200

@@ -1,4 +1,4 @@
-"""What is measured: every series from the first scrape on, in the text format of Prometheus."""
+"""The metrics: every series from the first scrape on, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OVER = ["succeeded", "failed", "cancelled"]
 
 @pytest.fixture
 def client(db):
-    """Who measures, on this machine."""
+    """A client on this machine."""
     return Client()
 
 
 def scrape(client):
-    """Every sample by its name and its labels, these in the order of their names."""
+    """Every sample by its name and labels; labels are sorted by name."""
     response = client.get("/metrics")
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/plain; version=")
@@ -60,7 +60,7 @@ def test_operations_are_counted_by_how_they_stand(client):
     assert sum(value for name, value in found.items() if name[0].startswith("savepoint_operations")) == 4
 
 
-def test_the_count_of_operations_does_not_fall_with_the_backup_they_were_about(client):
+def test_count_of_operations_survives_the_deletion_of_a_backup(client):
     backup = BackupFactory()
     OperationFactory(order=backup.order, subject=backup)
     before = scrape(client)["savepoint_operations_total", "create", "succeeded", "files"]
@@ -78,7 +78,7 @@ def test_the_count_of_operations_does_not_fall_with_their_orders(client):
     assert found["savepoint_operations_total", "restore", "succeeded", "files"] == 1
 
 
-def test_backups_and_what_they_take_are_counted(client):
+def test_backups_and_their_bytes_are_counted(client):
     BackupFactory(asset=AssetFactory(content=b"12345"))
     BackupFactory(failed=True)
     BackupFactory(asset=AssetFactory(content=b"123"), deleted_at=timezone.now())
@@ -121,10 +121,10 @@ def test_a_scrape_costs_the_same_however_much_there_is(client, django_assert_num
         scrape(client)
 
 
-def test_a_database_that_does_not_answer_is_said(client, monkeypatch):
+def test_unresponsive_database_is_reported(client, monkeypatch):
     client.raise_request_exception = False
     monkeypatch.setitem(connection.settings_dict, "NAME", "/nonexistent/nothing")
-    # A thread has a connection of its own, which it must open.
+    # A thread has its own connection, which it must open.
     with ThreadPoolExecutor(1) as pool:
         response = pool.submit(client.get, "/metrics").result()
     assert (response.status_code, response.headers["Retry-After"]) == (503, "10")

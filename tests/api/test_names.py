@@ -1,4 +1,4 @@
-"""What may be sent, field by field: types are strict, unknown fields are errors."""
+"""The fields of requests: types are strict, unknown fields are errors."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ BAD = [
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_name_comes_back_exactly_as_it_was_sent(name, house, client):
-    response = client.post(house.backups, {"name": name})
+def test_a_name_comes_back_exactly_as_it_was_sent(name, rental, client):
+    response = client.post(rental.backups, {"name": name})
     assert response.status_code == 202
     assert response.json()["name"] == name
     assert client.get(response["Location"]).json()["name"] == name
@@ -52,60 +52,60 @@ def test_a_name_comes_back_exactly_as_it_was_sent(name, house, client):
 
 @pytest.mark.parametrize("name", BAD, ids=ascii)
 @pytest.mark.parametrize("method", ["post", "patch"])
-def test_what_is_no_name_is_refused(method, name, house, client):
-    backup = house.stored(name="before")
-    path = house.backups if method == "post" else house.backup_url(backup)
+def test_invalid_name_is_refused(method, name, rental, client):
+    backup = rental.stored(name="before")
+    path = rental.backups if method == "post" else rental.backup_url(backup)
     response = getattr(client, method)(path, {"name": name})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"name"}
     assert list(Backup.objects.values_list("name", flat=True)) == ["before"]
 
 
-def test_half_a_character_is_no_name_and_no_field(house, client):
+def test_half_a_character_is_no_name_and_no_field(rental, client):
     for body in (rb'{"name": "\ud800"}', rb'{"\ud800": 1}'):
-        response = client.generic("POST", house.backups, body, content_type="application/json")
+        response = client.generic("POST", rental.backups, body, content_type="application/json")
         assert_problem(response, 400, "validation_error")
 
 
 @pytest.mark.parametrize("locked", ["true", "false", 1, 0, "", None, [], {}])
-def test_what_is_no_boolean_is_refused(locked, house, client):
-    response = client.patch(house.backup_url(house.stored()), {"locked": locked})
+def test_invalid_boolean_is_refused(locked, rental, client):
+    response = client.patch(rental.backup_url(rental.stored()), {"locked": locked})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"locked"}
 
 
 @pytest.mark.parametrize("mode", ["Replace", "", "merge", None, 1, True, [], {}, ["replace"]])
-def test_what_is_no_mode_is_refused(mode, house, client):
-    response = client.post(house.backup_url(house.stored(), "restore/"), {"mode": mode})
+def test_invalid_mode_is_refused(mode, rental, client):
+    response = client.post(rental.backup_url(rental.stored(), "restore/"), {"mode": mode})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"mode"}
 
 
 @pytest.mark.parametrize("field", ["paths", "destination", "nonsense", ""])
-def test_a_restore_takes_no_field_that_is_not_built(field, house, client):
-    response = client.post(house.backup_url(house.stored(), "restore/"), {"mode": "replace", field: True})
+def test_a_restore_takes_no_field_that_is_not_built(field, rental, client):
+    response = client.post(rental.backup_url(rental.stored(), "restore/"), {"mode": "replace", field: True})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {field}
 
 
 @pytest.mark.parametrize("field", ["id", "status", "order", "order_id", "size_bytes", "asset_id", "is_safety", "Name"])
-def test_nothing_can_be_set_that_is_not_offered(field, house, client):
-    backup = house.stored()
+def test_nothing_can_be_set_that_is_not_offered(field, rental, client):
+    backup = rental.stored()
     for response in (
-        client.post(house.backups, {"name": "x", field: "x"}),
-        client.patch(house.backup_url(backup), {"name": "x", field: "x"}),
+        client.post(rental.backups, {"name": "x", field: "x"}),
+        client.patch(rental.backup_url(backup), {"name": "x", field: "x"}),
     ):
         assert set(assert_problem(response, 400, "validation_error")["errors"]) == {field}
     assert Backup.objects.get().name == backup.name
 
 
-def test_every_mistake_is_named_at_once(house, client):
-    response = client.patch(house.backup_url(house.stored()), {"name": 5, "locked": 5, "other": 5})
+def test_every_mistake_is_named_at_once(rental, client):
+    response = client.patch(rental.backup_url(rental.stored()), {"name": 5, "locked": 5, "other": 5})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"name", "locked", "other"}
 
 
-def test_requests_that_take_nothing_refuse_something(house, client):
-    response = client.post(f"/api/v1/orders/{house.order.id}/reprovision/", {"force": True})
+def test_requests_that_take_nothing_refuse_something(rental, client):
+    response = client.post(f"/api/v1/orders/{rental.order.id}/reprovision/", {"force": True})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"force"}
 
 
-def test_what_is_sent_is_looked_at_before_the_rules(house, outsider):
-    """The form of a request is wrong for everybody, so saying so tells nobody what exists."""
-    assert_problem(outsider.post(house.backups, {"name": 5}), 400, "validation_error")
-    assert_problem(outsider.post(house.backups, {"name": "x"}), 404, "order_not_found")
+def test_request_is_validated_before_the_rules(rental, outsider):
+    """A malformed request is an error for everyone, so the answer reveals nothing about existing objects."""
+    assert_problem(outsider.post(rental.backups, {"name": 5}), 400, "validation_error")
+    assert_problem(outsider.post(rental.backups, {"name": "x"}), 404, "order_not_found")

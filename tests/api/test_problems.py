@@ -1,4 +1,4 @@
-"""Every error has one shape, and says nothing that it should not."""
+"""Every error has one shape, and reveals nothing internal."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_a_format_that_there_is_not(client):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_a_body_that_is_not_json(content_type, house, client):
-    response = client.generic("POST", house.backups, b"name=x", content_type=content_type)
+def test_a_body_that_is_not_json(content_type, rental, client):
+    response = client.generic("POST", rental.backups, b"name=x", content_type=content_type)
     assert_problem(response, 415, "unsupported_media_type")
 
 
@@ -48,21 +48,21 @@ def test_a_body_that_is_not_json(content_type, house, client):
     [b"{", b"nonsense", b'{"name": NaN}', b"\xff\xfe", b"[" * 200_000, b'{"a":' * 100_000, b" "],
     ids=["cut", "words", "nan", "not utf-8", "deep lists", "deep objects", "blank"],
 )
-def test_json_that_cannot_be_read(body, house, client):
-    response = client.generic("POST", house.backups, body, content_type="application/json")
+def test_json_that_cannot_be_read(body, rental, client):
+    response = client.generic("POST", rental.backups, body, content_type="application/json")
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"body"}
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"5", b"null", b"true"])
-def test_json_that_is_no_object(body, house, client):
-    response = client.generic("POST", house.backups, body, content_type="application/json")
+def test_json_that_is_no_object(body, rental, client):
+    response = client.generic("POST", rental.backups, body, content_type="application/json")
     problem = assert_problem(response, 400, "validation_error")
     assert set(problem["errors"]) == {"body"}
 
 
-def test_a_body_that_is_too_large_is_refused_unread(house, client, settings):
+def test_a_body_that_is_too_large_is_refused_unread(rental, client, settings):
     body = b'{"name": "' + b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"}'
-    response = client.generic("POST", house.backups, body, content_type="application/json")
+    response = client.generic("POST", rental.backups, body, content_type="application/json")
     assert_problem(response, 413, "request_too_large")
 
 
@@ -70,9 +70,9 @@ def test_a_request_for_another_host_is_a_problem_too(db):
     assert_problem(APIClient().get("/api/v1/orders/", HTTP_HOST="evil.example"), 400, "validation_error")
 
 
-def test_a_failure_that_nobody_expects_says_nothing_about_itself(client, house, caplog):
+def test_unexpected_failure_reveals_nothing_about_itself(client, rental, caplog):
     with connection.cursor() as cursor:
-        # The table is away: as real as an unexpected failure gets.
+        # The table is missing: a realistic unexpected failure.
         cursor.execute(f"ALTER TABLE {Order._meta.db_table} RENAME TO away_for_a_test")
     response = client.get("/api/v1/orders/")
     problem = assert_problem(response, 500, "internal")
@@ -81,20 +81,20 @@ def test_a_failure_that_nobody_expects_says_nothing_about_itself(client, house, 
     assert Order._meta.db_table in caplog.text
 
 
-def test_a_refusal_of_the_database_does_not_leak(client, house):
-    house.stored(name="taken")
-    other = house.stored(name="free")
-    connection.check_constraints()  # PostgreSQL alters no table with checks still to come
+def test_a_refusal_of_the_database_does_not_leak(client, rental):
+    rental.stored(name="taken")
+    other = rental.stored(name="free")
+    connection.check_constraints()  # PostgreSQL alters no table with pending checks
     with connection.cursor() as cursor:
-        # A rule that no service knows of: only the database says no.
+        # A rule that no service checks: only the database refuses.
         cursor.execute(f"CREATE UNIQUE INDEX a_rule_of_the_test ON {Backup._meta.db_table} (name)")
-    response = client.patch(house.backup_url(other), {"name": "taken"})
+    response = client.patch(rental.backup_url(other), {"name": "taken"})
     assert_problem(response, 500, "internal")
     for leak in ("a_rule_of_the_test", "taken", "UNIQUE", "unique", Backup._meta.db_table):
         assert leak not in response.content.decode()
 
 
-def test_the_sentence_is_in_the_language_of_the_reader_and_the_code_is_not(client, house):
+def test_the_sentence_is_in_the_language_of_the_reader_and_the_code_is_not(client, rental):
     plain = assert_problem(client.get("/api/v1/orders/x/"), 404, "order_not_found")
     with translation.override("de"):
         german = str(gettext("Order not found"))
@@ -105,12 +105,12 @@ def test_the_sentence_is_in_the_language_of_the_reader_and_the_code_is_not(clien
     assert plain["title"] == "Order not found"
 
 
-def test_each_request_has_an_id_of_its_own_and_takes_none_from_outside(client, house):
+def test_each_request_has_an_id_of_its_own_and_takes_none_from_outside(client, rental):
     first = client.get("/api/v1/orders/", HTTP_X_REQUEST_ID="mine")
     second = client.get("/api/v1/orders/", HTTP_X_REQUEST_ID="mine")
     assert re.fullmatch(r"[0-9a-f]{32}", first["X-Request-ID"])
     assert first["X-Request-ID"] != second["X-Request-ID"]
 
 
-def test_answers_are_private(client, house):
+def test_answers_are_private(client, rental):
     assert client.get("/api/v1/orders/")["Cache-Control"] == "private, no-cache"

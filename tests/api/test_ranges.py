@@ -32,7 +32,7 @@ MODIFIED = datetime(2026, 11, 21, 10, 20, 30, 999_999, tzinfo=UTC)
         ("bytes= 0-0 ", 0, 1),
     ],
 )
-def test_one_range_is_those_bytes(header, start, stop):
+def test_single_range_gets_those_bytes(header, start, stop):
     assert range_of(header, size=SIZE) == ByteRange(start, stop, SIZE)
 
 
@@ -57,7 +57,7 @@ def test_one_range_is_those_bytes(header, start, stop):
         "bytes=" + "9" * 5000 + "-",
     ],
 )
-def test_what_is_no_single_range_is_answered_with_the_whole(header):
+def test_request_without_a_single_range_gets_the_whole(header):
     assert range_of(header, size=SIZE) is None
 
 
@@ -79,7 +79,7 @@ def test_the_content_range_counts_its_last_byte():
 
 
 @given(header=st.text(max_size=30) | st.from_regex(r"bytes=[0-9]{0,4}-[0-9]{0,4}", fullmatch=True))
-def test_whatever_the_header_the_bytes_exist(header):
+def test_any_range_header_yields_existing_bytes(header):
     try:
         part = range_of(header, size=SIZE)
     except RangeNotSatisfiable:

@@ -1,4 +1,4 @@
-"""The description of the API says what the API does."""
+"""The API's schema matches its behaviour."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_every_endpoint_takes_a_token_or_a_session(description):
     assert set(description["components"]["securitySchemes"]) == {"token", "session"}
     for path, methods in description["paths"].items():
         for operation in methods.values():
-            # Who enrols a sidecar is known by the body alone.
+            # An enrolling sidecar is identified by the body alone.
             expected = [] if path == "/api/v1/sidecars/enrol/" else [{"token": []}, {"session": []}]
             assert operation.get("security", []) == expected, path
 
 
-def test_anybody_reads_the_description_and_the_pages_come_from_here(db):
+def test_schema_is_public_and_its_pages_are_served_locally(db):
     client = Client()
     assert client.get("/api/v1/schema/").status_code == 200
     page = client.get("/api/v1/docs/").content.decode()

@@ -1,4 +1,4 @@
-"""Throttles: apart for reads and writes, for each caller, and right when requests come at once."""
+"""Throttles: separate for reads and writes and for each caller, and correct under concurrency."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
 from common.api.throttling import ReadThrottle, WindowThrottle, WriteThrottle
-from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
+from tests.world.clients import client_of
 
 ORDERS = "/api/v1/orders/"
 
 
 @pytest.fixture(autouse=True)
 def low_rates(monkeypatch):
-    # Of a day: no test runs into the next window.
+    # A daily rate: no test runs into the next window.
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"read": "3/day", "write": "2/day"})
 
 
-def test_the_defaults_let_through_what_the_contract_promises(settings):
+def test_default_rates_admit_the_promised_requests(settings):
     rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
     assert int(rates["read"].removesuffix("/min")) >= 600
     assert int(rates["write"].removesuffix("/min")) >= 60
 
 
-def test_one_too_many_is_told_how_long_to_wait(house, client):
+def test_excess_request_is_told_how_long_to_wait(rental, client):
     for _ in range(3):
         assert client.get(ORDERS).status_code == 200
     response = client.get(ORDERS)
@@ -39,8 +39,8 @@ def test_one_too_many_is_told_how_long_to_wait(house, client):
     assert response["Retry-After"] in problem["detail"]
 
 
-def test_reads_and_writes_are_counted_apart(house, client):
-    path = house.backup_url(house.stored())
+def test_reads_and_writes_are_counted_apart(rental, client):
+    path = rental.backup_url(rental.stored())
     for _ in range(2):
         assert client.patch(path, {}).status_code == 200
     assert_problem(client.patch(path, {}), 429, "throttled")
@@ -49,24 +49,24 @@ def test_reads_and_writes_are_counted_apart(house, client):
     assert_problem(client.get(path), 429, "throttled")
 
 
-def test_each_token_has_a_count_of_its_own(house, client):
+def test_each_token_has_a_count_of_its_own(rental, client):
     for _ in range(4):
         client.get(ORDERS)
     assert client.get(ORDERS).status_code == 429
-    assert client_of(house.owner).get(ORDERS).status_code == 200
+    assert client_of(rental.owner).get(ORDERS).status_code == 200
 
 
-def test_a_session_is_counted_by_its_user(house):
+def test_a_session_is_counted_by_its_user(rental):
     statuses = []
     for _ in range(4):
         client = APIClient()
-        client.force_login(house.owner)
+        client.force_login(rental.owner)
         statuses.append(client.get(ORDERS).status_code)
     assert statuses == [200, 200, 200, 429]
 
 
 @pytest.mark.parametrize("headers", [{}, {"HTTP_AUTHORIZATION": "Bearer svp_guessed"}], ids=["no token", "a guess"])
-def test_who_guesses_tokens_is_slowed_down_by_address(headers, house, client):
+def test_guesses_of_tokens_are_throttled_by_address(headers, rental, client):
     statuses = [APIClient().get(ORDERS, **headers).status_code for _ in range(4)]
     assert statuses == [401, 401, 401, 429]
     assert APIClient().get(ORDERS, REMOTE_ADDR="192.0.2.7", **headers).status_code == 401
@@ -79,7 +79,7 @@ def test_an_address_that_the_client_claims_is_not_believed(db):
     assert APIClient().get(ORDERS, HTTP_X_FORWARDED_FOR="192.0.2.9").status_code == 429
 
 
-def test_the_next_window_begins_anew(house, client, monkeypatch):
+def test_the_next_window_begins_anew(rental, client, monkeypatch):
     now = 1_000_000_000.0
     monkeypatch.setattr(WindowThrottle, "timer", staticmethod(lambda: now))
     for _ in range(4):
@@ -109,7 +109,7 @@ def test_requests_at_once_are_all_counted(settings, monkeypatch):
     assert sum(allowed) == 50
 
 
-def test_who_cannot_be_counted_is_let_in(house, settings, caplog):
+def test_uncountable_request_is_admitted(rental, settings, caplog):
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:9"}
     }

@@ -1,4 +1,4 @@
-"""A benchmark keeps what it measured while it runs, and says what it is at."""
+"""A benchmark saves its results while it runs, and reports its progress."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_every_figure_is_written_when_it_is_known(tmp_path: Path, monkeypatch: p
         (["--runs", "5", "--peers", "borg"], {"runs": 5, "megabytes": 1066, "peers": ["borg"]}),
     ],
 )
-def test_one_run_is_the_short_form(
+def test_single_run_is_the_short_form(
     words: list[str], expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmarks", "repository", *words])

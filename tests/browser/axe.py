@@ -1,4 +1,4 @@
-"""axe-core in a page. Run by the debugger, so that the page's policy neither stops it nor has to be loosened."""
+"""axe-core in a page, run through the debugger: the page's policy neither blocks it nor has to be relaxed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN = """async runOnly => {
 
 
 def violations(page: Page, *, rules: list[str] | None = None) -> list[str]:
-    """What axe-core finds on the page as it is, a line a rule; only by these rules, if any are said."""
+    """The violations that axe-core finds on the current page, one line a rule; only of `rules`, if given."""
     if not page.evaluate("typeof axe !== 'undefined'"):
         page.evaluate(SCRIPT)
     only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
@@ -28,7 +28,7 @@ def violations(page: Page, *, rules: list[str] | None = None) -> list[str]:
 
 
 def violations_in_both_themes(page: Page) -> list[str]:
-    """All rules where it is light, and those about colours where it is dark."""
+    """All rules in the light theme, and those about colours in the dark one."""
     page.emulate_media(color_scheme="light")
     found = violations(page)
     page.emulate_media(color_scheme="dark")

@@ -1,4 +1,4 @@
-"""The browser: one Chromium, and contexts in it whose pages are watched for everything that goes wrong."""
+"""One Chromium, and contexts whose pages are watched for errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # What a screenshot shows, and how wide a text is, should not depend on the machine.
+    # The pixels of a screenshot and the width of a text should not depend on the machine.
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
 )
@@ -36,7 +36,7 @@ WAIT_MILLISECONDS = 30_000
 
 @contextmanager
 def chromium_launched() -> Iterator[Browser]:
-    """A Chromium of this machine. Raises ProgramMissing."""
+    """A Chromium installed on this machine. Raises ProgramMissing."""
     name = next((name for name in NAMES if shutil.which(name)), NAMES[0])
     program = program_require(name, package="chromium")
     with sync_playwright() as playwright:
@@ -49,27 +49,27 @@ def chromium_launched() -> Iterator[Browser]:
 
 @dataclass
 class Watch:
-    """What the pages of a test complained about: errors on the console, exceptions, violations of the policy."""
+    """The complaints of a test's pages: console errors, exceptions, violations of the policy."""
 
     pages: list[Page] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     _expected: list[str] = field(default_factory=list)
 
     def follow(self, context: BrowserContext) -> None:
-        """Listen to every page that this context will ever open."""
+        """Listen to every present and future page of this context."""
         context.add_init_script(TELL_VIOLATIONS)
         context.on("page", self._meet)
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
 
     def expects(self, *patterns: str) -> None:
-        """What the test provokes: regular expressions, each for any number of complaints."""
+        """Complaints that the test provokes: regular expressions, each for any number of matches."""
         self._expected.extend(patterns)
 
     def unexpected(self) -> list[str]:
         return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self._expected)]
 
-    # Methods: playwright marks what it calls, which a list's own `append` does not allow.
+    # Methods, because playwright sets attributes on callbacks, which a list's own `append` does not allow.
     def _meet(self, page: Page) -> None:
         self.pages.append(page)
 
@@ -81,7 +81,7 @@ class Watch:
 def page_opened(
     browser: Browser, *, url: str, watch: Watch, session: str = "", locale: str = "en-US", **options: object
 ) -> Page:
-    """A page in a context of its own, signed in when there is a session."""
+    """A page in a context of its own, signed in if there is a session."""
     context = browser.new_context(
         **{"base_url": url, "locale": locale, "timezone_id": "Europe/Berlin", **DESKTOP, **options}
     )
@@ -93,7 +93,7 @@ def page_opened(
 
 
 def contexts_close(watch: Watch) -> None:
-    """Close everything that was opened; what is closed already is no error."""
+    """Close everything that was opened; closing twice is no error."""
     for page in watch.pages:
         try:
             page.context.close()

@@ -1,4 +1,4 @@
-"""One portal and one browser for all tests here; every page is watched, and any complaint of it fails its test."""
+"""One portal and one browser for all tests here; every page is watched, and any complaint fails its test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Visits:
         self.watch = Watch()
 
     def __call__(self, person: Person | None = None, path: str = "", **options: Any) -> Page:
-        """A page of a browser of its own. `options` are those of a context."""
+        """Open a page in a new context, with these options."""
         session = person.session if person else ""
         page = page_opened(self._browser, url=self._house.url, watch=self.watch, session=session, **options)
         if path:
@@ -34,7 +34,7 @@ class Visits:
         return page
 
     def expects(self, *patterns: str) -> None:
-        """Complaints that this test provokes."""
+        """Allow complaints that this test provokes."""
         self.watch.expects(*patterns)
 
 
@@ -50,7 +50,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def _described(page: Page, folder: Path | None) -> str:
-    """Where a page is and what it looks like."""
+    """A page's address and a screenshot of it."""
     try:
         shot = folder / f"page-{id(page)}.png" if folder else None
         page.screenshot(path=shot, full_page=True, timeout=5000)
@@ -59,7 +59,7 @@ def _described(page: Page, folder: Path | None) -> str:
         return f"{page.url}: {error}"
 
 
-# Not of the session: while playwright lives its event loop is the thread's, and Django refuses the database to others.
+# Not session-scoped: playwright's event loop occupies the thread, and Django refuses database access beside one.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with chromium_launched() as browser:
@@ -74,7 +74,7 @@ def house(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def visit(chromium: Browser, house: House, tmp_path: Path) -> Iterator[Visits]:
-    """Opens watched pages."""
+    """Open watched pages."""
     visits = Visits(chromium, house)
     yield visits
     contexts_close(visits.watch)
@@ -83,5 +83,5 @@ def visit(chromium: Browser, house: House, tmp_path: Path) -> Iterator[Visits]:
 
 @pytest.fixture(scope="package")
 def furnished(house: House) -> Furnished:
-    """Somebody who has everything, for tests that only look."""
+    """A user with one of everything, for read-only tests."""
     return furnish(house)

@@ -1,10 +1,10 @@
-"""The contrast of a page as WCAG counts it, from the colours that Chromium computes, in each state of each control."""
+"""The WCAG contrast of a page, from the colours that Chromium computes, in each state of each control."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Page
 
-# A state is a class: the style sheet is read once more with `.is-hover` in place of `:hover`, which weighs the same.
+# States become classes: the style sheet is read again with `.is-hover` for `:hover`, of the same specificity.
 MEASURE = r"""async () => {
   const link = document.querySelector("link[rel=stylesheet]");
   const css = await (await fetch(link.href)).text();
@@ -108,9 +108,9 @@ MEASURE = r"""async () => {
 
 
 def contrasts_missed(page: Page) -> list[str]:
-    """Texts under 4.5 (large ones 3), and icons, focus rings and borders of fields under 3, in any state.
+    """Texts below 4.5 (large ones 3), and icons, focus rings and borders of fields below 3, in any state.
 
-    The page is of no other use afterwards: everything on it is disabled.
+    The page is unusable afterwards: every control is disabled.
     """
     counted, found = page.evaluate(MEASURE)
     assert counted["texts"] > 20, f"hardly a text was found: {counted}"

@@ -1,4 +1,4 @@
-"""Ways to use a page: with a mouse, with keys alone, with a finger, and where scripts do not run."""
+"""Input methods: mouse, keyboard alone, touch, and pages without scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Mouse:
         self.page = page
 
     def press(self, target: Locator) -> None:
-        """Follow a link, push a button."""
+        """Follow a link or press a button."""
         target.click()
 
     def write(self, field: Locator, text: str) -> None:
@@ -34,14 +34,14 @@ class Mouse:
         radio.check()
 
     def watch(self, condition: Callable[[float], None]) -> None:
-        """Wait until a condition, which is given milliseconds, holds; the page is not loaded anew."""
+        """Wait until a condition, which is given milliseconds, holds; the page is not reloaded."""
         self.page.evaluate("window.sameDocument = true")
         condition(WORK_SECONDS * 1000)
         assert self.page.evaluate("window.sameDocument") is True
 
 
 class Keyboard(Mouse):
-    """Reaches everything by Tab."""
+    """Reaches every control by Tab."""
 
     def press(self, target: Locator) -> None:
         tab_to(self.page, target)
@@ -52,7 +52,7 @@ class Keyboard(Mouse):
         self.page.keyboard.type(text)
 
     def choose(self, radio: Locator) -> None:
-        """Tab reaches the chosen one of a group, the arrows choose another."""
+        """Tab to the selected radio button of a group, then choose another with the arrow keys."""
         group = self.page.locator(f"[name={radio.get_attribute('name')}]:checked")
         tab_to(self.page, group)
         for _ in range(5):
@@ -76,7 +76,7 @@ class Finger(Mouse):
 
 
 class WithoutScripts(Mouse):
-    """Nothing changes until the page is loaded anew."""
+    """Reloads the page to see changes."""
 
     options = {**DESKTOP, "java_script_enabled": False}
 

@@ -1,4 +1,4 @@
-"""A running portal that can be furnished: people, orders and backups as a test needs them."""
+"""A running portal that tests fill with users, orders and backups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.processes.portal import Portal, portal
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account; `session` is the cookie of a browser that they are signed in with."""
+    """A user; `session` is the cookie of a signed-in browser."""
 
     username: str
     password: str
@@ -26,7 +26,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Rented:
-    """An order of somebody."""
+    """An order of a user."""
 
     owner: Person
     order: str
@@ -39,7 +39,7 @@ class Rented:
 
     @property
     def polled(self) -> str:
-        """The address of the part that is asked for again, as a pattern."""
+        """The pattern of the address that the page polls."""
         return f"**{self.path}backups/?*"
 
     def backup(self, backup: str, rest: str = "") -> str:
@@ -48,7 +48,7 @@ class Rented:
 
 @dataclass
 class House:
-    """The portal, and whoever furnishes it."""
+    """The portal, and the process that fills it."""
 
     portal: Portal
     _seeder: subprocess.Popen[str]
@@ -58,7 +58,7 @@ class House:
         return self.portal.url
 
     def do(self, command: str, **options: Any) -> Any:
-        """A command of `tests.browser.seed`."""
+        """Run a command of `tests.browser.seed`."""
         asked: IO[str] | None = self._seeder.stdin
         told: IO[str] | None = self._seeder.stdout
         assert asked is not None
@@ -75,7 +75,7 @@ class House:
         return Person(**self.do("person", **options))
 
     def rent(self, name: str = "Valheim night shift", *, owner: Person | None = None, **options: Any) -> Rented:
-        """An order, of somebody new unless its owner is said."""
+        """Create an order, for a new user unless `owner` is given."""
         someone = owner or self.person()
         return Rented(owner=someone, name=name, **self.do("order", owner=someone.username, name=name, **options))
 
@@ -83,7 +83,7 @@ class House:
         return str(self.do("backup", order=rented.order, name=name, **options))
 
     def hold(self, rented: Rented, name: str, **options: Any) -> str:
-        """Work on a backup that ends when `finish` says so; the backup's id."""
+        """Start an operation on a backup that lasts until `finish`; returns the backup's id."""
         return str(self.do("hold", order=rented.order, name=name, **options))
 
     def finish(self, backup: str, **options: Any) -> None:
@@ -92,7 +92,7 @@ class House:
 
 @contextmanager
 def house_built(home: Path, *, megabytes: int = 2) -> Iterator[House]:
-    """A house that answers when this enters."""
+    """A house that accepts requests."""
     with portal(home, megabytes=megabytes) as found, (home / "logs/seeder.log").open("w") as log:
         seeder = subprocess.Popen(
             [sys.executable, "-m", "tests.browser.seed"],
@@ -103,6 +103,6 @@ def house_built(home: Path, *, megabytes: int = 2) -> Iterator[House]:
             stderr=log,
             text=True,
         )
-        # Leaving closes its input, which ends it.
+        # Leaving closes the process's input, which ends it.
         with seeder:
             yield House(portal=found, _seeder=seeder)

@@ -1,4 +1,4 @@
-"""What a page's HTML holds that our policy forbids, found by reading it and not by loading it."""
+"""Content that the policy forbids, found in a page's HTML without loading it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ADDRESSES = ("href", "src", "action", "formaction", "data", "poster")
 
 
 class Inline(HTMLParser):
-    """Collects scripts, styles and handlers that stand in the page, and addresses that lead to another host."""
+    """Collects inline scripts, styles and handlers, and addresses on other hosts."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -23,7 +23,7 @@ class Inline(HTMLParser):
         for name, value in values.items():
             if name == "style" or name.startswith(("on", "hx-on")):
                 self.found.append(f"<{tag} {name}={value!r}>")
-            # A QR code is a picture in the page itself, which the policy allows for pictures alone.
+            # A QR code is an inline picture, which the policy allows for pictures alone.
             is_picture = tag == "img" and value.startswith("data:image/")
             if name in ADDRESSES and not is_picture and not _is_local(value):
                 self.found.append(f"<{tag} {name}={value!r}>")
@@ -43,7 +43,7 @@ def _is_local(address: str) -> bool:
 
 
 def inline_found(html: str) -> list[str]:
-    """Everything that is inline or from elsewhere in a page, as it is written there."""
+    """All inline or foreign content of a page, as written there."""
     parser = Inline()
     parser.feed(html)
     parser.close()

@@ -1,4 +1,4 @@
-"""How somebody finds their way on the pages: by what things are and what they are called, never by markup."""
+"""Finding elements by role and name, as users do, never by markup."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.browser.house import Person
 
 
 def sign_in(page: Page, person: Person) -> None:
-    """Fill in the form that is shown."""
+    """Fill in the sign-in form on the page."""
     page.get_by_label("User name or e-mail address").fill(person.username)
     page.get_by_label("Password").fill(person.password)
     page.get_by_role("button", name="Sign in").click()
@@ -20,7 +20,7 @@ def row(page: Page, name: str) -> Locator:
 
 
 def requests_of(page: Page, part: str) -> list[Request]:
-    """A list that grows with every request whose address holds `part`."""
+    """A list that grows with every request whose address contains `part`."""
     seen: list[Request] = []
     page.on("request", lambda request: seen.append(request) if part in request.url else None)
     return seen
@@ -31,7 +31,7 @@ def has_focus(locator: Locator) -> bool:
 
 
 def tab_to(page: Page, locator: Locator, *, most: int = 80) -> None:
-    """Press Tab until it has the focus."""
+    """Press Tab until the element has the focus."""
     for _ in range(most):
         if has_focus(locator):
             return
@@ -40,7 +40,7 @@ def tab_to(page: Page, locator: Locator, *, most: int = 80) -> None:
 
 
 class Clock:
-    """The time of a page, which stands still from before it is loaded until it is told to pass."""
+    """A page's clock, which stands still from before the page is loaded, and moves on request."""
 
     BEGIN = 1_800_000_000.0
 
@@ -54,7 +54,7 @@ class Clock:
         self.page.clock.run_for(round(seconds * 1000))
 
     def until_answer(self, polled: str) -> int:
-        """Let as much pass as lies between two requests, and wait for the answer; its status."""
+        """Advance the clock to the next request, and wait for its answer; returns the status."""
         with self.page.expect_response(polled) as answer:
             self.passes(3)
         answer.value.finished()

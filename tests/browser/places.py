@@ -1,4 +1,4 @@
-"""Every page there is, in the states that look different, for tests that must leave none out."""
+"""Every page in each state that looks different, for tests that must cover all pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPEN = {
     "account is inactive": "/accounts/inactive/",
     "nothing there, signed out": "/nothing/here/",
 }
-"""Pages for everybody."""
+"""Public pages."""
 
 ACCOUNT = {
     "orders": "/",
@@ -36,7 +36,7 @@ ACCOUNT = {
     "sign out": "/accounts/logout/",
     "nothing there": "/nothing/here/",
 }
-"""Pages of somebody with a second factor."""
+"""Pages of a user with a second factor."""
 
 WITHOUT_SECOND_FACTOR = {
     "no orders": "/",
@@ -54,26 +54,26 @@ NO_PAGES = {
     "page-operation-cancel",
     "usersessions_end",
     "mfa_download_recovery_codes",
-    # Shown between two steps of a sign-in, which tests of their own go.
+    # Shown between two steps of a sign-in, which has tests of its own.
     "mfa_authenticate",
 }
-"""Addresses that are parts of pages, files, or what a button does."""
+"""Addresses of parts of pages, of files, and of buttons."""
 
 
 @dataclass(frozen=True)
 class Furnished:
-    """Somebody who has everything that pages can show, and somebody who has nothing."""
+    """A user with everything that pages can show, and a user with nothing."""
 
     person: Person
     newcomer: Person
     order: Rented
 
     places: dict[str, str]
-    """The path of each page of `person`, by what it is."""
+    """The path of each page of `person`, by its description."""
 
     @property
     def all(self) -> list[tuple[str, Person | None, str]]:
-        """Every page as its name, who opens it, and its path."""
+        """Every page as its name, its user, and its path."""
         return [
             *((name, None, path) for name, path in OPEN.items()),
             *((name, self.newcomer, path) for name, path in WITHOUT_SECOND_FACTOR.items()),
@@ -82,7 +82,7 @@ class Furnished:
 
 
 def furnish(house: House, **preferences: Any) -> Furnished:
-    """Make both people with these preferences, and all that they have."""
+    """Create both users with these preferences, and their data."""
     person = house.person(**preferences)
     newcomer = house.person(**preferences)
     house.do("second_factor", username=person.username)
@@ -147,5 +147,5 @@ def _with_every_row(house: House, owner: Person) -> tuple[Rented, dict[str, str]
 
 
 def confirmed(house: House, person: Person) -> Person:
-    """The same person in another browser, who has just typed the password."""
+    """The same user in another browser, right after entering the password."""
     return replace(person, session=house.do("session", username=person.username))

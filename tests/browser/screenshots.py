@@ -46,14 +46,14 @@ ARABIC = {
 
 @dataclass
 class Studio:
-    """Opens pages and takes pictures of them."""
+    """Opens pages and takes screenshots."""
 
     browser: Browser
     house: House
     watch: Watch
 
     def page(self, person: Person | None, path: str, **options: Any) -> Page:
-        """A page whose times are of the zone its browser has told before."""
+        """A page with times in a zone that its browser has reported before."""
         session = person.session if person else ""
         page = page_opened(self.browser, url=self.house.url, watch=self.watch, session=session, **options)
         page.goto("/")
@@ -62,13 +62,13 @@ class Studio:
         return page
 
     def shoot(self, name: str, page: Page) -> None:
-        """Take the picture, as high as the window."""
+        """Take a screenshot of the height of the window."""
         page.evaluate("document.fonts.ready")
         page.screenshot(path=FOLDER / f"{name}.png", animations="disabled", caret="hide")
 
 
 def stocked(house: House, person: Person, words: dict[str, Any]) -> tuple[Rented, str]:
-    """Orders with backups of many ages; the newest ready one of the first order."""
+    """Orders with backups of various ages; returns the newest ready one of the first order."""
     rented = house.rent(words["order"], owner=person, plan=words["plan"], customer=words["customer"], limit=12)
     for name, hours in zip(words["others"], (9.0, 31.0), strict=True):
         house.backup(house.rent(name, owner=person, plan=words["plan"], limit=12), words["nightly"], hours=hours)
@@ -88,7 +88,7 @@ def stocked(house: House, person: Person, words: dict[str, Any]) -> tuple[Rented
 
 
 def brought_back(studio: Studio, person: Person) -> None:
-    """A real backup on its way back: what that would change, and the way back from there."""
+    """The restore of a real backup: its preview, and the undo."""
     rented = studio.house.rent("Vanilla evenings", owner=person, plan=LATIN["plan"], limit=12)
     page = studio.page(person, f"{rented.path}backups/create/", viewport={"width": 1200, "height": 1500})
     page.get_by_role("textbox", name="Name").fill("Before the griefer")
@@ -108,7 +108,7 @@ def brought_back(studio: Studio, person: Person) -> None:
 
 
 def take(studio: Studio) -> None:
-    """All pictures."""
+    """Take all screenshots."""
     house = studio.house
     player = house.person(username="player-one", email="player-one@example.com")
     rented, newest = stocked(house, player, LATIN)
@@ -146,7 +146,7 @@ def take(studio: Studio) -> None:
 
 
 def main() -> None:
-    """Take them; they must be small enough for a repository."""
+    """Take all screenshots; they must be small enough for a repository."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     watch = Watch()
     with (

@@ -1,7 +1,7 @@
-"""Puts people, orders and backups into a running portal: `python -m tests.browser.seed`, in the portal's environment.
+"""Fills a running portal with users, orders and backups: `python -m tests.browser.seed`, in the portal's environment.
 
-One JSON object a line, `{"do": command, …}`, is answered with one line. What is held here as if by a worker keeps its
-lease for as long as this process lives.
+Each line of input is a JSON object, `{"do": command, …}`, and gets one line of output. An operation started by `hold`
+keeps its lease while this process lives.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def person(
     email: str = "",
     staff: bool = False,
 ) -> Any:
-    """Somebody with a password, signed in just now."""
+    """A user with a password, signed in just now."""
     from accounts.models import User
 
     username = username or f"visitor-{next(number)}"
@@ -44,7 +44,7 @@ def person(
 
 
 def session(*, username: str) -> str:
-    """Another session of somebody, who has just typed their password."""
+    """Another session of a user, right after entering the password."""
     from allauth.account.internal.flows.login import record_authentication
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -63,14 +63,14 @@ def session(*, username: str) -> str:
 
 
 def session_end(*, session: str) -> None:
-    """Sign a session out from elsewhere."""
+    """End a session from elsewhere."""
     store = _sessions()(session)
     assert store.exists(session)
     store.delete()
 
 
 def second_factor(*, username: str) -> str:
-    """Give somebody an authenticator app and recovery codes; return the app's key."""
+    """Give a user an authenticator app and recovery codes; returns the app's key."""
     from allauth.mfa.models import Authenticator
 
     from accounts.services.second_factor import secret_wrap
@@ -83,7 +83,7 @@ def second_factor(*, username: str) -> str:
 
 
 def reset_path(*, username: str) -> str:
-    """Where the mail about a lost password leads to."""
+    """The path in the mail about a lost password."""
     from allauth.account.utils import user_pk_to_url_str
     from django.contrib.auth.tokens import default_token_generator
     from django.urls import reverse
@@ -94,7 +94,7 @@ def reset_path(*, username: str) -> str:
 
 
 def token(*, username: str, name: str, scopes: list[str] = [], days: int | None = None) -> str:  # noqa: B006  # read only
-    """An API token of somebody."""
+    """An API token of a user."""
     from django.utils import timezone
 
     from accounts.services.tokens import token_create
@@ -136,7 +136,7 @@ def backup(
     verified: float | None = None,
     **values: Any,
 ) -> str:
-    """A backup whose bytes are nowhere, made `hours` ago and checked `verified` hours ago; `values` are columns."""
+    """A backup without stored bytes, made `hours` ago and checked `verified` hours ago; `values` are columns."""
     from django.utils import timezone
 
     from backups import kinds
@@ -182,7 +182,7 @@ def backup(
 
 
 def hold(*, order: str, name: str, kind: str = "create", state: str = "running", **progress: Any) -> str:
-    """Work on a backup that goes on until it is told to end: a new one, or, for a restore, the one of that name."""
+    """Start an operation that lasts until `finish`: on a new backup or, for a restore, on the one of that name."""
     from backups.models import Backup, BackupStatus
     from operations.models import OperationState
     from orders.models import Order
@@ -194,7 +194,7 @@ def hold(*, order: str, name: str, kind: str = "create", state: str = "running",
     else:
         subject = Backup.objects.get(order=rented, name=name, deleted_at__isnull=True)
         Backup.objects.filter(id=subject.id).update(status=BackupStatus.RESTORING)
-    # A queued one would be taken by the portal's workers.
+    # The portal's workers would take a queued one.
     later = {"not_before": _now() + timedelta(days=1)} if state == OperationState.QUEUED else {"worker": WORKER}
     OperationFactory(
         order=rented,
@@ -209,14 +209,14 @@ def hold(*, order: str, name: str, kind: str = "create", state: str = "running",
 
 
 def progress(*, backup: str, **values: Any) -> None:
-    """Let held work go on: `bytes_done`, `phase`, …"""
+    """Advance a running operation: `bytes_done`, `phase`, …"""
     from operations.models import Operation
 
     assert Operation.objects.filter(roles__backup=backup, worker=WORKER).update(**values)
 
 
 def finish(*, backup: str, error_code: str = "") -> None:
-    """End held work."""
+    """End an operation started by `hold`."""
     from backups.models import Backup, BackupStatus
     from operations.models import Operation, OperationState
     from tests.factories import AssetFactory
@@ -255,7 +255,7 @@ _hashes: list[str] = []
 
 
 def _password_hash() -> str:
-    """Made once: it is slow on purpose."""
+    """Computed once: hashing is deliberately slow."""
     from django.contrib.auth.hashers import make_password
 
     if not _hashes:
@@ -264,14 +264,14 @@ def _password_hash() -> str:
 
 
 def _beat() -> None:
-    """Keep the lease of everything that is held."""
+    """Extend the leases of all operations started by `hold`."""
     from django.db.models import F
 
     from operations.models import Operation, OperationState
 
     while True:
         Operation.objects.filter(worker=WORKER, state=OperationState.RUNNING).update(heartbeat=F("heartbeat") + 1)
-        time.sleep(BEAT_SECONDS)  # the pace of the heartbeat; nothing waits for it
+        time.sleep(BEAT_SECONDS)  # the interval of the heartbeat; nothing waits for it
 
 
 COMMANDS = (person, session, session_end, second_factor, reset_path, token, order, backup, hold, progress, finish)

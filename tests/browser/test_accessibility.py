@@ -1,4 +1,4 @@
-"""Every page as axe-core sees it, on a desktop and a phone, light and dark; motion, and pages without scripts."""
+"""axe-core on every page, on a desktop and a phone, light and dark; motion, and pages without scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.places import HELD
 
 SCREENS = pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 CALM = {"reduced_motion": "reduce"}
-"""What moves has no colours that could be judged."""
+"""Colours cannot be judged during an animation."""
 
 
 @SCREENS
@@ -70,7 +70,7 @@ def test_axe_finds_nothing_in_the_dialogs(screen, house, visit):
 
 @SCREENS
 def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished, visit):
-    """States that only come with what somebody typed."""
+    """States that appear only after input."""
     found = {}
 
     def look(page: Page, name: str) -> None:
@@ -116,7 +116,7 @@ def test_axe_finds_nothing_on_the_way_through_the_forms(screen, house, furnished
     assert found == {}
 
 
-def test_what_moves_stands_still_where_reduced_motion_is_asked_for(house, visit):
+def test_animations_stop_with_reduced_motion(house, visit):
     rented = house.rent()
     house.hold(rented, "Nightly")
     moving = visit(rented.owner, rented.path)

@@ -1,4 +1,4 @@
-"""Everything on every page can be read in every state: pointed at, focused, pressed, selected, disabled."""
+"""Every control and text is readable in every state: hovered, focused, pressed, selected, disabled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.contrast import contrasts_missed
 
 CALM = {"reduced_motion": "reduce"}
-"""A colour on its way to another could not be judged."""
+"""A colour in transition cannot be judged."""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -37,7 +37,7 @@ def test_words_about_the_end_can_be_read(error, theme, house, visit):
 
 
 def test_a_primary_button_that_is_disabled_is_measured_under_the_pointer(house, visit):
-    """The measure itself: with a rule that makes the button's hover stronger than its being disabled, it tells."""
+    """Tests the measurement: a rule by which a button's hover overrides its disabled style is reported."""
     rented = house.rent()
     page = visit(rented.owner, rented.path, **CALM)
     sheet = "**/savepoint/savepoint*.css"

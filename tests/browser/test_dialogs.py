@@ -1,4 +1,4 @@
-"""The dialogs: by keyboard, with wrong input, with a world that changed meanwhile, and clicked twice."""
+"""The dialogs: by keyboard, with invalid input, after changes elsewhere, and clicked twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def focus_is_in(page: Page, part: Locator) -> bool:
 
 
 @pytest.mark.parametrize("which", OPENERS)
-def test_a_dialog_opens_with_enter_holds_the_focus_and_gives_it_back_on_escape(which, house, rented, visit):
+def test_dialog_opens_with_enter_and_returns_the_focus_on_escape(which, house, rented, visit):
     house.backup(rented, NAME)
     page = visit(rented.owner, rented.path)
     dialog = opened(page, which)
@@ -47,7 +47,7 @@ def test_a_dialog_opens_with_enter_holds_the_focus_and_gives_it_back_on_escape(w
     reached = set()
     for _ in range(10):
         page.keyboard.press("Tab")
-        # Between the last element and the first one the focus is the browser's own.
+        # Between the last element and the first one, the browser itself has the focus.
         reached.add(page.evaluate("document.activeElement.closest('dialog, body').localName"))
     assert reached <= {"dialog", "body"}
     assert "dialog" in reached
@@ -73,7 +73,7 @@ def test_a_dialog_is_left_by_its_own_buttons(which, house, rented, visit):
 
 
 @pytest.mark.parametrize("which", ["create", "rename"])
-def test_wrong_input_stays_and_the_focus_moves_to_what_is_wrong(which, house, rented, visit):
+def test_invalid_input_stays_and_gets_the_focus(which, house, rented, visit):
     visit.expects("status of 400")
     house.backup(rented, NAME)
     page = visit(rented.owner, rented.path)

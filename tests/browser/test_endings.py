@@ -1,4 +1,4 @@
-"""The end of work, as people see and hear it: in place of “was started”, in view, once, with the way back beside it."""
+"""The end of an operation, seen and heard: it replaces “was started”, in view, once, with the undo beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def notice(page):
 
 @pytest.mark.parametrize("way", [Mouse, Finger, WithoutScripts])
 def test_end_takes_the_place_of_the_beginning(way, house, visit):
-    """The real parts: create, restore, undo."""
+    """With the real parts: create, restore, undo."""
     rented = house.rent()
     page = visit(rented.owner, rented.path, **way.options)
     hand = way(page)
@@ -83,6 +83,6 @@ def test_end_is_heard_once(house, visit):
     house.finish(held)
     assert clock.until_answer(rented.polled) == 200
     clock.passes(10)
-    # The live region that the notice stands in says it; the announcer does not say it again.
+    # The notice's live region announces it; the announcer does not repeat it.
     expect(page.locator("#messages[aria-live=polite]")).to_contain_text("“Nightly” is ready.")
     assert [text for text in page.evaluate("told") if "Nightly" in text] == []

@@ -13,7 +13,7 @@ DIRECTIONS = {"de": "ltr", "ja": "ltr", "ar": "rtl"}
 
 
 def said(language: str, text: str, *, context: str = "") -> str:
-    """A text as the pages say it in a language."""
+    """A text of the pages in a language."""
     with translation.override(language):
         return pgettext(context, text) if context else gettext(text)
 

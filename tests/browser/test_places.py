@@ -1,4 +1,4 @@
-"""That the tests of all pages know all pages."""
+"""The tables of all pages are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part that is asked for again: when, how often, and what happens when the answer does not come."""
+"""Polling: its start, its interval, and failed requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_nothing_is_asked_while_nothing_happens(house, rented, visit):
     assert [request.url for request in asked] == [f"{house.url}{rented.path}"]
 
 
-def test_while_something_happens_it_is_asked_every_three_seconds_and_then_no_more(house, rented, visit):
+def test_page_polls_every_three_seconds_while_an_operation_runs(house, rented, visit):
     backup = house.hold(rented, NAME, bytes_total=100 * MIB, bytes_done=10 * MIB)
     page = visit(rented.owner)
     asked = requests_of(page, f"{rented.path}backups/?")
@@ -62,7 +62,7 @@ def test_while_something_happens_it_is_asked_every_three_seconds_and_then_no_mor
     assert len(asked) == 6
 
 
-def test_a_hidden_tab_asks_nothing_and_one_that_is_shown_again_asks_at_once(house, rented, visit):
+def test_hidden_tab_does_not_poll_and_a_shown_one_polls_at_once(house, rented, visit):
     backup = house.hold(rented, NAME)
     page = visit(rented.owner)
     asked = requests_of(page, f"{rented.path}backups/?")
@@ -100,7 +100,7 @@ def test_the_focus_survives_when_the_list_is_put_in_anew(role, name, house, rent
     assert held.evaluate("element => element.old") is None
 
 
-def test_the_focus_goes_to_the_name_of_the_row_when_the_button_that_had_it_is_gone(house, rented, visit):
+def test_focus_moves_to_the_name_of_the_row_when_its_button_goes(house, rented, visit):
     backup = house.hold(rented, NAME)
     page = visit(rented.owner)
     clock = Clock(page, rented.path)
@@ -110,7 +110,7 @@ def test_the_focus_goes_to_the_name_of_the_row_when_the_button_that_had_it_is_go
     expect(page.get_by_role("link", name=NAME, exact=True)).to_be_focused()
 
 
-def test_who_was_signed_out_is_told_so_and_comes_back_here(house, visit):
+def test_signed_out_user_is_told_so_and_returns_to_the_page(house, visit):
     visit.expects("status of 401", "Response Status Error Code 401")
     rented = house.rent()
     house.hold(rented, NAME)
@@ -131,7 +131,7 @@ def test_who_was_signed_out_is_told_so_and_comes_back_here(house, visit):
     expect(page).to_have_url(f"{house.url}{rented.path}")
 
 
-def test_a_lost_connection_is_said_until_it_is_back(house, rented, visit):
+def test_lost_connection_is_reported_until_it_is_back(house, rented, visit):
     visit.expects("ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest")
     house.hold(rented, NAME)
     page = visit(rented.owner)
@@ -174,7 +174,7 @@ def test_a_server_that_is_away_is_waited_for(house, rented, visit):
     expect(row(page, NAME).get_by_text("Ready", exact=True)).to_be_visible()
 
 
-def test_a_failure_of_the_server_is_said_until_it_answers_again(house, rented, visit):
+def test_failure_of_the_server_is_reported_until_it_answers_again(house, rented, visit):
     visit.expects("status of 500", "Response Status Error Code 500")
     house.hold(rented, NAME)
     page = visit(rented.owner)
@@ -188,7 +188,7 @@ def test_a_failure_of_the_server_is_said_until_it_answers_again(house, rented, v
     expect(said).to_be_hidden()
 
 
-def test_what_is_done_in_one_tab_is_seen_in_the_other_when_it_is_shown(house, rented, visit):
+def test_change_in_one_tab_appears_in_the_other_when_shown(house, rented, visit):
     house.backup(rented, NAME)
     page = visit(rented.owner, rented.path)
     page.evaluate(HIDE, True)
@@ -200,7 +200,7 @@ def test_what_is_done_in_one_tab_is_seen_in_the_other_when_it_is_shown(house, re
     expect(page.get_by_role("button", name=f"Unlock “{NAME}”")).to_be_visible()
 
 
-def test_the_page_of_a_backup_that_was_deleted_in_another_tab_leads_to_the_order(house, rented, visit):
+def test_page_of_a_backup_deleted_elsewhere_leads_to_the_order(house, rented, visit):
     backup = house.backup(rented, NAME)
     page = visit(rented.owner, rented.backup(backup))
     page.evaluate(HIDE, True)
@@ -214,8 +214,8 @@ def test_the_page_of_a_backup_that_was_deleted_in_another_tab_leads_to_the_order
     expect(page.get_by_role("heading", name=rented.name)).to_be_visible()
 
 
-def test_work_that_is_held_in_its_middle_by_a_stopped_agent_goes_on_afterwards(house, rented, visit):
-    """The real parts: the sidecar stands still, the page goes on asking, and the backup becomes ready."""
+def test_operation_with_a_stopped_sidecar_continues_afterwards(house, rented, visit):
+    """With the real parts: the sidecar stands still, the page keeps polling, and the backup becomes ready."""
     page = visit(rented.owner, rented.path)
     house.portal.kill("sidecar", signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""What the browser is told and what it finds: the policy, nothing inline, names that are only ever text, no copies."""
+"""Browser security: the policy, no inline content, names only ever as text, no cached copies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = {
 }
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&lt;b&gt;"
 OVERRIDE = "\u202e"
-"""RIGHT-TO-LEFT OVERRIDE: what follows in the same isolated text runs backwards."""
+"""RIGHT-TO-LEFT OVERRIDE: reverses the text after it, up to the end of the isolate."""
 
 
 def policy_of(headers: dict[str, str]) -> dict[str, str]:
@@ -55,13 +55,13 @@ def test_every_page_is_kept_from_caches_and_other_sites(furnished, visit):
 
 
 @pytest.mark.parametrize("part", ["order", "account", "sessions", "backup, ready", "activity"])
-def test_what_is_of_one_person_is_private_and_asked_for_again(part, furnished, visit):
+def test_personal_pages_are_private_and_revalidated(part, furnished, visit):
     response = visit(furnished.person).request.get(furnished.places[part])
     assert response.headers["cache-control"] == "private, no-cache"
 
 
 def watched(page: Page) -> list[str]:
-    """A list that grows when a script of somebody's name runs."""
+    """A list that grows when a script in a user's text runs."""
     ran: list[str] = []
     page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
     return ran

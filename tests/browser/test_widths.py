@@ -1,4 +1,4 @@
-"""Every page in every language on every screen: in that language, and nothing scrolls sideways."""
+"""Every page in every language on every screen width: translated, and without horizontal scrolling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.conf import settings
 from playwright.sync_api import expect
 
 WIDTHS = [320, 360, 414, 480, 600, 641, 768, 834, 960, 993, 1024, 1100, 1184, 1200, 1440]
-"""Phones, tablets and desktops, and the widths just beside those at which the layout changes."""
+"""Phones, tablets and desktops, and the widths next to the layout's breakpoints."""
 
 RIGHT_TO_LEFT = {"ar"}
 MEASURE = """async ([path, languages, widths]) => {
@@ -42,7 +42,7 @@ SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 def measured(page, path: str, languages: list[str]) -> list[str]:
-    """What sticks out of a page. It is shown in a frame of each width: one request a language, no window resized."""
+    """Elements wider than the page, measured in frames of each width: one request a language, no resized window."""
     found: list[str] = page.evaluate(MEASURE, [path, languages, WIDTHS])
     return found
 

@@ -1,9 +1,9 @@
 """`python -m tests.chaos [SEED [RUNS]]`: play seeded runs; `python -m tests.chaos sweep [short]`: fail every call.
 
-The exit status is 0 when every invariant held.
+The exit status is 0 when every invariant was kept.
 """
 
-# ruff: noqa: T201, S311 - a command prints; its dice are to fall the same way again
+# ruff: noqa: T201, S311 - a command prints; its random numbers must be repeatable
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ import django
 if TYPE_CHECKING:
     from tests.chaos.world import World
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+MEMORY = Path("/dev/shm")  # noqa: S108 - only probed; files in it get unique names
 
 LOG_SHOWN = 4000
 
 
 def main(arguments: list[str]) -> int:
-    """Play what is asked for, print what happened, and return the exit status."""
+    """Play as asked, print the result, and return the exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     from tests.chaos.mounts import namespace_own
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     namespace_own()
     memory = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="chaos", dir=memory) as name, volume(Path(name)) as folder:
-        Path(name).chmod(0o711)  # the sidecar's user goes through it
+        Path(name).chmod(0o711)  # the sidecar's user passes through it
         database = database_make(folder / "template.sqlite3")
         if arguments[:1] == ["sweep"]:
             done, failed = _sweep(folder, database, happened, short=arguments[1:] == ["short"])
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
 def _seeds_play(
     folder: Path, database: Path, happened: Counter[str], first: str = "random", runs: str = "1"
 ) -> tuple[str, list[str]]:
-    """Play runs from a seed on, or from a random one; return what was done, and how to play again what failed."""
+    """Play runs from a seed, or from a random one; returns a summary, and the commands that replay failures."""
     from tests.chaos.playing import run_play
 
     seed = secrets.randbelow(10**6) if first == "random" else int(first)
@@ -80,14 +80,14 @@ def _sweep(folder: Path, database: Path, happened: Counter[str], *, short: bool)
 
 
 def _play(seed: int, folder: Path, database: Path, happened: Counter[str], play: Callable[[World], object]) -> bool:
-    """Play in a world of its own; when something does not hold, print the steps, and return False."""
+    """Play in a new world; on a violation, print the steps and return False."""
     from tests.chaos.world import Clock, World
 
     with Clock() as clock:
         world = World(folder / str(seed), database=database, rng=Random(seed), clock=clock, happened=happened)
         try:
             play(world)
-        except Exception:  # noqa: BLE001 - whatever it was, the steps are printed and the next run begins
+        except Exception:  # noqa: BLE001 - print the steps for any error, then begin the next run
             print(f"\nseed {seed}:", *(f"{number:3} {step}" for number, step in enumerate(world.steps)), sep="\n  ")
             traceback.print_exc(file=sys.stdout)
             print(world.log.read_text(errors="replace")[-LOG_SHOWN:])

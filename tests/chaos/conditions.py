@@ -1,4 +1,4 @@
-"""Conditions of data volume and storage: entries that cannot be changed or read, mounts, a volume away, damage."""
+"""Conditions of data volume and storage: unchangeable or unreadable entries, mounts, a missing volume, damage."""
 
 # Names are bytes here, which pathlib does not take:
 # ruff: noqa: PTH101, PTH114
@@ -33,14 +33,14 @@ MODES = {
     ("folder", "another's"): [0o700, 0o700, 0o744, 0o711, 0o755],
     ("folder", "own"): [0o000, 0o300, 0o600, 0o500],
 }
-"""The last of each leaves it readable, and what is in such a folder cannot be changed."""
+"""Modes. The last of each list leaves the entry readable, but entries in such a folder cannot be changed."""
 MOUNTS = ["volume", "volume", "bound folder", "bound file"]
 
 
 def immutable(world: World, rng: Random) -> str:
-    """An administrator forbids every change of a file or a folder, or allows them again.
+    """An administrator makes a file or a folder immutable, or lifts that again.
 
-    Never while a restore is to be told from it: immutable entries stay.
+    Not during a restore whose result will be judged: immutable entries stay.
     """
     if world.restores:
         return "nothing, a restore is on its way"
@@ -48,7 +48,7 @@ def immutable(world: World, rng: Random) -> str:
         return immutable_lift(world)
     paths = paths_of(world.root)
     path = rng.choice(paths) if paths else b""
-    # Of a mounted folder it would say whether a restore brings back what is in it.
+    # In a mounted folder the flag would change whether a restore brings back its files.
     descriptor = immutable_begin(path) if path and path not in mount_points(world.root) else None
     if descriptor is None:
         return "nothing"
@@ -58,12 +58,12 @@ def immutable(world: World, rng: Random) -> str:
 
 
 def immutable_lift(world: World) -> str:
-    """Every entry may be changed again."""
+    """Make every entry changeable again."""
     return f"lifted {world.immutable_lift()}"
 
 
 def close(world: World, rng: Random) -> str:
-    """Somebody takes the rights to a file or folder from the sidecar's user, or gives them all back."""
+    """Someone takes the rights to a file or folder from the sidecar's user, or gives them all back."""
     lift, kind, chosen, mine = rng.random() < 0.3, rng.choice(["file", "folder"]), rng.random(), rng.random() < 0.3
     paths = _paths_of_kind(world, os.path.isdir if kind == "folder" else os.path.isfile)
     if world.restores or not paths or not IS_ROOT:
@@ -84,7 +84,7 @@ def close(world: World, rng: Random) -> str:
 
 
 def close_lift(world: World) -> str:
-    """Every entry is the sidecar's user's again, with its owner's rights."""
+    """Give every entry back to the sidecar's user, with its owner's rights."""
     lifted = 0
     for path in paths_of(world.root):
         status = os.lstat(path)
@@ -99,7 +99,7 @@ def close_lift(world: World) -> str:
 
 
 def mount(world: World, rng: Random) -> str:
-    """Something is mounted in the data root, or all of it taken away."""
+    """Mount a volume, a folder or a file in the data root, or remove all mounts."""
     lift, kind, chosen = rng.random() < 0.3, rng.choice(MOUNTS), rng.random()
     if world.restores:
         return "nothing, the tree is needed"
@@ -141,7 +141,7 @@ def _filled(folder: Path, rng: Random) -> bool:
 
 
 def collapse(world: World, rng: Random) -> str:
-    """A backup is made while the data volume is away: it is marked, and its restore asks again."""
+    """Make a backup while the data volume is missing: it is marked, and its restore asks for confirmation."""
     if world.restores or world.live() or world.immutable or mount_points(world.root):
         return "nothing, the tree is needed"
     before = world.usable()
@@ -164,7 +164,7 @@ def collapse(world: World, rng: Random) -> str:
 
 @contextmanager
 def _moved(root: Path, aside: Path) -> Iterator[None]:
-    """Everything that is in a folder, in another one for the block."""
+    """Move a folder's entries to another folder for the length of the block."""
     for path in list(root.iterdir()):
         path.rename(aside / path.name)
     try:
@@ -192,9 +192,9 @@ def _asks_again(world: World, backup: Backup) -> None:
 
 
 def damage(world: World, rng: Random) -> str:
-    """A bit of a stored archive flips; that backup cannot be restored any more, and no other suffers."""
+    """Flip a bit of a stored archive; that backup can no longer be restored, all others can."""
     whole = Asset.objects.filter(backup__in=world.usable() - world.damaged).order_by("key")
-    # One is left whole, so that a run has something to bring back.
+    # One backup stays intact, so that a run has something to restore.
     if whole.count() < 2:
         return "nothing"
     asset = whole[int(rng.random() * whole.count())]

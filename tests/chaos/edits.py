@@ -1,4 +1,4 @@
-"""Changes to a tree, as a game, a customer or an administrator makes them."""
+"""Changes to a tree as a game, a customer or an administrator makes them."""
 
 # Names are bytes here, which pathlib does not take:
 # ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH112, PTH113, PTH114, PTH116, PTH123, PTH211
@@ -26,11 +26,11 @@ NAMES = [
 ]  # fmt: skip
 """Names of files; some of them hold the canary of I8."""
 REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.EBUSY, errno.ENOSPC})
-"""The system's words for what is immutable, another's or mounted, and for a small volume that is full."""
+"""The errors for entries that are immutable, mounted or another user's, and for a full small volume."""
 
 
 def tree_edit(root: Path, rng: Random) -> str:
-    """Change one thing as a game or a customer would; return what."""
+    """Make one change as a game or a customer would; returns its description."""
     top = os.fsencode(root)
     paths = paths_of(root)
     folders = [top, *(path for path in paths if os.path.isdir(path) and not os.path.islink(path))]
@@ -56,7 +56,7 @@ def tree_edit(root: Path, rng: Random) -> str:
 
 
 def _refusal(change: Callable[[], object]) -> str:
-    """Make a change as the user; return the system's word against it, for a person."""
+    """Make a change as the user; returns the system's error in words, if any."""
     try:
         with as_user():
             change()
@@ -68,7 +68,7 @@ def _refusal(change: Callable[[], object]) -> str:
 
 
 def inode_pass_on(root: Path) -> bool:
-    """Remove a file that has several names, and replace another one by a new file; return whether it has its inode."""
+    """Remove a file with several names, and replace another file by a new one; returns whether it reuses the inode."""
     volume, mounted = os.lstat(root).st_dev, mount_points(root)
     files = {path: status for path, status in _statuses(root) if stat.S_ISREG(status.st_mode) and path not in mounted}
     files = {path: status for path, status in files.items() if status.st_dev == volume}
@@ -92,7 +92,7 @@ def inode_pass_on(root: Path) -> bool:
 
 
 def file_close(name: bytes, folder: int) -> bool:
-    """Take the right to read a file of one's own, and return whether that was possible: root could read it still."""
+    """Remove the right to read one's own file; returns whether that took effect: root can still read it."""
     if not IS_ROOT:
         return False
     try:
@@ -103,7 +103,7 @@ def file_close(name: bytes, folder: int) -> bool:
 
 
 def _statuses(root: Path) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Each path below a folder with what it is, but for those that this user cannot reach."""
+    """Each path below a folder with its status, except paths that this user cannot reach."""
     for path in paths_of(root):
         with suppress(PermissionError):
             yield path, os.lstat(path)
@@ -120,7 +120,7 @@ def _append(path: bytes, rng: Random) -> None:
 
 
 def _same_size(path: bytes, rng: Random) -> None:
-    """Other bytes, the same size, and now and then the same time too: only the change time tells."""
+    """Write other bytes of the same size, now and then with the same mtime: only ctime reveals it."""
     before = os.stat(path)
     with open(path, "r+b") as file:
         file.write(rng.randbytes(before.st_size))

@@ -1,4 +1,4 @@
-"""What goes wrong at one call of a worker: of its storage, its sidecar or its database, counted from the first."""
+"""Faults at one call of a worker to its storage, its sidecar or its database, counted from 1."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from typing import Any, TypeVar
 import grpc
 from django.db import OperationalError, connection
 
+from repository import retrying
 from repository.storage import StorageFull, StorageUnavailable
 from sidecar_client import client as sidecar_client
 from sidecar_client.methods import Methods
+from targets import local
 from targets.local import LocalStorage
 from tests.storage.memory import FaultyStorage
-from vault.services import opening as archives
 
 Result = TypeVar("Result")
 
 EDGES = ("storage", "wire", "database")
 FAILURES = ("once", "forever", "reply_lost")
-"""The call fails and is not carried out; so does every later one; it is carried out, and fails all the same."""
+"""The call fails without effect; it and every later call do; it takes effect, but fails nevertheless."""
 EVENTS = ("pause", "overtaken", "cancel", "cancel_overdue", "second_bell", "sidecar_killed", "sidecar_gone")
-"""What the parent does while the worker stands still at the call."""
+"""Actions of the parent while the worker waits at the call."""
 LONGEST = {"storage": 14, "wire": 10, "database": 32}
-"""A create or a restore of a small tree makes about so many calls."""
+"""The approximate number of calls of a create or a restore of a small tree."""
 
 
 class Cut(grpc.RpcError):
-    """A call that ended without a word of the peer."""
+    """A call that ended without an answer of the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ class Fault:
 
 
 def fault_draw(rng: Random) -> Fault:
-    """Any fault, at a call that may come."""
+    """Draw any fault, at a call that may come."""
     edge = rng.choice(EDGES)
     kinds = [*FAILURES, *EVENTS, "die", "die_after", *(["full"] if edge == "storage" else [])]
     return Fault(edge, rng.choice(kinds), rng.randint(1, rng.randint(2, LONGEST[edge])))
 
 
 class Injection:
-    """Counts the calls of one worker, and at the chosen one lets the fault happen; `tell` asks the parent to act."""
+    """Counts the calls of one worker, and causes the fault at the chosen one; `tell` asks the parent to act."""
 
     def __init__(self, fault: Fault | None, tell: Callable[[str], None]) -> None:
         self.counts = dict.fromkeys(EDGES, 0)
@@ -72,7 +73,7 @@ class Injection:
         if fault is None or fault.edge != edge or not self._hit(fault, number):
             return action()
         if fault.kind in EVENTS and (connection.in_atomic_block or name == "COMMIT"):
-            # The parent would wait for the transaction that waits for the parent.
+            # Otherwise the parent would wait for a transaction that waits for the parent.
             self._fault = replace(fault, at=number + 1)
             return action()
         what = f"scripted: {fault.kind} at call {number}, {name}"
@@ -91,10 +92,11 @@ class Injection:
         return number == fault.at or (fault.kind == "forever" and number > fault.at)
 
     def install(self) -> None:
-        """Wrap the three edges of this process, for good."""
-        # The edges by name: whoever opens a storage or a sidecar in this process goes through these.
-        setattr(archives, "LocalStorage", lambda root: _Storage(LocalStorage(root), self))  # noqa: B010
+        """Wrap the three edges of this process permanently."""
+        # The edges by name: every storage and sidecar that this process opens passes through these.
+        setattr(local, "LocalStorage", lambda root: _Storage(LocalStorage(root), self))  # noqa: B010
         setattr(sidecar_client, "Methods", lambda channel: _FaultyMethods(channel, self))  # noqa: B010
+        setattr(retrying, "PAUSE_SECONDS", 0)  # noqa: B010
         connection.execute_wrappers.append(self._query)
         commit = connection._commit
         setattr(connection, "_commit", lambda: self.call("database", "COMMIT", commit))  # noqa: B010
@@ -119,7 +121,7 @@ class _Storage(FaultyStorage):
 
 
 class _FaultyMethods:
-    """The wire's methods; a call of a stream is each message that it brings."""
+    """The wire's methods; each message of a stream counts as a call."""
 
     def __init__(self, channel: grpc.Channel, injection: Injection) -> None:
         for name, method in vars(Methods(channel)).items():

@@ -1,4 +1,4 @@
-"""The invariants of the architecture, asked of a world; each is named in what it raises."""
+"""The invariants of the architecture, checked in a world; an error names the violated one."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SUFFIXES = (".manifest", ".listing")
 
 
 class Violated(AssertionError):
-    """An invariant does not hold."""
+    """An invariant was violated."""
 
 
 def check(world: World) -> None:
-    """What must hold at any moment: I3, I4, I5, and I7 where the sidecar is up."""
+    """Check the invariants that must hold at any moment: I3, I4, I5, and I7 while the sidecar is up."""
     expected = world.trees.keys() - world.removed
     if world.usable() != expected:
         raise Violated(f"I3: ready {sorted(map(str, world.usable()))}, expected {sorted(map(str, expected))}")
@@ -49,7 +49,7 @@ def check(world: World) -> None:
 
 
 def whole_require(world: World, restoring: Restoring) -> None:
-    """I7: the live tree is wholly before or wholly after; an exchange that no worker follows is over in a moment."""
+    """I7: the live tree is wholly before or wholly after; an exchange that no worker follows ends within a moment."""
 
     def whole() -> bool:
         return is_before(world, restoring) or is_after(world, restoring)
@@ -68,7 +68,7 @@ def is_before(world: World, restoring: Restoring) -> bool:
 
 
 def is_after(world: World, restoring: Restoring) -> bool:
-    """Whether the live tree is that after a restore; a mounted part whose staging failed may be as it was."""
+    """Whether the live tree is that after the restore; a mounted part whose staging failed may be as before."""
     live = _live(world)
     subsets = (subset for count in range(len(restoring.places) + 1) for subset in combinations(restoring.places, count))
     return any(alike(live, restoring.left(subset), overlay=restoring.overlay or bool(subset)) for subset in subsets)
@@ -78,12 +78,12 @@ def _live(world: World) -> Tree:
     try:
         return tree_read(world.root)
     except FileNotFoundError:
-        # An exchange is moving names just now.
+        # An exchange is moving names at this moment.
         return {}
 
 
 def restores_settle(world: World) -> None:
-    """I7 for what is over: a restore that succeeded left the tree after, any other the tree before."""
+    """I7 for finished restores: a successful one left the tree after, any other the tree before."""
     for operation_id, restoring in list(world.restores.items()):
         operation = Operation.objects.get(id=operation_id)
         if operation.is_live or not world.sidecar.alive:
@@ -91,7 +91,7 @@ def restores_settle(world: World) -> None:
         whole_require(world, restoring)
         done = operation.state == OperationState.SUCCEEDED
         right = is_after(world, restoring) if done else is_before(world, restoring)
-        # After a day the portal no longer waits for the word of a sidecar that is away.
+        # After a day the portal stops waiting for an absent sidecar.
         given_up = not done and operation.finished_at - operation.created_at > timedelta(days=1)
         if not right and not given_up:
             raise Violated(f"I7: {operation.kind} {operation.state} {operation.error_code}, the tree says otherwise")
@@ -101,7 +101,7 @@ def restores_settle(world: World) -> None:
 
 
 def told_stays_require(operation: Operation, restoring: Restoring) -> None:
-    """A restore names each path that stays, or the mounted part that it left with all below it."""
+    """Check that a restore names each path that stays, or the mounted part that it left with all below it."""
     told = {item["path"] for item in operation.warnings}
     left = [place for place in restoring.places if path_text(place) in told]
     stays = {path for path in restoring.stays if not any(within(path, place) for place in left)}
@@ -110,7 +110,7 @@ def told_stays_require(operation: Operation, restoring: Restoring) -> None:
 
 
 def backups_check(world: World) -> None:
-    """I1: every ready backup, read as a customer would, is what it was made of."""
+    """I1: every ready backup, read as a customer would, equals the tree it was made of."""
     for asset in Asset.objects.filter(backup__in=world.usable()):
         if asset.backup.id in world.damaged:
             damage_require(asset)
@@ -125,7 +125,7 @@ def backups_check(world: World) -> None:
 
 
 def told_require(backup: Backup, captured: Tree) -> None:
-    """The listing of a backup says all that it did not take, and nothing else."""
+    """Check that a backup's listing names exactly the paths that it left out."""
     if backup.listing_bytes is None:
         return
     said, expected = (
@@ -137,7 +137,7 @@ def told_require(backup: Backup, captured: Tree) -> None:
 
 
 def damage_require(asset: Asset) -> None:
-    """A damaged archive is told to be one, and never read as if it were whole."""
+    """Check that a damaged archive is reported as damaged, and never read as if it were intact."""
     try:
         for _piece in asset_open(asset).read():
             pass
@@ -147,7 +147,7 @@ def damage_require(asset: Asset) -> None:
 
 
 def storage_check(world: World) -> None:
-    """I6: after the grace everything in storage belongs to a row that somebody needs, and nothing needed is missing."""
+    """I6: after the grace, everything in storage belongs to a row that is needed, and nothing needed is missing."""
     needed = set(Asset.objects.values_list("key", flat=True))
     owned = set(StoredObject.objects.filter(condemned_at__isnull=True).values_list("key", flat=True))
     objects = {key for key in world.objects() if not key.startswith("keys/")}
@@ -158,7 +158,7 @@ def storage_check(world: World) -> None:
 
 
 def secrets_check(world: World) -> None:
-    """I8: no secret in a log, nor in any row; a file's content is in no log either."""
+    """I8: no secret is in a log or in any row, and no file content is in a log."""
     connections.close_all()
     secrets = [CANARY, settings.SECRET_KEY, os.environ["SAVEPOINT_MASTER_KEYS"].partition(":")[2]]
     with sqlite3.connect(world.database) as database:
@@ -171,7 +171,7 @@ def secrets_check(world: World) -> None:
 
 
 def nothing_left_check(world: World) -> None:
-    """At rest neither the data root nor the scratch folder holds anything of ours."""
+    """Check that at rest neither the data root nor the scratch folder holds any leftovers."""
     left = [path.name for folder in ("files", "partial") for path in Path(world.sidecar.scratch, folder).iterdir()]
     if left or (world.root / ".savepoint").exists():
         raise Violated(f"left behind: {left or '.savepoint'}")

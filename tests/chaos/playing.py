@@ -1,4 +1,4 @@
-"""One run: some steps with faults, then everything is brought back, and the order must be usable, and all be true."""
+"""One run: steps with faults; then everything is repaired, the order must be usable, and all invariants kept."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.chaos.world import World
 STEPS = 20
 ROUNDS = 8
 ROUND = timedelta(minutes=70)
-"""Longer than an operation ever waits for its next attempt."""
+"""Longer than any wait of an operation for its next attempt."""
 GRACE = timedelta(hours=25)
 
 
 def run_play(world: World, seed: int) -> None:
-    """Take the steps of a seed. Raises Violated, Hangs, or whatever escaped from the product."""
+    """Take the steps of a seed. Raises Violated, Hangs, or any error that escapes from the product."""
     for number in range(STEPS):
-        step_take(world, Random(f"{seed}.{number}"))  # noqa: S311 - to be drawn again
+        step_take(world, Random(f"{seed}.{number}"))  # noqa: S311 - must be repeatable
         check(world)
     come_to_rest(world)
     backups_check(world)
@@ -47,7 +47,7 @@ def run_play(world: World, seed: int) -> None:
 
 
 def storage_settle(world: World) -> None:
-    """Sweep, let the grace pass, sweep again: nothing is left that nobody needs. Raises Violated."""
+    """Sweep, let the grace pass, sweep again: only needed objects are left. Raises Violated."""
     for _ in range(2):
         chores_run()
         world.expired_note()
@@ -61,7 +61,7 @@ def storage_settle(world: World) -> None:
 
 
 def come_to_rest(world: World, *, restart: bool = True) -> None:
-    """Heal everything, and let workers and time do the rest. Raises Violated when something stays on its way."""
+    """Repair everything, then let workers and time finish. Raises Violated when an operation does not end."""
     world.steps.append("everything is back")
     if restart:
         world.sidecar.stop()
@@ -80,7 +80,7 @@ def come_to_rest(world: World, *, restart: bool = True) -> None:
 
 
 def usable_require(world: World) -> None:
-    """A backup can be made, and what was made last can be brought back."""
+    """Check that a backup can be made, and that the latest one can be restored."""
     while len([backup for backup in world.backups() if not backup.is_safety]) >= 4:
         oldest = next(backup for backup in world.backups() if not backup.is_safety)
         backup_update(user=world.user, backup=oldest, locked=False)

@@ -1,4 +1,4 @@
-"""The two processes of a run: a worker that takes one task, and the sidecar's daemon. Both are forked."""
+"""The two processes of a run, both forked: a worker that takes one task, and the sidecar's daemon."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from trees import trust
 from trees.filesystem import Filesystem
 
 FIRED = "scripted at a step of the data volume: "
-"""How the log of a run tells that a fault in the sidecar came true."""
+"""The mark in a run's log of a fault that occurred in the sidecar."""
 PACKING = ("inodes", "closed")
 HANGS_SECONDS = 60.0
 BEAT_SECONDS = 0.02
@@ -41,15 +41,15 @@ WAIT_SECONDS = 0.2
 
 
 class Hangs(AssertionError):
-    """A process did not come to its end in time."""
+    """A process did not end in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepFault:
-    """What happens at one step of the daemon's changes to the data volume: `die`, `full` or `error`.
+    """A fault at one step of the daemon's changes to the data volume: `die`, `full` or `error`.
 
-    Two kinds happen when it opens a file to pack it. `inodes`: files that share an inode go, and another gets their
-    number. `closed`: the right to read that file goes.
+    Two kinds occur when it opens a file to pack it. `inodes`: files that share an inode are removed, and another file
+    reuses its number. `closed`: the right to read that file is removed.
     """
 
     kind: str
@@ -57,7 +57,7 @@ class StepFault:
 
 
 def child_fork(work: Callable[[], object], *, log: Path) -> int:
-    """Run some work in a process of its own, that writes to `log`; return its id. It ends with 1 when work raises."""
+    """Fork a process for `work`, with its output in `log`; returns its id. It exits with 1 when work raises."""
     connections.close_all()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -70,7 +70,7 @@ def child_fork(work: Callable[[], object], *, log: Path) -> int:
         os.dup2(descriptor, 2)
         work()
         code = 0
-    except BaseException:  # noqa: BLE001 - nothing may return into the parent's copy
+    except BaseException:  # noqa: BLE001 - the child must never return into the parent's code
         traceback.print_exc()
     finally:
         logging.shutdown()
@@ -78,7 +78,7 @@ def child_fork(work: Callable[[], object], *, log: Path) -> int:
 
 
 def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable[[str], None]) -> int:
-    """Let a worker take a task, and `act` on each event it comes to; return its exit code, negative when killed.
+    """Let a worker take a task, and call `act` for each event; returns its exit code, negative when killed.
 
     Raises Hangs.
     """
@@ -111,7 +111,7 @@ def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable
 
 
 def patience_shorten() -> None:
-    """Let nothing wait longer than it takes to see that it would have waited."""
+    """Shorten all timeouts to the time that shows that they would have applied."""
     for module, name, value in (
         (lease, "BEAT_SECONDS", BEAT_SECONDS),
         (journal, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
@@ -129,7 +129,7 @@ def _replace(module: ModuleType, name: str, value: Any) -> None:
 
 
 class Sidecar:
-    """The daemon of one data root, an ordinary user's, listening on a Unix socket."""
+    """The daemon of one data root, run by an ordinary user, on a Unix socket."""
 
     def __init__(self, folder: Path, *, token: str, log: Path) -> None:
         self.root, self.scratch = folder / "world", folder / "scratch"
@@ -151,13 +151,13 @@ class Sidecar:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; notices when it has ended."""
+        """Whether it runs; reaps it if it has ended."""
         if self._pid is not None and os.waitpid(self._pid, os.WNOHANG) != (0, 0):
             self._pid = None
         return self._pid is not None
 
     def start(self, fault: StepFault | None = None) -> bool:
-        """Start it, with a fault in it if any; return whether it answers: a fault may end it while it recovers."""
+        """Start it, possibly with a fault; returns whether it answers: a fault may end it during recovery."""
         ready, announce = os.pipe()
         self.fault = fault
 
@@ -178,7 +178,7 @@ class Sidecar:
             return output.readline().startswith(b"listening")
 
     def kill(self) -> None:
-        """End it as the kernel would."""
+        """Kill it."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -194,7 +194,7 @@ class Sidecar:
 
 
 def _packing_meet(fault: StepFault, root: Path) -> None:
-    """At one file that this process opens to pack it, let the tree change."""
+    """Change the tree when this process opens one particular file to pack it."""
     opened = 0
     real = tree_reader.open_for_reading
 
@@ -210,7 +210,7 @@ def _packing_meet(fault: StepFault, root: Path) -> None:
 
 
 def _filesystem_break(fault: StepFault) -> None:
-    """Count every change that this process makes to the data volume, and let one of them go wrong."""
+    """Count this process's changes to the data volume, and fail one of them."""
     steps = 0
 
     def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,19 +1,19 @@
-"""A restore as plain bytes: the tree that it must make of a live one and of a backup."""
+"""A model of a restore in plain bytes: the tree that it must make of a live one and of a backup."""
 
 from __future__ import annotations
 
 from tests.chaos.trees import CLOSED, LISTED, MOUNTED, PLACE, SPECIAL, VANISHED, Tree, tree_stored
 
 MOUNTED_FOLDERS_RESTORED = True
-"""Whether a restore brings back what is in a folder on which something is mounted; a mounted file always stays."""
+"""Whether a restore brings back the files of a folder that is a mount point; a mounted file always stays."""
 BARRED = {CLOSED, LISTED, MOUNTED} | (set() if MOUNTED_FOLDERS_RESTORED else {PLACE})
 
 
 def tree_restored(live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> tuple[Tree, set[bytes]]:
-    """The tree after a restore, and the paths that stay although the backup does not have them so.
+    """The tree after a restore, and the paths that stay although they differ from the backup.
 
-    Special, unreadable and mounted entries stay, and so does a live path where the backup had left one out; a folder
-    stays with what it holds. `frozen`: paths that are immutable; they stay, and so does every name in such a folder.
+    Special, unreadable and mounted entries stay, and so does a live path that the backup left out; a folder stays with
+    its content. `frozen`: immutable paths; they stay, and so does every name in such a folder.
     """
     restoring = _Restored(live, backup, frozen, overlay=overlay)
     restoring.merge(b"")
@@ -21,7 +21,7 @@ def tree_restored(live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool
 
 
 def is_spread(live: Tree) -> bool:
-    """Whether what is restored lies on several volumes, between which no file is shared."""
+    """Whether the restored entries lie on several volumes, which cannot share a file."""
     return MOUNTED_FOLDERS_RESTORED and any(entry.bar == PLACE for entry in live.values())
 
 
@@ -34,7 +34,7 @@ class _Restored:
         self.stays: set[bytes] = set()
 
     def merge(self, folder: bytes) -> None:
-        """A folder that both sides have."""
+        """Merge a folder that both sides have."""
         for path in _children(self._backup, folder):
             ours, live = self._backup[path], self._live.get(path)
             if live is not None and ours.kind == live.kind == "folder" and not self._stays(path):
@@ -66,13 +66,13 @@ class _Restored:
         self.after |= _subtree(self._live, path)
 
     def _stays(self, path: bytes) -> bool:
-        """Whether a live path stays for what it is itself, with all below it."""
+        """Whether a live path stays, with all below it, because of its own kind."""
         live = self._live[path]
         frozen = path in self._frozen or path.rpartition(b"/")[0] in self._frozen
         return frozen or live.kind == SPECIAL or live.bar in BARRED or path in self._left_out
 
     def _is_kept(self, path: bytes) -> bool:
-        """Whether a live file has its content already, and can be given the rest where it is."""
+        """Whether a live file has the right content already, so that only its metadata is set in place."""
         ours, live = self._backup[path], self._live[path]
         if live.bar or not ours.kind == live.kind == "file" or ours.content != live.content:
             return False
@@ -85,7 +85,7 @@ class _Restored:
         return not shared and (as_is or path not in self._frozen)
 
     def _holds(self, path: bytes) -> bool:
-        """Whether a live path stays, or something below it does; nothing removes what is mounted."""
+        """Whether a live path or anything below it stays; no restore removes a mount."""
         return any(self._stays(name) or self._live[name].bar == PLACE for name in _subtree(self._live, path))
 
 

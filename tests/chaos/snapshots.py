@@ -1,4 +1,4 @@
-"""A chunked repository of the live tree, kept through the package: snapshots, and bits of its packs that flip."""
+"""A chunked repository of the live tree, used through its package: snapshots, and flipped bits of its packs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 
 
 class Snapshots:
-    """`trees` says of what each snapshot was made that was never found damaged."""
+    """`trees` holds the tree of each snapshot that was never found damaged."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._objects = folder, folder / "objects"
@@ -40,7 +40,7 @@ class Snapshots:
         self._last: bytes | None = None
 
     def take(self, root: Path, *, trust: bool) -> None:
-        """Make a snapshot of a tree that nobody changes, and look whether it is whole."""
+        """Make a snapshot of a tree at rest, and check that it is whole."""
         source = LocalTree(root, sector_map=SectorMap(self._folder / "map"))
         made = snapshot_create(self._opened(), source=source, parent=self._last, trust_stat=trust)
         self._last = made.snapshot
@@ -48,7 +48,7 @@ class Snapshots:
         self._restores(made.snapshot)
 
     def flip(self, rng: Random) -> bool:
-        """Flip a bit of a pack; return whether a verification says so: that of an unused pack it does not read."""
+        """Flip a bit of a pack; returns whether a verification reports it: it does not read unused packs."""
         packs = sorted(path for path in self._objects.rglob("*") if "packs" in path.parts and path.is_file())
         chosen, place, bit = rng.random(), rng.random(), rng.randrange(8)
         with packs[int(chosen * len(packs))].open("r+b") as file:
@@ -60,7 +60,7 @@ class Snapshots:
         return bool(repository_verify(self._opened(), coverage=Coverage.full()).damaged)
 
     def damaged_forget(self) -> int:
-        """Forget the snapshots that lost something, and return how many; the last one must not have."""
+        """Forget the damaged snapshots, and return how many; the last one must be whole."""
         lost = 0
         for found in repository_verify(self._opened(), coverage=Coverage.full()).snapshots:
             if not found.whole:
@@ -71,7 +71,7 @@ class Snapshots:
         return lost
 
     def check(self) -> None:
-        """Every snapshot that was not found damaged is listed, and restores to the byte."""
+        """Check that every undamaged snapshot is listed, and restores to the byte."""
         found = snapshots_list(self._opened())
         listed = {root.snapshot for root in found.roots}
         assert (listed, found.damaged) == (self.trees.keys(), []), "I3: the snapshots are others"
@@ -79,7 +79,7 @@ class Snapshots:
             self._restores(snapshot)
 
     def _restores(self, snapshot: bytes) -> None:
-        # Onto whatever was restored before.
+        # The target keeps the files of earlier restores.
         target = self._folder / "target"
         report = snapshot_restore(
             self._opened(), snapshot=snapshot, target=target, delete=True, special_bits=True, durable=False
@@ -98,7 +98,7 @@ class Snapshots:
 
 
 def snapshot(world: World, rng: Random) -> str:
-    """A snapshot of the live tree is made."""
+    """Make a snapshot of the live tree."""
     trust = rng.random() < 0.7
     if world.restores:
         return "nothing, a restore is on its way"
@@ -108,7 +108,7 @@ def snapshot(world: World, rng: Random) -> str:
 
 
 def rot(world: World, rng: Random) -> str:
-    """A bit of a pack flips, a verification finds it, and the next snapshot is whole all the same."""
+    """Flip a bit of a pack and verify; the next snapshot is whole all the same."""
     if world.restores:
         return "nothing, a restore is on its way"
     if not world.snapshots.trees:

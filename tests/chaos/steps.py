@@ -1,4 +1,4 @@
-"""What may be done to a world in one step. Each step has dice of its own: one throw more moves no other step."""
+"""The possible steps of a world. Each step has a random generator of its own: a further draw shifts no other step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Step = Callable[[World, Random], str]
 
 
 def edit(world: World, rng: Random) -> str:
-    """The game and the customer change files, unless a restore would have to be told from it."""
+    """The game and the customer change files, except during a restore whose result will be judged."""
     if world.restores:
         return "nothing, a restore is on its way"
     return ", ".join(tree_edit(world.root, rng) for _ in range(rng.randint(1, 6)))
@@ -60,13 +60,13 @@ def restore_begin(world: World, backup: Backup, options: RestoreOptions) -> None
 
 
 def restore_ask(world: World, backup: Backup) -> None:
-    """Ask for a restore, and note what the tree must be afterwards."""
+    """Request a restore, and note the expected tree."""
     restore_begin(world, backup, RestoreOptions(accept_collapsed=True))
     _restore_note(world, Operation.objects.get(kind="restore", state="queued"))
 
 
 def undo(world: World, rng: Random) -> str:
-    """Take the last restore of a backup back, mostly of that whose restore it was."""
+    """Undo the latest restore, mostly by the same customer."""
     last = Operation.objects.filter(kind="restore", state="succeeded").order_by("finished_at").last()
     backup = subject_of(last) if last is not None and rng.random() < 0.8 else _any(world, rng)
     if backup is None:
@@ -114,7 +114,7 @@ def clock(world: World, rng: Random) -> str:
 
 
 def sidecar_restart(world: World, rng: Random) -> str:
-    """It is killed or stopped; then it stays away, or comes back, perhaps to die or to fail at some step to come."""
+    """Kill or stop the sidecar; it stays away, or comes back, perhaps with a fault at a later step."""
     kind = rng.choice(["stay away", "come back", "die", "die", "full", "error"])
     rng.choice([world.sidecar.kill, world.sidecar.stop])()
     world.happened[f"sidecar: {'gone' if kind == 'stay away' else 'restarted'}"] += 1
@@ -140,7 +140,7 @@ def sweep(world: World, rng: Random) -> str:
 
 
 def storage_away(world: World, rng: Random) -> str:
-    """The storage's volume is not mounted while a worker works."""
+    """Unmount the storage's volume while a worker works."""
     away = world.storage.with_name("away")
     world.storage.rename(away)
     try:
@@ -153,7 +153,7 @@ def storage_away(world: World, rng: Random) -> str:
 
 
 def tasks_again(world: World, rng: Random) -> str:
-    """Every task there was, once more: for an operation that is over it does nothing."""
+    """Deliver every earlier task again: for a finished operation that has no effect."""
     before = dict(Operation.objects.exclude(state__in=["queued", "running"]).values_list("id", "fence"))
     for operation in list(before)[-2:]:
         work(world, operation)
@@ -169,7 +169,7 @@ STEPS: list[tuple[int, Step]] = [
 
 
 def step_take(world: World, rng: Random) -> None:
-    """Draw a step and take it; then let workers work, most of the time with a fault."""
+    """Draw a step and take it; then let workers work, mostly with a fault."""
     (step,) = rng.choices([step for _, step in STEPS], [weight for weight, _ in STEPS])
     _note(world, step.__name__, lambda: step(world, rng))
     if rng.random() < 0.6:
@@ -187,13 +187,13 @@ def step_take(world: World, rng: Random) -> None:
             fault = fault_draw(rng) if rng.random() < 0.55 else None
             _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
         if world.sidecar.fault is not None and world.sidecar.fault.kind in PACKING:
-            # Only a create may see the tree change: what a restore begins with must be known.
+            # Only a create may see the tree change: the tree before a restore must be known.
             world.sidecar.kill()
             world.sidecar.start()
 
 
 def _worked(world: World, operation: Operation, fault: Any) -> str:
-    # What waits for another attempt has waited long enough.
+    # Make operations that wait for another attempt due.
     Operation.objects.filter(id=operation.id).update(not_before=None)
     work(world, operation.id, fault)
     row = Operation.objects.get(id=operation.id)
@@ -213,7 +213,7 @@ def _any(world: World, rng: Random) -> Backup | None:
 
 
 def _asked(world: World, rng: Random, ask: Callable[[], object]) -> str:
-    """Ask as a customer, at times with a database that fails in the middle; then look what came of it."""
+    """Act as a customer, at times with a failing database; then check the result."""
     before = set(Operation.objects.values_list("id", flat=True))
     at = rng.randint(1, 25) if rng.random() < 0.15 else 0
     said = "asked"
@@ -230,14 +230,14 @@ def _asked(world: World, rng: Random, ask: Callable[[], object]) -> str:
 
 
 def _restore_note(world: World, operation: Operation) -> None:
-    # An earlier one may have ended while the sidecar was away: what it left is to be judged before this one begins.
+    # An earlier restore may have ended while the sidecar was away: judge its result before this one begins.
     world.sidecar_ensure()
     restores_settle(world)
     source = source_of(operation).id
     live, archive = tree_read(world.root), world.trees[source]
     overlay = operation.params.get("mode") == "overlay"
     top = len(os.fsencode(world.root)) + 1
-    # Names in another's folder stay for the same reason as those in an immutable one.
+    # Names in another user's folder stay for the same reason as names in an immutable one.
     frozen = immutable_found(world.root) | {path[top:] for path in frozen_paths(world.root)}
     after, stays = tree_restored(live, archive, frozen, overlay=overlay)
     if stays:
@@ -248,14 +248,14 @@ def _restore_note(world: World, operation: Operation) -> None:
         before=live,
         after=after,
         overlay=overlay or bool(stays) or is_spread(live),
-        # An immutable file that is right already need not be told.
+        # An immutable file with the right content need not be reported.
         stays={path for path in stays if not frozen & {path, path.rpartition(b"/")[0]}},
     )
 
 
 @contextmanager
 def _database_failing(world: World, *, at: int) -> Iterator[None]:
-    """The portal's database fails at one query, 0 for none."""
+    """Fail one query of the portal's database; 0 means none."""
     count = 0
 
     def fail(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Call N fails, for every N: of a whole create, restore and delete, and the order is usable each time."""
+"""Fail every call of a whole create, restore and delete in turn; the order stays usable each time."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LONG = [
     ("wire", "sidecar_killed"),
 ]  # fmt: skip
 FEWEST_CALLS = 2
-"""A job that makes fewer calls of an edge than this was not swept at all, but for those that make none."""
+"""A job with fewer calls of an edge was not swept at all, unless it has none."""
 
 
 def sweep(world: World, faults: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Fail every call of every job in each of these ways; return how many there were. Raises Violated."""
+    """Fail every call of every job in each of these ways; returns the number of calls. Raises Violated."""
     swept: dict[str, int] = {}
     for name, begin in JOBS.items():
         for edge, kind in faults:
@@ -47,7 +47,7 @@ def _calls_fail(world: World, begin: Callable[[World, Random], None], edge: str,
     while True:
         at += 1
         before = world.happened[fired]
-        begin(world, Random(at))  # noqa: S311 - to be drawn again
+        begin(world, Random(at))  # noqa: S311 - must be repeatable
         world.steps.append(f"{begin.__name__}, {kind} at call {at} of the {edge}")
         for operation in world.live():
             work(world, operation.id, Fault(edge, kind, at))
@@ -96,7 +96,7 @@ def _delete_ask(world: World) -> None:
 
 
 def _room_make(world: World) -> None:
-    """Keep one backup, so that the limit is never met."""
+    """Keep only one backup, so that the limit is never reached."""
     while len(world.backups()) > 1:
         _delete_ask(world)
         come_to_rest(world, restart=False)

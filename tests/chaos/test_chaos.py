@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: some seeds, and each call of each job failing once."""
+"""The short form of `make chaos`: some seeds, and one failure of each call of each job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
-    # A process of its own: it forks, which a process that has spoken gRPC must not.
+    # A process of its own: it forks, and a process that has used gRPC must not fork.
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("SAVEPOINT_", "DJANGO_"))}
     command = [sys.executable, "-m", "tests.chaos", *arguments]
     return subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, check=False)
@@ -31,7 +31,7 @@ def test_seeded_runs_violate_no_invariant() -> None:
         assert fault in done.stdout
 
 
-def test_whatever_call_of_a_job_fails_the_order_is_usable_afterwards() -> None:
+def test_order_is_usable_after_a_failure_at_any_call() -> None:
     done = chaos("sweep", "short")
     assert done.returncode == 0, done.stdout + done.stderr
     for fault in ("storage: once", "storage: reply_lost", "wire: once", "wire: reply_lost"):

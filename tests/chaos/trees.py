@@ -1,4 +1,4 @@
-"""Trees as plain bytes: what a folder holds, and what an archive of it must hold."""
+"""Trees as plain bytes: the content of a folder, and the expected content of its archive."""
 
 # Names are bytes here, which pathlib does not take:
 # ruff: noqa: PTH115, PTH123
@@ -19,12 +19,12 @@ from tests.chaos.user import USER, rights
 from trees.paths import RESERVED_FOLDER
 
 SPECIAL = "special"
-"""The kind of an entry that no backup takes: a FIFO or a socket."""
+"""The kind of an entry that no backup includes: a FIFO or a socket."""
 VANISHED = "vanished"
-"""The kind of an entry that went away before a backup came to it."""
+"""The kind of an entry that vanished before a backup read it."""
 CLOSED, LISTED, MOUNTED, PLACE = "closed", "listed", "mounted", "place"
-"""Bars: the user cannot read it, so no backup takes it; cannot reach what is in it; something is mounted there, and the
-user cannot fill it; something is mounted there that the user can fill.
+"""Reasons why the sidecar is limited: the user cannot read the entry, so no backup includes it; cannot reach its
+content; it is a mount point that the user cannot write into; it is a mount point that the user can write into.
 """
 NANOSECONDS = 1_000_000_000
 
@@ -32,7 +32,7 @@ NANOSECONDS = 1_000_000_000
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One path. `content` is a file's bytes or a symlink's target; `twin` the first of the paths with its inode; `bar`
-    what keeps the sidecar from it.
+    the reason why the sidecar is limited there.
     """
 
     kind: str
@@ -46,11 +46,11 @@ class Entry:
 Tree = dict[bytes, Entry]
 
 NEVER: Tree = {b"": Entry("nothing", 0, 0)}
-"""A tree that no folder has: a restore that must not succeed comes to this."""
+"""A tree that no folder has: the expected result of a restore that must not succeed."""
 
 
 def tree_read(root: Path) -> Tree:
-    """Everything below `root` but the sidecar's own folder."""
+    """Every entry below `root` except the sidecar's own folder."""
     found: Tree = {}
     mounted = set(mount_points(root))
     inodes: dict[tuple[int, int], bytes] = {}
@@ -87,7 +87,7 @@ def paths_of(root: Path) -> list[bytes]:
 
 
 def frozen_paths(root: Path) -> list[bytes]:
-    """The folders below a folder that are another's, and that the user can read: no name in them can be changed."""
+    """Readable folders of other users below a folder: no name in them can be changed."""
     statuses = [(path, os.lstat(path)) for path in paths_of(root)]
     return [
         path
@@ -97,9 +97,9 @@ def frozen_paths(root: Path) -> list[bytes]:
 
 
 def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
-    """The first path that is neither as it was before nor as it was after, for a person; empty when there is none.
+    """The first path that is neither as before nor as after, in words; empty when there is none.
 
-    So is a backup of a tree that changed meanwhile. Times of folders and who shares an inode may be of neither.
+    A backup of a tree that changed meanwhile is such a mixture. Times of folders and shared inodes may match neither.
     """
     for path, entry in _compared(found, overlay=True).items():
         if entry not in [_compared(tree, overlay=True).get(path) for tree in (before, after)]:
@@ -108,12 +108,12 @@ def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
 
 
 def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
-    """Every path below a folder; in those where a volume may begin, the sidecar has a folder of its own."""
+    """Every path below a folder; in a folder that may begin a volume, the sidecar has a reserved folder."""
     try:
         with os.scandir(folder) as entries:
             found = [entry for entry in entries if not (folder in tops and entry.name == RESERVED_FOLDER)]
     except PermissionError:
-        # Of root alone it is known that it sees everything.
+        # Only root is known to see everything.
         return
     for entry in found:
         yield entry.path
@@ -122,7 +122,7 @@ def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
 
 
 def tree_unpack(archive: bytes) -> Tree:
-    """What the standard library's reader finds in an archive."""
+    """The tree in an archive, read by the standard library."""
     found: Tree = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz", errors="surrogateescape", encoding="utf-8") as tar:
         for member in tar:
@@ -141,7 +141,7 @@ def tree_unpack(archive: bytes) -> Tree:
 
 
 def _mtime_ns(member: tarfile.TarInfo) -> int:
-    # The library's own number is a float, which has no room for nanoseconds.
+    # The library's own value is a float, too imprecise for nanoseconds.
     told = member.pax_headers.get("mtime")
     return int(Decimal(told) * NANOSECONDS) if told else int(member.mtime) * NANOSECONDS
 
@@ -152,7 +152,7 @@ def tree_stored(tree: Tree) -> Tree:
 
 
 def tree_told(tree: Tree) -> set[bytes]:
-    """The paths of a live tree that its backup tells as left out: not those below one of them, which nobody sees."""
+    """The paths that a live tree's backup reports as left out, but none below another one: those are never seen."""
     left_out = tree.keys() - tree_stored(tree).keys()
     return {path for path in left_out if path.rpartition(b"/")[0] not in left_out}
 
@@ -169,12 +169,12 @@ def _barred_above(tree: Tree, path: bytes) -> bool:
 
 
 def alike(one: Tree, other: Tree, *, overlay: bool = False) -> bool:
-    """Whether two trees are the same; after an overlay but for the times of folders and for who shares an inode."""
+    """Whether two trees are equal; after an overlay, times of folders and shared inodes do not count."""
     return _compared(one, overlay=overlay) == _compared(other, overlay=overlay)
 
 
 def difference(one: Tree, other: Tree) -> str:
-    """The first paths that are not alike, for a person."""
+    """The first paths that differ, in words."""
     differing = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
     return "; ".join(f"{path[-40:]!r}: {_told(one.get(path))} / {_told(other.get(path))}" for path in differing[:6])
 
@@ -187,7 +187,7 @@ def _told(entry: Entry | None) -> str:
 
 
 def within(path: bytes, top: bytes) -> bool:
-    """Whether a path is another one or lies below it."""
+    """Whether a path equals another one or lies below it."""
     return path == top or path.startswith(top + b"/")
 
 
@@ -201,7 +201,7 @@ def _compared(tree: Tree, *, overlay: bool) -> Tree:
 
 
 def _twins_named(tree: Tree) -> Tree:
-    """The same with each group of hard links named by its smallest path, however it was found."""
+    """The tree with each group of hard links named by its smallest path."""
     groups: dict[bytes, bytes] = {}
     for path, entry in sorted(tree.items()):
         if entry.kind == "file":

@@ -1,8 +1,8 @@
-"""The user that a game and its sidecar run as: an ordinary one where a run is root's, so that files can be others'."""
+"""The user of the game and its sidecar: an ordinary one if the run is root's, so that files can be another user's."""
 
 from __future__ import annotations
 
-# Loaded before the user changes: this Python may lie where that user cannot look.
+# Import as root: the other user may have no access to this Python's folder.
 import encodings.ascii
 import encodings.idna  # noqa: F401
 import os
@@ -18,7 +18,7 @@ USER = NOBODY if IS_ROOT else os.geteuid()
 
 
 def user_become() -> None:
-    """Be the ordinary user from here on."""
+    """Become the ordinary user permanently."""
     if IS_ROOT:
         os.setgroups([])
         os.setgid(USER)
@@ -27,7 +27,7 @@ def user_become() -> None:
 
 @contextmanager
 def as_user() -> Iterator[None]:
-    """Have the rights of the ordinary user for the block: what it makes is its own."""
+    """Take the ordinary user's rights for the block; files made in it belong to that user."""
     if not IS_ROOT:
         yield
         return
@@ -41,13 +41,13 @@ def as_user() -> Iterator[None]:
 
 
 def hand_over(*paths: Path) -> None:
-    """Give what root has made to the ordinary user."""
+    """Give root's files to the ordinary user."""
     if IS_ROOT:
         for path in paths:
             os.chown(path, USER, USER)
 
 
 def rights(status: os.stat_result) -> int:
-    """The permissions that the ordinary user has: `os.R_OK`, `os.W_OK` and `os.X_OK`."""
+    """The ordinary user's permissions: `os.R_OK`, `os.W_OK` and `os.X_OK`."""
     mode = stat.S_IMODE(status.st_mode)
     return (mode >> 6 if status.st_uid == USER else mode) & 0o7

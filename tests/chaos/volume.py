@@ -1,4 +1,4 @@
-"""The file system that runs lie on: an ext4 of their own, where inode numbers are handed out again and flags exist."""
+"""The file system of runs: an ext4 of their own, which reuses inode numbers and supports flags."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.chaos.trees import paths_of
 MEBIBYTES = 512
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
 FS_IMMUTABLE_FL = 0x10
-"""The numbers of Linux's `linux/fs.h` on machines of 64 bits."""
+"""Constants of Linux's `linux/fs.h` on 64-bit machines."""
 
 
 @contextmanager
 def volume(folder: Path) -> Iterator[Path]:
-    """An empty ext4 in a file of `folder`, mounted for the block; the folder itself where that may not be mounted."""
+    """An empty ext4 in a file of `folder`, mounted for the block; the folder itself if mounting is not allowed."""
     image, mounted = folder / "image", folder / "volume"
     mounted.mkdir()
     with image.open("wb") as file:
@@ -42,8 +42,8 @@ def volume(folder: Path) -> Iterator[Path]:
 
 
 def immutable_begin(path: bytes) -> int | None:
-    """Forbid every change of a file or folder; return a descriptor for `immutable_end`, None where there is no such
-    flag. Whatever is renamed or mounted meanwhile, it leads there.
+    """Make a file or folder immutable; returns a descriptor for `immutable_end`, or None where there is no such flag.
+    The descriptor leads to the same entry after renames and mounts.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -64,7 +64,7 @@ def immutable_end(descriptor: int) -> None:
 
 
 def immutable_found(root: Path) -> set[bytes]:
-    """The paths below a folder, relative to it, that are immutable under whichever of their names."""
+    """The immutable paths below a folder, relative to it, under any of their names."""
     return {path[len(os.fsencode(root)) + 1 :] for path in paths_of(root) if _is_immutable(path)}
 
 

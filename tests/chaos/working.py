@@ -1,4 +1,4 @@
-"""A worker's run with what happens in its middle, and what a supervisor and a customer make of it."""
+"""A worker's run with events in its middle, and the reactions of a supervisor and a customer."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from vault.services.opening import asset_open
 from wire.listing import Listing
 
 RACE_SECONDS = 10.0
-"""How long a supervisor may need to find a heartbeat standing still that a held worker's thread still moves."""
+"""The time in which a supervisor must notice a standing heartbeat, which the thread of a blocked worker may move."""
 
 
 def work(world: World, operation: UUID, fault: Fault | None = None, *, captured: Tree | None = None) -> None:
-    """Take the task of an operation with a fault in the worker, and note which backups are ready since.
+    """Take the task of an operation with a fault in the worker, and note the backups that became ready.
 
-    captured: the live tree when an earlier worker, which still stands, began: what it has made ready is of that one.
+    captured: the live tree at the start of an earlier worker that still stands: its backups are of that tree.
     Raises Violated and Hangs.
     """
     began_with = tree_read(world.root) if captured is None else captured
@@ -60,7 +60,7 @@ def work(world: World, operation: UUID, fault: Fault | None = None, *, captured:
 
 
 def backups_note(world: World, operation: UUID, captured: Tree) -> None:
-    """Remember of what each backup that an operation has made ready was made. Raises Violated for another's."""
+    """Remember the tree of each backup that an operation made ready. Raises Violated for another operation's backup."""
     for backup in world.usable() - world.trees.keys():
         if not OperationBackup.objects.filter(operation=operation, backup=backup).exists():
             raise Violated(f"I3: backup {backup} became ready while {operation} was worked on")
@@ -68,7 +68,7 @@ def backups_note(world: World, operation: UUID, captured: Tree) -> None:
 
 
 def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree:
-    """The tree that a backup holds: the live one, or, where that changed meanwhile, entries of before and after."""
+    """The tree in a backup: the live one or, if that changed meanwhile, entries of before and after."""
     after = tree_read(world.root)
     if after == before or Operation.objects.get(id=operation).kind != kinds.CREATE.name:
         return before
@@ -84,7 +84,7 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 
 
 def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree:
-    """Entries that went away or were closed between scan and reading: the backup says so; the closed ones stay."""
+    """Entries that vanished or were closed between scan and reading, as the backup reports; closed ones stay."""
     gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
     if kept := gone.keys() & tree_stored(after).keys():
         raise Violated(f"I1: backup {backup} left out {sorted(kept)}, which could be read all the time")
@@ -92,7 +92,7 @@ def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree
 
 
 def lost_notice(operation: UUID) -> None:
-    """What a supervisor does about an operation whose worker is gone or stands still."""
+    """Act as a supervisor for an operation whose worker is dead or stands still."""
 
     def gone() -> bool:
         row = Operation.objects.filter(id=operation, state=OperationState.RUNNING).first()
@@ -102,13 +102,13 @@ def lost_notice(operation: UUID) -> None:
 
 
 def cancel(world: World, operation: UUID) -> None:
-    """What a customer does who does not want to wait; it may be too late."""
+    """Act as a customer who cancels; it may be too late."""
     with suppress(ApplicationError):
         operation_cancel(user=world.user, operation=Operation.objects.get(id=operation))
 
 
 def _event(world: World, operation: UUID, word: str, captured: Tree) -> None:
-    """Do what a fault asks for while its worker stands still."""
+    """Carry out a fault's event while its worker stands still."""
     if word == "pause":
         lost_notice(operation)
         work(world, operation, captured=captured)
@@ -130,7 +130,7 @@ def _event(world: World, operation: UUID, word: str, captured: Tree) -> None:
 
 
 def _still_others(world: World, operation: UUID) -> None:
-    """R7: what another has claimed meanwhile, a late worker neither ended nor gave back."""
+    """R7: a late worker has neither ended nor released an operation that another worker has claimed."""
     fence = world.overtaken.pop(operation, None)
     row = Operation.objects.get(id=operation)
     if fence is not None and (row.state, row.fence) != (OperationState.RUNNING, fence):
@@ -162,14 +162,14 @@ def _ended_rightly(code: int, fault: Fault | None) -> None:
 
 
 def _own_code(operation: UUID, fault: Fault | None) -> None:
-    """What is expected has a code of its own."""
+    """Check that an expected failure has its own error code."""
     row = Operation.objects.filter(id=operation, state=OperationState.FAILED).first()
     if row is not None and row.error_code == ApplicationError.code and (fault is None or fault.edge != "database"):
         raise Violated(f"{row.kind} failed without a code of its own")
 
 
 def _is_undisturbed(world: World, operation: UUID) -> bool:
-    """Whether nothing can keep an operation from its success: what the sidecar cannot read is no reason to fail."""
+    """Whether nothing can prevent an operation's success; files that the sidecar cannot read do not."""
     row = Operation.objects.filter(id=operation, attempts=0, state=OperationState.QUEUED, not_before=None).first()
     if row is None or row.kind not in (kinds.CREATE.name, kinds.RESTORE.name, kinds.UNDO.name):
         return False
@@ -186,7 +186,7 @@ def _done_require(operation: UUID) -> None:
 
 
 def source_of(operation: Operation) -> Backup:
-    """The backup whose files an operation brings back."""
+    """The backup whose files an operation restores."""
     source = OperationBackup.objects.filter(operation=operation, role=OperationRole.SOURCE).first()
     backup = source.backup if source is not None else subject_of(operation)
     assert backup is not None
@@ -194,5 +194,5 @@ def source_of(operation: Operation) -> Backup:
 
 
 def subject_of(operation: Operation) -> Backup | None:
-    """The backup an operation is about, None when it is gone."""
+    """The backup of an operation; None when it is deleted."""
     return Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SUBJECT).first()

@@ -1,4 +1,4 @@
-"""One world of a run: a customer with a server, its sidecar, a storage, a database; and what is known to be true."""
+"""One world of a run: a customer with a server, its sidecar, a storage, a database, and the expected state."""
 
 from __future__ import annotations
 
@@ -20,15 +20,10 @@ from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 
-from accounts.models import User
-from accounts.services.customers import customer_create
 from backups.models import Backup, BackupStatus
 from backups.selectors import LISTED
 from operations.models import Operation
-from orders.models import Order, Plan
-from orders.services.orders import order_create
-from provisions.models import Provision, ProvisionKind
-from provisions.services.provisions import provision_create
+from orders.models import Plan
 from targets import local
 from tests.chaos.edits import tree_edit
 from tests.chaos.mounts import mount_points, unmount
@@ -37,7 +32,7 @@ from tests.chaos.snapshots import Snapshots
 from tests.chaos.trees import PLACE, Tree, within
 from tests.chaos.user import as_user
 from tests.chaos.volume import immutable_end
-from vault.models import StorageTarget
+from tests.world.rental import Rental
 
 LIMIT = 4
 CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"
@@ -46,7 +41,7 @@ USABLE = (BackupStatus.READY, BackupStatus.RESTORING)
 
 
 def database_make(path: Path) -> Path:
-    """A migrated database, to be copied for each world."""
+    """Make a migrated database, to be copied for each world."""
     _database_use(path)
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
@@ -60,7 +55,7 @@ def _database_use(path: Path) -> None:
 
 
 class Clock:
-    """The time of day of portal and workers, which a run moves; the monotonic clock nobody moves."""
+    """The time of day of portal and workers, which a run moves; the monotonic clock never moves."""
 
     def __init__(self) -> None:
         self.offset = timedelta()
@@ -87,7 +82,7 @@ class Clock:
 
 
 class World:
-    """`trees` says what each backup that was seen ready was made of; `happened` counts the faults that came true."""
+    """`trees` holds the tree of each backup seen ready; `happened` counts the faults that occurred."""
 
     def __init__(self, folder: Path, *, database: Path, rng: Random, clock: Clock, happened: Counter[str]) -> None:
         folder.mkdir()
@@ -99,13 +94,11 @@ class World:
         _database_use(self.database)
         self.sidecar = Sidecar(folder, token=CANARY, log=self.log)
         self.root, self.storage = self.sidecar.root, folder / "storage"
-        # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
-        (self.storage / ".partial").mkdir(parents=True)
         with as_user():
             (self.root / "level.dat").write_bytes(CONTENT_CANARY)
         for _ in range(rng.randint(3, 12)):
             tree_edit(self.root, rng)
-        # Two names of one file before others: a number that gets free has a file to go to.
+        # Two names of one file before the others: a freed inode number can be reused by a later file.
         with as_user():
             for name in ("a-one", "y.dat", "z.dat"):
                 (self.root / name).write_bytes(rng.randbytes(10))
@@ -122,35 +115,27 @@ class World:
         self.sidecar.start()
 
     def _rows_make(self) -> None:
-        self.user = User.objects.create_user("alice")
-        plan = Plan.objects.create(name="Plan", backup_limit=LIMIT)
-        self.order: Order = order_create(customer=customer_create(name="a", owner=self.user), plan=plan, name="Server")
-        self.server: Provision = provision_create(
-            order=self.order, kind=ProvisionKind.DEPLOYMENT, name="World", is_primary=True
-        )
-        provision_create(
-            order=self.order, kind=ProvisionKind.SIDECAR, name="Agent", address=self.sidecar.address, token=CANARY
-        )
-        self.target = StorageTarget.objects.create(
-            name="Local", kind="local", options={"root": str(self.storage)}, is_default=True
-        )
+        rental = Rental.make(self.storage)
+        rental.reach(self.sidecar.address, token=CANARY)
+        Plan.objects.update(backup_limit=LIMIT)
+        self.user, self.order, self.server, self.target = rental.owner, rental.order, rental.server, rental.target
 
     def immutable_lift(self) -> int:
-        """Let every entry be changed again; return how many could not."""
+        """Make every entry changeable again; returns how many failed."""
         lifted = len(self.immutable)
         while self.immutable:
             immutable_end(self.immutable.pop())
         return lifted
 
     def unmount(self) -> int:
-        """Take away whatever is mounted in the data root; return how much that was."""
+        """Unmount everything in the data root; returns the number of mounts."""
         points = mount_points(self.root)
         for point in reversed(points):
             unmount(point)
         return len(points)
 
     def close(self) -> None:
-        """End its processes, count what happened in the sidecar, and remove it all."""
+        """End the processes, count the faults that occurred in the sidecar, and remove all files."""
         self.sidecar.kill()
         self.unmount()
         self.immutable_lift()
@@ -165,25 +150,25 @@ class World:
         return list(Backup.objects.filter(LISTED).order_by("created_at", "id"))
 
     def expired_note(self) -> None:
-        """Safety backups go when their time is over, unless they are locked: nobody need ask."""
+        """Note that unlocked safety backups are removed without a request once they expire."""
         over = Backup.objects.filter(id__in=self.trees, expires_at__lte=self.clock.now(), locked=False)
         self.removed |= set(over.filter(deleted_at__isnull=False).values_list("id", flat=True))
 
     def usable(self) -> set[UUID]:
-        """The backups that are to be relied on."""
+        """The backups that must be usable."""
         return set(Backup.objects.filter(LISTED, status__in=USABLE).values_list("id", flat=True))
 
     def live(self) -> list[Operation]:
-        """Operations that are not over."""
+        """The unfinished operations."""
         return list(Operation.objects.filter(state__in=["queued", "running"]).order_by("created_at", "id"))
 
     def sidecar_ensure(self) -> None:
-        """Start the sidecar if it is down; a fault that was in it is gone then."""
+        """Start the sidecar, without a fault, if it is down."""
         while not self.sidecar.alive:
             self.sidecar.start()
 
     def objects(self) -> set[str]:
-        """The keys of everything in storage, half-written files too."""
+        """The keys of everything in storage, half-written files included."""
         return {
             os.path.relpath(Path(folder) / name, self.storage)
             for folder, _, names in os.walk(self.storage)
@@ -192,7 +177,7 @@ class World:
 
 
 class Restoring:
-    """A restore or an undo on its way: the live tree before it, what it brings back, how, and the paths that stay."""
+    """A running restore or undo: the live tree before it, the backup's tree, the mode, and the paths that stay."""
 
     def __init__(self, *, before: Tree, after: Tree, overlay: bool, stays: set[bytes]) -> None:
         self.before, self.after, self.stays = before, after, stays
@@ -200,7 +185,7 @@ class Restoring:
         self.places = [path for path, entry in before.items() if entry.bar == PLACE]
 
     def left(self, places: Iterable[bytes]) -> Tree:
-        """The tree after it, if these mounted parts could not be written into and were left as they were."""
+        """The tree after it, if these mounted parts could not be written and were left as they were."""
         tree = self.after
         for place in places:
             tree = {path: entry for path, entry in tree.items() if not within(path, place)}

@@ -1,1 +1,1 @@
-"""The plumbing that knows no app."""
+"""Tests of the modules that all apps share."""

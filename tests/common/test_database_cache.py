@@ -1,4 +1,4 @@
-"""The cache in the database says of a write that failed that it failed, whatever failed in it."""
+"""The database cache reports every failed write as failed, whatever the cause."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_writes_answer_as_those_of_django(table: DatabaseCache) -> None:
         ("SQLITE_CANTOPEN", DatabaseUnavailable),
     ],
 )
-def test_database_on_a_full_disk_is_told_from_one_that_is_away(name: str, error: type) -> None:
+def test_database_on_a_full_disk_is_distinct_from_one_that_is_away(name: str, error: type) -> None:
     cause = sqlite3.OperationalError()
     cause.sqlite_errorname = name
     failure = OperationalError()

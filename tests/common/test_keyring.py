@@ -1,4 +1,4 @@
-"""The keyring: wraps under the newest KEK, opens under all, and says which of the two went wrong."""
+"""The keyring wraps under the newest KEK, opens under all, and tells a missing key from damage."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_padding_and_spaces_between_entries_are_no_mistake() -> None:
         f"1:{SECRET};2:{TWO}",
         f"1:{SECRET}AAAA",
         f"1:{SECRET[:-1]}",
-        f"1:{SECRET[:-1]}J",  # decodes to the same bytes, but is not how they are written
+        f"1:{SECRET[:-1]}J",  # decodes to the same bytes, but is not their canonical form
         f"1:{SECRET}==",
         f"1:+{SECRET[1:]}",
         f"1: {SECRET}",
@@ -117,7 +117,7 @@ def test_padding_and_spaces_between_entries_are_no_mistake() -> None:
         f"1:{SECRET},2:{SECRET}",
     ],
 )
-def test_what_is_no_keyring_is_refused_without_showing_a_key(text: str) -> None:
+def test_invalid_keyring_is_refused_without_showing_a_key(text: str) -> None:
     with pytest.raises(KeyringInvalid) as caught:
         Keyring.parse(text)
     told = str(caught.value)
@@ -135,7 +135,7 @@ def test_a_keyring_does_not_show_its_keys() -> None:
 
 
 def test_wrapped_bytes_of_format_1_stay_readable() -> None:
-    """A blob made by the first release: layout and label can never change unnoticed."""
+    """A blob of the first release: its layout and label can never change unnoticed."""
     blob = bytes.fromhex(
         "010000000152f4617ef5a45017000102030405060708090a0b88ca315104f889"
         "feca7158eef10ed003447dba89ab8899e1d7d2fe109128117009f870181ab3df"

@@ -1,4 +1,4 @@
-"""The rule of names: any script is welcome; nothing that is unseen, and nothing that turns text around it."""
+"""The rule of names: any script is allowed; invisible characters and changes of text direction are not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_honest_name_is_allowed(name):
 
 @pytest.mark.parametrize("letter", [*TURNING, *UNSEEN, *CONTROLS], ids=ascii)
 @pytest.mark.parametrize("name", ["{}gpj.exe", "a{}b", "ab{}", "ليل{}"])
-def test_name_with_what_turns_or_is_unseen_is_refused(name, letter):
+def test_name_with_bidi_or_invisible_characters_is_refused(name, letter):
     assert not name_allowed(name.format(letter))
 
 
@@ -59,7 +59,7 @@ def test_sentence_of_a_page_isolates_and_escapes_its_names():
 
 
 @pytest.mark.parametrize("letter", [*TURNING, *UNSEEN, *CONTROLS[:-1]], ids=ascii)
-def test_path_shows_what_turns_or_is_unseen(letter):
+def test_path_shows_bidi_and_invisible_characters(letter):
     path = f"plugins/{letter}gnp.exe".encode()
     text = path_text(path)
     assert letter not in text

@@ -1,4 +1,4 @@
-"""The environment: what is asked for is what is meant, and every mistake is one line."""
+"""The environment's settings: each value is parsed exactly, and every mistake is reported in one line."""
 
 from __future__ import annotations
 

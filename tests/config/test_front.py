@@ -1,4 +1,4 @@
-"""The front: deadlines of bodies and readers, one header behind each key, and threads that only work."""
+"""The front: time limits for bodies and readers, one header for each key, and threads that only compute."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def scope_of(*headers: tuple[str, str], method: str = "GET", path: str = "/") ->
 
 
 class Client:
-    """The other end of one request: gives these messages, then waits, or goes."""
+    """The client of one request: sends these messages, then waits or disconnects."""
 
     def __init__(self, *messages: dict[str, Any], takes: bool = True) -> None:
         self._messages = [*messages]
@@ -75,7 +75,7 @@ def part(body: bytes, *, more: bool = False) -> dict[str, Any]:
 
 class Whole(list[bytes]):
     def close(self) -> None:
-        """Django's responses have one."""
+        """Django's responses have this method."""
 
 
 def application(*, wants_body: bool) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:

@@ -1,4 +1,4 @@
-"""The mail server: every URL that works means one thing, and every other is refused without showing its password."""
+"""The mail server: every valid URL has one meaning; every other is refused without showing its password."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_server_is_taken_apart(url, host, port, user, password, tls_at_once):
         "smtp://:hidden@mail.example.com",
     ],
 )
-def test_what_is_no_server_is_refused_in_one_line_without_the_password(url):
+def test_invalid_mail_url_is_refused_in_one_line_without_the_password(url):
     with pytest.raises(EnvironmentInvalid) as caught:
         read(url)
     assert str(caught.value).startswith("SAVEPOINT_MAIL_URL ")
@@ -91,6 +91,6 @@ def test_a_sender_is_an_address_with_or_without_a_name(sender):
     "sender",
     ["backups", "@example.com", "a@b@c", "a@b, c@d", "x <a@b> y", "a@b\nBcc: c@d", "<a@b>", "a b@example.com"],
 )
-def test_what_is_no_sender_is_refused(sender):
+def test_invalid_sender_is_refused(sender):
     with pytest.raises(EnvironmentInvalid, match="SAVEPOINT_MAIL_FROM must look like"):
         read("smtp://mail.example.com", SAVEPOINT_MAIL_FROM=sender)

@@ -1,4 +1,4 @@
-"""Django's settings as the environment makes them, in processes of their own."""
+"""Django's settings for given environments, in processes of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which changes in a checkout restart the programs, and how their logs come to the screen."""
+"""Changes in a checkout that restart the programs, and the logs on the screen."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ UNUSED = [
 
 
 @pytest.mark.parametrize("path", USED)
-def test_file_that_a_program_uses_is_told_once(root: Path, path: str) -> None:
+def test_file_that_a_program_uses_is_reported_once(root: Path, path: str) -> None:
     checkout = Checkout(root)
     put(root / path, "another")
     assert checkout.changed() == [path]
@@ -73,7 +73,7 @@ def test_same_size_at_another_time_is_a_change(root: Path) -> None:
 
 
 def test_link_to_nothing_is_passed_over(root: Path) -> None:
-    """As a file that goes away between being listed and being looked at, and as the lock of an editor."""
+    """A file that vanishes between the listing and its lstat, and the lock file of an editor."""
     checkout = Checkout(root)
     (root / "app/.#views.py").symlink_to("developer@host:1")
     assert checkout.changed() == []

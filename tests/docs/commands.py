@@ -1,4 +1,4 @@
-"""Commands as the documentation writes them, checked against the parsers that will read them."""
+"""Commands in the documentation, checked against the parsers of their programs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def command_check(line: str) -> None:
         assert words[2] in MODULES, line
         _program(words[2], words[3:])
     elif words[0] == "rm":
-        # With a slash: the folder need not be there.
+        # With a slash: the folder need not exist.
         ignored = subprocess.run(["git", "check-ignore", "-q", f"{words[-1]}/"], cwd=ROOT, check=False)
         assert ignored.returncode == 0, line
     elif words[:2] == ["pip", "install"]:
@@ -46,14 +46,14 @@ def command_check(line: str) -> None:
 
 
 def _environment_checked(words: list[str]) -> list[str]:
-    """The words after the variables that a line begins with, which are settings of ours."""
+    """The words after the leading variables, which must be settings of this project."""
     variables = list(takewhile(lambda word: re.match(r"\w+=", word), words))
     assert {variable.partition("=")[0] for variable in variables} <= KNOWN, words
     return words[len(variables) :]
 
 
 def _pytest(words: list[str]) -> None:
-    """Every path exists, every mark is one of ours, and something is named as a test is asked for."""
+    """Check that every path and every mark exists, and that a test is selected."""
     options = dict(pairwise(words))
     paths = [word for word in words if word.startswith("tests/")]
     assert all((ROOT / path).exists() for path in paths), words
@@ -92,7 +92,7 @@ def _program(module: str, words: list[str]) -> None:
         options = [word for word in words if not word.startswith("<")]
         if options and options[0] != "--help":
             try:
-                # With a place and keys, which the prose leaves out.
+                # With a place and keys, which the prose omits.
                 arguments_parse([*options, "--folder", "/backups", "--master-keys", "-"])
             except Cannot as error:
                 raise AssertionError(str(error)) from error
@@ -101,7 +101,7 @@ def _program(module: str, words: list[str]) -> None:
         _pytest(words)
         return
     if module == "tests.chaos":
-        # It knows no --help: its first line says what it takes.
+        # It has no --help: its first line lists its arguments.
         usage = (ROOT / "tests/chaos/__main__.py").read_text().partition("\n\n")[0]
         assert all(word in usage for word in words), f"python -m {module}"
         return

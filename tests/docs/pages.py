@@ -1,4 +1,4 @@
-"""The documentation, taken apart: fenced examples, spans of code, links."""
+"""The documentation, parsed: fenced examples, spans of code, links."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Example:
     text: str
 
     def lines(self) -> list[str]:
-        """The lines of a shell example, continued ones as one."""
+        """The lines of a shell example, with continuation lines joined."""
         return [line for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
@@ -52,6 +52,6 @@ def spans() -> list[tuple[str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """The anchors that GitHub creates for a page's headings."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

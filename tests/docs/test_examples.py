@@ -1,4 +1,4 @@
-"""Each example of the documentation is run, or read by the code that will read it; one without a runner fails."""
+"""Each example of the documentation is run, or parsed by the code that reads it; one without a runner fails."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from demo.seed import Login, Rented, Seeded
 from opener.arguments import arguments_parse
 from sidecar.config import config_read
 from sidecar.game.settings import _KEYS as GAME_KEYS
-from tests.api.conftest import House
+from targets.registry import KINDS
 from tests.docs.commands import COMMANDS, command_check
 from tests.docs.pages import PAGES, ROOT, Example, anchors, examples, page_name, prose, spans
 from tests.services.require import program_require
-from vault.admin import StorageTargetForm
+from tests.world.rental import Rental
 
 EXAMPLES = examples()
 OPTION_TABLE = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
@@ -54,7 +54,7 @@ def test_picture_hides_no_command(example: Example) -> None:
 
 
 RUN_ELSEWHERE = ("jq -r", "grep ")
-"""Parts of the examples that are run: below, and in `tests/processes/test_serve.py`."""
+"""Parts of examples that are run elsewhere: below, and in `tests/processes/test_serve.py`."""
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_shell_example_is_understood_by_its_command(example: Example, tmp_path: 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("example", [found for found in of("sh") if "jq -r" in found.values[0].text])
 def test_api_example_makes_and_lists_a_backup(
-    example: Example, house: House, live_server: Any, settings: Any, tmp_path: Path
+    example: Example, rental: Rental, live_server: Any, settings: Any, tmp_path: Path
 ) -> None:
     program_require("curl", package="Debian curl")
     program_require("jq", package="Debian jq")
     settings.SAVEPOINT_URL = live_server.url
-    _, secret = token_create(user=house.owner, name="docs")
-    rented = Rented(order=str(house.order.id), provision=str(house.server.id))
+    _, secret = token_create(user=rental.owner, name="docs")
+    rented = Rented(order=str(rental.order.id), provision=str(rental.server.id))
     login = Login(username="customer", password="", token=secret)
     seeded = Seeded(users={"customer": login, "other": login}, customer=rented, other=rented, no_sidecar=rented)
     place = type("Place", (), {"data_root": tmp_path})
@@ -102,7 +102,7 @@ def test_api_example_makes_and_lists_a_backup(
 
 @pytest.mark.parametrize("example", of("toml"))
 def test_sidecar_example_is_read_by_the_sidecar(example: Example, tmp_path: Path) -> None:
-    """Its paths lie below a folder of the test; a table on its own stands below the first example of its page."""
+    """Its paths lie below a folder of the test; a single table is appended to the first example of its page."""
     written = example.text
     if "data_root" not in tomllib.loads(written):
         first = next(found for found in EXAMPLES if found.page == example.page and found.language == "toml")
@@ -124,27 +124,22 @@ def test_sidecar_example_is_read_by_the_sidecar(example: Example, tmp_path: Path
     assert ("[game]" in written) == bool(read.game.stop_command)
 
 
-def target_options() -> list[Any]:
-    fenced = [example.text for example in EXAMPLES if example.language == "json"]
-    inline = [span for _, span in spans() if span.startswith('{"')]
-    return [pytest.param(text, id=f"options-{at}") for at, text in enumerate([*fenced, *inline])]
+def test_table_of_target_options_is_that_of_the_kinds() -> None:
+    section = prose(ROOT / "docs/operating.md").split("\n## Storage")[1].split("\n## ")[0]
+    words = {True: "yes", False: "no", None: "empty", "": "empty"}
+    rows = []
+    for kind in KINDS:
+        for option in kind.options:
+            default = "" if option.required else words.get(option.default, option.default)
+            told = "A secret." if option.secret else option.help
+            rows.append([kind.label, option.label, f"`{option.name}`", default, told])
+    table = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    assert [[cell.strip() for cell in row] for row in table[2:]] == rows
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("text", target_options())
-def test_target_example_is_taken_by_the_admin(text: str, settings: Any) -> None:
-    settings.SAVEPOINT_STORAGE_ROOTS = (Path("/backups"),)
-    options = json.loads(text)
-    kind = "local" if "root" in options else "s3"
-    keys = {"access_key": "a", "secret_key": "b"} if kind == "s3" else {}
-    form = StorageTargetForm({"name": "Example", "kind": kind, "options": text, "sealed": "on", **keys})
-    assert form.is_valid(), form.errors
-
-
-def test_options_of_both_kinds_of_target_are_shown() -> None:
-    shown = [json.loads(param.values[0]) for param in target_options()]
-    assert [sorted(options) for options in shown if "root" in options] == [["root"]]
-    assert len([options for options in shown if "bucket" in options]) == 1
+def test_arguments_of_the_kinds_are_shown() -> None:
+    shown = {span for page, span in spans() if page == "docs/operating.md"}
+    assert {option.argument for kind in KINDS for option in kind.options if option.argument} <= shown
 
 
 def test_table_of_game_keys_has_no_key_that_is_refused() -> None:
@@ -164,13 +159,13 @@ def test_command_in_the_prose_exists(command: str) -> None:
 
 
 def addresses() -> list[tuple[str, str]]:
-    """What looks like one, on the pages for people who run or use the portal."""
+    """Addresses on the pages for operators and users."""
     written = {(page, span) for page, span in spans() if re.fullmatch(r"/[a-z0-9/]*[a-z/]", span)}
     return sorted((page, span) for page, span in written if not page.startswith("docs/decisions/"))
 
 
 @pytest.mark.parametrize(("page", "address"), addresses())
-def test_address_in_the_prose_is_one_of_ours(page: str, address: str) -> None:
+def test_address_in_the_prose_exists(page: str, address: str) -> None:
     try:
         assert resolve(address).url_name != "api-unknown"
     except Resolver404:
@@ -181,7 +176,7 @@ def test_address_in_the_prose_is_one_of_ours(page: str, address: str) -> None:
 def test_files_and_links_of_a_page_are_there(page: Path) -> None:
     text = prose(page)
     paths = re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|js|css|proto|html|json|toml))`", text)
-    # `app/` stands for any of our apps; paths of tests may begin below their folder.
+    # `app/` stands for any app of this project; paths of tests may begin below their folder.
     gone = [
         path
         for path in paths
@@ -195,7 +190,7 @@ def test_files_and_links_of_a_page_are_there(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
-def test_runner_of_each_kind_refuses_what_is_wrong() -> None:
+def test_runner_of_each_kind_refuses_a_wrong_example() -> None:
     wrong: list[Callable[[], object]] = [
         lambda: command_check("make nothing"),
         lambda: command_check("make bench NAME=nothing"),

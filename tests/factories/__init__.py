@@ -1,4 +1,4 @@
-"""A factory for every model; each makes rows that the database's constraints accept."""
+"""A factory for every model; each creates rows that the database's constraints accept."""
 
 from tests.factories.accounts import ApiTokenFactory, AuditEventFactory, CustomerFactory, UserFactory
 from tests.factories.backups import (

@@ -1,4 +1,4 @@
-"""Users, customers with a key that opens, tokens, audit events."""
+"""Users, customers with a valid key, tokens, audit events."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from accounts.services.customers import customer_create
 from accounts.services.second_factor import secret_wrap
 
 PASSWORD = "grass-roof-lantern"
-"""Of every user."""
+"""The password of every user."""
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -27,7 +27,7 @@ class UserFactory(factory.django.DjangoModelFactory):
 
 
 class CustomerFactory(factory.django.DjangoModelFactory):
-    """Made by the service, since only it wraps a tenant's key."""
+    """A customer, created by the service, as only that wraps a tenant's key."""
 
     class Meta:
         model = Customer
@@ -41,7 +41,7 @@ class CustomerFactory(factory.django.DjangoModelFactory):
 
 
 class ApiTokenFactory(factory.django.DjangoModelFactory):
-    """A token whose secret is `secret`."""
+    """A token with the secret `secret`."""
 
     class Meta:
         model = ApiToken
@@ -64,7 +64,7 @@ class AuditEventFactory(factory.django.DjangoModelFactory):
 
 
 class AuthenticatorFactory(factory.django.DjangoModelFactory):
-    """An authenticator app that was set up with the key `secret`."""
+    """An authenticator app with the key `secret`."""
 
     class Meta:
         model = Authenticator

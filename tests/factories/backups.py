@@ -1,4 +1,4 @@
-"""Targets, assets, backups, operations: each state complete, as the constraints want it."""
+"""Targets, assets, backups, operations: each state is complete, as the constraints require."""
 
 import hashlib
 import secrets
@@ -11,25 +11,25 @@ from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBa
 from tests.factories.accounts import CustomerFactory
 from tests.factories.operations import OperationFactory
 from tests.factories.provisions import ProvisionFactory
-from vault.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
+from vault.models import Asset, DataKey, StorageTarget, StoredObject
 
 CONTENT = b"the bytes of an archive"
 
 
 class StorageTargetFactory(factory.django.DjangoModelFactory):
-    """A plain local folder; give `options={"root": …}` to one that is really read."""
+    """A plain local folder; pass `options={"root": …}` if it will be read."""
 
     class Meta:
         model = StorageTarget
 
     name = factory.Sequence(lambda number: f"Target {number}")
-    kind = TargetKind.LOCAL
+    kind = "local"
     options = factory.LazyFunction(lambda: {"root": "/nonexistent"})
     sealed = False
 
 
 class DataKeyFactory(factory.django.DjangoModelFactory):
-    """A key that opens nothing: rows for lists. Keys that open are made by `vault.services.keys`."""
+    """A key that opens nothing, for rows in lists. `vault.services.keys` creates keys that open."""
 
     class Meta:
         model = DataKey
@@ -49,7 +49,7 @@ class StoredObjectFactory(factory.django.DjangoModelFactory):
 
 
 class AssetFactory(factory.django.DjangoModelFactory):
-    """An asset of a plain target whose bytes are `content`."""
+    """An asset of a plain target with the bytes `content`."""
 
     class Meta:
         model = Asset
@@ -68,7 +68,7 @@ class AssetFactory(factory.django.DjangoModelFactory):
 
 
 class BackupFactory(factory.django.DjangoModelFactory):
-    """A backup that is ready; `creating=True`, `failed=True` and `restoring=True` make the others."""
+    """A ready backup; `creating=True`, `failed=True` and `restoring=True` create the other states."""
 
     class Meta:
         model = Backup

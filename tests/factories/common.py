@@ -1,4 +1,4 @@
-"""Rows of the shared plumbing."""
+"""Rows of the models that all apps share."""
 
 import hashlib
 import uuid

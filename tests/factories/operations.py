@@ -1,4 +1,4 @@
-"""Factories of operations and of what carries them out."""
+"""Factories of operations, tallies and chores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.factories.orders import OrderFactory
 
 
 class OperationFactory(factory.django.DjangoModelFactory):
-    """An operation that succeeded; give `state=` for the others."""
+    """A succeeded operation; pass `state=` for other states."""
 
     class Meta:
         model = Operation
@@ -40,7 +40,7 @@ class OperationFactory(factory.django.DjangoModelFactory):
 
     @factory.post_generation
     def subject(self, create, backup, **kwargs):
-        """`subject=` names the backup it is about."""
+        """`subject=` sets the operation's backup."""
         if backup is not None:
             OperationBackup.objects.create(operation=self, backup=backup)
             backup.operation = self
@@ -48,7 +48,7 @@ class OperationFactory(factory.django.DjangoModelFactory):
 
 
 class OperationTallyFactory(factory.django.DjangoModelFactory):
-    """There is one for each kind and end."""
+    """A tally; there is one for each kind and result."""
 
     class Meta:
         model = OperationTally
@@ -69,7 +69,7 @@ class SupervisorFactory(factory.django.DjangoModelFactory):
 
 
 class ChoreRunFactory(factory.django.DjangoModelFactory):
-    """A run that has ended."""
+    """A finished run."""
 
     class Meta:
         model = ChoreRun

@@ -13,7 +13,7 @@ from tests.factories.orders import OrderFactory
 
 
 class ProvisionFactory(factory.django.DjangoModelFactory):
-    """The primary deployment of an order; `sidecar=True` makes the sidecar beside it."""
+    """The primary deployment of an order; `sidecar=True` also creates its sidecar."""
 
     class Meta:
         model = Provision
@@ -30,7 +30,7 @@ class ProvisionFactory(factory.django.DjangoModelFactory):
 
 
 class SidecarAuthorityFactory(factory.django.DjangoModelFactory):
-    """A real authority that is believed; `signs=True` makes it the one that signs."""
+    """A real, trusted authority; `signs=True` makes it the signing one."""
 
     class Meta:
         model = SidecarAuthority
@@ -44,7 +44,7 @@ class SidecarAuthorityFactory(factory.django.DjangoModelFactory):
 
 
 class SidecarCertificateFactory(factory.django.DjangoModelFactory):
-    """A certificate that a sidecar has."""
+    """A sidecar's certificate."""
 
     class Meta:
         model = SidecarCertificate
@@ -70,7 +70,7 @@ class SidecarCertificateFactory(factory.django.DjangoModelFactory):
 
 
 class SidecarEnrolmentFactory(factory.django.DjangoModelFactory):
-    """A good token that is `secret`."""
+    """A valid token with the secret `secret`."""
 
     class Meta:
         model = SidecarEnrolment

@@ -1,4 +1,4 @@
-"""Real volumes that are really full. A clean failure, nothing half-made left, live files intact, deleting works."""
+"""Full volumes of real size limits: a clean failure, no leftovers, live files intact, and deleting works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backups.models import Backup, BackupStatus
 from backups.services.backups import backup_delete
 from operations.models import OperationState
 from tests.full_disks.volumes import BALLAST, files, fill, small_volume
-from tests.network.conftest import WORLD_BYTES, Linked, linked, shop  # noqa: F401  # fixtures
+from tests.world.linked import WORLD_BYTES, Linked
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -38,18 +38,18 @@ def small_scratch(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def deleted(linked: Linked, backup: Backup) -> bool:  # noqa: F811
-    """Delete a backup; whether it is gone with all it had."""
-    backup_delete(user=linked.shop.owner, backup=backup)
+def deleted(linked: Linked, backup: Backup) -> bool:
+    """Delete a backup; returns whether it is gone with all its objects."""
+    backup_delete(user=linked.owner, backup=backup)
     return linked.work().state == OperationState.SUCCEEDED and not Backup.objects.filter(id=backup.id).exists()
 
 
-def test_a_full_storage_fails_the_create_and_can_be_emptied(small_storage: Path, linked: Linked) -> None:  # noqa: F811
-    kept = linked.create()
+def test_a_full_storage_fails_the_create_and_can_be_emptied(small_storage: Path, linked: Linked) -> None:
+    kept = linked.created()
     fill(small_storage, leave=MIB)
     before = files(small_storage)
 
-    failed = linked.create()
+    failed = linked.created()
 
     assert (failed.status, failed.operation.error_code) == (BackupStatus.FAILED, "storage_full")
     assert files(small_storage) == before
@@ -59,47 +59,47 @@ def test_a_full_storage_fails_the_create_and_can_be_emptied(small_storage: Path,
     assert deleted(linked, kept)
     assert [name for name in files(small_storage) if name.endswith(".tar.gz")] == []
     (small_storage / "probe").unlink()
-    assert linked.create().status == BackupStatus.READY
+    assert linked.created().status == BackupStatus.READY
 
 
-def test_a_full_data_volume_fails_the_restore_and_leaves_the_files_as_they_are(
+def test_full_data_volume_fails_the_restore_and_keeps_the_files(
     small_world: Path,
-    linked: Linked,  # noqa: F811
+    linked: Linked,
 ) -> None:
-    backup = linked.create()
+    backup = linked.created()
     (small_world / "level.dat").write_bytes(b"changed since" * 1000)
     fill(small_world, leave=MIB)
     before = {path.name: (path.lstat().st_ino, path.read_bytes()) for path in small_world.iterdir()}
-    linked.restore_ask(backup)
+    linked.restore_ask(backup, safety=False)
 
     operation = linked.work()
 
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "not_enough_space")
     assert {path.name: (path.lstat().st_ino, path.read_bytes()) for path in small_world.iterdir()} == before
     assert linked.daemon.left_in_scratch() == []
-    other = linked.create()
+    other = linked.created()
     assert other.status == BackupStatus.READY
     assert deleted(linked, other)
 
     (small_world / BALLAST).unlink()
-    linked.restore_ask(backup)
+    linked.restore_ask(backup, safety=False)
     assert linked.work().state == OperationState.SUCCEEDED
     assert len(linked.level()) == WORLD_BYTES
 
 
 @pytest.mark.parametrize("kind", ["create", "restore"])
-def test_a_full_scratch_folder_fails_what_needs_it_and_nothing_else(
+def test_full_scratch_folder_fails_only_operations_that_need_it(
     small_scratch: Path,
-    linked: Linked,  # noqa: F811
+    linked: Linked,
     kind: str,
 ) -> None:
-    backup = linked.create()
+    backup = linked.created()
     level = linked.level()
     fill(small_scratch, leave=MIB)
     if kind == "restore":
-        linked.restore_ask(backup)
+        linked.restore_ask(backup, safety=False)
     else:
-        linked.shop.create()
+        linked.create()
 
     operation = linked.work()
 
@@ -109,4 +109,4 @@ def test_a_full_scratch_folder_fails_what_needs_it_and_nothing_else(
     assert not (linked.daemon.world / ".savepoint").exists()
     assert deleted(linked, backup)
     (small_scratch / BALLAST).unlink()
-    assert linked.create().status == BackupStatus.READY
+    assert linked.created().status == BackupStatus.READY

@@ -1,4 +1,4 @@
-"""Small volumes of a test's own that can really be full, or really be read only."""
+"""Small volumes of a test's own that can be filled up or mounted read-only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BALLAST = "ballast"
 
 @contextmanager
 def small_volume(folder: Path, mebibytes: int) -> Iterator[Path]:
-    """A volume of its own of that size at `folder`."""
+    """A volume of that size, mounted on `folder`."""
     mount, umount = (program_require(name, package="mount") for name in ("mount", "umount"))
     folder.mkdir(parents=True)
     command = [mount, "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "none", folder]
@@ -29,7 +29,7 @@ def small_volume(folder: Path, mebibytes: int) -> Iterator[Path]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """The volume takes no write while this lasts; nothing may have a file open to write when it begins."""
+    """Make the volume read-only for the block; no file on it may be open for writing at the start."""
     mount = program_require("mount", package="mount")
     subprocess.run([mount, "-o", "remount,ro", folder], check=True)
     try:
@@ -39,7 +39,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def fill(folder: Path, *, leave: int = 0) -> None:
-    """Take all the room there is, but for so many bytes."""
+    """Use all the space except for that many bytes."""
     free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
     with (folder / BALLAST).open("ab", buffering=0) as file, suppress(OSError):
         os.posix_fallocate(file.fileno(), file.tell(), free - leave)

@@ -1,4 +1,4 @@
-"""Archives that nobody honest would make, each with the code that its restore must end with."""
+"""Hostile archives, each with the code with which its restore must fail."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.sidecar_restore.test_refusals import HOSTILE
 
 REFUSED, DAMAGED = "archive_refused", "archive_damaged"
 FIRST = member(b"world/level.dat", b"new")
-"""What each archive begins with: were it not refused whole, this would be seen."""
+"""The beginning of each archive; it would be visible if the archive were not refused as a whole."""
 OUT = member(b"way", kind=b"2", link=b"../outside")
 NOISE = Random(1).randbytes(1 << 20)  # noqa: S311 - the same in every run
-"""What no compression makes smaller, so that it is the number of bytes that stops a bomb of it."""
+"""Incompressible data, so that only the number of bytes can stop a bomb of it."""
 
 
 def packed(*parts: bytes, end: bytes = END) -> bytes:
@@ -32,7 +32,7 @@ def flipped(archive: bytes, at: int) -> bytes:
 
 
 def library_packed() -> bytes:
-    """What the standard library writes: a symlink out of the root, and a file through it."""
+    """The standard library's archive of a symlink out of the root, and a file through it."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz", format=tarfile.GNU_FORMAT) as tar:
         for name, kind, link in (("a", tarfile.SYMTYPE, "../outside"), ("a/b", tarfile.REGTYPE, "")):
@@ -94,4 +94,4 @@ STRIPPED = {
     "setuid": member(b"tool", b"x", mode=0o4755),
     "setgid": member(b"tool", b"x", mode=0o2755),
 }
-"""Harmless once these bits are gone."""
+"""Archives that are harmless once these bits are removed."""

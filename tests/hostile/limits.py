@@ -1,4 +1,4 @@
-"""What the sidecar of these tests puts up with, so that a bomb need not be large to be one."""
+"""The sidecar's limits in these tests, so low that a small archive can be a bomb."""
 
 from __future__ import annotations
 

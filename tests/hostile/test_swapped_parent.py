@@ -1,4 +1,4 @@
-"""A live folder is swapped for a symlink at every single step of a restore: nothing outside the root is touched."""
+"""A live folder is swapped for a symlink at every step of a restore: nothing outside the root is touched."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import archive_extract, extractions_recover, outcome_read
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.recovery import extractions_recover
 from tests.sidecar_restore.archives import compressed, member
-from tests.sidecar_restore.conftest import OPERATION, place  # noqa: F401  # a fixture
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import snapshot, write
 from wire.enums import Mode, OutcomeKind
 
+OPERATION = "6f0d2a3c-6d3b-4c56-9f5e-0a1b2c3d4e5f"
 STEPS_MOST = 500
 NAMES = ("folder/b", "folder/c", "folder/sub/d")
 
 
 def world_make(top: Path) -> tuple[Path, Path]:
-    """A root with old files, and a folder beside it that has the same names."""
+    """A root with old files, and a folder beside it with the same names."""
     root, outside = top / "root", top / "outside"
     for name in ("a", *NAMES):
         write(root / name, b"old")
@@ -31,11 +33,11 @@ def world_make(top: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("mode", Mode, ids=lambda mode: mode.value)
-def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) -> None:  # noqa: F811
+def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) -> None:
     archive = compressed(place / "a.tar.gz", *(member(name.encode(), b"new") for name in ("a", *NAMES, "folder/new")))
     ends: set[OutcomeKind] = set()
     steps = 0
-    # The first run, without a swap, tells how many steps there are.
+    # The first run, without a swap, counts the steps.
     for step in range(STEPS_MOST):
         if step > steps:
             break
@@ -44,7 +46,7 @@ def test_a_folder_swapped_at_any_step_lets_nothing_out(place: Path, mode: Mode) 
         untouched = snapshot(outside)
 
         def swap(number: int, _name: str) -> None:
-            if number == step:  # noqa: B023 - it is over before the loop goes on
+            if number == step:  # noqa: B023 - it runs before the loop continues
                 (root / "folder").rename(top / "hidden")  # noqa: B023
                 (root / "folder").symlink_to(outside)  # noqa: B023
 

@@ -1,4 +1,4 @@
-"""Entries that the sidecar cannot move stay, and preview and restore name the same ones: real daemon, real worker."""
+"""Entries that the sidecar cannot move stay, and preview and restore name the same: real daemon, real worker."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -56,7 +56,7 @@ FLAGS = pytest.mark.parametrize("what", ["i", "a"], ids=["immutable", "append-on
 def test_flagged_extra_stays(
     place: Place, flag: Callable[[str, str], None], what: str, name: str, stays: dict[str, str]
 ) -> None:
-    backup = place.create()
+    backup = place.backup()
     for each in ("extra", "plugins/extra", "new/file", "new/deep/file", "gone/file"):
         place.file(each)
     (place.world / "new/deep/empty").mkdir()
@@ -82,7 +82,7 @@ def test_flagged_file_that_the_backup_has_otherwise_stays(
 ) -> None:
     for name in ("content", "mode", "time", "right"):
         place.file(f"plugins/{name}", b"as it was")
-    backup = place.create()
+    backup = place.backup()
     place.file("plugins/content", b"changed")
     (place.world / "plugins/mode").chmod(0o600)
     os.utime(place.world / "plugins/time", (1, 1))
@@ -93,7 +93,7 @@ def test_flagged_file_that_the_backup_has_otherwise_stays(
     stays = ["plugins/content", "plugins/mode", "plugins/time"]
 
     assert place.stays(backup, mode) == stays
-    assert told(place.restore(backup, mode)) == dict.fromkeys(stays, "fixed")
+    assert told(place.restore(backup, mode=mode)) == dict.fromkeys(stays, "fixed")
     assert {name: trace(place.world / "plugins" / name) for name in before} == before
     assert (place.world / "plugins/readable").read_bytes() == b"as it was"
 
@@ -103,7 +103,7 @@ def test_flagged_file_that_the_backup_has_otherwise_stays(
 def test_names_in_a_flagged_folder_stay(place: Place, flag: Callable[[str, str], None], what: str) -> None:
     for name in ("same", "changed", "missing", "missing too/file", "deep/changed", "deep/missing"):
         place.file(f"shut/{name}", b"as it was")
-    backup = place.create()
+    backup = place.backup()
     for name in ("changed", "deep/changed", "extra", "deep/extra", "extra too/file"):
         place.file(f"shut/{name}", b"played on")
     (place.world / "shut/missing").unlink()
@@ -129,7 +129,7 @@ def foreign(path: Path) -> None:
 
 
 def sticky(path: Path) -> None:
-    """A folder like `/tmp`, with an entry of somebody else."""
+    """A folder like `/tmp`, with an entry of another user."""
     os.chown(path, 0, 0)
     path.chmod(0o1777)
     for child in path.iterdir():
@@ -155,7 +155,7 @@ def test_names_in_a_folder_of_another_owner_stay(
     place: Place, name: str, make: Callable[[Path], None], stays: dict[str, str]
 ) -> None:
     place.file("plugins/missing")
-    backup = place.create()
+    backup = place.backup()
     (place.world / "plugins/missing").unlink()
     place.file("plugins/readable", b"played on")
     for each in ("new/file", "new/deep/file", "plugins/extra"):
@@ -176,7 +176,7 @@ def test_names_in_a_folder_of_another_owner_stay(
 def test_folder_that_cannot_be_searched_or_listed_is_named_once(place: Place, mode_bits: int, mode: str) -> None:
     for name in ("closed/a", "closed/b", "closed/deep/c"):
         place.file(name, b"as it was")
-    backup = place.create()
+    backup = place.backup()
     place.file("closed/a", b"changed")
     place.file("closed/extra")
     place.file("also/closed/extra")
@@ -187,12 +187,12 @@ def test_folder_that_cannot_be_searched_or_listed_is_named_once(place: Place, mo
     expected = {**extra, "closed": "unreadable"}
 
     assert place.stays(backup, mode) == list(expected)
-    assert told(place.restore(backup, mode)) == expected
+    assert told(place.restore(backup, mode=mode)) == expected
     assert (place.world / "closed/a").read_bytes() == b"changed"
 
 
 def owned(path: Path) -> None:
-    """Content that may be changed, in a folder whose mode may not."""
+    """Content that can be changed, in a folder whose mode cannot."""
     os.chown(path, 0, 0)
     path.chmod(0o777)
 
@@ -204,14 +204,14 @@ def owned(path: Path) -> None:
     indirect=["place"],
 )
 @pytest.mark.parametrize("differs", ["mode", "owner", "nothing"])
-def test_folder_whose_metadata_cannot_be_set_is_named_and_its_files_return(
+def test_folder_with_fixed_metadata_is_named_and_its_files_return(
     place: Place, flag: Callable[[str, str], None], hazard: str, differs: str, mode: str
 ) -> None:
     for name in ("shut/deep/file", "shut/deep/deeper/file"):
         place.file(name, b"as it was")
     shut = place.world / "shut"
     shut.chmod(0o755 if differs == "mode" else 0o777)
-    backup = place.create()
+    backup = place.backup()
     for name in ("shut/deep/file", "shut/deep/deeper/file", "level.dat"):
         place.file(name, b"played on")
     for name in ("deep", "deep/deeper"):
@@ -228,7 +228,7 @@ def test_folder_whose_metadata_cannot_be_set_is_named_and_its_files_return(
     stays = ["shut"] if differs == "mode" or is_owners else []
 
     assert place.stays(backup, mode) == stays
-    assert told(place.restore(backup, mode)) == dict.fromkeys(stays, "fixed")
+    assert told(place.restore(backup, mode=mode)) == dict.fromkeys(stays, "fixed")
     assert trace(shut) == before
     for name in ("shut/deep/file", "shut/deep/deeper/file", "level.dat"):
         assert (place.world / name).read_bytes() == b"as it was"

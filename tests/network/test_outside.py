@@ -1,4 +1,4 @@
-"""Parts of a data root that lie outside it: mounted volumes, and links that lead out."""
+"""Parts of a data root that lie outside it: mounted volumes, and targets of links."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -33,7 +33,7 @@ def mounted(*arguments: str | Path, at: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", ["another volume", "the same volume", "one file"])
-def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) -> None:
+def test_mounted_part_is_reported_and_stays(place: Place, how: str, tmp_path: Path) -> None:
     path = place.file("maps/map", b"hidden") if how == "one file" else place.file("maps/map").parent
     shared = place.daemon.folder / "shared"
     shared.mkdir(mode=0o755)
@@ -48,8 +48,8 @@ def test_mounted_part_is_said_and_stays(place: Place, how: str, tmp_path: Path) 
         if how == "another volume":
             (path / "map").write_bytes(b"shared")
         if path.is_dir():
-            os.chown(path, 0, 0)  # not the sidecar's to write in
-        backup = place.create()
+            os.chown(path, 0, 0)  # so that the sidecar cannot write to it
+        backup = place.backup()
         assert backup.warnings == [{"kind": "mounted", "path": name}]
         place.file("level.dat", b"ruined")
         (place.world / "maps/map").write_bytes(b"played on")
@@ -68,14 +68,14 @@ def test_mounted_volume_comes_back_and_can_be_undone(place: Place, mode: str) ->
     volume = place.file("maps/hidden").parent
     with mounted("-t", "tmpfs", "-o", f"mode=755,uid={NOBODY}", "none", at=volume):
         place.file("maps/map", b"as it was")
-        backup = place.create()
+        backup = place.backup()
         assert backup.warnings == []
         place.file("level.dat", b"ruined")
         place.file("maps/map", b"played on")
         place.file("maps/built", b"played on")
         assert place.stays(backup, mode) == []
 
-        assert told(place.restore(backup, mode)) == {}
+        assert told(place.restore(backup, mode=mode)) == {}
 
         assert (volume / "map").read_bytes() == b"as it was"
         assert (place.world / "level.dat").read_bytes() == b"as it was"
@@ -106,7 +106,7 @@ def followed(place: Place) -> Path:
 @pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
 def test_folder_behind_a_followed_link_comes_back_and_can_be_undone(place: Place) -> None:
     folder = followed(place)
-    backup = place.create()
+    backup = place.backup()
     assert backup.warnings == []
     (folder / "file").write_bytes(b"played on")
     (folder / "built").write_bytes(b"played on")
@@ -123,7 +123,7 @@ def test_folder_behind_a_followed_link_comes_back_and_can_be_undone(place: Place
 
 
 def test_followed_link_that_stays_is_named_with_its_reason(place: Place, client: Client) -> None:
-    backup = place.create()
+    backup = place.backup()
     folder = followed(place)
     assert place.stays(backup) == ["map"]
 
@@ -131,14 +131,14 @@ def test_followed_link_that_stays_is_named_with_its_reason(place: Place, client:
 
     assert told(operation) == {"map": "linked_out"}
     assert list(folder.iterdir()) == []
-    client.force_login(place.shop.owner)
-    page = client.get(f"/orders/{place.shop.order.id}/backups/{backup.id}/").content.decode()
+    client.force_login(place.owner)
+    page = client.get(f"/orders/{place.order.id}/backups/{backup.id}/").content.decode()
     assert "It is a link to a folder outside" in page
 
 
-def test_new_folder_keeps_a_mount_point_and_what_is_locked_in_it(place: Place) -> None:
+def test_new_folder_keeps_a_mount_point_and_locked_entries_in_it(place: Place) -> None:
     """A fresh ext4 volume has root's `lost+found`, which stays for a reason of its own."""
-    backup = place.create()
+    backup = place.backup()
     place.file("new/gone")
     volume = place.file("new/deep/volume/hidden").parent
     with mounted("-t", "tmpfs", "-o", "mode=755", "none", at=volume):
@@ -157,7 +157,7 @@ def test_new_folder_keeps_a_mount_point_and_what_is_locked_in_it(place: Place) -
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative", "through another link"])
-def test_link_that_leads_out_is_said(place: Place, client: Client, form: str) -> None:
+def test_link_that_leads_out_is_reported(place: Place, client: Client, form: str) -> None:
     outside = place.daemon.folder / "outside"
     outside.mkdir(mode=0o755)
     (place.world / "inside").symlink_to("plugins")
@@ -165,11 +165,11 @@ def test_link_that_leads_out_is_said(place: Place, client: Client, form: str) ->
     target = {"absolute": outside, "relative": Path("../outside"), "through another link": Path("inside/../../outside")}
     (place.world / "map").symlink_to(target[form])
 
-    backup = place.create()
+    backup = place.backup()
 
     assert backup.warnings == [{"kind": "linked_out", "path": "map"}]
-    client.force_login(place.shop.owner)
-    address = f"/orders/{place.shop.order.id}/backups/{backup.id}/"
+    client.force_login(place.owner)
+    address = f"/orders/{place.order.id}/backups/{backup.id}/"
     assert "files outside that it leads to are not" in client.get(address).content.decode()
     assert "1 warning" in client.get(f"{address}restore/preview/").content.decode()
     assert not told(place.restore(backup))

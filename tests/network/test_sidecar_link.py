@@ -1,7 +1,7 @@
-"""The way to the sidecar is cut, stalls, crawls or swallows everything, and comes back: R11 and R22.
+"""The connection to the sidecar breaks, stalls, slows down or drops everything, and recovers: R11 and R22.
 
-Each time the operation ends in time with its reason or as if nothing had been, the files are old or new, and a backup
-works afterwards.
+Each time the operation ends in time, with its reason or as if nothing had happened; the files are old or new, and a
+backup backup backup backup backup backup backup backup works afterwards.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import pytest
 
 from backups.models import Backup, BackupStatus
 from operations.models import OperationState
-from tests.network.conftest import WORLD_BYTES, Linked, Working, cancelled
+from tests.world.linked import WORLD_BYTES, Linked, Working, cancelled
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 BOUND_SECONDS = 20
 AT = [0, 5_000, WORLD_BYTES // 2]
-"""After how many bytes; a create or a restore takes the whole world over."""
+"""Offsets of the fault in bytes; a create or a restore transfers the whole world."""
 AT_OF_ANSWERS = [0, 200, 500]
-"""A sidecar answers a restore with some eight hundred bytes in all."""
+"""Offsets in the sidecar's answers to a restore, about eight hundred bytes in all."""
 
 
 @pytest.fixture(autouse=True)
 def usable_afterwards(linked: Linked):
     yield
     linked.proxy.heal()
-    assert linked.create().status == BackupStatus.READY
+    assert linked.created().status == BackupStatus.READY
 
 
 def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
-    """Let a worker work; whether the operation succeeded. It has ended in time, else with that code."""
+    """Let a worker work; returns whether the operation succeeded. It must end in time, else with that code."""
     began = time.monotonic()
     operation = linked.work()
     assert time.monotonic() - began < BOUND_SECONDS
@@ -43,34 +43,34 @@ def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
 
 @pytest.mark.parametrize("at", [*AT, WORLD_BYTES])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_create_whose_sidecar_is_cut_off_ends_with_its_reason(
+def test_create_with_a_broken_connection_ends_with_its_reason(
     linked: Linked, little_patience: None, trouble: str, at: int
 ) -> None:
-    backup = linked.shop.create()
+    backup = linked.created()
     getattr(linked.proxy, trouble)(at, "down")
     succeeded = ended(linked)
     assert linked.proxy.struck.is_set()
     backup.refresh_from_db()
-    # With all bytes there, what is lost is only the word that the scratch file was deleted.
+    # With all bytes transferred, only the confirmation that the scratch file was deleted is lost.
     assert backup.status == (BackupStatus.READY if succeeded else BackupStatus.FAILED)
     assert not succeeded or at >= WORLD_BYTES
 
 
 @pytest.mark.parametrize(("direction", "at"), [*(("up", at) for at in AT), *(("down", at) for at in AT_OF_ANSWERS)])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
+def test_restore_with_a_broken_connection_is_whole_and_reported(
     linked: Linked, little_patience: None, trouble: str, direction: str, at: int
 ) -> None:
-    backup = linked.create()
+    backup = linked.created()
     new, old = linked.level(), b"changed since"
     (linked.daemon.world / "level.dat").write_bytes(old)
-    linked.restore_ask(backup)
+    linked.restore_ask(backup, safety=False)
     getattr(linked.proxy, trouble)(at, direction)
     struck = linked.proxy.struck
 
     operation = linked.work()
     if operation.is_live:
-        # The exchange may have begun: only the journal can tell, so nobody ends it before.
+        # The exchange may have begun: only the journal can tell, so the operation stays open until then.
         assert operation.exchange
         linked.proxy.heal()
         operation = linked.work()
@@ -84,16 +84,16 @@ def test_a_restore_whose_sidecar_is_cut_off_is_whole_and_says_so(
 
 @pytest.mark.parametrize("kind", ["create", "restore"])
 def test_a_cancel_acts_within_ten_seconds_while_the_sidecar_stalls(linked: Linked, kind: str) -> None:
-    """With the product's own patience, that would go on for half a minute."""
+    """With the product's own timeouts this would take half a minute."""
     if kind == "restore":
-        linked.restore_ask(linked.create())
+        linked.restore_ask(linked.created())
     else:
-        linked.shop.create()
+        linked.create()
     linked.proxy.stall_after(WORLD_BYTES // 2)
     working = Working()
     assert linked.proxy.struck.wait(BOUND_SECONDS)
 
-    operation = cancelled(working, linked.shop)
+    operation = cancelled(working, linked)
 
     assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
     linked.proxy.heal()
@@ -102,14 +102,14 @@ def test_a_cancel_acts_within_ten_seconds_while_the_sidecar_stalls(linked: Linke
 
 
 def test_a_slow_sidecar_is_waited_for(linked: Linked, little_patience: None) -> None:
-    linked.shop.create()
+    linked.create()
     linked.proxy.throttle(WORLD_BYTES)
     assert ended(linked)
     assert linked.proxy.struck.is_set()
 
 
 def test_a_network_that_is_gone_for_a_moment_costs_nothing(linked: Linked) -> None:
-    linked.shop.create()
+    linked.create()
     linked.proxy.stall_after(WORLD_BYTES // 2)
     working = Working()
     assert linked.proxy.struck.wait(BOUND_SECONDS)

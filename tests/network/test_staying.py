@@ -16,16 +16,13 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from backups.models import Backup, BackupStatus
+from backups.models import Backup
 from backups.services.previews import restore_preview
-from backups.services.restores import RestoreOptions, backup_restore, restore_undo
-from operations.models import Operation, OperationState
-from operations.work.run import operation_answer
-from provisions.models import Provision, ProvisionKind
-from tests.operations.conftest import Shop
+from operations.models import Operation
 from tests.services.require import unavailable
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.unprivileged import NOBODY
+from tests.world.rental import Rental
 from vault.models import StorageTarget
 from wire.enums import ChangeKind
 
@@ -33,7 +30,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 class Unprivileged(Daemon):
-    """A daemon whose user is not root; the tests' user is, so that files of others can be made."""
+    """A daemon of an ordinary user; the tests run as root, so that they can make files of other users."""
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tests.sidecar_daemon.unprivileged", *super().command()[-2:]]
@@ -47,10 +44,9 @@ class Unprivileged(Daemon):
 
 
 @dataclass
-class Place:
-    """A customer's server with its sidecar, and a worker that answers at once."""
+class Place(Rental):
+    """A rental with its daemon, and a worker that answers at once."""
 
-    shop: Shop
     daemon: Daemon
 
     @property
@@ -68,42 +64,10 @@ class Place:
             os.chown(made, owner if made == path else NOBODY, -1)
         return path
 
-    def create(self) -> Backup:
-        backup = self.shop.create()
-        self.work()
-        backup.refresh_from_db()
-        assert backup.status == BackupStatus.READY
-        return backup
-
-    def work(self) -> Operation:
-        operation = Operation.objects.order_by("created_at").last()
-        assert operation is not None
-        operation_answer(operation.id)
-        operation.refresh_from_db()
-        return operation
-
-    def restore(self, backup: Backup, mode: str = "replace", *, safety: bool = True) -> Operation:
-        backup_restore(
-            user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
-            options=RestoreOptions(mode=mode, safety=safety), idempotency=None,
-        )  # fmt: skip
-        operation = self.work()
-        assert operation.state == OperationState.SUCCEEDED, operation.error_code
-        return operation
-
-    def undo(self, backup: Backup) -> Operation:
-        restore_undo(
-            user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
-            idempotency=None,
-        )  # fmt: skip
-        operation = self.work()
-        assert operation.state == OperationState.SUCCEEDED, operation.error_code
-        return operation
-
     def stays(self, backup: Backup, mode: str = "replace") -> list[str]:
-        """The paths that the preview says stay."""
+        """The paths that stay according to the preview."""
         found, named = restore_preview(
-            user=self.shop.owner, order_id=self.shop.order.id, provision_id=self.shop.server.id, backup_id=backup.id,
+            user=self.owner, order_id=self.order.id, provision_id=self.server.id, backup_id=backup.id,
             mode=mode,
         )  # fmt: skip
         assert named
@@ -124,17 +88,15 @@ def trace(path: Path) -> tuple[int, int, int]:
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, shop: Shop) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path, short_waits: None) -> Iterator[Place]:
     if os.geteuid() != 0:
         unavailable("the right to make files of other users")
     folder = Path(tempfile.mkdtemp(prefix="savepoint-"))
     daemon = (Daemon if getattr(request, "param", "nobody") == "root" else Unprivileged)(folder)
     daemon.start()
     try:
-        sidecar = Provision.objects.get(kind=ProvisionKind.SIDECAR)
-        sidecar.address, sidecar.token = daemon.address, daemon.token
-        sidecar.save()
-        found = Place(shop, daemon)
+        found = Place.make(tmp_path / "storage", daemon=daemon)
+        found.reach(daemon.address, token=daemon.token)
         found.file("level.dat", b"as it was")
         found.file("plugins/readable", b"as it was")
         yield found
@@ -167,7 +129,7 @@ def test_special_file_stays_and_is_named(place: Place, make: Callable[[Path], No
     path = place.world / folder / "special"
     path.parent.mkdir(parents=True, exist_ok=True)
     make(path)
-    backup = place.create()
+    backup = place.backup()
     before = trace(path)
     place.file("level.dat", b"ruined")
     place.file("plugins/new/deep/extra")
@@ -187,13 +149,13 @@ def test_special_file_stays_and_is_named(place: Place, make: Callable[[Path], No
 def test_special_file_in_the_place_of_a_backed_up_one_stays(
     place: Place, make: Callable[[Path], None], mode: str
 ) -> None:
-    backup = place.create()
+    backup = place.backup()
     (place.world / "plugins/readable").unlink()
     make(place.world / "plugins/readable")
     before = trace(place.world / "plugins/readable")
     assert place.stays(backup, mode) == ["plugins/readable"]
 
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     assert trace(place.world / "plugins/readable") == before
     assert told(operation) == {"plugins/readable": "skipped"}
@@ -202,7 +164,7 @@ def test_special_file_in_the_place_of_a_backed_up_one_stays(
 def test_unreadable_file_survives_restore_and_undo(place: Place) -> None:
     secret = place.file("plugins/secret", b"of somebody else", owner=0, mode=0o600)
     before = trace(secret)
-    backup = place.create()
+    backup = place.backup()
     assert backup.warnings == [{"kind": "unreadable", "path": "plugins/secret"}]
     assert place.stays(backup) == ["plugins/secret"]
 
@@ -215,9 +177,9 @@ def test_unreadable_file_survives_restore_and_undo(place: Place) -> None:
 
 
 def test_file_that_became_readable_after_the_backup_stays(place: Place) -> None:
-    """Only the backup's listing still says that it was there."""
+    """Only the backup's listing still shows that the file existed then."""
     secret = place.file("secret", b"of somebody else", owner=0, mode=0o600)
-    backup = place.create()
+    backup = place.backup()
     secret.chmod(0o644)
 
     assert place.stays(backup) == ["secret"]
@@ -226,7 +188,7 @@ def test_file_that_became_readable_after_the_backup_stays(place: Place) -> None:
 
 
 def test_live_tree_decides_where_a_backup_has_no_listing(place: Place) -> None:
-    backup = place.create()
+    backup = place.backup()
     Backup.objects.filter(id=backup.id).update(listing_bytes=None)
     secret = place.file("secret", b"of somebody else", owner=0, mode=0o600)
     extra = place.file("extra")
@@ -238,12 +200,12 @@ def test_live_tree_decides_where_a_backup_has_no_listing(place: Place) -> None:
 
 @pytest.mark.parametrize("mode", ["replace", "overlay"])
 def test_backed_up_file_that_became_unreadable_stays(place: Place, mode: str) -> None:
-    backup = place.create()
+    backup = place.backup()
     mine = place.file("plugins/readable", b"changed by somebody else", owner=0, mode=0o600)
     before = trace(mine)
 
     assert place.stays(backup, mode) == ["plugins/readable"]
-    assert told(place.restore(backup, mode)) == {"plugins/readable": "unreadable"}
+    assert told(place.restore(backup, mode=mode)) == {"plugins/readable": "unreadable"}
     assert trace(mine) == before
     assert mine.read_bytes() == b"changed by somebody else"
 
@@ -251,7 +213,7 @@ def test_backed_up_file_that_became_unreadable_stays(place: Place, mode: str) ->
 @pytest.mark.parametrize("mode", ["replace", "overlay"])
 def test_unreadable_folder_stays_and_its_siblings_are_restored(place: Place, mode: str) -> None:
     place.file("plugins/closed/file", b"as it was")
-    backup = place.create()
+    backup = place.backup()
     closed = place.world / "plugins/closed"
     (closed / "file").write_bytes(b"changed")
     os.chown(closed, 0, 0)
@@ -259,14 +221,14 @@ def test_unreadable_folder_stays_and_its_siblings_are_restored(place: Place, mod
     place.file("plugins/readable", b"ruined")
 
     assert place.stays(backup, mode) == ["plugins/closed"]
-    assert told(place.restore(backup, mode)) == {"plugins/closed": "unreadable"}
+    assert told(place.restore(backup, mode=mode)) == {"plugins/closed": "unreadable"}
     assert (closed / "file").read_bytes() == b"changed"
     assert trace(closed)[1:] == (stat.S_IFDIR | 0o700, 0)
     assert (place.world / "plugins/readable").read_bytes() == b"as it was"
 
 
-def test_new_folder_keeps_only_what_cannot_be_brought_back(place: Place) -> None:
-    backup = place.create()
+def test_new_folder_keeps_only_unrestorable_entries(place: Place) -> None:
+    backup = place.backup()
     place.file("new/deep/secret", b"of somebody else", owner=0, mode=0o600)
     place.file("new/deep/extra")
     place.file("new/other/extra")
@@ -284,7 +246,7 @@ def test_new_folder_keeps_only_what_cannot_be_brought_back(place: Place) -> None
 
 def test_file_does_not_replace_a_folder_that_holds_an_unreadable_one(place: Place) -> None:
     place.file("thing")
-    backup = place.create()
+    backup = place.backup()
     (place.world / "thing").unlink()
     secret = place.file("thing/secret", b"of somebody else", owner=0, mode=0o600)
     place.file("thing/extra")
@@ -296,21 +258,21 @@ def test_file_does_not_replace_a_folder_that_holds_an_unreadable_one(place: Plac
 
 
 def test_reserved_folder_stays(place: Place) -> None:
-    backup = place.create()
+    backup = place.backup()
     place.file(".savepoint/notes")
 
     assert place.stays(backup) == []
     assert (place.world / ".savepoint/notes").exists()
 
 
-def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
+def test_api_and_page_name_kept_paths(place: Place, client: Client) -> None:
     place.file("plugins/<secret>", owner=0, mode=0o600)
-    backup = place.create()
-    owner, order = place.shop.owner, place.shop.order
+    backup = place.backup()
+    owner, order = place.owner, place.order
     client.force_login(owner)
     api = APIClient()
     api.force_authenticate(owner)
-    address = f"/api/v1/orders/{order.id}/provisions/{place.shop.server.id}/backups/{backup.id}/restore/preview/"
+    address = f"/api/v1/orders/{order.id}/provisions/{place.server.id}/backups/{backup.id}/restore/preview/"
     found = api.get(address).json()
     assert found["stays"] == 1
     assert found["paths"] == [{"path": "plugins/<secret>", "change": "stays", "size_bytes": 0}]
@@ -332,8 +294,8 @@ def test_api_and_page_name_what_stayed(place: Place, client: Client) -> None:
 @pytest.mark.parametrize("loss", ["cut", "longer", "gone"])
 def test_listing_that_is_lost_costs_no_restore(place: Place, loss: str, *, sealed: bool) -> None:
     StorageTarget.objects.update(sealed=sealed)
-    backup = place.create()
-    listing = Path(place.shop.target.options["root"], f"{backup.asset.key}.listing")
+    backup = place.backup()
+    listing = Path(place.root, f"{backup.asset.key}.listing")
     content = listing.read_bytes()
     listing.unlink()
     if loss != "gone":

@@ -1,4 +1,4 @@
-"""The way to an S3 storage is cut, stalls or crawls: R9, R11, R12. A real server is behind the proxy."""
+"""The connection to an S3 storage breaks, stalls or slows down: R9, R11, R12. A real server is behind the proxy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 
 from backups.models import Backup, BackupStatus
 from operations.models import Operation, OperationState
-from targets import s3
+from repository.retrying import Retry
 from targets import s3_client as s3_requests
-from tests.network.conftest import Linked, Working, cancelled
 from tests.services.fault_proxy import FaultProxy, fault_proxy
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
+from tests.world.linked import Linked, Working, cancelled
 from vault.models import StorageTarget
+from vault.services import opening
 from vault.services.opening import asset_open
 from vault.services.sweep import storage_sweep
 
@@ -37,23 +39,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture
 def observer(server: S3Server) -> Iterator[Any]:
-    """A client that does not pass the proxy."""
+    """A client that bypasses the proxy."""
     with closing(s3_client(server)) as client:
         yield client
 
 
 @pytest.fixture
 def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
-    """The proxy before the storage, in which this server's backups are kept from now on."""
+    """The proxy in front of the storage that this server uses from now on."""
     with fault_proxy(server.endpoint.removeprefix("http://")) as proxy:
-        StorageTarget.objects.filter(id=linked.shop.target.id).update(
+        StorageTarget.objects.filter(id=linked.target.id).update(
             kind="s3",
             options={
                 "bucket": server.bucket, "endpoint_url": f"http://{proxy.address}", "region": "us-east-1",
-                "prefix": str(linked.shop.order.id), "path_style": True, "conditional_writes": True,
+                "prefix": str(linked.order.id), "path_style": True, "conditional_writes": True,
             },
         )  # fmt: skip
-        target = StorageTarget.objects.get(id=linked.shop.target.id)
+        target = StorageTarget.objects.get(id=linked.target.id)
         target.secrets = json.dumps({"access_key": server.access_key, "secret_key": server.secret_key})
         target.save()
         content = Random(2).randbytes(CONTENT_BYTES)  # noqa: S311 - the same in every run
@@ -65,8 +67,7 @@ def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_requests, "CONNECT_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(s3_requests, "READ_TIMEOUT_SECONDS", 1)
-    monkeypatch.setattr(s3_requests, "REQUEST_TRIES", 2)
-    monkeypatch.setattr(s3, "READ_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "Retry", partial(Retry, tries=2))
 
 
 def uploads(observer: Any, server: S3Server, order: object) -> list[str]:
@@ -81,10 +82,10 @@ def stored(observer: Any, server: S3Server, order: object) -> list[str]:
 
 @pytest.mark.parametrize("at", [0, 1, 5_000, PART_BYTES // 2, PART_BYTES + 4_000_000, CONTENT_BYTES])
 @pytest.mark.parametrize("trouble", ["cut_after", "stall_after"])
-def test_a_create_whose_storage_is_cut_off_fails_in_time_and_leaves_nothing(
+def test_create_without_storage_fails_in_time_and_leaves_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, observer: Any, server: S3Server, trouble: str, at: int
 ) -> None:
-    backup = linked.shop.create()
+    backup = linked.created()
     getattr(link, trouble)(at, "up")
     began = time.monotonic()
 
@@ -97,12 +98,12 @@ def test_a_create_whose_storage_is_cut_off_fails_in_time_and_leaves_nothing(
     link.heal()
     usable(linked)
     storage_sweep()
-    assert len([key for key in stored(observer, server, linked.shop.order.id) if key.endswith(".tar.gz")]) == 1
+    assert len([key for key in stored(observer, server, linked.order.id) if key.endswith(".tar.gz")]) == 1
 
 
 def usable(linked: Linked) -> None:
-    """A backup can be made, and what is stored is what the server has."""
-    backup = linked.create()
+    """Check that a backup can be made, and that its stored bytes are the server's."""
+    backup = linked.created()
     assert backup.status == BackupStatus.READY
     assert sum(len(piece) for piece in asset_open(backup.asset).read()) == backup.size_bytes
 
@@ -111,8 +112,8 @@ def usable(linked: Linked) -> None:
 def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
     linked: Linked, link: FaultProxy, observer: Any, server: S3Server, direction: str
 ) -> None:
-    """The network breaks in the middle of the first part, and is back at once: the part is sent again."""
-    linked.shop.create()
+    """The connection breaks in the middle of the first part and recovers at once: the part is sent again."""
+    linked.create()
     link.cut_after(PART_BYTES // 2 if direction == "up" else 2_000, direction)  # type: ignore[arg-type]
     working = Working()
     assert link.struck.wait(BOUND_SECONDS)
@@ -120,19 +121,19 @@ def test_a_connection_cut_once_inside_a_part_costs_only_that_part(
     working.join(BOUND_SECONDS)
     assert not working.is_alive()
     assert Operation.objects.get(id=working.operation.id).state == OperationState.SUCCEEDED
-    assert uploads(observer, server, linked.shop.order.id) == []
+    assert uploads(observer, server, linked.order.id) == []
     backup = Backup.objects.get()
     assert len(b"".join(asset_open(backup.asset).read())) == backup.size_bytes
 
 
 @pytest.mark.parametrize("at", [0, 100_000, PART_BYTES])
-def test_a_restore_whose_storage_is_cut_off_touches_nothing(
+def test_restore_without_storage_touches_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, at: int
 ) -> None:
-    backup = linked.create()
+    backup = linked.created()
     level = linked.daemon.world / "level.dat"
     level.write_bytes(b"changed since")
-    linked.restore_ask(backup)
+    linked.restore_ask(backup, safety=False)
     link.cut_after(at, "down")
 
     operation = linked.work()
@@ -141,7 +142,7 @@ def test_a_restore_whose_storage_is_cut_off_touches_nothing(
     assert level.read_bytes() == b"changed since"
     assert linked.daemon.left_in_scratch() == []
     link.heal()
-    linked.restore_ask(backup)
+    linked.restore_ask(backup, safety=False)
     assert linked.work().state == OperationState.SUCCEEDED
     assert level.stat().st_size == CONTENT_BYTES
 
@@ -149,33 +150,33 @@ def test_a_restore_whose_storage_is_cut_off_touches_nothing(
 def test_a_cancel_acts_within_ten_seconds_while_the_storage_stalls(
     linked: Linked, link: FaultProxy, observer: Any, server: S3Server
 ) -> None:
-    """With the product's own patience, that would go on for minutes."""
-    linked.shop.create()
+    """With the product's own timeouts this would take minutes."""
+    linked.create()
     link.stall_after(PART_BYTES // 2, "up")
     working = Working()
     assert link.struck.wait(BOUND_SECONDS)
 
-    operation = cancelled(working, linked.shop)
+    operation = cancelled(working, linked)
 
     assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
     link.heal()
     working.join(BOUND_SECONDS)
     assert not working.is_alive()
-    # What the late worker may still have completed under its own key was doomed when the operation ended.
+    # Objects that the late worker may have completed under its own key were marked for deletion at the end.
     storage_sweep()
-    assert stored(observer, server, linked.shop.order.id) == []
-    assert uploads(observer, server, linked.shop.order.id) == []
+    assert stored(observer, server, linked.order.id) == []
+    assert uploads(observer, server, linked.order.id) == []
 
 
 def test_a_slow_storage_is_waited_for(linked: Linked, link: FaultProxy) -> None:
-    linked.shop.create()
+    linked.create()
     link.throttle(CONTENT_BYTES // 3)
     assert linked.work().state == OperationState.SUCCEEDED
     assert link.struck.is_set()
 
 
-def test_the_proxy_forwards_what_it_does_not_trouble(link: FaultProxy, linked: Linked, server: S3Server) -> None:
-    """So that the others fail for what they say."""
+def test_healthy_proxy_forwards_everything(link: FaultProxy, linked: Linked, server: S3Server) -> None:
+    """Shows that the other tests fail for the reasons they name."""
     usable(linked)
     assert link.passed["up"] > CONTENT_BYTES
     assert link.passed["down"] > CONTENT_BYTES

@@ -1,4 +1,4 @@
-"""A backup by real parts into a bucket of a provider that is strict: sidecar, worker, S3 double."""
+"""A backup in real parts to a bucket of a strict provider: sidecar, worker, S3 double."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pytest
 from django.utils import timezone
 
 from backups.models import BackupStatus
-from tests.network.conftest import Linked
-from tests.storage.conftest import PROVIDERS
-from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
+from tests.storage.s3_double import BUCKET, PROVIDERS, REGION, S3Double, s3_double
+from tests.world.linked import Linked
 from vault.models import StorageTarget, StoredObject
 from vault.services.opening import asset_open
 from vault.services.sweep import storage_sweep
@@ -23,7 +22,7 @@ MIB = 1 << 20
 
 
 def kept_in(linked: Linked, double: S3Double) -> StorageTarget:
-    target = StorageTarget.objects.get(id=linked.shop.target.id)
+    target = StorageTarget.objects.get(id=linked.target.id)
     target.kind = "s3"
     target.options = {
         "bucket": BUCKET, "endpoint_url": double.endpoint, "region": REGION, "prefix": "", "path_style": True,
@@ -39,10 +38,10 @@ def test_backup_into_a_strict_bucket_is_ready_and_whole(linked: Linked, provider
     (linked.daemon.world / "region.mca").write_bytes(Random(3).randbytes(20 * MIB))  # noqa: S311 - nothing secret
     with s3_double(*PROVIDERS[provider]) as double:
         kept_in(linked, double)
-        backup = linked.create()
+        backup = linked.created()
         assert backup.status == BackupStatus.READY
         assert sum(map(len, asset_open(backup.asset).read())) == backup.size_bytes
-        # By a size that was known before the first byte, 20 MiB go in parts of 8.
+        # The size was known before the first byte, so 20 MiB are sent in parts of 8.
         assert [kind for kind, _ in double.asked].count("UploadPart") >= 3
         assert double.uploads == {}
 
@@ -58,7 +57,7 @@ def test_sweep_says_once_that_uploads_cannot_be_listed(linked: Linked, caplog: p
     assert [("cannot list uploads" in record.getMessage(), record.exc_info) for record in said] == [(True, None)]
 
 
-def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
+def test_locked_objects_are_reported_once_and_block_no_other_sweep(
     linked: Linked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vault.services.sweep.BATCH", 2)
@@ -68,11 +67,9 @@ def test_locked_objects_are_said_once_and_keep_no_other_from_the_sweep(
         keys = [f"backups/{number}.tar.gz" for number in range(5)]
         for key in keys:
             double.objects[key] = (b"x", {})
-            StoredObject.objects.create(
-                target=target, key=key, backup_id=linked.shop.order.id, condemned_at=timezone.now()
-            )
+            StoredObject.objects.create(target=target, key=key, backup_id=linked.order.id, condemned_at=timezone.now())
         gone = keys[4]
-        del double.objects[gone]  # what is not there is deleted by nobody's leave
+        del double.objects[gone]  # a missing object can always be deleted
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
                 storage_sweep()

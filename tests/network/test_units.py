@@ -1,4 +1,4 @@
-"""Files that belong together are restored together, or all stay: real daemon, real worker, real databases."""
+"""Companion files are restored together or not at all: real daemon, real worker, real databases."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -29,7 +29,7 @@ BOTH_USERS = pytest.mark.parametrize("place", ["root", "nobody"], indirect=True)
 
 @dataclass
 class Hazards:
-    """Ends what was done to files, so that they can be removed."""
+    """Undoes changes to files at the end, so that they can be removed."""
 
     stack: ExitStack
 
@@ -74,7 +74,7 @@ def hazards(place: Place) -> Iterator[Hazards]:
 
 
 def played_on(path: Path, journal: str) -> None:
-    """Change the database, then kill its program with a log or journal left behind."""
+    """Change the database, then kill its program so that a log or journal is left."""
     with sqlite3.connect(path) as db:
         db.execute("DELETE FROM t WHERE id >= 1000")
         db.execute("UPDATE t SET v = ?", (os.urandom(600),))
@@ -83,13 +83,13 @@ def played_on(path: Path, journal: str) -> None:
 
 
 def given(place: Place) -> None:
-    """Everything below the data root to the sidecar's user."""
+    """Give everything below the data root to the sidecar's user."""
     for path in [place.world, *place.world.rglob("*")]:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 def unit(path: Path) -> dict[str, object]:
-    """The files beside one, itself included, with their content."""
+    """The companion files of one file, itself included, with their content."""
     return {
         other.name: (other.lstat().st_ino, other.read_bytes() if other.is_file() else None)
         for other in sorted(path.parent.iterdir())
@@ -97,7 +97,7 @@ def unit(path: Path) -> dict[str, object]:
 
 
 def opened(path: Path, folder: Path) -> list[tuple[object, ...]]:
-    """The content of a database with its log, as its program would find them at its next start."""
+    """The content of a database with its log, as its program would find it at its next start."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for other in path.parent.iterdir():
@@ -115,7 +115,7 @@ def test_database_stays_with_a_log_that_stays(
     path = place.world / "plugins" / "data.db"
     database(path)
     given(place)
-    backup = place.create()
+    backup = place.backup()
     played_on(path, journal)
     given(place)
     log = path.with_name(path.name + suffix)
@@ -127,7 +127,7 @@ def test_database_stays_with_a_log_that_stays(
     before.pop("readable")
 
     stays = place.stays(backup, mode)
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     after = unit(path)
     after.pop("readable")
@@ -145,7 +145,7 @@ def test_database_stays_with_a_pipe_of_its_logs_name(place: Place, hazards: Haza
     path = place.world / "plugins" / "x.db"
     database(path)
     given(place)
-    backup = place.create()
+    backup = place.backup()
     with sqlite3.connect(path) as db:
         db.execute("DELETE FROM t WHERE id > 3")
     db.close()
@@ -155,7 +155,7 @@ def test_database_stays_with_a_pipe_of_its_logs_name(place: Place, hazards: Haza
     expected = {"plugins/x.db": "companion", f"plugins/x.db{suffix}": "skipped"}
 
     assert place.stays(backup, mode) == list(expected)
-    assert told(place.restore(backup, mode)) == expected
+    assert told(place.restore(backup, mode=mode)) == expected
     assert (path.stat().st_ino, path.read_bytes()) == before
 
 
@@ -179,7 +179,7 @@ def test_store_and_level_stay_with_a_file_that_stays(
     for each, data in files.items():
         place.file(f"world/db/{each}", data)
     place.file("world/db/notes", b"as it was")
-    backup = place.create()
+    backup = place.backup()
     newer = [*files, "000010.log"] if "CURRENT" in files else [*files, "level.dat_new"]
     for each in newer:
         place.file(f"world/db/{each}", b"MANIFEST-000004\n\n")
@@ -188,7 +188,7 @@ def test_store_and_level_stay_with_a_file_that_stays(
     before = unit(folder / name)
 
     stays = place.stays(backup, mode)
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     expected = {f"world/db/{each}": "companion" for each in newer} | {f"world/db/{name}": reason}
     assert told(operation) == expected
@@ -201,7 +201,7 @@ def test_store_and_level_stay_with_a_file_that_stays(
 @MODES
 @pytest.mark.parametrize("main", [True, False], ids=["main file", "log"])
 def test_database_of_which_the_backup_lacks_a_file_stays(place: Place, main: bool, mode: str, tmp_path: Path) -> None:  # noqa: FBT001
-    """The backup has the one without the other: the content of no moment."""
+    """The backup has one without the other, which is consistent with no point in time."""
     path = place.world / "plugins" / "data.db"
     database(path)
     played_on(path, "wal")
@@ -210,7 +210,7 @@ def test_database_of_which_the_backup_lacks_a_file_stays(place: Place, main: boo
     missing = path if main else log
     os.chown(missing, 0, 0)
     missing.chmod(0o600)
-    backup = place.create()
+    backup = place.backup()
     played_on(path, "wal")
     given(place)
     newer = opened(path, tmp_path / "before")
@@ -218,7 +218,7 @@ def test_database_of_which_the_backup_lacks_a_file_stays(place: Place, main: boo
     assert before["data.db-wal"]
 
     stays = place.stays(backup, mode)
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     assert {name: path.with_name(name).read_bytes() for name in before} == before
     assert opened(path, tmp_path / "after") == newer
@@ -234,7 +234,7 @@ def test_left_out_main_file_is_named_where_its_log_would_be_written(
 ) -> None:
     place.file("plugins/data.db", b"SQLite format 3\0", owner=0, mode=0o600)
     log = place.file(f"plugins/data.db{suffix}", b"\x37\x7f\x06\x82 as it was")
-    backup = place.create()
+    backup = place.backup()
     assert backup.warnings == [{"kind": "unreadable", "path": "plugins/data.db"}]
     if change == "mode":
         log.chmod(0o600)
@@ -245,7 +245,7 @@ def test_left_out_main_file_is_named_where_its_log_would_be_written(
     before = unit(log)
 
     stays = place.stays(backup, mode)
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     assert sorted(told(operation)) == stays
     assert ("plugins/data.db" in stays) == (mode == "replace" or change in {"content", "gone"})
@@ -259,13 +259,13 @@ def test_missing_database_is_not_put_beside_a_log_that_stays(place: Place, hazar
     path = place.world / "plugins" / "data.db"
     database(path)
     given(place)
-    backup = place.create()
+    backup = place.backup()
     played_on(path, "wal")
     path.unlink()
     hazards.unreadable(path.with_name("data.db-wal"))
 
     stays = place.stays(backup, mode)
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     assert not path.exists()
     assert {"plugins/data.db": "companion", "plugins/data.db-wal": "unreadable"}.items() <= told(operation).items()
@@ -273,7 +273,7 @@ def test_missing_database_is_not_put_beside_a_log_that_stays(place: Place, hazar
 
 
 def test_extra_database_stays_with_its_unreadable_log(place: Place, hazards: Hazards) -> None:
-    backup = place.create()
+    backup = place.backup()
     for folder in ("plugins", "new"):
         path = place.world / folder / "extra.db"
         database(path)
@@ -295,7 +295,7 @@ def test_extra_database_stays_with_its_unreadable_log(place: Place, hazards: Haz
 def test_right_file_of_a_store_that_cannot_change_holds_nothing_back(place: Place, hazards: Hazards) -> None:
     for each, data in STORE.items():
         place.file(f"db/{each}", data)
-    backup = place.create()
+    backup = place.backup()
     place.file("db/000010.log", b"newer")
     for name in STORE:
         hazards.immutable(place.world / "db" / name)
@@ -313,13 +313,13 @@ def test_right_file_that_cannot_change_holds_nothing_back(place: Place, hazards:
         db.execute("PRAGMA journal_mode=wal")
     db.close()
     given(place)
-    backup = place.create()
+    backup = place.backup()
     subprocess.run([sys.executable, "-c", KILLED, path, "wal"], check=False)
     given(place)
     hazards.immutable(path)
 
     assert place.stays(backup, mode) == []
-    assert told(place.restore(backup, mode)) == {}
+    assert told(place.restore(backup, mode=mode)) == {}
     assert not path.with_name("data.db-wal").exists()
     assert content(path) == wanted
 
@@ -328,14 +328,14 @@ def test_right_file_that_cannot_change_holds_nothing_back(place: Place, hazards:
 def test_unit_holds_back_only_itself(place: Place, hazards: Hazards, mode: str) -> None:
     for name in ("notes", "other.db", "x.db"):
         place.file(f"plugins/{name}", b"SQLite format 3\0" if ".db" in name else b"text")
-    backup = place.create()
+    backup = place.backup()
     for name in ("notes", "notes-journal", "other.db", "other.db-wal", "x.db"):
         place.file(f"plugins/{name}", b"text" if "notes" in name else b"SQLite format 3\0 newer")
     hazards.immutable(place.world / "plugins/notes-journal")
     hazards.fifo(place.world / "plugins/x.db-wal")
 
     stays = place.stays(backup, mode)
-    operation = place.restore(backup, mode)
+    operation = place.restore(backup, mode=mode)
 
     fixed = {"plugins/notes-journal": "fixed"} if mode == "replace" else {}
     assert told(operation) == {"plugins/x.db": "companion", "plugins/x.db-wal": "skipped", **fixed}

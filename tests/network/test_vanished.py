@@ -1,4 +1,4 @@
-"""Files that vanish while they are packed were not there: a restore of that backup, or an undo, leaves none behind."""
+"""Files that vanish while they are packed are not in the backup: a restore or an undo of it leaves none behind."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -35,7 +35,7 @@ def vanishing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def vanish(place: Place, *names: str) -> None:
-    """From now on these files vanish at their turn."""
+    """Let these files vanish when their turn comes, from now on."""
     (place.daemon.folder / "vanish").write_text("\n".join(Path(name).name for name in names))
 
 
@@ -48,15 +48,15 @@ UNITS = {
 
 @pytest.mark.parametrize("mode", ["replace", "overlay"])
 def test_undo_leaves_nothing_that_vanished_under_the_safety_backup(place: Place, mode: str) -> None:
-    """The restore brought it: there was nothing of that name before."""
+    """The restore created it: there was no file of that name before."""
     for name in (*NAMES, *UNITS):
         place.file(name, UNITS.get(name, b"as it was"))
-    backup = place.create()
+    backup = place.backup()
     for name in NAMES:
         place.file(name, b"played on")
     place.file("level.dat", b"played on")
     vanish(place, *NAMES)
-    restored = place.restore(backup, mode)
+    restored = place.restore(backup, mode=mode)
     safety = Backup.objects.get(roles__operation=restored, roles__role=OperationRole.SAFETY)
     assert sorted(safety.warnings, key=lambda item: item["path"]) == [
         {"kind": "vanished", "path": name} for name in sorted(NAMES)
@@ -76,7 +76,7 @@ def test_restore_of_a_backup_leaves_nothing_that_vanished_under_it(place: Place)
     for name in (*NAMES, *UNITS):
         place.file(name, UNITS.get(name, b"as it was"))
     vanish(place, *NAMES)
-    backup = place.create()
+    backup = place.backup()
     assert len(backup.warnings) == len(NAMES)
     vanish(place)
     wanted = set(snapshot(place.world))

@@ -1,4 +1,4 @@
-"""Places to open: a folder, a bucket."""
+"""Storage places to open: a folder and a bucket."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import pytest
 from repository.storage import Storage
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from tests.opener.places import Answer, Tenant, master_keys_make, opened
 from tests.services.seaweedfs import S3Server, seaweedfs
 
 
 @dataclass
 class Place:
-    """Where backups lie, the words that lead there, and the master keys in a file."""
+    """A storage with backups, the arguments that name it, and a file with the master keys."""
 
     storage: Storage
     words: list[str]
@@ -32,15 +32,15 @@ class Place:
         return Tenant(self.storage, self.keys.read_text(), uuid4())
 
     def stored(self, key: str) -> Path:
-        """Where an object, or a folder of them, lies in a folder."""
+        """The path of an object, or of a folder of objects."""
         return Path(self.words[1]) / key
 
     def run(self, command: str, *words: str | Path, **options) -> Answer:  # type: ignore[no-untyped-def]
-        """The command with the master keys."""
+        """Run the command with the master keys."""
         return self.bare(command, "--master-keys", self.keys, *words, **options)
 
     def bare(self, command: str, *words: str | Path, **options) -> Answer:  # type: ignore[no-untyped-def]
-        """The command without any keys."""
+        """Run the command without any keys."""
         return opened(command, *self.words, *words, environ=self.environ, **options)
 
 

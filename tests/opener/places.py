@@ -1,4 +1,4 @@
-"""A place as the portal leaves it: keys, archives, manifests; and the command that opens it."""
+"""A storage as the portal leaves it: keys, archives and manifests; and the command that opens it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ sys.exit(main())
 
 @dataclass(frozen=True)
 class Answer:
-    """What the command said."""
+    """The output and exit status of the command."""
 
     code: int
     out: str
@@ -53,7 +53,7 @@ class Answer:
 
 
 def opened(*words: str | Path, stdin: bytes = b"", environ: Mapping[str, str] = {}, cwd: Path = ROOT) -> Answer:
-    """Run the real command in a process of its own, in which neither the portal nor what it is made of exists."""
+    """Run the real command in a process of its own, without the portal and its dependencies."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DJANGO", "SAVEPOINT"))}
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_PORTAL, *map(str, words)],
@@ -71,7 +71,7 @@ def opened(*words: str | Path, stdin: bytes = b"", environ: Mapping[str, str] = 
 
 @dataclass
 class Tenant:
-    """A customer of the portal that was, with keys of their own."""
+    """A customer of the former portal, with keys of their own."""
 
     storage: Storage
     master_keys: str
@@ -81,7 +81,7 @@ class Tenant:
     data_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def keys_copy(self) -> str:
-        """Leave the copy of the wrapped keys as the portal does; returns its content."""
+        """Store the copy of the wrapped keys as the portal does; returns its content."""
         ring = Keyring.parse(self.master_keys)
         tenant_ring = Keyring.parse(f"1:{base64.urlsafe_b64encode(self.tenant_key).decode()}")
         wrapped = ring.wrap(self.tenant_key, context=f"tenant key {self.tenant}".encode())
@@ -141,7 +141,7 @@ def put(storage: Storage, key: str, data: bytes) -> None:
 
 
 def name_of(key: str) -> str:
-    """The name that the command gives the archive under a key."""
+    """The name that the command shows for the archive under a key."""
     return key.rpartition("/")[2].removesuffix(".tar.gz")
 
 

@@ -91,11 +91,11 @@ def test_programs_get_json(folder: Place) -> None:
     assert (row["name"], row["kind"], row["key"], row["size_bytes"]) == (name_of(key), "archive", key, 7)
     assert row["labels"]["backup_name"] == "\x1b[31mred\n"
     assert row["labels"]["tenant"] == str(tenant.tenant)
-    # What a customer called a backup must not command the terminal of who lists it.
+    # The name of a backup must not control the terminal of the reader.
     assert "\x1b" not in folder.run("list").out
 
 
-def test_the_order_narrows_what_is_looked_at(folder: Place) -> None:
+def test_order_option_narrows_the_search(folder: Place) -> None:
     tenant = folder.tenant()
     tenant.keys_copy()
     keys = [tenant.archive(b"1"), tenant.archive(b"2")]
@@ -119,7 +119,7 @@ def test_a_flipped_bit_is_damage_and_leaves_no_file(folder: Place, tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"master-keys", "storage"}
 
 
-def test_what_came_before_the_damage_can_be_kept(folder: Place, tmp_path: Path) -> None:
+def test_bytes_before_the_damage_can_be_kept(folder: Place, tmp_path: Path) -> None:
     tenant = folder.tenant()
     tenant.keys_copy()
     flipped, cut = tenant.archive(CONTENT), tenant.archive(CONTENT)
@@ -159,7 +159,7 @@ def test_an_archive_comes_out_without_its_manifest(folder: Place, tmp_path: Path
     assert (tmp_path / "out").read_bytes() == CONTENT
 
 
-def test_a_manifest_whose_archive_is_gone_is_damage(place: Place, tmp_path: Path) -> None:
+def test_manifest_without_its_archive_is_damage(place: Place, tmp_path: Path) -> None:
     tenant = place.tenant()
     tenant.keys_copy()
     key = tenant.archive(CONTENT)
@@ -223,14 +223,14 @@ def test_a_later_attempt_is_a_backup_of_its_own(folder: Place) -> None:
         (["list", "--folder", "/", "--key-file", "-"], "standard input is empty"),
         (["list", "--folder", "/", "--key-file", "-", "--keys-file", "x"], "needs --master-keys"),
         (["list", "--s3-bucket", "b", "--key-file", "-"], "no credentials for the bucket"),
-        (["list", "--s3-bucket", "b", "--s3-endpoint", "s3.example.com", "--key-file", "-"], "--s3-endpoint is"),
+        (["list", "--s3-bucket", "b", "--s3-endpoint", "s3.example.com", "--key-file", "-"], "--s3-endpoint: "),
         (["extract", "--folder", "/", "--key-file", "-"], "required: NAME"),
         (["extract", "--folder", "/", "--key-file", "-", "n", "--never", "p"], "unknown: --never"),
         (["open"], "invalid choice"),
         ([], "required: COMMAND"),
     ],
 )
-def test_what_cannot_be_is_one_line(folder: Place, words: list[str], said: str) -> None:
+def test_impossible_request_is_one_line(folder: Place, words: list[str], said: str) -> None:
     answer = opened(*words, environ={"HOME": "/nowhere"})
     assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
     assert answer.err.startswith("savepoint-open: ")
@@ -243,7 +243,7 @@ def test_an_empty_place_is_no_success(place: Place) -> None:
     assert (answer.code, answer.err) == (2, "savepoint-open: there are no backups at this place\n")
 
 
-def test_wrong_credentials_are_said(bucket: Place) -> None:
+def test_wrong_credentials_are_reported(bucket: Place) -> None:
     bucket.environ["AWS_SECRET_ACCESS_KEY"] = "wrong-secret"
     answer = bucket.run("list")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
@@ -251,10 +251,10 @@ def test_wrong_credentials_are_said(bucket: Place) -> None:
     assert "wrong-secret" not in answer.err
 
 
-def test_a_prefix_that_can_be_none_is_said(bucket: Place) -> None:
+def test_invalid_prefix_is_reported(bucket: Place) -> None:
     answer = bucket.run("list", "--s3-prefix", "my backups")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
-    assert "--s3-prefix is no folder" in answer.err
+    assert "--s3-prefix: A folder of a target has" in answer.err
 
 
 def test_credentials_may_be_in_the_files_of_aws(bucket: Place, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whose keys open what: master keys, wrapped copies, a data key in a file."""
+"""The keys that open a backup: master keys, wrapped copies, a data key in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT = b"content " * 100_000
 
 
 @pytest.mark.parametrize("spelling", ["raw", "hex", "base64", "base64url", "standard input"])
-def test_a_data_key_in_a_file_opens_what_it_sealed(folder: Place, tmp_path: Path, spelling: str) -> None:
+def test_data_key_in_a_file_opens_its_objects(folder: Place, tmp_path: Path, spelling: str) -> None:
     tenant, other = folder.tenant(), folder.tenant()
     tenant.keys_copy(), other.keys_copy()
     name, locked = name_of(tenant.archive(CONTENT)), name_of(other.archive(CONTENT))
@@ -36,7 +36,7 @@ def test_a_data_key_in_a_file_opens_what_it_sealed(folder: Place, tmp_path: Path
     assert locked not in answer.out
 
 
-def test_a_key_needs_no_copies_when_it_is_said_whose_it_is(folder: Place, tmp_path: Path) -> None:
+def test_data_key_with_a_named_tenant_needs_no_copies(folder: Place, tmp_path: Path) -> None:
     tenant = folder.tenant()
     name = name_of(tenant.archive(CONTENT))
     (tmp_path / "key").write_bytes(tenant.data_key)
@@ -94,7 +94,7 @@ def test_a_file_that_holds_no_key_is_refused_without_showing_it(folder: Place) -
     assert "hunter2" not in answer.err + folder.run("list").err
 
 
-def test_the_tenant_narrows_what_is_shown(folder: Place) -> None:
+def test_tenant_option_narrows_the_list(folder: Place) -> None:
     tenants = [folder.tenant(), folder.tenant()]
     names = []
     for tenant in tenants:
@@ -107,7 +107,7 @@ def test_the_tenant_narrows_what_is_shown(folder: Place) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"version":1,"tenant":5}', "[" * 60_000, "5", "{}", "not JSON"])
-def test_a_copy_that_somebody_spoiled_stops_no_other(folder: Place, content: str) -> None:
+def test_damaged_key_copy_does_not_affect_others(folder: Place, content: str) -> None:
     tenant = folder.tenant()
     tenant.keys_copy()
     name = name_of(tenant.archive(CONTENT))

@@ -1,4 +1,4 @@
-"""What the real portal stored through a real sidecar, opened where there is no portal."""
+"""Backups that the real portal stored through a real sidecar, opened without the portal."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.opener.places import opened
-from tests.reconcile.conftest import World, sidecar, world
-
-__all__ = ["sidecar", "world"]  # fixtures are found by name
+from tests.world.reconciled import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-def test_a_backup_of_the_portal_comes_out(world: World, tmp_path: Path, *, sealed: bool) -> None:
-    world.shop.target.sealed = sealed
-    world.shop.target.save()
-    backup = world.backup(name="Before the fire")
+def test_a_backup_of_the_portal_comes_out(reconciled: World, tmp_path: Path, *, sealed: bool) -> None:
+    reconciled.target.sealed = sealed
+    reconciled.target.save()
+    backup = reconciled.backup(name="Before the fire")
     (tmp_path / "keys").write_text(os.environ["SAVEPOINT_MASTER_KEYS"])
-    words = ("--folder", world.root, "--master-keys", tmp_path / "keys")
+    words = ("--folder", reconciled.root, "--master-keys", tmp_path / "keys")
 
     assert "Server / World / Before the fire  ok" in opened("list", *words).out
     assert opened("verify", *words).out == f"{backup.id}  ok\n"

@@ -1,4 +1,4 @@
-"""What the person sees on a terminal."""
+"""The output on a terminal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_without_a_terminal_there_is_no_progress(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["界" * 84, "x" * 251, "🗺" * 62])
-def test_a_file_whose_name_is_as_long_as_may_be_is_written(name: str, tmp_path: Path) -> None:
+def test_file_with_the_longest_name_is_written(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     with file_appears(path, force=False, size=0, keep_damaged=True) as file:
         file.write(b"whole")

@@ -1,4 +1,4 @@
-"""A sidecar whose answers about one restore are scripted: the wire of these tests."""
+"""A sidecar with scripted answers about one restore."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from wire.enums import OutcomeKind
 
 
 def away(*_: object) -> Any:
-    """The sidecar does not answer."""
+    """Raise as a sidecar that does not answer."""
     raise SidecarUnavailable("gone")
 
 
 def says(kind: OutcomeKind, code: str = "", **params: int | str) -> Callable[[], ExtractOutcome]:
-    """The journal's word; `code` is why it was rolled back, or why it cannot be ended."""
+    """A journal's outcome; `code` is the reason of a rollback, or the reason why it cannot be ended."""
     return lambda: ExtractOutcome(kind=kind, result=None, error_code=code, error_detail="", error_params=params)
 
 
 def _played(what: str, answer: Callable[[], Any]) -> Callable[[], Any]:
-    """An answer that must be asked for."""
+    """An answer that the test requires to be requested."""
     fault = fault_script(f"a sidecar's answer: {what}")
 
     def play() -> Any:
@@ -33,7 +33,7 @@ def _played(what: str, answer: Callable[[], Any]) -> Callable[[], Any]:
 
 
 class ScriptedSidecar:
-    """Plays one list of answers for each call, all of it; `extractions` and `releases` count what was asked of it."""
+    """Plays a list of answers for each call, to its end; `extractions` and `releases` count the requests."""
 
     def __init__(self, *, outcomes: Iterable[Callable[[], ExtractOutcome]], extract: Any = None, release: Any = None):
         self._outcomes = iter([_played(f"outcome {number}", answer) for number, answer in enumerate(outcomes, 1)])

@@ -1,4 +1,4 @@
-"""Who is busy, told over the pipe."""
+"""Busy workers, reported over the pipe."""
 
 from __future__ import annotations
 

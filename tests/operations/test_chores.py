@@ -1,4 +1,4 @@
-"""Chores: due by a table, one run at a time, each run recorded with its end."""
+"""Chores: scheduled by a table, one run at a time, each run recorded with its result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Broken(Exception):
 
 @pytest.fixture
 def table(monkeypatch):
-    """A table of chores in place of the product's; what they did."""
+    """Replace the product's table of chores; returns the log of the runs."""
     did = []
 
     def put(name, *, does=lambda: None, wanted=None):
@@ -41,7 +41,7 @@ def answer(runs):
 
 
 def later(**by):
-    """Let that time pass for every run there is."""
+    """Let that time pass for every recorded run."""
     for run in ChoreRun.objects.all():
         for name in ("requested_at", "started_at", "finished_at"):
             if (at := getattr(run, name)) is not None:
@@ -69,7 +69,7 @@ def test_clock_set_back_stops_no_chore(table):
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["lost task", "dead worker"])
-def test_clock_set_back_hides_no_run_that_goes_on(table, begun):
+def test_clock_set_back_hides_no_active_run(table, begun):
     table("a")
     answer(chores_request())
     later(days=-30)
@@ -89,7 +89,7 @@ def test_wanted_chore_runs_before_its_period_is_over(table, wanted):
     assert len(table.did) == 1 + wanted
 
 
-def test_second_supervisor_and_second_bell_start_nothing(table):
+def test_second_supervisor_and_second_task_start_nothing(table):
     table("a")
     (run,) = chores_request()
     assert chores_request() == []
@@ -105,7 +105,7 @@ def test_running_chore_is_not_run_a_second_time(table):
     assert ChoreRun.objects.get().finished_at is not None
 
 
-def test_lost_bell_is_rung_again(table):
+def test_lost_task_is_enqueued_again(table):
     table("a")
     (run,) = chores_request()
     later(seconds=chores.REQUESTED_SECONDS)

@@ -1,4 +1,4 @@
-"""A server that lost most of its files: the backup is marked, warned of, no good one, and its restore asks again."""
+"""A backup of a server that lost most of its files: marked, warned of, never good; its restore asks to confirm."""
 
 from __future__ import annotations
 
@@ -12,33 +12,22 @@ from backups.models import Backup
 from backups.selectors import backup_last_good
 from operations.models import Operation
 from orders.models import Plan
-from provisions.models import Provision, ProvisionKind
-from tests.api.conftest import client_of
 from tests.api.problems import assert_problem
-from tests.operations.conftest import shop_open
-from tests.reconcile.conftest import World
 from tests.sidecar_daemon.daemon import Daemon
 from tests.web.backups.reading import read, words
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of, client_of
+from tests.world.reconciled import World
 
 FILES = 331
 
 
 class Server(World):
-    """The shop with a sidecar of its own, whose data anything may happen to."""
+    """The rental with a sidecar of its own, whose data anything may happen to."""
 
     data: Path
 
-    @property
-    def page(self) -> str:
-        return f"/orders/{self.shop.order.id}/"
-
-    def url(self, backup: Backup, rest: str = "") -> str:
-        order, provision = self.shop.order.id, self.shop.server.id
-        return f"/api/v1/orders/{order}/provisions/{provision}/backups/{backup.id}/{rest}"
-
     def shown(self, backup: Backup) -> dict[str, object]:
-        return client_of(self.shop.owner).get(self.url(backup)).json()
+        return client_of(self.owner).get(self.backup_url(backup)).json()
 
 
 @pytest.fixture
@@ -49,13 +38,8 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
         (daemon.world / f"{number:03}.dat").write_bytes(b"%03d" % number * 100)
     (daemon.world / "region.mca").write_bytes(bytes(range(256)) * 4000)
     daemon.start()
-    shop = shop_open(tmp_path)
-    Plan.objects.update(backup_limit=10)
-    agent = Provision.objects.get(kind=ProvisionKind.SIDECAR)
-    agent.address, agent.token = daemon.address, daemon.token
-    agent.save()
-    (tmp_path / "storage" / ".partial").mkdir(parents=True)
-    found = Server(shop, tmp_path / "storage")
+    found = Server.make(tmp_path / "storage")
+    found.reach(daemon.address, token=daemon.token)
     found.data = daemon.world
     yield found
     daemon.close()
@@ -67,13 +51,13 @@ def emptied(data: Path) -> None:
 
 
 def fresh_volume(data: Path) -> None:
-    """The folder as a new ext4 volume has it."""
+    """Make the folder look like a new ext4 volume."""
     emptied(data)
     (data / "lost+found").mkdir(mode=0o700)
 
 
 def unmounted(data: Path) -> None:
-    """The volume is away, and the bare folder below it is there."""
+    """Unmount the volume, so that the bare folder below it appears."""
     data.rename(data.with_name("away"))
     data.mkdir()
 
@@ -88,7 +72,7 @@ def most_bytes_gone(data: Path) -> None:
 
 
 def replaced_by_one_folder(data: Path) -> None:
-    """As many bytes as before, in hardly any entry."""
+    """Replace the data by as many bytes in hardly any entries."""
     emptied(data)
     (data / "region.mca").write_bytes(bytes(range(256)) * 4500)
 
@@ -106,7 +90,7 @@ def test_collapsed_source_is_marked_and_warned_of(collapse, server):
     assert "had lost most of its files" in shown["caution"]
     assert f"{FILES} files and folders" in shown["caution"]
     assert backup_last_good(backup) == good
-    owner = browser_of(server.shop.owner)
+    owner = browser_of(server.owner)
     page = read(owner.get(f"{server.page}backups/{backup.id}/"))
     assert page.one(id="caution").one("p").text == words(str(shown["caution"]))
     row = read(owner.get(server.page)).one("tr", id=f"backup-{backup.id}")
@@ -134,7 +118,7 @@ def test_first_backup_of_an_empty_server_is_marked(server):
 def test_absent_data_folder_fails_and_leaves_the_good_backup(server):
     good = server.backup()
     server.data.rename(server.data.with_name("away"))
-    failed = server.shop.create()
+    failed = server.create()
     server.answer()
     failed.refresh_from_db()
     assert (failed.status, failed.operation.error_code) == ("failed", "source_failed")
@@ -162,14 +146,16 @@ def test_api_restore_of_a_collapsed_backup_asks_for_a_word(mode, server):
     server.backup()
     emptied(server.data)
     collapsed = server.backup()
-    client = client_of(server.shop.owner)
+    client = client_of(server.owner)
     for body in ({"mode": mode}, {"mode": mode, "accept_collapsed": False}):
-        assert_problem(client.post(server.url(collapsed, "restore/"), body, format="json"), 409, "backup_collapsed")
+        assert_problem(
+            client.post(server.backup_url(collapsed, "restore/"), body, format="json"), 409, "backup_collapsed"
+        )
     assert not Operation.objects.filter(kind="restore").exists()
     body = {"mode": mode, "accept_collapsed": "yes"}
-    assert_problem(client.post(server.url(collapsed, "restore/"), body, format="json"), 400, "validation_error")
+    assert_problem(client.post(server.backup_url(collapsed, "restore/"), body, format="json"), 400, "validation_error")
     body["accept_collapsed"] = True
-    assert client.post(server.url(collapsed, "restore/"), body, format="json").status_code == 202
+    assert client.post(server.backup_url(collapsed, "restore/"), body, format="json").status_code == 202
     server.answer()
     assert Operation.objects.get(kind="restore").state == "succeeded"
 
@@ -179,13 +165,13 @@ def test_page_restore_of_a_collapsed_backup_takes_the_typed_name(mode, server):
     server.backup()
     emptied(server.data)
     path = f"{server.page}backups/{server.backup().id}/restore/"
-    owner = browser_of(server.shop.owner)
+    owner = browser_of(server.owner)
     form = read(owner.get(path))
     assert "had lost most of its files" in form.one(id="caution").text
     assert not [node for node in form.one("input", name="server").within() if "data-when-mode" in node]
     assert owner.post(path, {"mode": mode}).status_code == 400
     assert not Operation.objects.filter(kind="restore").exists()
-    assert owner.post(path, {"mode": mode, "server": server.shop.order.name}).status_code == 302
+    assert owner.post(path, {"mode": mode, "server": server.order.name}).status_code == 302
     assert Operation.objects.filter(kind="restore").exists()
 
 
@@ -196,13 +182,13 @@ def test_undo_that_brings_a_collapsed_state_back_asks_too(server):
     server.restore(good)
     assert sorted(path.name for path in server.data.iterdir()) == whole
     assert Backup.objects.get(is_safety=True).collapsed
-    client, owner = client_of(server.shop.owner), browser_of(server.shop.owner)
-    assert_problem(client.post(server.url(good, "undo/"), {}, format="json"), 409, "backup_collapsed")
+    client, owner = client_of(server.owner), browser_of(server.owner)
+    assert_problem(client.post(server.backup_url(good, "undo/"), {}, format="json"), 409, "backup_collapsed")
     path = f"{server.page}backups/{good.id}/undo/"
     assert "had lost most of its files" in read(owner.get(path)).one(id="caution").text
     assert owner.post(path).status_code == 400
     assert not Operation.objects.filter(kind="undo").exists()
-    assert owner.post(path, {"server": server.shop.order.name}).status_code == 302
+    assert owner.post(path, {"server": server.order.name}).status_code == 302
     server.answer()
     assert Operation.objects.get(kind="undo").state == "succeeded"
     assert not list(server.data.iterdir())
@@ -211,7 +197,7 @@ def test_undo_that_brings_a_collapsed_state_back_asks_too(server):
 def test_undo_to_a_whole_state_asks_for_no_name(server):
     good = server.backup()
     server.restore(good)
-    owner = browser_of(server.shop.owner)
+    owner = browser_of(server.owner)
     form = read(owner.get(f"{server.page}backups/{good.id}/undo/"))
     assert not form.has("input", name="server")
     assert owner.post(f"{server.page}backups/{good.id}/undo/").status_code == 302
@@ -233,11 +219,11 @@ def test_server_that_was_made_small_on_purpose_is_accepted(way, server):
     server.backup()
     most_files_gone(server.data)
     small = server.backup()
-    client, owner = client_of(server.shop.owner), browser_of(server.shop.owner)
+    client, owner = client_of(server.owner), browser_of(server.owner)
     if way == "api":
-        refused = client.patch(server.url(small), {"collapsed": True}, format="json")
+        refused = client.patch(server.backup_url(small), {"collapsed": True}, format="json")
         assert_problem(refused, 400, "validation_error")
-        assert client.patch(server.url(small), {"collapsed": False}, format="json").json()["caution"] is None
+        assert client.patch(server.backup_url(small), {"collapsed": False}, format="json").json()["caution"] is None
     else:
         path = f"{server.page}backups/{small.id}/"
         form = read(owner.get(path)).one(id="caution").one("form")
@@ -245,7 +231,7 @@ def test_server_that_was_made_small_on_purpose_is_accepted(way, server):
         assert owner.post(form["action"]).status_code == 302
         assert not read(owner.get(path)).has(id="caution")
     assert (server.shown(small)["collapsed"], server.shown(small)["warnings"]) == (False, 0)
-    assert client.post(server.url(small, "restore/"), {}, format="json").status_code == 202
+    assert client.post(server.backup_url(small, "restore/"), {}, format="json").status_code == 202
     server.answer()
     after = server.backup()
     assert not after.collapsed

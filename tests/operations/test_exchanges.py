@@ -1,4 +1,4 @@
-"""Exchanges whose operation ended without the journal's word: asked about until the sidecar answers."""
+"""Exchanges whose operation ended without the journal's answer: a chore asks until the sidecar answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def given_up(restoring, monkeypatch):  # noqa: F811
-    """A restore that was ended a day after its sidecar went away in the exchange; a way to let the chore ask one."""
+    """A restore ended a day after its sidecar vanished during the exchange; returns a function that runs the chore."""
     interrupted(restoring)
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     assert restoring(ScriptedSidecar(outcomes=[away])).state == OperationState.FAILED

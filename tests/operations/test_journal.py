@@ -1,10 +1,9 @@
-"""A restore whose exchange may have begun ends only by the word of the sidecar's journal."""
+"""A restore whose exchange may have begun ends only by the answer of the sidecar's journal."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -28,21 +27,21 @@ CONTENT = b"an archive"
 
 
 @pytest.fixture
-def restoring(shop, monkeypatch):
-    """A queued restore of a backup that is in storage, and a way to let a worker meet a scripted sidecar."""
+def restoring(rental, monkeypatch):
+    """A queued restore of a stored backup, and a function that runs a worker with a scripted sidecar."""
     monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 0.0)
-    backup = shop.create()
+    backup = rental.create()
     operation_finish(operation=Operation.objects.get(), state=OperationState.SUCCEEDED)
-    root = Path(shop.target.options["root"])
+    root = rental.root
     (root / "backups").mkdir(parents=True)
     (root / "backups" / "one").write_bytes(CONTENT)
     asset = Asset.objects.create(
-        customer=shop.order.customer, target=shop.target, key="backups/one", sealed=False, size_bytes=len(CONTENT),
+        customer=rental.order.customer, target=rental.target, key="backups/one", sealed=False, size_bytes=len(CONTENT),
         stored_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), content_type="application/gzip",
     )  # fmt: skip
     Backup.objects.update(status=BackupStatus.READY, asset=asset, size_bytes=len(CONTENT), completed_at=timezone.now())
     backup_restore(
-        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id,
+        user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id, backup_id=backup.id,
         options=RestoreOptions(safety=False), idempotency=None,
     )  # fmt: skip
 
@@ -56,7 +55,7 @@ def restoring(shop, monkeypatch):
 
 
 def interrupted(work):
-    """A worker's attempt that was cut off in the middle of the exchange."""
+    """Run a worker's attempt that breaks off in the middle of the exchange."""
     operation = work(ScriptedSidecar(outcomes=[NONE], extract=away))
     assert operation.state == OperationState.QUEUED
     return operation
@@ -72,7 +71,7 @@ def test_a_sidecar_that_stays_away_after_the_exchange_began_is_asked_again(resto
 
 
 @pytest.mark.parametrize("code", ["not_enough_space", "archive_refused", "source_failed"])
-def test_an_exchange_that_was_rolled_back_fails_with_its_reason_and_the_backup_stays(restoring, code):
+def test_rolled_back_exchange_fails_with_its_reason_and_keeps_the_backup(restoring, code):
     interrupted(restoring)
     sidecar = ScriptedSidecar(outcomes=[says(OutcomeKind.ROLLED_BACK, code)])
     operation = restoring(sidecar)
@@ -81,31 +80,31 @@ def test_an_exchange_that_was_rolled_back_fails_with_its_reason_and_the_backup_s
     assert sidecar.releases == 1
 
 
-def test_a_sidecar_that_is_away_before_anything_began_fails_the_restore_at_once(restoring):
+def test_missing_sidecar_before_the_start_fails_the_restore_at_once(restoring):
     operation = restoring(ScriptedSidecar(outcomes=[away]))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "sidecar_unavailable")
     assert Backup.objects.get().status == BackupStatus.READY
 
 
-def test_a_cancel_does_not_end_a_queued_restore_whose_exchange_may_have_begun(restoring, shop):
-    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+def test_cancel_does_not_end_a_queued_restore_after_a_possible_exchange(restoring, rental):
+    operation_cancel(user=rental.owner, operation=interrupted(restoring))
     assert Operation.objects.get(kind="restore").state == OperationState.QUEUED
     assert Backup.objects.get().status == BackupStatus.RESTORING
     assert restoring(ScriptedSidecar(outcomes=[away])).state == OperationState.QUEUED
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_cancelled_restore_ends_when_the_journal_says_that_nothing_was_touched(restoring, shop):
-    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+def test_cancelled_restore_ends_when_the_journal_reports_no_exchange(restoring, rental):
+    operation_cancel(user=rental.owner, operation=interrupted(restoring))
     assert restoring(ScriptedSidecar(outcomes=[NONE])).error_code == "cancelled"
 
 
-def test_a_sidecar_that_goes_away_right_after_the_exchange_does_not_turn_it_into_a_failure(restoring):
+def test_sidecar_lost_right_after_the_exchange_causes_no_failure(restoring):
     assert restoring(ScriptedSidecar(outcomes=[NONE, away])).state == OperationState.QUEUED
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_release_that_is_not_answered_does_not_turn_an_exchange_into_a_failure(restoring):
+def test_unanswered_release_causes_no_failure(restoring):
     assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=away)).state == OperationState.QUEUED
 
 
@@ -124,7 +123,7 @@ def test_an_exchange_that_was_released_but_not_recorded_is_not_done_twice(restor
     assert sidecar.extractions == 0
 
 
-def test_a_restore_whose_sidecar_never_comes_back_is_ended_after_a_day(restoring):
+def test_restore_without_its_sidecar_is_ended_after_a_day(restoring):
     interrupted(restoring)
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     operation = restoring(ScriptedSidecar(outcomes=[away]))
@@ -132,7 +131,7 @@ def test_a_restore_whose_sidecar_never_comes_back_is_ended_after_a_day(restoring
     assert Backup.objects.get().status == BackupStatus.READY
 
 
-def test_a_restore_whose_journal_never_ends_is_ended_after_a_day(restoring):
+def test_restore_with_an_endless_exchange_is_ended_after_a_day(restoring):
     interrupted(restoring)
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     restoring(ScriptedSidecar(outcomes=[says(OutcomeKind.RUNNING)], extract=away))

@@ -1,4 +1,4 @@
-"""A journal that fails at a question says nothing of the data: an exchange that may have begun is not ended by it."""
+"""A failing journal says nothing about the data: it must not end an exchange that may have begun."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def full(*_: object):
-    """The data volume has no room for what the sidecar has to write down."""
+    """Raise as a sidecar whose data volume has no space for its journal."""
     raise SidecarFailed("not_enough_space", "")
 
 
@@ -32,24 +32,24 @@ def test_a_release_that_fails_does_not_turn_an_exchange_into_a_failure(restoring
     assert restoring(ScriptedSidecar(outcomes=[])).state == OperationState.SUCCEEDED
 
 
-def test_data_that_is_new_is_not_called_a_failure_because_its_sidecar_is_gone_for_good(restoring):  # noqa: F811
+def test_completed_exchange_is_no_failure_when_its_sidecar_vanishes(restoring):  # noqa: F811
     assert restoring(ScriptedSidecar(outcomes=[NONE, COMPLETED], release=away)).state == OperationState.QUEUED
     Operation.objects.update(created_at=timezone.now() - timedelta(days=1, minutes=1))
     assert restoring(ScriptedSidecar(outcomes=[], release=away)).state == OperationState.SUCCEEDED
 
 
-def test_a_journal_that_cannot_be_read_is_asked_again_once_an_exchange_may_have_begun(restoring):  # noqa: F811
+def test_unreadable_journal_is_asked_again_after_a_possible_exchange(restoring):  # noqa: F811
     interrupted(restoring)
     assert restoring(ScriptedSidecar(outcomes=[full])).state == OperationState.QUEUED
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_journal_that_cannot_be_read_before_anything_began_fails_the_restore(restoring):  # noqa: F811
+def test_unreadable_journal_before_the_start_fails_the_restore(restoring):  # noqa: F811
     operation = restoring(ScriptedSidecar(outcomes=[full]))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "not_enough_space")
 
 
-def test_an_exchange_taken_back_whose_release_fails_ends_with_its_own_reason(restoring):  # noqa: F811
+def test_rolled_back_exchange_with_a_failed_release_keeps_its_reason(restoring):  # noqa: F811
     back = says(OutcomeKind.ROLLED_BACK, "source_failed")
     assert restoring(ScriptedSidecar(outcomes=[NONE, back], release=full)).state == OperationState.QUEUED
     operation = restoring(ScriptedSidecar(outcomes=[back]))
@@ -77,14 +77,14 @@ def test_exchange_that_ends_at_a_later_attempt_succeeds(restoring):  # noqa: F81
     assert restoring(ScriptedSidecar(outcomes=[UNENDED, COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_cancel_ends_a_restore_whose_exchange_cannot_end(restoring, shop):  # noqa: F811
-    operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
+def test_cancel_ends_a_restore_with_a_stuck_exchange(restoring, rental):  # noqa: F811
+    operation_cancel(user=rental.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
     operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "source_failed")
 
 
-def test_exchange_that_never_ended_is_a_finding(restoring, shop):  # noqa: F811
-    operation_cancel(user=shop.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
+def test_exchange_that_never_ended_is_a_finding(restoring, rental):  # noqa: F811
+    operation_cancel(user=rental.owner, operation=restoring(ScriptedSidecar(outcomes=[UNENDED] * 2)))
     operation = restoring(ScriptedSidecar(outcomes=[UNENDED] * 2))
     assert operation.exchange == "unended"
     assert [seen.object_id for seen in outcomes_find(CheckScope(now=timezone.now()))] == [operation.id]

@@ -1,10 +1,9 @@
-"""Keys: made once, copied beside the objects, rotated without touching an archive."""
+"""Keys: created once, copied beside the objects, rotated without touching an archive."""
 
 from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -28,7 +27,7 @@ SECOND = f"2:{kek_generate()}"
 
 @pytest.fixture
 def keks(monkeypatch):
-    """Put other KEKs into the portal's settings."""
+    """Replace the KEKs in the portal's settings."""
 
     class Settings:
         def use(self, text):
@@ -40,45 +39,44 @@ def keks(monkeypatch):
 
 
 @pytest.fixture
-def keyed(keks, shop):
-    Path(shop.target.options["root"]).mkdir()
-    key = data_key_ensure(customer=shop.order.customer, target=shop.target, storage=target_open(shop.target))
-    return shop, key
+def keyed(keks, rental):
+    key = data_key_ensure(customer=rental.order.customer, target=rental.target, storage=target_open(rental.target))
+    return rental, key
 
 
-def copies(shop):
-    return sorted(path.name for path in Path(shop.target.options["root"], "keys").rglob("*.json"))
+def copies(rental):
+    return sorted(path.name for path in (rental.root / "keys").rglob("*.json"))
 
 
 def test_a_data_key_is_made_once_for_a_tenant_and_target(keyed):
-    shop, key = keyed
-    again = data_key_ensure(customer=shop.order.customer, target=shop.target, storage=target_open(shop.target))
-    assert again == key == data_key_get(customer=shop.order.customer, target=shop.target)
+    rental, key = keyed
+    again = data_key_ensure(customer=rental.order.customer, target=rental.target, storage=target_open(rental.target))
+    assert again == key == data_key_get(customer=rental.order.customer, target=rental.target)
     assert len(key) == 32
     assert DataKey.objects.count() == 1
 
 
 def test_a_database_from_before_the_key_finds_it_again_beside_the_objects(keyed):
-    shop, key = keyed
+    rental, key = keyed
     DataKey.objects.all().delete()
-    again = data_key_ensure(customer=shop.order.customer, target=shop.target, storage=target_open(shop.target))
+    again = data_key_ensure(customer=rental.order.customer, target=rental.target, storage=target_open(rental.target))
     assert again == key
-    assert data_key_get(customer=shop.order.customer, target=shop.target) == key
+    assert data_key_get(customer=rental.order.customer, target=rental.target) == key
 
 
 def test_a_copy_that_another_tenant_key_wrapped_is_never_replaced(keyed):
-    shop, _ = keyed
-    customer = shop.order.customer
+    rental, _ = keyed
+    customer = rental.order.customer
     customer.tenant_key = portal_keyring().wrap(b"o" * 32, context=f"tenant key {customer.id}".encode())
     customer.save()
     DataKey.objects.all().delete()
     with pytest.raises(KeyUnavailable):
-        data_key_ensure(customer=customer, target=shop.target, storage=target_open(shop.target))
+        data_key_ensure(customer=customer, target=rental.target, storage=target_open(rental.target))
 
 
 def test_the_bucket_and_the_kek_alone_open_the_data_key(keyed):
-    shop, key = keyed
-    (path,) = Path(shop.target.options["root"], "keys").rglob("*.json")
+    rental, key = keyed
+    (path,) = (rental.root / "keys").rglob("*.json")
     copy = json.loads(path.read_text())
     tenant_key = Keyring.parse(FIRST).unwrap(
         base64.b64decode(copy["tenant_key"]), context=f"tenant key {copy['tenant']}".encode()
@@ -89,8 +87,9 @@ def test_the_bucket_and_the_kek_alone_open_the_data_key(keyed):
 
 
 def test_rotation_wraps_everything_anew_and_keeps_every_key(keyed, keks, capsys):
-    shop, key = keyed
-    tenant_key = customer_key(shop.order.customer)
+    rental, key = keyed
+    token = rental.sidecar.token
+    tenant_key = customer_key(rental.order.customer)
     keks.use(f"{SECOND},{FIRST}")
     call_command("rotate_keys")
     assert "0 failed" in capsys.readouterr().out
@@ -98,9 +97,9 @@ def test_rotation_wraps_everything_anew_and_keeps_every_key(keyed, keks, capsys)
     keks.use(SECOND)
     customer = Customer.objects.get()
     assert customer_key(customer) == tenant_key
-    assert data_key_get(customer=customer, target=shop.target) == key
-    assert Provision.objects.get(kind="sidecar").token == "x"
-    assert copies(shop) == [f"{shop.target.id}.2.json"]
+    assert data_key_get(customer=customer, target=rental.target) == key
+    assert Provision.objects.get(kind="sidecar").token == token
+    assert copies(rental) == [f"{rental.target.id}.2.json"]
 
 
 def test_rotation_twice_changes_nothing_more(keyed, keks):
@@ -111,23 +110,23 @@ def test_rotation_twice_changes_nothing_more(keyed, keks):
     assert bytes(Customer.objects.get().tenant_key) == before
 
 
-def test_a_rotation_that_could_not_write_a_copy_says_so_and_can_be_repeated(keyed, keks):
-    shop, _ = keyed
-    root = Path(shop.target.options["root"])
+def test_rotation_with_an_unwritten_copy_reports_it_and_is_repeatable(keyed, keks):
+    rental, _ = keyed
+    root = rental.root
     keks.use(f"{SECOND},{FIRST}")
     root.rename(root.with_name("away"))
     with pytest.raises(CommandError, match="1 failed"):
         call_command("rotate_keys")
     root.with_name("away").rename(root)
     call_command("rotate_keys")
-    assert copies(shop) == [f"{shop.target.id}.2.json"]
+    assert copies(rental) == [f"{rental.target.id}.2.json"]
 
 
 def test_a_missing_kek_is_an_unavailable_key_and_never_damage(keyed, keks):
-    shop, _ = keyed
+    rental, _ = keyed
     keks.use(SECOND)
     with pytest.raises(KeyUnavailable):
-        data_key_get(customer=shop.order.customer, target=shop.target)
+        data_key_get(customer=rental.order.customer, target=rental.target)
 
 
 def test_secret_columns_are_ciphertext_in_the_database(keyed):

@@ -1,4 +1,4 @@
-"""Kinds of operations: every one that is registered can be run, ended and told."""
+"""Kinds of operations: every registered kind can be run, ended and displayed."""
 
 from __future__ import annotations
 

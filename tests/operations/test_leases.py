@@ -1,4 +1,4 @@
-"""Claims, leases, fences and attempts, judged on a clock that the test moves."""
+"""Claims, leases, fences and attempts, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def judged():
     return LeaseJudge(monotonic=clock), clock
 
 
-def claimed(shop):
-    shop.create()
+def claimed(rental):
+    rental.create()
     operation = operation_claim(Operation.objects.get().id)
     assert operation is not None
     return operation
 
 
-def test_a_heartbeat_that_moves_keeps_the_lease(shop, judged):
+def test_a_heartbeat_that_moves_keeps_the_lease(rental, judged):
     judge, clock = judged
-    operation = claimed(shop)
+    operation = claimed(rental)
     for beat in range(5):
         assert judge.judge() == []
         Operation.objects.filter(id=operation.id).update(heartbeat=beat + 100)
@@ -61,9 +61,9 @@ def test_a_heartbeat_that_moves_keeps_the_lease(shop, judged):
     assert Operation.objects.get().state == OperationState.RUNNING
 
 
-def test_a_heartbeat_that_stands_still_for_a_lease_gives_the_operation_back(shop, judged):
+def test_operation_with_an_expired_lease_is_requeued(rental, judged):
     judge, clock = judged
-    operation = claimed(shop)
+    operation = claimed(rental)
     assert judge.judge() == []
     clock.now += LEASE_SECONDS - 0.1
     assert judge.judge() == []
@@ -73,9 +73,9 @@ def test_a_heartbeat_that_stands_still_for_a_lease_gives_the_operation_back(shop
     assert (row.state, row.fence, row.attempts) == (OperationState.QUEUED, 1, 1)
 
 
-def test_a_supervisor_that_just_started_steals_nothing(shop, judged):
+def test_a_supervisor_that_just_started_steals_nothing(rental, judged):
     _, clock = judged
-    claimed(shop)
+    claimed(rental)
     Operation.objects.update(
         created_at=timezone.now() - timedelta(days=2), started_at=timezone.now() - timedelta(days=2)
     )
@@ -83,9 +83,9 @@ def test_a_supervisor_that_just_started_steals_nothing(shop, judged):
     assert LeaseJudge(monotonic=clock).judge() == []
 
 
-def test_the_late_worker_changes_nothing_after_another_took_over(shop, judged):
+def test_the_late_worker_changes_nothing_after_another_took_over(rental, judged):
     judge, clock = judged
-    late = claimed(shop)
+    late = claimed(rental)
     judge.judge()
     clock.now += LEASE_SECONDS
     judge.judge()
@@ -100,9 +100,9 @@ def test_the_late_worker_changes_nothing_after_another_took_over(shop, judged):
     assert Backup.objects.get().status == BackupStatus.CREATING
 
 
-def test_work_that_loses_every_worker_is_ended_after_three_attempts_and_the_order_is_free(shop, judged):
+def test_operation_losing_every_worker_ends_after_three_attempts(rental, judged):
     judge, clock = judged
-    shop.create()
+    rental.create()
     for attempt in range(ATTEMPTS):
         operation = operation_claim(Operation.objects.get().id)
         assert operation is not None, attempt
@@ -112,89 +112,89 @@ def test_work_that_loses_every_worker_is_ended_after_three_attempts_and_the_orde
     operation = Operation.objects.get()
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "worker_lost")
     assert Backup.objects.get().status == BackupStatus.FAILED
-    shop.create()
+    rental.create()
 
 
-def test_a_drained_attempt_is_not_counted(shop):
-    operation = claimed(shop)
+def test_a_drained_attempt_is_not_counted(rental):
+    operation = claimed(rental)
     assert operation_requeue(operation=operation, counts=False)
     assert Operation.objects.get().attempts == 0
 
 
-def test_a_bell_for_work_that_is_over_does_nothing(shop):
-    operation = claimed(shop)
+def test_task_for_a_finished_operation_does_nothing(rental):
+    operation = claimed(rental)
     operation_fail(operation=operation, error=SidecarUnavailableError())
     before = Operation.objects.values().get()
     operation_answer(operation.id)
     assert Operation.objects.values().get() == before
 
 
-def test_a_failed_create_dooms_what_it_may_have_stored(shop):
-    operation = claimed(shop)
+def test_failed_create_marks_its_objects_for_deletion(rental):
+    operation = claimed(rental)
     backup = Backup.objects.get()
-    StoredObject.objects.create(target=shop.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
+    StoredObject.objects.create(target=rental.target, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
     operation_fail(operation=operation, error=SidecarUnavailableError())
     assert StoredObject.objects.get().condemned_at is not None
 
 
-def test_a_queued_create_is_cancelled_at_once(shop):
-    shop.create()
-    operation = operation_cancel(user=shop.owner, operation=Operation.objects.get())
+def test_a_queued_create_is_cancelled_at_once(rental):
+    rental.create()
+    operation = operation_cancel(user=rental.owner, operation=Operation.objects.get())
     assert (operation.state, operation.error_code) == (OperationState.CANCELLED, "cancelled")
     assert Backup.objects.get().status == BackupStatus.FAILED
     with pytest.raises(StatusConflict):
-        operation_cancel(user=shop.owner, operation=operation)
+        operation_cancel(user=rental.owner, operation=operation)
 
 
-def test_a_reprovision_excludes_creates_until_it_is_released(shop):
-    hold = order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+def test_a_reprovision_excludes_creates_until_it_is_released(rental):
+    hold = order_reprovision(user=rental.owner, order_id=rental.order.id, idempotency=None)
     with pytest.raises(Exception, match="operation_in_progress"):
-        shop.create()
+        rental.create()
     with pytest.raises(BackupInProgress):
-        order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
-    assert operation_cancel(user=shop.owner, operation=hold).state == OperationState.SUCCEEDED
-    shop.create()
+        order_reprovision(user=rental.owner, order_id=rental.order.id, idempotency=None)
+    assert operation_cancel(user=rental.owner, operation=hold).state == OperationState.SUCCEEDED
+    rental.create()
 
 
-def test_a_reprovision_that_nobody_releases_expires(shop):
-    order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+def test_unreleased_reprovision_expires(rental):
+    order_reprovision(user=rental.owner, order_id=rental.order.id, idempotency=None)
     assert holds_expire() == 0
     Operation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert holds_expire() == 1
-    shop.create()
+    rental.create()
 
 
-def test_a_running_create_excludes_a_reprovision(shop):
-    claimed(shop)
+def test_a_running_create_excludes_a_reprovision(rental):
+    claimed(rental)
     with pytest.raises(BackupInProgress):
-        order_reprovision(user=shop.owner, order_id=shop.order.id, idempotency=None)
+        order_reprovision(user=rental.owner, order_id=rental.order.id, idempotency=None)
 
 
-def test_what_changed_while_a_create_waited_is_looked_at_again_by_the_worker(shop):
-    shop.create()
-    order_suspend(order=shop.order, since=timezone.now(), actor=None)
+def test_worker_checks_the_rules_of_a_waiting_create_again(rental):
+    rental.create()
+    order_suspend(order=rental.order, since=timezone.now(), actor=None)
     operation_answer(Operation.objects.get().id)
     assert Operation.objects.get().error_code == "order_suspended"
 
 
-def test_each_rule_of_a_create_refuses_with_its_own_code(shop):
-    order_suspend(order=shop.order, since=timezone.now(), actor=None)
+def test_each_rule_of_a_create_refuses_with_its_own_code(rental):
+    order_suspend(order=rental.order, since=timezone.now(), actor=None)
     with pytest.raises(OrderSuspended):
-        shop.create()
-    order_suspend(order=shop.order, since=None, actor=None)
+        rental.create()
+    order_suspend(order=rental.order, since=None, actor=None)
 
-    plan = shop.order.plan
+    plan = rental.order.plan
     type(plan).objects.update(has_backups=False)
     with pytest.raises(PlanHasNoBackups):
-        shop.create()
+        rental.create()
     type(plan).objects.update(has_backups=True)
 
     Provision.objects.filter(kind=ProvisionKind.SIDECAR).delete()
     with pytest.raises(NoSidecar):
-        shop.create()
+        rental.create()
     Provision.objects.update(is_primary=False)
     with pytest.raises(NotAPrimaryDeployment):
-        shop.create()
+        rental.create()
     assert not Backup.objects.exists()
     assert not Operation.objects.exists()
 
@@ -216,51 +216,51 @@ def test_each_rule_of_a_create_refuses_with_its_own_code(shop):
         (Operation, {"exchange": "dreamt"}),
     ],
 )
-def test_the_database_refuses_rows_that_contradict_themselves(shop, model, values):
-    shop.create()
+def test_the_database_refuses_rows_that_contradict_themselves(rental, model, values):
+    rental.create()
     with pytest.raises(IntegrityError), transaction.atomic():
         model.objects.update(**values)
 
 
-def test_a_count_that_no_column_holds_costs_no_heartbeat(shop, monkeypatch):
+def test_a_count_that_no_column_holds_costs_no_heartbeat(rental, monkeypatch):
     monkeypatch.setattr(lease_module, "BEAT_SECONDS", 0.01)
-    operation = claimed(shop)
+    operation = claimed(rental)
     lease = Lease(operation)
     lease.progress(bytes_done=2**64 - 1, bytes_total=2**64 - 1, phase="packing")
     with monkeypatch.context() as one_thread:
-        # In the test's own transaction, which another thread could not see.
+        # The rows belong to the test's own transaction: another thread could not see them.
         one_thread.setattr(lease._stop, "wait", lambda _: lease._bytes_done == Operation.objects.get().bytes_done)
         lease._beats()
     assert Operation.objects.get().heartbeat == operation.heartbeat + 1
 
 
-def test_a_cancelled_create_that_lost_its_worker_ends_as_cancelled_whatever_else_is_wrong(shop):
-    operation = claimed(shop)
-    operation_cancel(user=shop.owner, operation=operation)
+def test_cancelled_create_without_a_worker_ends_as_cancelled(rental):
+    operation = claimed(rental)
+    operation_cancel(user=rental.owner, operation=operation)
     operation_requeue(operation=operation, counts=True)
     operation_answer(operation.id)
     row = Operation.objects.get()
     assert (row.state, row.error_code) == (OperationState.CANCELLED, "cancelled")
 
 
-def test_a_cancel_that_nobody_heeds_ends_the_operation_and_the_worker_has_lost_it(shop):
+def test_ignored_cancel_ends_the_operation_and_its_worker_loses_it(rental):
     clock = Clock()
     judge = CancelJudge(monotonic=clock)
-    operation = claimed(shop)
+    operation = claimed(rental)
     assert judge.enforce() == []
-    operation_cancel(user=shop.owner, operation=operation)
+    operation_cancel(user=rental.owner, operation=operation)
     assert judge.enforce() == []
     clock.now += CANCEL_SECONDS
     assert judge.enforce() == [operation.id]
     assert Operation.objects.get().error_code == "cancelled"
     assert operation_finish(operation=operation, state=OperationState.SUCCEEDED) is False
-    shop.create()
+    rental.create()
 
 
-def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(shop):
+def test_cancel_never_ends_a_restore_after_a_possible_exchange(rental):
     clock = Clock()
     judge = CancelJudge(monotonic=clock)
-    operation = claimed(shop)
+    operation = claimed(rental)
     Operation.objects.update(exchange="begun", cancel_requested_at=timezone.now())
     judge.enforce()
     clock.now += 10 * CANCEL_SECONDS
@@ -268,8 +268,8 @@ def test_a_cancel_never_ends_a_restore_whose_exchange_may_have_begun(shop):
     assert Operation.objects.get(id=operation.id).state == OperationState.RUNNING
 
 
-def test_slow_worker_that_noted_an_exchange_is_not_judged_by_a_stale_row(shop):
-    operation = claimed(shop)
+def test_slow_worker_that_noted_an_exchange_is_not_judged_by_a_stale_row(rental):
+    operation = claimed(rental)
     Operation.objects.update(attempts=ATTEMPTS)
     read_before = Operation.objects.get()
     exchange_note(operation, Exchange.BEGUN)

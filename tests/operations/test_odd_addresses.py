@@ -10,8 +10,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("path", ["orders/%00/provisions/x/backups/", "orders/%00/reprovision/"])
-def test_a_nul_in_an_address_is_the_id_of_nothing_also_with_an_idempotency_key(shop, client, path):
-    _, secret = token_create(user=shop.owner, name="token")
+def test_nul_in_an_address_is_a_404_even_with_an_idempotency_key(rental, client, path):
+    _, secret = token_create(user=rental.owner, name="token")
     response = client.post(
         f"/api/v1/{path}", data="{}", content_type="application/json",
         headers={"Idempotency-Key": "k", "Authorization": f"Bearer {secret}"},

@@ -1,4 +1,4 @@
-"""A queue that cannot be reached costs time and nothing else."""
+"""An unreachable queue costs only time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def signals_kept():
-    """The test process's own reactions to signals, put back afterwards."""
+    """Restore the test process's own signal handlers."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, action in kept.items():
         signal.signal(number, action)
 
 
-def test_a_create_whose_bell_cannot_be_rung_is_accepted(real_shop, monkeypatch):
+def test_create_is_accepted_when_its_task_cannot_be_enqueued(real_rental, monkeypatch):
     monkeypatch.setattr(queue, "async_task", raising(RedisConnectionError))
-    real_shop.create()
+    real_rental.create()
     assert Operation.objects.get().state == OperationState.QUEUED
 
 

@@ -1,4 +1,4 @@
-"""Races with real threads. Each is first shown to happen when its guard is taken away."""
+"""Races with real threads. Each one is first shown to occur without its guard."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def made(results):
 
 @contextmanager
 def constraint_dropped(name, model=Operation):
-    """Take a constraint out of the database, as if nobody had thought of it."""
+    """Drop a constraint from the database for the block."""
     constraint = next(item for item in model._meta.constraints if item.name == name)
     with connection.schema_editor() as editor:
         editor.remove_constraint(model, constraint)
@@ -60,8 +60,8 @@ def constraint_dropped(name, model=Operation):
             editor.add_constraint(model, constraint)
 
 
-def test_one_of_many_parallel_creates_wins_and_the_others_are_told_who_did(real_shop):
-    results = in_parallel(12, lambda _: real_shop.create())
+def test_one_of_many_parallel_creates_wins_and_others_learn_its_id(real_rental):
+    results = in_parallel(12, lambda _: real_rental.create())
 
     assert len(made(results)) == 1
     operation = Operation.objects.get()
@@ -72,8 +72,8 @@ def test_one_of_many_parallel_creates_wins_and_the_others_are_told_who_did(real_
 
 
 @pytest.mark.postgres
-def test_without_lock_and_constraint_parallel_creates_both_win(real_shop, monkeypatch):
-    monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_shop.order)
+def test_without_lock_and_constraint_parallel_creates_both_win(real_rental, monkeypatch):
+    monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_rental.order)
     together = threading.Barrier(2)
     look = Rules.create_require
 
@@ -83,13 +83,13 @@ def test_without_lock_and_constraint_parallel_creates_both_win(real_shop, monkey
 
     monkeypatch.setattr(Rules, "create_require", look_then_wait)
     with constraint_dropped("operation_one_active_an_order"):
-        results = in_parallel(2, lambda _: real_shop.create())
+        results = in_parallel(2, lambda _: real_rental.create())
         assert len(made(results)) == 2
 
 
 @pytest.mark.postgres
-def test_the_constraint_alone_lets_one_of_two_win(real_shop, monkeypatch):
-    monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_shop.order)
+def test_the_constraint_alone_lets_one_of_two_win(real_rental, monkeypatch):
+    monkeypatch.setattr(backups_service, "order_lock", lambda order_id: real_rental.order)
     together = threading.Barrier(2)
     look = Rules.create_require
 
@@ -98,28 +98,28 @@ def test_the_constraint_alone_lets_one_of_two_win(real_shop, monkeypatch):
         together.wait(timeout=20)
 
     monkeypatch.setattr(Rules, "create_require", look_then_wait)
-    results = in_parallel(2, lambda _: real_shop.create())
+    results = in_parallel(2, lambda _: real_rental.create())
     assert len(made(results)) == 1
     assert [type(result) for result in results if not isinstance(result, Backup)] == [OperationInProgress]
 
 
-def test_parallel_creates_never_exceed_the_limit(real_shop):
-    for _ in range(real_shop.order.plan.backup_limit - 1):
-        finish(real_shop.create())
+def test_parallel_creates_never_exceed_the_limit(real_rental):
+    for _ in range(real_rental.order.plan.backup_limit - 1):
+        finish(real_rental.create())
 
     def create_and_finish(_):
-        backup = real_shop.create()
+        backup = real_rental.create()
         finish(backup)
         return backup
 
     results = in_parallel(8, create_and_finish)
     assert len(made(results)) == 1
     assert {type(result) for result in results if not isinstance(result, Backup)} <= {LimitReached, OperationInProgress}
-    assert Backup.objects.filter(status=BackupStatus.READY).count() == real_shop.order.plan.backup_limit
+    assert Backup.objects.filter(status=BackupStatus.READY).count() == real_rental.order.plan.backup_limit
 
 
 def finish(backup):
-    """End a create as a worker would, with an asset that nobody will read."""
+    """End a create as a worker would, with an asset that is never read."""
     from django.utils import timezone
 
     from vault.models import Asset
@@ -136,7 +136,7 @@ def finish(backup):
 
 
 class StoredTarget:
-    """The one target of the shop."""
+    """The one target of the rental."""
 
     @staticmethod
     def id_of():
@@ -145,35 +145,35 @@ class StoredTarget:
         return StorageTarget.objects.get().id
 
 
-def test_one_idempotency_key_sent_many_times_at_once_makes_one_backup(real_shop):
-    key = idempotency_key_of(user_id=real_shop.owner.id, path="/backups/", key="k", body=b"{}")
-    results = in_parallel(8, lambda _: real_shop.create(idempotency=key))
+def test_idempotency_key_sent_many_times_at_once_makes_one_backup(real_rental):
+    key = idempotency_key_of(user_id=real_rental.owner.id, path="/backups/", key="k", body=b"{}")
+    results = in_parallel(8, lambda _: real_rental.create(idempotency=key))
     assert {result.id for result in made(results)} == {Backup.objects.get().id}
     assert len(made(results)) == 8
 
 
-def test_two_bells_for_one_operation_are_claimed_once(real_shop):
-    real_shop.create()
+def test_two_bells_for_one_operation_are_claimed_once(real_rental):
+    real_rental.create()
     operation = Operation.objects.get()
     claims = in_parallel(6, lambda _: operation_claim(operation.id))
     assert len([claim for claim in claims if claim]) == 1
     assert Operation.objects.get().fence == 1
 
 
-def test_a_delete_and_a_restore_of_one_backup_at_once_cannot_both_win(real_shop):
+def test_a_delete_and_a_restore_of_one_backup_at_once_cannot_both_win(real_rental):
     from backups.services.backups import backup_delete
     from backups.services.restores import RestoreOptions, backup_restore
 
-    backup = real_shop.create()
+    backup = real_rental.create()
     finish(backup)
 
     def act(number):
         if number % 2:
-            backup_delete(user=real_shop.owner, backup=backup)
+            backup_delete(user=real_rental.owner, backup=backup)
             return "deleted"
         return backup_restore(
-            user=real_shop.owner, order_id=real_shop.order.id, provision_id=real_shop.server.id, backup_id=backup.id,
-            options=RestoreOptions(), idempotency=None,
+            user=real_rental.owner, order_id=real_rental.order.id, provision_id=real_rental.server.id,
+            backup_id=backup.id, options=RestoreOptions(), idempotency=None,
         )  # fmt: skip
 
     results = in_parallel(6, act)
@@ -183,19 +183,19 @@ def test_a_delete_and_a_restore_of_one_backup_at_once_cannot_both_win(real_shop)
     assert (row.deleted_at is None) == (row.status == BackupStatus.RESTORING)
 
 
-def test_an_order_is_not_deleted_under_a_running_create(real_shop):
+def test_an_order_is_not_deleted_under_a_running_create(real_rental):
     from orders.errors import BackupInProgress
 
-    real_shop.create()
+    real_rental.create()
     with pytest.raises(BackupInProgress):
-        orders_service.order_delete(order=real_shop.order, actor=real_shop.owner)
+        orders_service.order_delete(order=real_rental.order, actor=real_rental.owner)
     assert Backup.objects.count() == 1
 
 
-def test_a_deleted_order_leaves_its_objects_to_the_sweep(real_shop):
-    backup = real_shop.create()
+def test_a_deleted_order_leaves_its_objects_to_the_sweep(real_rental):
+    backup = real_rental.create()
     finish(backup)
-    StoredObject.objects.create(target=real_shop.target, key=f"backups/{backup.id}", backup_id=backup.id)
-    orders_service.order_delete(order=real_shop.order, actor=real_shop.owner)
+    StoredObject.objects.create(target=real_rental.target, key=f"backups/{backup.id}", backup_id=backup.id)
+    orders_service.order_delete(order=real_rental.order, actor=real_rental.owner)
     assert not Backup.objects.exists()
     assert StoredObject.objects.get().condemned_at is not None

@@ -1,9 +1,8 @@
-"""Restores and undos against what goes away, dies or comes between."""
+"""Restores and undos with failures, crashes and changes in between."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Down(ScriptedSidecar):
-    """It answers nothing, not even what it is."""
+    """Answers nothing, not even a request to describe itself."""
 
     def __init__(self):
         super().__init__(outcomes=[])
@@ -42,7 +41,7 @@ class Down(ScriptedSidecar):
 
 
 class Comparing(ScriptedSidecar):
-    """It reads the listing, and can make nothing of it."""
+    """Reads the listing, but cannot use it."""
 
     def restore_preview(self, *, listing, **_: object):
         list(listing)
@@ -50,18 +49,18 @@ class Comparing(ScriptedSidecar):
 
 
 def unreadable(*_: object):
-    """The data volume cannot be read just now."""
+    """Raise as a sidecar whose data volume is unreadable."""
     raise SidecarFailed("internal", "")
 
 
-def test_a_cancel_while_the_sidecar_is_down_does_not_end_what_may_be_half_exchanged(restoring, shop):  # noqa: F811
-    operation_cancel(user=shop.owner, operation=interrupted(restoring))
+def test_cancel_without_the_sidecar_keeps_a_possible_exchange_open(restoring, rental):  # noqa: F811
+    operation_cancel(user=rental.owner, operation=interrupted(restoring))
     assert restoring(Down()).state == OperationState.QUEUED
     assert Backup.objects.get().status == BackupStatus.RESTORING
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_an_address_that_may_not_be_used_does_not_end_what_may_be_half_exchanged(restoring, monkeypatch):  # noqa: F811
+def test_forbidden_address_keeps_a_possible_exchange_open(restoring, monkeypatch):  # noqa: F811
     interrupted(restoring)
     with monkeypatch.context() as revoked:
         revoked.setattr("backups.services.sidecars.sidecar_address", raising(Refused("")))
@@ -69,7 +68,7 @@ def test_an_address_that_may_not_be_used_does_not_end_what_may_be_half_exchanged
     assert restoring(ScriptedSidecar(outcomes=[COMPLETED])).state == OperationState.SUCCEEDED
 
 
-def test_a_server_that_is_no_longer_primary_does_not_end_what_may_be_half_exchanged(restoring):  # noqa: F811
+def test_replaced_server_keeps_a_possible_exchange_open(restoring):  # noqa: F811
     interrupted(restoring)
     Provision.objects.filter(is_primary=True).update(is_primary=False)
     assert restoring(ScriptedSidecar(outcomes=[])).state == OperationState.QUEUED
@@ -81,18 +80,18 @@ def test_a_journal_that_fails_right_after_the_exchange_is_asked_again(restoring,
     assert restoring(sidecar).state == OperationState.SUCCEEDED
 
 
-def test_a_restore_whose_backup_was_deleted_still_came_after_the_one_before(shop, stored):  # noqa: F811
-    other = BackupFactory(provision=shop.server, asset__customer=shop.order.customer)
-    restored_whole(shop, stored)
-    restored_whole(shop, other)
+def test_restore_of_a_deleted_backup_still_counts_as_the_latest(rental, stored):  # noqa: F811
+    other = BackupFactory(provision=rental.server, asset__customer=rental.order.customer)
+    restored_whole(rental, stored)
+    restored_whole(rental, other)
     Backup.objects.filter(id=other.id).delete()
-    assert restore_undoable(shop.server) is None
+    assert restore_undoable(rental.server) is None
     with pytest.raises(NothingToUndo):
-        undone(shop, stored)
+        undone(rental, stored)
 
 
-def test_a_second_attempt_keeps_what_is_there_now_and_not_what_the_first_one_saw(shop, stored):  # noqa: F811
-    operation = restored(shop, stored)
+def test_second_attempt_backs_up_the_current_data_again(rental, stored):  # noqa: F811
+    operation = restored(rental, stored)
     first = made(begun(operation))
     Operation.objects.filter(id=operation.id).update(fence=2)
     second = begun(Operation.objects.get(id=operation.id))
@@ -100,12 +99,12 @@ def test_a_second_attempt_keeps_what_is_there_now_and_not_what_the_first_one_saw
     assert second.status == BackupStatus.CREATING
 
 
-def test_a_sidecar_that_names_its_numbers_strangely_is_answered_all_the_same():
+def test_sidecar_with_odd_params_is_still_handled():
     error = sidecar_error("not_enough_space", {"self": 1, "needed_bytes": 2})
     assert (error.code, error.params) == ("not_enough_space", {"needed_bytes": 2})
 
 
-def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, shop):  # noqa: F811
+def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, rental):  # noqa: F811
     def cancelled_meanwhile(*_: object):
         Operation.objects.filter(kind="restore").update(cancel_requested_at=timezone.now())
         return away()
@@ -117,15 +116,15 @@ def test_a_cancel_before_the_exchange_is_no_open_question_afterwards(restoring, 
     assert operation.exchange == ""
 
 
-def test_one_that_a_late_attempt_goes_on_with_is_kept_as_long_as_any(shop, stored):  # noqa: F811
-    operation = restored(shop, stored)
+def test_safety_backup_of_a_late_attempt_is_kept_as_long_as_any(rental, stored):  # noqa: F811
+    operation = restored(rental, stored)
     Backup.objects.filter(id=begun(operation).id).update(expires_at=timezone.now())
     again = Backup.objects.get(id=begun(operation).id)
     assert again.expires_at > timezone.now() + timedelta(hours=47)
 
 
-def test_one_that_an_earlier_attempt_finished_is_let_go_unless_it_was_locked(shop, stored):  # noqa: F811
-    operation = restored(shop, stored)
+def test_safety_backup_of_an_earlier_attempt_goes_unless_locked(rental, stored):  # noqa: F811
+    operation = restored(rental, stored)
     first = made(begun(operation))
     second = made(begun(operation))
     Backup.objects.filter(id=second.id).update(locked=True)
@@ -134,54 +133,58 @@ def test_one_that_an_earlier_attempt_finished_is_let_go_unless_it_was_locked(sho
     assert safety_expire() == 1
     assert Backup.objects.get(id=first.id).deleted_at is not None
     assert Backup.objects.get(id=second.id).deleted_at is None
-    assert restore_undoable(shop.server).source == third
+    assert restore_undoable(rental.server).source == third
 
 
 @pytest.mark.parametrize("lost", ["in storage", "as the sidecar says"])
-def test_a_lost_listing_is_not_called_a_damaged_backup(lost, shop, monkeypatch):
-    root = Path(shop.target.options["root"])
+def test_a_lost_listing_is_not_called_a_damaged_backup(lost, rental, monkeypatch):
+    root = rental.root
     (root / "backups").mkdir(parents=True)
-    with target_open(shop.target).writer("other", expected_size=1) as writer:
+    with target_open(rental.target).writer("other", expected_size=1) as writer:
         writer.write(b"1")
         writer.commit()
     backup = BackupFactory(
-        provision=shop.server, listing_bytes=1, asset__customer=shop.order.customer, asset__target=shop.target
+        provision=rental.server, listing_bytes=1, asset__customer=rental.order.customer, asset__target=rental.target
     )
     if lost != "in storage":
         (root / f"{backup.asset.key}.listing").write_bytes(b"?")
     monkeypatch.setattr(sidecars, "SidecarClient", Comparing(outcomes=[]))
     with pytest.raises(PreviewUnavailable):
         restore_preview(
-            user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id, mode="replace"
+            user=rental.owner,
+            order_id=rental.order.id,
+            provision_id=rental.server.id,
+            backup_id=backup.id,
+            mode="replace",
         )
 
 
-def test_a_restore_of_the_server_that_took_over_hides_none(shop, stored):  # noqa: F811
-    safety = restored_whole(shop, stored)
-    Provision.objects.filter(id=shop.server.id).update(is_primary=False)
-    second = provision_create(order=shop.order, kind=ProvisionKind.DEPLOYMENT, name="Second", is_primary=True)
-    other = BackupFactory(provision=second, asset__customer=shop.order.customer)
+def test_a_restore_of_the_server_that_took_over_hides_none(rental, stored):  # noqa: F811
+    safety = restored_whole(rental, stored)
+    Provision.objects.filter(id=rental.server.id).update(is_primary=False)
+    second = provision_create(order=rental.order, kind=ProvisionKind.DEPLOYMENT, name="Second", is_primary=True)
+    other = BackupFactory(provision=second, asset__customer=rental.order.customer)
     backup_restore(
-        user=shop.owner, order_id=shop.order.id, provision_id=second.id, backup_id=other.id,
+        user=rental.owner, order_id=rental.order.id, provision_id=second.id, backup_id=other.id,
         options=RestoreOptions(), idempotency=None,
     )  # fmt: skip
     ended(Operation.objects.get(kind="restore", state=OperationState.QUEUED))
-    assert restore_undoable(shop.server).source == safety
+    assert restore_undoable(rental.server).source == safety
     assert restore_undoable(second) is None
 
 
 @pytest.mark.parametrize("exchange", [Exchange.DONE, Exchange.UNENDED])
-def test_a_failed_restore_that_exchanged_files_is_the_one_to_take_back(shop, stored, exchange):  # noqa: F811
-    restored_whole(shop, stored)
-    other = BackupFactory(provision=shop.server, asset__customer=shop.order.customer)
-    operation = restored(shop, other)
+def test_a_failed_restore_that_exchanged_files_is_the_one_to_take_back(rental, stored, exchange):  # noqa: F811
+    restored_whole(rental, stored)
+    other = BackupFactory(provision=rental.server, asset__customer=rental.order.customer)
+    operation = restored(rental, other)
     safety = made(begun(operation))
     assert operation_fail(operation=Operation.objects.get(id=operation.id), error=OperationCancelled())
     Operation.objects.filter(id=operation.id).update(exchange=exchange)
-    found = restore_undoable(shop.server)
+    found = restore_undoable(rental.server)
     assert (found.backup_id, found.source) == (other.id, safety)
-    undo = undone(shop, other).operation
+    undo = undone(rental, other).operation
     assert operation_fail(operation=undo, error=OperationCancelled())
-    assert restore_undoable(shop.server) == found
+    assert restore_undoable(rental.server) == found
     Operation.objects.filter(id=undo.id).update(exchange=exchange)
-    assert restore_undoable(shop.server) is None
+    assert restore_undoable(rental.server) is None

@@ -1,4 +1,4 @@
-"""The backup that a restore makes first: whose it is, when it counts, when it goes, and what it takes back."""
+"""Safety backups: ownership, limits, expiry, and the undo of a restore."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from vault.models import StoredObject
 
 
 @pytest.fixture
-def stored(shop):
-    """A ready backup of the shop's server."""
-    return BackupFactory(provision=shop.server, name="Nightly", asset__customer=shop.order.customer)
+def stored(rental):
+    """A ready backup of the rental's server."""
+    return BackupFactory(provision=rental.server, name="Nightly", asset__customer=rental.order.customer)
 
 
-def restored(shop, backup, **options):
-    """Ask for a restore; its operation."""
+def restored(rental, backup, **options):
+    """Request a restore; returns its operation."""
     backup_restore(
-        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id,
+        user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id, backup_id=backup.id,
         options=RestoreOptions(**options), idempotency=None,
     )  # fmt: skip
     return Operation.objects.select_related("order__plan", "requested_by").get(
@@ -39,14 +39,18 @@ def restored(shop, backup, **options):
     )
 
 
-def undone(shop, backup):
+def undone(rental, backup):
     return restore_undo(
-        user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id, backup_id=backup.id, idempotency=None
+        user=rental.owner,
+        order_id=rental.order.id,
+        provision_id=rental.server.id,
+        backup_id=backup.id,
+        idempotency=None,
     )
 
 
 def made(safety):
-    """As when its archive is in storage."""
+    """Mark a safety backup as stored."""
     asset = AssetFactory(customer=safety.order.customer)
     Backup.objects.filter(id=safety.id).update(
         status=BackupStatus.READY, asset=asset, size_bytes=1, completed_at=timezone.now()
@@ -55,7 +59,7 @@ def made(safety):
 
 
 def ended(operation):
-    """As when the exchange is done; the row as it is then."""
+    """Complete the exchange; returns the operation in its new state."""
     assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
     Backup.objects.filter(status=BackupStatus.RESTORING).update(status=BackupStatus.READY)
     return Operation.objects.get(id=operation.id)
@@ -65,67 +69,67 @@ def begun(operation):
     return safety_begin(operation=operation, fence_hold=lambda: None)
 
 
-def restored_whole(shop, backup):
-    """A restore with its safety backup, from the button to the end."""
-    operation = restored(shop, backup)
+def restored_whole(rental, backup):
+    """Run a restore with its safety backup, from the request to the end."""
+    operation = restored(rental, backup)
     safety = made(begun(operation))
     ended(operation)
     return safety
 
 
-def test_what_a_restore_keeps_is_said_by_the_plan(shop, stored):
-    assert restored(shop, stored).params == {"mode": "replace", "safety": True, "server": "auto"}
+def test_plan_decides_on_the_safety_backup(rental, stored):
+    assert restored(rental, stored).params == {"mode": "replace", "safety": True, "server": "auto"}
 
 
 @pytest.mark.parametrize(("hours", "wanted"), [(0, True), (48, False), (0, False)])
-def test_without_wish_or_without_the_plan_none_is_made(hours, wanted, shop, stored):
+def test_without_wish_or_without_the_plan_none_is_made(hours, wanted, rental, stored):
     Plan.objects.update(safety_hours=hours)
-    assert restored(shop, stored, safety=wanted).params["safety"] is False
+    assert restored(rental, stored, safety=wanted).params["safety"] is False
 
 
-def test_a_second_attempt_goes_on_with_the_same_one(shop, stored):
-    operation = restored(shop, stored)
+def test_second_attempt_continues_the_same_safety_backup(rental, stored):
+    operation = restored(rental, stored)
     first = begun(operation)
     assert first.name == "Before the restore of Nightly"
     assert begun(operation) == first
     assert Backup.objects.filter(is_safety=True).count() == 1
 
 
-def test_its_name_fits_however_long_the_backups_name_is(shop, stored):
+def test_its_name_fits_however_long_the_backups_name_is(rental, stored):
     Backup.objects.filter(id=stored.id).update(name="n" * 100)
-    safety = begun(restored(shop, stored))
+    safety = begun(restored(rental, stored))
     assert len(safety.name) == 100
     assert safety.name.endswith("n…")
 
 
-def test_it_is_listed_only_when_it_is_whole_and_never_counts(shop, stored):
-    safety = begun(restored(shop, stored))
-    rows = backups_of(user=shop.owner, order_id=shop.order.id, provision_id=shop.server.id)
+def test_safety_backup_is_listed_only_when_ready_and_never_counts(rental, stored):
+    safety = begun(restored(rental, stored))
+    rows = backups_of(user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id)
     assert set(rows) == {stored}
     made(safety)
     assert set(rows.all()) == {stored, safety}
-    assert backups_counted(shop.server) == 1
+    assert backups_counted(rental.server) == 1
 
 
-def test_one_that_was_not_finished_leaves_nothing_behind(shop, stored):
-    operation = restored(shop, stored)
+def test_unfinished_safety_backup_leaves_nothing_behind(rental, stored):
+    operation = restored(rental, stored)
     safety = begun(operation)
-    StoredObject.objects.create(target=shop.target, key="backups/x", backup_id=safety.id)
+    StoredObject.objects.create(target=rental.target, key="backups/x", backup_id=safety.id)
     assert operation_fail(operation=operation, error=OperationCancelled())
     assert not Backup.objects.filter(is_safety=True).exists()
     assert StoredObject.objects.get().condemned_at is not None
     assert Backup.objects.get(id=stored.id).status == BackupStatus.READY
 
 
-def test_one_that_was_finished_stays_when_the_restore_fails_later(shop, stored):
-    operation = restored(shop, stored)
+def test_finished_safety_backup_outlives_a_failed_restore(rental, stored):
+    operation = restored(rental, stored)
     safety = made(begun(operation))
     assert operation_fail(operation=operation, error=OperationCancelled())
     assert Backup.objects.get(id=safety.id).status == BackupStatus.READY
 
 
-def test_it_goes_when_its_time_is_over(shop, stored):
-    safety = restored_whole(shop, stored)
+def test_expired_safety_backup_is_deleted(rental, stored):
+    safety = restored_whole(rental, stored)
     assert timedelta(hours=47) < safety.expires_at - timezone.now() <= timedelta(hours=48)
     assert safety_expire() == 0
     Backup.objects.filter(id=safety.id).update(expires_at=timezone.now())
@@ -135,22 +139,22 @@ def test_it_goes_when_its_time_is_over(shop, stored):
     assert safety_expire() == 0
 
 
-def test_a_locked_one_stays(shop, stored):
-    safety = restored_whole(shop, stored)
+def test_a_locked_one_stays(rental, stored):
+    safety = restored_whole(rental, stored)
     Backup.objects.filter(id=safety.id).update(expires_at=timezone.now(), locked=True)
     assert safety_expire() == 0
 
 
-def test_one_on_its_way_back_stays(shop, stored):
-    safety = restored_whole(shop, stored)
-    undone(shop, stored)
+def test_safety_backup_in_use_stays(rental, stored):
+    safety = restored_whole(rental, stored)
+    undone(rental, stored)
     Backup.objects.filter(id=safety.id).update(expires_at=timezone.now())
     assert safety_expire() == 0
 
 
-def test_an_undo_brings_the_safety_backup_back_and_holds_both(shop, stored):
-    safety = restored_whole(shop, stored)
-    assert undone(shop, stored).status == BackupStatus.RESTORING
+def test_an_undo_brings_the_safety_backup_back_and_holds_both(rental, stored):
+    safety = restored_whole(rental, stored)
+    assert undone(rental, stored).status == BackupStatus.RESTORING
     undo = Operation.objects.get(kind=kinds.UNDO.name)
     assert undo.params == {"mode": "replace", "safety": True, "server": "auto"}
     assert set(OperationBackup.objects.filter(operation=undo).values_list("backup", "role")) == {
@@ -158,43 +162,43 @@ def test_an_undo_brings_the_safety_backup_back_and_holds_both(shop, stored):
         (safety.id, OperationRole.SOURCE),
     }
     with pytest.raises(StatusConflict):
-        backup_delete(user=shop.owner, backup=safety)
+        backup_delete(user=rental.owner, backup=safety)
     assert operation_fail(operation=undo, error=OperationCancelled())
     assert set(Backup.objects.values_list("status", flat=True)) == {BackupStatus.READY}
 
 
-def test_an_undo_is_not_undone(shop, stored):
-    restored_whole(shop, stored)
-    undone(shop, stored)
+def test_an_undo_is_not_undone(rental, stored):
+    restored_whole(rental, stored)
+    undone(rental, stored)
     ended(Operation.objects.get(kind=kinds.UNDO.name))
     with pytest.raises(NothingToUndo):
-        undone(shop, stored)
+        undone(rental, stored)
 
 
-def test_only_the_newest_restore_of_the_server_can_be_taken_back(shop, stored):
-    other = BackupFactory(provision=shop.server, asset__customer=shop.order.customer)
-    restored_whole(shop, stored)
-    newer = restored_whole(shop, other)
+def test_only_the_newest_restore_of_the_server_can_be_taken_back(rental, stored):
+    other = BackupFactory(provision=rental.server, asset__customer=rental.order.customer)
+    restored_whole(rental, stored)
+    newer = restored_whole(rental, other)
     with pytest.raises(NothingToUndo):
-        undone(shop, stored)
-    found = restore_undoable(shop.server)
+        undone(rental, stored)
+    found = restore_undoable(rental.server)
     assert (found.backup_id, found.source) == (other.id, newer)
 
 
-def test_a_restore_that_failed_hides_none_that_succeeded(shop, stored):
-    safety = restored_whole(shop, stored)
-    assert operation_fail(operation=restored(shop, stored), error=OperationCancelled())
-    assert restore_undoable(shop.server).source == safety
+def test_a_restore_that_failed_hides_none_that_succeeded(rental, stored):
+    safety = restored_whole(rental, stored)
+    assert operation_fail(operation=restored(rental, stored), error=OperationCancelled())
+    assert restore_undoable(rental.server).source == safety
 
 
 @pytest.mark.parametrize("gone", ["deleted", "never made"])
-def test_without_its_safety_backup_there_is_nothing_to_undo(gone, shop, stored):
-    operation = restored(shop, stored, safety=gone == "deleted")
+def test_without_its_safety_backup_there_is_nothing_to_undo(gone, rental, stored):
+    operation = restored(rental, stored, safety=gone == "deleted")
     if gone == "deleted":
         safety = made(begun(operation))
         ended(operation)
-        backup_delete(user=shop.owner, backup=safety)
+        backup_delete(user=rental.owner, backup=safety)
     else:
         ended(operation)
     with pytest.raises(NothingToUndo):
-        undone(shop, stored)
+        undone(rental, stored)

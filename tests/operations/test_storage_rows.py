@@ -1,4 +1,4 @@
-"""What is stored, doomed, swept and deleted: no target is in the way of another, no late worker of its successor."""
+"""Stored, swept and deleted objects: targets do not affect each other, nor a late worker its successor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -37,19 +36,16 @@ def doomed(target, **changes):
 
 
 @pytest.fixture
-def root(shop):
-    root = Path(shop.target.options["root"])
-    # As a folder looks that was written to before; an empty one passes for a volume that is not mounted.
-    (root / ".partial").mkdir(parents=True)
-    return root
+def root(rental):
+    return rental.root
 
 
-def test_a_target_that_is_away_keeps_no_other_from_being_swept(shop, root, monkeypatch):
+def test_a_target_that_is_away_keeps_no_other_from_being_swept(rental, root, monkeypatch):
     away = StorageTarget.objects.create(name="Away", kind="local", options={"root": str(root / "not-mounted")})
     monkeypatch.setattr(sweep, "BATCH", 3)
     for _ in range(3):
         doomed(away)
-    row = doomed(shop.target)
+    row = doomed(rental.target)
     (root / "backups").mkdir()
     (root / row.key).write_bytes(b"x")
     sweep.storage_sweep()
@@ -65,7 +61,7 @@ with LocalStorage(pathlib.Path(sys.argv[1])).writer("backups/killed", expected_s
 """
 
 
-def test_half_written_object_of_a_killed_worker_is_swept_after_grace(shop, root):
+def test_half_written_object_of_a_killed_worker_is_swept_after_grace(rental, root):
     for _ in range(3):
         ended = subprocess.run([sys.executable, "-c", KILLED, str(root)], check=False)
         assert ended.returncode == -signal.SIGKILL
@@ -78,12 +74,12 @@ def test_half_written_object_of_a_killed_worker_is_swept_after_grace(shop, root)
     assert list((root / ".partial").iterdir()) == left[2:]
 
 
-def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept(keks, shop, root):  # noqa: F811
+def test_target_with_unreadable_secrets_blocks_no_other_sweep(keks, rental, root):  # noqa: F811
     sealed = StorageTarget.objects.create(
         name="Sealed", kind="s3", options={}, secrets='{"access_key": "a", "secret_key": "b"}'
     )
     doomed(sealed)
-    row = doomed(shop.target)
+    row = doomed(rental.target)
     (root / "backups").mkdir()
     (root / row.key).write_bytes(b"x")
     keks.use(SECOND)
@@ -91,13 +87,13 @@ def test_a_target_whose_secrets_cannot_be_opened_keeps_no_other_from_being_swept
     assert not (root / row.key).exists()
 
 
-def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_up(keks, shop, root):  # noqa: F811
-    shop.create()
+def test_delete_on_an_unopenable_target_is_retried_forever(keks, rental, root):  # noqa: F811
+    rental.create()
     operation_fail(operation=Operation.objects.get(), error=SidecarUnavailableError())
     backup = Backup.objects.get()
     sealed = StorageTarget.objects.create(name="Sealed", kind="local", options={"root": str(root)}, secrets="{}")
     StoredObject.objects.create(target=sealed, key=f"backups/{backup.id}.tar.gz", backup_id=backup.id)
-    backup_delete(user=shop.owner, backup=backup)
+    backup_delete(user=rental.owner, backup=backup)
     keks.use(SECOND)
     delete = Operation.objects.get(kind="delete")
     operation_answer(delete.id)
@@ -111,8 +107,8 @@ def test_a_delete_whose_target_cannot_be_opened_is_tried_again_and_never_given_u
     assert not Backup.objects.exists()
 
 
-def test_a_late_worker_neither_owns_nor_dooms_an_object(shop, root):
-    shop.create()
+def test_late_worker_neither_owns_nor_deletes_an_object(rental, root):
+    rental.create()
     late = operation_claim(Operation.objects.get().id)
     assert operation_requeue(operation=late, counts=True)
     new = operation_claim(late.id)

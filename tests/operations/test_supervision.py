@@ -1,4 +1,4 @@
-"""What the supervisor does between two looks, with a cluster that is scripted to live or to die."""
+"""One pass of the supervisor, with a cluster that is scripted to live or to die."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 class ScriptedCluster:
-    """A cluster without a process: it is alive or not, and everybody in it is idle."""
+    """A cluster without processes: alive or not, with idle workers."""
 
     workers_alive, idle = 2, True
 
@@ -38,7 +38,7 @@ class ScriptedCluster:
 
 @pytest.fixture
 def supervision_of(monkeypatch):
-    """A supervisor of such clusters, that waits for nobody."""
+    """A supervisor of such clusters that never waits."""
 
     def make(*, alive):
         monkeypatch.setattr(supervisor, "Cluster", lambda **_: ScriptedCluster(alive=alive))
@@ -50,16 +50,16 @@ def supervision_of(monkeypatch):
     return make
 
 
-def test_an_operation_that_takes_its_cluster_down_each_time_is_ended_and_its_order_free(shop, supervision_of):
+def test_operation_that_kills_its_cluster_is_ended_and_its_order_free(rental, supervision_of):
     supervision = supervision_of(alive=False)
-    shop.create()
+    rental.create()
     for _ in range(ATTEMPTS):
         assert operation_claim(Operation.objects.get().id) is not None
         supervision._supervise()
     operation = Operation.objects.get()
     assert (operation.state, operation.error_code) == (OperationState.FAILED, "worker_lost")
     assert Backup.objects.get().status == BackupStatus.FAILED
-    shop.create()
+    rental.create()
 
 
 def test_each_chore_is_enqueued_once_by_the_first_look(db, supervision_of):

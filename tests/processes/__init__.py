@@ -1,1 +1,1 @@
-"""The product's real processes, started as an operator starts them, and driven from outside."""
+"""The product's real processes, started as an operator starts them, and used from outside."""

@@ -1,4 +1,4 @@
-"""Servers and a portal that tests share, and the processes' last words beside a failure."""
+"""Servers and a portal that tests share, and the end of their logs beside a failure."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture(scope="module")
 def local_portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """SQLite, ORM queue, a sealed local folder: what `make demo` is made of."""
+    """A portal with SQLite, the ORM queue and a sealed local folder, like that of `make demo`."""
     with portal(tmp_path_factory.mktemp("portal") / "home") as found:
         yield found

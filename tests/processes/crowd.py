@@ -1,4 +1,4 @@
-"""Customers of one portal, each with a backup, and who may download it: `python -m tests.processes.crowd`, JSON in."""
+"""Make customers of one portal, each with a downloadable backup: `python -m tests.processes.crowd`, JSON on stdin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Make so many customers with archives of so many bytes; print each one's asset, and headers of who may read it."""
+    """Make customers with archives of that many bytes; print each one's asset, and headers that allow its download."""
     options = json.load(sys.stdin)
     import django
 
@@ -40,7 +40,7 @@ def main() -> None:
     storage, content = target_open(target), os.urandom(options["bytes"])
     crowd = []
     for _ in range(options["customers"]):
-        # A password takes a third of a second to hash, and nobody signs in here.
+        # Hashing a password takes a third of a second, and these users never sign in.
         customer = CustomerFactory(owner=UserFactory(username=uuid4().hex, password=None))
         data_key = data_key_ensure(customer=customer, target=target, storage=storage)
         asset = AssetFactory(

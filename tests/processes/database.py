@@ -1,4 +1,4 @@
-"""Looking into a portal's own database, for what no API tells."""
+"""Reading a portal's own database, for values that no API shows."""
 
 from __future__ import annotations
 

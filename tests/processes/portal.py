@@ -1,4 +1,4 @@
-"""The whole product as processes: web server, supervised workers, sidecar, on a home of their own."""
+"""The whole product as processes in a home of their own: web server, supervised workers, sidecar."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.services.seaweedfs import S3Server
 START_SECONDS = 60
 OPERATION_SECONDS = 120
 running: list[Portal] = []
-"""The portals that are up now, for whoever reports on a failure."""
+"""The running portals, for reports of failures."""
 
 
 @dataclass
 class Portal:
-    """A running product; what it knows of `customer` is at hand, the others' logins are in `users`."""
+    """A running product; attributes describe `customer`, `users` holds the logins of the others."""
 
     url: str
     home: Path
@@ -60,11 +60,11 @@ class Portal:
     def api(
         self, method: str, path: str, json: object = None, *, role: str = "customer", headers: Mapping[str, str] = {}
     ) -> Answer:
-        """Send a request as somebody; the path is below `/api/v1/` unless it begins with a slash."""
+        """Send a request with that role; the path is below `/api/v1/` unless it begins with a slash."""
         return self.client(role).call(method, path, json, headers)
 
     def open(self, path: str, *, role: str = "customer", **headers: str) -> AbstractContextManager[HTTPResponse]:
-        """Download: the response, its body still to be read."""
+        """Start a download; returns the response with an unread body."""
         return self.client(role).open("GET", path, headers=headers)
 
     def backup(self, name: str | None = None) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Portal:
         return self.ended(answer.json["id"])
 
     def ended(self, backup: str, *, status: str | None = "ready", seconds: float = OPERATION_SECONDS) -> dict[str, Any]:
-        """Wait until nothing is done with a backup any more; it must have that status then."""
+        """Wait until no operation of a backup is active; asserts the backup's status."""
         found: dict[str, Any] = wait_until(
             lambda: self._over(self.api("GET", f"{self.backups}{backup}/")), seconds=seconds, what=f"backup {backup}"
         )
@@ -83,7 +83,7 @@ class Portal:
 
     def _over(self, answer: Answer) -> Any:
         assert answer.status == 200, answer
-        # A safety backup was made by the operation of another one.
+        # The operation that made a safety backup belongs to another backup.
         operation = answer.json["operation"] or {"state": "succeeded"}
         return answer.json if operation["state"] not in ("queued", "running") else None
 
@@ -97,7 +97,7 @@ class Portal:
             self.children[name].signal(number)
 
     def restart(self, name: str) -> None:
-        """Kill it if it lives, start it, and wait until all answers again."""
+        """Kill a process if it lives, start it, and wait until the whole portal answers."""
         self.children[name].kill()
         self.children[name].start()
         self.wait_ready()
@@ -133,7 +133,7 @@ def portal(
     settings: Mapping[str, str] = {},
     logs: Path | None = None,
 ) -> Iterator[Portal]:
-    """A portal in `home`, answering when this enters: SQLite, a local folder and logs there, unless told otherwise."""
+    """A portal in `home` that accepts requests: by default with SQLite, a local folder and logs there."""
     port = port_free()
     environ = {**_environ(home, port=port, workers=workers), **settings}
     environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
@@ -167,7 +167,7 @@ def portal(
 
 
 def _stop(portal: Portal) -> None:
-    """The workers first, politely: they have children in other process groups."""
+    """Stop the workers first, by SIGTERM: they have children in other process groups."""
     worker = portal.children["worker"]
     worker.signal(signal.SIGTERM)
     wait_until(lambda: worker.ended is not None, seconds=30, what="the workers' end")
@@ -176,7 +176,7 @@ def _stop(portal: Portal) -> None:
 
 
 def _environ(home: Path, *, port: int, workers: int) -> dict[str, str]:
-    """Nothing of the tests' own settings may reach the processes."""
+    """An environment without the tests' own settings."""
     home.mkdir(parents=True, exist_ok=True)
     private_keep(home / "secrets/SECRET_KEY", lambda: secrets.token_urlsafe(64))
     private_keep(home / "secrets/SAVEPOINT_MASTER_KEYS", lambda: f"1:{kek_generate()}")
@@ -190,7 +190,7 @@ def _environ(home: Path, *, port: int, workers: int) -> dict[str, str]:
 
 
 def seed_run(environ: Mapping[str, str], options: object, *, module: str = "tests.processes.seed") -> dict[str, Any]:
-    """Let a module fill a portal's database in a process of its own: JSON in, JSON out."""
+    """Let a module fill a portal's database in a process of its own; options and result are JSON."""
     done = subprocess.run(
         [sys.executable, "-m", module],
         cwd=ROOT,

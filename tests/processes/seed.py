@@ -1,4 +1,4 @@
-"""Prepares a portal's home in a process with its settings: `python -m tests.processes.seed`, options as JSON."""
+"""Prepare a portal's home in a process with its settings: `python -m tests.processes.seed`, options as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def main() -> None:
-    """Migrate, make worlds, people, orders and a target; print what they are."""
+    """Migrate, make worlds, users, orders and a target; print their ids."""
     options = json.load(sys.stdin)
     import django
 

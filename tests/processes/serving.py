@@ -1,4 +1,4 @@
-"""`make serve` in a checkout of its own, and what a developer sees of it."""
+"""`make serve` in a checkout of its own, and its output on the screen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = {"web": "manage.py serve", "worker": "manage.py worker", "sidecar": "
 
 @dataclass(frozen=True)
 class Serving:
-    """A running `make serve`: its process, its checkout and everything that it has written to the screen."""
+    """A running `make serve`: its process, its checkout and its screen output."""
 
     process: subprocess.Popen[bytes]
     checkout: Path
@@ -41,18 +41,18 @@ class Serving:
         return Client(self.url, self.logins["customer"]["token"])
 
     def page(self, path: str, *, language: str = "en") -> str:
-        """A page's text; empty while it is not answered."""
+        """A page's text; empty while the server does not answer."""
         client = Client(self.url, "")
         with suppress(Unreachable), client.open("GET", path, headers={"Accept-Language": language}) as response:
             return response.read().decode()
         return ""
 
     def running(self) -> set[int]:
-        """The processes that are alive, without the one that was started first."""
+        """The living processes except the first one."""
         return set(processes_of(self.home)) - {self.process.pid}
 
     def programs(self) -> set[str]:
-        """Which programs are alive."""
+        """The names of the living programs."""
         lines = processes_of(self.home).values()
         return {program for program, command in COMMANDS.items() if any(command in line for line in lines)}
 
@@ -60,19 +60,19 @@ class Serving:
         return self.screen.read_text(errors="replace")
 
     def ready(self) -> bool:
-        """Whether every program is there and the portal says that all of it works."""
+        """Whether every program runs and the portal reports that everything works."""
         assert self.process.poll() is None, self.said()
         return '"ok"' in self.page("/healthz") and self.programs() == set(COMMANDS)
 
     def replaced(self, before: set[int]) -> None:
-        """Wait until none of those processes is left and all works without them."""
+        """Wait until those processes have ended and everything works without them."""
         wait_until(lambda: not before & self.running(), seconds=READY_SECONDS, what="the end of what ran before")
         wait_until(self.ready, seconds=READY_SECONDS, what="everything answers again")
 
 
 @contextmanager
 def serve(checkout: Path) -> Iterator[Serving]:
-    """Serve a checkout as `make serve` does; killed at the end if it is still there."""
+    """Serve a checkout as `make serve` does; killed at the end if it still runs."""
     port, screen, home = port_free(), checkout / "screen.log", checkout / ".serve"
     settings = {"PATH": os.environ["PATH"], "SAVEPOINT_HOME": ".serve", "SAVEPOINT_PORT": str(port)}
     with screen.open("wb") as output:

@@ -1,4 +1,4 @@
-"""Clients that send or take next to nothing, by the thousand, in one thread beside the test."""
+"""Clients that hardly send or read, by the thousand, in one thread beside the test."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 RECEIVE_BYTES = 4096
-"""A small buffer: what a reader does not take stays with the server."""
+"""A small buffer: bytes that a client does not read stay at the server."""
 
 
 @dataclass
 class Crowd:
-    """The answers that its members have seen so far."""
+    """The answers that the clients have received so far."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     taken: Counter[int] = field(default_factory=Counter)
-    """Bytes of each member."""
+    """Received bytes by client."""
     ended: int = 0
-    """How many have seen the end of their connection."""
+    """The number of closed connections."""
 
     @property
     def answered(self) -> int:
@@ -36,7 +36,7 @@ Member = Callable[[Crowd, int, str, int], Coroutine[Any, Any, None]]
 
 @contextmanager
 def crowd_run(url: str, member: Member, *, count: int) -> Iterator[Crowd]:
-    """Run so many members beside the block; they go when it ends."""
+    """Run that many clients beside the block; they are closed at its end."""
     crowd, parts = Crowd(), urlsplit(url)
     loop = asyncio.new_event_loop()
 
@@ -58,9 +58,9 @@ def crowd_run(url: str, member: Member, *, count: int) -> Iterator[Crowd]:
 
 
 def reader(place: Callable[[int], tuple[str, str]], *, every: float | None) -> Member:
-    """Members that download an asset with a header that lets them, as `place` says for each.
+    """Clients that download an asset with an authorized header; `place` gives both for each client.
 
-    every: they take a few kilobytes each so many seconds; None: nothing beyond the headers.
+    every: the pause in seconds between reads of a few kilobytes; None: they read only the headers.
     """
 
     async def read(crowd: Crowd, number: int, host: str, port: int) -> None:
@@ -81,7 +81,7 @@ def reader(place: Callable[[int], tuple[str, str]], *, every: float | None) -> M
 
 
 def silent(head: str) -> Member:
-    """Members that send this head and then nothing."""
+    """Clients that send this head and nothing more."""
 
     async def wait(crowd: Crowd, number: int, host: str, port: int) -> None:
         async with _connection(host, port, head) as receive:
@@ -108,7 +108,7 @@ class _connection:  # noqa: N801  # it reads like a function
         return self._receive
 
     async def _receive(self) -> bytes:
-        """The next bytes; empty at the end, which may also be a reset."""
+        """The next bytes; empty at the end, which may be a reset."""
         try:
             return await asyncio.get_running_loop().sock_recv(self._socket, RECEIVE_BYTES)
         except ConnectionResetError:

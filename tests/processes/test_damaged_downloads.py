@@ -1,4 +1,4 @@
-"""Archives that were changed in storage: nobody gets all of the wrong bytes, and the backup says that it is damaged."""
+"""Archives changed in storage: no download completes with wrong bytes, and the backup is marked as damaged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stored_path(running: Portal, backup: dict[str, Any]) -> Path:
 
 
 def tampered(running: Portal, backup: dict[str, Any], *, where: float) -> None:
-    """Turn a bit around; the size stays."""
+    """Flip a bit; the size stays."""
     path = stored_path(running, backup)
     content = bytearray(path.read_bytes())
     content[min(len(content) - 1, int(len(content) * where))] ^= 1
@@ -36,7 +36,7 @@ def tampered(running: Portal, backup: dict[str, Any], *, where: float) -> None:
 
 
 def received(running: Portal, backup: dict[str, Any], **headers: str) -> tuple[int, bytes, bool]:
-    """Status, bytes and whether they are all that the answer announced."""
+    """Status, bytes, and whether the body is as long as announced."""
     with running.open(f"assets/{backup['asset_id']}/", **headers) as response:
         try:
             return response.status, response.read(), True
@@ -61,7 +61,7 @@ def test_tampered_download_breaks_off_and_marks_the_backup(running, where):
     after = shown(running, backup)
     assert (after["status"], after["degraded"]) == ("ready", True)
     assert "damaged" in after["caution"]
-    # The rest of it, as a download manager asks for it. A sealed part that opens is what was stored.
+    # Resume the rest as a download manager does. A sealed part that opens equals the stored one.
     sealed = stored_path(running, backup).stat().st_size > backup["size_bytes"]
     rest = running.api("GET", f"assets/{backup['asset_id']}/", headers={"Range": f"bytes={backup['size_bytes'] - 9}-"})
     refused = not sealed or where == 1.0

@@ -1,4 +1,4 @@
-"""`make demo`, as somebody who has just cloned the project meets it."""
+"""`make demo` in a fresh clone of the project."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BACK_SECONDS = 5
 
 @contextmanager
 def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """The demo as `make demo` starts it, with nothing prepared; killed at the end if it is still there."""
+    """The demo as `make demo` starts it, unprepared; killed at the end if it still runs."""
     settings = {"PATH": os.environ["PATH"], "SAVEPOINT_HOME": str(home), "SAVEPOINT_PORT": str(port_free()), **environ}
     command = [sys.executable, "manage.py", "demo"]
     process = subprocess.Popen(
@@ -46,7 +46,7 @@ def demo(home: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def demo_ready(home: Path) -> Iterator[subprocess.Popen[str]]:
-    """A demo that has written its demo.json; one that was killed may have left another."""
+    """A demo that has written its demo.json; a killed one may have left an older file."""
     (home / "demo.json").unlink(missing_ok=True)
     with demo(home) as process:
 
@@ -60,7 +60,7 @@ def demo_ready(home: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for all: a demo that is started again finds what it made."""
+    """One home for all tests: a restarted demo finds its earlier data."""
     return tmp_path_factory.mktemp("demo") / "home"
 
 
@@ -105,7 +105,7 @@ def test_a_restart_keeps_logins_orders_and_backups(
     _, found = running
     client = Client(found["url"], found["users"]["customer"]["token"])
     path = f"orders/{found['order']}/provisions/{found['provision']}/backups/"
-    # The first start was another test's; its proof went when this start's was made.
+    # Another test made the first start; its proof was removed when this start wrote its own.
     assert [backup["status"] for backup in client.call("GET", path).json["results"]] == ["ready"]
     assert json.loads((home / "secrets/demo-logins.json").read_text())["staff"] == found["users"]["staff"]
 
@@ -128,7 +128,7 @@ KINDS = {
     "its sentinel": ["qcluster", "qcluster", "worker", "demo"],
     "a queue worker": ["qcluster", "qcluster", "qcluster", "worker", "demo"],
 }
-"""What may be killed: the commands of a process, of its parent, and so on."""
+"""Processes that may be killed: the commands of a process, of its parent, and so on."""
 
 
 def kind_of(pid: int) -> list[str]:
@@ -140,7 +140,7 @@ def kind_of(pid: int) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_killed_is_back_within_five_seconds(
+def test_killed_process_is_back_within_five_seconds(
     home: Path, running: tuple[subprocess.Popen[str], dict[str, Any]], kind: str
 ) -> None:
     _, found = running

@@ -1,4 +1,4 @@
-"""The database or Redis is stopped under a running portal: every address says so in words, and recovers."""
+"""The database or Redis stops under a running portal: every address explains it, and recovers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.services.redis import redis
 
 Reply = tuple[int, dict[str, str], str]
 FILLING = {"uuid": str(uuid4()), "int": "1", "str": "x", "slug": "x", "path": "x"}
-# A word of the server's own address, user or driver has no place in what customers read.
+# Customers must never read words of the server's own address, user or driver.
 PRIVATE = re.compile(r"psycopg|redis|connection (to server|refused)|127\.0\.0\.1|Traceback", re.IGNORECASE)
 
 
 def ask(running: Portal, method: str, path: str, *, body: str = "", **headers: str) -> Reply:
-    """One request as a browser or a program sends it; redirects are answers."""
+    """Send one request as a browser or a program; redirects are not followed."""
     connection = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=60)
     try:
         connection.request(method, path, body or None, headers)
@@ -36,7 +36,7 @@ def ask(running: Portal, method: str, path: str, *, body: str = "", **headers: s
 
 
 def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str = "/") -> Iterator[str]:
-    """Every address of the product, its parameters filled in."""
+    """Every address of the product, with its parameters filled in."""
     for pattern in get_resolver("config.urls").url_patterns if patterns is None else patterns:
         text = re.sub(r"^\^|\$$|\\Z$|\\", "", str(pattern.pattern))
         filled = re.sub(r"\(\?P<\w+>[^)]*\)", "x", re.sub(r"<(\w+):\w+>", lambda kind: FILLING.get(kind[1], "x"), text))
@@ -48,7 +48,7 @@ def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str =
 
 
 def told(reply: Reply, *, code: str, at: str = "") -> None:
-    """A 503 that says when to come back, and why, in the form of its reader."""
+    """Check for a 503 with Retry-After and a reason, in the format that the client accepts."""
     status, headers, text = reply
     assert (status, headers["retry-after"]) == (503, "10"), (at, reply)
     assert not PRIVATE.search(text), text
@@ -61,7 +61,7 @@ def told(reply: Reply, *, code: str, at: str = "") -> None:
 
 
 def form(running: Portal, path: str, **fields: str) -> dict[str, object]:
-    """The headers and the body of a form that carries its CSRF token."""
+    """Headers and body of a form with its CSRF token."""
     _, headers, text = ask(running, "GET", path)
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', text)
     assert token is not None
@@ -123,7 +123,7 @@ def _away(
         assert json.loads(text)["reasons"] == ["The database does not answer."]
 
 
-def test_redis_away_stops_only_what_must_count_attempts(tmp_path: Path) -> None:
+def test_missing_redis_blocks_only_throttled_requests(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     with redis(tmp_path / "redis") as url, portal(tmp_path / "home", queue_url=url, workers=1) as running:
         sign_in = form(running, "/accounts/login/", login="nobody", password="nothing")

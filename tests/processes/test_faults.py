@@ -1,6 +1,6 @@
-"""What dies, stops or lies in the middle: the order is usable again within a minute, and no file is half new.
+"""Crashed, stopped or lying parts: the order is usable again within a minute, and no file is half new.
 
-A sidecar that is stopped (SIGSTOP) holds an operation in its middle for as long as a test needs.
+A sidecar stopped by SIGSTOP keeps an operation in its middle for as long as a test needs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def usable_afterwards(running):
-    """Whatever a test did, a backup works within a minute, and is right."""
+    """Check after each test that a backup works within a minute, and is correct."""
     yield
     for name in running.children:
         running.kill(name, signal.SIGCONT) if running.children[name].ended is None else running.restart(name)
@@ -44,7 +44,7 @@ def usable_afterwards(running):
 
 @contextmanager
 def held(running, path="", body=None):
-    """An operation that is claimed and cannot go on, until the block ends."""
+    """A claimed operation that cannot continue until the block ends."""
     running.kill("sidecar", signal.SIGSTOP)
     try:
         answer = running.api("POST", f"{running.backups}{path}", body or {})
@@ -70,7 +70,7 @@ def test_a_killed_worker_is_replaced_and_its_create_done_by_another(running):
 
 
 def left(row):
-    """Whether an operation has left its first worker; the next one may claim it before anybody sees it queued."""
+    """Whether an operation has left its first worker; the next one may claim it before it is seen as queued."""
     return row["state"] == "queued" or row["fence"] > 1
 
 
@@ -124,7 +124,7 @@ def test_workers_that_are_told_to_stop_put_their_work_back_uncounted(running):
     running.ended(backup["id"], seconds=USABLE_SECONDS)
 
 
-def test_a_killed_supervisor_leaves_no_process_and_its_work_goes_on(running):
+def test_killed_supervisor_leaves_no_process_and_its_work_continues(running):
     with held(running) as backup:
         running.kill("worker")
         wait_until(
@@ -150,7 +150,7 @@ def test_a_worker_paused_past_its_lease_changes_nothing_when_it_wakes(running):
     assert download_compare(running, done) == []
 
 
-def test_a_restore_whose_worker_dies_is_finished_by_another(running):
+def test_restore_of_a_dead_worker_is_finished_by_another(running):
     backup = running.backup()
     properties = running.world / "server.properties"
     before = properties.read_bytes()
@@ -162,7 +162,7 @@ def test_a_restore_whose_worker_dies_is_finished_by_another(running):
     assert properties.read_bytes() == before
 
 
-def test_a_restore_whose_sidecar_dies_before_the_exchange_leaves_the_world_as_it_was(running):
+def test_sidecar_death_before_the_exchange_leaves_the_world_unchanged(running):
     backup = running.backup()
     properties = running.world / "server.properties"
     whole = properties.read_bytes()
@@ -200,7 +200,7 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(running, damage
     extra.unlink()
 
 
-def test_a_storage_that_is_away_is_said_and_loses_nothing(running):
+def test_missing_storage_is_reported_and_loses_nothing(running):
     backup = running.backup()
     storage = running.home / "storage"
     storage.rename(storage.with_name("away"))

@@ -1,4 +1,4 @@
-"""Behind a proxy nobody chooses their own address: no second spelling of a header stands for the proxy's."""
+"""Behind a proxy, a client cannot choose its own address: other spellings of a header never replace the proxy's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.processes.portal import Portal, portal
 
 CLIENT = ("X-Forwarded-For", "198.51.100.7")
-"""As the proxy tells it."""
+"""The proxy's header."""
 SPELLINGS = ["X_Forwarded_For", "X_FORWARDED_FOR", "x-forwarded_for", "X_Forwarded-For"]
 SIGN_INS = 10
 ENROLMENTS = 20
@@ -43,7 +43,7 @@ def ask(running: Portal, method: str, path: str, headers: Headers, body: bytes |
 
 
 def orders(spelling: str, address: str) -> Iterator[Headers]:
-    """The proxy's header and the client's, either of them first."""
+    """The proxy's header and the client's, in both orders."""
     yield [(spelling, address), CLIENT]
     yield [CLIENT, (spelling, address)]
 
@@ -54,7 +54,7 @@ def test_metrics_stay_closed(spelling: str, proxied: Portal) -> None:
     for headers in orders(spelling, "127.0.0.1"):
         assert ask(proxied, "GET", "/metrics", headers).status == 404
     assert ask(proxied, "GET", "/metrics", [CLIENT, ("X_Real_Ip", "127.0.0.1")]).status == 404
-    # The client's own line comes first, and the proxy's after it.
+    # The client's own line comes first, then the proxy's.
     assert ask(proxied, "GET", "/metrics", [("X-Forwarded-For", "127.0.0.1"), CLIENT]).status == 404
 
 

@@ -1,4 +1,4 @@
-"""Create, watch, download, compare, break the world, restore, compare, delete: over REST, through the real parts."""
+"""Create, watch, download, compare, damage the world, restore, compare, delete: over REST, with the real parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo.comparison import archive_compare
+from demo.comparison import archive_differences, archive_read
 from tests.processes.portal import portal
 from tests.processes.waiting import wait_until
 
@@ -38,7 +38,7 @@ def downloaded(running, backup, **headers):
 
 
 def break_the_world(world: Path) -> None:
-    """What a griefer, a bad plugin and a full disk do."""
+    """Damage the world as a griefer, a bad plugin and a full disk do."""
     properties = world / "server.properties"
     properties.write_bytes(b"motd=broken\n")
     region = next(world.rglob("*.mca"))
@@ -60,7 +60,7 @@ def test_the_main_job(running):
     assert status == 200
     assert len(archive) == backup["size_bytes"] == int(headers["Content-Length"])
     assert hashlib.sha256(archive).hexdigest() == backup["sha256"]
-    assert archive_compare(io.BytesIO(archive), running.world).differences == []
+    assert archive_differences(archive_read(io.BytesIO(archive)), running.world) == []
     with tarfile.open(fileobj=io.BytesIO(archive)) as members:
         assert all(not name.startswith((".", "/")) for name in members.getnames())
 
@@ -69,11 +69,11 @@ def test_the_main_job(running):
     assert headers["Content-Range"] == f"bytes 1000-1499/{len(archive)}"
 
     break_the_world(running.world)
-    assert archive_compare(io.BytesIO(archive), running.world).differences != []
+    assert archive_differences(archive_read(io.BytesIO(archive)), running.world) != []
     answer = running.api("POST", f"{running.backups}{backup['id']}/restore/", {})
     assert (answer.status, answer.json["status"]) == (202, "restoring")
     assert running.ended(backup["id"])["operation"]["kind"] == "restore"
-    assert archive_compare(io.BytesIO(archive), running.world).differences == []
+    assert archive_differences(archive_read(io.BytesIO(archive)), running.world) == []
     assert not (running.world / ".savepoint").exists()
 
     assert running.api("DELETE", f"{running.backups}{backup['id']}/").status == 204
@@ -82,7 +82,7 @@ def test_the_main_job(running):
     assert backup["id"] not in [row["id"] for row in running.api("GET", running.backups).json["results"]]
 
 
-def test_overlay_keeps_what_the_backup_does_not_have(running):
+def test_overlay_keeps_files_that_the_backup_lacks(running):
     backup = running.backup()
     kept = running.world / "kept.txt"
     kept.write_text("new since the backup")
@@ -96,7 +96,7 @@ def test_overlay_keeps_what_the_backup_does_not_have(running):
     kept.unlink()
 
 
-def test_the_limit_is_told_and_a_delete_makes_room(running):
+def test_limit_is_reported_and_a_delete_makes_room(running):
     for row in running.api("GET", running.backups).json["results"]:
         assert running.api("DELETE", f"{running.backups}{row['id']}/").status == 204
     made = [running.backup()["id"] for _ in range(10)]

@@ -1,4 +1,4 @@
-"""The portal's own disk is full or read-only: what reads works, what writes says so, and it recovers by itself."""
+"""The portal's own disk is full or read-only: reads work, writes report it, and the portal recovers by itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADDRESSES = {"login": "nobody", "password": "nothing"}
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """A portal whose whole home, with database, mails and storage, is one small volume."""
+    """A portal whose home, with database, mails and storage, is one small volume."""
     folder = tmp_path_factory.mktemp("disk")
     with (
         small_volume(folder / "home", 64) as home,
@@ -36,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
 
 @contextmanager
 def full(home: Path) -> Iterator[None]:
-    """Not a byte fits into the volume while this lasts."""
+    """Fill the volume completely for the block."""
     fill(home)
     try:
         with (home / BALLAST).open("ab", buffering=0) as rest, suppress(OSError):
@@ -49,7 +49,7 @@ def full(home: Path) -> Iterator[None]:
 
 
 def signed_in(running: Portal) -> dict[str, str]:
-    """The cookie of a customer who has signed in."""
+    """The cookie of a signed-in customer."""
     user = running.users["customer"]
     sent = form(running, "/accounts/login/", login=user["username"], password=user["password"])
     status, headers, _ = ask(running, "POST", "/accounts/login/", **sent)  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ def signed_in(running: Portal) -> dict[str, str]:
 
 
 def told(reply: tuple[int, dict[str, str], str]) -> None:
-    """A 503 that says that the portal's disk is the reason, in the form of its reader."""
+    """Check for a 503 that names the portal's disk, in the format that the client accepts."""
     status, headers, text = reply
     assert (status, headers["retry-after"]) == (503, "10"), reply
     assert not re.search("sqlite|database|Traceback", text), text
@@ -69,7 +69,7 @@ def told(reply: tuple[int, dict[str, str], str]) -> None:
 
 
 def refuses_writes_and_serves_reads(running: Portal, backup: dict[str, str], cookie: dict[str, str]) -> None:
-    """Every kind of write is refused with the reason; nothing of it is done. Every kind of read works."""
+    """Check that every kind of write is refused with the reason and has no effect, and every kind of read works."""
     bearer = {"Authorization": f"Bearer {running.token}"}
     path = f"/api/v1/{running.backups}"
     before = listed(running), files(running.home / "storage")
@@ -100,7 +100,7 @@ def listed(running: Portal) -> object:
 
 
 def works_again(running: Portal) -> None:
-    """Backups are created, and deleted with all they had."""
+    """Check that backups can be created, and deleted with all their objects."""
     backup = running.backup()
     assert download_compare(running, backup) == []
     assert running.api("DELETE", f"{running.backups}{backup['id']}/").status == 204
@@ -143,7 +143,7 @@ def test_disk_that_fills_up_under_a_running_backup_leaves_nothing_of_it(running:
 
 
 def test_read_only_disk_refuses_writes_in_words_and_recovers(running: Portal) -> None:
-    """As a machine comes back whose disk has errors."""
+    """Simulates a machine that comes back with disk errors."""
     backup, cookie = running.backup(), signed_in(running)
     running.kill("worker")
     running.kill("web")

@@ -1,4 +1,4 @@
-"""Redis as the queue and the shared cache: the same job, also when Redis forgets everything it had."""
+"""Redis as queue and shared cache: the same job works even when Redis loses all its data."""
 
 from __future__ import annotations
 

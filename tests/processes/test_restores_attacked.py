@@ -1,4 +1,4 @@
-"""A restore that is cut off in its exchange, and cancelled while nobody can say how far it got."""
+"""A restore that is cut off in its exchange, and cancelled before its progress is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.processes.test_undo import everything
 from tests.processes.waiting import wait_until
 
 FILES = 4000
-"""So many names take long enough to exchange that the sidecar dies among them."""
+"""Enough names to exchange that the sidecar dies in the middle."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def running(tmp_path_factory):
         yield found
 
 
-def test_a_cancel_while_the_sidecar_is_down_does_not_leave_the_world_half_exchanged(running):
+def test_cancel_while_the_sidecar_is_down_leaves_no_half_exchange(running):
     many = running.world / "many"
     many.mkdir()
     write(many, "as it was")
@@ -34,7 +34,7 @@ def test_a_cancel_while_the_sidecar_is_down_does_not_leave_the_world_half_exchan
     wait_until(lambda: count(many, "as it was") > 0, seconds=60, what="the first names")
     running.kill("sidecar")
     assert running.api("POST", f"operations/{operation}/cancel/").status == 202
-    # The first worker put it back; the second one waited for the sidecar, in vain, and must not have ended it.
+    # The first worker requeued it; the second waited for the sidecar in vain, and must not have ended it.
     again = wait_until(lambda: second_attempt(running.home, operation), seconds=60, what="the second attempt's end")
     assert again["state"] == "queued"
 
@@ -49,7 +49,7 @@ def write(folder, text):
 
 
 def count(folder, text):
-    """How many of three names, far from each other, hold this already; one that is being exchanged does not."""
+    """The number of three distant names with this text; a name that is being exchanged does not count."""
     held = 0
     for number in (0, FILES // 2, FILES - 1):
         with contextlib.suppress(FileNotFoundError):

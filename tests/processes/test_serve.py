@@ -1,4 +1,4 @@
-"""`make serve`, as a developer works with it: in a checkout whose files change."""
+"""`make serve` as a developer uses it: in a checkout with changing files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def serving(checkout: Path) -> Iterator[Serving]:
 
 
 def signed_in(serving: Serving, role: str) -> str:
-    """The first page after signing in with the password that the screen shows."""
+    """The first page after signing in with the password from the screen."""
     login = serving.logins[role]
     assert f"password {login['password']}" in serving.said()
     browser, address = build_opener(HTTPCookieProcessor()), f"{serving.url}/accounts/login/"
@@ -89,7 +89,7 @@ def test_operation_is_followed_by_its_id_as_the_documentation_says(serving: Serv
 
 
 def documented(part: str) -> str:
-    """The one example of the page for developers that has this part."""
+    """The one example of the developers' page that contains this part."""
     (found,) = (
         example.text for example in examples() if example.page == "docs/development.md" and part in example.text
     )
@@ -97,13 +97,13 @@ def documented(part: str) -> str:
 
 
 def shapes(log: str) -> list[str]:
-    """The lines without what differs from run to run."""
+    """The lines without the parts that vary from run to run."""
     return [re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", "N", line) for line in log.splitlines()]
 
 
 @dataclass(frozen=True)
 class Change:
-    """Bytes of a file in the checkout, others with a mark in them, and the address whose answer then has the mark."""
+    """Bytes of a file in the checkout, their replacement with a mark, and the address whose answer shows the mark."""
 
     file: str
     old: bytes
@@ -157,7 +157,7 @@ def test_changed_file_restarts_every_program(serving: Serving, what: str) -> Non
 
 
 def said_ready(serving: Serving) -> set[int]:
-    """The web processes that the screen ever called ready."""
+    """The web processes that the screen reported as ready."""
     said = re.findall(r"^web +\| .* web process (\d+) is ready$", serving.said(), re.MULTILINE)
     return {int(pid) for pid in said}
 
@@ -180,7 +180,7 @@ def test_files_that_do_not_parse_are_shown_and_can_be_repaired(serving: Serving)
 
 
 def interrupt(serving: Serving) -> None:
-    """Press Ctrl-C, twice, unless that was done."""
+    """Press Ctrl-C twice, unless the program has ended."""
     if serving.process.poll() is None:
         os.killpg(serving.process.pid, signal.SIGINT)
         os.killpg(serving.process.pid, signal.SIGINT)
@@ -206,7 +206,7 @@ def test_next_start_keeps_the_data_and_leaves_nothing_when_killed(serving: Servi
 
 
 def backup_name(serving: Serving, *, number: int) -> str:
-    """The name of the newest or the oldest backup, which must be ready."""
+    """The name of the newest or oldest backup, which must be ready."""
     found = serving.customer.call("GET", backups_path(serving)).json["results"][number]
     assert found["status"] == "ready", found
     return str(found["name"])
@@ -214,7 +214,7 @@ def backup_name(serving: Serving, *, number: int) -> str:
 
 @contextmanager
 def alone(command: str, serving: Serving) -> Iterator[None]:
-    """A command of the documentation, run in the checkout and asked to end at the end."""
+    """A documented command, run in the checkout and stopped at the end."""
     log = serving.checkout / "alone.log"
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environ = {"PATH": path, "SAVEPOINT_PORT": serving.url.rpartition(":")[2]}

@@ -1,4 +1,4 @@
-"""Slow clients: a connection that sends or takes nothing costs nobody else anything, and comes to an end."""
+"""Slow clients: a connection that hardly sends or reads costs others nothing, and is closed in time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ASSET_BYTES = 3 << 20
 PAGES = ("/livez", "/accounts/login/", "/api/v1/orders/")
 PAGES_P95_SECONDS = 0.5
 TIMES_SLOWER = 5
-"""100 ms on a calm machine; here other tests run beside it, which make pages slow without any reader."""
+"""100 ms on an idle machine; other tests beside this one slow pages down too."""
 
 ANSWER_SECONDS = 15
-"""Every page is there by then, whatever else the machine does."""
+"""Every page answers in this time, even on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def customers(crowded: Portal) -> Any:
 
 
 def page_seconds(running: Portal, *, rounds: int) -> list[float]:
-    """How long each page took, one after the other; every one of them must answer."""
+    """The duration of each page, one after the other; every one must answer."""
     seconds = []
     for _ in range(rounds):
         for path in PAGES:
@@ -88,13 +88,13 @@ EACH = 200
 
 
 @pytest.mark.parametrize("kind", [*SILENT, "half a head"])
-def test_two_hundred_silent_bodies_hold_nobody_up(kind: str, crowded: Portal) -> None:
+def test_two_hundred_silent_bodies_delay_no_other_request(kind: str, crowded: Portal) -> None:
     line, header = SILENT.get(kind, ("", ""))
     head = f"{line} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: 100\r\n\r\n" if line else HALF_A_HEAD
     with crowd_run(crowded.url, silent(head), count=EACH) as crowd:
         assert max(page_seconds(crowded, rounds=10)) < ANSWER_SECONDS
         wait_until(lambda: crowd.ended == EACH, seconds=BODY_STALLED_SECONDS + 90, what="every one of them is let go")
-    # Without a body nobody is let in, and most are told so before it would be read.
+    # Without its body no request is admitted, and most are refused before it would be read.
     assert set(crowd.statuses) <= {200, 401, 403, 404, 405, 408, 429}, crowd.statuses
 
 
@@ -105,7 +105,7 @@ def test_a_refusal_does_not_wait_for_the_body(crowded: Portal) -> None:
     assert crowd.statuses == {401: 5}
 
 
-def test_readers_that_take_nothing_hold_nobody_up(crowded: Portal, customers: Any) -> None:
+def test_stalled_readers_delay_no_other_request(crowded: Portal, customers: Any) -> None:
     with crowd_run(crowded.url, reader(place_among(customers), every=None), count=130) as crowd:
         wait_until(lambda: crowd.answered == 130, seconds=60, what="they have their headers")
         assert crowd.statuses == {200: 130}
@@ -123,7 +123,7 @@ def test_one_token_cannot_take_every_download(crowded: Portal, customers: Any) -
 
 
 def download(running: Portal, customer: Any) -> int:
-    """How many bytes its owner gets."""
+    """The number of bytes that the asset's owner downloads."""
     token = customer["owner"].removeprefix("Authorization: Bearer ")
     with Client(running.url, token).open("GET", f"assets/{customer['asset']}/") as response:
         return len(response.read())

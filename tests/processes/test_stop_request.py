@@ -1,4 +1,4 @@
-"""A request to stop that comes at any moment, also while another one is being taken."""
+"""A request to stop may come at any moment, even while another one is being handled."""
 
 from __future__ import annotations
 

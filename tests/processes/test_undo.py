@@ -1,11 +1,13 @@
-"""Taking a restore back, through the real parts: the server has again what it had, byte for byte."""
+"""The undo of a restore with the real parts: the server has its former files again, byte for byte."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree, but_for, tree_read
 from tests.processes.portal import portal
 from tests.processes.test_main_job import break_the_world
 
@@ -16,18 +18,9 @@ def running(tmp_path_factory):
         yield found
 
 
-def everything(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
-    """Every path with its mode, its time, and what it holds."""
-    found: dict[str, tuple[int, int, bytes | str | None]] = {}
-    for path in sorted(root.rglob("*")):
-        status = path.lstat()
-        if path.is_symlink():
-            held: bytes | str | None = str(path.readlink())
-        else:
-            held = None if path.is_dir() else path.read_bytes()
-        # A folder's time is its archive's, but for those whose names were just exchanged around it.
-        found[str(path.relative_to(root))] = (status.st_mode, 0 if path.is_dir() else status.st_mtime_ns, held)
-    return found
+def everything(root: Path) -> Tree:
+    """A folder's time is its archive's, but for those whose names were just exchanged around it."""
+    return but_for(tree_read(root), "mtime_ns", kind="folder")
 
 
 def test_a_restore_is_previewed_done_and_taken_back(running):
@@ -38,16 +31,16 @@ def test_a_restore_is_previewed_done_and_taken_back(running):
 
     path = f"{running.backups}{backup['id']}/"
     preview = running.api("GET", f"{path}restore/preview/").json
-    changes = {change["path"]: change["change"] for change in preview["paths"]}
+    changes = {os.fsencode(change["path"]): change["change"] for change in preview["paths"]}
     wanted = {
         **dict.fromkeys(whole.keys() - broken.keys(), "added"),
         **dict.fromkeys(broken.keys() - whole.keys(), "removed"),
-        **{name: "changed" for name in whole.keys() & broken.keys() if whole[name][2] != broken[name][2]},
+        **{name: "changed" for name in whole.keys() & broken.keys() if whole[name].content != broken[name].content},
     }
     assert changes == wanted
     assert (preview["added"], preview["changed"], preview["removed"]) == (1, 2, 2)
     assert preview["bytes"] == sum(
-        len(whole[name][2]) for name, change in wanted.items() if change in ("added", "changed")
+        whole[name].size for name, change in wanted.items() if change in ("added", "changed")
     )
     assert running.api("GET", f"{path}restore/preview/?mode=overlay").json["removed"] == 0
     assert everything(running.world) == broken
@@ -66,11 +59,11 @@ def test_a_restore_is_previewed_done_and_taken_back(running):
     assert everything(running.world) == broken
     refused = running.api("POST", f"{path}undo/", {})
     assert (refused.status, refused.json["code"]) == (409, "nothing_to_undo")
-    # What the undo replaced is not lost either.
+    # The files that the undo replaced are not lost either.
     assert len([row for row in running.api("GET", running.backups).json["results"] if row["safety"]]) == 2
 
 
-def test_a_server_that_cannot_be_stopped_is_not_restored_under_its_feet_when_that_was_asked(running):
+def test_unstoppable_server_is_not_restored_if_it_must_stop(running):
     backup = running.backup()
     before = everything(running.world)
     running.api("POST", f"{running.backups}{backup['id']}/restore/", {"server": "stop"})

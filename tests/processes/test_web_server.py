@@ -1,4 +1,4 @@
-"""The web server: downloads that stall hold nothing for ever, and the end comes when it is asked for."""
+"""The web server: stalled downloads occupy nothing forever, and it stops when asked to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.processes.tree import processes_of
 from tests.processes.waiting import wait_until
 
 WORLD_MEGABYTES = 40
-"""More than the kernel and the server hold for a reader that takes nothing."""
+"""More than the kernel and the server buffer for a client that reads nothing."""
 
 
 def test_the_server_ends_in_time_although_a_download_stalls(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_server_ends_in_time_although_a_download_stalls(tmp_path: Path) -> N
 
 
 def test_no_answer_leaves_a_connection_to_the_database(tmp_path: Path) -> None:
-    """Neither one that is sent in pieces, by several threads, nor one whose client left before its body came."""
+    """An answer sent in pieces by several threads, and one whose client left before its body."""
     with portal(tmp_path / "home", megabytes=1) as running:
         asset = f"assets/{running.backup()['asset_id']}/"
 
@@ -63,7 +63,7 @@ def late_head(running: Portal) -> str:
 
 
 def databases_open(running: Portal) -> list[Path]:
-    """The files of the database that the web server's processes have open."""
+    """The database files that the web server's processes have open."""
     found, servers = [], [pid for pid, line in processes_of(running.home).items() if line.endswith("serve")]
     assert len(servers) > 1
     for path in (path for pid in servers for path in Path(f"/proc/{pid}/fd").iterdir()):
@@ -72,7 +72,7 @@ def databases_open(running: Portal) -> list[Path]:
     return [path for path in found if "sqlite3" in path.name]
 
 
-def test_a_reader_that_takes_nothing_is_let_go_after_a_while() -> None:
+def test_stalled_reader_is_disconnected_after_a_while() -> None:
     with listener_open("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         listener.setblocking(True)
         accepted, _ = listener.accept()
@@ -81,7 +81,7 @@ def test_a_reader_that_takes_nothing_is_let_go_after_a_while() -> None:
     assert timeout == STALLED_SECONDS * 1000
 
 
-def test_what_is_accepted_sends_at_once() -> None:
+def test_accepted_sockets_send_without_delay() -> None:
     with listener_open("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         listener.setblocking(True)
         accepted, _ = listener.accept()

@@ -1,4 +1,4 @@
-"""Whoever may no longer download something gets no more of it, although the download runs."""
+"""A client that loses the right to download receives no more bytes, even in a running download."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
 
 @pytest.fixture(scope="module")
 def customers(running: Portal) -> dict[str, Any]:
-    """A customer for each case, and one more whose download goes on, for each way to store."""
+    """A customer for each case, and one more whose download continues, for each kind of storage."""
 
     def made(*, sealed: bool) -> Any:
         options = {"customers": len(CASES) + 1, "bytes": ASSET_BYTES, "sealed": sealed}

@@ -1,4 +1,4 @@
-"""The processes of one home, found as anybody would: by SAVEPOINT_HOME in their environment."""
+"""The processes of one home, found by SAVEPOINT_HOME in their environment."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def processes_of(home: Path) -> dict[int, str]:
-    """Process ids and command lines of the processes that live with this home; zombies are none."""
+    """Process ids and command lines of the processes with this home, without zombies."""
     wanted = f"SAVEPOINT_HOME={home}".encode()
     found = {}
     for entry in Path("/proc").iterdir():
-        # Whoever ends while we look is none of them.
+        # A process may end during the scan.
         with suppress(OSError):
             if entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0"):
                 found[int(entry.name)] = line_of(int(entry.name))
@@ -20,7 +20,7 @@ def processes_of(home: Path) -> dict[int, str]:
 
 
 def descendants_of(pid: int) -> set[int]:
-    """Every process below a process."""
+    """All descendants of a process."""
     found = set()
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -30,7 +30,7 @@ def descendants_of(pid: int) -> set[int]:
 
 
 def line_of(pid: int) -> str:
-    """A process's command line; empty when it is gone."""
+    """A process's command line; empty when it has ended."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     return ""

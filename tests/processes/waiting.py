@@ -1,4 +1,4 @@
-"""Waiting for what another process does: by looking, until a deadline."""
+"""Waiting for another process by polling until a deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes away what lets somebody download: `python -m tests.processes.withdrawal`, JSON in."""
+"""Remove a right to download: `python -m tests.processes.withdrawal`, JSON on stdin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 
 
 def main() -> None:
-    """Do `what` to the order of an asset and whoever reads it."""
+    """Do `what` to the asset's order and its readers."""
     options = json.load(sys.stdin)
     import django
 

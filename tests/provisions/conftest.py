@@ -1,4 +1,4 @@
-"""A portal with an authority, a sidecar that has none of its certificates yet, and requests for them."""
+"""A portal with an authority, a sidecar without a certificate, and certificate requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.factories import ProvisionFactory
 
 @pytest.fixture(autouse=True)
 def uncounted(db):
-    """Throttles begin anew with each test."""
+    """Reset throttles before each test."""
     cache.clear()
 
 
@@ -31,7 +31,7 @@ def sidecar(authority) -> Provision:
 
 
 def request_pem(*, name: str = "", key=None) -> str:
-    """A request for a certificate; whatever name is in it must not matter."""
+    """A certificate request; any name in it must be ignored."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if name else [])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     if name:

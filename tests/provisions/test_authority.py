@@ -1,4 +1,4 @@
-"""The authority: one signs, its key is sealed, it rotates without a sidecar being lost, and it retires for good."""
+"""The authority: one signs, its key is sealed, it rotates without losing a sidecar, and it retires for good."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_authority_signs_for_ends_only_and_ten_years(authority):
     assert timedelta(days=3649) < certificate.not_valid_after_utc - datetime.now(UTC) <= timedelta(days=3650)
 
 
-def test_a_sidecars_certificate_is_for_serving_under_one_name_and_ninety_days(sidecar):
+def test_sidecar_certificate_is_for_serving_one_name_for_ninety_days(sidecar):
     certificate = parsed(enrol(sidecar).certificate)
     usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usages) == [ExtendedKeyUsageOID.SERVER_AUTH]
@@ -74,7 +74,7 @@ def test_a_sidecars_certificate_is_for_serving_under_one_name_and_ninety_days(si
     assert timedelta(days=89) < certificate.not_valid_after_utc - datetime.now(UTC) <= timedelta(days=90)
 
 
-def test_a_workers_certificate_is_for_calling_under_one_name_and_seven_days(sidecar):
+def test_worker_certificate_is_for_calling_under_one_name_for_seven_days(sidecar):
     enrol(sidecar)
     tls = sidecar_address(sidecar).tls
     certificate = parsed(tls.certificate.decode())
@@ -121,7 +121,7 @@ def test_nothing_is_signed_or_rotated_without_one(db):
         enrolment_create(sidecar=ProvisionFactory(sidecar=True), hours=1)
 
 
-def test_a_worker_shows_a_sidecar_the_authority_that_this_one_knows_while_they_rotate(authority, sidecar):
+def test_worker_shows_each_sidecar_an_authority_it_knows_during_rotation(authority, sidecar):
     enrol(sidecar)
     new = authority_rotate()
     assert _signer(sidecar) == parsed(authority.certificate).subject
@@ -135,7 +135,7 @@ def _signer(sidecar):
     return parsed(sidecar_address(sidecar).tls.certificate.decode()).issuer
 
 
-def test_an_authority_retires_only_when_no_sidecar_needs_it_and_its_key_is_gone(authority, sidecar):
+def test_authority_retires_only_once_unused_and_loses_its_key(authority, sidecar):
     enrol(sidecar)
     new = authority_rotate()
     with pytest.raises(SidecarAuthorityNeeded, match="sidecar_authority_needed"):
@@ -148,7 +148,7 @@ def test_an_authority_retires_only_when_no_sidecar_needs_it_and_its_key_is_gone(
     assert retired.key is None
     with pytest.raises(KeyUnavailable):
         authority_issuer(retired)
-    # Sidecars are told soon, not when their certificate happens to end.
+    # Sidecars are told soon, not only when their certificate expires.
     assert sidecar.certificates.get(ended_at=None).renew_at <= timezone.now()
     assert authorities_retire() == 0
 
@@ -167,7 +167,7 @@ def test_a_revoked_sidecar_is_not_connected_to_not_even_with_its_old_token(sidec
         sidecar_enrol(token=unused, request=request_pem())
     assert not sidecar_certificate_revoke(sidecar=sidecar)
     second = enrol(sidecar)
-    # The one that was revoked, and perhaps stolen, is not believed again.
+    # The revoked certificate, possibly stolen, is not trusted again.
     assert sidecar_address(sidecar).tls.authorities.decode() == second.certificate != first.certificate
 
 
@@ -181,7 +181,7 @@ def test_a_worker_certificate_is_made_once_and_again_in_time(sidecar, monkeypatc
 
 
 @pytest.mark.parametrize("request_", [b"", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", b"\x30\x03\x02\x01\x00"])
-def test_what_is_no_request_is_a_value_error(request_):
+def test_invalid_certificate_request_is_a_value_error(request_):
     with pytest.raises(ValueError):  # noqa: PT011  # the libraries' own words differ
         request_key(request_)
 
@@ -234,7 +234,7 @@ def test_only_a_sidecar_is_enrolled(authority):
         told("enrol", str(ProvisionFactory().id))
 
 
-def test_every_sealed_column_is_wrapped_anew_by_a_rotation_of_the_master_key():
+def test_master_key_rotation_rewraps_every_sealed_column():
     sealed = {
         (model, field.name)
         for model in apps.get_models()
@@ -246,7 +246,7 @@ def test_every_sealed_column_is_wrapped_anew_by_a_rotation_of_the_master_key():
 
 
 @pytest.mark.parametrize("made", [SidecarAuthorityFactory, SidecarCertificateFactory, SidecarEnrolmentFactory])
-def test_staff_see_what_there_is_and_no_secret_and_change_nothing(made, client):
+def test_staff_see_authorities_without_secrets_and_change_nothing(made, client):
     client.force_login(User.objects.create_superuser("root", "root@example.com"))
     row = made()
     name = f"admin:provisions_{row._meta.model_name}"

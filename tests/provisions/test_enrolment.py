@@ -1,4 +1,4 @@
-"""Enrolment over HTTP: a token is good once, for its own provision, and for nothing when it is not good."""
+"""Enrolment over HTTP: a token works once, for its own provision; an invalid one for nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def post(**body):
     return Client().post(URL, json.dumps(body), content_type="application/json")
 
 
-def test_a_token_becomes_a_certificate_of_its_provision_whatever_the_request_says(sidecar):
+def test_token_yields_a_certificate_of_its_own_provision_only(sidecar):
     other = ProvisionFactory(sidecar=True)
     key = ec.generate_private_key(ec.SECP256R1())
     token = enrolment_create(sidecar=sidecar, hours=1)
@@ -128,7 +128,7 @@ def test_no_token_is_told_in_a_log(sidecar, caplog):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_that_come_at_once_one_gets_a_certificate(transactional_db):
+def test_one_of_two_concurrent_enrolments_gets_a_certificate(transactional_db):
     authority_create()
     sidecar = ProvisionFactory(sidecar=True)
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""A portal and a sidecar that enrols with it: the daemon and `enrol` as processes, the portal's services in between."""
+"""A portal and a sidecar that enrols with it: the daemon and `enrol` as processes, the portal as its services."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def place(transactional_db, tmp_path):
-    """A sidecar's row, and the daemon that is to be it."""
+    """A sidecar's row, and the daemon that will enrol as it."""
     authority_create()
     daemon = TlsDaemon(tmp_path)
     daemon.write_config()
@@ -134,9 +134,7 @@ def test_enrolling_keeps_the_key_here_and_says_nothing_secret(place, live_server
     assert key.startswith("-----BEGIN PRIVATE KEY-----")
     again = enrol(daemon, live_server.url, token)
     assert (again.returncode, again.stdout) == (2, "")
-    assert again.stderr == (
-        "savepoint-sidecar: the portal does not take the token: it is wrong, was used, or is too old\n"
-    )
+    assert again.stderr == ("savepoint-sidecar: the portal rejected the token: it is wrong, used or expired\n")
     assert (daemon.tls_folder / "key.pem").read_text() == key
     daemon.start()
 
@@ -187,7 +185,7 @@ def test_a_portal_that_is_away_or_redirects_is_named(place):
 
 
 def test_a_sidecar_of_another_provision_is_refused(enrolled):
-    """Its address was mistyped, or its certificate is used for another: nothing is sent there."""
+    """Its address was mistyped, or its certificate is another's: nothing is sent there."""
     _, daemon = enrolled
     other = ProvisionFactory(sidecar=True, address=daemon.address)
     sidecar_enrol(token=enrolment_create(sidecar=other, hours=1), request=request_pem())
@@ -196,7 +194,7 @@ def test_a_sidecar_of_another_provision_is_refused(enrolled):
     assert daemon.called() == []
 
 
-def test_one_that_was_never_enrolled_gets_no_token_from_beyond_this_machine(enrolled):
+def test_unenrolled_remote_sidecar_gets_no_token(enrolled):
     _, daemon = enrolled
     plain = ProvisionFactory(sidecar=True, address=daemon.address)
     with pytest.raises(SidecarUnavailable):
@@ -204,7 +202,7 @@ def test_one_that_was_never_enrolled_gets_no_token_from_beyond_this_machine(enro
     assert daemon.called() == []
 
 
-def test_a_revoked_sidecar_is_reached_again_after_it_enrolled_again_also_while_it_runs(enrolled, live_server):
+def test_revoked_sidecar_is_reachable_after_enrolling_again(enrolled, live_server):
     sidecar, daemon = enrolled
     assert reached(sidecar)
     sidecar_certificate_revoke(sidecar=sidecar)
@@ -213,13 +211,13 @@ def test_a_revoked_sidecar_is_reached_again_after_it_enrolled_again_also_while_i
     stolen = (daemon.tls_folder / "certificate.pem").read_bytes(), (daemon.tls_folder / "key.pem").read_bytes()
     assert enrol(daemon, live_server.url, enrolment_create(sidecar=sidecar, hours=1)).returncode == 0
     assert reached(sidecar)
-    # Who took the old certificate and its key cannot pass for the sidecar, although neither has expired.
+    # A thief of the old certificate and key cannot pass for the sidecar, although neither has expired.
     daemon.install(*stolen, authorities=believed(daemon).encode())
     with pytest.raises(Refused, match="could not prove"):
         reached(sidecar)
 
 
-def test_a_renewal_changes_key_and_certificate_and_the_old_one_is_worth_nothing(enrolled):
+def test_renewal_replaces_key_and_certificate_and_voids_the_old(enrolled):
     sidecar, daemon = enrolled
     before, key = in_use(sidecar), (daemon.tls_folder / "key.pem").read_bytes()
     issued = sidecar_certificate_renew(sidecar=sidecar)
@@ -232,10 +230,10 @@ def test_a_renewal_changes_key_and_certificate_and_the_old_one_is_worth_nothing(
 
 
 class Cut(Exception):
-    """The worker died here."""
+    """Simulates the death of the worker."""
 
 
-def test_a_renewal_that_is_cut_off_leaves_the_sidecar_reachable_and_the_next_one_mends_all(enrolled, monkeypatch):
+def test_interrupted_renewal_keeps_the_sidecar_reachable_and_is_repaired(enrolled, monkeypatch):
     sidecar, _ = enrolled
 
     def cut(*_, **__):
@@ -247,7 +245,7 @@ def test_a_renewal_that_is_cut_off_leaves_the_sidecar_reachable_and_the_next_one
             sidecar_certificate_renew(sidecar=sidecar)
     assert reached(sidecar)
     with monkeypatch.context() as patch:
-        # The sidecar has the new one, and the portal does not know.
+        # The sidecar has the new certificate, but the portal does not know it.
         patch.setattr(sidecar_certificates, "_install_note", cut)
         with pytest.raises(Cut):
             sidecar_certificate_renew(sidecar=sidecar)
@@ -287,13 +285,13 @@ def test_a_renewal_does_not_undo_a_revocation_that_came_meanwhile(enrolled, monk
     assert not sidecar.certificates.filter(ended_at=None).exists()
 
 
-def test_upkeep_renews_what_is_due_once_and_what_fails_is_tried_again_in_an_hour(enrolled):
+def test_upkeep_renews_due_certificates_and_retries_after_an_hour(enrolled):
     sidecar, daemon = enrolled
     assert sidecar_certificates_renew_due in [chore.run for chore in CHORES]
     assert sidecar_certificates_renew_due() == 0
     before = in_use(sidecar)
     now = timezone.now()
-    # Two thirds of ninety days from its making.
+    # Two thirds of its ninety days.
     assert timedelta(days=59) < before.renew_at - now < timedelta(days=61)
     SidecarCertificate.objects.update(renew_at=now)
     daemon.stop()
@@ -335,7 +333,7 @@ def test_authorities_rotate_without_a_sidecar_being_lost(enrolled):
     assert not any("PRIVATE" in line for line in daemon.log)
 
 
-def test_the_command_renews_and_says_what_failed(enrolled, capsys):
+def test_command_renews_and_reports_failures(enrolled, capsys):
     sidecar, daemon = enrolled
     call_command("sidecar_ca", "renew", "--all")
     assert capsys.readouterr().out == "1 renewed, 0 failed\n"

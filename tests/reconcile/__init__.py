@@ -1,1 +1,1 @@
-"""The reconciler: what it finds, what it repairs, and what it leaves alone."""
+"""The reconciler: its findings and repairs, and the rows that it leaves alone."""

@@ -1,4 +1,4 @@
-"""The staff's page of findings: what is wrong as a sentence, and what a repair does."""
+"""The staff's page of findings: each problem as a sentence, and the effect of a repair."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.api.admin_pages import page
 from tests.factories import FindingFactory
 
 
-def test_the_list_says_what_is_wrong_and_of_what(admin_client):
+def test_list_shows_problem_and_object(admin_client):
     finding = FindingFactory(code="archive_size", params={"found": 5, "expected": 7})
     listed = admin_client.get(page(Finding, "changelist")).content.decode()
     assert "The archive of this backup has 5 bytes in its storage, and should have 7." in listed
     assert f"backup {finding.object_id}" in listed
 
 
-def test_one_finding_says_what_a_repair_does(admin_client):
+def test_finding_page_describes_the_repair(admin_client):
     shown = admin_client.get(page(Finding, "change", FindingFactory(code="hold_expired").pk)).content.decode()
     assert "The hold is released." in shown
 
 
-def test_what_is_gone_can_be_left_out(admin_client):
+def test_resolved_findings_can_be_hidden(admin_client):
     FindingFactory(code="hold_expired")
     FindingFactory(code="delete_lost", gone_at=timezone.now())
     listed = admin_client.get(page(Finding, "changelist"), {"gone_at__isempty": "1"}).content.decode()

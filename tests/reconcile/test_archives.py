@@ -1,4 +1,4 @@
-"""I1: archives that are gone, cut or changed are found, marked, and the mark goes when they are right again."""
+"""I1: missing, truncated or changed archives are found and marked; a repaired archive loses the mark."""
 
 from __future__ import annotations
 
@@ -18,143 +18,143 @@ from vault.models import Asset
 
 
 @pytest.fixture
-def backup(world):
-    return world.backup()
+def backup(reconciled):
+    return reconciled.backup()
 
 
 def degraded(backup):
     return Backup.objects.get(id=backup.id).degraded
 
 
-def test_an_archive_that_is_gone_degrades_its_backup_until_it_is_back(world, backup):
-    path = world.path(backup)
+def test_an_archive_that_is_gone_degrades_its_backup_until_it_is_back(reconciled, backup):
+    path = reconciled.path(backup)
     path.rename(path.with_name("elsewhere"))
-    assert world.found("I1") == ["archive_missing"]
+    assert reconciled.found("I1") == ["archive_missing"]
     assert not degraded(backup)
-    assert world.look("I1", repair=True).tallies["I1"].repaired == 1
+    assert reconciled.look("I1", repair=True).tallies["I1"].repaired == 1
     assert degraded(backup)
     finding = Finding.objects.get()
     assert (finding.object_id, finding.repaired_at is None, finding.gone_at) == (backup.id, False, None)
-    assert world.look("I1", repair=True).tallies["I1"].new == 0
+    assert reconciled.look("I1", repair=True).tallies["I1"].new == 0
 
     path.with_name("elsewhere").rename(path)
-    assert world.found("I1") == []
+    assert reconciled.found("I1") == []
     assert not degraded(backup)
     assert Finding.objects.get().gone_at is not None
 
 
-def test_an_archive_that_was_cut_is_found_by_its_size(world, backup):
-    path = world.path(backup)
+def test_an_archive_that_was_cut_is_found_by_its_size(reconciled, backup):
+    path = reconciled.path(backup)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert world.found("I1", repair=True) == ["archive_size"]
+    assert reconciled.found("I1", repair=True) == ["archive_size"]
     assert Finding.objects.get().params == {"found": len(whole) - 1, "expected": len(whole)}
     assert degraded(backup)
 
 
 @pytest.mark.parametrize("offset", [40, -1])
-def test_a_changed_byte_at_either_end_is_found_by_a_deep_look_and_no_other_clears_it(offset, world, backup):
-    path = world.path(backup)
+def test_deep_pass_finds_a_changed_byte_and_only_it_clears_that(offset, reconciled, backup):
+    path = reconciled.path(backup)
     whole = path.read_bytes()
     changed = bytearray(whole)
     changed[offset] ^= 1
     path.write_bytes(changed)
-    assert world.found("I1") == []
-    assert world.found("I1", deep=True, repair=True) == ["archive_damaged"]
-    assert world.found("I1") == ["archive_damaged"]
+    assert reconciled.found("I1") == []
+    assert reconciled.found("I1", deep=True, repair=True) == ["archive_damaged"]
+    assert reconciled.found("I1") == ["archive_damaged"]
     assert degraded(backup)
     path.write_bytes(whole)
-    assert world.found("I1") == []
+    assert reconciled.found("I1") == []
     assert not degraded(backup)
 
 
 @pytest.mark.parametrize(("suffix", "code"), [(".manifest", "manifest_missing"), (".listing", "listing_missing")])
-def test_what_lies_beside_the_archive_is_missed_and_the_backup_still_restores(suffix, code, world, backup):
+def test_missing_companion_object_is_found_and_the_backup_restores(suffix, code, reconciled, backup):
     assert backup.listing_bytes is not None
-    world.path(backup, suffix).unlink()
-    assert world.found("I1", repair=True) == [code]
+    reconciled.path(backup, suffix).unlink()
+    assert reconciled.found("I1", repair=True) == [code]
     assert not degraded(backup)
 
 
-def test_two_faults_of_one_archive_hold_the_mark_together(world, backup):
-    path = world.path(backup)
+def test_two_faults_of_one_archive_hold_the_mark_together(reconciled, backup):
+    path = reconciled.path(backup)
     whole = path.read_bytes()
     path.write_bytes(b"short")
-    world.look("I1", repair=True)
+    reconciled.look("I1", repair=True)
     path.unlink()
-    assert world.found("I1", repair=True) == ["archive_missing"]
+    assert reconciled.found("I1", repair=True) == ["archive_missing"]
     assert degraded(backup)
     path.write_bytes(whole)
-    world.look("I1")
+    reconciled.look("I1")
     assert not degraded(backup)
 
 
-def test_a_mark_that_somebody_else_set_is_not_taken_back(world, backup):
+def test_mark_of_another_process_is_not_removed(reconciled, backup):
     Backup.objects.update(degraded=True)
-    path = world.path(backup)
+    path = reconciled.path(backup)
     path.rename(path.with_name("elsewhere"))
-    assert world.look("I1", repair=True).tallies["I1"].repaired == 0
+    assert reconciled.look("I1", repair=True).tallies["I1"].repaired == 0
     path.with_name("elsewhere").rename(path)
-    assert world.found("I1") == []
+    assert reconciled.found("I1") == []
     assert degraded(backup)
 
 
-def test_a_key_that_is_missing_says_nothing_about_the_bytes(keks, world, backup):  # noqa: F811
+def test_a_key_that_is_missing_says_nothing_about_the_bytes(keks, reconciled, backup):  # noqa: F811
     keks.use(SECOND)
-    report = world.look("I1", deep=True, repair=True)
-    assert [blind.where for blind in report.blind] == [world.shop.target.id]
+    report = reconciled.look("I1", deep=True, repair=True)
+    assert [blind.where for blind in report.blind] == [reconciled.target.id]
     assert not Finding.objects.exists()
     assert not degraded(backup)
 
 
-def test_a_volume_that_is_not_mounted_says_nothing_about_archives(world, backup):
-    world.root.rename(world.root.with_name("unmounted"))
-    world.root.mkdir()
-    assert world.look("I1", repair=True).blind
-    assert world.codes() == []
-    world.root.rmdir()
-    assert world.look("I1", repair=True).blind
-    assert world.codes() == []
+def test_a_volume_that_is_not_mounted_says_nothing_about_archives(reconciled, backup):
+    reconciled.root.rename(reconciled.root.with_name("unmounted"))
+    reconciled.root.mkdir()
+    assert reconciled.look("I1", repair=True).blind
+    assert reconciled.codes() == []
+    reconciled.root.rmdir()
+    assert reconciled.look("I1", repair=True).blind
+    assert reconciled.codes() == []
 
 
-def test_a_finding_is_not_gone_because_nobody_could_look(world, backup, monkeypatch):
-    world.path(backup).unlink()
-    world.look("I1", repair=True)
+def test_finding_stays_when_the_storage_is_unreachable(reconciled, backup, monkeypatch):
+    reconciled.path(backup).unlink()
+    reconciled.look("I1", repair=True)
     monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(object(), at=1, fault="forever"))
-    report = world.look("I1", repair=True)
+    report = reconciled.look("I1", repair=True)
     assert report.blind
-    assert world.codes() == ["archive_missing"]
+    assert reconciled.codes() == ["archive_missing"]
     assert degraded(backup)
 
 
 @pytest.mark.parametrize(("error", "calls"), [(StorageUnavailable, 1), (StorageDenied, 2)])
-def test_a_target_that_is_away_is_waited_for_once(error, calls, world, backup, monkeypatch):
-    world.backup()
+def test_a_target_that_is_away_is_waited_for_once(error, calls, reconciled, backup, monkeypatch):
+    reconciled.backup()
     away = FaultyStorage(object(), at=1, fault="forever", error=error)
     monkeypatch.setattr(storages, "target_open", lambda target: away)
-    report = world.look("I1")
+    report = reconciled.look("I1")
     assert len(away.calls) == len(report.blind) == calls
 
 
-def test_a_backup_that_is_deleted_while_it_is_looked_at_is_no_finding(world, backup, monkeypatch):
+def test_a_backup_that_is_deleted_while_it_is_looked_at_is_no_finding(reconciled, backup, monkeypatch):
     fault = fault_script("a backup deleted while it is looked at")
 
     def deletes(storage, key):
         if Backup.objects.filter(deleted_at=None).exists():
             fault.strike()
-            backup_delete(user=world.shop.owner, backup=backup)
-            world.path(backup).unlink()
+            backup_delete(user=reconciled.owner, backup=backup)
+            reconciled.path(backup).unlink()
         return storages.object_size(storage, key)
 
     monkeypatch.setattr(archives, "object_size", deletes)
-    assert world.found("I1") == []
+    assert reconciled.found("I1") == []
     assert not Finding.objects.exists()
 
 
-def test_upkeep_goes_on_where_its_time_was_over(world, backup, monkeypatch):
-    world.backup()
+def test_upkeep_continues_where_its_time_ran_out(reconciled, backup, monkeypatch):
+    reconciled.backup()
     first, second = Backup.objects.order_by("id")
-    for path in (world.path(first), world.path(second)):
+    for path in (reconciled.path(first), reconciled.path(second)):
         path.unlink()
     clock = iter([0.0, inf, 0.0, 0.0])
     monkeypatch.setattr(archives, "time", SimpleNamespace(monotonic=lambda: next(clock)))

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`, and the run that nobody waits for."""
+"""`manage.py reconcile`, and the scheduled run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vault.models import StoredObject
 
 
 def command(*arguments):
-    """What it prints, and its exit status."""
+    """The command's output and exit status."""
     out, err = StringIO(), StringIO()
     try:
         call_command("reconcile", *arguments, stdout=out, stderr=err)
@@ -31,8 +31,8 @@ def command(*arguments):
     return out.getvalue() + err.getvalue(), 0
 
 
-def test_where_all_holds_it_says_so_in_numbers(world):
-    world.backup()
+def test_where_all_holds_it_says_so_in_numbers(reconciled):
+    reconciled.backup()
     said, status = command()
     assert status == 0
     assert [line.split() for line in said.splitlines()[1:]] == [
@@ -40,9 +40,9 @@ def test_where_all_holds_it_says_so_in_numbers(world):
     ]
 
 
-def test_what_is_open_is_listed_and_the_status_is_one(world):
-    backup = world.backup()
-    world.path(backup).unlink()
+def test_open_findings_are_listed_with_status_one(reconciled):
+    backup = reconciled.backup()
+    reconciled.path(backup).unlink()
     said, status = command("--repair")
     assert status == 1
     assert "I1 archive_missing open since" in said
@@ -50,28 +50,28 @@ def test_what_is_open_is_listed_and_the_status_is_one(world):
     assert "1 findings remain open." in said
 
 
-def test_one_invariant_is_looked_at_alone(world):
-    world.path(world.backup()).unlink()
+def test_one_invariant_can_be_checked_alone(reconciled):
+    reconciled.path(reconciled.backup()).unlink()
     said, status = command("--invariant", "I6")
     assert (status, "I1" in said) == (0, False)
 
 
-def test_what_is_watched_is_listed_and_does_not_count(world):
-    world.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
+def test_watched_findings_are_listed_but_do_not_count(reconciled):
+    reconciled.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
     said, status = command()
     assert "object_unowned watched since" in said
     assert status == 0
 
 
-def test_what_could_not_be_looked_at_is_two(world, monkeypatch):
-    world.backup()
+def test_incomplete_pass_has_status_two(reconciled, monkeypatch):
+    reconciled.backup()
     monkeypatch.setattr(storages, "target_open", lambda target: FaultyStorage(object(), at=1, fault="forever"))
     said, status = command()
     assert status == 2
-    assert f"could not be looked at: {world.shop.target.id}: StorageUnavailable" in said
+    assert f"could not be looked at: {reconciled.target.id}: StorageUnavailable" in said
 
 
-def test_one_run_at_a_time(world):
+def test_second_concurrent_run_is_refused(reconciled):
     cache.add(run.RUNNING, "")
     said, status = command()
     assert (status, said) == (2, "Another run is under way; nothing was looked at.")
@@ -81,23 +81,23 @@ def test_one_run_at_a_time(world):
     assert cache.get(run.RUNNING) is None
 
 
-def test_an_invariant_that_nobody_looks_at_is_refused():
+def test_unknown_invariant_is_refused():
     assert "invalid choice" in command("--invariant", "I8")[0]
 
 
-def test_upkeep_repairs_what_deletes_nothing(world, settled):
-    backup = world.backup()
-    StoredObject.objects.create(target=world.shop.target, key=f"backups/{uuid4()}.tar.gz", backup_id=uuid4())
+def test_upkeep_makes_only_repairs_that_delete_nothing(reconciled, settled):
+    backup = reconciled.backup()
+    StoredObject.objects.create(target=reconciled.target, key=f"backups/{uuid4()}.tar.gz", backup_id=uuid4())
     Backup.objects.update(status="restoring")
     chores_run()
     assert Backup.objects.get(id=backup.id).status == "ready"
-    assert world.codes() == ["owner_gone"]
+    assert reconciled.codes() == ["owner_gone"]
     assert not StoredObject.objects.filter(condemned_at__isnull=False).exists()
 
 
-def test_upkeep_opens_each_archive_once_a_day(world, monkeypatch):
-    backup = world.backup()
-    path = world.path(backup)
+def test_upkeep_opens_each_archive_once_a_day(reconciled, monkeypatch):
+    backup = reconciled.backup()
+    path = reconciled.path(backup)
     changed = bytearray(path.read_bytes())
     changed[-1] ^= 1
     path.write_bytes(changed)
@@ -111,8 +111,8 @@ def test_upkeep_opens_each_archive_once_a_day(world, monkeypatch):
     assert found == ["archive_damaged"]
 
 
-def test_upkeep_lists_the_storages_every_sixth_hour(world, monkeypatch):
-    world.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
+def test_upkeep_lists_the_storages_every_sixth_hour(reconciled, monkeypatch):
+    reconciled.drop(f"backups/{uuid4()}/{uuid4()}.tar.gz")
     real = run.database_now
     found = []
     for hour in range(24):
@@ -123,25 +123,25 @@ def test_upkeep_lists_the_storages_every_sixth_hour(world, monkeypatch):
     assert found == [0, 6, 12, 18]
 
 
-def test_so_many_findings_are_kept_and_no_more(world, monkeypatch, settled):
+def test_so_many_findings_are_kept_and_no_more(reconciled, monkeypatch, settled):
     monkeypatch.setattr(findings, "OPEN_MAX", 2)
     rows = [
-        StoredObject.objects.create(target=world.shop.target, key=f"backups/{number}.tar.gz", backup_id=uuid4())
+        StoredObject.objects.create(target=reconciled.target, key=f"backups/{number}.tar.gz", backup_id=uuid4())
         for number in range(4)
     ]
-    assert world.look("I6").tallies["I6"].seen == 4
-    assert world.codes() == ["owner_gone"] * 2
-    world.look("I6", repair=True)
-    world.look("I6", repair=True)
+    assert reconciled.look("I6").tallies["I6"].seen == 4
+    assert reconciled.codes() == ["owner_gone"] * 2
+    reconciled.look("I6", repair=True)
+    reconciled.look("I6", repair=True)
     assert all(StoredObject.objects.get(id=row.id).condemned_at for row in rows)
 
 
-def test_what_has_been_gone_for_long_is_forgotten(world):
+def test_long_resolved_findings_are_deleted(reconciled):
     FindingFactory()
-    world.look("I1")
+    reconciled.look("I1")
     assert Finding.objects.get().gone_at is not None
     older(Finding.objects.all(), gone_at=timedelta(days=91))
-    world.look("I5")
+    reconciled.look("I5")
     assert not Finding.objects.exists()
 
 

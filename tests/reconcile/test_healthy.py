@@ -1,4 +1,4 @@
-"""Nothing is found where nothing is wrong, at whatever moment one looks."""
+"""A healthy portal has no findings at any moment."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from vault.services import opening as archives
 from vault.services import sweep
 
 
-def test_after_everything_that_customers_do_nothing_is_found(world, settled):
-    first, second = world.backup(), world.backup()
-    world.restore(first)
+def test_after_everything_that_customers_do_nothing_is_found(reconciled, settled):
+    first, second = reconciled.backup(), reconciled.backup()
+    reconciled.restore(first)
     restore_undo(
-        user=world.shop.owner, order_id=first.order_id, provision_id=first.provision_id, backup_id=first.id,
+        user=reconciled.owner, order_id=first.order_id, provision_id=first.provision_id, backup_id=first.id,
         idempotency=None,
     )  # fmt: skip
-    world.answer()
+    reconciled.answer()
     assert Operation.objects.get(kind="undo").state == "succeeded"
-    world.delete(second)
-    files = sorted(world.root.rglob("*"))
+    reconciled.delete(second)
+    files = sorted(reconciled.root.rglob("*"))
     rows = sorted(StoredObject.objects.values_list("key", "condemned_at"))
-    report = world.look(repair=True, deep=True)
+    report = reconciled.look(repair=True, deep=True)
     assert report.blind == []
     assert not Finding.objects.exists()
-    assert sorted(world.root.rglob("*")) == files
+    assert sorted(reconciled.root.rglob("*")) == files
     assert sorted(StoredObject.objects.values_list("key", "condemned_at")) == rows
     assert set(Backup.objects.values_list("status", "degraded")) == {("ready", False)}
 
 
 class Watched(FaultyStorage):
-    """Looks at everything before and after each call of a worker."""
+    """Runs the reconciler before and after each storage call of a worker."""
 
     def __init__(self, inner: Any, look: Callable[[], None]) -> None:
         super().__init__(inner, at=0)
@@ -51,11 +51,11 @@ class Watched(FaultyStorage):
         return result
 
 
-def test_what_is_under_way_is_never_found(world, settled, monkeypatch):
+def test_running_operation_causes_no_finding(reconciled, settled, monkeypatch):
     looks = []
 
     def look():
-        report = world.look(repair=True)
+        report = reconciled.look(repair=True)
         assert report.blind == []
         assert list(Finding.objects.values_list("code", flat=True)) == []
         looks.append(report)
@@ -63,21 +63,21 @@ def test_what_is_under_way_is_never_found(world, settled, monkeypatch):
     real = archives.target_open
     for module in (archiving, archives, delete, sweep):
         if hasattr(module, "target_open"):
-            monkeypatch.setattr(module, "target_open", lambda target: Watched(real(target), look))
-    backup = world.backup()
+            monkeypatch.setattr(module, "target_open", lambda target, **options: Watched(real(target, **options), look))
+    backup = reconciled.backup()
     created = len(looks)
-    world.restore(backup)
+    reconciled.restore(backup)
     restored = len(looks)
-    world.delete(backup)
+    reconciled.delete(backup)
     assert 0 < created < restored < len(looks)
     assert not Backup.objects.filter(is_safety=False).exists()
 
 
 @pytest.mark.parametrize("status", ["creating", "restoring"])
-def test_what_has_just_ended_is_left_to_whoever_ends_it(status, world):
-    backup = world.backup()
+def test_operation_that_has_just_ended_is_left_alone(status, reconciled):
+    backup = reconciled.backup()
     values = {"asset": None, "size_bytes": None, "completed_at": None} if status == "creating" else {}
     Backup.objects.filter(id=backup.id).update(status=status, **values)
-    world.look("I3", repair=True)
+    reconciled.look("I3", repair=True)
     backup.refresh_from_db()
     assert backup.status == status

@@ -1,4 +1,4 @@
-"""I5: more than was promised is said, and never deleted for that."""
+"""I5: exceeded limits are reported, and nothing is deleted for that."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from orders.models import Plan
 from tests.reconcile.conftest import ago
 
 
-def test_more_backups_than_the_plan_keeps_are_said_and_stay(world):
-    first = world.backup()
-    world.backup()
-    assert world.found("I5") == []
+def test_more_backups_than_the_plan_keeps_are_reported_and_stay(reconciled):
+    first = reconciled.backup()
+    reconciled.backup()
+    assert reconciled.found("I5") == []
     Plan.objects.update(backup_limit=1)
-    assert world.found("I5", repair=True) == ["limit_exceeded"]
+    assert reconciled.found("I5", repair=True) == ["limit_exceeded"]
     assert Backup.objects.count() == 2
-    world.delete(first)
-    assert world.found("I5") == []
+    reconciled.delete(first)
+    assert reconciled.found("I5") == []
 
 
 @pytest.mark.parametrize("changes", [{"is_safety": True}, {"status": "failed"}, {"deleted_at": ago(minutes=1)}])
-def test_what_does_not_count_is_not_counted(changes, world):
-    world.backup()
+def test_uncounted_backups_do_not_exceed_the_limit(changes, reconciled):
+    reconciled.backup()
     Plan.objects.update(backup_limit=0)
     Backup.objects.update(**changes)
-    assert world.found("I5") == []
+    assert reconciled.found("I5") == []
 
 
-def test_a_safety_backup_that_nothing_expired_is_said(world):
-    world.restore(world.backup())
+def test_overdue_safety_backup_is_reported(reconciled):
+    reconciled.restore(reconciled.backup())
     safety = Backup.objects.filter(is_safety=True)
     safety.update(expires_at=ago(minutes=60))
-    assert world.found("I5") == []
+    assert reconciled.found("I5") == []
     safety.update(expires_at=ago(hours=3))
-    assert world.found("I5", repair=True) == ["safety_expired"]
+    assert reconciled.found("I5", repair=True) == ["safety_expired"]
     safety.update(locked=True)
-    assert world.found("I5") == []
+    assert reconciled.found("I5") == []
     safety.update(locked=False)
-    world.look("I5")
+    reconciled.look("I5")
     assert safety_expire() == 1
-    assert world.found("I5") == []
+    assert reconciled.found("I5") == []

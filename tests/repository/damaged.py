@@ -1,4 +1,4 @@
-"""Repositories to be damaged: one small one of each owner, and everything that reading it says."""
+"""Small repositories for tests of damage, one for each owner, and the results of every way to read them."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ HARM: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass
 class Made:
-    """A repository in memory: objects of each folder, and what is right of it.
+    """A repository in memory with several objects in each folder, and its expected content.
 
-    The first object of a folder is one that `read` needs: the pack with the first snapshot's files, and so on.
+    The first object of a folder is one that `read` needs, such as the pack with the first snapshot's files.
     """
 
     where: tuple[UUID, UUID, DataKey]
@@ -74,7 +74,7 @@ class Made:
     files: dict[bytes, bytes]
 
     def key(self, folder: str, number: int = 0) -> str:
-        """Where an object is in storage."""
+        """The object's key in storage."""
         tenant, repository, _ = self.where
         return prefix_of(tenant, repository) + FOLDERS[folder].key(self.names[folder][number])
 
@@ -82,7 +82,7 @@ class Made:
         return self.storage.objects[self.key(folder, number)]
 
     def copied(self) -> Made:
-        """The same, to be damaged."""
+        """A copy of the repository, to be damaged."""
         other = copy(self)
         other.storage = MemoryStorage()
         other.storage.objects = dict(self.storage.objects)
@@ -94,7 +94,7 @@ class Made:
 
 
 def repository_made(where: tuple[UUID, UUID, DataKey], root: Path) -> Made:
-    """Three snapshots, of which the last is deleted though its object is still there; two of each other object."""
+    """Create three snapshots, the last one deleted but with its root still there, and two of each other object."""
     tenant, repository, key = where
     storage = MemoryStorage()
     opened = repository_create(storage, tenant=tenant, repository=repository, keys=key)
@@ -125,7 +125,7 @@ def repository_made(where: tuple[UUID, UUID, DataKey], root: Path) -> Made:
 
 
 def content(repository: Repository, snapshot: bytes) -> dict[bytes, bytes]:
-    """Every file of a snapshot, as the product reads it."""
+    """Every file of a snapshot with its bytes, read by the product."""
     chunks, found = repository.chunks(), {}
     for record, _ in repository.manifest(snapshot, chunks).files():
         if record.content is not None:
@@ -136,11 +136,9 @@ def content(repository: Repository, snapshot: bytes) -> dict[bytes, bytes]:
 
 
 def sayings(made: Made) -> dict[str, str]:
-    """What opening, listing, reading and preparing to write say: `right`, or the code of an error.
+    """The results of opening, listing, reading and preparing to write: `right`, or the code of an error.
 
-    Nothing is changed, but that damage may be recorded.
-
-    Any error but those of the repository is the caller's to see.
+    Nothing is changed, except that damage may be recorded. Errors that are not the repository's are raised.
     """
     before = unrecorded(made.storage)
     said: dict[str, str] = {}
@@ -163,12 +161,12 @@ def sayings(made: Made) -> dict[str, str]:
 
 
 def unrecorded(storage: MemoryStorage) -> dict[str, bytes]:
-    """All objects but the records of damage."""
+    """All objects except the records of damage."""
     return {key: data for key, data in storage.objects.items() if f"/{DAMAGED.name}/" not in key}
 
 
 def _listed(made: Made, repository: Repository) -> bool:
-    """Whether the two that are not deleted are listed; raises the error of one that cannot be read."""
+    """Whether the two live snapshots are listed; raises the error of an unreadable one."""
     found = snapshots_list(repository)
     for _, error in found.damaged:
         raise error

@@ -1,4 +1,4 @@
-"""The tree of the golden repositories, as it was at each of their two snapshots, made anew."""
+"""The tree of the golden repositories at each of their two snapshots, recreated from code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STEP_NS = 1_700_000_000_123_456_789
 
 
 def tree_first(root: Path) -> None:
-    """What the first snapshot holds: a kind of each, small enough to be kept for ever."""
+    """Create the tree of the first snapshot: every kind of entry, small enough to keep forever."""
     (root / "world" / "empty").mkdir(parents=True)
     (root / "world/small").write_bytes(b"a small file\n")
     (root / "world/zero").write_bytes(b"")
@@ -30,7 +30,7 @@ def tree_first(root: Path) -> None:
 
 
 def tree_second(root: Path) -> None:
-    """What was done before the second snapshot: a few sectors rewritten, a file gone, a file new."""
+    """Make the changes before the second snapshot: rewrite a few sectors, remove a file, add a file."""
     for path, offset in ((REGION, 20_000), (REGION, 90_000), (SPARSE, 410_000)):
         with (root / path).open("r+b") as file:
             file.seek(offset)
@@ -41,7 +41,7 @@ def tree_second(root: Path) -> None:
 
 
 def _dated(root: Path) -> None:
-    """The same times and bits on whatever machine."""
+    """Set the same times and modes on every machine."""
     paths = sorted(root.rglob("*"), reverse=True)
     for number, path in enumerate([*paths, root]):
         if path.is_dir() and path.name != "empty":

@@ -1,7 +1,7 @@
 """An independent reader of repositories, written from repository/FORMAT.md alone. It imports nothing of the product.
 
-`Repository` lists snapshots, and restores one; every hash is looked at. What is not as the page says ends in `Damaged`,
-or in an error of the library that saw it first.
+`Repository` lists snapshots and restores one; every hash is verified. Any deviation from that page raises `Damaged`, or
+an error of the library that noticed it first.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ FOLDER, FILE, SYMLINK, HARD_LINK, FILE_PART, SKIPPED = range(6)
 
 
 class Damaged(Exception):
-    """What was read is not what the format says."""
+    """The stored bytes do not follow the format."""
 
 
 def need(true, what):
@@ -51,7 +51,7 @@ def unseal(sealed, key, context):
 
 
 def hchacha20(key, nonce):
-    """HChaCha20 from a block of ChaCha20's key stream: take off again what ChaCha20 adds at its end."""
+    """HChaCha20 from a block of ChaCha20's key stream: subtract the initial state that ChaCha20 adds at its end."""
     stream = Cipher(algorithms.ChaCha20(key, nonce), mode=None).encryptor().update(bytes(64))
     starts = struct.unpack("<8I", b"expand 32-byte k" + nonce)
     pairs = zip(struct.unpack("<4I32x4I", stream), starts, strict=True)
@@ -70,7 +70,7 @@ class Repository:
         self.tenant, self.repository, self.places = tenant.bytes, repository.bytes, {}
         said = {}
         for key in self.folder.glob("keys/*"):
-            with contextlib.suppress(Damaged):  # sealed with another data key: keys are being rotated
+            with contextlib.suppress(Damaged):  # sealed with another data key during a rotation
                 said = json.loads(self.object(f"keys/{key.name}", data_key))
         need(said, "no key object opens")
         self.suite, key = said["suite"], bytes.fromhex(said["key"])
@@ -81,7 +81,7 @@ class Repository:
             self.read_index(self.object(f"index/{index.name}"))
 
     def object(self, key, wrapping=None, sealed=None):
-        """What a sealed object holds: that of a key, or one that lies in the pack of that key."""
+        """The content of a sealed object: that of a key, or of bytes that lie in the pack of that key."""
         kind = "repository-" + key.split("/")[0].removesuffix("s")
         context = b"".join(struct.pack(">H", len(text)) + text.encode() for text in (kind, key))
         sealed = sealed or (self.folder / key).read_bytes()
@@ -94,7 +94,7 @@ class Repository:
             self.places.setdefault((kind, name), []).append((packs[pack], compression, *place))
 
     def directory(self, pack):
-        """What a pack itself says of its chunks: the index could be made of these again."""
+        """The chunks of a pack by its own directory; the index can be rebuilt from these."""
         key = f"packs/{pack[:2]}/{pack}"
         content = (self.folder / key).read_bytes()
         need(content[:16] == b"SVPTPACK\x01" + bytes([self.suite]) + bytes(6), "header of the pack")
@@ -103,7 +103,7 @@ class Repository:
         return list(struct.iter_unpack(">32sBBIII", self.object(key, sealed=sealed)))
 
     def chunk(self, kind, name):
-        """The plain bytes of a chunk, from any of the packs that hold it; a copy that does not open is passed over."""
+        """The plain bytes of a chunk from any pack that has it; a copy that does not open is skipped."""
         for pack, compression, offset, length, size in self.places.get((kind, name), ()):
             path = self.folder / "packs" / pack[:2] / pack
             with contextlib.suppress(FileNotFoundError, InvalidTag, Damaged), path.open("rb") as packed:
@@ -121,7 +121,7 @@ class Repository:
         return plain
 
     def snapshots(self):
-        """The roots by id, without those that are deleted."""
+        """The roots by id, without deleted ones."""
         deleted = {path.name for path in self.folder.glob("tombstones/*") if self.object(f"tombstones/{path.name}")}
         names = {path.name for path in self.folder.glob("snapshots/*")}
         return {name: self.snapshot(name) for name in names - deleted}
@@ -132,7 +132,7 @@ class Repository:
         return root
 
     def damaged(self):
-        """The copies that somebody could not open: pack and chunk."""
+        """The recorded damaged copies: pack and chunk."""
         records = [msgpack.unpackb(self.object(f"damaged/{path.name}")) for path in self.folder.glob("damaged/*")]
         return {(copy[:16].hex(), copy[16:]) for record in records for copy in split(record["copies"], 48)}
 
@@ -143,7 +143,7 @@ class Repository:
         return msgpack.Unpacker(io.BytesIO(manifest), strict_map_key=False, ext_hook=wide)
 
     def restore(self, name, target):
-        """Writes the snapshot into a folder that is empty or not there. A file and its parts have one path."""
+        """Restore the snapshot into an empty or missing folder. A file and its parts have the same path."""
         kinds, metas, last = {}, {}, []
         for path, ((kind, _, *fields), *parts) in groupby(self.records(self.snapshot(name)), lambda record: record[1]):
             names, place = path.split(b"/"), Path(target, os.fsdecode(path))
@@ -162,10 +162,10 @@ class Repository:
                 place.hardlink_to(Path(target, os.fsdecode(fields[0])))
             if kind in {FOLDER, FILE, SYMLINK}:
                 metas[place] = fields[0]
-        attributes(metas)  # those of a folder after those of what it holds
+        attributes(metas)  # those of a folder after those of its content
 
     def restore_file(self, place, size, header, content, others):
-        """Writes the parts of a file, of which the first is in the file's own record."""
+        """Write the parts of a file; the first is in the file's own record."""
         need(len(others) == max(0, size - header - 1) // PART, "number of parts")
         hashes = blake3(struct.pack(">Q", size))
         with place.open("xb+") as made:
@@ -177,7 +177,7 @@ class Repository:
                 need(part[3][3] == (hashes.digest() if stop == size else None), "hash of the file")
 
     def restore_part(self, made, start, stop, header, ids, extents, blocks):
-        """Writes what is no hole, then reads it again; gives the hash of each block. That of a header has number -1."""
+        """Write the data outside holes, then read the part back; returns each block's hash. A header has number -1."""
         ids, known, at, touched = split(ids, 32), split(blocks, 32), start, set()
         for size, number, offset in split(extents, 3):
             if number != -1:
@@ -200,6 +200,6 @@ def attributes(metas):
             os.chown(place, uid, gid, follow_symlinks=False)
         for name, content in (xattrs or {}).items():
             os.setxattr(place, name, content, follow_symlinks=False)
-        if not place.is_symlink():  # which has no mode of its own
+        if not place.is_symlink():  # a link has no mode of its own
             place.chmod(mode)
         os.utime(place, ns=(mtime, mtime), follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""A disk that has lost a sector costs what lies there; a disk that has gone is no damage."""
+"""A disk with a bad sector costs the data in it; a disk that is gone is not damage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
@@ -24,11 +25,11 @@ from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import Damage
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import StorageUnavailable
 from targets.local import LocalStorage
 from tests.faults import Fault, fault_script
-from tests.repository.restoring.trees import KEY, REPOSITORY, TENANT, picture, settle, write
+from tests.repository.restoring.trees import KEY, REPOSITORY, TENANT, settle, write
 from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
@@ -36,7 +37,7 @@ LARGE = RANDOM.randbytes(6_000_000)
 
 
 class Disk:
-    """A repository on a disk whose sectors can go bad: then reading any byte of them is an error."""
+    """A repository on a disk whose sectors can go bad: reading any byte of them is an error."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, held: ExitStack) -> None:
         self.root = root
@@ -47,22 +48,22 @@ class Disk:
         monkeypatch.setattr(os, "pread", self._read)
         monkeypatch.setattr(os, "preadv", self._readv)
         root.mkdir()
-        self._storage = RetryingStorage(LocalStorage(root), sleep=lambda seconds: None)
+        self._storage = RetryingStorage(LocalStorage(root), Retry(sleep=lambda seconds: None))
         repository_create(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
 
     def opened(self) -> Repository:
         return repository_open(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
 
     def spoil(self, key: str, at: int) -> None:
-        """The sector with that byte of an object can be read no more."""
-        # Held open, so that no later file gets its inode.
+        """Make the sector with that byte of an object unreadable."""
+        # Held open, so that no later file reuses its inode.
         held = os.open(self.root / key, os.O_RDONLY)
         self._held.callback(os.close, held)
         sector = range(at // 4096 * 4096, at // 4096 * 4096 + 4096)
         self._bad[os.fstat(held).st_ino] = sector, fault_script(f"the bad sector at {at} of {key}")
 
     def lose(self) -> None:
-        """The whole disk is gone."""
+        """Lose the whole disk."""
         self._gone = fault_script("the disk that has gone")
 
     def _read(self, fd: int, length: int, offset: int) -> bytes:
@@ -105,7 +106,7 @@ def snapshot(disk: Disk, world: Path) -> bytes:
 
 
 def places(disk: Disk, snapshot: bytes) -> Iterator[tuple[str, int, set[bytes]]]:
-    """The middle of each chunk of files: the pack's key, the byte, and the files."""
+    """The middle of each chunk of file data: the pack's key, the byte, and the files."""
     repository = disk.opened()
     index = repository.chunks().index
     needed: dict[bytes, set[bytes]] = {}
@@ -118,19 +119,19 @@ def places(disk: Disk, snapshot: bytes) -> Iterator[tuple[str, int, set[bytes]]]
         yield repository.objects.path(PACKS, at.pack), at.offset + at.stored_size // 2, files
 
 
-def test_a_restore_names_what_lies_on_a_bad_sector_and_brings_back_the_rest(
+def test_restore_names_files_on_a_bad_sector_and_restores_the_rest(
     disk: Disk, world: Path, snapshot: bytes, tmp_path: Path
 ) -> None:
-    wanted = picture(world)
+    wanted = tree_read(world)
     for number, (pack, at, files) in enumerate(places(disk, snapshot)):
         disk.spoil(pack, at)
         report = snapshot_restore(disk.opened(), snapshot=snapshot, target=tmp_path / str(number))
 
         assert {path for path, _ in report.failed} == files
         assert {reason for _, reason in report.failed} == {Reason.DAMAGED}
-        after = picture(tmp_path / str(number))
+        after = tree_read(tmp_path / str(number))
         assert after.keys() == wanted.keys() - files
-        assert all(after[path][5] == wanted[path][5] for path in after)
+        assert all(after[path].content == wanted[path].content for path in after)
 
 
 def test_verify_names_the_pack_and_the_files(disk: Disk, snapshot: bytes) -> None:
@@ -152,9 +153,7 @@ def test_a_disk_that_has_gone_damages_nothing(disk: Disk, snapshot: bytes, tmp_p
         repository_verify(opened, coverage=Coverage.full())
 
 
-def test_a_snapshot_whose_root_cannot_be_read_does_not_hide_the_others(
-    disk: Disk, world: Path, snapshot: bytes
-) -> None:
+def test_snapshot_with_an_unreadable_root_does_not_hide_others(disk: Disk, world: Path, snapshot: bytes) -> None:
     other = snapshot_create(disk.opened(), source=LocalTree(world)).snapshot
     disk.spoil(disk.opened().objects.path(SNAPSHOTS, snapshot), 0)
 
@@ -164,8 +163,8 @@ def test_a_snapshot_whose_root_cannot_be_read_does_not_hide_the_others(
     assert [(found, type(error)) for found, error in listed.damaged if isinstance(error, Damage)] != []
 
 
-def test_what_cannot_be_read_is_not_pruned(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
-    """A pack half of which is dead is copied, unless a live chunk of it does not come: then it stays as it is."""
+def test_unreadable_pack_is_not_pruned(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
+    """A half dead pack is repacked, unless one of its live chunks is unreadable: then it stays."""
     (world / "large").unlink()
     later = snapshot_create(disk.opened(), source=LocalTree(world)).snapshot
     pack, at, files = next(place for place in places(disk, later) if b"middle" in place[2])
@@ -182,8 +181,8 @@ def test_what_cannot_be_read_is_not_pruned(disk: Disk, world: Path, snapshot: by
 
 
 def test_an_index_that_cannot_be_read_costs_nothing(disk: Disk, world: Path, snapshot: bytes, tmp_path: Path) -> None:
-    """The packs say of themselves what they hold; a new index says it again."""
-    objects, wanted = disk.opened().objects, picture(world)
+    """The directories of the packs take its place, and a new index is built from them."""
+    objects, wanted = disk.opened().objects, tree_read(world)
     index = next(name for name, _ in objects.list(INDEX))
     write(world / "later", RANDOM.randbytes(5000))
     snapshot_create(disk.opened(), source=LocalTree(world))
@@ -191,8 +190,8 @@ def test_an_index_that_cannot_be_read_costs_nothing(disk: Disk, world: Path, sna
 
     for step in ("searched", "rebuilt"):
         assert snapshot_restore(disk.opened(), snapshot=snapshot, target=tmp_path / step).failed == []
-        assert {path: found[5] for path, found in picture(tmp_path / step).items()} == {
-            path: found[5] for path, found in wanted.items()
+        assert {path: found.content for path, found in tree_read(tmp_path / step).items()} == {
+            path: found.content for path, found in wanted.items()
         }
         assert (
             INDEX.key(index) in repository_verify(disk.opened(), coverage=Coverage.structure()).damaged

@@ -1,4 +1,4 @@
-"""Differences of two snapshots, and of a snapshot and the files as they are."""
+"""Differences between two snapshots, and between a snapshot and current files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def repository() -> Repository:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A few of everything."""
+    """A tree with entries of every kind."""
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     (tmp_path / "folder" / "deep" / "file").write_bytes(b"content")
     (tmp_path / "folder-and-more").write_bytes(b"x" * 200_000)
@@ -54,12 +54,12 @@ def kept(repository: Repository, tree: Path, parent: bytes | None = None) -> byt
 
 
 def touched(path: Path) -> None:
-    """Another time, the same content."""
+    """Change the time but not the content."""
     os.utime(path, ns=(10**18, 10**18), follow_symlinks=False)
 
 
 def rewritten(path: Path) -> None:
-    """Other content, the same size and time."""
+    """Change the content but neither size nor time."""
     stat = path.stat()
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -134,7 +134,7 @@ def test_nothing_differs_from_itself(repository: Repository, tree: Path) -> None
         assert list(tree_diff(repository, snapshot=snapshot, source=LocalTree(tree), trust_stat=trust)) == []
 
 
-def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
+def test_sizes_and_kinds_are_reported(repository: Repository, tree: Path) -> None:
     first = kept(repository, tree)
     replaced(tree / "folder-and-more")
     [found] = tree_diff(repository, snapshot=first, source=LocalTree(tree))
@@ -142,7 +142,7 @@ def test_sizes_and_kinds_are_told(repository: Repository, tree: Path) -> None:
 
 
 def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", -1_000_000_000)  # also what was made just now
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", -1_000_000_000)  # trust even files written just now
     snapshot = kept(repository, tree)
 
     class Counting(LocalTree):
@@ -167,11 +167,11 @@ def many(tree: Path, count: int) -> None:
         (tree / f"f{number:05}").write_bytes(b"%d" % number)
 
 
-def test_what_two_snapshots_share_is_not_read(
+def test_shared_chunks_of_two_snapshots_are_not_read(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many(tmp_path, 4000)
-    # What is written right before a snapshot is read again by the next; after that one its stat is trusted.
+    # A file written right before a snapshot is read again by the next one; after that its stat is trusted.
     monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", 0)
     first = kept(repository, tmp_path, kept(repository, tmp_path))
     (tmp_path / "f02000-and-more").write_bytes(bytes(300_000))
@@ -191,11 +191,11 @@ def test_what_two_snapshots_share_is_not_read(
         (b"f02000-and-more", Change.ADDED),
     ]
     assert chunks > 5
-    assert len(read) <= 4  # two of each: that with the root folder, and that with the file
+    assert len(read) <= 4  # two of each snapshot: one with the root folder, and one with the file
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_evolution_is_what_a_plain_comparison_says(repository: Repository, tmp_path: Path, seed: int) -> None:
+def test_any_evolution_matches_a_plain_comparison(repository: Repository, tmp_path: Path, seed: int) -> None:
     random = Random(seed)  # noqa: S311
     many(tmp_path, 1500)
     first = kept(repository, tmp_path)
@@ -220,7 +220,7 @@ def state(tree: Path) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("offset", [5, 700, 1500, 2700])
-def test_a_file_of_many_parts_is_compared_whatever_chunks_it_shares(
+def test_file_of_many_parts_is_compared_despite_shared_chunks(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int
 ) -> None:
     for module in (
@@ -252,7 +252,7 @@ def test_a_file_of_many_parts_is_compared_whatever_chunks_it_shares(
 def test_a_part_that_differs_behind_a_shared_record_is_found(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Chunks that hold the file's record and its first parts are passed over; the last part is not forgotten."""
+    """The chunks with the file's record and first parts are skipped; the last part is compared nevertheless."""
     for module in ("records", "stream"):
         monkeypatch.setattr(f"repository.chunked.manifest.{module}.PART_SIZE", 10)
     monkeypatch.setattr("repository.chunked.manifest.stream.CUT_LEAST", 1)
@@ -263,7 +263,7 @@ def test_a_part_that_differs_behind_a_shared_record_is_found(
 
 
 def written(repository: Repository, last: bytes) -> bytes:
-    """A snapshot of a file of three parts, the hash of the last one made of that byte, between two folders."""
+    """A snapshot of a file of three parts between two folders; `last` determines the hash of the last part."""
     writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
     compressor = Compressor()
     manifest = ManifestWriter(lambda type_, plain: writer.store(type_, plain, block_hashes(plain), compressor))

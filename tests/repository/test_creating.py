@@ -1,4 +1,4 @@
-"""A repository is made once, also by two at once."""
+"""A repository can be created once, even by two concurrent creators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEY = DataKey(bytes(range(32)))
 
 
 class TogetherStorage(MemoryStorage):
-    """Shows both creators an empty place before either has written."""
+    """Shows both creators an empty storage before either has written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class TogetherStorage(MemoryStorage):
         return iter(found)
 
 
-def test_of_two_who_create_at_once_one_is_refused():
+def test_one_of_two_concurrent_creations_is_refused():
     storage, tenant, repository = TogetherStorage(), uuid4(), uuid4()
     made: list[Repository] = []
     refused: list[RepositoryExists] = []

@@ -1,4 +1,4 @@
-"""Damaged repositories: every kind of object, broken in every way; the right error, and never a change."""
+"""Damaged repositories: every kind of object, broken in every way, gives the right error and changes nothing."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ WHERE = {
     "other tenant": (UUID(int=9), UUID(int=2), OTHER_KEY),
 }
 DAMAGED = "backup_damaged"
-# What reading says of a repository in which one object of a folder is not what it was.
+# The results of reading a repository with one damaged object, by the object's folder.
 SAID = {
     "keys": {"open": DAMAGED},
     "packs": {"read": DAMAGED},
-    "index": {},  # what it named is found in the packs' own directories: tests/repository/test_damaged_index.py
+    "index": {},  # the directories of packs take its place: tests/repository/test_damaged_index.py
     "snapshots": {"list": DAMAGED, "read": DAMAGED},
-    "tombstones": {"list": "another"},  # its snapshot is there again: what does not open deletes nothing
+    "tombstones": {"list": "another"},  # its snapshot is listed again: a tombstone that does not open deletes nothing
     "condemned": {"write": DAMAGED},
     "marks": {"marks": DAMAGED},
 }
@@ -43,7 +43,7 @@ SAID_WHEN_DELETED = SAID | {
     "condemned": {"write": "another"},
     "marks": {"marks": "another"},
 }
-# Chunks are read by their places in the index: what else a pack has is read where no index names it.
+# Chunks are read by their places in the index: a pack's directory is read only if no index names the pack.
 UNREAD_OF_PACKS = {"last byte missing", "a byte more", "flipped at the beginning", "flipped at the end"}
 
 
@@ -65,7 +65,7 @@ def test_an_object_with_changed_bytes_is_damage(sound: dict[str, Made], folder: 
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_pack_whose_directory_does_not_open_says_so(sound: dict[str, Made], harm: str) -> None:
+def test_pack_with_a_damaged_directory_is_reported(sound: dict[str, Made], harm: str) -> None:
     made = sound["ours"].copied()
     key, pack = made.key("packs"), made.names["packs"][0]
     made.storage.objects[key] = HARM[harm](made.stored("packs"))
@@ -78,7 +78,7 @@ def test_a_pack_whose_directory_does_not_open_says_so(sound: dict[str, Made], ha
 
 @pytest.mark.parametrize("at", [0, 7, 8, 9, 10, 15], ids=["magic", "its end", "version", "suite", "zeros", "their end"])
 def test_verify_looks_at_the_header_of_a_pack(sound: dict[str, Made], at: int) -> None:
-    """Nothing else does, and no file is lost with it."""
+    """Only verify reads the header, and no file is lost with it."""
     made = sound["ours"].copied()
     made.storage.objects[made.key("packs")] = flipped(made.stored("packs"), at)
     assert sayings(made) == {}
@@ -101,7 +101,7 @@ def test_an_object_in_another_ones_place_is_damage(sound: dict[str, Made], folde
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("origin", ["same tenant", "other tenant"])
 def test_an_object_of_another_repository_is_damage(sound: dict[str, Made], origin: str, folder: str) -> None:
-    """Only the key object says that the key is another: it alone is sealed with what the caller brings."""
+    """Only the key object reveals a wrong key: it alone is sealed with the caller's key."""
     made = sound["ours"].copied()
     made.storage.objects[made.key(folder)] = sound[origin].stored(folder)
     expected = {"open": "key_unavailable"} if (folder, origin) == ("keys", "other tenant") else SAID[folder]
@@ -116,7 +116,7 @@ def test_an_object_that_is_gone_is_missed(sound: dict[str, Made], folder: str) -
 
 
 def broken(sound: dict[str, Made], folder: str, harm: str) -> tuple[Made, Repository, PrunePlan]:
-    """A damaged repository a month from now, and a plan of the day before the damage."""
+    """A damaged repository a month from now, and a plan made the day before the damage."""
     made = sound["ours"].copied()
     repository = replace(made.opened(), clock=lambda: datetime.now(UTC) + timedelta(days=30))
     planned = prune_plan(repository)
@@ -129,7 +129,7 @@ def broken(sound: dict[str, Made], folder: str, harm: str) -> tuple[Made, Reposi
 @pytest.mark.parametrize("folder", ["index", "snapshots", "condemned", "marks"])
 @pytest.mark.parametrize("harm", [*HARM, "same tenant", "other tenant"])
 def test_nothing_is_pruned_while_an_object_cannot_be_read(sound: dict[str, Made], folder: str, harm: str) -> None:
-    """What cannot be read may name anything: neither a plan of now nor one of before is carried out."""
+    """An unreadable object may name any chunk: neither a new plan nor an old one is carried out."""
     made, repository, planned = broken(sound, folder, harm)
     before = dict(made.storage.objects)
     assert prune_plan(repository).refusals
@@ -140,7 +140,7 @@ def test_nothing_is_pruned_while_an_object_cannot_be_read(sound: dict[str, Made]
 
 
 @pytest.mark.parametrize("harm", [*HARM, "same tenant", "other tenant"])
-def test_a_snapshot_whose_tombstone_does_not_open_outlives_every_prune(sound: dict[str, Made], harm: str) -> None:
+def test_snapshot_with_a_damaged_tombstone_outlives_every_prune(sound: dict[str, Made], harm: str) -> None:
     made, repository, planned = broken(sound, "tombstones", harm)
     files = [content(repository, snapshot) for snapshot in made.snapshots]
     prune_execute(repository, planned)
@@ -157,15 +157,15 @@ def test_a_key_object_that_opens_is_enough(sound: dict[str, Made]) -> None:
     assert sayings(made) == {}
 
 
-def test_another_key_says_nothing_of_what_is_stored(sound: dict[str, Made]) -> None:
+def test_wrong_key_is_no_damage(sound: dict[str, Made]) -> None:
     made = sound["ours"].copied()
     made.where = (*made.where[:2], OTHER_KEY)
     assert sayings(made) == {"open": "key_unavailable"}
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_whatever_is_broken_files_come_back_right_or_not_at_all(sound: dict[str, Made], seed: int) -> None:
-    """Several objects at once, at any place; errors of any other kind would end the test."""
+def test_files_are_restored_correctly_or_not_at_all_after_any_damage(sound: dict[str, Made], seed: int) -> None:
+    """Damages several objects at any place; an error that is not the repository's fails the test."""
     random, made = Random(seed), sound["ours"].copied()  # noqa: S311
     objects = made.storage.objects
     for key in random.sample(sorted(objects), random.randint(1, 3)):

@@ -1,4 +1,4 @@
-"""Objects that open, but say what no writer of ours says: a faulty release, or somebody who has the key."""
+"""Objects that open but have invalid content: from a faulty release, or from an attacker with the key."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STRANGE = (
     {b"a": b"b"},
 )
 CODES = {"backup_damaged", "repository_unknown", "another"}
-# A manifest that is sound: records in order, and a file of two parts.
+# A valid manifest: records in order, and a file of two parts.
 HOLE_PART = Content(b"", (PART_SIZE, -1, 0), b"", None)
 LONG = Record(Kind.FILE, b"world", STAT, size=PART_SIZE + 74105, content=HOLE_PART)
 MANIFEST = [
@@ -61,7 +61,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def changed(value: Any) -> Iterator[Any]:
-    """The value with one thing in it strange, missing or too many, at each place once."""
+    """The value with one strange, missing or extra element, once at each place."""
     if isinstance(value, dict):
         for name in value:
             rest = {other: kept for other, kept in value.items() if other != name}
@@ -95,7 +95,7 @@ def test_a_key_object_that_holds_something_else_is_damage(sound: Made) -> None:
         try:
             plain = json.dumps(found).encode()
         except TypeError:
-            continue  # no JSON at all
+            continue  # JSON cannot encode it
         made.storage.objects[made.key("keys")] = key.wrap(plain, context=context)
         assert set(sayings(made).values()) <= CODES, found
 
@@ -150,7 +150,7 @@ def test_a_directory_that_holds_something_else_is_damage(sound: Made) -> None:
 
 
 def records_read(plain: bytes) -> None:
-    """A manifest of that one chunk, read as a restore does."""
+    """Read a manifest of that one chunk, as a restore does."""
     manifest = Manifest(None, None)
     manifest._plain = lambda first: iter([plain])
     for record, parts in manifest.files():
@@ -192,7 +192,7 @@ def test_bytes_that_are_no_records_are_refused() -> None:
 
 
 def test_a_file_of_more_bytes_than_its_parts_hold_is_refused_at_once() -> None:
-    """Sizes are looked at before anything is made of them."""
+    """Sizes are checked before any list of parts is built."""
     for record in (RECORDS["file"]._replace(size=1 << 62), RECORDS["file"]._replace(header=1 << 40)):
         with pytest.raises(ManifestInvalid):
             records_read(record_pack(record))

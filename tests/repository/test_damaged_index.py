@@ -1,4 +1,4 @@
-"""Index objects that are damaged, gone, exchanged or brought back: they cost no file, and a rebuild mends them."""
+"""Index objects that are damaged, missing, swapped or brought back cost no file, and a rebuild repairs them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
 
 @pytest.fixture(scope="module")
 def files(sound: dict[str, Made]) -> Files:
-    """What each snapshot that is not deleted must give."""
+    """The expected files of each live snapshot."""
     repository = sound["ours"].opened()
     return {snapshot: content(repository, snapshot) for snapshot in sound["ours"].snapshots[:2]}
 
@@ -51,7 +51,7 @@ def later(made: Made, days: int) -> Repository:
 
 
 def harmed(sound: dict[str, Made], harm: str) -> tuple[Made, set[str]]:
-    """A repository whose index is not what it was, and the keys of the index objects that are to blame."""
+    """A repository with a damaged index, and the keys of the index objects at fault."""
     made = sound["ours"].copied()
     objects, first, second = made.storage.objects, made.key("index"), made.key("index", 1)
     if harm in HARM:
@@ -81,7 +81,7 @@ def unchanged(made: Made) -> Iterator[None]:
 
 
 def made_before(sound: dict[str, Made]) -> dict[bytes, bytes]:
-    """The files of the snapshot that is deleted."""
+    """The files of the deleted snapshot."""
     made = sound["ours"].copied()
     del made.storage.objects[made.key("tombstones")]
     return content(made.opened(), made.snapshots[2])
@@ -92,7 +92,7 @@ def written(root: Path) -> dict[bytes, bytes]:
 
 
 def by_the_index_alone(repository: Repository, snapshot: bytes) -> int:
-    """How many chunks a snapshot names, all of which some index object names, and no pack had to be asked."""
+    """The number of chunks that a snapshot names; asserts that the index has them all without reading packs."""
     index = Index.load(repository.objects)
     chunks = repository.chunks_in(index)
     manifest = repository.manifest(snapshot, chunks)
@@ -113,7 +113,7 @@ def test_everything_is_restored_byte_for_byte(sound: dict[str, Made], files: Fil
 
 
 @pytest.mark.parametrize("harm", ALL)
-def test_a_new_snapshot_indexes_what_the_old_ones_need(
+def test_new_snapshot_indexes_chunks_of_the_old_ones(
     sound: dict[str, Made], files: Files, harm: str, tmp_path: Path
 ) -> None:
     made, guilty = harmed(sound, harm)
@@ -130,7 +130,7 @@ def test_a_new_snapshot_indexes_what_the_old_ones_need(
     assert repository_verify(opened, coverage=Coverage.full()).whole
 
 
-def test_what_only_an_index_brought_back_names_is_stored_again(sound: dict[str, Made], tmp_path: Path) -> None:
+def test_chunk_named_only_by_a_stale_index_is_stored_again(sound: dict[str, Made], tmp_path: Path) -> None:
     (made, _), pruned = harmed(sound, "brought back"), made_before(sound)
     for name, plain in pruned.items():
         (tmp_path / name.decode()).write_bytes(plain)
@@ -160,7 +160,7 @@ def test_another_copy_is_found_though_its_index_object_is_damaged(sound: dict[st
 
 @pytest.mark.parametrize("harm", [*DAMAGE, "brought back"])
 def test_nothing_is_pruned(sound: dict[str, Made], harm: str) -> None:
-    """Of an index object that is gone nobody can know; what it named is in use all the same (maintenance)."""
+    """A missing index object goes unnoticed, but its chunks stay in use (see maintenance)."""
     made, _ = harmed(sound, harm)
     planned = prune_plan(later(sound["ours"], 31))
     assert not planned.refusals

@@ -1,4 +1,4 @@
-"""The format as FORMAT.md has it: golden objects, and a second implementation that shares no code with the first."""
+"""The format of FORMAT.md: golden objects, and a second implementation that shares no code with the first."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CONTEXT = SealContext(
 
 
 def golden_plain(size: int) -> bytes:
-    """SHA-256 of 0, 1, 2, ... in eight bytes each, one after the other."""
+    """SHA-256 of 0, 1, 2, ... in eight bytes each, concatenated."""
     return b"".join(hashlib.sha256(n.to_bytes(8, "big")).digest() for n in range(-(-size // 32)))[:size]
 
 
 def sealed_by_the_book(plain: bytes) -> bytes:
-    """FORMAT.md read aloud."""
+    """Seal an object step by step as FORMAT.md says."""
 
     def derived(info: bytes, length: int) -> bytes:
         extracted = hmac.digest(SALT, KEY, "sha256")

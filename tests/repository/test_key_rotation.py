@@ -1,4 +1,4 @@
-"""Rotating a repository's key: whatever fails in between, one of both keys opens it, and a second call ends it."""
+"""Rotation of a repository's key: after a failure at any call either key opens it, and a second call completes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from repository.chunked.chunks.repository_keys import DataKey, RepositoryKeys
 from repository.chunked.objects import KEYS, prefix_of
 from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
 from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealContext
 from repository.storage import Storage, StorageDenied, StorageError, StorageUnavailable
 from tests.storage.memory import Fault, FaultyStorage, MemoryStorage
@@ -24,7 +24,7 @@ SNAPSHOT = PREFIX + "snapshots/" + "0" * 32
 
 
 def pause(seconds: float) -> None:
-    """A retry comes at once."""
+    """Retry without a pause."""
 
 
 def opened(storage: Storage, key: DataKey) -> Repository:
@@ -32,12 +32,12 @@ def opened(storage: Storage, key: DataKey) -> Repository:
 
 
 def rotate(storage: Storage, old: DataKey = OLD, new: DataKey = NEW) -> None:
-    retrying = RetryingStorage(storage, sleep=pause)
+    retrying = RetryingStorage(storage, Retry(sleep=pause))
     repository_keys_rotate(retrying, tenant=TENANT, repository=REPOSITORY, old=old, new=new)
 
 
 def opens(storage: Storage, key: DataKey, expected: bytes) -> bool:
-    """Whether that key opens the repository; if so, it is the one it was."""
+    """Whether that key opens the repository; asserts that the repository key is the expected one."""
     try:
         found = opened(storage, key).keys.key
     except RepositoryKeyWrong:
@@ -48,7 +48,7 @@ def opens(storage: Storage, key: DataKey, expected: bytes) -> bool:
 
 @pytest.fixture
 def made() -> tuple[MemoryStorage, bytes]:
-    """A repository with two wraps under the old key, as an interrupted rotation leaves, and its key."""
+    """A repository with two wraps under the old key, as after an interrupted rotation, and its key."""
     storage = MemoryStorage()
     keys = repository_create(storage, tenant=TENANT, repository=REPOSITORY, keys=OLD).keys
     storage.objects[PREFIX + KEYS.key(bytes(16))] = wrapped(keys, OLD, KEYS.key(bytes(16)))
@@ -88,7 +88,7 @@ def test_without_either_key_nothing_is_changed(made: tuple[MemoryStorage, bytes]
 
 @pytest.mark.parametrize("error", [StorageUnavailable, StorageDenied])
 @pytest.mark.parametrize("fault", ["once", "forever", "reply_lost"])
-def test_whatever_call_fails_one_key_opens_it_and_a_second_call_ends_it(
+def test_failure_at_any_call_leaves_a_valid_key_and_a_retry_completes(
     made: tuple[MemoryStorage, bytes], fault: Fault, error: type[StorageError]
 ) -> None:
     storage, key = made
@@ -113,7 +113,7 @@ def test_whatever_call_fails_one_key_opens_it_and_a_second_call_ends_it(
 
 
 class Spoiling(MemoryStorage):
-    """Stores something else than it is given, or nothing."""
+    """Stores other bytes than given, or none."""
 
     def __init__(self, objects: dict[str, bytes], spoil: Callable[[str, bytes], bytes | None]) -> None:
         super().__init__()
@@ -163,6 +163,6 @@ def test_a_new_wrap_that_does_not_read_back_leaves_the_old_ones(
     assert storage.objects.items() <= spoiling.objects.items()
     assert opens(spoiling, OLD, key)
     storage.objects = spoiling.objects
-    rotate(storage)  # what is left of it is not in the way
+    rotate(storage)  # leftovers are no obstacle
     assert opens(storage, NEW, key)
     assert len(storage.objects) == 2

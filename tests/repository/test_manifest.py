@@ -1,4 +1,4 @@
-"""Manifests: canonical bytes, strict reading, and no way to pass one off as another."""
+"""Manifests: canonical bytes, strict reading, and no manifest passes for another."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_wrong_value_is_refused(name: str, value: object) -> None:
         MANIFEST.to_bytes().replace("ü".encode(), b"\\u00fc"),
     ],
 )
-def test_what_is_not_canonical_is_refused(data: bytes) -> None:
+def test_non_canonical_manifest_is_refused(data: bytes) -> None:
     with pytest.raises(ManifestInvalid):
         ArchiveManifest.from_bytes(data)
 

@@ -1,4 +1,4 @@
-"""What the product stores, restored by a program that knows nothing of it but FORMAT.md."""
+"""A program that knows only FORMAT.md restores the product's repositories."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NAMES = (
 
 
 def region_head(sectors: int) -> bytes:
-    """The tables at the beginning of a region file, which make it one."""
+    """The tables at the beginning of a region file, which identify it."""
     return struct.pack(">1024I", *(2 << 8 | sectors - 2 if n == 5 else 0 for n in range(1024))) + bytes(4096)
 
 
@@ -94,7 +94,7 @@ def tree_make(root: Path, random: Random) -> None:
 
 
 def huge_make(root: Path, random: Random) -> None:
-    """Files of two and three parts: holes, but for their ends and where one part meets the next."""
+    """Files of two and three parts: holes, except at their ends and at the borders of parts."""
     border = random.randbytes(300_000)
     sparse(root / HUGE, 2 * PART + 1, data={5: b"first", PART - 150_000: border, 2 * PART: b"z"})
     sparse(root / HUGE_REGION, PART + MIB, data={0: region_head(9), PART - 100_000: border})
@@ -106,7 +106,7 @@ def huge_play(root: Path, random: Random) -> None:
 
 
 def tree_play(root: Path, random: Random) -> None:
-    """What a server does between two backups: pages and sectors rewritten in place, files that grow, go and come."""
+    """Change the tree as a server does: rewrite pages and sectors in place, extend, remove and add files."""
     for _ in range(5):
         edit(root / REGION, random.randrange(8192, 2 * MIB), random.randbytes(5000))
         edit(root / DATABASE, 4096 * random.randrange(1, 500), random.randbytes(4096))
@@ -125,7 +125,7 @@ Portrait = dict[bytes, tuple[object, ...]]
 
 
 def portrait(root: Path) -> Portrait:
-    """Everything that a backup is to bring back, of every path; hard links by the first of their names."""
+    """Every property of every path that a backup must restore; hard links by the first of their names."""
     found: dict[bytes, tuple[object, ...]] = {}
     firsts: dict[int, bytes] = {}
     for place in sorted([os.fsencode(root), *(os.fsencode(path) for path in root.rglob("*"))]):
@@ -151,7 +151,7 @@ def content_of(independent: reader.Repository, snapshot: str, path: str) -> list
 
 
 def snapshots_made(root: Path, store: Path, suite: Suite, play: Callable[[Path, Random], None]) -> list[Portrait]:
-    """Three snapshots with a play after each, and what each is to bring back; the AES suite also has a sector map."""
+    """Make three snapshots with a play after each; returns their portraits. The AES suite also uses a sector map."""
     random = Random(suite.value)  # noqa: S311  # nothing is secret here
     keys = DataKey(DATA_KEY)
     repository = repository_create(LocalStorage(store), tenant=TENANT, repository=REPOSITORY, keys=keys, suite=suite)
@@ -214,7 +214,7 @@ def test_files_of_several_parts_are_restored_by_another_program(places: tuple[Pa
 
 
 class Lying(reader.Repository):
-    """A repository in which the record of a file, or the root, says something else."""
+    """A repository in which the record of a file, or the root, is altered."""
 
     def __init__(self, store: Path, content: dict[int, object], root: dict[str, object]) -> None:
         super().__init__(store, TENANT, REPOSITORY, DATA_KEY)
@@ -258,7 +258,7 @@ def test_no_hash_is_taken_on_trust(
         Lying(store, content, root).restore(snapshot, tmp_path / "restored")
 
 
-def test_the_packs_say_themselves_what_the_index_says(places: tuple[Path, Path]) -> None:
+def test_directories_of_packs_match_the_index(places: tuple[Path, Path]) -> None:
     root, store = places
     (root / "file").write_bytes(Random(2).randbytes(3 * MIB))  # noqa: S311
     repository = repository_create(LocalStorage(store), tenant=TENANT, repository=REPOSITORY, keys=DataKey(DATA_KEY))

@@ -1,4 +1,4 @@
-"""Repositories of every released format, kept as they were written: product and independent reader restore them."""
+"""Repositories of every released format, kept as written: product and independent reader restore them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEPT = {"repository-v1-aes": Suite.AES_256_GCM, "repository-v1-xchacha": Suite.X
 
 @pytest.fixture
 def trees(tmp_path: Path) -> list[dict[bytes, tuple[object, ...]]]:
-    """What each snapshot is to bring back."""
+    """The expected tree of each snapshot."""
     root = tmp_path / "tree"
     root.mkdir()
     found = []

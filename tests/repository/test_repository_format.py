@@ -1,4 +1,4 @@
-"""The format of repositories as FORMAT.md has it: golden bytes of each part, and the independent reader on the same."""
+"""The repository format of FORMAT.md: golden bytes of each part, and the independent reader on the same bytes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def objects_of(storage: MemoryStorage) -> Objects:
 
 
 def sealed_chunk(cipher: ChunkCipher, plain: bytes, type_: ChunkType = ChunkType.DATA) -> tuple[bytes, bytes]:
-    """Id and stored form of a chunk that is not compressed."""
+    """Id and stored form of an uncompressed chunk."""
     chunk = cipher.chunk_id(type_, block_hashes(memoryview(plain)))
     out = memoryview(bytearray(len(plain) + cipher.overhead))
     cipher.seal_into(out, plain, chunk_id=chunk, type_=type_, compression=Compression.NONE, plain_size=len(plain))
@@ -74,7 +74,7 @@ def sealed_chunk(cipher: ChunkCipher, plain: bytes, type_: ChunkType = ChunkType
 
 
 def pack_entries() -> tuple[list[tuple[bytes, Location]], bytes]:
-    """What the golden pack holds, and its first bytes up to the directory."""
+    """The entries of the golden pack, and its first bytes up to the directory."""
     cipher, entries, stored = ChunkCipher(keys_of(1)), [], header(Suite.AES_256_GCM)
     for size in (10, 200):
         chunk, sealed = sealed_chunk(cipher, golden_plain(size))
@@ -95,7 +95,7 @@ def test_the_keys_of_a_repository_never_change() -> None:
 
 
 @pytest.mark.parametrize("vector", GOLDEN["chunks"], ids=lambda vector: f"{vector['suite']}-{vector['plain_size']}")
-def test_a_chunk_that_is_not_compressed_is_sealed_to_the_same_bytes_for_ever(vector: dict[str, Any]) -> None:
+def test_uncompressed_chunk_is_always_sealed_to_the_same_bytes(vector: dict[str, Any]) -> None:
     plain, type_ = golden_plain(vector["plain_size"]), ChunkType(vector["type"])
     chunk, stored = sealed_chunk(ChunkCipher(keys_of(vector["suite"])), plain, type_)
     assert (chunk.hex(), hashlib.sha256(stored).hexdigest()) == (vector["id"], vector["stored_sha256"])
@@ -105,7 +105,7 @@ def test_a_chunk_that_is_not_compressed_is_sealed_to_the_same_bytes_for_ever(vec
 
 @pytest.mark.parametrize("vector", GOLDEN["compressed"], ids=lambda vector: f"suite {vector['suite']}")
 def test_a_chunk_that_was_compressed_stays_readable(vector: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another library may compress to other bytes, which take another nonce: these open for ever all the same."""
+    """Another library may compress to other bytes, under another nonce: the golden ones must open forever."""
     plain, stored, chunk = bytes(vector["plain_size"]), bytes.fromhex(vector["stored"]), bytes.fromhex(vector["id"])
     place = Location(PACK, 16, len(stored), len(plain), ChunkType.DATA, Compression.ZSTD)
     cipher = ChunkCipher(keys_of(vector["suite"]))

@@ -1,4 +1,4 @@
-"""Sealed objects: what was sealed comes back, and nothing else does."""
+"""Sealed objects: the sealed bytes come back, and no others do."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def frames(sealed: bytes) -> list[bytes]:
 
 @given(sizes=st.lists(st.integers(0, 5) | st.integers(0, 2 * FRAME_SIZE) | st.sampled_from(BORDERS), max_size=5))
 @settings(deadline=None, max_examples=60)
-def test_what_was_sealed_comes_back_however_it_was_cut(sizes: list[int]) -> None:
+def test_sealed_bytes_come_back_for_any_cuts(sizes: list[int]) -> None:
     plain = (PLAIN * 6)[: sum(sizes)]
     ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
     sealed = seal([plain[end - size : end] for end, size in zip(ends, sizes, strict=True)])
@@ -90,7 +90,7 @@ def test_any_range_gives_exactly_its_bytes(start: int, stop: int | None) -> None
     assert all(0 < len(piece) <= FRAME_SIZE for piece in pieces)
 
 
-def test_one_reader_gives_many_ranges() -> None:
+def test_reader_serves_many_ranges() -> None:
     opened = reader(SEALED)
     for start, stop in ((2 * FRAME_SIZE, None), (0, 5), (FRAME_SIZE - 1, FRAME_SIZE + 1), (0, None)):
         assert b"".join(opened.read(start, stop)) == PLAIN[start:stop]
@@ -193,7 +193,7 @@ def test_objects_of_one_key_look_unrelated() -> None:
     first, second = seal([b"same"]), seal([b"same"])
     salt_to_end = slice(16, None)
     alike = [one == two for one, two in zip(first[salt_to_end], second[salt_to_end], strict=True)]
-    assert sum(alike) < 8  # 84 bytes: chance alone makes 0.3 of them alike
+    assert sum(alike) < 8  # of 84 bytes: chance alone makes 0.3 of them equal
     assert b"same" not in first
 
 

@@ -1,4 +1,4 @@
-"""One rule says which files need not be read: for a snapshot with a parent, a restore and a comparison (R25)."""
+"""One rule decides which files are not read: for a snapshot with a parent, a restore and a comparison (R25)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL = {name.encode() for name in NAMES}
 
 
 class Timed(LocalTree):
-    """A folder whose snapshots begin so long after its newest file changed, by the source's own clock."""
+    """A folder whose snapshots begin a given time after its newest change, by the source's own clock."""
 
     def __init__(self, root: Path, *, after_ns: int, sector_map: SectorMap | None = None) -> None:
         super().__init__(root, sector_map=sector_map)
@@ -62,9 +62,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def rewritten(path: Path, between: Callable[[], bytes]) -> bytes:
-    """Write to a page through mapped memory, do something, and write to it again: the file keeps its date.
+    """Write to a page through mapped memory, run `between`, and write to it again: the file's times stay.
 
-    Once in a while the kernel writes the page back in between; then it all begins anew.
+    Now and then the kernel writes the page back in between; then the whole procedure is repeated.
     """
     for attempt in range(TRIES):
         with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
@@ -129,12 +129,12 @@ def by_restore(repository: Repository, snapshot: bytes, source: Timed, patch: py
 
 
 Use = Callable[[Repository, bytes, Timed, pytest.MonkeyPatch], set[bytes]]
-"""Uses a snapshot and the tree it was made of, and says which files were read."""
+"""Uses a snapshot and the tree it was made of, and returns the files that were read."""
 EVERY_USE = pytest.mark.parametrize("use", [by_snapshot, by_comparison, by_restore])
 
 
 def spread(tree: Path) -> int:
-    """How far apart the files' times of change are, in ns."""
+    """The range of the files' ctimes in ns."""
     times = [path.stat().st_ctime_ns for path in tree.iterdir()]
     return max(times) - min(times)
 

@@ -1,1 +1,1 @@
-"""Real programs that tests run against, each started by one context manager."""
+"""Real programs for tests, each started by one context manager."""

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that cuts, stalls, slows down or swallows what passes it, until it is healed."""
+"""A TCP proxy on loopback that breaks, stalls, slows down or drops its traffic until it is healed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tests.faults import Fault, fault_script
 
 PIECE_BYTES = 16 << 10
 Direction = Literal["up", "down"]
-"""`up`: what the client sends. `down`: what the server answers."""
+"""`up`: from client to server. `down`: from server to client."""
 
 
 @dataclass(slots=True)
 class _Trouble:
     kind: Literal["cut", "stall", "throttle"]
     direction: Direction | None  # None: both
-    left: int  # bytes that still pass; of a throttle, how many pass in a second
+    left: int  # bytes that still pass; for a throttle, bytes a second
     fault: Fault
 
 
 class FaultProxy:
-    """Forwards connections to an address, and remembers how many bytes went each way since the last change.
+    """Forwards connections to an address, and counts the bytes in each direction since the last change.
 
-    A trouble concerns the connections there are and those to come. `struck` is set when it was first felt.
+    A fault affects current and later connections. `struck` is set when it first takes effect.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -45,23 +45,23 @@ class FaultProxy:
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
 
     def cut_after(self, count: int, direction: Direction) -> None:
-        """Let so many bytes pass, then break every connection with a reset, and each new one at once."""
+        """Let that many bytes pass, then reset every connection, and each new one at once."""
         self._script("cut", direction, count)
 
     def stall_after(self, count: int, direction: Direction | None = None) -> None:
-        """Let so many bytes pass, then nothing more; connections stay open. At 0 both ways it is a black hole."""
+        """Let that many bytes pass, then none; connections stay open. With 0 in both directions it is a black hole."""
         self._script("stall", direction, count)
 
     def throttle(self, bytes_a_second: int) -> None:
-        """Let no more than so many bytes pass in a second, both ways together."""
+        """Let at most that many bytes pass in a second, in both directions together."""
         self._script("throttle", None, bytes_a_second)
 
     def heal(self) -> None:
-        """From now on everything passes, what was held back too."""
+        """Let everything pass from now on, delayed bytes too."""
         self._set(None, threading.Event())
 
     def close(self) -> None:
-        """End it with every connection."""
+        """Close the proxy and every connection."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -116,7 +116,7 @@ class FaultProxy:
                 end.shutdown(socket.SHUT_RDWR)
 
     def _admit(self, wanted: int, direction: Direction) -> int:
-        """How many of the next bytes may pass now, waiting while none may. Raises OSError to break the connection."""
+        """The number of next bytes that may pass now; waits while it is 0. Raises OSError to break the connection."""
         with self._changed:
             while not self._closed:
                 trouble = self._trouble
@@ -135,9 +135,9 @@ class FaultProxy:
             if self._closed:
                 raise OSError("the proxy was closed")
             trouble.fault.strike()
-            # While it sleeps it keeps the lock: both directions share what may pass.
+            # The lock is kept during the sleep: both directions share the limit.
             count = min(wanted, PIECE_BYTES)
-            time.sleep(count / trouble.left)  # what a slow line is
+            time.sleep(count / trouble.left)  # a slow line is simulated by waiting
             return self._counted(count, direction)
 
     def _counted(self, count: int, direction: Direction) -> int:
@@ -153,7 +153,7 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(target: str) -> Iterator[FaultProxy]:
-    """A proxy before `127.0.0.1:port`, healthy at first."""
+    """A proxy in front of `127.0.0.1:port`, healthy at first."""
     host, _, port = target.rpartition(":")
     proxy = FaultProxy((host, int(port)))
     try:

@@ -1,4 +1,4 @@
-"""A real Redis: on a port of its own, keeping nothing."""
+"""A real Redis on a port of its own, without persistence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START_SECONDS = 20
 
 @contextmanager
 def redis(root: Path) -> Iterator[str]:
-    """A server that answers when this enters; gives its `redis://` address."""
+    """A server that accepts connections; yields its `redis://` address."""
     program = program_require("redis-server", package="Debian redis-server")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What a machine may lack: a test that needs it is skipped by name, or fails where nothing may be missing."""
+"""Programs that a machine may lack: a test that needs one is skipped by name, or fails if all are required."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 
 class ProgramMissing(pytest.skip.Exception):  # type: ignore[name-defined,misc]  # its stubs do not say it is a class
-    """Something this machine lacks, named. Raised in a test it is that test's skip."""
+    """A program that this machine lacks. Raised in a test, it skips the test."""
 
 
 def program_require(name: str, *, package: str, elsewhere: str = "") -> Path:
-    """The program's path, on PATH, beside this Python or in the folder `elsewhere`. Raises ProgramMissing."""
+    """The program's path on PATH, beside this Python or in the folder `elsewhere`. Raises ProgramMissing."""
     folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), elsewhere])
     found = shutil.which(name, path=folders)
     if found is None:

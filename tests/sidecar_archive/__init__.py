@@ -1,1 +1,1 @@
-"""The archive format as written by the sidecar, read back by GNU tar and the standard library."""
+"""The sidecar's archive format, read back by GNU tar and the standard library."""

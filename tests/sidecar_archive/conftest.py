@@ -1,4 +1,4 @@
-"""Packing a folder in a test, and doing something to it at a known moment of the packing."""
+"""Packing a folder in a test, with a hook at a known moment of the packing."""
 
 import os
 import subprocess
@@ -16,9 +16,9 @@ Extract = Callable[..., Path]
 
 @dataclass
 class Archive:
-    """A sink and what was reported while it was filled.
+    """A sink, and the reports made while it is filled.
 
-    `at_first_write` runs once, when the reader has read four buffers ahead and waits for the fifth at most.
+    `at_first_write` runs once, when the reader has read four buffers ahead and waits with at most a fifth.
     """
 
     at_first_write: Callable[[], object] | None = None
@@ -42,7 +42,7 @@ def archive() -> Archive:
 
 @pytest.fixture
 def world() -> Iterator[Path]:
-    """An empty root, open to other users, and removed by rm, which takes trees deeper than a path can be long."""
+    """An empty root, open to other users; removed by rm, which can remove trees deeper than a path can be long."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         root = Path(folder, "world")
@@ -53,7 +53,7 @@ def world() -> Iterator[Path]:
 
 @pytest.fixture
 def gnu_tar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Runs the real GNU tar on an archive, and fails if it has anything to complain of."""
+    """Run the real GNU tar on an archive; any output on stderr fails the test."""
 
     def run(archive: Archive, *options: str | Path) -> subprocess.CompletedProcess[bytes]:
         file = tmp_path / "archive.tar.gz"
@@ -72,7 +72,7 @@ def gnu_tar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]
 
 @pytest.fixture
 def extract(gnu_tar: Callable[..., object], tmp_path: Path) -> Extract:
-    """Extracts an archive with GNU tar into a new folder."""
+    """Extract an archive with GNU tar into a new folder."""
 
     def run(archive: Archive, *options: str) -> Path:
         destination = tmp_path / "extracted"
@@ -85,7 +85,7 @@ def extract(gnu_tar: Callable[..., object], tmp_path: Path) -> Extract:
 
 @pytest.fixture
 def unprivileged() -> Iterator[None]:
-    """This process without root's right to read everything."""
+    """Take from this process root's right to read everything."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)

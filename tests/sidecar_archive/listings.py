@@ -1,4 +1,4 @@
-"""Packing with a listing, listings by hand, and previews of restoring them."""
+"""Packing with a listing, handmade listings, and previews of restoring them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def packed(root: Path) -> Packed:
 
 
 def listing_of(*lines: bytes, head: bytes = HEAD, end: bytes | None = None) -> bytes:
-    """A listing of any lines, honest in its end unless told otherwise."""
+    """A listing of any lines; its end is correct unless `end` is given."""
     told = b"end %d\n" % len(lines) if end is None else end
     return gzip.compress(head + b"".join(line + b"\n" for line in lines) + told)
 
@@ -75,7 +75,7 @@ def preview(
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Without root's right to look into everything, where the tests have it."""
+    """Take from this process root's right to read everything, if it has that."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -86,14 +86,14 @@ def as_nobody() -> Iterator[None]:
 
 
 def traces(root: Path) -> dict[bytes, tuple[int, ...]]:
-    """What writing anything at all below a folder would change of it, access times included."""
+    """The state of a folder that any write would change, access times included."""
     paths = [os.fsencode(root)]
     for folder, folders, files in os.walk(os.fsencode(root)):
         paths += [os.path.join(folder, name) for name in (*folders, *files)]  # noqa: PTH118 - bytes
     found = {}
     for path in paths:
         status = os.lstat(path)
-        # A link is read by its name, and a folder listed: that much may show.
+        # Reading a link and listing a folder may change access times.
         read = status.st_atime_ns if stat.S_ISREG(status.st_mode) else 0
         found[path] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, read)
     return found

@@ -21,7 +21,7 @@ SEGMENT = st.one_of(
 
 
 def compress(data: bytes, block_bytes: int = BUFFER_BYTES) -> bytes:
-    """The stream of some bytes, through one buffer that is used again and again, as the packing does."""
+    """Compress bytes through one reused buffer, as packing does."""
     stream = GzipStream()
     buffer = bytearray(noise(block_bytes, seed=9))
     parts = []
@@ -65,7 +65,7 @@ def test_noise_between_zeros_is_stored_as_it_is() -> None:
     assert noise(3000, 17) in compress(data)
 
 
-def test_what_compresses_is_compressed_even_after_noise() -> None:
+def test_compressible_data_is_compressed_even_after_noise() -> None:
     assert len(compress(noise(BUFFER_BYTES) + TEXT * 20)) < BUFFER_BYTES + len(TEXT)
 
 

@@ -1,4 +1,4 @@
-"""The listing that packing writes beside an archive, and what its reader takes."""
+"""The listing that packing writes beside an archive, and its reader."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def varied_world(root: Path) -> None:
         (root / os.fsdecode(name)).write_bytes(name)
 
 
-def test_every_member_of_the_archive_is_listed_with_what_it_holds_and_nothing_else(world: Path) -> None:
+def test_listing_has_exactly_the_members_of_the_archive(world: Path) -> None:
     varied_world(world)
     done = packed(world)
     *entries, left_out = sorted(done.entries(), key=lambda entry: entry.kind == LEFT_OUT)
@@ -130,9 +130,7 @@ def test_the_listing_is_whole_before_the_archive_is(world: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), ScratchFull("full")])
-def test_a_full_disk_under_the_listing_fails_the_packing_as_one_under_the_archive(
-    world: Path, archive: Archive, failure: Exception
-) -> None:
+def test_full_disk_under_the_listing_fails_the_packing(world: Path, archive: Archive, failure: Exception) -> None:
     class Full:
         def write(self, data: bytes | bytearray | memoryview, /) -> None:
             raise failure
@@ -157,7 +155,7 @@ paths = st.lists(names, min_size=1, max_size=4).map(b"/".join).filter(lambda pat
 
 
 @given(listed=st.sets(paths), part=st.integers(1, 50), link=st.binary(min_size=1).filter(lambda name: 0 not in name))
-def test_what_is_written_is_read_again_in_parts_of_any_size(listed: set[bytes], part: int, link: bytes) -> None:
+def test_listing_reads_back_in_parts_of_any_size(listed: set[bytes], part: int, link: bytes) -> None:
     entries = [
         Entry(SYMLINK, 0o777, 0, 2**32 - 1, -(2**62), 0, 0, path, link) for path in sorted(listed, key=walk_order)
     ]
@@ -193,7 +191,7 @@ def test_a_flipped_bit_is_found_or_says_nothing(world: Path) -> None:
     varied_world(world)
     listing = packed(world).listing
     entries = list(Listing([listing]).entries())
-    header_bytes = 10  # nothing but the first three says anything about the content
+    header_bytes = 10  # only the first three describe the content
     missed = []
     for place in (0, 1, 2, *range(header_bytes, len(listing))):
         damaged = bytearray(listing)
@@ -203,7 +201,7 @@ def test_a_flipped_bit_is_found_or_says_nothing(world: Path) -> None:
         except ListingDamaged:
             continue
         missed.append(place)
-    # The stream's last byte before CRC and length may end in bits that no code uses.
+    # The stream's last byte before CRC and length may end in bits that belong to no code.
     assert set(missed) <= {len(listing) - 9}
 
 
@@ -239,7 +237,7 @@ def test_a_flipped_bit_is_found_or_says_nothing(world: Path) -> None:
         listing_of(FILE_LINE) + listing_of(FILE_LINE),
     ],
 )
-def test_what_is_no_listing_is_damaged(listing: bytes) -> None:
+def test_invalid_listing_is_damaged(listing: bytes) -> None:
     with pytest.raises(ListingDamaged):
         read(listing)
 
@@ -271,7 +269,7 @@ def test_a_name_that_only_looks_special_is_taken(path: bytes) -> None:
         (listing_of(*(b"f 420 0 0 0 %d 0 %b %%" % (2**62, name) for name in (b"a", b"b"))), DEFAULT_LIMITS),
     ],
 )
-def test_what_breaks_a_limit_is_refused(listing: bytes, limits: ListingLimits) -> None:
+def test_listing_beyond_a_limit_is_refused(listing: bytes, limits: ListingLimits) -> None:
     with pytest.raises(ListingRefused):
         read(listing, limits)
 

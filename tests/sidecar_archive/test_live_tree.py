@@ -34,7 +34,7 @@ def overwrite_and_hide_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [append, overwrite_in_place, overwrite_and_hide_it])
-def test_a_file_written_while_it_is_read_is_packed_at_its_first_size_with_a_warning(
+def test_file_growing_during_its_read_keeps_its_first_size_with_a_warning(
     world: Path, archive: Archive, extract: Extract, change: Callable[[Path], None]
 ) -> None:
     big = world / "big"
@@ -48,7 +48,7 @@ def test_a_file_written_while_it_is_read_is_packed_at_its_first_size_with_a_warn
     assert (extracted / "next").read_bytes() == b"next"
 
 
-def test_a_file_that_shrinks_while_it_is_read_is_filled_up_with_zeros_and_warned_of(
+def test_file_shrinking_during_its_read_ends_in_zeros_with_a_warning(
     world: Path, archive: Archive, extract: Extract
 ) -> None:
     big = world / "big"
@@ -65,7 +65,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_filled_up_with_zeros_and_warned
     assert (extracted / "next").read_bytes() == b"next"
 
 
-def test_what_is_gone_when_its_turn_comes_is_left_out_with_a_warning(world: Path, archive: Archive) -> None:
+def test_vanished_entry_is_left_out_with_a_warning(world: Path, archive: Archive) -> None:
     (world / "big").write_bytes(noise(MORE_THAN_READ_AHEAD))
     (world / "file").write_bytes(b"f")
     (world / "folder/sub").mkdir(parents=True)
@@ -84,14 +84,14 @@ def test_what_is_gone_when_its_turn_comes_is_left_out_with_a_warning(world: Path
     assert result.entries == 2
 
 
-def test_a_file_whose_name_is_taken_away_while_it_is_read_is_still_packed(world: Path, archive: Archive) -> None:
+def test_file_unlinked_during_its_read_is_still_packed(world: Path, archive: Archive) -> None:
     (world / "big").write_bytes(noise(MORE_THAN_READ_AHEAD))
     archive.at_first_write = (world / "big").unlink
     archive.pack(world)
     assert content(archive.data, "big") == noise(MORE_THAN_READ_AHEAD)
 
 
-def test_a_folder_that_becomes_a_link_out_of_the_tree_is_packed_as_the_link(
+def test_folder_that_becomes_an_outward_link_is_packed_as_the_link(
     world: Path, archive: Archive, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
@@ -182,7 +182,7 @@ def replace_by_folder(path: Path) -> None:
 
 @pytest.mark.parametrize("replace", [replace_by_link, replace_by_fifo, replace_by_folder])
 @pytest.mark.parametrize("file_type", [stat.S_IFREG, stat.S_IFLNK])
-def test_what_is_replaced_between_being_looked_at_and_opened_is_neither_followed_nor_waited_for(
+def test_file_replaced_after_lstat_is_not_followed(
     world: Path, replace: Callable[[Path], None], file_type: int
 ) -> None:
     entry = world / "entry"
@@ -200,7 +200,7 @@ def test_what_is_replaced_between_being_looked_at_and_opened_is_neither_followed
         reader._entry(found)
     os.close(root)
     still_a_link = file_type == stat.S_IFLNK and replace is replace_by_link
-    # The new link leads out of the root; that is all that is wrong with it.
+    # The new link leads out of the root; nothing else is wrong with it.
     kind = WarningKind.LINKED_OUT if still_a_link else WarningKind.VANISHED
     expected = [PackWarning(kind, b"entry")]
     assert reader.warnings.kept == expected

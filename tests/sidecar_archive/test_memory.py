@@ -12,7 +12,7 @@ from tests.sidecar_archive.conftest import Archive
 MIB = 1 << 20
 HUGE = 9 << 30
 
-# The kernel's high-water mark of this program alone; getrusage would count what its parent had when it forked.
+# The kernel's high-water mark of this program alone; getrusage would include the parent's memory at the fork.
 PACK_AND_TELL_PEAK = """
 import sys
 from pathlib import Path
@@ -55,5 +55,5 @@ def test_memory_does_not_grow_with_the_number_of_files(world: Path, archive: Arc
     finally:
         tracemalloc.stop()
     assert result.entries == 20_000
-    # The buffers, and little more than the names: a status alone would be 300 bytes a file.
+    # The buffers, and little more than the names: each status alone would be 300 bytes a file.
     assert peak < 8 * MIB + 20_000 * 150

@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 
 class FailingSink:
-    """Takes some writes, then fails with an error number."""
+    """Accepts some writes, then fails with an error number."""
 
     def __init__(self, *, writes: int, error: int) -> None:
         self.writes = writes
@@ -68,7 +68,7 @@ def test_progress_comes_five_times_a_second_and_never_runs_back(big_world: Path)
         seen.append((time.monotonic(), progress))
 
     tree_pack(root=big_world, sink=Archive(), on_progress=record, cancelled=never)
-    # The first comes before any content; all but the last one keep their distance.
+    # The first report precedes any content; all reports except the last keep their interval.
     assert (seen[0][1].bytes_read, seen[0][1].bytes_total) == (0, seen[-1][1].bytes_total)
     times = [moment for moment, _ in seen[:-1]]
     assert all(later - earlier >= 0.19 for earlier, later in pairwise(times))

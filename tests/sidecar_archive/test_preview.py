@@ -1,4 +1,4 @@
-"""What a restore would change, told from a listing and the live data."""
+"""The changes that a restore would make, computed from a listing and the live data."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def game(root: Path) -> None:
 
 
 @BOTH_MODES
-def test_what_is_as_in_the_archive_is_no_change(world: Path, mode: Mode) -> None:
+def test_entry_equal_to_the_archive_is_no_change(world: Path, mode: Mode) -> None:
     game(world)
     listing = packed(world).listing
     os.utime(world / "run.sh", ns=(1, 1))
@@ -118,7 +118,7 @@ def test_new_content_is_found_when_size_and_time_are_the_old_ones(world: Path) -
 
 
 def aged(content: bytes) -> bytes:
-    """A line for a file whose time says that it was written long ago."""
+    """A line for a file with a modification time long ago."""
     return file_line(b"file", content=content)
 
 
@@ -129,7 +129,7 @@ def test_a_file_untouched_since_long_before_the_scan_is_not_read(world: Path) ->
     os.utime(file, ns=(1, LONG_AGO_NS))
     scanned_ns = file.stat().st_ctime_ns + 61_000_000_000
     head = b"savepoint-listing 1 %d\n"
-    # The listing lies about the content, which shows whether it was compared.
+    # The listing lies about the content, which reveals whether the file was read.
     assert preview(world, listing_of(aged(b"CONTENT"), head=head % scanned_ns)).changed == 0
     assert preview(world, listing_of(aged(b"CONTENT"), head=head % (scanned_ns - 2_000_000_000))).changed == 1
     assert preview(world, listing_of(aged(b"content"), head=head % (scanned_ns - 2_000_000_000))).changed == 0
@@ -150,7 +150,7 @@ def test_mapped_page_rewritten_after_the_scan_is_a_change(world: Path, seconds: 
             memory[0:1] = b"C"
             after = file.stat()
         if before == after:
-            break  # once in a while the kernel writes the page back in between
+            break  # now and then the kernel writes the page back in between
     assert (before, file.read_bytes()) == (after, b"Content")
     head = b"savepoint-listing 1 %d\n" % (before.st_ctime_ns + seconds * 1_000_000_000)
     assert preview(world, listing_of(aged(b"content"), head=head)).changed == 1
@@ -177,7 +177,7 @@ def test_another_owner_is_a_change_to_root(world: Path) -> None:
     assert told(preview(world, listing)) == [(CHANGED, b"run.sh", 2)]
 
 
-def test_another_owner_is_no_change_to_who_cannot_give_files_away(world: Path) -> None:
+def test_another_owner_is_no_change_for_an_ordinary_user(world: Path) -> None:
     (world / "folder").mkdir()
     (world / "folder").chmod(0o755)
     listing = listing_of(b"d 493 4321 4321 0 0 0 folder %")
@@ -186,7 +186,7 @@ def test_another_owner_is_no_change_to_who_cannot_give_files_away(world: Path) -
 
 
 @BOTH_MODES
-def test_what_lies_in_a_folder_that_gives_way_to_something_else_goes_in_either_mode(world: Path, mode: Mode) -> None:
+def test_content_of_a_replaced_folder_is_removed_in_either_mode(world: Path, mode: Mode) -> None:
     (world / "a").write_bytes(b"a")
     (world / "b").symlink_to("a")
     (world / "c").mkdir()
@@ -253,9 +253,7 @@ def test_a_live_folder_swapped_for_a_link_is_not_walked_through(world: Path) -> 
 
 
 @pytest.mark.parametrize("replacement", ["link", "folder"])
-def test_a_file_swapped_for_something_else_is_changed_and_neither_followed_nor_waited_for(
-    world: Path, replacement: str
-) -> None:
+def test_file_swapped_for_another_kind_is_a_change_and_not_followed(world: Path, replacement: str) -> None:
     file = world / "file"
     file.write_bytes(b"content")
     listing = packed(world).listing
@@ -293,7 +291,7 @@ def test_without_paths_asked_for_only_numbers_come(world: Path) -> None:
     assert preview(world, listing, after=b"file") == Preview(1, 0, 0, 3, (), more=False)
 
 
-def test_names_fill_no_answer_beyond_what_a_message_holds(world: Path) -> None:
+def test_names_never_exceed_the_size_of_a_message(world: Path) -> None:
     deep = b"/".join([b"d" * 255] * 400)
     lines = [b"d 493 0 0 0 0 0 %b/%04d %%" % (deep, number) for number in range(40)]
     found = preview(world, listing_of(*lines))
@@ -338,12 +336,12 @@ def test_a_listing_that_is_none_is_refused(world: Path, listing: bytes, error: t
     assert descriptors(world) == []
 
 
-def test_a_missing_data_root_is_told(world: Path) -> None:
+def test_missing_data_root_is_reported(world: Path) -> None:
     with pytest.raises(SourceFailed):
         preview(world / "missing", listing_of())
 
 
-def test_it_stops_when_it_is_to_also_within_a_large_file(world: Path) -> None:
+def test_stop_takes_effect_within_a_large_file(world: Path) -> None:
     with (world / "large").open("wb") as file:
         file.truncate(1 << 40)
     listing = listing_of(b"f %d %d %d 0 %d 0 large %%" % (0o644, os.geteuid(), os.getegid(), 1 << 40))

@@ -1,4 +1,4 @@
-"""The preview tells what a restore takes away with a file that it brings back."""
+"""The preview reports the companion files that a restore removes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.sidecar_archive.listings import file_line, listing_of, packed, previe
 from wire.enums import ChangeKind, Mode
 
 
-def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:
-    """As `tests/sidecar_restore/test_companions.py` has them go, in the mode that keeps other newer files."""
+def test_companions_that_a_restore_removes_are_reported(world: Path) -> None:
+    """The same cases as in `tests/sidecar_restore/test_companions.py`, in the mode that keeps other newer files."""
     for name in ("a.db", "b.db,1", "sub/level.dat", "sub/deeper/level.dat", "store/CURRENT", "store/MANIFEST-000004"):
         (world / name).parent.mkdir(parents=True, exist_ok=True)
         (world / name).write_bytes(b"SQLite format 3\0" if ".db" in name else b"MANIFEST-000004\n")
@@ -37,7 +37,7 @@ def test_companions_that_a_restore_takes_away_are_told(world: Path) -> None:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_companion_that_vanished_under_the_backup_is_told_to_go(world: Path, mode: Mode) -> None:
-    """As a restore has it: a path that vanished was not there."""
+    """A restore removes it too: a file that vanished during packing is not in the backup."""
     head = b"SQLite format 3\0"
     for name in ("a.db", "a.db-wal", "b"):
         (world / name).write_bytes(head)

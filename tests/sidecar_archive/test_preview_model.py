@@ -1,4 +1,4 @@
-"""Previews beside a model of plain Python, and beside what a restore really does."""
+"""Previews compared with a model in plain Python, and with real restores."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.preview.changes import Preview
-from sidecar.restore.extraction import ExtractSummary, archive_extract
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_archive.listings import packed, preview
 from wire.enums import Mode
 from wire.listing import FILE
 
 KINDS = ("ADDED", "CHANGED", "REMOVED")
-# Few names, near each other in their order, so that two trees meet often.
+# Few names, close to each other in order, so that two trees often share paths.
 NAMES = st.sampled_from(["a", "b", "a-b", "a b", "a.", "A", "%", os.fsdecode(b"\xff"), "a\n", ".savepoint"])
 
 
 @dataclass(frozen=True)
 class Node:
-    """What is made at a path; where two of a tree collide, the later one is left out."""
+    """An entry to create at a path; if two collide, the later one is left out."""
 
     path: tuple[str, ...]
     kind: str
@@ -70,7 +71,7 @@ Things = dict[tuple[bytes, ...], tuple[object, ...]]
 
 
 def things(root: Path) -> Things:
-    """What a restore is to make the same, by the parts of its path; the reserved folder is not of the data."""
+    """All that a restore must make equal, by the components of its path; without the reserved folder."""
     found: Things = {}
     for path in sorted(root.rglob("*")):
         parts = tuple(os.fsencode(part) for part in path.relative_to(root).parts)
@@ -135,7 +136,7 @@ def restore(root: Path, archive: bytes, mode: Mode) -> ExtractSummary:
 
 @given(before=TREES, after=TREES, mode=st.sampled_from(Mode))
 @settings(max_examples=150, deadline=None)
-def test_a_preview_says_what_a_model_says(in_memory: Path, before: list[Node], after: list[Node], mode: Mode) -> None:
+def test_preview_matches_a_model(in_memory: Path, before: list[Node], after: list[Node], mode: Mode) -> None:
     root = fresh(in_memory, before)
     archived, done = things(root), packed(root)
     clear(root)
@@ -150,10 +151,10 @@ def test_a_preview_says_what_a_model_says(in_memory: Path, before: list[Node], a
 
 @given(before=TREES, after=TREES, mode=st.sampled_from(Mode))
 @settings(max_examples=60, deadline=None)
-def test_a_restore_does_what_its_preview_said_and_then_there_is_nothing_to_do(
+def test_restore_matches_its_preview_and_leaves_no_difference(
     in_memory: Path, before: list[Node], after: list[Node], mode: Mode
 ) -> None:
-    # What lies in the reserved folder would be taken for a journal.
+    # Files in the reserved folder would be taken for a journal.
     before, after = ([node for node in nodes if node.path[0] != ".savepoint"] for nodes in (before, after))
     root = fresh(in_memory, before)
     done = packed(root)

@@ -1,4 +1,4 @@
-"""Live paths that a restore leaves as they are, told by its preview."""
+"""Live paths that a restore leaves as they are, as its preview reports."""
 
 from __future__ import annotations
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import tree_read
 from sidecar.archive.pack import PackWarning
 from tests.sidecar_archive.conftest import Archive, Extract
-from tests.sidecar_archive.trees import content, members, names, noise, snapshot
+from tests.sidecar_archive.trees import content, members, names, noise
 from wire.enums import WarningKind
 
 ODD_NAMES = [
@@ -36,7 +37,7 @@ def test_gnu_tar_brings_back_contents_of_every_kind_and_size(world: Path, archiv
         (world / f"text-{size}").write_bytes((b"a line of text %d\n" % size * (size // 16 + 1))[:size])
         (world / f"zeros-{size}").write_bytes(bytes(size))
     result = archive.pack(world)
-    assert snapshot(extract(archive)) == snapshot(world)
+    assert tree_read(extract(archive)) == tree_read(world)
     assert (result.entries, result.warnings_total, result.warnings) == (27, 0, ())
 
 
@@ -58,19 +59,16 @@ def test_gnu_tar_brings_back_folders_links_modes_and_times(world: Path, archive:
     for number, path in enumerate(sorted(world.rglob("*"), reverse=True)):
         os.utime(path, ns=(0, 1_600_000_000_000_000_001 + number * 10**8), follow_symlinks=False)
     archive.pack(world)
-    before, after = snapshot(world), snapshot(extract(archive))
-    # A symbolic link with two names comes back as two: their target is all there is to them.
-    first, second = before[b"b/up"], before[b"b/up too"]
-    before[b"b/up too"] = (*second[:3], b"b/up too", *second[4:])
-    assert first[3] == b"b/up"
-    assert after == before
+    # A symbolic link with two names comes back as two links: a link is nothing but its target.
+    assert (world / "b/up").lstat().st_nlink == 2
+    assert tree_read(extract(archive)) == tree_read(world)
 
 
 def test_gnu_tar_brings_back_thousands_of_small_files(world: Path, archive: Archive, extract: Extract) -> None:
     for number in range(3000):
         (world / f"{number}").write_bytes(noise(number, seed=number))
     archive.pack(world)
-    assert snapshot(extract(archive)) == snapshot(world)
+    assert tree_read(extract(archive)) == tree_read(world)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -84,14 +82,14 @@ def test_gnu_tar_brings_back_any_name_of_files_folders_and_targets(
     (folder / "zz").hardlink_to(folder / text)
     (world / "link").symlink_to(text)
     archive.pack(world)
-    assert snapshot(extract(archive)) == snapshot(world)
+    assert tree_read(extract(archive)) == tree_read(world)
 
 
 def test_names_that_only_their_bytes_tell_apart_stay_apart(world: Path, archive: Archive, extract: Extract) -> None:
     for name in ODD_NAMES:
         (world / os.fsdecode(name)).write_bytes(name)
     archive.pack(world)
-    assert sorted(snapshot(extract(archive))) == sorted(ODD_NAMES)
+    assert sorted(tree_read(extract(archive))) == sorted(ODD_NAMES)
 
 
 @pytest.mark.parametrize("seconds", [-1, -(2**31), 2**32, 2**33 + 1])
@@ -103,8 +101,8 @@ def test_gnu_tar_brings_back_times_before_1970_and_far_ahead(
     file.write_bytes(b"f")
     os.utime(file, ns=(0, seconds * 10**9 + nanoseconds))
     archive.pack(world)
-    # Without the option tar would remark on the times themselves.
-    assert snapshot(extract(archive, "--warning=no-timestamp")) == snapshot(world)
+    # Without the option, tar would warn about the times themselves.
+    assert tree_read(extract(archive, "--warning=no-timestamp")) == tree_read(world)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -112,10 +110,10 @@ def test_gnu_tar_brings_back_owners_with_large_numbers(world: Path, archive: Arc
     (world / "f").write_bytes(b"f")
     os.chown(world / "f", 2_097_152, 4_294_967_294)
     archive.pack(world)
-    assert snapshot(extract(archive)) == snapshot(world)
+    assert tree_read(extract(archive)) == tree_read(world)
 
 
-def test_gnu_tar_lists_members_relative_to_the_root_and_not_the_root_itself(
+def test_gnu_tar_lists_members_relative_to_the_root_without_the_root(
     world: Path, archive: Archive, gnu_tar: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:
     (world / "b/c").mkdir(parents=True)
@@ -128,7 +126,7 @@ def test_gnu_tar_lists_members_relative_to_the_root_and_not_the_root_itself(
 def test_an_empty_root_gives_an_archive_without_members(world: Path, archive: Archive, extract: Extract) -> None:
     result = archive.pack(world)
     assert result.entries == 0
-    assert snapshot(extract(archive)) == {}
+    assert tree_read(extract(archive)) == {}
 
 
 def test_only_the_reserved_folder_at_the_top_is_left_out(world: Path, archive: Archive) -> None:
@@ -150,7 +148,7 @@ def test_only_the_reserved_folder_at_the_top_is_left_out(world: Path, archive: A
 def test_a_fifo_and_a_socket_are_skipped_with_a_warning(
     world: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(world)  # a socket's path may have 108 bytes only
+    monkeypatch.chdir(world)  # a socket's path is limited to 108 bytes
     os.mkfifo("fifo")
     (world / "kept").write_bytes(b"k")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -171,7 +169,7 @@ def test_a_device_is_skipped_with_a_warning(world: Path, archive: Archive) -> No
     assert result.warnings == (PackWarning(WarningKind.SKIPPED, b"null"),)
 
 
-def test_what_is_closed_to_us_is_left_out_with_a_warning(
+def test_unreadable_entry_is_left_out_with_a_warning(
     world: Path, archive: Archive, request: pytest.FixtureRequest
 ) -> None:
     (world / "closed").mkdir()

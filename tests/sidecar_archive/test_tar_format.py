@@ -78,7 +78,7 @@ def test_the_standard_library_reads_every_field_of_any_header(member: Member) ->
         plain(b"f", mtime_ns=8589934591 * 10**9),
     ],
 )
-def test_what_a_header_has_room_for_takes_one_block(member: Member) -> None:
+def test_member_that_fits_a_header_takes_one_block(member: Member) -> None:
     assert len(member_header(member)) == BLOCK_BYTES
 
 
@@ -94,7 +94,7 @@ def test_what_a_header_has_room_for_takes_one_block(member: Member) -> None:
         plain(b"f", mtime_ns=-(10**9)),
     ],
 )
-def test_what_it_has_no_room_for_comes_in_two_blocks_ahead_of_it(member: Member) -> None:
+def test_oversized_field_comes_in_two_blocks_before_the_header(member: Member) -> None:
     assert len(member_header(member)) == 3 * BLOCK_BYTES
 
 

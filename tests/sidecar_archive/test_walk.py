@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import live_read
 from sidecar.archive.pack import PackWarning
 from sidecar.archive.scan import DEPTH_MAX, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
-from sidecar.restore.extraction import archive_extract
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
 from tests.descriptors import descriptors
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview
-from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise, snapshot
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise
 from trees.beneath import open_for_reading
 from trees.walk import FOLDERS_OPEN
 from wire.enums import Mode, WarningKind
 
-# Sorts before the files `z` beside them, so that those come on the way back.
+# Sorts before the files `z` beside the folders, so that those come on the way back.
 DOWN = "down"
 DEPTH = FOLDERS_OPEN + 40
 
@@ -54,7 +55,7 @@ def test_a_path_longer_than_any_system_call_takes_is_packed(world: Path, archive
     assert len(found) == 30 + 30 + 1
 
 
-def test_what_a_restore_would_refuse_for_its_depth_is_left_out_with_a_warning(world: Path, archive: Archive) -> None:
+def test_entry_too_deep_for_a_restore_is_left_out_with_a_warning(world: Path, archive: Archive) -> None:
     os.close(chain_make(world, "d", DEPTH_MAX + 2))
     result = archive.pack(world)
     assert {warning.kind for warning in result.warnings} == {WarningKind.UNREADABLE}
@@ -73,7 +74,7 @@ def test_a_deep_tree_is_packed_whole_with_few_descriptors(world: Path, archive: 
     assert descriptors(world) == before
 
 
-def test_a_folder_moved_out_while_the_walk_is_below_it_does_not_lead_the_walk_out(
+def test_folder_moved_out_during_the_walk_does_not_lead_it_out(
     world: Path, archive: Archive, tmp_path: Path, bottom: int
 ) -> None:
     outside = world.parent / "outside"
@@ -87,7 +88,7 @@ def test_a_folder_moved_out_while_the_walk_is_below_it_does_not_lead_the_walk_ou
     assert not any("secret" in name for name in packed)
 
 
-def test_folders_that_are_not_found_again_are_warned_of_and_the_rest_is_packed(
+def test_folders_not_found_again_cause_a_warning_and_the_rest_is_packed(
     world: Path, archive: Archive, bottom: int
 ) -> None:
     outside = world.parent / "outside"
@@ -107,7 +108,7 @@ def test_folders_that_are_not_found_again_are_warned_of_and_the_rest_is_packed(
     )
 
 
-def test_entries_come_in_the_order_of_their_bytes_a_folder_before_its_contents(world: Path) -> None:
+def test_entries_come_in_byte_order_with_folders_before_their_content(world: Path) -> None:
     for folder in ("b", "b/a", "a"):
         (world / folder).mkdir()
     for file in ("B", "a/x", "b/z", "b.c"):
@@ -127,7 +128,7 @@ def test_a_name_listed_twice_is_packed_once(
     (world / "a" / "f").write_bytes(b"file in a folder")
     (world / "link").symlink_to("f")
     (world / "z").hardlink_to(world / "f")
-    expected, listdir, struck = snapshot(world), os.listdir, []
+    expected, listdir, struck = live_read(world), os.listdir, []
 
     def twice(folder: int) -> list[str]:
         found = listdir(folder)
@@ -146,9 +147,9 @@ def test_a_name_listed_twice_is_packed_once(
         archive=tmp_path / "archive", root=tmp_path / "root", operation=str(uuid.uuid4()), mode=Mode.REPLACE,
         on_progress=lambda _: None, cancelled=lambda: False,
     )  # fmt: skip
-    restored = snapshot(tmp_path / "root")
-    assert {path: entry[-1] for path, entry in restored.items() if not path.startswith(b".savepoint")} == {
-        path: entry[-1] for path, entry in expected.items()
+    restored = live_read(tmp_path / "root")
+    assert {path: entry.content for path, entry in restored.items()} == {
+        path: entry.content for path, entry in expected.items()
     }
 
 
@@ -165,7 +166,7 @@ def test_no_link_is_followed_when_an_entry_is_opened(world: Path) -> None:
         os.close(root)
 
 
-def test_a_walk_that_is_given_up_closes_what_it_opened(world: Path) -> None:
+def test_abandoned_walk_closes_its_descriptors(world: Path) -> None:
     (world / "a/b/c").mkdir(parents=True)
     root = root_open(world)
     before = descriptors(world)
@@ -177,7 +178,7 @@ def test_a_walk_that_is_given_up_closes_what_it_opened(world: Path) -> None:
     os.close(root)
 
 
-def test_a_lack_of_descriptors_fails_the_packing_instead_of_leaving_files_out(world: Path, archive: Archive) -> None:
+def test_lack_of_descriptors_fails_the_packing_and_skips_no_file(world: Path, archive: Archive) -> None:
     os.close(chain_make(world, DOWN, FOLDERS_OPEN - 1))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)

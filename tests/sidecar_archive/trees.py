@@ -1,8 +1,7 @@
-"""Building trees for the tests, and comparing them."""
+"""Building and comparing trees."""
 
 import io
 import os
-import stat
 import tarfile
 from pathlib import Path
 from random import Random
@@ -11,7 +10,7 @@ import pytest
 
 from sidecar.archive.ring import BUFFER_BYTES, BUFFERS
 
-# Twice of what the reader can have read when the first bytes reach the sink.
+# Twice the amount that the reader can have read when the first bytes reach the sink.
 MORE_THAN_READ_AHEAD = 2 * (BUFFERS + 1) * BUFFER_BYTES
 
 
@@ -19,32 +18,14 @@ def noise(size: int, seed: int = 1) -> bytes:
     return Random(seed).randbytes(size)  # noqa: S311 - nothing secret in it
 
 
-def snapshot(root: Path) -> dict[bytes, tuple[object, ...]]:
-    """Everything below a folder that an archive has to keep, by the bytes of its path."""
-    entries: dict[bytes, tuple[object, ...]] = {}
-    first_names: dict[int, bytes] = {}
-    for path in sorted(root.rglob("*")):
-        relative = os.fsencode(path.relative_to(root))
-        status = path.lstat()
-        content: object = None
-        if stat.S_ISREG(status.st_mode):
-            content = path.read_bytes()
-        elif stat.S_ISLNK(status.st_mode):
-            content = os.fsencode(path.readlink())
-        twin = None if stat.S_ISDIR(status.st_mode) else first_names.setdefault(status.st_ino, relative)
-        owner = (status.st_uid, status.st_gid)
-        entries[relative] = (status.st_mode, owner, status.st_mtime_ns, twin, content)
-    return entries
-
-
 def members(data: bytes | bytearray) -> list[tarfile.TarInfo]:
-    """An archive's members, as the standard library reads them."""
+    """An archive's members, read by the standard library."""
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", encoding="utf-8") as tar:
         return tar.getmembers()
 
 
 def content(data: bytes | bytearray, name: str) -> bytes:
-    """One member's content, as the standard library reads it."""
+    """One member's content, read by the standard library."""
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", encoding="utf-8") as tar:
         file = tar.extractfile(name)
         assert file is not None
@@ -56,7 +37,7 @@ def names(data: bytes | bytearray) -> list[str]:
 
 
 def inode_take(inode: int, folder: Path, data: bytes) -> Path:
-    """A new file with these bytes and the number of an inode that is free again."""
+    """Create a file with these bytes that reuses a freed inode number."""
     made: list[Path] = []
     for number in range(1000):
         file = folder / f"taking-{number}"
@@ -70,7 +51,7 @@ def inode_take(inode: int, folder: Path, data: bytes) -> Path:
 
 
 def chain_make(root: Path, name: str, depth: int) -> int:
-    """A folder in a folder and so on, each with a file `z` beside the next. Returns a descriptor of the last one."""
+    """Create nested folders, each with a file `z` beside the next. Returns a descriptor of the last one."""
     folder = os.open(root, os.O_RDONLY)
     for _ in range(depth):
         file_make(folder, "z", b"z")

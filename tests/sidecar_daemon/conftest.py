@@ -1,4 +1,4 @@
-"""Daemons for tests; each has ended when its test has."""
+"""Daemons for tests; each one ends with its test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sidecar_game.rcon_server import RconServer, rcon_server
 
 @pytest.fixture
 def idle_daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """One that is configured but not yet started."""
+    """A configured daemon that is not started yet."""
     daemon = Daemon(tmp_path)
     daemon.world.mkdir()
     yield daemon

@@ -1,4 +1,4 @@
-"""A daemon as its operator starts it: a process, a configuration file, two folders."""
+"""A daemon as an operator runs it: a process, a configuration file, two folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sidecar_client.methods import Methods
 
 PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).parents[2]
-# Everything is imported first: the interpreter may lie where only root can read.
+# Import everything as root: the other user may have no access to the interpreter's folder.
 _AS_USER = """
 import encodings.ascii, encodings.idna, os, sys, sidecar.__main__
 user = int(sys.argv.pop(1))
@@ -37,7 +37,7 @@ sys.exit(sidecar.__main__.main())
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
-    """Whether the condition comes true in time."""
+    """Wait for the condition; False when time runs out."""
     end = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
@@ -121,7 +121,7 @@ class Daemon:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """The exit code, when the process has ended."""
+        """Wait for the process to end; returns its exit code."""
         assert self.process is not None
         code = self.process.wait(PATIENCE_SECONDS)
         assert self.process.stdout is not None
@@ -138,7 +138,7 @@ class Daemon:
         assert self.wait() == -signal.SIGKILL
 
     def close(self) -> None:
-        """Whatever became of it: end it now."""
+        """End the process in any state."""
         if self.process is not None:
             self.signal(signal.SIGKILL)
             self.wait()
@@ -166,7 +166,7 @@ class Daemon:
 
     @contextmanager
     def calls(self) -> Iterator[Methods]:
-        """The wire without the client's manners."""
+        """The methods of the wire, without the client around them."""
         with self.channel() as channel:
             yield Methods(channel)
 
@@ -185,7 +185,7 @@ class Daemon:
 
 
 def _environment() -> dict[str, str]:
-    # A program's own: nothing of the test session's but where Python finds what it needs.
+    # An environment of its own: of the test session's, only the variables by which Python finds its modules.
     return {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
 
 

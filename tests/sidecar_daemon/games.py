@@ -1,4 +1,4 @@
-"""Game servers beside a daemon: their configuration, and packing under them."""
+"""Game servers beside a daemon: their configuration, and packing while they run."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -19,7 +19,7 @@ HELD_ONCE = ["save-off", "save-all flush", "save-on"]
 
 
 def world(daemon: Daemon, *, content: bytes = b"not written yet") -> None:
-    """Two files that are the first and the last read, with much between them."""
+    """Write two files that are read first and last, with much data between them."""
     write(daemon, content)
     (daemon.world / "m").mkdir(exist_ok=True)
     for number in range(20):
@@ -27,7 +27,7 @@ def world(daemon: Daemon, *, content: bytes = b"not written yet") -> None:
 
 
 def write(daemon: Daemon, content: bytes) -> None:
-    """As a game does that writes everything."""
+    """Write both files, as a game that saves everything."""
     for name in (FIRST, LAST):
         path = daemon.world / name
         path.parent.mkdir(exist_ok=True)
@@ -35,7 +35,7 @@ def write(daemon: Daemon, content: bytes) -> None:
 
 
 def minecraft(daemon: Daemon, rcon: RconServer, **more: object) -> None:
-    """Have the daemon's game be the RCON server's."""
+    """Configure the RCON server as the daemon's game."""
     password = daemon.folder / "rcon password"
     password.write_text(PASSWORD)
     password.chmod(0o600)
@@ -49,7 +49,7 @@ def stream(client: SidecarClient, *, quiesce: bool = True, output: str = OUTPUT)
 
 
 def packed(daemon: Daemon, *, quiesce: bool = True) -> tuple[ArchiveResult, dict[str, bytes]]:
-    """What packing said, and the content of the first and the last file."""
+    """Pack the data; returns the result, and the content of the first and the last file."""
     with daemon.client() as client, stream(client, quiesce=quiesce) as packing:
         data = b"".join(packing)
         result = packing.result
@@ -63,7 +63,7 @@ def holds_still(rcon: RconServer) -> bool:
 
 
 def marked(daemon: Daemon) -> bool:
-    """Whether the daemon knows that it must let the game go on."""
+    """Whether the daemon has the mark that it must resume the game."""
     return (daemon.scratch / "game-holds-still").exists()
 
 
@@ -73,7 +73,7 @@ def goes_on(daemon: Daemon, rcon: RconServer) -> bool:
 
 @dataclass
 class ScriptedServer:
-    """A game server of shell scripts: it runs while a file is there, and a log tells what became of it."""
+    """A game server of shell scripts: it runs while a file exists, and logs its starts and stops."""
 
     folder: Path
 
@@ -101,7 +101,7 @@ class ScriptedServer:
         running: str = "test -e runs",
         stop_seconds: float = 20.0,
     ) -> dict[str, object]:
-        """The table `[game]`; stop and start log what the live data is at that moment."""
+        """The table `[game]`; stop and start also log the live data at that moment."""
         return {
             "profile": "none",
             "stop_command": self.script(f"echo stop $(cat world/live) >> game.log\n{stop}"),

@@ -1,4 +1,4 @@
-"""A sidecar at the edge of the wire that does what a script says: it lies, stops short, or never answers."""
+"""A scripted sidecar at the edge of the wire: it lies, stops early, or never answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STALL_SECONDS = 1.0
 
 
 class ScriptedSidecar(sidecar_pb2_grpc.FileIOServicer):
-    """Honest until an attribute is replaced; `released` is set when the test is over."""
+    """Honest unless an attribute is replaced; `released` is set at the end of the test."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -93,7 +93,7 @@ class ScriptedSidecar(sidecar_pb2_grpc.FileIOServicer):
 
 @contextmanager
 def serving(scripted: ScriptedSidecar) -> Iterator[SidecarClient]:
-    """A client of the scripted sidecar, with little patience."""
+    """A client of the scripted sidecar, with short timeouts."""
     with ThreadPoolExecutor(8) as pool:
         server = grpc.server(pool)
         sidecar_pb2_grpc.add_FileIOServicer_to_server(scripted, server)

@@ -1,4 +1,4 @@
-"""Mistakes in the configuration stop the start with one line that names them."""
+"""A mistake in the configuration stops the daemon with one line that names it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ SECRET = "s3cret-s3cret-s3cret"
         ({"token_file": "/nowhere/at/all"}, "token_file cannot be read"),
         ({"follow_links_into": "/srv"}, "follow_links_into must be a list"),
         ({"follow_links_into": ["worlds"]}, "follow_links_into must be an absolute path"),
-        ({"follow_links_into": ["/nowhere/at/all"]}, "follow_links_into has something that is not an existing folder"),
-        ({"follow_links_into": ["/"]}, "follow_links_into must not have the whole machine in it"),
+        ({"follow_links_into": ["/nowhere/at/all"]}, "follow_links_into must contain existing folders only"),
+        ({"follow_links_into": ["/"]}, "follow_links_into must not contain the root folder"),
         ({"drain_seconds": "ten"}, "drain_seconds must be a number"),
         ({"drain_seconds": True}, "drain_seconds must be a number"),
         ({"drain_seconds": -1}, "drain_seconds must be a number"),
@@ -123,7 +123,7 @@ def test_a_configuration_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -
 
 
 def failed_start(daemon: Daemon) -> str:
-    """The one line with which the program ended."""
+    """The single line of output with which the program ended."""
     ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT)
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -165,7 +165,7 @@ def test_two_daemons_cannot_share_a_socket(idle_daemon: Daemon, tmp_path: Path) 
 
 
 @pytest.mark.processes
-def test_a_socket_left_by_a_killed_daemon_is_taken_over_and_open_to_its_owner_only(idle_daemon: Daemon) -> None:
+def test_socket_of_a_killed_daemon_is_replaced_and_private_to_its_owner(idle_daemon: Daemon) -> None:
     idle_daemon.listen = f"unix:{idle_daemon.folder}/socket"
     idle_daemon.start()
     idle_daemon.kill()

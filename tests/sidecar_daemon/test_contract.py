@@ -1,4 +1,4 @@
-"""The wire's two ends are made from the same proto, and say what it says."""
+"""Both ends of the wire are generated from the same proto and follow it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_content_of_any_size_is_packed_as_the_generated_code_would(size: int) ->
 
 
 @given(message=st.binary(max_size=60))
-def test_no_message_is_unpacked_as_something_the_generated_code_would_not_read(message: bytes) -> None:
+def test_no_message_is_unpacked_unlike_the_generated_code(message: bytes) -> None:
     data = data_unpack(field=1, message=message)
     if data is not None:
         assert wire.ReadFileReply.FromString(message).data == data

@@ -1,4 +1,4 @@
-"""One extraction is at work while another is released or mended: neither finds the other's folders half removed."""
+"""An extraction and the release or recovery of another never run together, so none finds half removed folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.extraction import outcome_read
+from sidecar.restore.outcome import outcome_read
 from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, any_operation, eventually
 from tests.sidecar_restore.archives import compressed, member
@@ -27,7 +27,7 @@ from wire.enums import Mode, OutcomeKind, ServerControl
 
 
 class Held:
-    """A call that, before it does its work, waits with the data root locked."""
+    """A call that waits with the data root locked before it does its work."""
 
     def __init__(self, work: Callable[..., Any], root: Path) -> None:
         self._work = work
@@ -80,7 +80,7 @@ def is_working(operation: str) -> bool:
 
 
 @pytest.mark.parametrize("held", ["extractions_recover", "outcome_release"], indirect=True)
-def test_extraction_waits_for_what_is_mended_or_released(
+def test_extraction_waits_for_a_recovery_or_release(
     extractions: Extractions, pool: ThreadPoolExecutor, held: Held, root: Path, tmp_path: Path, request: Any
 ) -> None:
     released = request.node.callspec.params["held"] == "outcome_release"

@@ -1,4 +1,4 @@
-"""Archives that GNU tar makes or extracts are restored as GNU tar restores them, over the wire."""
+"""Archives that GNU tar makes or extracts are restored, over the wire, as GNU tar does."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -7,13 +7,13 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree, but_for, digest, live_read
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_restore.archives import END, header, member, pax
 
@@ -36,7 +36,7 @@ def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A world with files that are mostly holes: of one run, of more than a header holds, and with a hole at the end."""
+    """A world with sparse files: one run of data, more runs than a header holds, and a hole at the end."""
     source = tmp_path / "source"
     (source / "folder" / "below").mkdir(parents=True)
     (source / "folder" / "below" / "file").write_bytes(b"content")
@@ -62,7 +62,7 @@ def tar(*options: str | Path, cwd: Path) -> None:
 
 
 def made(*options: str) -> Make:
-    """One call of tar, of the whole world."""
+    """One call of tar for the whole world."""
 
     def make(source: Path, place: Path) -> bytes:
         tar("-c", "-f", place / "a.tar", *options, ".", cwd=source)
@@ -72,7 +72,7 @@ def made(*options: str) -> Make:
 
 
 def appended(source: Path, place: Path) -> bytes:
-    """Files that changed, appended under the names that they have in the archive already."""
+    """Changed files, appended under names that the archive already has."""
     data = made("--format=gnu")(source, place)
     assert data
     (source / "level.dat").write_bytes(b"changed")
@@ -92,7 +92,7 @@ def catenated(source: Path, place: Path) -> bytes:
 
 
 def dumped(tar_format: str) -> Make:
-    """The first of the incremental dumps, whose folders hold the names of what is in them."""
+    """The first incremental dump, in which folders list the names of their entries."""
 
     def make(source: Path, place: Path) -> bytes:
         return made(f"--format={tar_format}", "-g", str(place / "snar"))(source, place)
@@ -101,7 +101,7 @@ def dumped(tar_format: str) -> Make:
 
 
 def dumped_again(source: Path, place: Path) -> bytes:
-    """The second, which has the names of unchanged files only."""
+    """The second incremental dump, with only the names of unchanged files."""
     dumped("gnu")(source, place)
     (source / "folder" / "new").write_bytes(b"new")
     return dumped("gnu")(source, place)
@@ -168,26 +168,13 @@ ENDS: dict[str, bytes] = {
 }
 
 
-def picture(root: Path) -> dict[str, tuple[object, ...]]:
-    """Kinds, modes, times, contents and further names of everything below a folder."""
-    found: dict[str, tuple[object, ...]] = {}
-    for path in sorted(root.rglob("*")):
-        name, status = str(path.relative_to(root)), path.lstat()
-        if name.startswith(".savepoint"):
-            continue
-        content: object = None
-        if path.is_symlink():
-            content = path.readlink()
-        elif path.is_file():
-            same = [str(other.relative_to(root)) for other in root.rglob("*") if other.lstat().st_ino == status.st_ino]
-            content = path.read_bytes(), sorted(same)
-        time = None if path.is_dir() else status.st_mtime_ns
-        found[name] = (stat.S_IFMT(status.st_mode), stat.S_IMODE(status.st_mode), time, content)
-    return found
+def picture(root: Path) -> Tree:
+    """Without what GNU tar gives to whoever extracts, and the times of the folders it made on the way."""
+    return but_for(but_for(live_read(root), "owner", "xattrs"), "mtime_ns", kind="folder")
 
 
 def restored(daemon: Daemon, packed: bytes, *, live: bool) -> Path:
-    """The world, after an archive took its place; it was empty unless it is to be `live`."""
+    """Restore the archive and return the world, which is empty before, unless it is `live`."""
     shutil.rmtree(daemon.world)
     daemon.world.mkdir()
     if live:
@@ -256,4 +243,4 @@ def test_archives_one_behind_the_other_are_read_to_the_last(shared_daemon: Daemo
     packed = gzip.compress(b"".join(parts)) if joined == "tar" else b"".join(map(gzip.compress, parts))
     expected = picture(by_gnu_tar(b"".join(parts), tmp_path, "--ignore-zeros"))
     assert picture(restored(shared_daemon, packed, live=False)) == expected
-    assert expected["a"][-1] == (b"3", ["a"])
+    assert (expected[b"a"].content, expected[b"a"].names) == (digest(b"3"), 1)

@@ -1,4 +1,4 @@
-"""Scratch on a disk that is full: a clean failure, nothing left, and deleting still works."""
+"""A full scratch disk is a clean failure: no leftovers, and deleting still works."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def cramped_daemon(idle_daemon: Daemon) -> Iterator[Daemon]:
-    """One whose scratch has 4 MiB in all."""
+    """A daemon with 4 MiB of scratch."""
     mount, umount = (program_require(name, package="mount") for name in ("mount", "umount"))
     idle_daemon.scratch.mkdir(mode=0o700)
     command = [mount, "-t", "tmpfs", "-o", "size=4m,mode=700", "none", idle_daemon.scratch]
@@ -38,7 +38,7 @@ def cramped_daemon(idle_daemon: Daemon) -> Iterator[Daemon]:
         subprocess.run([umount, "--lazy", idle_daemon.scratch], check=True)
 
 
-def test_files_that_nobody_came_back_for_go_when_room_is_needed(tmp_path: Path) -> None:
+def test_abandoned_files_are_removed_when_room_is_needed(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path)
     for name, age_hours in (("abandoned", 25), ("wanted", 23)):
         (scratch.files / name).touch()
@@ -65,7 +65,7 @@ def test_an_archive_that_does_not_fit_leaves_nothing(cramped_daemon: Daemon) -> 
         assert cramped_daemon.left_in_scratch() == ["small"]
 
 
-def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(cramped_daemon: Daemon) -> None:
+def test_upload_to_a_full_disk_leaves_nothing_and_deleting_works(cramped_daemon: Daemon) -> None:
     def chunks() -> Iterator[bytes]:
         yield bytes(MIB)
         (cramped_daemon.scratch / "another's").write_bytes(bytes(MIB + MIB // 2))
@@ -92,7 +92,7 @@ def test_an_upload_into_a_disk_that_fills_up_leaves_nothing_and_deleting_works(c
 )
 def test_scratch_that_takes_no_file_says_why(cramped_daemon: Daemon, options: str, code: str, number: str) -> None:
     if "inodes" in options:
-        # No fewer than there are: those few are used up first.
+        # Few inodes: the test uses them up first.
         for name in range(64):
             (cramped_daemon.scratch / f"{name}").touch()
         used = os.statvfs(cramped_daemon.scratch)

@@ -1,4 +1,4 @@
-"""The game server stops while names are exchanged, and runs again whatever came of it."""
+"""The game server stops while names are exchanged, and runs again whatever the result."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -33,7 +33,7 @@ def game(tmp_path: Path) -> ScriptedServer:
 
 @pytest.fixture
 def daemon(idle_daemon: Daemon) -> Daemon:
-    """Not started; its live data is "old"."""
+    """A daemon, not started, with the live data "old"."""
     live(idle_daemon).write_text("old")
     return idle_daemon
 
@@ -43,7 +43,7 @@ def live(daemon: Daemon) -> Path:
 
 
 def started(daemon: Daemon, table: dict[str, object]) -> Daemon:
-    """Start it with this table `[game]`, and an archive in scratch whose content is "new"."""
+    """Start the daemon with this table `[game]`, and an archive in scratch with the content "new"."""
     daemon.game = table
     daemon.start()
     live(daemon).write_text("new")
@@ -73,7 +73,7 @@ def extract(
 
 
 def refused(daemon: Daemon, server: ServerControl = ServerControl.AUTO, *, source: str = OUTPUT) -> str:
-    """The code with which an extraction fails."""
+    """Extract; returns the code of the failure."""
     with daemon.client() as client, pytest.raises(SidecarFailed) as failure:
         extract(client, server, source=source)
     return failure.value.code
@@ -94,7 +94,7 @@ def extracting(daemon: Daemon, operation: str) -> Iterator[Future[ExtractResult]
 
 
 @pytest.mark.parametrize("server", [ServerControl.AUTO, ServerControl.STOP])
-def test_the_server_is_down_while_names_are_exchanged_and_up_again_afterwards(
+def test_server_is_down_during_the_exchange_and_up_afterwards(
     daemon: Daemon, game: ScriptedServer, server: ServerControl
 ) -> None:
     phases: list[Phase] = []
@@ -125,9 +125,9 @@ def test_a_server_that_is_to_be_left_alone_is(daemon: Daemon, game: ScriptedServ
     assert game.logged() == []
 
 
-def test_a_server_that_nobody_can_stop_is_left_alone_unless_it_must_stop(daemon: Daemon) -> None:
+def test_server_without_a_stop_command_runs_on_unless_it_must_stop(daemon: Daemon) -> None:
     started(daemon, {})
-    # There is no such archive, so that anything but an early refusal would say that.
+    # The archive does not exist, so that any later failure would have another code.
     assert refused(daemon, ServerControl.STOP, source="/tmp/nowhere") == "server_not_stopped"
     assert refused(daemon, ServerControl.STOP) == "server_not_stopped"
     assert untouched(daemon)
@@ -161,7 +161,7 @@ def test_a_server_that_stops_late_is_started_again(daemon: Daemon, game: Scripte
     assert game.logged() == ["stop", "old", "start", "old"]
 
 
-def test_a_server_that_did_not_stop_is_let_be_in_the_end(daemon: Daemon, game: ScriptedServer) -> None:
+def test_server_that_never_stopped_is_finally_left_alone(daemon: Daemon, game: ScriptedServer) -> None:
     started(daemon, game.control(stop="exit 1", stop_seconds=0.2))
     assert refused(daemon) == "server_not_stopped"
     assert eventually(lambda: not marked(daemon))
@@ -208,7 +208,7 @@ def test_a_start_that_fails_fails_no_restore_and_is_tried_again(daemon: Daemon, 
 
 @pytest.fixture
 def gate(game: ScriptedServer) -> Iterator[Path]:
-    """A file that scripts wait for to go away."""
+    """A file; the scripts wait until it is removed."""
     gate = game.folder / "gate"
     gate.touch()
     yield gate
@@ -235,7 +235,7 @@ def test_a_daemon_killed_after_the_stop_starts_the_server_when_it_is_back(
     assert untouched(daemon)
 
 
-def test_a_daemon_killed_before_the_start_starts_the_server_when_it_is_back(
+def test_daemon_killed_before_the_start_starts_the_server_later(
     daemon: Daemon, game: ScriptedServer, gate: Path
 ) -> None:
     started(daemon, game.control(start=f"test -e gate && {{ {WAIT_AT_GATE}; exit 1; }}\ntouch runs"))
@@ -253,9 +253,7 @@ def test_a_daemon_killed_before_the_start_starts_the_server_when_it_is_back(
         assert client.extract_outcome().kind is OutcomeKind.COMPLETED
 
 
-def test_a_server_that_was_on_its_way_down_when_the_daemon_was_killed_is_started(
-    daemon: Daemon, game: ScriptedServer
-) -> None:
+def test_server_stopping_when_the_daemon_was_killed_is_started(daemon: Daemon, game: ScriptedServer) -> None:
     started(daemon, game.control(stop="touch stopping"))
     with extracting(daemon, any_operation()) as future:
         assert eventually((game.folder / "stopping").exists)

@@ -1,4 +1,4 @@
-"""What becomes of packing when somebody goes away, gives up, takes over, or is told to end."""
+"""Packing that is interrupted: by a lost or cancelled caller, a newer attempt, or the daemon's end."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -41,7 +41,7 @@ with SidecarClient(address=given["address"], token=given["token"], ticket=Ticket
 
 @pytest.fixture
 def busy_daemon(idle_daemon: Daemon) -> Daemon:
-    """One with so much data that packing it takes longer than any test."""
+    """A daemon with more data than it can pack during a test."""
     endless_world(idle_daemon.world)
     idle_daemon.drain_seconds = 1.0
     idle_daemon.start()
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_leaves_nothing_in_scratch(busy_daemon: Daemon) 
     assert eventually(lambda: busy_daemon.left_in_scratch() == [])
 
 
-def test_a_daemon_that_is_killed_is_noticed_at_once_and_sweeps_when_it_is_back(busy_daemon: Daemon) -> None:
+def test_killed_daemon_is_noticed_at_once_and_sweeps_at_its_start(busy_daemon: Daemon) -> None:
     with busy_daemon.client() as client, packing(client) as stream:
         content = iter(stream)
         next(content)
@@ -130,7 +130,7 @@ def test_a_daemon_that_is_back_is_found_by_a_client_that_waited(idle_daemon: Dae
         assert eventually(answers, seconds=5)
 
 
-def test_a_newer_attempt_ends_the_older_ones_packing_and_can_use_its_output(busy_daemon: Daemon) -> None:
+def test_newer_attempt_ends_older_packing_and_can_use_its_output(busy_daemon: Daemon) -> None:
     operation = any_operation()
     with (
         busy_daemon.client(operation, fence=1) as lost,
@@ -196,7 +196,7 @@ def test_a_call_that_finishes_in_time_is_not_cut(daemon: Daemon) -> None:
     assert daemon.left_in_scratch() == ["in"]
 
 
-def test_an_upload_whose_source_fails_passes_the_failure_on_and_leaves_nothing(daemon: Daemon) -> None:
+def test_failing_upload_raises_its_error_and_leaves_nothing(daemon: Daemon) -> None:
     def chunks() -> Iterator[bytes]:
         yield bytes(MIB)
         raise OSError("the storage went away")

@@ -1,4 +1,4 @@
-"""A game that holds still goes on whatever becomes of those who wanted it to."""
+"""A quiesced game resumes, whatever happens to the caller or the daemon."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -36,7 +36,7 @@ with SidecarClient(address=given["address"], token=given["token"], ticket=Ticket
 
 @pytest.fixture
 def still(idle_daemon: Daemon, rcon: RconServer) -> Daemon:
-    """A daemon, not started, with so much to pack that the game holds still for longer than any test."""
+    """A daemon, not started, with more data than it can pack during a test, so that the game stays quiesced."""
     endless_world(idle_daemon.world)
     minecraft(idle_daemon, rcon)
     idle_daemon.drain_seconds = 0.2
@@ -66,7 +66,7 @@ def test_a_call_that_is_left_lets_the_game_go_on(still: Daemon, rcon: RconServer
     assert rcon.told == HELD_ONCE
 
 
-def test_the_second_of_two_calls_keeps_the_game_still_when_the_first_is_left(still: Daemon, rcon: RconServer) -> None:
+def test_game_stays_quiesced_for_the_second_call_when_the_first_ends(still: Daemon, rcon: RconServer) -> None:
     still.start()
     with still.client() as one, still.client() as other, stream(other, output="/tmp/other") as second:
         with stream(one) as first:
@@ -112,7 +112,7 @@ def test_a_game_that_is_away_is_told_to_go_on_as_soon_as_it_is_back(still: Daemo
         still.kill()
     rcon.close()
     still.start()
-    assert eventually(lambda: any("could not be told to go on" in line for line in still.log))
+    assert eventually(lambda: any("could not be resumed" in line for line in still.log))
     assert marked(still)
     with still.client() as client:
         assert client.describe().version
@@ -147,7 +147,7 @@ def test_a_game_holds_still_no_longer_than_it_may(still: Daemon, rcon: RconServe
     assert rcon.told == HELD_ONCE
 
 
-def test_a_game_that_does_not_say_that_it_goes_on_is_told_until_it_does(idle_daemon: Daemon, rcon: RconServer) -> None:
+def test_game_is_told_to_resume_until_it_confirms(idle_daemon: Daemon, rcon: RconServer) -> None:
     world(idle_daemon)
     minecraft(idle_daemon, rcon, timeout_seconds=0.3)
     rcon.silent.add("save-on")

@@ -1,4 +1,4 @@
-"""What becomes of an extraction when somebody goes away, gives up, takes over, or is told to end."""
+"""Extractions that are interrupted: by a lost or cancelled caller, a newer attempt, or the daemon's end."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -44,7 +44,7 @@ def send(client: SidecarClient, archive: Path) -> None:
 
 
 class Staging:
-    """An extraction in another thread that has begun to stage."""
+    """An extraction in another thread that is staging."""
 
     def __init__(self, client: SidecarClient, pool: ThreadPoolExecutor) -> None:
         self.give_up = threading.Event()
@@ -99,7 +99,7 @@ def test_a_cancel_while_staging_touches_nothing(sent: Daemon) -> None:
     assert untouched(sent)
 
 
-def test_an_extraction_whose_caller_is_gone_is_given_up(sent: Daemon) -> None:
+def test_extraction_without_a_caller_is_cancelled(sent: Daemon) -> None:
     operation = any_operation()
     with sent.client(operation) as gone, staging(gone) as begun:
         gone.__exit__(None, None, None)
@@ -132,7 +132,7 @@ def test_an_attempt_right_after_a_cancel_stages_anew(sent: Daemon) -> None:
                 assert begun.error() is Cancelled
 
 
-def test_one_extraction_runs_at_a_time(sent: Daemon) -> None:
+def test_second_concurrent_extraction_is_refused(sent: Daemon) -> None:
     with sent.client() as client, sent.client() as other, staging(client) as begun:
         with pytest.raises(Refused):
             extract(other)
@@ -151,8 +151,8 @@ def test_staging_ends_with_the_daemon_and_leaves_nothing(sent: Daemon) -> None:
 
 @pytest.fixture(params=["one volume", "two volumes"])
 def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterator[Daemon]:
-    """A daemon with many live files, and an archive in scratch in which each of them is another. On two volumes, a
-    folder is mounted, and another is linked to.
+    """A daemon with many live files, and an archive in scratch in which each of them differs. On two volumes, one
+    folder is a mount and another one is behind a link.
     """
     idle_daemon.drain_seconds = 0.0
     with ExitStack() as stack:
@@ -168,7 +168,7 @@ def exchangeable(request: pytest.FixtureRequest, idle_daemon: Daemon) -> Iterato
 
 
 def places(daemon: Daemon) -> list[Path]:
-    """The folders that the files lie in."""
+    """The folders of the files."""
     return [path for path in (daemon.world, *(daemon.world / name for name in ("linked", "mounted"))) if path.is_dir()]
 
 
@@ -190,7 +190,7 @@ def filled(idle_daemon: Daemon) -> Daemon:
 
 
 def versions(daemon: Daemon) -> set[bytes]:
-    """What the live files hold; the journal stays beside them until the release."""
+    """The contents of the live files; the journal stays beside them until the release."""
     live = [path.read_bytes() for folder in places(daemon) for path in folder.iterdir() if path.is_file()]
     assert len(live) == MANY
     return set(live)
@@ -198,7 +198,7 @@ def versions(daemon: Daemon) -> set[bytes]:
 
 @contextmanager
 def exchanging(daemon: Daemon, operation: str) -> Iterator[Future[ExtractResult]]:
-    """An extraction in another thread whose journal has the record from which on there is no way but to an end."""
+    """An extraction in another thread, past its commit record, so that it must complete."""
     journal = daemon.world / ".savepoint" / operation / "journal"
     with daemon.client(operation) as client, ThreadPoolExecutor(1) as pool:
         future = pool.submit(extract, client)
@@ -214,7 +214,7 @@ def test_an_exchange_ends_well_though_the_daemon_is_told_to_end(exchangeable: Da
     assert versions(exchangeable) == {b"new"}
 
 
-def test_a_daemon_killed_while_exchanging_brings_it_to_an_end_when_it_is_back(exchangeable: Daemon) -> None:
+def test_daemon_killed_during_an_exchange_completes_it_later(exchangeable: Daemon) -> None:
     operation = any_operation()
     with exchanging(exchangeable, operation) as future:
         exchangeable.kill()
@@ -227,7 +227,7 @@ def test_a_daemon_killed_while_exchanging_brings_it_to_an_end_when_it_is_back(ex
 
 
 @pytest.mark.parametrize("exchangeable", ["two volumes"], indirect=True)
-def test_daemon_whose_volume_is_away_ends_the_exchange_when_it_is_back(exchangeable: Daemon) -> None:
+def test_daemon_completes_the_exchange_once_its_volume_is_back(exchangeable: Daemon) -> None:
     operation = any_operation()
     mount_point = exchangeable.world / "mounted"
     with exchanging(exchangeable, operation) as future:

@@ -1,4 +1,4 @@
-"""Those who follow a job hear from it, also when nothing moves."""
+"""Followers of a job get regular messages, even without progress."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_follower_hears_that_silent_work_is_alive(call: Call, monkeypatch: pyt
     assert job.result() == "done"
 
 
-def test_a_stopped_call_follows_no_longer_while_the_work_goes_on(call: Call) -> None:
+def test_stopped_call_stops_following_while_the_work_continues(call: Call) -> None:
     release = threading.Event()
     job: Job[int, bool] = Job(name="work", progress=0)
     job.start(lambda: release.wait(60))
@@ -49,7 +49,7 @@ def test_a_stopped_call_follows_no_longer_while_the_work_goes_on(call: Call) -> 
     job.join()
 
 
-def test_what_a_job_fails_with_unexpectedly_stays_in_the_log(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_of_a_job_stays_in_the_log(call: Call, caplog: pytest.LogCaptureFixture) -> None:
     job: Job[int, float] = Job(name="work", progress=0)
     job.start(lambda: 1 / 0)
     list(job.follow(call))

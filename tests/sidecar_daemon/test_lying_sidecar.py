@@ -1,4 +1,4 @@
-"""A sidecar that lies, stops short or falls silent ends in a typed error, soon."""
+"""A sidecar that lies, stops early or falls silent causes a typed error within seconds."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -260,7 +260,7 @@ def test_a_slow_reader_is_no_stalled_sidecar(scripted: ScriptedSidecar, client: 
     ) as stream:
         for part in stream:
             if not received:
-                # Longer than the client's patience with the sidecar.
+                # Longer than the client's timeout for a silent sidecar.
                 scripted.released.wait(2 * STALL_SECONDS)
             received += len(part)
     assert received == len(whole)

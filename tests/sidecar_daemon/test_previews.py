@@ -40,7 +40,7 @@ def never() -> bool:
 
 
 def back_up(daemon: Daemon, *, listing: str = LISTING) -> tuple[bytes, bytes]:
-    """The archive and its listing, which are left in scratch."""
+    """Make a backup, and return the archive and its listing, which stay in scratch."""
     with daemon.client() as client:
         with client.archive_stream(
             source="/data", output=ARCHIVE, listing=listing, on_progress=lambda _: None, cancelled=never
@@ -171,12 +171,12 @@ def test_a_listing_that_is_damaged_or_hostile_is_refused_with_its_code(
 
 
 def test_the_rest_of_a_refused_listing_is_not_sent(daemon: Daemon) -> None:
-    # The daemon answers at the first part; an endless one would be sent for ever.
+    # The daemon answers at the first part; otherwise the endless listing would be sent forever.
     with pytest.raises(SidecarFailed, match="archive_damaged"):
         asked(daemon, repeat(b"no listing" * 100_000))
 
 
-def test_what_reading_the_listing_raises_ends_the_preview_and_is_passed_on(daemon: Daemon) -> None:
+def test_error_while_reading_the_listing_ends_the_preview(daemon: Daemon) -> None:
     def parts() -> Iterator[bytes]:
         yield listing_of()[:5]
         raise KeyError("storage")
@@ -185,7 +185,7 @@ def test_what_reading_the_listing_raises_ends_the_preview_and_is_passed_on(daemo
         asked(daemon, parts())
 
 
-def test_a_missing_data_root_is_told(daemon: Daemon) -> None:
+def test_missing_data_root_is_reported(daemon: Daemon) -> None:
     daemon.world.rmdir()
     with pytest.raises(SourceFailed):
         asked(daemon, listing_of())
@@ -242,7 +242,7 @@ def test_previews_are_not_remembered_and_let_no_older_attempt_in(daemon: Daemon)
 
 
 class Waiting:
-    """Listings whose rest never comes, until they are let go."""
+    """Listings that block after their first part, until they are released."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -251,7 +251,7 @@ class Waiting:
         whole = listing_of()
         yield whole[:20]
         while not self.released.wait(0.02):
-            # So that the end of a refused call is seen.
+            # So that the end of a refused call is noticed.
             yield b""
         yield whole[20:]
 
@@ -275,7 +275,7 @@ def refused(daemon: Daemon) -> bool:
 
 
 def insisted(daemon: Daemon, listing: Callable[[], Iterable[bytes]]) -> RestorePreview:
-    """Ask until it is taken: one that only looks whether there is room may have had it."""
+    """Ask until the call is admitted: a concurrent probe may have had the free slot."""
     while True:
         try:
             return asked(daemon, listing())
@@ -298,7 +298,7 @@ def test_only_a_few_previews_are_made_at_a_time(daemon: Daemon, waiting: Waiting
 
 
 def endless_file(daemon: Daemon) -> bytes:
-    """The listing of a file so large that nobody waits for it to be read."""
+    """The listing of a file that takes longer to read than any test."""
     with (daemon.world / "large").open("wb") as file:
         file.truncate(1 << 43)
     status = (daemon.world / "large").stat()
@@ -317,9 +317,7 @@ def out_of_time(daemon: Daemon, listing: bytes) -> None:
 
 
 @pytest.mark.parametrize("given_up", [cancelled_soon, out_of_time])
-def test_a_preview_that_nobody_waits_for_any_more_ends(
-    daemon: Daemon, given_up: Callable[[Daemon, bytes], None]
-) -> None:
+def test_preview_without_a_caller_ends(daemon: Daemon, given_up: Callable[[Daemon, bytes], None]) -> None:
     listing = endless_file(daemon)
     for _ in range(PREVIEWS_AT_ONCE):
         given_up(daemon, listing)
@@ -357,7 +355,7 @@ class LyingSidecar(ScriptedSidecar):
         return self.reply
 
 
-def test_more_changes_than_were_asked_for_are_not_taken_and_no_unknown_kind() -> None:
+def test_excess_changes_and_unknown_kinds_are_refused() -> None:
     change = wire.PreviewRestoreReply.Change(kind=wire.PreviewRestoreReply.Change.KIND_ADDED, path=b"x")
     with serving(LyingSidecar(wire.PreviewRestoreReply(changes=[change] * 9))) as client:
         assert len(preview(client, listing_of(), paths_limit=3).changes) == 3

@@ -1,4 +1,4 @@
-"""A game holds still while it is packed; whatever it does, the backup is made and says what it is worth."""
+"""The game is quiesced while it is packed; whatever it does, the backup is made and labelled correctly."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from wire.enums import Consistency
 pytestmark = pytest.mark.processes
 
 
-def test_the_game_writes_everything_before_the_first_byte_and_nothing_until_after_the_last(
-    idle_daemon: Daemon, rcon: RconServer
-) -> None:
+def test_game_saves_before_the_first_byte_and_not_again_until_the_end(idle_daemon: Daemon, rcon: RconServer) -> None:
     world(idle_daemon)
     minecraft(idle_daemon, rcon)
     seen: list[bool] = []
@@ -51,7 +49,7 @@ def test_the_game_writes_everything_before_the_first_byte_and_nothing_until_afte
     assert goes_on(idle_daemon, rcon)
 
 
-def test_nobody_who_does_not_ask_disturbs_the_game(idle_daemon: Daemon, rcon: RconServer) -> None:
+def test_backup_without_quiesce_does_not_disturb_the_game(idle_daemon: Daemon, rcon: RconServer) -> None:
     world(idle_daemon)
     minecraft(idle_daemon, rcon)
     idle_daemon.start()
@@ -60,7 +58,7 @@ def test_nobody_who_does_not_ask_disturbs_the_game(idle_daemon: Daemon, rcon: Rc
     assert rcon.told == []
 
 
-def test_a_sidecar_tells_what_its_profile_can(idle_daemon: Daemon, rcon: RconServer, tmp_path: Path) -> None:
+def test_sidecar_describes_its_profile(idle_daemon: Daemon, rcon: RconServer, tmp_path: Path) -> None:
     minecraft(idle_daemon, rcon)
     idle_daemon.start()
     with idle_daemon.client() as client:
@@ -83,7 +81,7 @@ def test_without_a_profile_a_backup_is_as_a_power_cut_would_leave_it(daemon: Dae
     assert (told.profile, told.can_quiesce, told.can_stop) == ("none", False, False)
 
 
-def test_a_game_of_commands_holds_still_and_goes_on(idle_daemon: Daemon, tmp_path: Path) -> None:
+def test_game_of_commands_is_quiesced_and_resumed(idle_daemon: Daemon, tmp_path: Path) -> None:
     game = ScriptedServer(tmp_path)
     world(idle_daemon)
     flush = "for f in world/a/first.dat world/z/last.dat; do printf {} > $f; done; echo {} >> game.log"
@@ -143,7 +141,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_whatever_the_game_does_the_backup_is_made_and_says_what_it_is_worth(
+def test_backup_is_made_and_labelled_whatever_the_game_does(
     idle_daemon: Daemon, rcon: RconServer, trouble: str
 ) -> None:
     world(idle_daemon)
@@ -154,7 +152,7 @@ def test_whatever_the_game_does_the_backup_is_made_and_says_what_it_is_worth(
     assert result.consistency is Consistency.LIVE
     assert content == {FIRST: b"not written yet", LAST: b"not written yet"}
     assert eventually(lambda: goes_on(idle_daemon, rcon))
-    # What was begun is taken back, and what was not is left alone.
+    # Every begun quiesce is undone, and no other command is sent.
     assert ("save-on" in rcon.told) == ("save-off" in rcon.told)
     assert "s3cret" not in "".join(idle_daemon.log)
 

@@ -1,4 +1,4 @@
-"""Who may call, for which attempt, and what can be named."""
+"""Refusals of calls: by caller, by attempt, and by path."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -34,7 +34,7 @@ def archive(client: SidecarClient, *, source: str, output: str) -> None:
 
 
 def read(daemon: Daemon, path: str, *, offset: int = 0, follow: bool = False) -> bytes:
-    """A file's bytes; raises the client's errors."""
+    """Read a file; raises the client's errors."""
     request = wire.ReadFileRequest(
         ticket=wire.Ticket(operation=any_operation(), fence=1), path=path, offset=offset, follow=follow
     )
@@ -107,7 +107,7 @@ def test_a_call_must_name_its_operation(daemon: Daemon, operation: str) -> None:
 
 @pytest.fixture(scope="module")
 def walled_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One beside whose data root lies what it must not reach, with links from inside to there."""
+    """A daemon with secret files beside its data root, and links from inside that lead to them."""
     daemon = Daemon(tmp_path_factory.mktemp("walled"))
     daemon.start()
     outside = daemon.folder / "outside"

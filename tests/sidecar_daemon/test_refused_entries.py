@@ -1,4 +1,4 @@
-"""Entries that the system does not let anybody change: a restore leaves them and names them, or ends with the path."""
+"""Entries that the system does not let anyone change: a restore leaves and names them, or fails with the path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MARK = "game-was-stopped"
 
 @dataclass(frozen=True)
 class Case:
-    """A world after its backup: `hazard` was done to it, and a restore fails at `path`, or tells that `stays` stay."""
+    """A world after its backup and after `hazard`: a restore fails at `path`, or reports that `stays` stay."""
 
     hazard: Callable[[Path], object]
     path: str = ""
@@ -39,7 +39,7 @@ class Case:
 
 
 def flagged(flag: str, *names: str, then: Callable[[Path], object] = lambda _: None) -> Callable[[Path], object]:
-    """Do something to the world, then set a flag of chattr(1) on some of its entries."""
+    """Change the world, then set a flag of chattr(1) on some of its entries."""
 
     def act(world: Path) -> None:
         then(world)
@@ -59,7 +59,7 @@ def moded(name: str, mode: int) -> Callable[[Path], object]:
 
 
 def owned(name: str, mode: int, *, then: Callable[[Path], object] = lambda _: None) -> Callable[[Path], object]:
-    """Hand an entry to root, with this mode."""
+    """Give an entry to root, with this mode."""
 
     def act(world: Path) -> None:
         then(world)
@@ -113,7 +113,7 @@ CASES = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """In memory, and reachable for a user that is not root."""
+    """A folder in memory that users other than root can reach."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -130,7 +130,7 @@ def daemon(folder: Path) -> Iterator[Daemon]:
 
 
 def set_up(daemon: Daemon, *, user: int | None) -> ScriptedServer:
-    """A world with its backup in scratch, and a game beside it that runs."""
+    """Set up a world with its backup in scratch, and a running game beside it."""
     world, game = daemon.world, ScriptedServer(daemon.folder)
     (world / "empty").mkdir(parents=True)
     for name in ("folder", "shared"):
@@ -153,7 +153,7 @@ def set_up(daemon: Daemon, *, user: int | None) -> ScriptedServer:
 
 
 def restored(daemon: Daemon, operation: str) -> tuple[SidecarFailed | None, list[str]]:
-    """The error that a restore fails with, or the paths that it tells; it left nothing of itself behind."""
+    """Restore; returns the error, or the paths reported as left. Asserts that no leftovers exist."""
     with daemon.client(operation) as client:
         failure, stays = None, []
         try:

@@ -1,4 +1,4 @@
-"""What the daemon takes of the machine, whatever the size of the data."""
+"""The daemon's use of memory, time and descriptors, whatever the size of the data."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.processes
 
 SIZE = 300 * MIB
 MEMORY_MIB = 150
-# Far below what any machine does, far above what one message a round trip would do.
+# Far below any machine's speed, far above one message for each round trip.
 BYTES_A_SECOND = 100_000_000
 
 Record = Callable[[str, object], None]
 
 
-def test_memory_stays_bounded_through_a_backup_and_a_restore_of_a_large_file(
+def test_memory_is_bounded_in_backup_and_restore_of_a_large_file(
     daemon: Daemon, record_testsuite_property: Record
 ) -> None:
     daemon.world.rmdir()

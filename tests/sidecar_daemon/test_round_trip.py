@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from pathlib import Path
 
 import pytest
 
+from demo.comparison import live_read, tree_read
 from sidecar_client.client import ArchiveProgress, ExtractProgress, SidecarClient
 from tests.sidecar_archive.trees import inode_take
 from tests.sidecar_daemon.daemon import Daemon, any_operation
-from tests.sidecar_daemon.worlds import contents, small_world
+from tests.sidecar_daemon.worlds import small_world
 from wire.enums import OutcomeKind, Phase
 
 pytestmark = pytest.mark.processes
@@ -38,13 +38,13 @@ def back_up(client: SidecarClient, *, source: str = "/data") -> tuple[bytes, lis
 def test_a_packed_world_comes_back_byte_for_byte(idle_daemon: Daemon, listen: str) -> None:
     idle_daemon.listen = listen.format(folder=idle_daemon.folder)
     small_world(idle_daemon.world)
-    before = contents(idle_daemon.world)
+    before = live_read(idle_daemon.world)
     idle_daemon.start()
     with idle_daemon.client() as client:
         packed, told = back_up(client)
         client.file_delete(path=OUTPUT)
     assert idle_daemon.left_in_scratch() == []
-    in_files = sum(len(content) for mode, content in before.values() if stat.S_ISREG(mode))
+    in_files = sum(entry.size for entry in before.values())
     assert told[-1].bytes_read == told[-1].bytes_total == in_files
 
     shutil.rmtree(idle_daemon.world / "region")
@@ -60,7 +60,7 @@ def test_a_packed_world_comes_back_byte_for_byte(idle_daemon: Daemon, listen: st
         assert client.extract_outcome().result == result
         client.extract_release()
         assert client.extract_outcome().kind is OutcomeKind.NONE
-    assert contents(idle_daemon.world) == before
+    assert live_read(idle_daemon.world) == before
     assert phases[-1].phase is Phase.DONE
     assert result.removed == 1
 
@@ -125,10 +125,10 @@ def test_a_folder_of_the_data_is_packed_without_its_own_name(daemon: Daemon, tmp
     archive = tmp_path / "archive.tar.gz"
     archive.write_bytes(packed)
     shutil.unpack_archive(archive, tmp_path / "out", filter="data")
-    assert set(contents(tmp_path / "out")) == {b"one"}
+    assert set(tree_read(tmp_path / "out")) == {b"one"}
 
 
-def test_what_could_not_be_captured_is_warned_of(daemon: Daemon) -> None:
+def test_skipped_entry_causes_a_warning(daemon: Daemon) -> None:
     os.mkfifo(daemon.world / "pipe")
     with (
         daemon.client() as client,
@@ -147,7 +147,7 @@ def test_describe_tells_the_room_on_both_volumes(daemon: Daemon) -> None:
     assert info.scratch_free_bytes > 0
 
 
-def test_an_extraction_called_again_reports_what_it_did(daemon: Daemon) -> None:
+def test_repeated_extraction_reports_the_earlier_result(daemon: Daemon) -> None:
     (daemon.world / "file").write_bytes(b"content")
     operation = any_operation()
     with daemon.client() as client:

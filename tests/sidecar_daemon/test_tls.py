@@ -1,4 +1,4 @@
-"""TLS between hosts: the right certificates open a sidecar, every other way in is refused and reaches nothing."""
+"""TLS between hosts: only the right certificates open a sidecar; every other caller is refused and reaches nothing."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 
@@ -30,7 +30,7 @@ from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 pytestmark = pytest.mark.processes
 
 SECONDS = 5.0
-"""In which a refusal must be known."""
+"""The time limit for a refusal."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def daemon(idle_daemon: TlsDaemon) -> TlsDaemon:
 
 
 def refused(daemon: TlsDaemon, client: SidecarClient) -> SidecarClientError:
-    """How a client fails; it must be soon, and the daemon must have done nothing."""
+    """The client's error; asserts that it comes soon, and that the daemon did nothing."""
     began = time.monotonic()
     with client, pytest.raises(SidecarClientError) as refusal:
         client.file_write(path="/tmp/planted", size=1, chunks=[b"x"])
@@ -77,7 +77,7 @@ def test_a_worker_packs_reads_and_restores(daemon: TlsDaemon) -> None:
 
 
 def test_the_worker_may_believe_one_certificate_instead_of_an_authority(daemon: TlsDaemon) -> None:
-    """What revocation stands on: another one of the same name and authority is worth nothing then."""
+    """Revocation relies on this: another certificate of the same name and authority is then refused."""
     pinned = (daemon.tls_folder / "certificate.pem").read_bytes()
     with daemon.tls_client(daemon.authority.worker(believed=pinned)) as client:
         assert client.describe().version
@@ -100,8 +100,8 @@ def test_a_sidecar_that_is_not_the_one_that_was_meant_is_refused(
     assert error.code == "sidecar_refused"
 
 
-def test_a_sidecar_whose_certificate_has_expired_is_refused() -> None:
-    """A daemon does not start with one, but it may expire while it runs: it is the worker that must notice."""
+def test_sidecar_with_an_expired_certificate_is_refused() -> None:
+    """A daemon does not start with an expired certificate, but it may expire later: the worker must notice."""
     authority = Authority()
     certificate, key = authority.pair(sidecar_name(PROVISION), FOR_SIDECARS, life=PAST)
     server = grpc.server(ThreadPoolExecutor(1))
@@ -136,11 +136,11 @@ CALLERS_NOT_BELIEVED: dict[str, Callable[[Authority], tuple[bytes, bytes]]] = {
 
 
 @pytest.mark.parametrize("made", CALLERS_NOT_BELIEVED.values(), ids=CALLERS_NOT_BELIEVED)
-def test_a_caller_whose_certificate_is_not_a_workers_gets_no_connection(
+def test_caller_without_a_worker_certificate_gets_no_connection(
     daemon: TlsDaemon, made: Callable[[Authority], tuple[bytes, bytes]]
 ) -> None:
     tls = daemon.authority.worker(pair=made(daemon.authority))
-    # The daemon closes the connection without a word; for the worker nobody answers.
+    # The daemon closes the connection silently; to the worker, no one answers.
     assert refused(daemon, daemon.tls_client(tls)).code == "sidecar_unavailable"
     with daemon.tls_client() as client:
         assert client.describe().version
@@ -148,15 +148,15 @@ def test_a_caller_whose_certificate_is_not_a_workers_gets_no_connection(
 
 @pytest.mark.parametrize("name", [sidecar_name(OTHER_PROVISION), "savepoint", "x.worker.savepoint", "*.savepoint"])
 def test_a_caller_of_the_authority_under_another_name_is_refused(daemon: TlsDaemon, name: str) -> None:
-    """Were a sidecar ever given a certificate for both uses: its name still opens nothing."""
+    """Even if a sidecar had a certificate for both uses, its name opens nothing."""
     tls = daemon.authority.worker(pair=daemon.authority.pair(name))
     assert refused(daemon, daemon.tls_client(tls)).code == "sidecar_refused"
 
 
-def test_a_caller_under_another_name_is_refused_before_it_sends_anything_whatever_the_method(
+def test_caller_under_another_name_is_refused_before_its_request(
     daemon: TlsDaemon,
 ) -> None:
-    """Waiting for its request would let an uninvited caller hold all threads."""
+    """If the daemon waited for the request, an unknown caller could occupy all threads."""
     tls = daemon.authority.worker(pair=daemon.authority.pair("savepoint"))
     methods = [method.name for method in wire.DESCRIPTOR.services_by_name["FileIO"].methods]
     with daemon.tls_channel(tls) as channel:
@@ -172,7 +172,7 @@ def _never() -> Iterator[bytes]:
     yield b""
 
 
-def test_without_a_certificate_nobody_gets_in_also_not_with_a_token(daemon: TlsDaemon) -> None:
+def test_caller_without_a_certificate_is_refused_despite_a_token(daemon: TlsDaemon) -> None:
     credentials = grpc.ssl_channel_credentials(daemon.authority.pem)
     options = [("grpc.ssl_target_name_override", sidecar_name(PROVISION))]
     request = wire.DescribeRequest(ticket=wire.Ticket(operation=any_operation(), fence=1))
@@ -191,7 +191,7 @@ def test_a_caller_without_tls_gets_no_connection_and_its_token_is_not_sent(daemo
 
 
 def test_a_worker_never_falls_back_to_plain_text(tmp_path: Path) -> None:
-    """A sidecar without TLS where one with it was expected."""
+    """The sidecar has no TLS where the worker expects it."""
     plain = Daemon(tmp_path)
     plain.start()
     try:
@@ -230,7 +230,7 @@ def test_a_renewal_takes_effect_without_a_restart(daemon: TlsDaemon) -> None:
     with daemon.tls_client(worker, fence=0) as client:
         signed = daemon.authority.sign(client.certificate_request())
         client.certificate_install(chain=signed, authorities=daemon.authority.pem)
-        # The connection it came over goes on.
+        # The connection that carried the call stays open.
         assert client.describe().version
     with daemon.tls_client(daemon.authority.worker(believed=signed)) as client:
         assert client.describe().version
@@ -272,7 +272,7 @@ BAD_INSTALLS: dict[str, Callable[[Authority, bytes], tuple[bytes, bytes]]] = {
 
 
 @pytest.mark.parametrize("made", BAD_INSTALLS.values(), ids=BAD_INSTALLS)
-def test_a_certificate_that_could_not_be_used_is_refused_and_the_old_one_stays(
+def test_unusable_certificate_is_refused_and_the_old_one_stays(
     daemon: TlsDaemon, made: Callable[[Authority, bytes], tuple[bytes, bytes]]
 ) -> None:
     with daemon.tls_client() as client:
@@ -289,7 +289,7 @@ def test_files_that_cannot_be_used_leave_the_running_daemon_as_it_was(daemon: Tl
     (daemon.tls_folder / "certificate.pem").write_bytes(b"damaged")
     with daemon.tls_client() as client:
         assert client.describe().version
-    assert eventually(lambda: any("the certificate stays as it was" in line for line in daemon.log))
+    assert eventually(lambda: any("the previous one stays in use" in line for line in daemon.log))
     daemon.install_signed()
     believed = (daemon.tls_folder / "certificate.pem").read_bytes()
     with daemon.tls_client(daemon.authority.worker(believed=believed)) as client:
@@ -309,7 +309,7 @@ def test_a_sidecar_without_tls_makes_no_request(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "named"),
     [
-        (lambda daemon: (daemon.tls_folder / "key.pem").unlink(), "the certificate is not one of the key"),
+        (lambda daemon: (daemon.tls_folder / "key.pem").unlink(), "the certificate does not belong to the key"),
         (lambda daemon: (daemon.tls_folder / "certificate.pem").unlink(), "certificate.pem cannot be read"),
         (lambda daemon: (daemon.tls_folder / "authorities.pem").unlink(), "authorities.pem cannot be read"),
         (lambda daemon: (daemon.tls_folder / "authorities.pem").write_bytes(b""), "the authorities are damaged"),
@@ -319,11 +319,11 @@ def test_a_sidecar_without_tls_makes_no_request(tmp_path: Path) -> None:
         (lambda daemon: daemon.install_signed(life=PAST), "the certificate expired on"),
         (
             lambda daemon: (daemon.tls_folder / "key.pem").write_bytes(Authority().pair(WORKER_NAME)[1]),
-            "the certificate is not one of the key",
+            "the certificate does not belong to the key",
         ),
     ],
 )
-def test_what_cannot_be_used_stops_the_start_with_one_line(
+def test_unusable_files_stop_the_start_with_one_line(
     idle_daemon: TlsDaemon, break_it: Callable[[TlsDaemon], object], named: str
 ) -> None:
     idle_daemon.install_signed()

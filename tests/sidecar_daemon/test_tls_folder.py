@@ -19,7 +19,7 @@ NAME = sidecar_name(PROVISION)
 
 
 class Died(Exception):
-    """The process ended here."""
+    """Simulates the end of the process."""
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def folder(tmp_path: Path, authority: Authority) -> TlsFolder:
-    """One with a certificate in use."""
+    """A folder with a certificate in use."""
     folder = TlsFolder(tmp_path / "tls")
     folder.create()
     folder.install(certificate=authority.sign(folder.request()), authorities=authority.pem, name=NAME)
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, authority: Authority) -> TlsFolder:
 
 
 def dying_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process die before the renaming that is the `step`-th from now."""
+    """Let the process die before the `step`-th rename from now."""
     rename, seen = Path.replace, []
 
     def replace(self: Path, target: Path) -> Path:
@@ -62,7 +62,7 @@ def test_a_crash_at_any_step_leaves_a_key_that_fits_the_certificate(
     after = TlsFolder(folder.path).load()
     assert after.certificate == (renewed if step == 2 else before.certificate)
     assert key_fits(key=after.key, certificate=after.certificate)
-    # What was left half done is no hindrance.
+    # Leftovers of a half done step are no obstacle.
     folder.install(certificate=authority.sign(folder.request()), authorities=authority.pem, name=NAME)
     assert sorted(path.name for path in folder.path.iterdir()) == ["authorities.pem", "certificate.pem", "key.pem"]
 
@@ -111,7 +111,7 @@ def _full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_nothing_of_a_key_is_in_what_is_shown(folder: TlsFolder) -> None:
+def test_representations_show_no_key(folder: TlsFolder) -> None:
     assert "PRIVATE" not in repr(folder.load())
 
 

@@ -1,4 +1,4 @@
-"""Callers that nobody knows hold nothing: whatever they begin, the portal's calls go on."""
+"""Unknown callers occupy nothing: whatever they begin, the portal's calls go on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @contextmanager
 def silent_calls(daemon: Daemon, method: str, metadata: Any, count: int = MANY) -> Iterator[list[Any]]:
-    """Calls whose request never comes, over two connections."""
+    """Calls without a request, over two connections."""
     over = threading.Event()
 
     def never() -> Iterator[bytes]:
@@ -61,7 +61,7 @@ def describe_works(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("token", [None, "w" * 32])
 @pytest.mark.parametrize("method", [*HEALTH, *FILE_IO, *OTHERS])
-def test_silent_calls_of_nobody_hold_nothing(method: str, token: str | None, daemon: Daemon) -> None:
+def test_silent_calls_of_unknown_callers_occupy_nothing(method: str, token: str | None, daemon: Daemon) -> None:
     metadata = () if token is None else (("authorization", f"Bearer {token}"),)
     with silent_calls(daemon, method, metadata) as calls:
         ends = {_end(call) for call in calls}

@@ -1,4 +1,4 @@
-"""A daemon that listens with TLS, and authorities of the tests that sign whatever a test needs."""
+"""A daemon that listens with TLS, and test authorities that sign any certificate a test needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROVISION = "6b0b8c3e-4b0e-4f83-9a57-0f4b1a6f6d11"
 OTHER_PROVISION = "0d5c1e9a-9f0d-4f0e-8a35-6f1f1c0f7b22"
 DAY = timedelta(days=1)
 PAST = timedelta(minutes=-30)
-"""What was signed for so long has expired."""
+"""A certificate with this life has expired already."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Authority:
         return self.issuer.certificate.encode()
 
     def sign(self, request: bytes, *, provision: str = PROVISION, life: timedelta = DAY) -> bytes:
-        """The certificate that a sidecar asks for."""
+        """Sign a sidecar's certificate request."""
         signed = certificate_sign(
             issuer=self.issuer,
             public_key=request_key(request),
@@ -52,13 +52,13 @@ class Authority:
         return signed.certificate.encode()
 
     def pair(self, name: str, usage=FOR_WORKERS, *, life: timedelta = DAY) -> tuple[bytes, bytes]:
-        """A certificate for any name and use, and its key."""
+        """A certificate with any name and use, and its key."""
         key = key_make()
         signed = certificate_sign(issuer=self.issuer, public_key=key.public_key(), name=name, usage=usage, life=life)
         return signed.certificate.encode(), key_pem(key).encode()
 
     def worker(self, *, believed: bytes | None = None, provision: str = PROVISION, **changes) -> TlsIdentity:
-        """What a worker has: it believes `believed`, by default this authority."""
+        """A worker's identity; it trusts `believed`, by default this authority."""
         certificate, key = changes.pop("pair", None) or self.pair(WORKER_NAME, **changes)
         return TlsIdentity(
             server_name=sidecar_name(provision), authorities=believed or self.pem, certificate=certificate, key=key
@@ -77,7 +77,7 @@ class TlsDaemon(Daemon):
         return super().write_config(**({"token_file": None, "tls_folder": str(self.tls_folder)} | changes))
 
     def install(self, certificate: bytes, key: bytes, *, authorities: bytes | None = None) -> None:
-        """Put the files where the daemon looks for them."""
+        """Write the files into the daemon's TLS folder."""
         self.tls_folder.mkdir(mode=0o700, exist_ok=True)
         for name, content in (
             ("key.pem", key),
@@ -105,5 +105,5 @@ class TlsDaemon(Daemon):
             yield channel
 
     def called(self) -> list[str]:
-        """The calls that the daemon let in, as its log has them."""
+        """The methods of admitted calls, from the daemon's log."""
         return [line for line in self.log if " operation=" in line]

@@ -1,4 +1,4 @@
-"""The sidecar's daemon as a user that is not root: `python -m tests.sidecar_daemon.unprivileged --config FILE`."""
+"""The sidecar's daemon as an ordinary user: `python -m tests.sidecar_daemon.unprivileged --config FILE`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import encodings.idna  # noqa: F401
 import os
 import sys
 
-# Loaded before the user changes: this Python may lie where that user cannot look.
+# Import as root: the other user may have no access to this Python's folder.
 from sidecar.__main__ import main
 from trees import trust
 
@@ -18,6 +18,6 @@ if __name__ == "__main__":
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-    # No program here writes through mapped memory: files are trusted without the minute of rest.
+    # No program here writes through mapped memory, so a stat is trusted without the usual minute.
     trust.WRITTEN_BACK_NS = 0
     sys.exit(main())

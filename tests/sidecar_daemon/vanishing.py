@@ -1,7 +1,7 @@
 """The sidecar's daemon on a volume where files vanish just before they are packed.
 
-`python -m tests.sidecar_daemon.vanishing --config FILE`: every file whose name stands in `vanish` beside the
-configuration, one a line, is removed at its turn.
+`python -m tests.sidecar_daemon.vanishing --config FILE`: the file `vanish` beside the configuration lists names, one a
+line; a file with such a name is removed when its turn comes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _open = tree_reader.open_for_reading
 
 
 def opening(name: bytes, folder: int, flags: int = 0) -> int:
-    """Open an entry as packing does, unless it is to be gone by now."""
+    """Open an entry as packing does, after removing it if it is to vanish."""
     names = Path(sys.argv[-1]).with_name("vanish")
     if names.exists() and name in names.read_bytes().split(b"\n"):
         os.unlink(name, dir_fd=folder)

@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 def small_world(root: Path) -> None:
-    """A few files of the kinds that a game keeps."""
+    """A few files of the kinds that a game writes."""
     noise = random.Random(7)  # noqa: S311 - the same world in every run
     (root / "region").mkdir(parents=True)
     (root / "empty folder").mkdir()
@@ -27,7 +27,7 @@ def small_world(root: Path) -> None:
 
 
 def endless_world(root: Path) -> None:
-    """So much to pack that nobody waits for it, on hardly any disk."""
+    """More data than can be packed during a test, on hardly any disk space."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / "world.db").open("wb") as file:
         for block in range(200):
@@ -42,21 +42,8 @@ def large_world(root: Path, *, size: int) -> None:
         (root / f"{number}.bin").write_bytes(os.urandom(16 * MIB))
 
 
-def contents(root: Path) -> dict[bytes, tuple[int, bytes]]:
-    """Every path below the root with its mode and what it holds."""
-    found: dict[bytes, tuple[int, bytes]] = {}
-    for path in root.rglob("*"):
-        content = b""
-        if path.is_symlink():
-            content = os.fsencode(path.readlink())
-        elif path.is_file():
-            content = path.read_bytes()
-        found[os.fsencode(path.relative_to(root))] = (path.lstat().st_mode, content)
-    return found
-
-
 def endless_archive(path: Path) -> None:
-    """An archive of zeros that takes far longer to extract than to make; its end is missing."""
+    """An archive of zeros that extracts far more slowly than it is made; its end is missing."""
     header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
     zeros = _deflated(bytes(64 * MIB))
     with path.open("wb") as file:
@@ -69,6 +56,6 @@ def endless_archive(path: Path) -> None:
 
 
 def _deflated(data: bytes) -> bytes:
-    """Blocks that end on a byte and refer to nothing before them, so that they can be repeated."""
+    """Compressed blocks that end on a byte and refer to nothing before them, so that they can be repeated."""
     compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15)
     return compressor.compress(data) + compressor.flush(isal_zlib.Z_FULL_FLUSH)

@@ -1,4 +1,4 @@
-"""A game server's RCON side for each test that asks for one."""
+"""An RCON server for each test that asks for one."""
 
 from __future__ import annotations
 

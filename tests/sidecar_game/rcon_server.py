@@ -1,4 +1,4 @@
-"""A game server's RCON side: it answers as Minecraft's does, and misbehaves on demand."""
+"""An RCON server that answers as Minecraft's does, and misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class _Listener(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is nothing to report."""
+        """Ignore it: a client may go away."""
 
 
 class RconServer:
-    """Keeps what it was told, and whether it saves. `on` is called with each command before it is answered."""
+    """Records its commands, and whether it saves. `on` is called with each command before the answer."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -48,7 +48,7 @@ class RconServer:
         return f"{self.address[0]}:{self.address[1]}"
 
     def open(self) -> None:
-        """Listen; after a `close` on the same port again."""
+        """Listen; after a `close`, on the same port again."""
         game = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -74,7 +74,7 @@ class RconServer:
             size, number, kind = HEAD.unpack_from(data)
             text = data[HEAD.size : -2].decode()
             if size != len(data) - 4:
-                return  # as Minecraft does: two packets in one read are no packet
+                return  # as Minecraft does: two packets in one read are not a packet
             if kind == LOGIN:
                 if not self._speaks("login", connection):
                     return
@@ -90,7 +90,7 @@ class RconServer:
                 self._answer(connection, number, f"Unknown request {kind:x}")
 
     def _speaks(self, text: str, connection: socket.socket) -> bool:
-        """Whether it goes on as it should, instead of saying nothing at all or something else."""
+        """Whether the server answers normally; otherwise it sends nothing, or something else."""
         if text in self.silent:
             self._closing.wait()
             return False

@@ -1,4 +1,4 @@
-"""The operator's programs: what they are given, and what is taken of them."""
+"""The operator's commands: their environment, their output, and their end."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_program_gets_little_of_the_environment_and_nothing_to_read(
     assert run("sh", "-c", script) == 0
     names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
     assert "PATH" in names
-    # What a shell sets for itself, and Python where there is no locale, is not the daemon's.
+    # Variables that a shell sets by itself, or Python without a locale, are not the daemon's.
     assert names <= {"PATH", "HOME", "LANG", "USER", "XDG_RUNTIME_DIR", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
     assert (tmp_path / "pwd").read_text() == "/\n"
 
@@ -54,7 +54,7 @@ def test_a_program_gets_little_of_the_environment_and_nothing_to_read(
 def test_a_program_can_be_ended_by_the_signals_that_the_daemon_holds_back(tmp_path: Path) -> None:
     def blocked() -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-        # No shell: some of them take the mask back themselves.
+        # No shell: some shells reset the signal mask themselves.
         return run("sed", "-n", f"/SigBlk/w {tmp_path}/mask", "/proc/self/status")
 
     with ThreadPoolExecutor(1) as pool:

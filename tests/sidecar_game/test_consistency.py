@@ -1,4 +1,4 @@
-"""What data is worth that was packed while the game did one thing or another."""
+"""The consistency of data packed while the game holds still, stops or runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class ScriptedGame(Profile):
-    """One whose word on each `resume` is written down beforehand."""
+    """A game with scripted results of `resume`."""
 
     can_quiesce = True
 
@@ -48,7 +48,7 @@ def mark(tmp_path: Path) -> FlagFile:
     return FlagFile(tmp_path / "mark")
 
 
-def test_the_mark_is_there_before_the_game_is_told_and_until_it_goes_on(mark: FlagFile) -> None:
+def test_mark_exists_from_before_the_quiesce_until_the_resume(mark: FlagFile) -> None:
     game = ScriptedGame()
     seen = []
     told = game.quiesce
@@ -75,7 +75,7 @@ def test_the_last_of_several_lets_the_game_go_on(mark: FlagFile) -> None:
     assert game.told == ["quiesce", "resume"]
 
 
-def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(mark: FlagFile) -> None:
+def test_expired_hold_is_worth_nothing_and_the_next_is_independent(mark: FlagFile) -> None:
     game = ScriptedGame(max_seconds=0.05)
     quiescence = Quiescence(game, mark)
     overdue = quiescence.enter()
@@ -89,7 +89,7 @@ def test_a_hold_that_took_too_long_is_worth_nothing_and_the_next_one_is_its_own(
     assert quiescence.leave(other)
 
 
-def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: FlagFile) -> None:
+def test_game_that_resumed_by_itself_was_not_quiesced(mark: FlagFile) -> None:
     quiescence = Quiescence(ScriptedGame(False), mark)
     hold = quiescence.enter()
     assert hold is not None
@@ -97,8 +97,8 @@ def test_a_game_that_had_gone_on_by_itself_was_not_still(mark: FlagFile) -> None
     assert not mark.present()
 
 
-def test_nobody_holds_a_game_of_which_it_is_not_sure_that_it_goes_on(mark: FlagFile) -> None:
-    # The second word is for whoever comes first, the next hold or the thread that tries again.
+def test_game_with_a_pending_resume_is_not_quiesced_again(mark: FlagFile) -> None:
+    # The second result is for the next hold or the retry thread, whichever comes first.
     game = ScriptedGame(*[GameError("no answer")] * 1000)
     quiescence = Quiescence(game, mark)
     hold = quiescence.enter()
@@ -122,7 +122,7 @@ def test_a_mark_that_cannot_be_written_leaves_the_game_alone(tmp_path: Path) -> 
 
 
 def looked(tmp_path: Path, *codes: int, quiesce: bool = True) -> tuple[Consistency, str]:
-    """What data is worth when each look at the game ends with the next code, and what was run."""
+    """The consistency when each probe of the game exits with the next code, and the commands that were run."""
     (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes))
     ran = tmp_path / "ran"
     look = f"cd {tmp_path}; code=$(head -n 1 codes); sed -i 1d codes; echo look >> ran; exit $code"

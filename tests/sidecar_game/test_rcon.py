@@ -1,4 +1,4 @@
-"""RCON as the server speaks it, and as a broken one does."""
+"""RCON as the server speaks it, and as a broken server does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_commands_are_answered_one_after_the_other(rcon: RconServer) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART, 5 * PART + 7])
-def test_an_answer_of_any_length_comes_whole_and_the_next_is_not_mixed_with_it(rcon: RconServer, size: int) -> None:
+def test_answer_of_any_length_comes_whole_and_separate_from_the_next(rcon: RconServer, size: int) -> None:
     rcon.answers["list"] = "".join(chr(ord("a") + number % 26) for number in range(size))
     with session(rcon) as opened:
         assert opened.command("list") == rcon.answers["list"]
@@ -37,13 +37,13 @@ def test_a_letter_that_is_cut_in_two_comes_whole(rcon: RconServer) -> None:
         assert opened.command("list") == rcon.answers["list"]
 
 
-def test_a_wrong_password_is_said_without_it(rcon: RconServer) -> None:
+def test_wrong_password_is_reported_without_its_text(rcon: RconServer) -> None:
     with pytest.raises(GameError, match="refuses the password") as refused:
         session(rcon, password="another-s3cret")
     assert "s3cret" not in str(refused.value)
 
 
-def test_nobody_listening_is_known_from_anything_else(rcon: RconServer) -> None:
+def test_refused_connection_is_distinct_from_other_errors(rcon: RconServer) -> None:
     rcon.close()
     with pytest.raises(GameUnreachable):
         session(rcon)
@@ -55,14 +55,14 @@ def test_nobody_listening_is_known_from_anything_else(rcon: RconServer) -> None:
         (b"", "broke off"),
         (b"\x0c\0\0", "broke off"),
         (packet(3, 0, b"half an answer")[:-5], "broke off"),
-        (b"\0" * 14, "no packet"),
-        (b"\xff" * 14, "no packet"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no packet"),
-        ((2**30).to_bytes(4, "little") + bytes(100), "no packet"),
-        (packet(3, 0, b"no end")[:-2] + b"xx", "no packet"),
-        (packet(77, 0, b"to somebody else"), "not asked"),
+        (b"\0" * 14, "invalid packet"),
+        (b"\xff" * 14, "invalid packet"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "invalid packet"),
+        ((2**30).to_bytes(4, "little") + bytes(100), "invalid packet"),
+        (packet(3, 0, b"no end")[:-2] + b"xx", "invalid packet"),
+        (packet(77, 0, b"to somebody else"), "unexpected answer"),
         (b"".join([packet(3, 0, b"x" * PART)] * 100), "no end"),
-        (packet(3, 0, b"x" * PART) + packet(77, 0, b"to somebody else"), "not asked"),
+        (packet(3, 0, b"x" * PART) + packet(77, 0, b"to somebody else"), "unexpected answer"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error(rcon: RconServer, raw: bytes, named: str) -> None:
@@ -83,7 +83,7 @@ def test_no_answer_is_waited_for_no_longer_than_told(rcon: RconServer, at: str, 
 
 def test_a_login_answered_by_something_else_is_an_error(rcon: RconServer) -> None:
     rcon.raw["login"] = packet(9, COMMAND, b"")
-    with pytest.raises(GameError, match="not asked"):
+    with pytest.raises(GameError, match="unexpected answer"):
         session(rcon)
 
 

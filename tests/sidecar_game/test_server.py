@@ -1,4 +1,4 @@
-"""A game server that was stopped starts only on whole data, and never into an exchange."""
+"""A stopped game server starts only on whole data, and never during an exchange."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.extraction import Outcome
+from sidecar.restore.workspace.outcomes import Outcome
 from wire.enums import Mode, OutcomeKind, ServerControl
 
 PATIENCE_SECONDS = 20.0
 
 
 class ScriptedGame(Profile):
-    """One that does what it is told, and fails to start while `broken`."""
+    """A game that obeys, but fails to start while `broken`."""
 
     def __init__(self) -> None:
         super().__init__(GameSettings(stop_command=("stop",)))
@@ -59,7 +59,7 @@ def game() -> ScriptedGame:
 
 
 def trying() -> bool:
-    """Whether a thread tries to start it."""
+    """Whether a retry thread is running."""
     return any(thread.name == "starting the game" for thread in threading.enumerate())
 
 
@@ -70,9 +70,7 @@ def exchange(server: GameServer, *, settled: bool = True) -> None:
         server.finish()  # the daemon dies
 
 
-def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(
-    game: ScriptedGame, mark: FlagFile
-) -> None:
+def test_server_stays_stopped_until_half_exchanged_data_is_recovered(game: ScriptedGame, mark: FlagFile) -> None:
     server = GameServer(game, mark)
     exchange(server, settled=False)
     assert not game.runs
@@ -94,7 +92,7 @@ def test_it_stays_stopped_on_data_that_is_half_exchanged_until_that_has_an_end(
 
 
 @pytest.mark.parametrize("kind", [OutcomeKind.RUNNING, OutcomeKind.ROLLED_BACK])
-def test_half_exchanged_is_the_data_by_whichever_extraction(
+def test_any_half_done_extraction_keeps_the_server_stopped(
     game: ScriptedGame, mark: FlagFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: OutcomeKind
 ) -> None:
     def failing(*, before_exchange: Callable[[], None], **_: object) -> None:
@@ -119,13 +117,13 @@ def test_half_exchanged_is_the_data_by_whichever_extraction(
     assert mark.present() is (kind is OutcomeKind.RUNNING)
 
 
-def test_what_an_earlier_daemon_stopped_is_started(game: ScriptedGame, mark: FlagFile) -> None:
+def test_server_stopped_by_an_earlier_daemon_is_started(game: ScriptedGame, mark: FlagFile) -> None:
     exchange(GameServer(game, mark), settled=False)
     GameServer(game, mark).recover(settled=lambda: True)
     assert game.started.wait(PATIENCE_SECONDS)
 
 
-def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: FlagFile) -> None:
+def test_server_is_not_started_during_the_next_exchange(game: ScriptedGame, mark: FlagFile) -> None:
     game.broken = True
     server = GameServer(game, mark)
     exchange(server)
@@ -133,7 +131,7 @@ def test_it_is_not_started_into_the_next_exchange(game: ScriptedGame, mark: Flag
     with server.exchange(ServerControl.LEAVE, cancelled=lambda: False, settled=lambda: True) as stop:
         stop()
         game.broken = False
-        assert server._start_left()  # what the thread that tries again calls
+        assert server._start_left()  # the retry thread calls this
         assert not game.runs
     assert game.runs
     assert not mark.present()
@@ -146,7 +144,7 @@ def test_a_mark_that_cannot_be_written_stops_nothing(game: ScriptedGame, tmp_pat
     assert game.runs
 
 
-def test_one_whose_start_is_no_longer_configured_is_left(game: ScriptedGame, mark: FlagFile) -> None:
+def test_server_without_a_start_command_stays_stopped(game: ScriptedGame, mark: FlagFile) -> None:
     exchange(GameServer(game, mark), settled=False)
     game.can_stop = False
     GameServer(game, mark).recover(settled=lambda: True)

@@ -1,4 +1,4 @@
-"""Mistakes in the table `[game]` stop the start with one line that names them."""
+"""A mistake in the table `[game]` stops the daemon with one line that names it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def daemon(tmp_path: Path) -> Daemon:
         ({"rcon": "127.0.0.1:1"}, "game rcon is not for the profile 'none'"),
         ({**GENERIC, "rcon": "127.0.0.1:1"}, "game rcon is not for the profile 'generic'"),
         ({**RCON, "quiesce_command": ["true"]}, "game quiesce_command is not for the profile 'minecraft-java'"),
-        ({"profile": "minecraft-java"}, "game rcon is missing, which the profile 'minecraft-java' needs"),
+        ({"profile": "minecraft-java"}, "game rcon is missing; the profile 'minecraft-java' needs it"),
         ({**RCON, "rcon_password_file": None}, "game rcon_password_file is missing"),
         ({**RCON, "rcon_password_file": "{folder}/nowhere"}, "game rcon_password_file cannot be read"),
         ({**RCON, "rcon_password_file": "password"}, "game rcon_password_file must be an absolute path"),
@@ -48,15 +48,18 @@ def daemon(tmp_path: Path) -> Daemon:
         ({**RCON, "rcon": "127.0.0.1:0"}, "game rcon must end in a port"),
         ({**RCON, "rcon": "127.0.0.1:65536"}, "game rcon must end in a port"),
         ({**RCON, "rcon": "127.0.0.1:x"}, "game rcon must end in a port"),
-        ({**GENERIC, "resume_command": None}, "game resume_command is missing, which quiesce_command needs"),
-        ({**GENERIC, "quiesce_command": None}, "game quiesce_command is missing, which resume_command needs"),
-        ({**RCON, **CONTROL, "start_command": None}, "game start_command is missing, which stop_command needs"),
-        ({**RCON, **CONTROL, "running_command": None}, "game running_command is missing, which stop_command needs"),
-        ({**RCON, **CONTROL, "stop_command": None}, "game stop_command is missing, which start_command needs"),
+        ({**GENERIC, "resume_command": None}, "game resume_command is missing; quiesce_command needs it"),
+        ({**GENERIC, "quiesce_command": None}, "game quiesce_command is missing; resume_command needs it"),
+        ({**RCON, **CONTROL, "start_command": None}, "game start_command is missing; stop_command needs it"),
+        ({**RCON, **CONTROL, "running_command": None}, "game running_command is missing; stop_command needs it"),
+        ({**RCON, **CONTROL, "stop_command": None}, "game stop_command is missing; start_command needs it"),
         ({**GENERIC, "quiesce_command": "sync"}, "game quiesce_command must be a list"),
         ({**GENERIC, "quiesce_command": []}, "game quiesce_command must be a list"),
         ({**GENERIC, "quiesce_command": ["sleep", 1]}, "game quiesce_command must be a list"),
-        ({**GENERIC, "quiesce_command": ["/nowhere/at/all"]}, "game quiesce_command must begin with a program"),
+        (
+            {**GENERIC, "quiesce_command": ["/nowhere/at/all"]},
+            "game quiesce_command must begin with an existing executable program",
+        ),
         ({**GENERIC, "timeout_seconds": 0}, "game timeout_seconds must be more than 0"),
         ({**GENERIC, "timeout_seconds": "30"}, "game timeout_seconds must be a number"),
         ({**GENERIC, "quiesce_max_seconds": -1}, "game quiesce_max_seconds must be a number"),
@@ -73,7 +76,7 @@ def test_a_mistake_is_named(daemon: Daemon, table: dict[str, object], named: str
     assert "s3cret" not in str(mistake.value)
 
 
-def test_it_must_be_a_table(daemon: Daemon) -> None:
+def test_game_must_be_a_table(daemon: Daemon) -> None:
     config = daemon.write_config(game="minecraft-java")
     with pytest.raises(StartError, match="game must be a table"):
         config_read(config)
@@ -107,8 +110,6 @@ def test_the_password_is_never_shown(daemon: Daemon) -> None:
         (GENERIC | CONTROL, True, True),
     ],
 )
-def test_what_a_profile_can_do_is_what_it_was_told_how_to(
-    table: dict[str, object], *, can_quiesce: bool, can_stop: bool
-) -> None:
+def test_profile_can_do_what_its_commands_allow(table: dict[str, object], *, can_quiesce: bool, can_stop: bool) -> None:
     profile = profile_of(game_read(table))
     assert (profile.can_quiesce, profile.can_stop) == (can_quiesce, can_stop)

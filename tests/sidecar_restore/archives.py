@@ -1,4 +1,4 @@
-"""Archives for tests: honest ones by Python's `tarfile` or GNU tar, the others block by block."""
+"""Archives for tests: valid ones by Python's `tarfile` or GNU tar, others block by block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ END = bytes(1024)
 
 
 def pack(source: Path, target: Path, *, tar_format: int = tarfile.PAX_FORMAT) -> Path:
-    """Pack a tree with Python's tarfile, members relative to it."""
+    """Pack a tree with Python's tarfile, with names relative to the tree."""
     with tarfile.open(target, "w:gz", format=tar_format, compresslevel=1) as tar:
         for child in sorted(source.iterdir()):
             tar.add(child, arcname=child.name)
@@ -22,7 +22,7 @@ def pack(source: Path, target: Path, *, tar_format: int = tarfile.PAX_FORMAT) ->
 
 
 def gnu_pack(source: Path, target: Path, tar_format: str, *options: str) -> Path:
-    """Pack a tree with GNU tar, members beginning with `./`."""
+    """Pack a tree with GNU tar, with names that begin with `./`."""
     program = shutil.which("tar")
     if program is None:
         pytest.skip("GNU tar is not installed")
@@ -46,7 +46,7 @@ def header(
     mtime_field: bytes = b"13727410000\0",
     owner: int = 0,
 ) -> bytes:
-    """One ustar block with a right checksum."""
+    """One ustar block with a correct checksum."""
     block = bytearray(512)
     block[0 : len(name)] = name
     block[100:108] = b"%07o\0" % mode
@@ -78,6 +78,6 @@ def pax(records: dict[bytes, bytes], kind: bytes = b"x") -> bytes:
 
 
 def compressed(target: Path, *parts: bytes, end: bytes = END) -> Path:
-    """Write blocks, and the archive's end, as a gzip file."""
+    """Write blocks and the end of the archive as a gzip file."""
     target.write_bytes(gzip.compress(b"".join(parts) + end, 1))
     return target

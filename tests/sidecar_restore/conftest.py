@@ -1,4 +1,4 @@
-"""A data root to restore onto, in memory where the machine allows."""
+"""A data root to restore onto, in memory if the machine has /dev/shm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from sidecar.restore.extraction import ExtractProgress, ExtractSummary, archive_extract
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.workspace.outcomes import ExtractSummary
+from sidecar.restore.workspace.progress import ExtractProgress
 from trees import trust
 from wire.enums import Mode
 
@@ -19,7 +21,7 @@ OPERATION = "6f0d2a3c-6d3b-4c56-9f5e-0a1b2c3d4e5f"
 
 @pytest.fixture(autouse=True)
 def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a file written just now count as being at rest: nothing else writes to it here."""
+    """Trust the stat of files written just now: no other process writes to them here."""
     monkeypatch.setattr(trust, "WRITTEN_BACK_NS", 0)
 
 
@@ -29,8 +31,8 @@ class Extract(Protocol):
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    """A folder to work in. A sweep syncs a thousand times: in memory that measures us and not a busy disk."""
-    memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
+    """A working folder in memory: a sweep syncs a thousand times, and should not measure a busy disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - only probed; files in it get unique names
     if not os.access(memory, os.W_OK):
         yield tmp_path
         return
@@ -47,7 +49,7 @@ def root(place: Path) -> Path:
 
 @pytest.fixture
 def extract(root: Path) -> Extract:
-    """Extract an archive onto the root, as the daemon would."""
+    """Extract an archive onto the root, as the daemon does."""
 
     def run(archive: Path, mode: Mode = Mode.REPLACE, **options: Any) -> ExtractSummary:
         on_progress: Callable[[ExtractProgress], None] = options.pop("on_progress", lambda _: None)

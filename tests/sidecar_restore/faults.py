@@ -1,4 +1,4 @@
-"""A filesystem that counts its steps, and at one of them fails, dies, or lets something else happen."""
+"""A file system that counts its steps, and at one of them fails, dies, or runs other code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trees.filesystem import Filesystem
 
 
 class Stepping(Filesystem):
-    """Runs `before(step, name)` ahead of each call and `after(step, name)` behind it; steps count from 1."""
+    """Runs `before(step, name)` before each call and `after(step, name)` after it; steps count from 1."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Stepping(Filesystem):
 
 
 def fails_at(wanted: int, *, number: int = errno.EIO, must_strike: bool = True) -> Callable[[int, str], None]:
-    """An error, once, at one step; `must_strike`: the test fails when there was no such step."""
+    """Raise an error once, at one step; `must_strike`: the test fails when that step never came."""
     fault = (fault_script if must_strike else Fault)(f"an error at step {wanted}")
 
     def act(step: int, _name: str) -> None:
@@ -59,7 +59,7 @@ def fails_at(wanted: int, *, number: int = errno.EIO, must_strike: bool = True) 
 
 
 def dies_at(wanted: int, *, must_strike: bool = True) -> Callable[[int, str], None]:
-    """The process is killed at one step, as by the kernel; `must_strike` as above."""
+    """Kill the process at one step; `must_strike` as in `fails_at`."""
     fault = (fault_script if must_strike else Fault)(f"death at step {wanted}")
 
     def act(step: int, _name: str) -> None:
@@ -71,12 +71,12 @@ def dies_at(wanted: int, *, must_strike: bool = True) -> Callable[[int, str], No
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Do some work in a process of its own: 0 when it came to its end, the negative signal when it was killed."""
+    """Run some work in a child process; returns 0 if it completed, or the negative signal that killed it."""
     child = os.fork()
     if child == 0:
         try:
             work()
-        except BaseException:  # noqa: BLE001 - nothing may return into the test runner's copy
+        except BaseException:  # noqa: BLE001 - the child must never return into the test runner's code
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)

@@ -13,7 +13,8 @@ from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.places.links import LinkRoots
 from sidecar.preview.changes import Page, Preview
 from sidecar.preview.comparison import restore_preview
-from sidecar.restore.extraction import ExtractSummary, archive_extract
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.trees import write
 from wire.enums import Mode, WarningKind
@@ -21,7 +22,7 @@ from wire.enums import Mode, WarningKind
 
 @dataclass
 class Linked:
-    """A data root, a root for links beside it, and a folder that nothing may reach."""
+    """A data root, an allowed folder for links beside it, and a folder that must never be reached."""
 
     root: Path
     worlds: Path
@@ -52,7 +53,7 @@ class Linked:
             )
 
     def packed(self) -> dict[str, str]:
-        """The members, with their kinds."""
+        """The members of the packed archive, with their kinds."""
         with tarfile.open(self.archive) as tar:
             return {m.name: "folder" if m.isdir() else "link" if m.issym() else "file" for m in tar}
 

@@ -31,7 +31,7 @@ def mounted(*arguments: str | Path, at: Path) -> Iterator[None]:
 
 @contextmanager
 def remounted(option: str, *, at: Path) -> Iterator[None]:
-    """Another option of the mount at a path, such as `ro`; it is writable again afterwards."""
+    """Remount a path with another option, such as `ro`, for the block."""
     subprocess.run(["mount", "-o", f"remount,bind,{option}", at], check=True)
     try:
         yield

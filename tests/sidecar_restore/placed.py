@@ -1,4 +1,4 @@
-"""A data root over three places to restore onto: itself, a mounted volume, and a folder that is bound or linked to."""
+"""A data root with three places: the root itself, a mounted volume, and a folder that is bound or linked to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.sidecar_restore.archives import gnu_pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
@@ -20,12 +21,12 @@ from tests.sidecar_restore.trees import live, settle, snapshot, write
 from wire.enums import Mode, OutcomeKind
 
 FOLDERS = ("", "maps/", "plugins/shared/")
-"""Each with the same files: the root, a mounted volume, and a folder that is bound or linked to."""
+"""The folders of the places, with equal files: the root, the mounted volume, and the bound or linked folder."""
 Tree = dict[bytes, tuple[object, ...]]
 
 
 def fill(top: Path, content: bytes, *, extra: str) -> None:
-    """A state of the data: files that change, one that stays, and what only this state has."""
+    """Write a state of the data: files that change, one that stays, and one that only this state has."""
     for folder in FOLDERS:
         write(top / folder / "changed", content)
         write(top / folder / "same", b"same")
@@ -37,7 +38,7 @@ def fill(top: Path, content: bytes, *, extra: str) -> None:
 
 
 def tree(root: Path) -> Tree:
-    """The data, through the links that are followed; the folder of a place has the time of its last reserved name."""
+    """The data, with followed links; the folder of a place has the time of its last reserved name."""
     found = live(root)
     for folder in FOLDERS[1:]:
         path = os.fsencode(folder.rstrip("/"))
@@ -54,7 +55,7 @@ def stat_is_link(path: Path) -> bool:
 
 @dataclass
 class Case:
-    """A data root over three places to restore onto, again and again."""
+    """A data root with three places, to restore onto repeatedly."""
 
     root: Path
     outside: Path
@@ -91,7 +92,7 @@ class Case:
         return volume.steps
 
     def ended_as(self) -> OutcomeKind:
-        """Check that all places are what the journal says and that nothing is left in any; make it old again."""
+        """Check that all places match the journal and hold no leftovers; then make the data old again."""
         kind = outcome_read(root=self.root, operation=OPERATION).kind
         assert kind is not OutcomeKind.RUNNING
         assert tree(self.root) == (self.new if kind is OutcomeKind.COMPLETED else self.old)
@@ -105,7 +106,7 @@ class Case:
         return kind
 
     def ended_without(self, *places: bytes) -> None:
-        """Check that all but these places are new and these are old; make all old again."""
+        """Check that these places are old and all others new; then make the data old again."""
         expected = {path: told for path, told in self.new.items() if not within(path, places)}
         expected |= {path: told for path, told in self.old.items() if within(path, places)}
         found = tree(self.root)
@@ -121,7 +122,7 @@ def within(path: bytes, places: tuple[bytes, ...]) -> bool:
 
 @contextmanager
 def placed(place: Path, extract: Extract, mode: Mode, *, linked: bool, outside: Path) -> Iterator[Case]:
-    """A case whose third place is `outside`; `place` has the data root."""
+    """A case with `outside` as its third place; `place` holds the data root."""
     root = place / "root"
     outside.mkdir(parents=True)
     (root / "maps").mkdir()

@@ -1,4 +1,4 @@
-"""Files that belong together come back together, also where newer files stay."""
+"""Companion files are restored together, even in the mode that keeps newer files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import outcome_release
+from sidecar.restore.outcome import outcome_release
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -37,7 +37,7 @@ os.kill(os.getpid(), 9)
 
 
 def database(path: Path) -> list[tuple[object, ...]]:
-    """Make one, closed cleanly, and return its content."""
+    """Create a database, closed cleanly, and return its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)")
@@ -47,7 +47,7 @@ def database(path: Path) -> list[tuple[object, ...]]:
 
 
 def killed(path: Path, mode: str) -> None:
-    """A game that is killed in the middle of its writing."""
+    """Kill a game in the middle of its writes."""
     ended = subprocess.run([sys.executable, "-c", KILLED, path, mode], check=False)
     assert ended.returncode == -signal.SIGKILL
 
@@ -82,8 +82,8 @@ def test_killed_database_opens_as_in_the_backup(
     assert content(path) == wanted
 
 
-def test_database_whose_main_file_is_as_in_the_backup_loses_its_log(place: Path, root: Path, extract: Extract) -> None:
-    """Everything newer is in the log: the main file stays in place, byte for byte."""
+def test_database_with_an_unchanged_main_file_loses_its_log(place: Path, root: Path, extract: Extract) -> None:
+    """All newer changes are in the log: the main file stays in place, byte for byte."""
     path = root / "data.db"
     wanted = database(path)
     with sqlite3.connect(path) as db:
@@ -151,7 +151,7 @@ def test_newer_companions_go_and_other_newer_files_stay(
 def test_companion_goes_though_the_backup_left_an_earlier_one_out(
     place: Path, root: Path, extract: Extract, mode: Mode, name: str
 ) -> None:
-    """A log often vanishes while it is packed, so it was not there; the live one is of a later state."""
+    """A log often vanishes during packing, so it is not in the backup; the live one belongs to a later state."""
     backup = {"a.db": b"SQLite format 3\0", "level.dat": b"1", "CURRENT": b"MANIFEST-000004\n", "MANIFEST-000004": b"1"}
     for other, data in backup.items():
         write(root / "world" / other, data)
@@ -169,14 +169,14 @@ def test_companion_goes_though_the_backup_left_an_earlier_one_out(
 
 
 def test_companions_in_the_backup_come_back_with_it(place: Path, root: Path, extract: Extract) -> None:
-    """A backup beside a running game has the log; it belongs to the main file of that moment."""
+    """A backup beside a running game includes the log, which belongs to the main file of that moment."""
     path = root / "data.db"
     database(path)
     killed(path, "wal")
     archive = pack(root, place / "a.tar.gz")
     shutil.copytree(root, place / "copy")
     wanted = content(place / "copy" / "data.db")
-    content(path)  # opening it plays the log in
+    content(path)  # opening the database applies the log
 
     extract(archive, Mode.OVERLAY)
 
@@ -189,7 +189,7 @@ def test_companions_in_the_backup_come_back_with_it(place: Path, root: Path, ext
 def test_store_is_looked_at_once(
     place: Path, root: Path, extract: Extract, mode: Mode, newer: int, others: int
 ) -> None:
-    """Its unit is asked for in the middle of a look at its folder: each name still has one turn."""
+    """Its companions are requested in the middle of a listing of its folder: each name is still handled once."""
     for number in range(others):
         write(root / "db" / f"note-{number}", b"note")
     for name, data in STORE.items():

@@ -1,4 +1,4 @@
-"""An archive that is cut or flipped anywhere is refused, and nothing live is touched."""
+"""An archive that is truncated or flipped anywhere is refused, and nothing live is touched."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_an_archive_that_is_not_there_is_a_failed_source(place: Path, root: Path
 
 
 def meant(packed: bytes | bytearray) -> bytes | None:
-    """What another reader makes of a gzip file, None when nothing."""
+    """Another reader's result for a gzip file, None when it fails."""
     try:
         return gzip.decompress(packed)
     except (OSError, EOFError, zlib.error):

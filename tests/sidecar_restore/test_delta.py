@@ -1,4 +1,4 @@
-"""Only what differs is staged: files that are live already stay, whatever a game does to them meanwhile."""
+"""Only differences are staged: files that match already stay, whatever a game does to them meanwhile."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, Refused, ServerNotStopped
-from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
-from sidecar.restore.staging.kept import KeptFiles
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.staging.unchanged import UnchangedFiles
+from sidecar.restore.workspace.outcomes import Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from tests.sidecar_restore.archives import compressed, gnu_pack, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
@@ -26,7 +28,7 @@ LARGE = bytes(range(1, 256)) * 12_000  # three pieces of the stream
 
 @pytest.fixture
 def world(place: Path, root: Path) -> Path:
-    """What is in the archive, and live as well."""
+    """A tree that is both in the archive and live."""
     world = place / "world"
     for top in (world, root):
         write(top / "level.dat", b"level")
@@ -43,14 +45,14 @@ def archive(world: Path, place: Path) -> Path:
 
 
 def told(root: Path) -> dict[str, tuple[int, int, int]]:
-    """What changes with whatever is done to a file, its inode first."""
+    """The values that any change of a file changes, its inode first."""
     files = (path for path in root.rglob("*") if path.is_file() and ".savepoint" not in path.parts)
     statuses = {str(path.relative_to(root)): path.lstat() for path in files}
     return {path: (status.st_ino, status.st_ctime_ns, status.st_nlink) for path, status in statuses.items()}
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_what_is_live_already_is_not_touched(archive: Path, root: Path, extract: Extract, mode: Mode) -> None:
+def test_matching_live_files_are_not_touched(archive: Path, root: Path, extract: Extract, mode: Mode) -> None:
     before, files = live(root), told(root)
     write(root / "extra")
     volume = Stepping()
@@ -66,7 +68,7 @@ def test_what_is_live_already_is_not_touched(archive: Path, root: Path, extract:
 
 
 @pytest.mark.parametrize("at", [0, len(LARGE) // 2, len(LARGE) - 1], ids=["first", "middle", "last"])
-def test_one_byte_that_differs_is_restored_though_size_and_times_are_the_same(
+def test_changed_byte_is_restored_despite_equal_size_and_times(
     archive: Path, world: Path, root: Path, extract: Extract, at: int
 ) -> None:
     content = bytearray(LARGE)
@@ -106,8 +108,8 @@ def test_metadata_that_differs_is_set_in_place(archive: Path, world: Path, root:
     assert {path: ids[0] for path, ids in told(root).items()} == inodes
 
 
-def test_of_hard_links_all_are_staged_or_none(place: Path, root: Path, extract: Extract) -> None:
-    """A group here and a group there, files that the archive has linked, and links that the archive has apart."""
+def test_hard_links_are_all_staged_or_none(place: Path, root: Path, extract: Extract) -> None:
+    """Groups on both sides, files linked only in the archive, and files linked only in the live tree."""
     world = place / "world"
     for top in (world, root):
         write(top / "a", b"group")
@@ -148,7 +150,7 @@ def test_sparse_files_are_compared_through_their_holes(place: Path, root: Path, 
 
 
 def changed(path: Path) -> None:
-    """In place, and with size and mtime as before."""
+    """Change a file in place, with the same size and mtime."""
     status = path.stat()
     with path.open("r+b") as file:
         file.write(b"G")
@@ -180,7 +182,7 @@ GAMES = [changed, replaced, renamed, swapped_folder, linked, Path.unlink]
 def test_a_file_that_a_game_touches_after_it_was_compared_comes_back(
     archive: Path, world: Path, root: Path, extract: Extract, game: Callable[[Path], None], when: Phase | str
 ) -> None:
-    """Before it is passed over by the staging, after that, and after the plan was made."""
+    """The change comes before the staging skips the file, after that, or after the plan was made."""
     path = root / "region" / "large.mca"
     played: list[int] = []
 
@@ -206,10 +208,10 @@ def test_a_file_that_a_game_touches_after_it_was_compared_comes_back(
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_a_folder_that_is_away_while_the_plan_is_made_loses_nothing_that_stays(
+def test_folder_missing_during_the_plan_loses_no_file_that_stays(
     archive: Path, world: Path, root: Path, extract: Extract, mode: Mode
 ) -> None:
-    """It is to be put then, and back in its place, with all its files as they were compared, right after that."""
+    """The plan puts it, but right afterwards it is back in its place, with all its files as they were compared."""
     planned = root / ".savepoint" / OPERATION / "barred"
     away = root.with_name("away")
 
@@ -330,7 +332,7 @@ def test_the_hook_is_called_once_between_staging_and_the_plan(archive: Path, roo
 
 
 @pytest.mark.parametrize("error", [ServerNotStopped("it will not"), Refused("no")], ids=lambda error: error.code)
-def test_what_the_hook_raises_ends_it_with_nothing_touched(
+def test_error_of_the_hook_ends_the_restore_with_nothing_touched(
     archive: Path, root: Path, extract: Extract, error: Exception
 ) -> None:
     write(root / "level.dat", b"other")
@@ -358,9 +360,7 @@ def test_comparing_can_be_cancelled_and_leaves_no_trace(archive: Path, root: Pat
     assert (root.stat().st_ctime_ns, root.stat().st_mtime_ns) == (status.st_ctime_ns, status.st_mtime_ns)
 
 
-def test_an_empty_root_is_not_compared_and_a_hostile_archive_leaves_nothing_in_it(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_hostile_archive_leaves_nothing_in_an_empty_root(place: Path, root: Path, extract: Extract) -> None:
     (root / ".savepoint").mkdir(mode=0o700)
     phases: list[Phase] = []
 
@@ -377,8 +377,8 @@ def test_an_empty_root_is_not_compared_and_a_hostile_archive_leaves_nothing_in_i
 def test_two_spellings_that_a_volume_takes_for_one_name_lose_nothing(
     archive: Path, world: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where case is not told apart: the archive's `level.dat` is live as `LEVEL.DAT`, and would go as an extra."""
-    monkeypatch.setattr(KeptFiles, "has", lambda _self, path: path != b"level.dat")
+    """On a case-insensitive volume, the archive's `level.dat` is live as `LEVEL.DAT`, and must not go as an extra."""
+    monkeypatch.setattr(UnchangedFiles, "has", lambda _self, path: path != b"level.dat")
 
     extract(archive)
 

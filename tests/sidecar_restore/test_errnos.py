@@ -1,4 +1,4 @@
-"""Every error of the operating system becomes one with a code, its name and the path."""
+"""Every error of the operating system becomes an error with a code, its name and the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What honest archives hold comes back to the last bit, whoever wrote them."""
+"""Valid archives are restored to the last bit, whichever program wrote them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import ExtractSummary
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_restore.archives import END, compressed, gnu_pack, header, member, pack, pax
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.trees import live, settle, snapshot, write
@@ -20,7 +20,7 @@ NANOSECOND, MILLISECOND, SECOND = 1, 10**6, 10**9
 
 @pytest.fixture
 def world(place: Path) -> Path:
-    """A tree with everything that an archive can carry, in ASCII and short names."""
+    """A tree with every kind of entry that an archive can hold, with short ASCII names."""
     world = place / "world"
     write(world / "server.properties", b"motd=hi\n", mode=0o640)
     write(world / "region" / "r.0.0.mca", os.urandom(3_000_000))
@@ -44,7 +44,7 @@ def world(place: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("tar_format", "unit"),
-    # Python writes times of pax through floats; the other formats keep whole seconds.
+    # Python's pax times pass through floats; the other formats store whole seconds.
     [(tarfile.PAX_FORMAT, MILLISECOND), (tarfile.GNU_FORMAT, SECOND), (tarfile.USTAR_FORMAT, SECOND)],
 )
 def test_an_archive_by_tarfile_comes_back_byte_for_byte(
@@ -223,7 +223,7 @@ def test_an_empty_archive_empties_the_root(place: Path, root: Path, extract: Ext
     assert live(root) == {}
 
 
-def test_it_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Path, extract: Extract) -> None:
+def test_restore_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Path, extract: Extract) -> None:
     root = tmp_path / "root"
     shutil.copytree(world, root, symlinks=True)
     write(root / "server.properties", b"changed")
@@ -234,7 +234,7 @@ def test_it_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path: Pat
 
 
 def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple[object, ...]]:
-    """The tree with its times in whole units of so many nanoseconds."""
+    """The tree with its times rounded down to units of that many nanoseconds."""
     return {
         path: (mode, uid, gid, int(str(time)) // unit, content)
         for path, (mode, uid, gid, time, content) in tree.items()
@@ -242,7 +242,7 @@ def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple
 
 
 @pytest.mark.parametrize("contents", [(b"1", b"live"), (b"live", b"1"), (b"live", b"live"), (b"1", b"live", b"2")])
-def test_the_last_of_several_members_counts_whichever_is_live(
+def test_last_member_of_a_name_counts_whichever_is_live(
     place: Path, root: Path, extract: Extract, contents: tuple[bytes, ...]
 ) -> None:
     write(root / "file", b"live")

@@ -1,4 +1,4 @@
-"""Killed or failing at every single step: the live data is wholly old or wholly new, and nothing is left behind."""
+"""A kill or failure at every step leaves the live data wholly old or wholly new, without leftovers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError, SourceFailed
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.faults import fault_script
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
@@ -30,7 +31,7 @@ Tree = dict[bytes, tuple[object, ...]]
 
 @dataclass
 class Case:
-    """A tree to restore onto, again and again, and what it is before and after. Some of its files stay in place."""
+    """A tree to restore onto repeatedly, with its states before and after. Some of its files stay in place."""
 
     root: Path
     archive: Path
@@ -58,7 +59,7 @@ class Case:
         return {path: (self.root / path).stat().st_ino for path in STAYING if path != self.touched}
 
     def run(self, **hooks: Callable[[int, str], None]) -> list[str]:
-        """Extract with faults, and return the steps that were taken."""
+        """Extract with faults, and return the steps taken."""
         volume = Stepping(can_exchange=self.can_exchange, **hooks)
         self.extract(self.archive, self.mode, filesystem=volume, before_exchange=self.game)
         return volume.steps
@@ -69,7 +70,7 @@ class Case:
         return volume.steps
 
     def ended_as(self) -> OutcomeKind:
-        """Check that the tree is what the journal says and nothing else is left; make it old again for the next run."""
+        """Check that the tree matches the journal and nothing else is left; then make it old again for the next run."""
         kind = outcome_read(root=self.root, operation=OPERATION).kind
         assert kind is not OutcomeKind.RUNNING
         assert live(self.root) == (self.new if kind is OutcomeKind.COMPLETED else self.old)
@@ -167,8 +168,8 @@ def test_killed_at_any_step_it_is_wholly_old_or_wholly_new_after_recovery(case: 
     assert set(ends[changed:]) == {OutcomeKind.COMPLETED}, "behind it, it goes forward"
 
 
-def test_killed_at_any_step_beside_a_game_that_touches_what_should_stay_it_is_whole(case: Case) -> None:
-    """So that one more pass stages it, and the plan is made anew."""
+def test_killed_at_any_step_beside_a_writing_game_it_is_whole(case: Case) -> None:
+    """One more pass must stage the touched file, and the plan is made again."""
     case.touched = "folder/set"
     case.game = lambda: (case.root / case.touched).chmod(0o600)
     case.staying = case.inodes()
@@ -186,7 +187,7 @@ def test_killed_at_any_step_beside_a_game_that_touches_what_should_stay_it_is_wh
 
 
 def test_killed_at_any_step_of_the_recovery_too_it_still_ends_whole(case: Case) -> None:
-    """Forward: killed in the middle of the exchange, then at each step of what a restart does."""
+    """The first run is killed in the middle of the exchange, the second at each step of the recovery."""
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
@@ -200,13 +201,13 @@ def test_killed_at_any_step_of_the_recovery_too_it_still_ends_whole(case: Case) 
 
 
 def test_killed_at_any_step_of_taking_back_it_is_wholly_old_after_recovery(case: Case) -> None:
-    """The last sync fails, when every name was exchanged; then it dies on the way back."""
+    """The last sync fails after every name was exchanged; the process then dies on the way back."""
     seen = set()
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
         hooks = {"before": fails_then_dies("sync_volume", 3, steps_later=step)}
-        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it ends before the loop continues
         case.recover()
         seen.add(case.ended_as())
 
@@ -215,14 +216,14 @@ def test_killed_at_any_step_of_taking_back_it_is_wholly_old_after_recovery(case:
     assert seen == {OutcomeKind.COMPLETED, OutcomeKind.ROLLED_BACK}, "killed before the word `rollback` it goes forward"
 
 
-def test_killed_while_clearing_up_behind_a_commit_record_that_failed_it_is_whole(case: Case) -> None:
-    """The record is there, but its writing reported an error: half a staged tree must not be taken for a whole one."""
+def test_killed_during_cleanup_after_a_failed_commit_it_is_whole(case: Case) -> None:
+    """The record exists, but writing it reported an error: a half staged tree must not be taken for a whole one."""
     seen = set()
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
         hooks = {"after": fails_then_dies("write_at", 2, steps_later=step)}
-        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it ends before the loop continues
         case.recover()
         seen.add(case.ended_as())
 
@@ -233,7 +234,7 @@ def test_killed_while_clearing_up_behind_a_commit_record_that_failed_it_is_whole
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_failing_at_any_step_it_is_wholly_old_and_says_so_or_wholly_new(case: Case, when: str) -> None:
-    """`after`: the step was done, and an error reported all the same."""
+    """`after`: the step took effect, but reported an error."""
     ends = []
     for step in range(1, case.steps + 1):
         said = failure_of(lambda: case.run(**{when: fails_at(step, must_strike=when == "before")}))  # noqa: B023 - over by then
@@ -274,7 +275,7 @@ def test_folder_that_stays_is_not_touched_on_the_way_back(place: Path, root: Pat
 
 
 def failure_of(work: Callable[[], object]) -> str:
-    """The code that some work fails with, empty when it does not."""
+    """The code of the error that `work` raises, empty when it succeeds."""
     try:
         work()
     except SidecarError as error:
@@ -295,7 +296,7 @@ def dies_in_the_exchange() -> Callable[[int, str], None]:
 
 
 def fails_then_dies(wanted: str, time: int, *, steps_later: int) -> Callable[[int, str], None]:
-    """The n-th call of one kind fails, and some steps later the process is killed."""
+    """Fail the n-th call of one kind, and kill the process some steps later."""
     failed_at: int | None = None
     calls = 0
 

@@ -1,4 +1,4 @@
-"""Links that are swapped meanwhile, and a preview that says what the restore does over all places."""
+"""Links that are swapped during a backup or restore, and a preview that matches the restore over all places."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -107,7 +107,7 @@ def test_link_swapped_during_a_restore_ends_it_with_nothing_touched(
 
 @pytest.fixture
 def spread(linked: Linked) -> Iterator[Linked]:
-    """Ordinary, mounted and followed folders with the same files."""
+    """Ordinary, mounted and followed folders with equal files."""
     (linked.root / "link").symlink_to(linked.worlds / "a")
     for folder in ("folder", "mount"):
         (linked.root / folder).mkdir()
@@ -163,7 +163,7 @@ def test_preview_agrees_with_the_restore_over_all_places(
 
 
 def everything(linked: Linked) -> dict[bytes, tuple[object, ...]]:
-    """The data, with what is behind the link."""
+    """The data, including the folder behind the link."""
     found = live(linked.root)
     if (linked.root / "link").is_symlink():
         found |= {b"link/" + path: told for path, told in snapshot(linked.root / "link").items()}
@@ -188,7 +188,7 @@ def way_leads_elsewhere(linked: Linked) -> None:
 def test_link_end_changed_during_a_restore_ends_it_with_nothing_touched(
     linked: Linked, change: Callable[[Linked], None]
 ) -> None:
-    """The text of the link is the same."""
+    """The text of the link stays the same."""
     write(linked.worlds / "b" / "map", b"another's")
     (linked.root / "way").symlink_to(linked.worlds / "a")
     (linked.root / "link").symlink_to("way")

@@ -1,4 +1,4 @@
-"""Links that are followed: only to folders below the roots that the operator names, and never anywhere else."""
+"""Links are followed only to folders below the roots that the operator names, and nowhere else."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -157,7 +157,7 @@ def test_link_to_a_file_is_a_link_and_told(linked: Linked) -> None:
 
 
 def test_link_that_the_backup_has_as_a_link_is_exchanged_itself(linked: Linked) -> None:
-    """A backup of a time before links were followed."""
+    """The backup was made before links were followed."""
     (linked.root / "link").symlink_to(linked.worlds / "a")
     write(linked.worlds / "b" / "map", b"b")
     linked.backup()
@@ -189,7 +189,7 @@ def test_followed_link_the_backup_lacks_stays_and_its_folder_is_emptied(linked: 
     assert list((linked.worlds / "a").iterdir()) == []
 
 
-def test_undo_brings_back_what_was_behind_a_link(linked: Linked) -> None:
+def test_undo_restores_files_behind_a_link(linked: Linked) -> None:
     (linked.root / "link").symlink_to(linked.worlds / "a")
     linked.backup()
     earlier = linked.archive.rename(linked.place / "earlier.tar.gz")
@@ -230,7 +230,7 @@ def test_folder_that_cannot_be_written_is_backed_up_and_stays(read_only: Linked)
 
 
 def test_deep_folder_below_a_followed_link_is_found_again(linked: Linked) -> None:
-    """The walk closes folders that are far above it, and opens them anew on the way back."""
+    """The walk closes folders far above it, and reopens them on the way back."""
     (linked.root / "link").symlink_to(linked.worlds / "a")
     deep = linked.worlds / "a" / "deep" / "/".join("d" * 100)
     write(deep / "file", b"deep")

@@ -1,4 +1,4 @@
-"""Links that nobody makes by hand: long chains, circles, and more folders than can be open at once."""
+"""Extreme links: long chains, circles, and more folders than can be open at once."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -15,7 +15,7 @@ from tests.sidecar_restore.trees import live, snapshot, write
 from wire.enums import WarningKind
 
 CHAIN = 1500
-"""More links than Python calls functions within another; the kernel gives up after 40."""
+"""More links than Python's recursion limit; the kernel gives up after 40."""
 
 
 def chain_to(linked: Linked, end: Path) -> None:
@@ -62,7 +62,7 @@ def test_chain_of_links_is_backed_up_and_comes_back(linked: Linked, make: Callab
 
 @pytest.fixture
 def few_descriptors() -> Iterator[None]:
-    """As most services have them."""
+    """Limit open files to the number that most services have."""
     had = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, had[1]))
     yield
@@ -71,7 +71,7 @@ def few_descriptors() -> Iterator[None]:
 
 @pytest.mark.parametrize("count", [30, 300, 1500])
 def test_more_links_than_folders_can_be_open_stay_links(linked: Linked, few_descriptors: None, count: int) -> None:
-    """The first of them, in the order of their names, are followed."""
+    """The first ones, in the order of their names, are followed."""
     for number in range(count):
         write(linked.worlds / f"{number:04}" / "sub" / "map", b"as it was")
         (linked.root / f"link{number:04}").symlink_to(linked.worlds / f"{number:04}")

@@ -1,4 +1,4 @@
-"""Hard links between two places of which one has to stay: the other names come back."""
+"""Hard links between two places of which one has to stay: the other names are restored."""
 
 # ruff: noqa: F811 - a fixture is found by its name
 
@@ -22,7 +22,7 @@ OTHERS = ("link-after", "zone/after", "zone/once more")
 
 @contextmanager
 def unfit(folder: Path, why: str) -> Iterator[None]:
-    """Another volume, with the same files, that takes no restore."""
+    """Make a volume with the same files unable to take a restore."""
     with ExitStack() as stack:
         stack.enter_context(mounted("-t", "tmpfs", "-o", "mode=755,size=256k,nr_inodes=30", "none", at=folder))
         write(folder / "map", b"played on")

@@ -1,4 +1,4 @@
-"""What replace takes away and overlay lets be, and how a name of one kind gives way to another."""
+"""The modes replace and overlay, and names that change their kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import ExtractProgress
+from sidecar.restore.workspace.progress import ExtractProgress
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import Extract
@@ -21,7 +21,7 @@ NOBODY = 65534
 
 @pytest.fixture(params=[True, False], ids=["names are exchanged", "names are moved twice"])
 def volume(request: pytest.FixtureRequest) -> Stepping:
-    """A volume that knows RENAME_EXCHANGE, and one that does not."""
+    """A volume that supports RENAME_EXCHANGE, and one that does not."""
     return Stepping(can_exchange=request.param)
 
 
@@ -41,7 +41,9 @@ def test_replace_leaves_the_tree_as_in_the_archive(place: Path, root: Path, extr
     assert (summary.files, summary.bytes) == (2, 6)
 
 
-def test_overlay_lets_what_the_archive_lacks_be(place: Path, root: Path, extract: Extract, volume: Stepping) -> None:
+def test_overlay_keeps_files_that_the_archive_lacks(
+    place: Path, root: Path, extract: Extract, volume: Stepping
+) -> None:
     write(root / "both", b"old")
     write(root / "kept" / "extra", b"extra")
     write(root / "alone" / "extra", b"extra")
@@ -82,7 +84,7 @@ def test_a_name_of_one_kind_gives_way_to_another(
     summary = extract(gnu_pack(world, place / "a.tar.gz", "pax"), mode, filesystem=volume)
 
     assert live(root) == live(world)
-    assert summary.removed == 3  # what was below the two folders
+    assert summary.removed == 3  # the entries below the two folders
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -105,9 +107,7 @@ def test_a_live_symlink_where_the_archive_has_a_folder_is_not_followed(
     assert (root / "plugins" / "plugin.jar").read_bytes() == b"own"
 
 
-def test_live_folders_keep_their_inodes_and_files_that_are_open_their_content(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_live_folders_keep_inodes_and_open_files_their_content(place: Path, root: Path, extract: Extract) -> None:
     write(root / "world" / "region" / "r.mca", b"old")
     inodes = [(root / folder).stat().st_ino for folder in (".", "world", "world/region")]
 
@@ -119,7 +119,7 @@ def test_live_folders_keep_their_inodes_and_files_that_are_open_their_content(
     assert (root / "world" / "region" / "r.mca").read_bytes() == b"new"
 
 
-def test_what_no_backup_takes_stays_and_is_named(place: Path, root: Path, extract: Extract) -> None:
+def test_special_entry_stays_and_is_named(place: Path, root: Path, extract: Extract) -> None:
     os.mkfifo(root / "pipe")
     os.mkfifo(root / "b")
     write(root / "c")
@@ -149,7 +149,7 @@ def test_a_tree_of_any_depth_is_taken_away(place: Path, root: Path, extract: Ext
     assert list(live(root)) == [b"a"]
 
 
-def test_progress_goes_through_the_phases_and_counts_what_is_staged(place: Path, root: Path, extract: Extract) -> None:
+def test_progress_passes_through_the_phases_and_counts_staged_files(place: Path, root: Path, extract: Extract) -> None:
     world = place / "world"
     for number in range(600):
         write(world / f"{number}", b"x" * 100)
@@ -171,9 +171,7 @@ def test_progress_goes_through_the_phases_and_counts_what_is_staged(place: Path,
     assert (summary.files, summary.bytes) == (601, 60_000 + (9 << 20))
 
 
-def test_whoever_stops_watching_stops_nothing_once_the_exchange_began(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_cancel_after_the_exchange_began_has_no_effect(place: Path, root: Path, extract: Extract) -> None:
     fault = fault_script("a caller that leaves while names are exchanged")
 
     def leave(progress: ExtractProgress) -> None:
@@ -186,9 +184,7 @@ def test_whoever_stops_watching_stops_nothing_once_the_exchange_began(
     assert (root / "a").read_bytes() == b"new"
 
 
-def test_without_being_root_folders_that_bar_their_owner_are_restored_all_the_same(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_folders_closed_to_their_owner_are_restored_without_root(place: Path, root: Path, extract: Extract) -> None:
     world = place / "world"
     for top, content in ((root, b"old"), (world, b"new")):
         write(top / "barred" / "file", content)

@@ -1,4 +1,4 @@
-"""In which order things reach the disk, and what becomes of data that a game changes while it is exchanged."""
+"""The order of writes to the disk, and the safety of data that a game changes during the exchange."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SourceFailed
-from sidecar.restore.extraction import extractions_recover, outcome_read
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.recovery import extractions_recover
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -28,7 +29,7 @@ def archive(place: Path, root: Path) -> Path:
     return compressed(place / "a.tar.gz", *parts)
 
 
-def test_every_record_is_written_when_what_it_speaks_of_is_on_the_disk(archive: Path, extract: Extract) -> None:
+def test_records_are_written_after_their_subject_is_on_disk(archive: Path, extract: Extract) -> None:
     volume = Stepping()
     extract(archive, filesystem=volume)
 
@@ -48,7 +49,7 @@ def test_every_record_is_written_when_what_it_speaks_of_is_on_the_disk(archive: 
 def test_a_live_folder_swapped_for_a_symlink_lets_nothing_out(
     archive: Path, place: Path, root: Path, extract: Extract
 ) -> None:
-    """The way back is barred as well: what is displaced is kept until the folder is a folder again."""
+    """The way back is blocked too: the displaced folder is kept until the folder is a folder again."""
     outside = write(place / "outside" / "b", b"precious").parent
     before, untouched = live(root), snapshot(outside)
 
@@ -74,10 +75,10 @@ def test_a_live_folder_swapped_for_a_symlink_lets_nothing_out(
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
+def test_file_replaced_by_a_game_meanwhile_is_still_restored(
     archive: Path, root: Path, extract: Extract, *, killed: bool
 ) -> None:
-    """Saved anew between plan and exchange: the archive's file still wins, on the first way and after a crash."""
+    """The game saves between plan and exchange: the archive's file still wins, at first and after a crash."""
 
     fault = fault_script("a game that saves between plan and exchange")
 
@@ -98,9 +99,7 @@ def test_a_game_that_replaces_a_file_meanwhile_does_not_get_the_old_one_back(
     )
 
 
-def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery(
-    archive: Path, root: Path, extract: Extract
-) -> None:
+def test_recovery_does_not_overwrite_a_save_after_the_restore(archive: Path, root: Path, extract: Extract) -> None:
     def save(_step: int, name: str) -> None:
         if volume.steps.count("exchange") + volume.steps.count("move") == 4:
             for path in ("a", "folder/b", "folder/c"):
@@ -119,10 +118,10 @@ def test_a_game_that_saves_over_what_was_restored_is_not_overwritten_by_recovery
 
 @pytest.mark.parametrize("game", ["in place", "as another file"])
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_file_that_stayed_and_was_written_after_the_commit_keeps_the_games_time(
+def test_kept_file_written_after_the_commit_keeps_the_time_of_the_game(
     place: Path, root: Path, extract: Extract, game: str, *, killed: bool
 ) -> None:
-    """Only its metadata differed: what a game saved meanwhile is not made to look like the archive's."""
+    """Only its metadata differed: data that a game saved meanwhile does not get the archive's time."""
     written = write(root / "a", b"content", mode=0o600, mtime_ns=1)
 
     def save(_step: int, name: str) -> None:
@@ -156,7 +155,7 @@ def test_a_file_that_stayed_and_was_written_after_the_commit_keeps_the_games_tim
 def test_inodes_that_are_not_those_of_the_plan_are_not_guessed_at(
     archive: Path, root: Path, extract: Extract, renumbered: list[str], kind: OutcomeKind
 ) -> None:
-    """As after a restart on a network filesystem that numbers anew."""
+    """As after a restart on a network file system that renumbers its inodes."""
 
     def die(_step: int, name: str) -> None:
         if name == "exchange":

@@ -1,4 +1,4 @@
-"""What an operation's journal answers, before, after and again, and who may be at work."""
+"""The answers of an operation's journal before, after and again, and the exclusion of concurrent restores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
-from sidecar.restore.extraction import ExtractProgress, Outcome, extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
+from sidecar.restore.workspace.outcomes import Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from tests.descriptors import descriptors
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -28,7 +31,7 @@ def archive(place: Path, root: Path) -> Path:
     return compressed(place / "a.tar.gz", member(b"a", b"new"), member(b"b", b"new"))
 
 
-def test_an_operation_that_nobody_began_has_no_outcome(root: Path) -> None:
+def test_unknown_operation_has_no_outcome(root: Path) -> None:
     assert outcome_read(root=root, operation=OPERATION) == Outcome(OutcomeKind.NONE)
     outcome_release(root=root, operation=OPERATION)
     assert extractions_recover(root=root) == []
@@ -131,9 +134,7 @@ def test_cancelling_while_staging_leaves_nothing(archive: Path, root: Path, extr
     assert not (root / ".savepoint").exists()
 
 
-def test_cancelling_just_before_the_exchange_still_counts_and_just_after_does_not(
-    archive: Path, root: Path, extract: Extract
-) -> None:
+def test_cancel_counts_just_before_the_exchange_but_not_after(archive: Path, root: Path, extract: Extract) -> None:
     before = live(root)
     synced: list[str] = []
 
@@ -217,7 +218,7 @@ def test_an_operation_that_was_killed_while_staging_starts_over(archive: Path, r
     assert (root / "a").read_bytes() == b"new"
 
 
-def test_an_operation_that_was_killed_while_exchanging_is_ended_before_another_begins(
+def test_operation_killed_in_its_exchange_is_ended_before_the_next_begins(
     archive: Path, place: Path, root: Path, extract: Extract
 ) -> None:
     dies = dies_at(1)
@@ -235,9 +236,7 @@ def test_an_operation_that_was_killed_while_exchanging_is_ended_before_another_b
     assert sorted(live(root)) == [b"a", b"b", b"c"]
 
 
-def test_a_volume_that_keeps_failing_keeps_all_of_old_and_new_until_it_recovers(
-    archive: Path, root: Path, extract: Extract
-) -> None:
+def test_failing_volume_keeps_old_and_new_data_until_it_recovers(archive: Path, root: Path, extract: Extract) -> None:
     before = live(root)
 
     def fail(_step: int, name: str) -> None:
@@ -274,9 +273,7 @@ def test_an_unexpected_error_takes_everything_back_too(archive: Path, root: Path
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "stranger's folder"])
-def test_a_reserved_name_that_is_not_ours_is_refused(
-    archive: Path, place: Path, root: Path, extract: Extract, kind: str
-) -> None:
+def test_foreign_reserved_name_is_refused(archive: Path, place: Path, root: Path, extract: Extract, kind: str) -> None:
     if kind == "file":
         write(root / ".savepoint", b"mine")
     elif kind == "symlink":
@@ -312,7 +309,7 @@ def test_a_journal_of_a_later_format_is_left_alone(archive: Path, root: Path, ex
 
 
 @pytest.mark.parametrize("torn", [b"", b"savepoint-ext", b"savepoint-extraction 1\ncommit 1 2", bytes(4096)])
-def test_a_journal_whose_commit_is_not_whole_has_committed_nothing(archive: Path, root: Path, torn: bytes) -> None:
+def test_torn_commit_record_commits_nothing(archive: Path, root: Path, torn: bytes) -> None:
     before = live(root)
     write(root / ".savepoint" / OPERATION / "journal", torn)
     write(root / ".savepoint" / OPERATION / "new" / "a", b"staged")
@@ -324,9 +321,7 @@ def test_a_journal_whose_commit_is_not_whole_has_committed_nothing(archive: Path
     assert not (root / ".savepoint").exists()
 
 
-def test_a_file_with_more_names_than_the_volume_can_count_is_the_archives_fault(
-    place: Path, root: Path, extract: Extract
-) -> None:
+def test_too_many_links_to_a_file_are_an_error_of_the_archive(place: Path, root: Path, extract: Extract) -> None:
     def count(_step: int, name: str) -> None:
         if name == "make_link":
             raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
@@ -340,16 +335,14 @@ def test_a_file_with_more_names_than_the_volume_can_count_is_the_archives_fault(
     assert list(live(root)) == []
 
 
-def test_no_descriptor_is_left_open_whichever_way_it_ends(
-    archive: Path, place: Path, root: Path, extract: Extract
-) -> None:
+def test_no_descriptor_stays_open_after_any_ending(archive: Path, place: Path, root: Path, extract: Extract) -> None:
     before = descriptors(place)
     refused = compressed(place / "b.tar.gz", member(b"x/y"), member(b"../x"))
 
     failed = 0
     for step in range(1, 80):
         try:
-            # The later ones of so many extractions have fewer steps.
+            # Later extractions of this test have fewer steps.
             fails = fails_at(step, must_strike=False)
             extract(archive, operation=str(uuid.uuid4()), filesystem=Stepping(before=fails))
         except SidecarError:

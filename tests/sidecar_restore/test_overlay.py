@@ -1,4 +1,4 @@
-"""Overlay filesystems, on which a folder of the lower layer cannot be renamed."""
+"""Overlay file systems, on which a folder of the lower layer cannot be renamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.services.require import unavailable
 from tests.sidecar_restore.archives import gnu_pack
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -28,7 +29,7 @@ from wire.enums import Mode, OutcomeKind
 
 @dataclass
 class Overlay:
-    """A data root whose content is all in the lower layer; `reset` makes it so again."""
+    """A data root with all its content in the lower layer; `reset` restores that state."""
 
     place: Path
     root: Path
@@ -118,7 +119,7 @@ def test_killed_at_any_step_an_overlay_is_wholly_old_or_new(overlay: Overlay) ->
 
 @pytest.mark.parametrize("recovering", [False, True], ids=["at once", "after a restart"])
 def test_failing_at_any_step_an_overlay_is_wholly_old_or_new(overlay: Overlay, *, recovering: bool) -> None:
-    """`after a restart`: it also dies a few steps into the way back, and the next daemon goes on with it."""
+    """`after a restart`: the process also dies a few steps into the way back, and the next daemon continues."""
     old = live(overlay.root)
     steps = len(overlay.run())
     new = live(overlay.root)
@@ -139,7 +140,7 @@ def test_failing_at_any_step_an_overlay_is_wholly_old_or_new(overlay: Overlay, *
 
 
 def fails_and_dies(wanted: int) -> Callable[[int, str], None]:
-    """It may be over before it dies."""
+    """Fail at one step, and die a few steps later, unless the work ends before."""
     fails, dies = fails_at(wanted), dies_at(wanted + 7, must_strike=False)
 
     def act(step: int, name: str) -> None:
@@ -151,7 +152,7 @@ def fails_and_dies(wanted: int) -> Callable[[int, str], None]:
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EBUSY])
 def test_rename_that_is_refused_for_good_names_its_path(place: Path, root: Path, extract: Extract, number: int) -> None:
-    """A double at the call: a file is refused with EXDEV too."""
+    """The call is replaced: it refuses a file with EXDEV too."""
     write(root / "folder" / "extra", b"old")
     write(place / "world" / "folder" / "file", b"new")
     before, struck = live(root), []

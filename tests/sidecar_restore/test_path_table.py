@@ -21,7 +21,7 @@ def test_every_path_keeps_its_number_while_the_table_grows() -> None:
 
 
 def test_two_tables_place_a_path_differently() -> None:
-    """So that nobody can choose names that fall together."""
+    """Otherwise an attacker could choose names that collide."""
     hashes = {PathTable()._hash(b"level.dat") for _ in range(5)}
 
     assert len(hashes) == 5

@@ -1,4 +1,4 @@
-"""Mounted folders and folders behind links come back with the rest, in one exchange, whatever happens on the way."""
+"""Mounted folders and folders behind links are restored with the rest, in one exchange, despite any failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import outcome_read
+from sidecar.restore.outcome import outcome_read
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import dies_at, fails_at, in_child
 from tests.sidecar_restore.placed import Case, dies_in_the_exchange, placed
@@ -55,7 +55,7 @@ def test_killed_at_any_step_all_places_are_old_or_new(case: Case) -> None:
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 1
-        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it ends before the loop continues
         case.recover()
         ends.append(case.ended_as())
 
@@ -70,7 +70,7 @@ def test_killed_at_any_step_of_recovering_all_places_are_new(case: Case) -> None
     while status == -signal.SIGKILL:
         step += 1
         assert in_child(lambda: case.run(before=dies_in_the_exchange(7))) == -signal.SIGKILL
-        status = in_child(lambda: case.recover(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.recover(before=dies_at(step)))  # noqa: B023 - it ends before the loop continues
         case.recover()
         assert case.ended_as() is OutcomeKind.COMPLETED
 
@@ -80,7 +80,7 @@ def test_killed_at_any_step_of_recovering_all_places_are_new(case: Case) -> None
 
 @REPLACE
 def test_killed_at_any_step_of_taking_back_all_places_are_old(case: Case) -> None:
-    """The last sync fails, when every name was exchanged; then it dies on the way back."""
+    """The last sync fails after every name was exchanged; the process then dies on the way back."""
     syncs = case.run().count("sync_volume")
     assert case.ended_as() is OutcomeKind.COMPLETED
     seen = set()
@@ -88,7 +88,7 @@ def test_killed_at_any_step_of_taking_back_all_places_are_old(case: Case) -> Non
     while status == -signal.SIGKILL:
         step += 1
         hooks = {"before": fails_then_dies("sync_volume", syncs, steps_later=step)}
-        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(**hooks))  # noqa: B023 - it ends before the loop continues
         case.recover()
         seen.add(case.ended_as())
 
@@ -99,7 +99,7 @@ def test_killed_at_any_step_of_taking_back_all_places_are_old(case: Case) -> Non
 
 @REPLACE
 def test_failing_at_any_step_no_place_is_half_new(case: Case) -> None:
-    """A failure while a place is staged leaves that place as it was, and all else comes back."""
+    """A failure while a place is staged leaves that place as it was; the other places are restored."""
     ends: list[OutcomeKind] = []
     left = 0
     for step in range(1, case.steps + 1):

@@ -1,4 +1,4 @@
-"""A volume that is away when an interrupted restore is to be ended: nothing is lost, and nothing else is half new."""
+"""A missing volume at the recovery of a restore: nothing is lost, and no other place is half new."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import Outcome, extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
+from sidecar.restore.workspace.outcomes import Outcome
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import dies_at, in_child
@@ -25,7 +27,7 @@ AWAY = "plugins/shared"
 
 @pytest.fixture(params=["bound", "linked"])
 def case(request: pytest.FixtureRequest, place: Path, root: Path, tmp_path: Path, extract: Extract) -> Iterator[Case]:
-    """Its third place is on a disk: what is in memory is lost and not away."""
+    """A case with its third place on a disk: one in memory would be lost, not missing."""
     assert root.is_dir()
     outside = tmp_path / "outside" / "shared"
     with placed(place, extract, Mode.REPLACE, linked=request.param == "linked", outside=outside) as case:
@@ -33,7 +35,7 @@ def case(request: pytest.FixtureRequest, place: Path, root: Path, tmp_path: Path
 
 
 def rest(found: Tree) -> Tree:
-    """All but the place that is away, and what is kept for the way on or back."""
+    """The tree without the missing place and without the data kept for the recovery."""
     aside = (AWAY.encode(), b"maps/.savepoint")
     return {path: told for path, told in found.items() if not within(path, aside) and path != b"plugins"}
 
@@ -62,7 +64,7 @@ def test_killed_at_any_step_all_else_is_whole_while_a_volume_is_away(case: Case)
     step, status = 0, -signal.SIGKILL
     while status == -signal.SIGKILL:
         step += 7 if case.linked else 1
-        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it is over before the loop goes on
+        status = in_child(lambda: case.run(before=dies_at(step)))  # noqa: B023 - it ends before the loop continues
         leave(case)
         told = recovered(case)
         kind = outcome_read(root=case.root, operation=OPERATION).kind
@@ -167,7 +169,7 @@ def test_target_that_may_not_be_followed_any_more_is_away(case: Case) -> None:
     assert case.ended_as() is OutcomeKind.COMPLETED
 
 
-def test_staging_that_was_killed_keeps_nobody_waiting_for_a_volume(case: Case, extract: Extract) -> None:
+def test_killed_staging_does_not_wait_for_a_missing_volume(case: Case, extract: Extract) -> None:
     staged = case.steps // 3
     assert in_child(lambda: case.run(before=dies_at(staged))) == -signal.SIGKILL
     leave(case)

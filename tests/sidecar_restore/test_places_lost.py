@@ -1,4 +1,4 @@
-"""Volumes that are lost, taken by others, or whose list is: what of an interrupted restore is left comes to its end."""
+"""Lost volumes, foreign reserved names and damaged lists of places: the rest of a restore is still recovered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -26,7 +27,7 @@ FILES = range(4)
 
 @contextmanager
 def in_memory(maps: Path, disk: Path, *, linked: bool) -> Iterator[None]:
-    """A volume in memory with a folder of the disk in it, mounted or linked to."""
+    """A volume in memory that contains a folder of the disk, mounted or linked to."""
     with ExitStack() as stack:
         mount("-t", "tmpfs", "-o", "mode=755", "none", at=maps)
         stack.callback(unmount, maps)
@@ -95,7 +96,7 @@ def of_another_user(folder: Path) -> None:
 def test_folder_with_a_foreign_reserved_name_is_away_and_the_rest_whole(
     case: Case, taken: Callable[[Path], None]
 ) -> None:
-    """Its customer has renamed the folder and put another one in its place."""
+    """The customer has renamed the folder and put another one in its place."""
     assert in_child(lambda: case.run(before=dies_in_the_exchange(7))) == -signal.SIGKILL
     other = case.outside.with_name("other")
     case.outside.rename(case.outside.with_name("away"))
@@ -129,7 +130,7 @@ def zeroed(whole: bytes) -> bytes:
 def test_list_of_places_damaged_by_a_power_cut_blocks_no_restore(
     case: Case, extract: Extract, damage: Callable[[bytes], bytes], part: float
 ) -> None:
-    """Before the commit record nothing waits for it to be on the disk."""
+    """Before the commit record, no sync waits for the list."""
     assert in_child(lambda: case.run(before=dies_at(int(case.steps * part)))) == -signal.SIGKILL
     listed = case.root / ".savepoint" / OPERATION / "places"
     listed.write_bytes(damage(listed.read_bytes()))

@@ -1,4 +1,4 @@
-"""Archives that reach out, lie or burst are refused, and nothing anywhere is touched."""
+"""Archives that reach outside, lie or burst are refused, and nothing is touched anywhere."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused
-from sidecar.restore.extraction import Outcome, outcome_read
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.reading.tar.limits import TarLimits
+from sidecar.restore.workspace.outcomes import Outcome
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -20,7 +21,7 @@ SYMLINK_OUT = member(b"way", kind=b"2", link=b"../outside")
 
 
 def sparse_0_1(numbers: bytes) -> list[bytes]:
-    """A sparse file of 10 bytes, of which one is there."""
+    """A sparse file of 10 bytes with one byte of data."""
     return [pax({b"GNU.sparse.size": b"10", b"GNU.sparse.map": numbers}), member(b"s", b"x")]
 
 
@@ -132,7 +133,7 @@ HOSTILE = {
 
 @pytest.fixture
 def precious(place: Path, root: Path) -> Path:
-    """A live world, and beside the root what an archive would love to reach."""
+    """A live world, and beside the root the files that a hostile archive tries to reach."""
     write(root / "world" / "level.dat", b"level", mode=0o600)
     write(root / "world" / "region" / "r.0.0.mca", b"region")
     (root / "current").symlink_to("world")
@@ -159,16 +160,16 @@ def test_a_hostile_archive_is_refused_and_nothing_is_touched(
 @pytest.mark.parametrize(
     ("limits", "parts"),
     [
-        pytest.param(Limits(total_bytes=100_000), [member(b"a", bytes(200_000))], id="bytes"),
-        pytest.param(Limits(entries=20), [member(b"%d" % n) for n in range(21)], id="entries"),
-        pytest.param(Limits(entries=20), [pax({b"a": b"b"}, b"g")] * 21, id="headers"),
-        pytest.param(Limits(depth=5), [member(b"a/b/c/d/e/f")], id="depth"),
-        pytest.param(Limits(path_bytes=50), [member(b"a" * 30 + b"/" + b"b" * 30)], id="path"),
-        pytest.param(Limits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)], id="ratio"),
+        pytest.param(TarLimits(total_bytes=100_000), [member(b"a", bytes(200_000))], id="bytes"),
+        pytest.param(TarLimits(entries=20), [member(b"%d" % n) for n in range(21)], id="entries"),
+        pytest.param(TarLimits(entries=20), [pax({b"a": b"b"}, b"g")] * 21, id="headers"),
+        pytest.param(TarLimits(depth=5), [member(b"a/b/c/d/e/f")], id="depth"),
+        pytest.param(TarLimits(path_bytes=50), [member(b"a" * 30 + b"/" + b"b" * 30)], id="path"),
+        pytest.param(TarLimits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)], id="ratio"),
     ],
 )
-def test_a_bomb_is_stopped_at_the_limit_by_what_really_comes_out(
-    precious: Path, extract: Extract, limits: Limits, parts: list[bytes]
+def test_bomb_is_stopped_by_its_real_output_at_the_limit(
+    precious: Path, extract: Extract, limits: TarLimits, parts: list[bytes]
 ) -> None:
     archive = compressed(precious / "a.tar.gz", *parts)
     before = snapshot(precious)
@@ -184,7 +185,7 @@ def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root
     archive = compressed(precious / "a.tar.gz", member(b"a"), end=bytes(40 << 20))
 
     with pytest.raises(ArchiveRefused):
-        extract(archive, limits=Limits(total_bytes=32 << 20))
+        extract(archive, limits=TarLimits(total_bytes=32 << 20))
 
     assert live(root) == before
 
@@ -225,7 +226,7 @@ def test_a_refusal_shows_the_name_without_letting_it_speak(precious: Path, extra
 
 
 def without_times(tree: dict[bytes, tuple[object, ...]], *folders: bytes) -> dict[bytes, tuple[object, ...]]:
-    """Making and removing the reserved folder changes the data root's own time; nothing else may change."""
+    """The tree without these times: making the reserved folder changes the data root's own time, but nothing else."""
     return {
         path: (*entry[:3], None, entry[4]) if path in folders else entry
         for path, entry in tree.items()

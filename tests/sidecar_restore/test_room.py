@@ -1,4 +1,4 @@
-"""What a restore needs is known, and refused when it is not there, before anything is written."""
+"""The space that a restore needs is computed, and a lack of it refused, before anything is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sidecar.errors import ArchiveRefused, NotEnoughSpace
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.reading.tar.limits import TarLimits
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.faults import Stepping
@@ -18,13 +18,13 @@ from tests.sidecar_restore.trees import live, settle, snapshot, write
 from wire.enums import Mode
 
 RESERVE = 1 << 20
-LIMITS = Limits(reserve_bytes=RESERVE)
+LIMITS = TarLimits(reserve_bytes=RESERVE)
 SAME, OTHER, NEW = b"same" * 9_000, b"other" * 7_000, b"new" * 5_000
 
 
 @pytest.fixture
 def archive(place: Path, root: Path) -> Path:
-    """A file that is live already, another, one that grew, a new one, and one that is nothing but a hole."""
+    """An archive of an unchanged file, a changed one, one that grew, a new one, and one that is a single hole."""
     write(root / "same", SAME)
     write(root / "other", OTHER.swapcase())
     write(root / "grown", OTHER[:-1])
@@ -43,7 +43,7 @@ def volume_has(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_one_byte_too_few_is_refused_before_anything_is_written(
+def test_lack_of_one_byte_is_refused_before_any_write(
     archive: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
     before, volume = root.stat(), Stepping()
@@ -57,7 +57,9 @@ def test_one_byte_too_few_is_refused_before_anything_is_written(
     assert root.stat().st_ctime_ns == before.st_ctime_ns
 
 
-def test_what_is_needed_is_enough(archive: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_needed_space_is_sufficient(
+    archive: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
     volume_has(monkeypatch, NEEDED)
 
     extract(archive, limits=LIMITS)
@@ -83,7 +85,7 @@ def test_a_file_that_the_archive_links_is_needed_although_it_is_live(
     assert refusal.value.params == {"needed_bytes": len(SAME) + RESERVE, "free_bytes": RESERVE}
 
 
-def test_into_an_empty_root_the_archive_is_read_to_its_end_to_say_what_it_needs(
+def test_needed_space_for_an_empty_root_counts_the_whole_archive(
     place: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = compressed(place / "a.tar.gz", member(b"a", OTHER), member(b"b", os.urandom(9 << 20)), member(b"c", NEW))

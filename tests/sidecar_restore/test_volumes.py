@@ -1,4 +1,4 @@
-"""Volumes that are full, and volumes mounted inside others."""
+"""Full volumes, and volumes mounted inside others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from sidecar.errors import NotEnoughSpace
 from sidecar.places.mounts import Mounts
-from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.reading.tar.limits import TarLimits
+from sidecar.restore.workspace.outcomes import Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_restore.archives import compressed, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -20,13 +22,13 @@ from tests.sidecar_restore.mounting import mounted, remounted
 from tests.sidecar_restore.trees import live, settle, snapshot, write
 from wire.enums import Mode, OutcomeKind, Phase, WarningKind
 
-NO_RESERVE = Limits(reserve_bytes=0)
-OWN_FILES = 16  # of the extraction itself
+NO_RESERVE = TarLimits(reserve_bytes=0)
+OWN_FILES = 16  # files of the extraction itself
 
 
 @pytest.fixture
 def small(place: Path) -> Iterator[Path]:
-    """A volume of 2 MiB and a hundred inodes with a live file on it."""
+    """A volume of 2 MiB and a hundred inodes, with a live file on it."""
     small = place / "small"
     small.mkdir()
     with mounted("-t", "tmpfs", "-o", "size=2m,nr_inodes=100", "none", at=small):
@@ -50,9 +52,9 @@ def small(place: Path) -> Iterator[Path]:
     ],
 )
 @pytest.mark.parametrize("empty", [False, True], ids=["live data", "an empty root"])
-@pytest.mark.parametrize("limits", [NO_RESERVE, Limits(reserve_bytes=1 << 20)], ids=["to the last byte", "reserve"])
+@pytest.mark.parametrize("limits", [NO_RESERVE, TarLimits(reserve_bytes=1 << 20)], ids=["to the last byte", "reserve"])
 def test_a_full_volume_ends_it_cleanly_and_in_numbers(
-    place: Path, small: Path, extract: Extract, parts: list[bytes], needed: int, limits: Limits, *, empty: bool
+    place: Path, small: Path, extract: Extract, parts: list[bytes], needed: int, limits: TarLimits, *, empty: bool
 ) -> None:
     if empty:
         (small / "a").unlink()
@@ -85,7 +87,7 @@ def test_the_reserve_stays_free_for_a_game_that_runs_meanwhile(place: Path, smal
         return False
 
     with pytest.raises(NotEnoughSpace):
-        extract(archive, root=small, limits=Limits(reserve_bytes=1 << 20), cancelled=watch)
+        extract(archive, root=small, limits=TarLimits(reserve_bytes=1 << 20), cancelled=watch)
     assert min(lowest) > (1 << 20) - (1 << 16), "content counts; lists and folders may take a few pages more"
 
     extract(archive, root=small, limits=NO_RESERVE)
@@ -102,7 +104,7 @@ def test_a_hole_needs_no_room(place: Path, small: Path, extract: Extract) -> Non
 
 @pytest.fixture(params=["another volume", "the same volume"])
 def nested(request: pytest.FixtureRequest, place: Path, root: Path) -> Iterator[Path]:
-    """A data root with something mounted at `world/maps`; bound from the same volume, its device number is the same."""
+    """A data root with a mount at `world/maps`; a bind mount of the same volume has the same device number."""
     maps = root / "world" / "maps"
     maps.mkdir(parents=True)
     write(root / "server.properties", b"old")
@@ -203,7 +205,7 @@ def reserved_is_anothers(nested: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [reserved_is_a_file, reserved_is_anothers])
-def test_mounted_volume_whose_reserved_name_is_taken_stays(
+def test_mounted_volume_with_a_taken_reserved_name_stays(
     place: Path, root: Path, extract: Extract, nested: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(nested)
@@ -234,7 +236,7 @@ def test_mounted_volume_that_another_sidecar_restores_onto_stays(
 def test_full_mounted_volume_stays_and_the_rest_is_restored(
     place: Path, root: Path, extract: Extract, packed: bytes, large: bytes
 ) -> None:
-    """The game may fill it after it was weighed: then all is begun anew without it."""
+    """The game may fill the volume after its space was checked: staging then starts again without that volume."""
     maps = root / "maps"
     maps.mkdir()
     content = os.urandom(1 << 20) * 8
@@ -286,7 +288,7 @@ def test_volume_mounted_in_a_mounted_volume_is_a_place_too(
 
 
 def test_folder_mounted_twice_is_restored_once(place: Path, root: Path, extract: Extract) -> None:
-    """Else two stagings would be exchanged for the same names. A bind of the root's own folder is such a case."""
+    """Otherwise two stagings would exchange the same names. A bind of the root's own folder is such a case."""
     for name in ("again", "maps", "twice"):
         (root / name).mkdir()
     write(root / "own" / "map", b"old")
@@ -321,7 +323,7 @@ def test_hard_link_between_volumes_becomes_a_file_of_its_own(
 def test_folder_of_another_device_that_no_table_names_is_a_place(
     place: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a subvolume of btrfs. Its own origin is told by the mount that it is reached through."""
+    """For example a subvolume of btrfs. The mount through which it is reached tells its origin."""
     (root / "maps").mkdir()
     with mounted("-t", "tmpfs", "none", at=root / "maps"):
         write(root / "maps" / "map", b"old")
@@ -334,7 +336,7 @@ def test_folder_of_another_device_that_no_table_names_is_a_place(
 
 
 def test_reserved_name_in_a_volume_is_never_restored(place: Path, root: Path, extract: Extract, nested: Path) -> None:
-    """The archive may be of a time when this was an ordinary folder, with another data root in it."""
+    """The archive may date from when this was an ordinary folder, with another data root in it."""
     parts = [member(b"world/maps/.savepoint/x", b"x"), member(b"world/maps/map", b"new")]
 
     extract(compressed(place / "a.tar.gz", *parts))
@@ -366,8 +368,8 @@ def test_single_mounted_file_stays(place: Path, root: Path, extract: Extract, mo
 
 
 def test_memory_does_not_grow_with_the_number_of_files(place: Path, root: Path, extract: Extract) -> None:
-    """Twelve times as many, old ones to take away and new ones to put, and then all to stay; what is read ahead is
-    there either way.
+    """Twelve times as many files, first old ones to remove and new ones to put, then all to stay; the read-ahead
+    buffers are there either way.
     """
     large = member(b"large", b"xy" * (4 << 20))
 

@@ -1,4 +1,4 @@
-"""Trees to restore onto, and what they look like down to the last bit that a restore promises."""
+"""Trees to restore onto, and snapshots of all that a restore promises of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def snapshot(top: Path, *, without: tuple[str, ...] = ()) -> dict[bytes, tuple[object, ...]]:
-    """Everything below `top` but the folders named in `without` (relative): kind, mode, owner, time, content, links."""
+    """Kind, mode, owner, time, content and links of every entry below `top`, except folders in `without` (relative)."""
     skipped = {os.fsencode(name) for name in without}
     found: dict[bytes, tuple[object, ...]] = {}
     waiting = [b""]
@@ -29,12 +29,12 @@ def snapshot(top: Path, *, without: tuple[str, ...] = ()) -> dict[bytes, tuple[o
 
 
 def live(root: Path) -> dict[bytes, tuple[object, ...]]:
-    """The data root's tree, as the game sees it."""
+    """The data root's tree as the game sees it."""
     return snapshot(root, without=(".savepoint",))
 
 
 def _open_folder(top: Path, path: bytes) -> int:
-    """Component by component, for a path may be longer than one call takes."""
+    """Open a folder component by component, as a path may be too long for one call."""
     fd = os.open(top, os.O_RDONLY)
     for part in path.split(b"/") if path else ():
         deeper = os.open(part, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd)

@@ -1,1 +1,1 @@
-"""What every place for backups must do, and what only a folder or only a bucket can get wrong."""
+"""Tests that every storage must pass, and tests of a folder's and a bucket's own failures."""

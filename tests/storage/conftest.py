@@ -1,4 +1,4 @@
-"""The targets under test."""
+"""The storage targets under test."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 
 import pytest
 
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.storage.memory import FaultyStorage, MemoryStorage
-from tests.storage.s3_double import BUCKET, REGION, S3Double, s3_double
+from tests.storage.s3_double import BUCKET, PROVIDERS, REGION, S3Double, s3_double
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A storage, and what it holds that is not yet, or no longer, on its way to be an object."""
+    """A storage, and a count of its incomplete and leftover objects."""
 
     storage: Storage
     leftovers: Callable[[], list[str]]
     exclusive: bool = True
-    """Whether of two writers who commit at once one is refused."""
+    """Whether one of two writers that commit at once is refused."""
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +39,14 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def s3_observer(s3_server: S3Server) -> Iterator[Any]:
-    """A client beside the product's, to look at what a bucket holds."""
+    """A client beside the product's, which inspects a bucket."""
     with closing(s3_client(s3_server)) as client:
         yield client
 
 
 @pytest.fixture
 def s3_settings(s3_server: S3Server) -> S3Settings:
-    """A part of the bucket that no other test has."""
+    """A prefix of the bucket that no other test uses."""
     return S3Settings(
         endpoint_url=s3_server.endpoint,
         region="us-east-1",
@@ -82,22 +82,19 @@ def memory_target() -> Target:
     return Target(MemoryStorage(), list)
 
 
-# Each has the rules of providers that keep each other company; between them they have all rules that can be kept.
-PROVIDERS = {
-    "strict": ("equal parts", "five MiB", "thousand parts", "slow down", "error in 200"),
-    "locking": ("checksum wanted", "five MiB", "reply lost", "error in 200, though done"),
-    "older": ("no newer checksums", "no conditions", "equal parts", "slow down"),
-}
+AT_ONCE = Retry(sleep=lambda _: None)
+"""The product's number of attempts, without its pauses."""
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests are tried again as often as ever, only sooner."""
-    monkeypatch.setattr("targets.s3_client.PAUSE_SECONDS", 0.001)
+@contextmanager
+def tried_again(settings: S3Settings, retry: Retry = AT_ONCE) -> Iterator[RetryingStorage]:
+    """A bucket as the product opens it."""
+    with closing(S3Storage(settings, retry)) as storage:
+        yield RetryingStorage(storage, retry)
 
 
 def double_settings(double: S3Double, **changed: Any) -> S3Settings:
-    """How the product reaches the double."""
+    """The product's settings for the double."""
     settings = S3Settings(
         endpoint_url=double.endpoint,
         region=REGION,
@@ -114,7 +111,7 @@ def double_settings(double: S3Double, **changed: Any) -> S3Settings:
 @contextmanager
 def double_target(*rules: str) -> Iterator[tuple[Target, S3Double]]:
     """A storage on a double with these rules."""
-    with s3_double(*rules) as double, closing(S3Storage(double_settings(double))) as storage:
+    with s3_double(*rules) as double, tried_again(double_settings(double)) as storage:
         exclusive = "no conditions" not in rules
         yield Target(storage, lambda: [upload.key for upload in double.uploads.values()], exclusive), double
 
@@ -128,7 +125,7 @@ KINDS = (*PLAIN, *PROVIDERS, *(f"retrying {kind}" for kind in PLAIN), *(f"{fault
 
 @pytest.fixture(params=KINDS)
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    """Each kind of target in turn, then each below one that tries again, then one whose n-th call fails below it."""
+    """Each kind of target, then each below a retrying storage, then with an n-th call that fails below it."""
     wrapper, _, name = request.param.rpartition(" ")
     if name in PROVIDERS:
         with double_target(*PROVIDERS[name]) as (found, _):
@@ -137,9 +134,11 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         found = request.getfixturevalue(f"{name}_target")
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
-        # Every test of the suite runs below each of these, also those that make fewer calls.
+        # Hold every object: bytes that are written as they come have one try.
+        request.getfixturevalue("monkeypatch").setattr("repository.retrying.HELD_SIZE_MAX", 1 << 50)
+        # Every test of the suite runs below each of these, even tests that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
-        yield Target(RetryingStorage(faulty, sleep=lambda _: None), list)
+        yield Target(RetryingStorage(faulty, AT_ONCE), list)
 
 
 @pytest.fixture

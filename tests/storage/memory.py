@@ -1,4 +1,4 @@
-"""Storage at the edge of a test: objects in memory, and a wrapper scripted to fail."""
+"""Storages for tests: objects in memory, and a wrapper with scripted failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Fault = Literal["once", "forever", "reply_lost"]
 
 
 class MemoryStorage:
-    """Objects in a dictionary; a test may look into `objects` and change what is stored behind the product's back."""
+    """Objects in a dictionary; a test may inspect `objects` and change stored bytes behind the product's back."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -56,7 +56,7 @@ class MemoryStorage:
                 yield ObjectInfo(key=key, size=len(data))
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
-        return 0  # what is half-written lives in its writer, and dies with it
+        return 0  # a half-written object lives in its writer, and dies with it
 
     def _get(self, key: str) -> bytes:
         try:
@@ -93,9 +93,9 @@ class _MemoryWriter:
 class FaultyStorage:
     """Passes calls on to another storage and fails the one numbered `at` (from 1; 0: none), or it and all after it.
 
-    `reply_lost` carries the call out, and fails it then. `calls` names every call so far: `writer`, `write`, `commit`,
+    `reply_lost` carries the call out, then fails it. `calls` names every call so far: `writer`, `write`, `commit`,
     `read`, `piece` (each one that a read yields, and its end), `size`, `delete`, `list`, `entry` (likewise), `sweep`.
-    must_strike: the test fails when it never came to that call.
+    must_strike: the test fails if that call never came.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class FaultyStorage:
         return self.call("sweep", lambda: self._inner.partials_sweep(older_than_seconds=older_than_seconds))
 
     def call(self, name: str, action: Callable[[], Result]) -> Result:
-        """Count a call, and carry it out or fail it as scripted."""
+        """Count a call, then carry it out or fail it as scripted."""
         with self._lock:
             self.calls.append(name)
             number = len(self.calls)

@@ -1,4 +1,4 @@
-"""An S3 service in memory, with a switch for each rule that some provider has and others have not."""
+"""An S3 service in memory, with a switch for each rule that only some providers have."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ from targets.s3_errors import AGAIN, CODES
 MIB = 1 << 20
 BUCKET = "bucket"
 REGION = "eu-strict-1"
+# Each has the rules of providers that keep each other company; between them they have all rules that can be kept.
+PROVIDERS = {
+    "strict": ("equal parts", "five MiB", "thousand parts", "slow down", "error in 200"),
+    "locking": ("checksum wanted", "five MiB", "reply lost", "error in 200, though done"),
+    "older": ("no newer checksums", "no conditions", "equal parts", "slow down"),
+}
 PAGE = 1000
 SLOW_EVERY = 3
 
@@ -71,7 +77,7 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """The name of the operation, as the documentation has it."""
+        """The name of the operation in S3's documentation."""
         if "uploadId" in self.query:
             return {"PUT": "UploadPart", "POST": "Complete", "DELETE": "Abort"}[self.method]
         if "uploads" in self.query:
@@ -90,7 +96,10 @@ class Upload:
 
 
 class S3Double:
-    """The service's state. `struck` counts how often each rule refused or broke something."""
+    """The service's state. `struck` counts how often each rule refused or broke a request.
+
+    `away` names a kind of request that is refused the next `away_times` times.
+    """
 
     def __init__(self, rules: frozenset[str]) -> None:
         assert rules <= RULES.keys()
@@ -100,13 +109,14 @@ class S3Double:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.uploads: dict[str, Upload] = {}
         self.endpoint = ""
+        self.away, self.away_times = "", 0
         self._lock = threading.Lock()
         self._ids = count(1)
         self._slow = cycle(_AGAIN)
         self._seen: set[tuple[str, str]] = set()
 
     def rule(self, name: str, *, broken: bool) -> bool:
-        """Whether the rule is on and broken; then it has struck."""
+        """Whether the rule is on and broken; counts it in `struck`."""
         if name not in self.rules or not broken:
             return False
         self.struck[name] += 1
@@ -126,13 +136,16 @@ class S3Double:
             return None if self.rule("reply lost", broken=lost) else reply
 
     def _refuse(self, request: Request) -> None:
-        """Raise for whatever is refused before the operation is looked at."""
+        """Raise for a request that is refused before its operation is considered."""
+        if request.kind == self.away and self.away_times > 0:
+            self.away_times -= 1
+            raise Refusal(503, "SlowDown")
         headers, writes = request.headers, request.kind in ("Put", "UploadPart")
         slow = self._first(f"{request.kind} {request.query}", request.key) and len(self.asked) % SLOW_EVERY == 0
         newer = any(name.lower().startswith("x-amz-checksum-") for name in headers)
         scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/", headers.get("Authorization", ""))
         refusals: list[tuple[str, bool, int, str]] = [
-            # The status says nothing then, except to a HEAD, whose answer has no room for a code.
+            # The status alone says nothing then, except to a HEAD: its answer has no room for a code.
             ("slow down", slow, 503 if request.method == "HEAD" else 400, ""),
             ("expired token", headers.get("x-amz-security-token") == "expired", 400, "ExpiredToken"),
             ("wrong region", scope is None or scope[1] != REGION, 400, "AuthorizationHeaderMalformed"),
@@ -153,7 +166,7 @@ class S3Double:
             raise Refusal(400, "BadDigest")
 
     def _first(self, what: str, key: str) -> bool:
-        """Whether this has not happened to the key before."""
+        """Whether this is the key's first time for this event."""
         if (what, key) in self._seen:
             return False
         self._seen.add((what, key))
@@ -260,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        """The standard library looks for do_GET and the like: one method is enough for all of them."""
+        """The standard library looks for do_GET and the like: one method serves them all."""
         if name.startswith("do_"):
             return self.serve
         raise AttributeError(name)
@@ -284,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the standard library's name
-        """Requests stand in `asked`."""
+        """Do not log: requests are recorded in `asked`."""
 
 
 def md5(data: bytes) -> bytes:

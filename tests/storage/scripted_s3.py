@@ -1,4 +1,4 @@
-"""The wire to S3, scripted to fail: a server that answers each request with the next line of a script."""
+"""A scripted S3 server: it answers each request with the next line of a script."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Stall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer, held back by `stall` until that is over.
+    """One answer, delayed by `stall` until that event is set.
 
-    `cut` sends only so many bytes of the body it announces; `dropped` sends nothing at all.
+    `cut` sends only that many bytes of the announced body; `dropped` sends nothing at all.
     """
 
     status: int = 200
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(slots=True)
 class ScriptedS3:
-    """What is to be answered, and what was asked: method, path with query, headers, body."""
+    """The remaining answers, and the recorded requests: method, path with query, headers, body."""
 
     script: list[Answer]
     endpoint: str = ""
@@ -44,7 +44,7 @@ class ScriptedS3:
 
 
 def refusal(status: int, code: str, message: str = "no") -> Answer:
-    """S3's own form of an error."""
+    """An error in S3's own form."""
     body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return Answer(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})
 
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def __getattr__(self, name: str) -> Any:
-        """The standard library looks for do_GET and the like: one method is enough for all of them."""
+        """The standard library looks for do_GET and the like: one method serves them all."""
         if name.startswith("do_"):
             return self.answer
         raise AttributeError(name)
@@ -95,12 +95,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body[: answer.cut])
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the standard library's name
-        """What was asked is in `asked`."""
+        """Do not log: requests are recorded in `asked`."""
 
 
 @contextmanager
 def scripted_s3(*script: Answer) -> Iterator[ScriptedS3]:
-    """The server; a request past the end of the script is answered with 500, and stands in `asked` all the same."""
+    """The server; a request beyond the script gets a 500, and is recorded in `asked` too."""
     state = ScriptedS3(list(script))
     server = _Server(state)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

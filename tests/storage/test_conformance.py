@@ -1,4 +1,4 @@
-"""The storage protocol, held by every implementation of it."""
+"""The storage protocol; every implementation must pass these tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIGITS = bytes(range(256)) * 8
 
 
 def noise(size: int) -> bytes:
-    """Bytes of which no two stretches are alike, the same at every run."""
+    """Bytes without repetitions, the same in every run."""
     return Random(size).randbytes(size)  # noqa: S311  # nothing is secret here
 
 
@@ -78,7 +78,7 @@ def test_a_buffer_may_be_used_again_after_each_write(storage: Storage) -> None:
 
 @pytest.mark.parametrize("size", [5, LARGE])
 def test_nothing_is_there_before_the_commit(storage: Storage, size: int) -> None:
-    put(storage, "earlier", b"")  # a folder in which nothing was ever written denies to look
+    put(storage, "earlier", b"")  # an empty storage may deny a listing
     storage.delete("earlier")
     with storage.writer("a/object", expected_size=size) as writer:
         writer.write(bytes(size))
@@ -143,7 +143,7 @@ def test_a_taken_key_is_refused_and_keeps_its_bytes(target: Target, size: int) -
     assert target.leftovers() == []
 
 
-def test_of_several_writers_of_one_key_exactly_one_wins(target: Target) -> None:
+def test_exactly_one_of_several_writers_of_a_key_wins(target: Target) -> None:
     storage, barrier = target.storage, threading.Barrier(6)
 
     def write(number: int) -> int | None:
@@ -199,7 +199,7 @@ def test_a_negative_start_is_a_mistake(storage: Storage) -> None:
         get(storage, "object", start=-1)
 
 
-def test_what_is_missing_is_not_found(storage: Storage) -> None:
+def test_missing_object_is_not_found(storage: Storage) -> None:
     put(storage, "a/object", b"1")
     for key in ("missing", "a/missing", "a", "a/object/below", "b/c/d"):
         with pytest.raises(ObjectNotFound):
@@ -268,7 +268,7 @@ def test_a_list_of_more_than_a_page_is_whole(storage: Storage) -> None:
         "a/" * 300 + "a",
     ],
 )
-def test_what_is_no_key_never_reaches_the_target(storage: Storage, key: str) -> None:
+def test_invalid_key_never_reaches_the_target(storage: Storage, key: str) -> None:
     with pytest.raises(ValueError, match="key"), storage.writer(key, expected_size=1):
         pass
     with pytest.raises(ValueError, match="key"):
@@ -280,6 +280,6 @@ def test_what_is_no_key_never_reaches_the_target(storage: Storage, key: str) -> 
 
 
 @pytest.mark.parametrize("prefix", ["/", "..", "../", "a/../", ".partial/", "a//", "ä"])
-def test_what_begins_no_key_is_not_listed(storage: Storage, prefix: str) -> None:
+def test_invalid_prefix_is_not_listed(storage: Storage, prefix: str) -> None:
     with pytest.raises(ValueError, match="key"):
         list(storage.list(prefix))

@@ -1,4 +1,4 @@
-"""The wrapper that fails on command, on which other tests build."""
+"""The wrapper with scripted failures, on which other tests build."""
 
 from __future__ import annotations
 

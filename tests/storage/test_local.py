@@ -1,4 +1,4 @@
-"""What only a folder can get wrong."""
+"""Failures that only a storage in a folder has."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def put(storage: LocalStorage, key: str, data: bytes | mmap.mmap = b"data") -> N
         writer.commit()
 
 
-def test_only_the_owner_may_read_what_is_stored(storage: LocalStorage, tmp_path: Path) -> None:
+def test_only_the_owner_may_read_stored_files(storage: LocalStorage, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         put(storage, "a/b/object")
@@ -84,7 +84,7 @@ def test_a_folder_that_is_gone_is_denied_and_never_looks_empty(tmp_path: Path) -
         storage.size("object")
     with pytest.raises(StorageDenied):
         list(storage.read("object"))
-    # A delete that seemed to work would be forgotten, and the object come back with its folder.
+    # A delete that seemed to succeed would be forgotten, and the object would come back with its folder.
     with pytest.raises(StorageDenied):
         storage.delete("object")
     with pytest.raises(StorageDenied):
@@ -175,7 +175,7 @@ def test_a_commit_survives_a_delete_that_takes_its_folder_away(
 
 @pytest.fixture
 def written_direct(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Of each write to a file whether it went past the page cache."""
+    """Records for each write to a file whether it bypassed the page cache."""
     seen: list[bool] = []
     write = os.write
 
@@ -205,7 +205,7 @@ def test_pages_of_a_large_buffer_go_past_the_cache_and_the_tail_through_it(
 
 
 @pytest.mark.parametrize(("head", "offset"), [(1, 0), (4095, 0), (4096, 1), (0, 1), (0, 4097), (4096, 4096)])
-def test_whatever_lies_beside_a_page_is_written_all_the_same(storage: LocalStorage, head: int, offset: int) -> None:
+def test_unaligned_bytes_are_written_too(storage: LocalStorage, head: int, offset: int) -> None:
     data = os.urandom(MIB + 1) * 5
     with mmap.mmap(-1, len(data)) as buffer:
         buffer[:] = data
@@ -253,7 +253,7 @@ def test_a_disk_that_fills_up_in_a_direct_write_is_full(small_disk: Path) -> Non
         pytest.param(lambda size, offset: False, StorageUnavailable, id="nothing is there"),
     ],
 )
-def test_a_lost_sector_is_told_from_a_lost_disk(
+def test_lost_sector_is_distinct_from_a_lost_disk(
     storage: LocalStorage,
     monkeypatch: pytest.MonkeyPatch,
     answers: Callable[[int, int], bool],

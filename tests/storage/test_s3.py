@@ -1,4 +1,4 @@
-"""What only a bucket can get wrong, on a real server."""
+"""Failures that only a bucket has, on a real server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from repository.storage import ObjectNotFound, StorageDenied
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from targets.s3_upload import MEMORY, MIB, THREADS, part_size
 from tests.storage.conftest import Target
 

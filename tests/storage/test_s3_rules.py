@@ -1,4 +1,4 @@
-"""Rules that providers of S3 do not share: each is broken once to see it strike, then kept by the product."""
+"""Rules that only some S3 providers have: each is broken once to see its effect, then kept by the product."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def put(storage: S3Storage | Any, data: bytes, *, expected_size: int | None = No
 
 @contextmanager
 def foreign(double: S3Double, **options: Any) -> Iterator[Any]:
-    """A client that knows no rule and tries nothing again."""
+    """A client that follows no rule and retries nothing."""
     with closing(
         boto3.session.Session().client(
             "s3",
@@ -58,7 +58,7 @@ def parts_of(client: Any, *lengths: int, first: int = 1) -> None:
     client.complete_multipart_upload(Bucket=BUCKET, Key=KEY, UploadId=name, MultipartUpload={"Parts": parts})
 
 
-# Each breaks one rule of those that a well-behaved client keeps.
+# Each breaks one of the rules that the product keeps.
 BREAKING = {
     "equal parts": lambda client: parts_of(client, 5 * MIB, 6 * MIB, 1),
     "five MiB": lambda client: parts_of(client, 4 * MIB, 1),
@@ -112,7 +112,7 @@ FINAL = {
 
 @pytest.mark.parametrize("rule", FINAL)
 @pytest.mark.parametrize("size", [5, 20 * MIB])
-def test_lasting_refusal_is_told_at_once_and_in_words(rule: str, size: int) -> None:
+def test_lasting_refusal_is_reported_at_once_and_in_words(rule: str, size: int) -> None:
     expected, words = FINAL[rule]
     changed = {"expired token": {"session_token": "expired"}, "wrong region": {"region": "us-east-1"}}.get(rule, {})
     with s3_double(rule) as double, closing(S3Storage(double_settings(double, **changed))) as storage:
@@ -121,7 +121,7 @@ def test_lasting_refusal_is_told_at_once_and_in_words(rule: str, size: int) -> N
         assert type(caught.value) is expected
         assert double.struck[rule] >= 1
         refused = [kind for kind, _ in double.asked if kind in ("Put", "UploadPart", "Create")]
-        assert len(refused) <= 1 + THREADS + 1  # none was tried again
+        assert len(refused) <= 1 + THREADS + 1  # none was retried
         assert double.objects == {}
 
 
@@ -164,7 +164,7 @@ def test_each_upload_and_part_carries_its_checksum() -> None:
 
 
 @pytest.mark.parametrize("expected_size", [0, 1, 10 * MIB, 19 * MIB, GIB])
-def test_parts_have_one_length_whatever_was_expected(expected_size: int) -> None:
+def test_parts_have_one_length_for_any_expected_size(expected_size: int) -> None:
     with double_target("equal parts", "five MiB") as (target, double):
         put(target.storage, bytes(40 * MIB), expected_size=expected_size)
         assert len(double.objects[KEY][0]) == 40 * MIB

@@ -1,4 +1,4 @@
-"""What the tests of a local folder share: reading files as a snapshot does."""
+"""Reading files as a snapshot does, for the tests of a local folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kinds(tree: LocalTree) -> dict[bytes, Kind]:
 
 
 def read(file: LocalFile, size: int, *, piece: int = 1 << 20) -> bytes:
-    """A file from front to end, as one that the parent does not have."""
+    """Read a file from start to end, as one that the parent does not have."""
     content = bytearray(size)
     view = memoryview(content)
     for low, high in file.data_ranges(0, size):
@@ -37,7 +37,7 @@ def read(file: LocalFile, size: int, *, piece: int = 1 << 20) -> bytes:
 
 
 def blocks(content: bytes, header: int) -> list[bytes]:
-    """The blocks of FORMAT.md."""
+    """Cut content into the blocks of FORMAT.md."""
     first = [content[:header]] if header and content else []
     return first + [content[at : at + BLOCK] for at in range(header, len(content), BLOCK)]
 
@@ -51,7 +51,7 @@ def sectors(content: bytes) -> list[bytes]:
 
 
 def rebuilt(parent: bytes, runs: Runs, size: int) -> bytes:
-    """What the parent's bytes and the runs make together."""
+    """The file that the parent's bytes and the runs make together."""
     content = bytearray(parent[:size].ljust(size, b"\0"))
     for offset, data in runs:
         content[offset : offset + len(data)] = data

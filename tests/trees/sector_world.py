@@ -1,4 +1,4 @@
-"""A few files and their sector map, for the tests of it."""
+"""A few files and their sector map."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIRST, SECOND, THIRD = (bytes([number]) * 16 for number in (1, 2, 3))
 
 
 class World:
-    """A few files, of which the map describes the snapshot FIRST."""
+    """A few files, and a map that describes their snapshot FIRST."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
@@ -40,13 +40,13 @@ class World:
         self.tree.commit(FIRST)
 
     def edit(self, name: str) -> None:
-        """One byte in the second sector changes."""
+        """Change one byte in the second sector."""
         with (self.data / name).open("r+b") as file:
             file.seek(SECTOR)
             file.write(bytes([self.held[name.encode()][SECTOR] ^ 1]))
 
     def compare(self, name: str) -> int:
-        """Open a file in place; returns how many bytes its runs have, which with the parent's make the file."""
+        """Open a file in place; returns the bytes in its runs, and checks that they and the parent make the file."""
         return self.compare_entry(found(self.tree)[name.encode()])
 
     def compare_entry(self, entry: SourceEntry) -> int:
@@ -59,7 +59,7 @@ class World:
         return sum(len(data) for _, data in runs)
 
     def knows(self, name: str, parent: bytes) -> bool:
-        """Whether the map knows the sectors of a file in that snapshot; nothing is committed."""
+        """Whether the map knows the sectors of a file in that snapshot; commits nothing."""
         self.tree.begin(parent)
         self.held[name.encode()] = (self.data / name).read_bytes()
         self.edit(name)

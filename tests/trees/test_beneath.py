@@ -1,4 +1,4 @@
-"""Opening by a path: every component is looked at, however long the path is and whatever the kernel offers."""
+"""Opening by a path: every component is checked, for any length of the path and any kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trees.beneath import Tree, open_beneath, open_for_reading
 NAME = b"n" * 200
 DEPTH = 60
 LONG = b"/".join([NAME] * DEPTH)
-"""Longer than one call takes."""
+"""Longer than the limit of one call."""
 
 
 @pytest.fixture(params=[True, False], ids=["openat2", "steps"], autouse=True)
@@ -28,7 +28,7 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[int]:
-    """A root with a pipe and a link at the end of a very long path."""
+    """A root with a FIFO and a link at the end of a very long path."""
     opened = [os.open(tmp_path, os.O_RDONLY)]
     for _ in range(DEPTH):
         os.mkdir(NAME, dir_fd=opened[-1])

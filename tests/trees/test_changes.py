@@ -1,4 +1,4 @@
-"""What changed in a file since the parent: whole blocks without a sector map, single sectors with one."""
+"""Changes of a file since the parent: whole blocks without a sector map, single sectors with one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE_MAX = 10 * BLOCK
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_windows() -> Iterator[None]:
-    """Windows and slices small enough for small files to have several."""
+    """Windows and slices so small that small files have several."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_changes, "_WINDOW_SIZE", 3 * BLOCK)
         patch.setattr(local_changes, "_buffers", [])
@@ -37,7 +37,7 @@ def _small_windows() -> Iterator[None]:
 
 
 class Snapshots:
-    """A file, the snapshots taken of it, and what they hold of it."""
+    """A file, and its snapshots with their content."""
 
     def __init__(self, folder: Path, *, header: int) -> None:
         (folder / "data").mkdir()
@@ -51,7 +51,7 @@ class Snapshots:
         self._number = 0
 
     def take(self, *, commit: bool = True, known: bool = True) -> Runs:
-        """One more snapshot, which is stored or not; its runs are checked to make the file."""
+        """Take one more snapshot, stored or not; checks that its runs make the file."""
         now = self.path.read_bytes()
         self._tree.begin(self.parent)
         entry = found(self._tree)[FILE]
@@ -72,7 +72,7 @@ class Snapshots:
         return runs
 
     def take_elsewhere(self) -> None:
-        """A snapshot that the sector map does not hear of."""
+        """Take a snapshot without telling the sector map."""
         self._number += 1
         self.parent, self.held = self._number.to_bytes(16, "big"), self.path.read_bytes()
 
@@ -114,7 +114,7 @@ def test_the_parent_and_the_runs_make_the_file_by_the_fewest_sectors(
 
 
 def apply(path: Path, edit: tuple[str, int, bytes], contents: list[bytes]) -> None:
-    """Edits as databases and games make them; content of the past comes back too, where stale tags would match."""
+    """Edit as databases and games do; former content comes back too, which stale tags would match."""
     kind, number, data = edit
     if kind == "restore":
         path.write_bytes(contents[number % len(contents)])
@@ -128,7 +128,7 @@ def apply(path: Path, edit: tuple[str, int, bytes], contents: list[bytes]) -> No
 
 
 def touched(runs: Runs) -> list[tuple[int, int]]:
-    """The sectors that runs cover, each with its length; runs must be apart, in order and made of sectors."""
+    """The sectors that runs cover, each with its length; checks that runs are apart, in order and made of sectors."""
     result = []
     end = -1
     for offset, data in runs:
@@ -180,7 +180,7 @@ def test_the_header_is_a_block_of_its_own(snapshots: Snapshots) -> None:
     assert [(offset, len(data)) for offset, data in snapshots.take()] == [(SECTOR, SECTOR)]
 
 
-def test_what_was_cut_off_and_comes_back_is_a_change(snapshots: Snapshots) -> None:
+def test_bytes_cut_off_and_written_again_are_a_change(snapshots: Snapshots) -> None:
     content = snapshots.held
     os.truncate(snapshots.path, 8192 + 2 * BLOCK + 3 * SECTOR)
     assert snapshots.take() == []
@@ -188,7 +188,7 @@ def test_what_was_cut_off_and_comes_back_is_a_change(snapshots: Snapshots) -> No
     assert touched(snapshots.take())[0] == (8192 + 2 * BLOCK + 3 * SECTOR, SECTOR)
 
 
-def test_blocks_that_the_caller_does_not_know_go_whole_whatever_the_map_knows(snapshots: Snapshots) -> None:
+def test_blocks_unknown_to_the_caller_are_whole_despite_the_map(snapshots: Snapshots) -> None:
     assert touched(snapshots.take(known=False)) == expected(b"", snapshots.held, 8192, by_sector=True)
 
 
@@ -214,7 +214,7 @@ def test_parts_of_a_file_are_compared_each_for_itself(snapshots: Snapshots) -> N
         tree.begin(snapshots.parent)
         runs = []
         entry = found(tree)[FILE]
-        # As a snapshot does: the rule is found out first, then each part is read in an opening of its own.
+        # As a snapshot does: find the rule first, then read each part in an opening of its own.
         with tree.open(entry, in_place=False) as file:
             file.readinto(memoryview(bytearray(SECTOR)), 0)
         for start, stop, header in ((0, border, 8192), (border, SIZE_MAX, 0)):

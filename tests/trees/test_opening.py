@@ -1,4 +1,4 @@
-"""Opening what a scan found: the very file, whatever was put in its place, and what happens to it while it is read."""
+"""Opening a scanned entry: only the very same file is opened, and changes during reading are noticed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILE = b"world/region/file"
 
 @pytest.fixture(params=[True, False], ids=["openat2", "steps"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to open, as this machine's kernel has both."""
+    """Both ways of opening, with and without openat2."""
     assert beneath.openat2_works()
     monkeypatch.setattr(beneath, "openat2_works", lambda: request.param)
 
@@ -66,7 +66,7 @@ def test_reading_leaves_the_access_time_alone(tree: LocalTree, root: Path) -> No
     assert path.stat().st_atime_ns == 1
 
 
-def test_who_may_not_leave_the_access_time_alone_reads_all_the_same(
+def test_file_is_read_even_if_noatime_is_refused(
     tree: LocalTree, entry: SourceEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = fault_script("O_NOATIME is refused")
@@ -87,7 +87,7 @@ def test_who_may_not_leave_the_access_time_alone_reads_all_the_same(
 
 
 @pytest.mark.parametrize("swapped", ["world", "world/region", "world/region/file"])
-def test_what_was_swapped_for_a_link_is_not_followed(
+def test_entry_swapped_for_a_link_is_not_followed(
     tree: LocalTree, entry: SourceEntry, root: Path, swapped: str
 ) -> None:
     (root / swapped).rename(root / "kept")
@@ -124,12 +124,12 @@ def test_a_folder_in_its_place_is_gone(tree: LocalTree, entry: SourceEntry, root
 
 
 @pytest.mark.parametrize("vanished", ["world", "world/region", "world/region/file"])
-def test_what_vanished_is_gone(tree: LocalTree, entry: SourceEntry, root: Path, vanished: str) -> None:
+def test_vanished_entry_is_gone(tree: LocalTree, entry: SourceEntry, root: Path, vanished: str) -> None:
     (root / vanished).rename(root / "elsewhere")
     gone(tree, entry, "No such file or directory")
 
 
-def test_what_may_not_be_read_is_gone(
+def test_unreadable_entry_is_gone(
     tree: LocalTree, entry: SourceEntry, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(*args: Any) -> int:
@@ -140,7 +140,7 @@ def test_what_may_not_be_read_is_gone(
     gone(tree, entry, "Permission denied")
 
 
-def test_a_disk_that_fails_while_reading_is_told(
+def test_disk_failure_during_a_read_is_reported(
     tree: LocalTree, entry: SourceEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> int:
@@ -157,7 +157,7 @@ def test_a_file_that_changes_while_it_is_read_says_so(
 ) -> None:
     with tree.open(entry, in_place=False) as file:
         (root / os.fsdecode(FILE)).write_bytes(content)
-        # Not before the kernel's clock has gone on does a change show in the times.
+        # A change shows in the times only after the kernel's clock has ticked.
         while (root / os.fsdecode(FILE)).stat().st_ctime_ns <= entry.stat.ctime_ns:
             (root / os.fsdecode(FILE)).write_bytes(content)
         assert file.changed()
@@ -205,7 +205,7 @@ def test_attributes_that_cannot_be_read(
     code: int,
     expected: type[SourceGone] | None,
 ) -> None:
-    """A file system without any, one removed meanwhile, and a disk that fails."""
+    """A file system without attributes, an attribute removed meanwhile, and a failing disk."""
 
     def fail(*args: Any) -> Any:
         raise OSError(code, os.strerror(code))
@@ -220,7 +220,7 @@ def test_attributes_that_cannot_be_read(
                 file.xattrs()
 
 
-def test_attributes_of_what_was_swapped_are_not_read(tree: LocalTree, root: Path) -> None:
+def test_attributes_of_a_swapped_entry_are_not_read(tree: LocalTree, root: Path) -> None:
     entries = found(tree)
     (root / "world").rename(root / "kept")
     (root / "world").symlink_to(str(root.parent / "outside"))
@@ -239,7 +239,7 @@ def test_no_path_leads_out_of_the_root(root: Path, path: bytes) -> None:
 
 
 def gone(tree: LocalTree, entry: SourceEntry, reason: str) -> None:
-    """The file is not opened, the reason names no path, and no descriptor is left."""
+    """Check that the file is not opened, the reason names no path, and no descriptor is left."""
     before = descriptors(tree._path.parent)
     with pytest.raises(SourceGone) as failure, tree.open(entry, in_place=False):
         pass

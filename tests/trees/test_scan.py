@@ -1,4 +1,4 @@
-"""Scanning a local folder: everything is found, in the manifest's order, in bounded memory."""
+"""Scanning a local folder finds every entry, in the manifest's order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_names_of_any_bytes_come_in_the_manifests_order(root: Path, tree: LocalT
         (root / os.fsdecode(name)).mkdir()
         for inner in NAMES:
             (root / os.fsdecode(name) / os.fsdecode(inner)).touch()
-    # Between a folder and what is in it, by their bytes, but not in the order of a manifest.
+    # In byte order between a folder and its content, but not in the order of a manifest.
     for name in (b"~!", b"~.txt", b"~\x01"):
         (root / os.fsdecode(name)).mkdir()
     paths = [entry.path for entry in tree.scan()]
@@ -107,7 +107,7 @@ def test_paths_longer_than_a_call_takes_are_walked_and_opened(root: Path, tree: 
     folder = os.open(root, os.O_RDONLY)
     for _ in range(walk.FOLDERS_OPEN + 40):
         os.mkdir(name, dir_fd=folder)
-        # What follows the folder is only found when the walk finds back to where it was.
+        # Entries after the folder are found only if the walk returns to the right parent.
         os.close(os.open(b"z", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
         below = os.open(name, os.O_RDONLY, dir_fd=folder)
         os.close(folder)
@@ -192,7 +192,7 @@ def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(
     assert entries[b"zz"].target == (b"z" if "zz" in names else None)
 
 
-def test_what_is_no_file_is_skipped_with_a_reason(root: Path, tree: LocalTree) -> None:
+def test_special_entry_is_skipped_with_a_reason(root: Path, tree: LocalTree) -> None:
     os.mkfifo(root / "fifo")
     os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
     os.mknod(root / "null", stat.S_IFCHR | 0o600, os.makedev(1, 3))
@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_opened_is_skipped(
     assert entries[b"closed"] == (Kind.SKIPPED, b"closed", None, 0, reason)
 
 
-def test_what_vanishes_meanwhile_is_not_there(root: Path, tree: LocalTree) -> None:
+def test_entry_vanishing_during_the_scan_is_not_listed(root: Path, tree: LocalTree) -> None:
     for name in ("a", "b", "c"):
         (root / name).touch()
     (root / "d").mkdir()
@@ -264,7 +264,7 @@ def test_a_folder_moved_away_while_the_walk_is_deep_in_it_leads_nowhere(root: Pa
     for entry in scan:
         if entry.path.count(b"/") == depth - 1:
             break
-    # The third folder comes to lie elsewhere, so that the way up from it is another.
+    # The third folder moves elsewhere, so that its parent is another one.
     (root.parent / "outside").mkdir()
     (root.parent / "outside" / "z").touch()
     (root / "d" / "d" / "d").rename(root.parent / "outside" / "d")
@@ -337,7 +337,7 @@ def test_a_file_without_holes_is_one_range(root: Path, tree: LocalTree) -> None:
         assert list(opened.data_ranges(0, 0)) == []
 
 
-def test_a_hundred_thousand_files_in_a_folder_take_the_memory_of_their_names(root: Path, tree: LocalTree) -> None:
+def test_memory_for_a_hundred_thousand_files_is_that_of_their_names(root: Path, tree: LocalTree) -> None:
     folder = os.open(root, os.O_RDONLY)
     for number in range(100_000):
         os.mknod(f"file-{number:06}", stat.S_IFREG | 0o600, dir_fd=folder)
@@ -352,7 +352,7 @@ def test_a_hundred_thousand_files_in_a_folder_take_the_memory_of_their_names(roo
     assert peak < 30_000_000
 
 
-def test_the_beginning_is_not_later_than_what_is_written_after_it(root: Path, tree: LocalTree) -> None:
+def test_begin_is_not_later_than_files_written_after_it(root: Path, tree: LocalTree) -> None:
     for number in range(200):
         now = tree.begin(None)
         path = root / f"file-{number}"
@@ -361,7 +361,7 @@ def test_the_beginning_is_not_later_than_what_is_written_after_it(root: Path, tr
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, call: str, name: bytes, code: int) -> None:
-    """One of the system's calls fails for that name: tests run as root, whom nothing is denied."""
+    """Fail one system call for that name: tests run as root, which is never denied access."""
     real = getattr(os, call)
 
     def fail(path: Any, *args: Any, **options: Any) -> Any:
@@ -376,5 +376,5 @@ def failing(monkeypatch: pytest.MonkeyPatch, call: str, name: bytes, code: int) 
 def _no_descriptor_is_left(tmp_path: Path) -> Iterator[None]:
     before = descriptors(tmp_path)
     yield
-    # The fixture's own tree still has its root.
+    # The fixture's own tree still has its root open.
     assert len(descriptors(tmp_path)) <= len(before) + 1

@@ -1,4 +1,4 @@
-"""The sector map: what it knows of which snapshot, whatever happens to its runs and to the files it describes."""
+"""The sector map's knowledge of snapshots, after any sequence of runs and file changes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / "world")
 
 
-def test_it_knows_the_sectors_of_the_snapshot_it_describes(world: World) -> None:
+def test_map_knows_the_sectors_of_its_snapshot(world: World) -> None:
     assert [world.knows(name, FIRST) for name in ("a", "b", "c")] == [True] * 3
 
 
 @pytest.mark.parametrize("parent", [None, SECOND])
-def test_of_another_snapshot_it_knows_nothing(world: World, parent: bytes | None) -> None:
+def test_map_knows_nothing_of_another_snapshot(world: World, parent: bytes | None) -> None:
     assert not world.knows("a", parent)
     assert world.knows("a", FIRST)
 
 
-def test_after_a_run_with_another_parent_only_what_was_opened_is_known(world: World) -> None:
+def test_run_with_another_parent_keeps_only_opened_files(world: World) -> None:
     world.tree.begin(THIRD)
     world.edit("a")
     assert world.compare("a") == BLOCK
@@ -147,7 +147,7 @@ def known_halves(world: World, path: bytes, parent: bytes) -> tuple[bool, bool]:
 
 
 def test_a_sector_read_twice_does_not_hide_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the beginning of a file is looked at before it is read: a slice is whole only with its last sector."""
+    """The beginning of a file is read twice, for its rule and its data; a slice is whole only with its last sector."""
     monkeypatch.setattr(sector_tags, "SLICE_SECTORS", 4)
     monkeypatch.setattr(sector_tags, "SLICE_TAGS_SIZE", 4 * sector_tags.TAG_SIZE)
     world.tree.begin(None)
@@ -174,7 +174,7 @@ def test_bytes_not_read_in_whole_sectors_are_not_known(world: World) -> None:
     assert any(tags.before(1, 1))
 
 
-def test_what_an_unfinished_run_learnt_is_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_an_unfinished_run_are_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sector_map, "_ROWS_A_WRITE", 1)
     world.tree.begin(FIRST)
     original = world.held[b"a"]
@@ -193,7 +193,7 @@ def test_what_an_unfinished_run_learnt_is_dropped(world: World, monkeypatch: pyt
     assert crashed.knows("a", FIRST)
 
 
-def test_of_two_runs_at_once_only_the_later_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_later_of_two_concurrent_runs_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sector_map, "_ROWS_A_WRITE", 1)
     original = world.held[b"a"]
     world.tree.begin(FIRST)

@@ -1,4 +1,4 @@
-"""The sector map's file damaged, locked, full or taken by another: it is silent then, and nothing fails."""
+"""A sector map file that is damaged, locked, full or another's disables the map, and nothing fails."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_map_is_begun_anew(world: World, damage: Callable[[Pat
     assert world.knows("a", THIRD)
 
 
-def test_somebody_elses_database_is_left_alone(world: World) -> None:
+def test_foreign_database_is_left_alone(world: World) -> None:
     world.map_path.unlink()
     rows(world.map_path, "CREATE TABLE map AS SELECT 5 AS x")
     assert not world.knows("a", FIRST)

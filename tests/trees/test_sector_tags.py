@@ -1,4 +1,4 @@
-"""Tags of sectors: equal for equal bytes wherever they lie, another one for whatever differs in the least."""
+"""Tags of sectors: equal for equal bytes at any place, different for the least change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_tag_depends_on_key_and_content_and_not_on_the_place() -> None:
     assert tags(sector, bytes(TAGGER_KEY_SIZE)) != [alone]
 
 
-def test_whatever_is_changed_in_a_sector_changes_its_tag() -> None:
+def test_any_change_in_a_sector_changes_its_tag() -> None:
     sector = os.urandom(SECTOR_SIZE)
     first, second, *others = [sector[at : at + 16] for at in range(0, SECTOR_SIZE, 16)]
     *_, last = others

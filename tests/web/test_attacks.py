@@ -1,4 +1,4 @@
-"""What no browser sends: it is refused or ignored, and nothing fails over it."""
+"""Requests that no browser sends are refused or ignored, and cause no error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from config.wsgi import application
 from tests.factories import BackupFactory, UserFactory
 from tests.web.accounts.pages import ACTIVATE, LOGIN, SECOND_FACTOR, code_of, confirm
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 NOT_UNDERSTOOD = "This request could not be understood"
 FORM = "application/x-www-form-urlencoded"
@@ -30,7 +30,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\na\xff\r\n--x
 
 
 def answered(request, **environ):
-    """What the web server is given for a request: its status."""
+    """Send a raw request to the application; returns the status."""
     statuses = []
     response = application(request.environ | environ, lambda status, _headers: statuses.append(status))
     response.close()
@@ -39,57 +39,57 @@ def answered(request, **environ):
 
 @pytest.mark.parametrize("address", ["http://[", "http://[::1", "//[", "%00", "http://x:99999/"])
 @pytest.mark.parametrize("encoded", ["true", "false"])
-def test_an_open_page_that_is_no_address_is_none(address, encoded, site, owner):
-    backup = BackupFactory(provision=site.server)
+def test_an_open_page_that_is_no_address_is_none(address, encoded, rental, owner):
+    backup = BackupFactory(provision=rental.server)
     headers = {"HX-Request": "true", "HX-Current-URL": address, "HX-Current-URL-URI-AutoEncoded": encoded}
-    for path, form in ((site.at(backup, "lock/"), {}), (site.at(backup, "rename/"), {"name": "other"})):
+    for path, form in ((rental.at(backup, "lock/"), {}), (rental.at(backup, "rename/"), {"name": "other"})):
         response = owner.post(path, form, headers=headers)
-        assert (response.status_code, response["HX-Redirect"]) == (200, site.page)
+        assert (response.status_code, response["HX-Redirect"]) == (200, rental.page)
     backup.refresh_from_db()
     assert (backup.name, backup.locked) == ("other", True)
 
 
-def test_an_open_page_of_another_host_is_the_page_by_its_path_alone(site, owner):
-    backup = BackupFactory(provision=site.server)
-    headers = {"HX-Request": "true", "HX-Current-URL": f"https://elsewhere.example{site.at(backup)}?x=1"}
-    response = owner.post(site.at(backup, "lock/"), headers=headers)
-    assert response["HX-Redirect"] == site.at(backup)
+def test_an_open_page_of_another_host_is_the_page_by_its_path_alone(rental, owner):
+    backup = BackupFactory(provision=rental.server)
+    headers = {"HX-Request": "true", "HX-Current-URL": f"https://elsewhere.example{rental.at(backup)}?x=1"}
+    response = owner.post(rental.at(backup, "lock/"), headers=headers)
+    assert response["HX-Redirect"] == rental.at(backup)
 
 
-def test_what_was_chosen_of_a_list_stays_chosen_after_a_button(site, owner):
-    old = BackupFactory(provision=site.server, name="old")
-    failed = site.failed(name="failed")
+def test_filter_of_a_list_survives_a_button(rental, owner):
+    old = BackupFactory(provision=rental.server, name="old")
+    failed = rental.failed(name="failed")
     open_page = {
         "HX-Request": "true",
         "HX-Target": "backups",
-        "HX-Current-URL": f"http://testserver{site.page}?status=ready",
+        "HX-Current-URL": f"http://testserver{rental.page}?status=ready",
     }
-    part = read(owner.post(site.at(old, "lock/"), headers=open_page))
+    part = read(owner.post(rental.at(old, "lock/"), headers=open_page))
     assert [row["id"] for row in part.one("tbody").all("tr")] == [f"backup-{old.id}"]
     assert "status=ready" in part.one(id="backups")["hx-get"]
     assert not part.has(id=f"backup-{failed.id}")
 
 
-def test_the_last_of_an_older_page_leads_to_the_first_page_when_it_is_deleted(site, owner, monkeypatch):
+def test_deleting_the_last_row_of_a_later_page_leads_to_the_first(rental, owner, monkeypatch):
     monkeypatch.setattr(overview, "PAGE_SIZE", 1)
-    old, new = BackupFactory(provision=site.server, name="old"), BackupFactory(provision=site.server, name="new")
-    older = read(owner.get(site.page)).one(id="older")["href"]
+    old, new = BackupFactory(provision=rental.server, name="old"), BackupFactory(provision=rental.server, name="new")
+    older = read(owner.get(rental.page)).one(id="older")["href"]
     assert read(owner.get(older)).has(id=f"backup-{old.id}")
     open_page = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{older}"}
-    part = read(owner.post(site.at(old, "delete/"), headers=open_page))
+    part = read(owner.post(rental.at(old, "delete/"), headers=open_page))
     assert part.has(id=f"backup-{new.id}")
     assert not part.has(class_="empty")
-    assert part.one(id="backups")["hx-get"].startswith(f"{site.region}?version=")
+    assert part.one(id="backups")["hx-get"].startswith(f"{rental.region}?version=")
     assert read(owner.get(older)).has(id=f"backup-{new.id}")
 
 
-def test_an_order_that_will_be_suspended_is_not_yet(site, owner):
-    site.order.suspended_at = timezone.now() + timedelta(hours=1)
-    site.order.save()
-    for path in ("/", site.page):
+def test_an_order_that_will_be_suspended_is_not_yet(rental, owner):
+    rental.order.suspended_at = timezone.now() + timedelta(hours=1)
+    rental.order.save()
+    for path in ("/", rental.page):
         assert "Suspended" not in owner.get(path).content.decode()
-    site.suspend()
-    for path in ("/", site.page):
+    rental.suspend()
+    for path in ("/", rental.page):
         assert "Suspended" in owner.get(path).content.decode()
 
 
@@ -117,31 +117,31 @@ def test_a_form_just_below_that_is_read(user_of_the_admin):
 
 @pytest.mark.parametrize("codec", ["utf-16", "rot13", "hex", "idna", "undefined", "utf-7"])
 @pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x"])
-def test_a_request_is_utf_8_whatever_it_says_it_is(kind, codec, db):
+def test_request_is_utf_8_for_any_declared_charset(kind, codec, db):
     said = {"CONTENT_TYPE": f"{kind}; charset={codec}"}
     assert answered(RequestFactory().get(f"{LOGIN}?next=/%C3%A9"), **said) == "200 OK"
     assert answered(RequestFactory().post(LOGIN, PART, kind), **said) == "403 Forbidden"
 
 
-def test_a_form_for_the_dialog_is_not_taken_for_the_page_by_a_cache(site, owner):
-    for response in (owner.get(site.create), owner.get(site.create, headers={"HX-Request": "true"})):
+def test_a_form_for_the_dialog_is_not_taken_for_the_page_by_a_cache(rental, owner):
+    for response in (owner.get(rental.create_page), owner.get(rental.create_page, headers={"HX-Request": "true"})):
         assert {"HX-Request", "HX-Target"} <= set(response["Vary"].split(", "))
 
 
-def test_a_page_that_is_only_a_button_is_a_page_that_says_so(site, owner):
-    for path in (site.at(BackupFactory(provision=site.server), "lock/"), reverse("usersessions_end", args=[1])):
+def test_a_page_that_is_only_a_button_is_a_page_that_says_so(rental, owner):
+    for path in (rental.at(BackupFactory(provision=rental.server), "lock/"), reverse("usersessions_end", args=[1])):
         response = owner.get(path)
         assert (response.status_code, response["Allow"]) == (405, "POST")
         assert NOT_UNDERSTOOD in response.content.decode()
     assert not Backup.objects.get().locked
 
 
-def test_people_are_called_what_they_want_to_be_called(site, owner):
-    site.owner.name = "Maria Lind"
-    site.owner.save()
-    owner.post(site.create, {"name": "named"})
-    assert "Maria Lind" in owner.get(f"{site.page}activity/").content.decode()
-    assert "by <bdi>Maria Lind</bdi>" in owner.get(site.at(Backup.objects.get())).content.decode()
+def test_users_are_shown_by_their_chosen_name(rental, owner):
+    rental.owner.name = "Maria Lind"
+    rental.owner.save()
+    owner.post(rental.create_page, {"name": "named"})
+    assert "Maria Lind" in owner.get(f"{rental.page}activity/").content.decode()
+    assert "by <bdi>Maria Lind</bdi>" in owner.get(rental.at(Backup.objects.get())).content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -162,13 +162,13 @@ def test_an_authenticator_app_that_a_twin_has_just_turned_on_is_on(monkeypatch):
 
 @pytest.fixture
 def user_of_the_admin(db) -> User:
-    """Staff who change users."""
+    """A staff user who may change users."""
     clerk = UserFactory(is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user", "delete_user"]))
     return clerk
 
 
-def test_who_changes_users_gives_no_rights_not_even_to_themselves(user_of_the_admin):
+def test_user_admin_grants_no_rights_not_even_their_own(user_of_the_admin):
     clerk = user_of_the_admin
     fields = {
         "username": clerk.username,

@@ -1,4 +1,4 @@
-"""Every text in every language: nothing is missing, doubtful, or older than the code."""
+"""Every text in every language: none is missing, fuzzy, or older than the code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def messages(locale):
 
 
 def texts(message):
-    """The English and the translated texts of a message, one of each or one for each plural form."""
+    """The English and the translated texts of a message: one of each, or one for each plural form."""
     single = isinstance(message.id, str)
     return ([message.id], [message.string]) if single else (list(message.id), list(message.string))
 
@@ -43,7 +43,7 @@ def without_dates(path):
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory):
-    """A copy of the project in which the texts were collected anew."""
+    """A copy of the project with newly collected texts."""
     program_require("xgettext", package="gettext")
     copy = tmp_path_factory.mktemp("collected")
     for path in files_tracked(".py", ".html", ".txt", ".po", ".js"):
@@ -75,7 +75,7 @@ def test_placeholders_and_tags_survive_translation(locale):
     for message in messages(locale):
         english, translated = texts(message)
         wanted = set(PLACEHOLDER.findall(english[-1]))
-        # A form for none, one or two may say the number in words.
+        # A plural form for none, one or two may spell the number out.
         found = [set(PLACEHOLDER.findall(text)) for text in translated]
         if found[-1] != wanted or any(not part <= wanted for part in found):
             wrong.append(message.id)

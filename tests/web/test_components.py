@@ -1,4 +1,4 @@
-"""The parts that every page is built from: fields of forms, messages, error pages, and what they may weigh."""
+"""The parts of every page: form fields, messages, error pages, and their sizes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_field_without_mistakes_claims_none():
     assert '<label for="id_name">Name</label>' in html
 
 
-def test_only_what_may_be_left_out_is_called_optional():
+def test_only_optional_fields_are_called_optional():
     assert "(optional)" in field("note")
     assert "(optional)" not in field("name")
     assert "(optional)" not in field("safe")
@@ -63,7 +63,7 @@ def test_a_hidden_field_is_its_input_and_nothing_else():
     assert field("secret").strip() == '<input type="hidden" name="secret" id="id_secret">'
 
 
-def test_what_is_wrong_with_a_whole_form_is_escaped_and_gets_the_focus():
+def test_error_of_a_whole_form_is_escaped_and_gets_the_focus():
     html = render_to_string("components/form_errors.html", {"form": Order({})})
     assert 'role="alert" tabindex="-1" autofocus' in html
     assert "These &lt;b&gt;do not fit&lt;/b&gt;." in html
@@ -87,7 +87,7 @@ def test_no_template_has_anything_that_the_content_security_policy_forbids():
         assert source.count("<script") == source.count("<script src="), path
 
 
-def test_what_a_page_loads_leaves_room_for_the_page_within_100_kilobytes():
+def test_assets_leave_room_for_the_page_within_100_kilobytes():
     loaded = ["django_htmx/htmx-2.min.js", *(f"savepoint/{name}" for name in ("savepoint.css", "savepoint.js"))]
     icons = ["savepoint/icons.svg", "savepoint/favicon.svg"]
     assert sum(Path(finders.find(name)).stat().st_size for name in loaded + icons) < 86_000

@@ -1,4 +1,4 @@
-"""What the template tags show: sizes, rates, durations, moments and icons, in the reader's language and zone."""
+"""The output of template tags: sizes, rates, durations, times and icons, in the reader's language and zone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain(source: str, **context: object) -> str:
 
 @pytest.fixture
 def now(monkeypatch):
-    """The clock stands still at noon of 15 July 2026."""
+    """Stop the clock at noon of 15 July 2026."""
     monkeypatch.setattr(timezone, "now", lambda: NOW)
     return NOW
 
@@ -64,7 +64,7 @@ def test_figure_and_unit_are_never_torn_apart():
     assert rendered("{{ count|bytes }}", count=1536) == f"1.5{NBSP}KiB"
 
 
-def test_in_a_text_from_right_to_left_a_figure_keeps_its_place_before_its_unit():
+def test_figure_stays_before_its_unit_in_right_to_left_text():
     with translation.override("ar"):
         text = rendered("{{ count|bytes }}", count=1536)
     assert text.startswith("\u2068")
@@ -110,7 +110,7 @@ def test_a_duration_is_said_in_two_units_at_most(seconds, text):
         (timedelta(days=-41), "Aug. 25, 2026"),
     ],
 )
-def test_a_moment_is_told_from_now_and_a_far_one_by_its_date(now, ago, text):
+def test_moment_is_shown_relative_to_now_or_as_a_date(now, ago, text):
     assert f'tabindex="0">{text} <span' in plain("{% moment at %}", at=now - ago)
 
 
@@ -122,7 +122,7 @@ def test_a_moment_is_told_in_the_words_of_its_reader(now, language, text):
         assert f">{text} <span" in plain("{% moment at %}", at=now - timedelta(days=2))
 
 
-def test_a_moment_carries_its_exact_time_and_zone_where_hover_and_focus_show_it(now):
+def test_moment_shows_its_exact_time_and_zone_on_hover_and_focus(now):
     with timezone.override("Europe/Berlin"):
         text = plain("{% moment at %}", at=now - timedelta(hours=6))
     assert 'datetime="2026-07-15T06:00:00+00:00"' in text

@@ -13,7 +13,7 @@ WORDS = Word.__subclasses__()
 
 
 def proto_enums() -> list[EnumDescriptor]:
-    """The enums of the proto, inside of messages too."""
+    """The enums of the proto, including those inside messages."""
     found = list(wire.DESCRIPTOR.enum_types_by_name.values())
     messages = list(wire.DESCRIPTOR.message_types_by_name.values())
     for message in messages:
@@ -23,7 +23,7 @@ def proto_enums() -> list[EnumDescriptor]:
 
 
 def proto_words(enum: EnumDescriptor) -> frozenset[tuple[str, int]]:
-    """The words of one enum with their numbers; none for the value that says nothing."""
+    """The words of one enum with their numbers, without the unspecified value."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return frozenset((value.name.removeprefix(prefix).lower(), value.number) for value in enum.values if value.number)
 

@@ -1,4 +1,4 @@
-"""An error code means the same to the daemon, to the portal's client and to the portal's API."""
+"""An error code has one meaning for the daemon, the portal's client and the portal's API."""
 
 from __future__ import annotations
 

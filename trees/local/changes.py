@@ -1,4 +1,4 @@
-"""Comparing a part of a file with what a parent snapshot holds of it."""
+"""The comparison of a part of a file with the same part in a parent snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trees.sectors.tags import SECTOR_SIZE, TAG_SIZE, UNKNOWN, FileTags
 BLOCK_SIZE: Final = 65536
 HASH_SIZE: Final = 32
 
-# Whole blocks, besides a header, so that a window begins where a block does.
+# Whole blocks, besides a header, so that each window begins at a block.
 _WINDOW_SIZE: Final = 1 << 20
 _BUFFERS_KEPT: Final = 4
 _buffers: Final[list[bytearray]] = []
@@ -22,20 +22,20 @@ _Span = tuple[int, int]
 
 
 class OpenFile(Protocol):
-    """What a comparison needs of a file; both may raise `SourceGone`."""
+    """The file methods that a comparison needs; both may raise `SourceGone`."""
 
     def fill(self, view: memoryview, offset: int) -> int:
-        """Fill the view from that offset; less only at the end of the file."""
+        """Fill the view from that offset and return the bytes read: fewer only at the end of the file."""
 
     def is_hole(self, start: int, stop: int) -> bool:
-        """Whether there is no data between the two."""
+        """Whether the range is one hole, without data."""
 
 
 class LocalChanges:
-    """A comparison by the hashes of blocks and, where the sector map knows the parent's, by the tags of sectors.
+    """A comparison by the hashes of blocks and, if the sector map describes the parent, by the tags of sectors.
 
-    To be run through once. Where the file ends before the part does, the rest is taken for zeros. Raises ValueError
-    for a header that is not made of sectors, or longer than a block.
+    Iterate once only. If the file ends before the part does, the rest counts as zeros. Raises ValueError for a header
+    that is not made of whole sectors or is longer than a block.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class LocalChanges:
         self._known = known
 
     def __iter__(self) -> Iterator[tuple[int, memoryview]]:
-        """Runs of changed sectors or blocks; one ends at the latest where what is read at once ends."""
+        """Yield runs of changed sectors or blocks; no run spans two windows."""
         offset, header = self._start, self._header
         hashes = bytearray()
         buffer = _buffers.pop() if _buffers else bytearray(_WINDOW_SIZE + BLOCK_SIZE)
@@ -73,18 +73,18 @@ class LocalChanges:
                     yield offset + low, view[low:high]
             offset, header = offset + size, 0
         self.hashes = bytes(hashes)
-        # A buffer that was left half way may still be in use.
+        # Reached only at the end: an abandoned iteration may still have its buffer in use.
         if len(_buffers) < _BUFFERS_KEPT:
             _buffers.append(buffer)
 
     def _keep(self, offset: int, size: int) -> None:
-        """All of it is as in the parent."""
+        """Take over the parent's tags: the whole range is unchanged."""
         if self._tags is not None:
             first = offset // SECTOR_SIZE
             self._tags.put(first, self._tags.before(first, _sectors(size)))
 
     def _changed(self, window: _Window) -> list[_Span]:
-        """What changed, by the sector where that is known; the tags of the whole window are known afterwards."""
+        """Return the changed spans, by sector where tags are known, and record the tags of the whole window."""
         if self._tags is None:
             return [span for span, same in zip(window.spans, window.same, strict=True) if not same]
         first = window.offset // SECTOR_SIZE
@@ -107,10 +107,10 @@ class LocalChanges:
 
 
 class _Window:
-    """Bytes read at once, and the blocks in them.
+    """The bytes of one read, and their blocks.
 
-    Only the first `in_parent` blocks are in the parent: what an older snapshot had in the others is nothing to
-    compare with.
+    Only the first `in_parent` blocks exist in the parent. The others have no counterpart to compare with, even if
+    an older snapshot had one.
     """
 
     __slots__ = ("hashes", "in_parent", "offset", "same", "spans", "view")
@@ -129,7 +129,7 @@ def _sectors(size: int) -> int:
 
 
 def _block_spans(size: int, header: int) -> tuple[_Span, ...]:
-    """The blocks of so many bytes, of which the first are a header."""
+    """The blocks of `size` bytes, the first of which is a header of `header` bytes, if not 0."""
     cuts = [0, *range(header, size, BLOCK_SIZE)] if header else [*range(0, size, BLOCK_SIZE)]
     return tuple(zip(cuts, [*cuts[1:], size], strict=True)) if size else ()
 
@@ -140,7 +140,7 @@ def _hole_hashes(spans: tuple[_Span, ...]) -> bytes:
 
 
 def _sectors_changed(low: int, high: int, old: bytes, new: bytes) -> list[_Span]:
-    """The sectors of a block whose tags differ; an unknown tag is like none."""
+    """The sectors of a block whose tags differ; a sector with an unknown tag counts as changed."""
     return [
         (low + at * SECTOR_SIZE, min(low + (at + 1) * SECTOR_SIZE, high))
         for at in range(len(new) // TAG_SIZE)
@@ -149,7 +149,7 @@ def _sectors_changed(low: int, high: int, old: bytes, new: bytes) -> list[_Span]
 
 
 def _merged(spans: list[_Span]) -> Iterator[_Span]:
-    """Spans that follow one another as one."""
+    """Join spans that touch."""
     begin = end = 0
     for low, high in spans:
         if low != end:

@@ -1,4 +1,4 @@
-"""An open file of a local folder: its data, and what of it changed since the parent snapshot."""
+"""An open file of a local folder: its data, and its changes since the parent snapshot."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from trees.source import Kind, SourceEntry, SourceGone
 
 _DISK_BLOCK: Final = 512
 _USER: Final = "user."
-# Linux lets a file have far more than a record of the manifest can hold.
+# Linux allows a file far more attributes than a record of the manifest can hold.
 _ATTRIBUTES_SIZE_MAX: Final = 1 << 20
 _NO_ATTRIBUTES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
-    """A descriptor of the very file or folder that was found, and its status. Raises `SourceGone`."""
+    """Open the file or folder that the scan found, and return its descriptor and status. Raises `SourceGone`."""
     try:
         descriptor = root.open(entry.path)
     except OSError as error:
         raise SourceGone(reason(error)) from error
     status = os.fstat(descriptor)
-    # An inode that got free is soon another's: its kind counts too, and `changed` finds the times.
+    # A new file may reuse a freed inode number: compare the kind too; `changed` compares the times.
     kind = stat.S_IFDIR if entry.kind is Kind.FOLDER else stat.S_IFREG
     if entry.stat is None or status.st_ino != entry.stat.inode or stat.S_IFMT(status.st_mode) != kind:
         os.close(descriptor)
@@ -39,7 +39,7 @@ def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
 
 
 def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
-    """The `user.*` attributes of what is open, or None when there are none. Raises `SourceGone`."""
+    """The `user.*` attributes of an open file or folder, or None when it has none. Raises `SourceGone`."""
     found, size = {}, 0
     try:
         for name in os.listxattr(descriptor):
@@ -58,7 +58,7 @@ def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
 
 @contextmanager
 def suppress_missing() -> Iterator[None]:
-    """One may be removed between being listed and being read."""
+    """Ignore ENODATA: an attribute may be removed after it was listed."""
     try:
         yield
     except OSError as error:
@@ -67,7 +67,7 @@ def suppress_missing() -> Iterator[None]:
 
 
 class LocalFile:
-    """A regular file, open between entering and leaving it as a context. Every call may raise `SourceGone`."""
+    """A regular file, open while its context is entered. Every call may raise `SourceGone`."""
 
     def __init__(self, root: Root, entry: SourceEntry, *, tags: FileTags | None) -> None:
         self._root = root
@@ -88,7 +88,7 @@ class LocalFile:
             self._tags.close()
 
     def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """The ranges from `start` to `stop` that hold data, in order; what lies between is a hole."""
+        """The ranges from `start` to `stop` that hold data, in order; the gaps between them are holes."""
         while start < stop:
             low = self._seek(start, os.SEEK_DATA) if self._sparse else start
             if low is None or low >= stop:
@@ -98,14 +98,14 @@ class LocalFile:
             start = high or stop
 
     def readinto(self, view: memoryview, offset: int) -> int:
-        """Fill the view from that offset; returns less than its length only at the end of the file."""
+        """Fill the view from that offset and return the bytes read: fewer than it has only at the end of the file."""
         filled = self.fill(view, offset)
         if self._tags is not None and filled:
             self._tags.read(view[:filled], offset)
         return filled
 
     def changes(self, start: int, stop: int, *, header: int, known: bytes) -> LocalChanges:
-        """The part from `start` to `stop` against the parent's, whose blocks have the `known` hashes."""
+        """Compare the part from `start` to `stop` with the parent's, whose blocks have the `known` hashes."""
         return LocalChanges(self, self._tags, start, stop, header=header, known=known)
 
     def xattrs(self) -> dict[bytes, bytes] | None:
@@ -113,13 +113,13 @@ class LocalFile:
         return user_attributes(self._descriptor)
 
     def changed(self) -> bool:
-        """Whether the file is no longer what it was when it was found."""
+        """Whether size or times of the file differ from those that the scan found."""
         status, found = os.fstat(self._descriptor), self._entry.stat
         now = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         return found is None or now != (self._entry.size, found.mtime_ns, found.ctime_ns)
 
     def fill(self, view: memoryview, offset: int) -> int:
-        """As `readinto`, for bytes whose tags are somebody else's care."""
+        """As `readinto`, but without recording tags: the caller does that."""
         filled = 0
         try:
             while filled < len(view):
@@ -132,21 +132,21 @@ class LocalFile:
         return filled
 
     def is_hole(self, start: int, stop: int) -> bool:
-        """Whether there is no data at all from `start` to `stop`."""
+        """Whether the range from `start` to `stop` is one hole, without data."""
         if not self._sparse:
             return False
         low = self._seek(start, os.SEEK_DATA)
         return low is None or low >= stop
 
     def _seek(self, offset: int, whence: int) -> int | None:
-        """Where data or a hole begins; None when there is none up to the end."""
+        """The offset of the next data or hole; None when there is none up to the end."""
         try:
             return os.lseek(self._descriptor, offset, whence)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return None
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-                # A file system that does not know its holes: all is data.
+                # The file system does not report holes: treat everything as data.
                 self._sparse = False
                 return offset if whence == os.SEEK_DATA else None
             raise SourceGone(reason(error)) from error

@@ -15,14 +15,14 @@ from trees.sectors.map import SectorMap
 from trees.source import Kind, SourceEntry, SourceGone
 from trees.trust import machine_started_ns
 
-# What the kernel takes for the times of files. It runs a few ms late: whatever is written from now on is not older.
+# The clock of file times. It lags a few ms, so a file written from now on never has an earlier time.
 _CLOCK_REALTIME_COARSE: Final = 5
 
 
 class LocalTree:
-    """The files below a folder of this machine; nothing outside of it is ever opened.
+    """The files below a folder of this machine; nothing outside it is ever opened.
 
-    `root` is opened when a snapshot begins. With a sector map, files opened in place are compared by the sector.
+    `begin` opens `root`. With a sector map, files opened in place are compared by sector.
     """
 
     def __init__(self, root: Path, *, sector_map: SectorMap | None = None) -> None:
@@ -31,7 +31,7 @@ class LocalTree:
         self._sector_map = sector_map
 
     def begin(self, parent: bytes | None) -> int:
-        """A snapshot begins, with that parent; returns the time that files written from now on have at least, in ns.
+        """Begin a snapshot with that parent; return the earliest time, in ns, of files written from now on.
 
         Raises `SourceGone` when the root cannot be opened.
         """
@@ -46,7 +46,7 @@ class LocalTree:
         return machine_started_ns()
 
     def scan(self) -> Iterator[SourceEntry]:
-        """Everything there is, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
+        """All entries, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
         entries = iter(LocalEntries(self._open_root()))
         return entries if self._sector_map is None else _noted(entries, self._sector_map)
 
@@ -59,7 +59,7 @@ class LocalTree:
             os.close(descriptor)
 
     def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
-        """The file of that entry, to be entered as a context, which raises `SourceGone`."""
+        """The file of that entry, as a context manager; entering it may raise `SourceGone`."""
         tags = None
         if self._sector_map is not None and in_place:
             tags = self._sector_map.file_tags(entry.path)
@@ -68,7 +68,7 @@ class LocalTree:
         return LocalFile(self._open_root(), entry, tags=tags)
 
     def commit(self, snapshot: bytes) -> None:
-        """The snapshot is stored: the sector map describes it now."""
+        """Make the sector map describe that snapshot, which is stored."""
         if self._sector_map is not None:
             self._sector_map.commit(snapshot)
 

@@ -1,1 +1,1 @@
-"""What a source remembers of its files' sectors, so that only changed ones are read out again."""
+"""The sector map: a source's record of its files' sectors, so that a snapshot stores only changed sectors."""

@@ -1,4 +1,4 @@
-"""The sector map: what a local folder remembers of the sectors of its in-place files from one snapshot to the next."""
+"""The sector map: tags for the sectors of a folder's in-place files, remembered from one snapshot to the next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trees.sectors.store import (
 )
 from trees.sectors.tags import SLICE_TAGS_SIZE, TAG_SIZE, TAGGER_KEY_SIZE, FileTags, SectorTagger
 
-# Rows wait in memory until so many, or so many bytes of tags, are written in one transaction.
+# Rows wait in memory until there are this many, or this many bytes of tags; one transaction writes them.
 _ROWS_A_WRITE: Final = 2000
 _BYTES_A_WRITE: Final = 4 << 20
 _KEYS_A_PAGE: Final = 1000
@@ -37,12 +37,12 @@ _log = logging.getLogger(__name__)
 
 
 class SectorMap:
-    """A local file with one tag for each sector of the in-place files, as they were in one snapshot.
+    """A local file with one tag for each sector of the in-place files, as of one snapshot.
 
-    It only ever saves work. A map that describes another snapshot than the parent, that is damaged, locked or
-    cannot be written says "unknown" of every sector; no method raises. What is learnt takes effect in `commit`, at
-    once, and of a run that ended before nothing is left. Every row proves by a keyed hash that it is what was
-    written of that slice of that file. Methods may be called from several threads, `found` and `scanned` from one.
+    The map is only an optimisation: no method raises. If it is damaged, locked, not writable, or describes another
+    snapshot than the parent, every sector is unknown. New tags take effect at once in `commit`; an interrupted run
+    leaves none. A keyed hash in each row binds its tags to that slice of that file. Methods may be called from several
+    threads, `found` and `scanned` from one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +60,7 @@ class SectorMap:
         self._secret_take(secrets.token_bytes(SECRET_SIZE))
 
     def begin(self, parent: bytes | None) -> None:
-        """A snapshot with that parent begins; what an unfinished one left is dropped."""
+        """Begin a snapshot with that parent; discard the rows of an unfinished run."""
         with self._lock:
             self.close()
             try:
@@ -75,7 +75,7 @@ class SectorMap:
             self._key = next(self._keys, None)
 
     def found(self, path: bytes) -> None:
-        """The scan came to that file; called in the manifest's order, so files passed over are gone."""
+        """Note that the scan found this file; paths must come in the manifest's order, so skipped ones are gone."""
         key = _key(path)
         while self._key is not None and self._key <= key:
             if self._key != key:
@@ -85,14 +85,14 @@ class SectorMap:
             self._key = next(self._keys, None)
 
     def scanned(self) -> None:
-        """The scan came to its end: files that it did not find are gone."""
+        """Note the end of the scan: files that it did not find are gone."""
         while self._key is not None:
             self._stage(StagedRow(self._key, OPENED, 0, None, None))
             self._key = next(self._keys, None)
 
     def superseded(self, path: bytes) -> None:
-        """That file is opened, but not in place: what was known or learnt of it until now holds no longer."""
-        # Most files never have tags, and each of a million is opened once.
+        """Discard everything known about a file: it is opened, but not in place."""
+        # Most files never have tags, and each of a million files is opened once.
         if _key(path) not in self._tagged:
             return
         with self._lock:
@@ -104,10 +104,10 @@ class SectorMap:
                 self._write()
 
     def file_tags(self, path: bytes) -> FileTags | None:
-        """That file is opened in place: only what is learnt of it from now on holds.
+        """The tags of a file that is opened in place; tags known from before are discarded.
 
-        Several openings add up, as when each reads a part; of a slice that two of them read, the later one's tags
-        count. None while the map cannot be used.
+        Several openings add up, for example when each reads a part. If two of them read one slice, the later one's
+        tags count. Returns None while the map is unusable.
         """
         with self._lock:
             if self._store is None:
@@ -118,7 +118,7 @@ class SectorMap:
             return FileTags(self, path, self._openings)
 
     def row(self, path: bytes, number: int) -> bytes:
-        """The tags of a slice in the parent; empty when nothing is known."""
+        """The tags of a slice in the parent; empty when they are unknown."""
         if not self._usable:
             return b""
         key = _key(path)
@@ -128,20 +128,20 @@ class SectorMap:
         return tags
 
     def row_stage(self, path: bytes, opening: int, number: int, tags: bytes | None) -> None:
-        """The tags of a slice in the next snapshot; None: those it has in the parent."""
+        """Stage the tags of a slice for the next snapshot; None means that they equal the parent's."""
         key = _key(path)
         proof = None if tags is None else self._proof(key, number, tags)
         self._stage(StagedRow(key, number, opening, tags, proof))
 
     def commit(self, snapshot: bytes) -> None:
-        """The snapshot is stored: the map describes it now."""
+        """Make the map describe that snapshot, which is stored."""
         with self._lock:
             self._write()
             self._try(lambda store: store.commit(snapshot, keep=self._usable), None)
             self.close()
 
     def close(self) -> None:
-        """Let go of the file; what was not committed has no effect."""
+        """Close the file and discard uncommitted tags."""
         with self._lock:
             store, self._store = self._store, None
             self._usable = False
@@ -159,7 +159,7 @@ class SectorMap:
         except _FAILURES as error:
             if not is_damage(error):
                 raise
-            _log.warning("The sector map is damaged and begun anew: %s.", error)
+            _log.warning("The sector map is damaged and created anew: %s.", error)
             store_remove(self._path)
             return SectorStore(self._path)
 
@@ -169,7 +169,7 @@ class SectorMap:
         self._proof_key = blake3(secret, derive_key_context="savepoint sector map 1 proofs").digest()
 
     def _proof(self, key: bytes, number: int, tags: bytes) -> bytes:
-        """Binds tags to their place: file, slice and length."""
+        """A keyed hash that binds tags to their place: file, slice and length."""
         said = struct.pack(">IQI", len(key), number, len(tags)) + key + tags
         return blake3(said, key=self._proof_key).digest(TAG_SIZE)
 
@@ -208,13 +208,13 @@ class SectorMap:
                 return otherwise
 
     def _lose(self, error: Exception) -> None:
-        """Go on without the map; one that is damaged is begun anew next time."""
-        _log.warning("The sector map cannot be used, changed blocks are kept whole: %s.", error)
+        """Go on without the map. The next run replaces it if it is damaged."""
+        _log.warning("The sector map cannot be used, changed blocks are stored whole: %s.", error)
         self.close()
         if is_damage(error):
             store_remove(self._path)
 
 
 def _key(path: bytes) -> bytes:
-    """The path such that the order of keys is the manifest's."""
+    """The path as a key; keys sort in the manifest's order."""
     return path.replace(b"/", b"\0")

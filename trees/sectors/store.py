@@ -1,4 +1,4 @@
-"""The SQLite file of a sector map: whole or not there, and never two runs mixed in it."""
+"""The SQLite file of a sector map: never torn, and never a mixture of two runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 SECRET_SIZE: Final = 32
 OPENED: Final = -1
-"""The number of the row that says that a file was opened, so that what was known of it is no longer so."""
+"""The number of the row that records the opening of a file, which invalidates its earlier tags."""
 
 _VERSION: Final = 2
 _APPLICATION: Final = int.from_bytes(b"SVSM", "big")
@@ -33,7 +33,7 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 """
 
-# The row OPENED says from which opening on slices count.
+# The row OPENED holds the first opening whose slices count.
 _DROP_SUPERSEDED: Final = """
 DELETE FROM tags WHERE rowid IN (
     SELECT old.rowid FROM staged AS opened JOIN tags AS old ON old.key = opened.key
@@ -50,12 +50,12 @@ FROM staged AS opened JOIN staged AS new ON new.key = opened.key AND new.opening
 WHERE opened.number = -1 AND new.number >= 0 AND new.tags IS NOT NULL
 """
 
-# A file's parts may each be read in an opening of its own: the first one's row OPENED stays.
+# Each part of a file may be read in an opening of its own: keep the row OPENED of the first.
 _STAGE: Final = """
 INSERT INTO staged (key, number, opening, tags, proof) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET opening = excluded.opening, tags = excluded.tags, proof = excluded.proof WHERE number >= 0
 """
-# A file that no row is about needs none: most of a folder's files are never opened in place.
+# A file without rows needs no row OPENED: most files of a folder are never opened in place.
 _SUPERSEDE: Final = """
 INSERT INTO staged (key, number, opening)
 SELECT ?1, -1, ?2
@@ -67,17 +67,17 @@ _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlit
 
 
 class StoreTaken(Exception):
-    """The file is another's: a run that began later, or a program that is none of ours."""
+    """The file belongs to a run that began later, or to another program."""
 
 
 class StoreDamaged(Exception):
-    """The file is no sector map, or none of this version."""
+    """The file is not a sector map of this version."""
 
 
 class StagedRow(NamedTuple):
-    """What a run learnt of a slice of a file, or with the number `OPENED` that it opened the file.
+    """The tags of a slice that a run has read or, with the number `OPENED`, a record that it opened the file.
 
-    `opening` counts the openings of files. Without tags, the slice is as the parent's.
+    `opening` counts the openings of files. Tags of None mean that the slice equals the parent's.
     """
 
     key: bytes
@@ -88,25 +88,25 @@ class StagedRow(NamedTuple):
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file itself is at fault, so that only a new one helps."""
+    """Whether the file itself is damaged, so that only a new one helps."""
     return isinstance(error, StoreDamaged) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def store_remove(path: Path) -> None:
-    """Remove the file and what SQLite keeps beside it, as far as that is possible."""
+    """Remove the file and SQLite's companion files; errors are ignored."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):
             path.with_name(path.name + suffix).unlink()
 
 
 class SectorStore:
-    """The open file, in which a new run has begun. Every call may raise sqlite3.Error, OSError and the two above."""
+    """The open file, with a new run begun. Every call may raise sqlite3.Error, OSError, StoreTaken, StoreDamaged."""
 
     def __init__(self, path: Path) -> None:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self._run = secrets.token_bytes(_RUN_SIZE)
-        # Whoever calls takes turns.
+        # The caller serializes access from several threads.
         self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             self._begin()
@@ -115,7 +115,7 @@ class SectorStore:
             raise
 
     def row(self, key: bytes, number: int) -> tuple[Any, Any] | None:
-        """Tags and proof of a slice, of any type if the file is damaged."""
+        """Tags and proof of a slice; in a damaged file they may be of any type."""
         query = "SELECT tags, proof FROM tags WHERE key = ? AND number = ?"
         found: tuple[Any, Any] | None = self._connection.execute(query, (key, number)).fetchone()
         return found
@@ -126,16 +126,16 @@ class SectorStore:
         return [key for (key,) in self._connection.execute(query, (after, count))]
 
     def stage(self, rows: Iterable[StagedRow], superseded: Iterable[tuple[bytes, int]]) -> None:
-        """Write down what was learnt, to be taken by `commit`.
+        """Write rows that `commit` will take over.
 
-        Of the `superseded`, keys and openings, what was known or learnt in an earlier opening is no longer so.
+        `superseded` holds keys and openings: tags of a key from an earlier opening become invalid.
         """
         with self._own_transaction() as connection:
             connection.executemany(_STAGE, rows)
             connection.executemany(_SUPERSEDE, superseded)
 
     def commit(self, snapshot: bytes, *, keep: bool) -> None:
-        """What was staged becomes the map, which describes that snapshot now; `keep` what was not staged."""
+        """Make the staged rows the map of that snapshot, in one transaction; `keep` the rows that were not staged."""
         with self._own_transaction() as connection:
             connection.execute(_DROP_SUPERSEDED if keep else "DELETE FROM tags")
             connection.execute(_TAKE_STAGED)
@@ -143,7 +143,7 @@ class SectorStore:
             connection.execute("UPDATE map SET snapshot = ?, run = NULL", (snapshot,))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _begin(self) -> None:
@@ -152,7 +152,7 @@ class SectorStore:
         if application != _APPLICATION and not self._is_empty():
             raise StoreTaken("somebody else's database")
         (journal,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        # A write-ahead log may lose its last transactions with the power, but never a part of one.
+        # A power failure may lose the last transactions of a write-ahead log, but never a part of one.
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
         with self._transaction():
             self._create()
@@ -194,7 +194,7 @@ class SectorStore:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            # Some errors of SQLite end the transaction themselves.
+            # Some SQLite errors end the transaction themselves.
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")

@@ -29,14 +29,14 @@ WORTH_MORE = 0.65
 
 
 class ChunkType(IntEnum):
-    """What a chunk holds."""
+    """The content of a chunk: file data or records of a manifest."""
 
     DATA = 1
     MANIFEST = 2
 
 
 class Compression(IntEnum):
-    """How a payload came from the plain bytes."""
+    """The compression of a payload."""
 
     NONE = 0
     ZSTD = 1
@@ -44,7 +44,7 @@ class Compression(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a chunk lies: the pack, and its bytes there."""
+    """The place of a chunk: its pack, and its bytes there."""
 
     pack: bytes
     offset: int
@@ -55,16 +55,16 @@ class Location:
 
 
 def block_hashes(view: memoryview) -> bytes:
-    """The hashes of the blocks of 64 KiB, 32 bytes each, one after the other."""
+    """The hashes of the 64 KiB blocks, 32 bytes each, concatenated."""
     return b"".join([blake3(view[at : at + BLOCK_SIZE]).digest() for at in range(0, len(view), BLOCK_SIZE)])
 
 
 class Compressor:
-    """Makes payloads; one for each thread.
+    """Compresses payloads; one instance for each thread.
 
-    A first, fast pass finds out whether there is anything to gain: most of a game's data is compressed already, and
-    of a region file only the padding is not. What shrinks well is worth a better one, and so, most likely, is the
-    chunk that comes next.
+    A fast first pass finds out whether compression pays: most of a game's data is compressed already, and in a region
+    file only the padding is not. A payload that shrinks well is compressed again at a better level, and the next
+    payload, most likely similar, is compressed at that level at once.
     """
 
     def __init__(self, level: int = LEVEL) -> None:
@@ -73,7 +73,7 @@ class Compressor:
         self._was_worth = False
 
     def payload(self, plain: memoryview) -> tuple[Compression, memoryview | bytes]:
-        """The payload, compressed where that saves at least a 64th."""
+        """The payload, compressed if that saves at least a 64th."""
         first = self._better if self._was_worth else self._fast
         packed = first.compress(plain)
         is_worth = len(packed) < len(plain) * WORTH_MORE
@@ -90,7 +90,7 @@ def _zstd(level: int) -> zstandard.ZstdCompressor:
 
 
 class ChunkCipher:
-    """Names, seals and opens the chunks of one repository; any thread may use it."""
+    """Computes the ids of one repository's chunks, and seals and opens them; thread-safe."""
 
     def __init__(self, keys: RepositoryKeys) -> None:
         self._identity = keys.derive("identity")
@@ -114,9 +114,9 @@ class ChunkCipher:
         compression: Compression,
         plain_size: int,
     ) -> None:
-        """The stored form into `out`, which is `overhead` longer than the payload."""
+        """Write the stored form into `out`, which is `overhead` bytes longer than the payload."""
         key = self._key(chunk_id, compression)
-        # The id names this payload, but not what a compressor makes of it.
+        # The id determines the plain bytes, but not the compressor's output: that needs a random nonce.
         is_named = compression is Compression.NONE
         nonce = bytes(self._nonce_size) if is_named else secrets.token_bytes(self._nonce_size)
         cipher, inner = aead_open(self.suite, key, nonce)
@@ -125,7 +125,7 @@ class ChunkCipher:
         cipher.encrypt_into(inner, memoryview(payload), bound, out[self._nonce_size :])
 
     def open(self, stored: memoryview, *, chunk_id: bytes, location: Location) -> bytes:
-        """The plain bytes; raises `ObjectDamaged` unless they are those that the id names."""
+        """The plain bytes; raises `ObjectDamaged` unless they match the id."""
         payload = self._payload(stored, chunk_id, location)
         is_packed = location.compression is Compression.ZSTD
         plain = _decompress(payload, location.plain_size) if is_packed else bytes(payload)
@@ -136,7 +136,7 @@ class ChunkCipher:
         return plain
 
     def _payload(self, stored: memoryview, chunk_id: bytes, location: Location) -> bytes | memoryview:
-        """What was sealed; if it has to be decompressed, only until this thread opens the next chunk."""
+        """The sealed payload. A compressed one is in a shared buffer, valid until this thread opens the next chunk."""
         if len(stored) != location.stored_size or len(stored) < self.overhead:
             raise ObjectDamaged("a pack ends before a chunk does")
         key = self._key(chunk_id, location.compression)
@@ -160,14 +160,14 @@ class ChunkCipher:
 
 
 class _Unpacking(threading.local):
-    """What a thread needs to take chunks apart: to make it anew for each would cost more than some chunks."""
+    """A thread's decompressor and buffer: creating them for each chunk would cost more than some chunks."""
 
     def __init__(self) -> None:
         self.decompressor = zstandard.ZstdDecompressor()
         self._room = memoryview(b"")
 
     def room(self, size: int) -> memoryview:
-        """Room for so many bytes, which the next call takes back."""
+        """A buffer of that size, reused by the next call."""
         if len(self._room) < size:
             self._room = memoryview(bytearray(max(size, ROOM_LEAST)))
         return self._room[:size]
@@ -177,10 +177,10 @@ _unpacking = _Unpacking()
 
 
 def _decompress(payload: bytes | memoryview, plain_size: int) -> bytes:
-    """No more than was said; a frame that says another size itself is none of ours."""
+    """Decompress at most `plain_size` bytes; a frame that states another size is damaged."""
     try:
         if zstandard.frame_content_size(payload) != plain_size:
-            raise ObjectDamaged("a chunk says another size")
+            raise ObjectDamaged("a chunk states another size")
         return _unpacking.decompressor.decompress(payload, max_output_size=plain_size)
     except zstandard.ZstdError:
         raise ObjectDamaged("a chunk does not decompress") from None

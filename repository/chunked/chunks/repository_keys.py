@@ -1,4 +1,4 @@
-"""The keys of a repository: one random repository key, wrapped by the tenant's data key, and what is derived of it."""
+"""The keys of a repository: a random repository key, wrapped by the tenant's data key, and keys derived from it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LABEL = b"savepoint/repository/1/"
 
 
 class KeyWrap(Protocol):
-    """Who wraps the repository key: a data key today, a key service tomorrow."""
+    """Wraps the repository key: with a data key today, with a key service tomorrow."""
 
     def wrap(self, plain: bytes, *, context: SealContext) -> bytes:
-        """The bytes sealed, to be opened in that context only."""
+        """Seal the bytes; they can be opened in that context only."""
 
     def unwrap(self, wrapped: bytes, *, context: SealContext) -> bytes:
-        """The bytes again; raises the errors of `repository.sealing.frames`: `WrongKey`, `Damaged`, `UnknownFormat`."""
+        """Open the bytes; raises `WrongKey`, `Damaged`, `UnknownFormat` of `repository.sealing.frames`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,17 @@ class DataKey:
     key: bytes = field(repr=False)
 
     def wrap(self, plain: bytes, *, context: SealContext) -> bytes:
-        """The bytes as a sealed object."""
+        """Seal the bytes as an object."""
         return seal_bytes(plain, data_key=self.key, context=context)
 
     def unwrap(self, wrapped: bytes, *, context: SealContext) -> bytes:
-        """The bytes again; raises `WrongKey`, `Damaged`, `UnknownFormat`."""
+        """Open the bytes; raises `WrongKey`, `Damaged`, `UnknownFormat`."""
         return open_bytes(wrapped, data_key=self.key, context=context)
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkerSizes:
-    """Least, average and most bytes of a content-defined chunk."""
+    """The least, average and greatest size in bytes of a content-defined chunk."""
 
     least: int = 256 * KIB
     average: int = MIB
@@ -58,7 +58,7 @@ class ChunkerSizes:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryKeys:
-    """The repository key with the parameters that are fixed for the repository's life, and the keys derived of it."""
+    """The repository key, the parameters that are fixed for the repository's life, and the keys derived from it."""
 
     tenant: UUID
     repository: UUID
@@ -69,7 +69,7 @@ class RepositoryKeys:
 
     @classmethod
     def generate(cls, *, tenant: UUID, repository: UUID, suite: Suite, created_at: str) -> RepositoryKeys:
-        """Keys of a new repository."""
+        """Generate the keys of a new repository."""
         return cls(tenant, repository, secrets.token_bytes(KEY_SIZE), suite, ChunkerSizes(), created_at)
 
     def derive(self, name: str) -> bytes:
@@ -92,7 +92,7 @@ class RepositoryKeys:
 
     @classmethod
     def decode(cls, plain: bytes) -> RepositoryKeys:
-        """The keys in the plain bytes of a `keys/` object; raises `Damaged`, `UnknownFormat`."""
+        """Decode the plain bytes of a `keys/` object; raises `Damaged`, `UnknownFormat`."""
         try:
             found = json.loads(plain)
             if found["version"] != VERSION or found["suite"] not in list(Suite):
@@ -107,9 +107,9 @@ class RepositoryKeys:
             )
             sizes = (keys.chunker.least, keys.chunker.average, keys.chunker.most)
             if not 0 < sizes[0] <= sizes[1] <= sizes[2]:
-                raise Damaged("a key object does not hold what it should")
+                raise Damaged("a key object has invalid content")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise Damaged("a key object does not hold what it should") from None
+            raise Damaged("a key object has invalid content") from None
         if len(keys.key) != KEY_SIZE:
             raise Damaged("a repository key has another size")
         return keys

@@ -1,1 +1,1 @@
-"""The index: where each chunk is. Sorted tables, searched in place, so that a million chunks take 50 MB."""
+"""The index: the place of each chunk, in sorted tables that are searched in place. A million chunks take 50 MB."""

@@ -1,4 +1,4 @@
-"""Copies of chunks that did not open: recorded in the repository, so that no new snapshot relies on them."""
+"""Damaged copies of chunks: recorded in the repository, so that no new snapshot relies on them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from repository.storage import ObjectNotFound, StorageError
 log = logging.getLogger(__name__)
 
 COPY_SIZE = ID_SIZE + 32
-# 4.8 MB of record: small enough to be held a few times over while it is sealed.
+# 4.8 MB of record: small enough for several copies in memory while one is sealed.
 COPIES_PER_OBJECT = 100_000
 
 Copy = bytes
-"""A copy of a chunk: the id of its pack, then its own."""
+"""A copy of a chunk: the id of its pack, then that of the chunk."""
 
 
 def damaged_copies(objects: Objects) -> set[Copy]:
-    """Every recorded copy; a record that does not open says nothing, and its damage is found again.
+    """Every recorded copy. A record that does not open is ignored: its damage will be found again.
 
     Raises `StorageError`.
     """
@@ -30,11 +30,11 @@ def damaged_copies(objects: Objects) -> set[Copy]:
 
 
 def damage_consolidate(objects: Objects) -> None:
-    """Make the records one, without the copies whose packs are gone. For whoever is alone. Raises `StorageError`."""
+    """Merge the records, without the copies in deleted packs. The caller needs `alone`. Raises `StorageError`."""
     records = dict(_records(objects))
     if not records:
         return
-    # Packs are listed after the records are read: one that is not there now does not come back.
+    # List packs after the records are read: a pack that is missing now never comes back.
     there = {pack for pack, _ in objects.list(PACKS)}
     known = set().union(*records.values())
     kept = {copy for copy in known if copy[:ID_SIZE] in there}
@@ -46,11 +46,11 @@ def damage_consolidate(objects: Objects) -> None:
 
 
 class DamageLedger:
-    """Takes note of copies that do not open, and records them; any thread may call.
+    """Records copies that do not open; thread-safe.
 
-    The first is recorded at once, the others in batches that grow, so that a lost disk does not make an object a chunk.
-    A storage that refuses the record does not stop whoever reads: the same damage is found again. Without `is_kept`
-    nothing is recorded, for a tool that only reads.
+    The first copy is recorded at once, later ones in batches that grow, so that a lost disk does not cause one object
+    for each chunk. If the storage refuses a record, reading goes on: the same damage will be found again. Without
+    `is_kept`, for a tool that only reads, nothing is recorded.
     """
 
     def __init__(self, objects: Objects, *, is_kept: bool = True) -> None:
@@ -61,7 +61,7 @@ class DamageLedger:
         self._lock = threading.Lock()
 
     def note(self, chunk: bytes, pack: bytes) -> None:
-        """The copy of a chunk in that pack does not open."""
+        """Note that the copy of a chunk in that pack does not open."""
         copy = pack + chunk
         with self._lock:
             if not self._is_kept or copy in self._noted:
@@ -72,7 +72,7 @@ class DamageLedger:
                 self._record()
 
     def settle(self) -> None:
-        """Record what was noted so far."""
+        """Record all copies noted so far."""
         with self._lock:
             if self._pending:
                 self._record()
@@ -81,7 +81,7 @@ class DamageLedger:
         objects = self._objects
         copies, self._pending = self._pending, set()
         try:
-            # A pack that is gone needs no record: writers see that it is not listed.
+            # A deleted pack needs no record: writers see that it is not listed.
             gone = {pack for pack in {copy[:ID_SIZE] for copy in copies} if not _is_there(objects, pack)}
             _write(objects, {copy for copy in copies if copy[:ID_SIZE] not in gone} - damaged_copies(objects))
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""The whole index of a repository, as it was when it was read, and what was added since."""
+"""The whole index of a repository as of the time it was read, with the entries added since."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from repository.chunked.pack_layout import directory_read
 from repository.errors import ChunkMissing, ObjectDamaged, RepositoryUnknown
 from repository.storage import ObjectNotFound
 
-# Each table costs a search for every new chunk: beyond a few, the small ones are made one.
+# Each table costs a search for every new chunk: small tables beyond this number are merged.
 TABLES_MAX = 8
 _TRIES = 5
 
 
 class Index:
-    """Where chunks are. Reading it is safe beside a prune that moves them; any thread may ask."""
+    """The places of chunks. Loading is safe while a prune moves chunks; lookups are thread-safe."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Index:
 
     @classmethod
     def load(cls, objects: Objects) -> Index:
-        """Read condemnations, then the index (the order matters: FORMAT.md), and which copies are damaged.
+        """Read condemnations, then the index (FORMAT.md gives the reason for the order), then the damaged copies.
 
-        An index object that is damaged is left out: whoever writes reads the directories of packs it does not know.
+        A damaged index object is left out: a writer reads the directories of packs that the index does not name.
         Raises `ObjectDamaged` for a damaged condemnation, `StorageError`.
         """
         condemned = condemned_packs(objects)
@@ -53,10 +53,10 @@ class Index:
 
     @classmethod
     def for_reading(cls, objects: Objects) -> Index:
-        """The index alone: a condemned chunk can be read all the same, and no damage but a chunk's stops a restore.
+        """Read the index alone: a restore can use condemned chunks too, and must not fail on other damage.
 
-        What a damaged index object named is found in the packs' own directories; so is, once it is missed, what one
-        named that is gone. Raises `StorageError`.
+        Entries of a damaged index object are found in the directories of the packs; so are those of a missing object,
+        at the first lookup that fails. Raises `StorageError`.
         """
         try:
             index = cls(objects, tables=tables_load(objects), condemned=frozenset())
@@ -68,9 +68,9 @@ class Index:
         return index
 
     def find(self, chunk: bytes) -> Location:
-        """The best place of a chunk: one that is not known to be damaged, and not condemned, if there is one.
+        """The best place of a chunk: preferably one that is not known to be damaged, and not condemned.
 
-        Raises `ChunkMissing`; an index for reading may look at packs first, and raises `StorageError`.
+        Raises `ChunkMissing`. An index for reading may read directories of packs first, and raise `StorageError`.
         """
         found = self._best(chunk)
         if found is None:
@@ -91,42 +91,42 @@ class Index:
     def reusable(self, chunk: bytes) -> bool:
         """Whether a new snapshot may name the chunk without storing it.
 
-        It may when a copy lies in a pack that is not condemned, and nothing is known to be wrong with that copy.
+        True if a copy that is not known to be damaged lies in a pack that is not condemned.
         """
         return any(not any(self._doubts(chunk, at)) for at in self.places(chunk))
 
     def spoil(self, chunk: bytes, place: Location) -> None:
-        """The copy at that place does not open: from now on no snapshot relies on it."""
+        """Note that the copy at that place does not open: no new snapshot relies on it."""
         self.damaged.add(place.pack + chunk)
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The tables that were loaded, the small ones made one; without what was added since."""
+        """The loaded tables, small ones merged; without the entries added since."""
         return self._tables
 
     def packs(self) -> dict[bytes, int]:
-        """The packs that are indexed, with their sizes."""
+        """The indexed packs with their sizes."""
         return {found.pack: found.size for table in self._tables for found in table.packs}
 
     def entries(self) -> Iterator[tuple[bytes, Location]]:
-        """Every chunk with every place."""
+        """Every chunk, once for each of its places."""
         yield from self._added.items()
         for table in self._tables:
             yield from table
 
     def add(self, entries: Iterable[tuple[bytes, Location]]) -> None:
-        """Take note of chunks that were stored just now."""
+        """Add chunks that were just stored."""
         with self._lock:
             self._added.update(entries)
 
     def store(self, entries: Iterable[tuple[bytes, Location]], sizes: dict[bytes, int]) -> None:
-        """Write an index object for these packs, and know them from then on."""
+        """Write an index object for these packs, and add their chunks."""
         table = Table.build(entries, sizes)
         self._objects.put(INDEX, id_new(), table.encoded())
         self.take(table)
 
     def take(self, table: Table) -> None:
-        """Know the chunks of a table too; a seventh of the memory that `add` takes."""
+        """Add the chunks of a table; needs a seventh of the memory of `add`."""
         with self._lock:
             self._tables = _few([*self._tables, table])
 
@@ -135,11 +135,11 @@ class Index:
         return min(places, key=lambda at: self._doubts(chunk, at)) if len(places) > 1 else next(iter(places), None)
 
     def _doubts(self, chunk: bytes, at: Location) -> tuple[bool, bool]:
-        """Reasons against a copy, the worse first: it is known to be damaged, its pack is condemned."""
+        """Reasons against a copy, the worse one first: known damage, then a condemned pack."""
         return bool(self.damaged) and at.pack + chunk in self.damaged, at.pack in self.condemned
 
     def _packs_search(self) -> None:
-        """Take in, once, what the packs that the index does not name say of themselves. Who comes meanwhile waits."""
+        """Read, once, the directories of packs that the index does not name. Other threads wait meanwhile."""
         with self._searched:
             if not self._may_search:
                 return
@@ -152,9 +152,9 @@ class Index:
 
 
 def tables_load(objects: Objects, *, skip_damaged: bool = False) -> dict[bytes, Table]:
-    """Every index object, by its id; one that vanishes while it is read was replaced, so all are listed again.
+    """Every index object by its id. An object that vanishes during the read was replaced, so all are listed again.
 
-    Raises `ObjectDamaged` unless these are to be left out, `StorageError`.
+    Raises `ObjectDamaged`, unless damaged objects are skipped, and `StorageError`.
     """
     for attempt in range(1, _TRIES + 1):
         found = {}
@@ -181,14 +181,14 @@ def condemned_packs(objects: Objects) -> frozenset[bytes]:
             packs = objects.get_map(CONDEMNED, name)["packs"]
             found.update(packs[at : at + ID_SIZE] for at in range(0, len(packs), ID_SIZE))
         except ObjectNotFound:
-            continue  # carried out meanwhile
+            continue  # deleted since it was listed
         except (KeyError, TypeError):
-            raise ObjectDamaged(f"{CONDEMNED.key(name)} does not hold what it should") from None
+            raise ObjectDamaged(f"{CONDEMNED.key(name)} has invalid content") from None
     return frozenset(found)
 
 
 def _few(tables: list[Table]) -> list[Table]:
-    """The same chunks in few tables: the largest as they are, the rest as one."""
+    """The same chunks in few tables: the largest ones unchanged, the rest merged."""
     if len(tables) <= TABLES_MAX:
         return tables
     tables = sorted(tables, key=len, reverse=True)

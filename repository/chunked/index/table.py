@@ -1,4 +1,4 @@
-"""One sorted table of chunks, in memory as it is in storage."""
+"""One sorted table of chunks, with the same layout in memory and in storage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BRIEF = struct.Struct(">32xBxI4xI4x")
 
 @dataclass(frozen=True, slots=True)
 class PackSize:
-    """A pack that a table names: id, bytes in storage, and how many chunks the table has of it."""
+    """A pack in a table: its id, its bytes in storage, and the number of its chunks in the table."""
 
     pack: bytes
     size: int
@@ -46,7 +46,7 @@ class Table:
 
     @classmethod
     def build(cls, entries: Iterable[tuple[bytes, Location]], sizes: dict[bytes, int]) -> Table:
-        """The table of these chunks; `sizes` are those of all packs they lie in, and of no other."""
+        """The table of these chunks; `sizes` holds exactly the packs that they lie in."""
         numbers = {pack: number for number, pack in enumerate(sizes)}
         counts = dict.fromkeys(sizes, 0)
         records = []
@@ -59,7 +59,7 @@ class Table:
 
     @classmethod
     def merge(cls, tables: Sequence[Table], *, without: frozenset[bytes] = frozenset()) -> Table:
-        """One table of all, each pack once, without some packs."""
+        """Merge tables into one; each pack is taken once, those in `without` not at all."""
         packs: dict[bytes, PackSize] = {}
         runs: list[Iterator[bytes]] = []
         for table in tables:
@@ -71,14 +71,14 @@ class Table:
             renumbered = {number: _NUMBER.pack(len(packs) + n) for n, number in enumerate(fresh)}
             packs.update((found.pack, found) for found in fresh.values())
             runs.append(table.renumbered(renumbered))
-        # Each run is sorted already; one record at a time is in hand, not a list of all.
+        # Each run is sorted already; merging keeps one record at a time in memory, not a list of all.
         records = bytearray()
         for record in heapq.merge(*runs):
             records += record
         return cls(list(packs.values()), bytes(records))
 
     def renumbered(self, numbers: dict[int, bytes]) -> Iterator[bytes]:
-        """The records of some packs, with other numbers for them."""
+        """The records of some packs, with new numbers for these packs."""
         records = self.records
         for at in range(0, len(records), _RECORD.size):
             record = records[at : at + _RECORD.size]
@@ -91,14 +91,14 @@ class Table:
         return (self._location(position * _RECORD.size)[1] for position in self.positions(chunk))
 
     def positions(self, chunk: bytes) -> range:
-        """Where in the table the records of a chunk are, counted from 0."""
+        """The positions in the table, from 0, of a chunk's records."""
         heads = self._heads = self._heads or _heads(self.records)
         head = int.from_bytes(chunk[:_HEAD_SIZE], "big")
         first = bisect_left(heads, head)
         if first == len(heads) or heads[first] != head:
             return _NOWHERE
         records, size = self.records, _RECORD.size
-        # Ids that begin alike are next to each other; there are hardly ever two.
+        # Ids with the same first 8 bytes are adjacent; there are hardly ever two.
         while first < len(heads) and records[first * size : first * size + ID_SIZE] < chunk:
             first += 1
         last = first
@@ -111,7 +111,7 @@ class Table:
         return self._location(position * _RECORD.size)
 
     def brief(self) -> Iterator[tuple[int, int, int]]:
-        """Of each record the type, the number of the pack in `packs`, and the stored size."""
+        """For each record its type, the number of its pack in `packs`, and its stored size."""
         return _BRIEF.iter_unpack(self.records)
 
     def __iter__(self) -> Iterator[tuple[bytes, Location]]:
@@ -124,16 +124,16 @@ class Table:
 
     @classmethod
     def decode(cls, plain: bytes) -> Table:
-        """The table in an index object; raises `ObjectDamaged`."""
+        """Decode the plain bytes of an index object; raises `ObjectDamaged`."""
         try:
             (count,) = _COUNT.unpack_from(plain)
             begin = _COUNT.size + count * _PACK.size
             packs = [PackSize(*found) for found in _PACK.iter_unpack(plain[_COUNT.size : begin])]
         except struct.error:
-            raise ObjectDamaged("an index does not hold what it should") from None
+            raise ObjectDamaged("an index object has invalid content") from None
         records = plain[begin:]
         if len(packs) != count or len(records) != _RECORD.size * sum(found.chunks for found in packs):
-            raise ObjectDamaged("an index does not hold what it should")
+            raise ObjectDamaged("an index object has invalid content")
         return cls(packs, records)
 
     def _location(self, at: int) -> tuple[bytes, Location]:
@@ -142,11 +142,11 @@ class Table:
             pack = self.packs[number].pack
             return chunk, Location(pack, offset, stored, plain, ChunkType(type_), Compression(compression))
         except (IndexError, ValueError):
-            raise ObjectDamaged("an index does not hold what it should") from None
+            raise ObjectDamaged("an index object has invalid content") from None
 
 
 def _heads(records: bytes) -> array[int]:
-    """The first 8 bytes of all ids as numbers: searched without making an object of any record, 8 bytes for each."""
+    """The first 8 bytes of all ids as numbers: 8 bytes each, searched without creating an object for any record."""
     raw = bytearray(len(records) // _RECORD.size * _HEAD_SIZE)
     for place in range(_HEAD_SIZE):
         source = _HEAD_SIZE - 1 - place if sys.byteorder == "little" else place

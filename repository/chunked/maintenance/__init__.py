@@ -1,1 +1,1 @@
-"""What keeps a repository sound and small: verify, forget, prune, rebuild the index, and what it all takes."""
+"""Maintenance of a repository: verify, forget, prune, rebuild the index, and measure usage."""

@@ -1,4 +1,4 @@
-"""Which copies of chunks are known to be bad, by place in the index; and reading the good ones."""
+"""The state of every copy of a chunk, by its position in the index, and the reading of good copies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from repository.errors import Damage
 
 
 class ChunkStates:
-    """A flag for every copy of every chunk. `lost` are packs that are not there."""
+    """A flag for every copy of every chunk. `lost` are packs that are missing from storage."""
 
     def __init__(self, repository: Repository, tables: Sequence[Table]) -> None:
         self._repository = repository
@@ -22,14 +22,14 @@ class ChunkStates:
         self.lost: set[bytes] = set()
 
     def spoil(self, chunk: bytes, place: Location) -> None:
-        """The copy at that place does not open."""
+        """Mark the copy at that place as damaged: it does not open."""
         for number, table in enumerate(self._tables):
             for position in table.positions(chunk):
                 if table.at(position)[1] == place:
                     self._bad[number][position] = 1
 
     def spoiled(self) -> Iterator[tuple[bytes, Location]]:
-        """Every copy that does not open."""
+        """Every damaged copy."""
         for table, flags in zip(self._tables, self._bad, strict=True):
             position = flags.find(1)
             while position >= 0:
@@ -37,11 +37,11 @@ class ChunkStates:
                 position = flags.find(1, position + 1)
 
     def names(self, chunk: bytes, place: Location) -> bool:
-        """Whether the index names the chunk there."""
+        """Whether the index has the chunk at that place."""
         return any(at == place for table in self._tables for at in table.find(chunk))
 
     def places(self, chunk: bytes) -> Iterator[Location]:
-        """The places of a chunk at which nothing is known to be wrong."""
+        """The places of a chunk that are not known to be damaged or lost."""
         for number, table in enumerate(self._tables):
             for position in table.positions(chunk):
                 place = table.at(position)[1]
@@ -49,7 +49,7 @@ class ChunkStates:
                     yield place
 
     def problem(self, chunk: bytes) -> str | None:
-        """Why a chunk cannot be read; None where nothing is known against it."""
+        """The reason why a chunk cannot be read; None if no problem is known."""
         if next(self.places(chunk), None) is not None:
             return None
         if any(len(table.positions(chunk)) for table in self._tables):
@@ -57,7 +57,7 @@ class ChunkStates:
         return "the index does not name a chunk of it"
 
     def entries(self, packs: frozenset[bytes]) -> dict[bytes, list[Entry]]:
-        """What the index says of some packs."""
+        """The entries of the index for some packs."""
         found: dict[bytes, list[Entry]] = {pack: [] for pack in packs}
         for table in self._tables:
             if any(size.pack in packs for size in table.packs):
@@ -67,7 +67,7 @@ class ChunkStates:
         return found
 
     def read(self, chunks: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The plain bytes of those that can be read. A copy that does not open is noted, and another one tried."""
+        """The plain bytes of the readable chunks. A copy that does not open is marked, and the next one is tried."""
         found: dict[bytes, bytes] = {}
         missing = dict.fromkeys(chunks)
         while missing:
@@ -80,7 +80,7 @@ class ChunkStates:
         return found
 
     def span_read(self, span: Span) -> Iterator[tuple[bytes, Location, bytes | None]]:
-        """Each chunk of a span with its place and plain bytes, or None where it does not open, which is noted."""
+        """Each chunk of a span with its place and plain bytes, or None for a damaged copy, which is marked."""
         repository = self._repository
         for (chunk, at), stored in zip(span.chunks, span_stored(repository.objects, span), strict=True):
             try:

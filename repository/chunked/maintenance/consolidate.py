@@ -1,4 +1,4 @@
-"""Many small index objects become few, and lose the packs that are about to go."""
+"""Consolidation: merge small index objects, and drop the packs that are about to be deleted."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from repository.chunked.index.table import Table
 from repository.chunked.objects import INDEX, Objects, id_new
 from repository.storage import ObjectNotFound
 
-# 6.4 MB of index: small enough to be held a few times over while it is sealed.
+# 6.4 MB of index: small enough for several copies in memory while one is sealed.
 ENTRIES_MAX = 128_000
 _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some index objects, as one table."""
+    """Some index objects, merged into one table."""
 
     names: tuple[bytes, ...]
     table: Table
 
 
 def index_load(objects: Objects) -> list[Part]:
-    """The index in few tables, of which each is in memory once: a large object by itself, small ones together.
+    """The index as few tables, each in memory once: a large object by itself, small ones merged.
 
     Raises `ObjectDamaged`, `StorageError`.
     """
     for attempt in range(1, _TRIES + 1):
         try:
             return list(_parts(objects))
-        except ObjectNotFound:  # replaced while it was read
+        except ObjectNotFound:  # replaced during the read
             if attempt == _TRIES:
                 raise
     raise AssertionError("not reached")
@@ -65,10 +65,10 @@ def index_replace(
     added: Table,
     check: Checkpoint,
 ) -> tuple[int, int]:
-    """Write the index without some packs and with those of another table; then delete the objects that it replaces.
+    """Write the index without some packs and with the entries of another table, then delete the replaced objects.
 
-    Objects that are large and lose nothing stay. Returns how many were written and deleted. `check` is asked before
-    the first is deleted. Raises `StorageError`; whatever is there then is a whole index.
+    Large objects without these packs stay. Returns how many objects were written and deleted. `check` is called before
+    the first deletion. Raises `StorageError`; the index in storage is complete even then.
     """
     replaced = [part for part in parts if _is_replaced(part, without)]
     names = [name for part in replaced for name in part.names]
@@ -94,7 +94,7 @@ def _has(table: Table, packs: frozenset[bytes]) -> bool:
 
 
 def _merged(tables: list[Table], *, without: frozenset[bytes]) -> Iterator[Table]:
-    """Tables of a sane size, each with all chunks of its packs: a pack's chunks are never in two of them."""
+    """Tables of at most `ENTRIES_MAX` entries, each with all chunks of its packs: no pack is split over two tables."""
     chunks = {found.pack: found.chunks for table in tables for found in table.packs if found.pack not in without}
     every = without | chunks.keys()
     group: set[bytes] = set()

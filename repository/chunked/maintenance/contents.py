@@ -1,4 +1,4 @@
-"""Files put together again and held against the hashes that their source gave; in bounded memory."""
+"""The check of a file's content against the hashes taken from the source, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ZEROS = bytes(1 << 16)
 
 
 def hash_fits(contents: Sequence[Content], size: int, header: int) -> bool:
-    """Whether the hash of a whole file is that of its blocks' hashes."""
+    """Whether the hash of the whole file matches the hashes of its blocks."""
     whole = FileHash(size)
     for content, (start, stop) in zip(contents, parts_of(size, header), strict=True):
         if all(extent.chunk is not None for extent in content.runs()):
@@ -30,7 +30,7 @@ def hash_fits(contents: Sequence[Content], size: int, header: int) -> bool:
 
 
 class ContentCheck:
-    """Puts files together; neighbours that share a chunk read it once."""
+    """Reassembles files; neighbours that share a chunk read it once."""
 
     def __init__(self, states: ChunkStates) -> None:
         self._states = states
@@ -38,7 +38,7 @@ class ContentCheck:
         self._size = 0
 
     def fits(self, entry: Record, contents: Sequence[Content]) -> bool:
-        """Whether the bytes of a file are those that its blocks' hashes name; False also when a chunk does not open."""
+        """Whether a file's bytes match the hashes of its blocks; False also when a chunk does not open."""
         spans = parts_of(entry.size, entry.header)
         return all(
             self._part_fits(content, start, stop, entry.header)
@@ -73,7 +73,7 @@ class ContentCheck:
             yield memoryview(plain)[extent.offset : extent.offset + extent.length]
 
     def _plain(self, chunk: bytes, coming: list[Extent]) -> bytes | None:
-        """A chunk, read together with those that are needed next."""
+        """A chunk, read in one batch with the chunks that are needed next."""
         if chunk not in self._held:
             if self._size > HELD_BYTES:
                 self._held, self._size = {}, 0
@@ -85,14 +85,14 @@ class ContentCheck:
 
 
 class _Cut:
-    """Pieces of any length, taken in exact amounts."""
+    """Cuts a stream of pieces of any length into exact amounts."""
 
     def __init__(self, pieces: Iterator[memoryview | None]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
 
     def take(self, length: int) -> Iterator[memoryview | None]:
-        """Pieces of that length together; None when they end before."""
+        """Pieces with that total length; None if the stream ends before."""
         while length:
             if not self._rest:
                 piece = next(self._pieces, None)

@@ -1,4 +1,4 @@
-"""How much of a repository a verification reads."""
+"""The amount of data that a verification reads."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from blake3 import blake3
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Which packs' data are read; what everything says of everything else is always looked at.
+    """The packs of which the data are read; the structure is always verified.
 
-    Of `of_days` shares of about the same size one is read, that of `day`; so as many days read all. With `contents`
-    every file is put together besides, and held against the hashes that its source gave.
+    The packs are split into `of_days` shares of about equal size, and the share of `day` is read: that many days read
+    all of them. `contents` also reassembles every file and compares it with the hashes taken from the source.
     """
 
     day: int = 0
@@ -21,7 +21,7 @@ class Coverage:
 
     @classmethod
     def structure(cls) -> Coverage:
-        """No data but what looks doubtful."""
+        """No data but those of doubtful packs."""
         return cls()
 
     @classmethod
@@ -31,9 +31,9 @@ class Coverage:
 
     @classmethod
     def share(cls, day: int, of_days: int) -> Coverage:
-        """The share of a day, counted from anywhere. Raises ValueError unless there is at least one day."""
+        """The share of a day; days count from any origin. Raises ValueError unless there is at least one day."""
         if of_days < 1:
-            raise ValueError("a share of no days")
+            raise ValueError("a share needs at least one day")
         return cls(day % of_days, of_days)
 
     def reads(self, pack: bytes) -> bool:

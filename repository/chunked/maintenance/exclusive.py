@@ -1,4 +1,4 @@
-"""Only one at a time changes what others wrote: a prune, or a rebuild of the index."""
+"""Exclusion: a prune and a rebuild of the index change other writers' objects, so only one may run at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from repository.storage import StorageFull
 
 @contextmanager
 def alone(repository: Repository) -> Iterator[Mark]:
-    """Have a prune's mark in storage, and know that nobody else has one.
+    """Hold a prune's mark for the length of the block, after a check that no other prune has one.
 
-    Two who begin at once both see each other, and both give up; the mark of one that must be dead is removed. Raises
+    Two that begin at once see each other's marks, and both give up. The mark of a dead prune is removed. Raises
     `PruneRunning`, `PruneRefused` when there is no room for the mark, `Damage`, `StorageError`.
     """
     objects = repository.objects

@@ -1,4 +1,4 @@
-"""What a prune has to know, read in the order in which it can be relied on."""
+"""The facts on which a prune decides, read in an order that makes them reliable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from repository.storage import ObjectNotFound, StorageError
 
 @dataclass(frozen=True, slots=True)
 class Condemnation:
-    """Packs that are about to be deleted, and since when."""
+    """Packs that are about to be deleted, and the time of the decision."""
 
     name: bytes
     at: datetime
@@ -33,12 +33,12 @@ class Condemnation:
 
 @dataclass(slots=True)
 class Facts:
-    """A repository as a prune sees it.
+    """The state of a repository as a prune sees it.
 
-    `deleted`: snapshots that have a tombstone while their root is still there. `listed`: the packs in storage with
-    their sizes. `indexed`: those that the index names. `orphans`: those listed that it does not name. `unreadable`:
-    orphans whose directory does not open. `missing`: how often a snapshot names a chunk that is nowhere. `damage`: what
-    could not be read, and with it what it names.
+    `deleted`: snapshots with a tombstone whose root still exists. `listed`: the packs in storage with their sizes.
+    `indexed`: the packs that the index names. `orphans`: listed packs that it does not name. `unreadable`: orphans
+    whose directory does not open. `missing`: how often a snapshot names a chunk that is in no pack. `damage`:
+    objects that could not be read, so that the chunks they name are unknown.
     """
 
     now: datetime
@@ -63,7 +63,7 @@ class Facts:
 
 @dataclass(slots=True)
 class Loaded:
-    """The index as it was read, a table of what orphans hold, and the flags of what is used."""
+    """The index as it was read, a table of the orphans' chunks, and the flags of used chunks."""
 
     parts: list[Part]
     orphans: Table
@@ -72,11 +72,11 @@ class Loaded:
 
 
 def facts_load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded]:
-    """Look at everything. Raises `PruneRefused` when the storage does not answer.
+    """Read the whole state. Raises `PruneRefused` when the storage does not answer.
 
-    Marks come first: a writer whose mark is not seen has either listed its snapshot before the snapshots are read, or
-    begins after the condemnations that are read here. Snapshots come before the index, which therefore names all they
-    need; the index before the packs, which are therefore all there.
+    Marks are read first: a writer without a visible mark has either listed its snapshot before the snapshots are read,
+    or begins after the condemnations that are read here. Snapshots are read before the index, so it names all their
+    chunks. The index is read before the packs are listed, so all its packs exist.
     """
     try:
         return _load(repository, checkpoint)
@@ -109,7 +109,7 @@ def _load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded
 
 
 def _snapshots(objects: Objects, facts: Facts) -> None:
-    """Snapshots that are there, and those that are deleted; a tombstone that does not open deletes nothing."""
+    """Sort snapshots into live and deleted ones; a tombstone that does not open deletes nothing."""
     listed = {name for name, _ in objects.list(SNAPSHOTS)}
     for name, _ in objects.list(TOMBSTONES):
         said = _said_at(objects, name)
@@ -120,7 +120,7 @@ def _snapshots(objects: Objects, facts: Facts) -> None:
 
 
 def _open(repository: Repository, facts: Facts, parts: list[Part]) -> Loaded:
-    """Tables with flags; what orphans hold is a table of its own, behind the others."""
+    """Tables with flags; the orphans' chunks are in a table of their own, behind the others."""
     entries, sizes, unreadable = [], {}, set()
     for pack in sorted(facts.orphans):
         try:
@@ -142,7 +142,7 @@ def _open(repository: Repository, facts: Facts, parts: list[Part]) -> Loaded:
 
 
 def _use(repository: Repository, facts: Facts, loaded: Loaded, checkpoint: Checkpoint) -> None:
-    """Walk every snapshot. One that cannot be read stops it: what it names is unknown."""
+    """Walk every snapshot. One that cannot be read ends the walk: the chunks it names are unknown."""
     for snapshot in facts.snapshots:
         try:
             root = root_load(repository.objects, snapshot)
@@ -166,11 +166,11 @@ def _condemnations(objects: Objects) -> Iterator[Condemnation]:
             ids = frozenset(packs[at : at + ID_SIZE] for at in range(0, len(packs), ID_SIZE))
             yield Condemnation(name, datetime.fromisoformat(found["at"]), ids)
         except (KeyError, ValueError, TypeError):
-            raise ObjectDamaged(f"{CONDEMNED.key(name)} does not hold what it should") from None
+            raise ObjectDamaged(f"{CONDEMNED.key(name)} has invalid content") from None
 
 
 def _said_at(objects: Objects, snapshot: bytes) -> datetime | None:
-    """Since when a snapshot is deleted; None when it has no tombstone that opens."""
+    """The time of a snapshot's deletion; None when it has no tombstone that opens."""
     try:
         return datetime.fromisoformat(objects.get_map(TOMBSTONES, snapshot)["at"])
     except (ObjectNotFound, Damage, RepositoryUnknown, KeyError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Deleting a snapshot. What only it used is found by the next prune."""
+"""The deletion of a snapshot. The next prune finds the chunks that only it used."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from repository.storage import ObjectExists, ObjectNotFound, StorageFull
 
 
 def snapshot_forget(repository: Repository, *, snapshot: bytes) -> None:
-    """Delete a snapshot, also one whose root is damaged; from the tombstone on it is listed no more.
+    """Delete a snapshot, even one with a damaged root; once the tombstone is stored, it is no longer listed.
 
-    Calling it again finishes what a crash left, and does nothing when nothing is left. Where the storage has no room
-    for the tombstone, the root goes first. Raises `SnapshotNotFound` when there never was such a snapshot, or it was
-    deleted so long ago that its tombstone is gone; `StorageError`.
+    A repeated call finishes the work of an interrupted one. If the storage has no room for the tombstone, the root is
+    deleted first. Raises `SnapshotNotFound` when no such snapshot ever existed, or when it was deleted so long ago
+    that its tombstone is gone; `StorageError`.
     """
     objects = repository.objects
     try:

@@ -1,4 +1,4 @@
-"""The plan of a prune: what may be deleted now, what is condemned, what is copied together. It changes nothing."""
+"""The plan of a prune: packs to delete now, to condemn, and to repack. Planning changes nothing."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from repository.chunked.marks import LIFE, MarkKind
 from repository.errors import PruneRefused
 
 MIB = 1 << 20
-# Clocks of writers, prunes and of what they wrote may differ by so much, no more.
+# The clocks of writers, prunes and storage may differ by at most this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a prune is asked to do.
+    """The options of a prune.
 
-    `grace`: how long a pack stays condemned at least. `dead_share`: from which share on the rest of a pack is copied
-    out. `small_pack`: packs of fewer bytes are copied together. `allow_empty`: that no snapshot is left is no mistake.
-    `expected`: snapshots that the caller knows of; unless all are listed, nothing is deleted.
+    `grace`: the least time that a pack stays condemned. `dead_share`: packs with at least this share of dead bytes are
+    repacked. `small_pack`: packs of fewer bytes are repacked together. `allow_empty`: a repository without snapshots is
+    not refused. `expected`: the snapshots that the caller knows; unless all are listed, nothing is deleted.
     """
 
     grace: timedelta
@@ -35,13 +35,12 @@ class Policy:
 
 @dataclass(slots=True)
 class PrunePlan:
-    """What a prune would do; packs by their ids, figures in packs or bytes of storage.
+    """The steps of a prune. Packs are named by their ids; figures count packs, or bytes in storage.
 
-    `delete`: condemned, past the grace, and not used. `rescue`: condemned, and used after all. `dead`: nothing of them
-    is used, so they are condemned now; `orphans` are those among them that are in no index. `repack`: what is used of
-    them is copied out, then they are condemned too. `adopt`: used, though no index names them. `unreadable`: left
-    alone, because what they hold cannot be told. `settled`: condemnations that end with this; `waiting`: why others do
-    not.
+    `delete`: condemned, past the grace time, and unused. `rescue`: condemned, but used after all. `dead`: unused, so
+    they are condemned now; `orphans` are those of them that no index names. `repack`: their used chunks are copied out,
+    then they are condemned too. `adopt`: used, although no index names them. `unreadable`: left alone, because their
+    content is unknown. `settled`: condemnations that this prune completes; `waiting`: why the others have to wait.
     """
 
     policy: Policy
@@ -83,7 +82,7 @@ class PrunePlan:
             yield f"chunks that snapshots name and no pack holds: {self.missing}; verify says which files need them"
 
     def take(self) -> None:
-        """Begin to carry the plan out; raises `PruneRefused` the second time, and when it has to be refused."""
+        """Begin to carry out the plan; raises `PruneRefused` on a second call, and for a plan with refusals."""
         if self.used:
             raise PruneRefused("the plan was carried out before; plan anew")
         if self.refusals:
@@ -91,7 +90,7 @@ class PrunePlan:
         self.used = True
 
     def agreed(self, now: PrunePlan) -> PrunePlan:
-        """What was planned and is still right by a plan made now. Raises `PruneRefused` when that refuses."""
+        """The steps of this plan that a plan made now also has. Raises `PruneRefused` when that one is refused."""
         if now.refusals:
             raise PruneRefused("; ".join(now.refusals))
         now.delete &= self.delete
@@ -148,7 +147,7 @@ def _is_used(facts: Facts, pack: bytes) -> bool:
 
 
 def _condemned(facts: Facts, plan: PrunePlan) -> None:
-    """Decide on what is condemned: a writer that may have begun before a condemnation makes it wait."""
+    """Decide on the condemned packs. A condemnation waits for every writer that may have begun before it."""
     for found in sorted(facts.condemnations, key=lambda found: found.at):
         why = _waits(facts, plan.policy, found)
         if why:
@@ -157,7 +156,7 @@ def _condemned(facts: Facts, plan: PrunePlan) -> None:
         plan.settled.append(found)
         plan.rescue |= {pack for pack in found.packs if _is_used(facts, pack)}
         plan.delete |= found.packs - plan.rescue
-    # A pack that is condemned twice, and the second time too lately, is still deleted by the first.
+    # A pack may be condemned twice, the second time less than a grace ago: the first one still deletes it.
     plan.rescue &= facts.listed.keys()
     plan.freed_now = sum(facts.listed.get(pack, 0) for pack in plan.delete)
 
@@ -173,9 +172,9 @@ def _waits(facts: Facts, policy: Policy, found: Condemnation) -> str | None:
 
 
 def _is_being_written(facts: Facts, found: Condemnation) -> bool:
-    """Whether a writer that may not have seen the condemnation has its mark in place.
+    """Whether a writer that may not have seen the condemnation still has its mark.
 
-    One that died of age counts once more: its mark is removed first, and it has until the next prune to notice.
+    The mark of a dead writer counts once more: this prune removes it, and the writer notices before the next prune.
     """
     return any(mark.kind is MarkKind.SNAPSHOT and mark.at < found.at + CLOCK_TOLERANCE for mark in facts.marks)
 
@@ -184,7 +183,7 @@ def _condemn(facts: Facts, plan: PrunePlan) -> None:
     """Decide on the packs that are not condemned yet."""
     writing = any(mark.kind is MarkKind.SNAPSHOT for mark in facts.marks)
     free = facts.listed.keys() - facts.condemned - facts.unreadable
-    # A pack that no index names may be that of a writer at work.
+    # A pack that no index names may belong to a running writer.
     plan.orphans = (
         frozenset() if writing else frozenset(pack for pack in facts.orphans & free if not _is_used(facts, pack))
     )
@@ -198,7 +197,7 @@ def _condemn(facts: Facts, plan: PrunePlan) -> None:
 
 
 def _repack(living: dict[bytes, PackUse], policy: Policy) -> Iterator[bytes]:
-    """Packs with much that is dead, and small ones where there are several to put together."""
+    """Packs with a large dead share, and small packs if there are at least two to merge."""
     for type_ in ChunkType:
         packs = {pack: use for pack, use in living.items() if use.type == type_}
         small = [pack for pack, use in packs.items() if use.size < policy.small_pack]

@@ -1,4 +1,4 @@
-"""Pruning: what no snapshot uses is condemned, and deleted by a later prune if still unused (FORMAT.md, Order)."""
+"""Pruning: unused packs are condemned, and a later prune deletes those that are still unused (FORMAT.md, Order)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from repository.errors import PruneRefused
 from repository.storage import StorageError, StorageFull
 
 GRACE = timedelta(hours=24)
-# The mark is looked at again after so many deletions.
+# The mark is checked again after this many deletions.
 CHECK_EVERY = 64
 
 
 @dataclass(slots=True)
 class PruneResult:
-    """What a prune did. `deleted` and `condemned` count packs, `freed` and `copied` bytes in storage.
+    """The result of a prune. `deleted` and `condemned` count packs, `freed` and `copied` bytes in storage.
 
-    `rescued`: packs that were condemned and are used. `partials`: half-written objects of dead writers that were
-    removed. `damaged`: packs left alone, and why. `notes`: what could not be done.
+    `rescued`: condemned packs that are used after all. `partials`: half-written objects of dead writers that were
+    removed. `damaged`: packs left alone, with reasons. `notes`: steps that could not be done.
     """
 
     deleted: int = 0
@@ -55,12 +55,12 @@ def prune_plan(
     expected: frozenset[bytes] = frozenset(),
     checkpoint: Checkpoint = go_on,
 ) -> PrunePlan:
-    """What a prune would do now; deletes nothing, and writes nothing but records of damage.
+    """Plan a prune; deletes nothing, and writes nothing but records of damage.
 
     The arguments are those of `Policy`.
 
-    A plan that has `refusals` will not be carried out. Raises `PruneRefused` when the storage does not answer, and what
-    `checkpoint` raises.
+    A plan with `refusals` will not be carried out. Raises `PruneRefused` when the storage does not answer, and any
+    error of `checkpoint`.
     """
     policy = Policy(
         grace=grace, dead_share=dead_share, small_pack=small_pack, allow_empty=allow_empty, expected=expected
@@ -70,11 +70,11 @@ def prune_plan(
 
 
 def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkpoint = go_on) -> PruneResult:
-    """Carry out what of the plan is still right by a second look, under a mark; a plan serves once.
+    """Carry out the steps that a second plan, made under a mark, confirms; a plan can be executed once.
 
-    Half-written objects of writers that died more than a day ago are removed first, also when the plan is refused.
-    Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `StorageError`. After any of them
-    everything that is listed is readable, and another prune finishes what this one began.
+    Half-written objects of writers that died more than a day ago are removed first, even if the plan is refused.
+    Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `StorageError`. After any of them every
+    listed snapshot is readable, and another prune finishes the work.
     """
     result = PruneResult()
     _partials_sweep(repository, result)
@@ -86,7 +86,7 @@ def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkp
 
 
 def _partials_sweep(repository: Repository, result: PruneResult) -> None:
-    """A writer gives up after a day: what is older is a dead one's. No snapshot needs it."""
+    """Remove half-written objects. A writer gives up after a day, so an older one is a dead writer's."""
     try:
         result.partials = repository.objects.storage.partials_sweep(older_than_seconds=WRITER_SECONDS_MAX)
     except StorageError as error:
@@ -94,7 +94,7 @@ def _partials_sweep(repository: Repository, result: PruneResult) -> None:
 
 
 class _Prune:
-    """One prune at work."""
+    """A running prune."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class _Prune:
         self._result = result
 
     def run(self) -> PruneResult:
-        """Delete first: that makes room for what is copied."""
+        """Delete before repacking: deletion makes room for the copies."""
         self._delete()
         copied = self._repack()
         self._condemn(frozenset(self._plan.dead | copied))
@@ -124,12 +124,12 @@ class _Prune:
         return self._result
 
     def _check(self) -> None:
-        """Whether to go on: raises `Overtaken` when the mark is gone, and what the checkpoint raises."""
+        """Raise `Overtaken` when the mark is gone, and any error that the checkpoint raises."""
         self._checkpoint()
         self._mark.check()
 
     def _delete(self) -> None:
-        """Index without the packs, then the packs, then their condemnations: a crash leaves no entry without a pack."""
+        """Rewrite the index without the packs, delete the packs, then the condemnations: no entry outlives its pack."""
         broken = spares_check(self._repository, self._loaded, self._plan.delete)
         if broken:
             self._result.notes.append(f"{len(broken)} packs are kept: of what they hold, the other copy is damaged")
@@ -138,8 +138,8 @@ class _Prune:
         if self._index_rewrite(going):
             self._packs_delete(going)
         else:
-            # No room for an index. Writers and readers keep clear of condemned packs, so these may go before it:
-            # the condemnation stays until an index without them is written.
+            # The storage has no room for an index. Writers and readers avoid condemned packs, so these may be deleted
+            # first: the condemnation stays until an index without them is written.
             self._packs_delete(going)
             if not self._index_rewrite(going):
                 self._result.notes.append("the storage has no room for a new index; the next prune writes it")
@@ -148,7 +148,7 @@ class _Prune:
             self._objects.delete(CONDEMNED, found.name)
 
     def _index_rewrite(self, going: frozenset[bytes]) -> bool:
-        """Whether there was room for it."""
+        """Rewrite the index; False if the storage has no room for it."""
         orphans = self._loaded.orphans
         added = Table.merge([orphans], without=frozenset(found.pack for found in orphans.packs) - self._plan.adopt)
         try:
@@ -171,7 +171,7 @@ class _Prune:
                 self._result.freed += self._facts.listed[pack]
 
     def _repack(self) -> set[bytes]:
-        """The packs whose chunks are elsewhere now."""
+        """Copy live chunks out; return the packs that are no longer needed."""
         copier = PackCopier(self._repository, self._facts, self._loaded)
         copier.copy(self._plan.repack, check=self._check)
         self._result.copied = copier.copied
@@ -181,7 +181,7 @@ class _Prune:
         return copier.settled
 
     def _condemn(self, packs: frozenset[bytes]) -> None:
-        """From now on no new snapshot refers to these packs."""
+        """Condemn packs: no new snapshot may refer to them from now on."""
         if not packs:
             return
         self._check()
@@ -195,9 +195,9 @@ class _Prune:
         self._result.condemned = len(packs)
 
     def _clocks_agree(self, condemnation: bytes, at: datetime) -> None:
-        """A writer that did not see the condemnation must not pass for one that came later, or nothing stays condemned.
+        """Refuse if clocks disagree: a writer that did not see the condemnation would pass for one that began later.
 
-        That would be one whose clock is ahead, or that began while the condemnation took long to be stored.
+        That happens to a writer whose clock is fast, or that began while the condemnation was being stored slowly.
         """
         now = self._repository.clock()
         if now - at >= CLOCK_TOLERANCE:
@@ -208,7 +208,7 @@ class _Prune:
             raise PruneRefused("a mark is dated in the future: clocks differ by more than 5 minutes")
 
     def _leftovers(self) -> None:
-        """Roots that a deletion left behind, tombstones past the grace, marks of writers that died, damage of old."""
+        """Delete leftover roots, tombstones past the grace time, marks of dead writers, and old damage records."""
         self._check()
         for snapshot in self._plan.deleted_snapshots:
             self._objects.delete(SNAPSHOTS, snapshot)

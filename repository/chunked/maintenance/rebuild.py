@@ -1,4 +1,4 @@
-"""The index made anew from the directories of the packs."""
+"""The rebuild of the index from the directories of the packs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from repository.storage import ObjectNotFound
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What a rebuild found. `damaged`: packs whose directory does not open, and why; their old entries were kept.
+    """The result of a rebuild. `damaged`: packs whose directory does not open, with reasons; their entries are kept.
 
-    `lost`: packs that the old index named and that are not there. `unreadable`: old index objects that did not open.
+    `lost`: packs that the old index names and that are missing. `unreadable`: old index objects that did not open.
     """
 
     packs: int = 0
@@ -30,15 +30,16 @@ class RebuildReport:
 
 
 def index_rebuild(repository: Repository, *, checkpoint: Checkpoint = go_on) -> RebuildReport:
-    """Write a new index from what the packs say of themselves, then delete the old one.
+    """Write a new index from the directories of all packs, then delete the old one.
 
-    Until all of the new one is stored, the old one stays. Raises `PruneRunning` while a prune is at work,
-    `PruneRefused` when the list of packs cannot be right, `Overtaken`, `StorageError`, and what `checkpoint` raises.
+    The old index stays until all of the new one is stored. Raises `PruneRunning` while a prune is at work,
+    `PruneRefused` when the list of packs cannot be right, `Overtaken`, `StorageError`, and any error that `checkpoint`
+    raises.
     """
     objects = repository.objects
     report = RebuildReport()
     with alone(repository) as mark:
-        # The old index first: what a writer at work adds after this is not touched.
+        # List the old index first: objects that a running writer adds after this stay.
         old = [name for name, _ in objects.list(INDEX)]
         packs = dict(objects.list(PACKS))
         if old and not packs:
@@ -63,7 +64,7 @@ def index_rebuild(repository: Repository, *, checkpoint: Checkpoint = go_on) -> 
 
 
 class _Build:
-    """Index objects of a sane size."""
+    """Collects entries into index objects of at most `ENTRIES_MAX` entries."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -73,7 +74,7 @@ class _Build:
         self.chunks = 0
 
     def add(self, pack: bytes, size: int, entries: list[Entry]) -> None:
-        """Take a whole pack."""
+        """Add a whole pack."""
         if self._sizes and len(self._entries) + len(entries) > ENTRIES_MAX // 2:
             self.write()
         self._sizes[pack] = size
@@ -82,14 +83,14 @@ class _Build:
         self.chunks += len(entries)
 
     def write(self) -> None:
-        """Store what was taken."""
+        """Store the collected entries."""
         if self._sizes:
             self._objects.put(INDEX, id_new(), Table.build(self._entries, self._sizes).encoded())
         self._entries, self._sizes = [], {}
 
 
 def _tables(objects: Objects, names: list[bytes], report: RebuildReport) -> dict[bytes, Table]:
-    """The old index, as far as it can be read."""
+    """The readable objects of the old index."""
     found: dict[bytes, Table] = {}
     for name in names:
         try:
@@ -100,7 +101,7 @@ def _tables(objects: Objects, names: list[bytes], report: RebuildReport) -> dict
 
 
 def _lost(objects: Objects, names: list[bytes], packs: dict[bytes, int], report: RebuildReport) -> list[bytes]:
-    """Packs that are indexed and gone. One that is there after all proves the list wrong."""
+    """Packs that are indexed but not listed. If one of them exists after all, the list is wrong."""
     indexed = {pack.pack for table in _tables(objects, names, report).values() for pack in table.packs}
     lost = sorted(indexed - packs.keys())
     for pack in lost:
@@ -113,7 +114,7 @@ def _lost(objects: Objects, names: list[bytes], packs: dict[bytes, int], report:
 
 
 def _keep(objects: Objects, names: list[bytes], report: RebuildReport, build: _Build) -> None:
-    """The old entries of packs whose directory is damaged: their chunks may be whole."""
+    """Keep the old entries of packs with a damaged directory: their chunks may be intact."""
     if not report.damaged:
         return
     kept: set[bytes] = set()

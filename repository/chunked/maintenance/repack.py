@@ -1,4 +1,4 @@
-"""Copying what is still used out of packs that are mostly dead, or small: each chunk is opened and checked before."""
+"""Repacking: used chunks of small or mostly dead packs are copied into new packs, each one verified before."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from repository.errors import Damage, ObjectDamaged
 from repository.storage import ObjectNotFound, StorageFull
 
 MIB = 1 << 20
-# Half of a snapshot's packs: with the index of a million chunks beside it, memory stays within bounds.
+# Half the size of a snapshot's packs: the index of a million chunks needs the memory.
 COPY_SIZE = 16 * MIB
-# After so many bytes what was copied is indexed, so that an interruption loses little.
+# The copies are indexed after this many bytes, so that an interruption loses little.
 SETTLE_BYTES = 512 * MIB
 
 
 class PackCopier:
-    """Copies live chunks into new packs. `settled`: the packs whose chunks are all stored and indexed elsewhere.
+    """Copies live chunks into new packs. `settled`: packs of which every live chunk is stored and indexed elsewhere.
 
-    `damaged`: packs that were left alone, and why. `full`: the storage had no room left.
+    `damaged`: packs that were left alone, with reasons. `full`: the storage has no room left.
     """
 
     def __init__(self, repository: Repository, facts: Facts, loaded: Loaded) -> None:
@@ -45,7 +45,7 @@ class PackCopier:
         self.full = False
 
     def copy(self, packs: Iterable[bytes], *, check: Checkpoint) -> None:
-        """Copy what is used of these packs. Raises `StorageError` but `StorageFull`, which only ends it."""
+        """Copy the live chunks of these packs; a full storage ends the copying early. Raises other `StorageError`s."""
         uses = self._facts.uses
         try:
             for type_ in ChunkType:
@@ -83,7 +83,7 @@ class PackCopier:
             raise
 
     def _live(self, pack: bytes) -> list[Entry]:
-        """The live chunks of a pack by its own directory, which must say what the index said."""
+        """The live chunks of a pack by its own directory, which must match the index."""
         entries = directory_read(self._repository.objects, pack, self._facts.listed[pack])
         live = [(chunk, at) for chunk, at in entries if self._used.live_in(chunk, pack)]
         if len(live) != self._facts.uses[pack].live:
@@ -113,7 +113,7 @@ class PackCopier:
         self._held, self._entries, self._offset, self._name = [], [], HEADER_SIZE, id_new()
 
     def _settle(self) -> None:
-        """Index what is stored; from then on the packs it came from are not needed."""
+        """Index the stored copies; from then on their old packs are not needed."""
         if self._sizes:
             self._repository.objects.put(INDEX, id_new(), Table.build(self._stored, self._sizes).encoded())
         self._stored, self._sizes = [], {}
@@ -122,9 +122,9 @@ class PackCopier:
 
 
 def spares_check(repository: Repository, loaded: Loaded, packs: frozenset[bytes]) -> frozenset[bytes]:
-    """Of packs that are to go, those that hold a copy whose twin, the one relied on, does not open.
+    """Of the packs to be deleted, return those that hold a spare copy whose live twin does not open.
 
-    So the last good copy of a chunk is never deleted. Raises `StorageError`.
+    This keeps the last good copy of a chunk from deletion. Raises `StorageError`.
     """
     needed: set[bytes] = set()
     batch: list[tuple[bytes, bytes]] = []

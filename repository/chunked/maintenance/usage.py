@@ -1,4 +1,4 @@
-"""What a repository's snapshots would take, and what they do take."""
+"""The storage that a repository takes, and the size of its snapshots."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from repository.errors import SnapshotNotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Bytes. `logical`: the files of all snapshots together; `snapshots`: of each.
+    """Sizes in bytes. `logical`: the files of all snapshots together; `snapshots`: those of each one.
 
-    `unique`: the plain bytes of all chunks that a snapshot uses, those of manifests included. `stored`: packs, index
-    and roots in storage. `dead`: how much of that are chunks that no snapshot uses, and packs that no index names.
+    `unique`: the plain bytes of all chunks that a snapshot uses, manifests included. `stored`: packs, index and roots
+    in storage. `dead`: the share of `stored` in chunks that no snapshot uses and in packs that no index names.
     """
 
     logical: int
@@ -29,7 +29,7 @@ class Usage:
 
 
 def repository_usage(repository: Repository, *, checkpoint: Checkpoint = go_on) -> Usage:
-    """What the repository takes now. Raises `Damage`, `RepositoryUnknown`, `StorageError`, what `checkpoint` raises."""
+    """Measure the repository. Raises `Damage`, `RepositoryUnknown`, `StorageError`, and any error of `checkpoint`."""
     objects = repository.objects
     names = list(roots_list(objects))
     index = Index.load(objects)
@@ -40,7 +40,7 @@ def repository_usage(repository: Repository, *, checkpoint: Checkpoint = go_on) 
         try:
             root = root_load(objects, name)
         except SnapshotNotFound:
-            continue  # deleted meanwhile
+            continue  # deleted since it was listed
         logical[name] = root.bytes
         snapshot_use(root, used, chunks, checkpoint)
     packs = dict(objects.list(PACKS))

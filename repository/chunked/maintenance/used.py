@@ -1,4 +1,4 @@
-"""Which chunks the snapshots use: flags by place in the index, so that a million chunks take a megabyte."""
+"""The chunks that snapshots use, as flags by position in the index: a million chunks take a megabyte."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from repository.errors import ObjectDamaged
 FREE = 0
 LIVE = 1
 SPARE = 2
-"""A used chunk of which another copy is the live one."""
+"""A copy of a used chunk of which another copy is the live one."""
 
 
 @dataclass(slots=True)
 class PackUse:
-    """What is used of a pack: its size in storage, how many chunks live, what they take, and what the others take."""
+    """The use of one pack: its size in storage, its number of live chunks, and the bytes of live and dead chunks."""
 
     size: int
     type: int = 0
@@ -33,10 +33,10 @@ class PackUse:
 
 
 class UsedChunks:
-    """Flags for all chunks of some tables. Of several copies one is live: one that is not known to be damaged, if there
-    is one, and of these one in no pack to be avoided.
+    """Flags for all chunks of some tables. One copy of each used chunk is live: preferably one that is not known to be
+    damaged, and then one outside the packs to be avoided.
 
-    `missing` counts how often a chunk was named that no table has, `plain_bytes` the plain bytes of all used chunks.
+    `missing` counts uses of chunks that are in no table, `plain_bytes` the plain bytes of all used chunks.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class UsedChunks:
         self.plain_bytes = 0
 
     def use(self, chunk: bytes) -> bool:
-        """Note that a snapshot names the chunk; returns whether it is somewhere and was not noted before."""
+        """Note that a snapshot names the chunk; True if the chunk exists and this is its first use."""
         first: tuple[int, int] | None = None
         several = False
         for number, table in enumerate(self._tables):
@@ -76,11 +76,11 @@ class UsedChunks:
         return any(flag == LIVE and at.pack == pack for flag, at in self._copies(chunk))
 
     def live_place(self, chunk: bytes) -> Location:
-        """Where the live copy of a used chunk is."""
+        """The place of the live copy of a used chunk."""
         return next(at for flag, at in self._copies(chunk) if flag == LIVE)
 
     def spares(self, packs: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Each used chunk whose copy in one of these packs is not the live one: its id and that pack."""
+        """Each used chunk with a copy in one of these packs that is not the live one: its id and that pack."""
         for table, flags in zip(self._tables, self._flags, strict=True):
             position = flags.find(SPARE)
             while position >= 0:
@@ -90,10 +90,10 @@ class UsedChunks:
                 position = flags.find(SPARE, position + 1)
 
     def packs(self) -> dict[bytes, PackUse]:
-        """What is used of each pack that the tables name."""
+        """The use of each pack in the tables."""
         found: dict[bytes, PackUse] = {}
         for table, flags in zip(self._tables, self._flags, strict=True):
-            # A pack that two tables name has its live chunks in the first of them.
+            # If two tables name a pack, its live chunks are in the first one.
             fresh = [None if size.pack in found else PackUse(size.size) for size in table.packs]
             found.update((size.pack, use) for size, use in zip(table.packs, fresh, strict=True) if use is not None)
             for (type_, number, stored), flag in zip(table.brief(), flags, strict=True):
@@ -114,7 +114,7 @@ class UsedChunks:
                 yield self._flags[number][position], table.at(position)[1]
 
     def _chosen(self, chunk: bytes) -> tuple[int, int]:
-        """The copy to live; the others become spare."""
+        """Choose the live copy; the others become spare."""
         places = [
             (number, position) for number, table in enumerate(self._tables) for position in table.positions(chunk)
         ]
@@ -127,7 +127,7 @@ class UsedChunks:
 
 
 def snapshot_use(root: Root, used: UsedChunks, chunks: ChunkStore, checkpoint: Checkpoint) -> None:
-    """Note all chunks that a snapshot names. What a chunk of a manifest names is noted once, for all snapshots.
+    """Note all chunks that a snapshot names; a chunk of a manifest that several snapshots share is read once.
 
     Raises `Damage`, `StorageError`.
     """

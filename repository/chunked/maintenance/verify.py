@@ -1,4 +1,4 @@
-"""Verifying a repository: what is damaged, and which files of which snapshots that costs."""
+"""Verification of a repository: the damaged objects, and the files of each snapshot that they affect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from repository.chunked.repository import Repository
 from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
 from repository.storage import ObjectNotFound
 
-# A prune beside it moves things; then what seemed to be missing is looked at again.
+# A concurrent prune moves chunks: packs that seem to be missing are checked again.
 TRIES = 3
 
 
@@ -29,17 +29,16 @@ def repository_verify(
     progress: Callable[[VerifyProgress], None] | None = None,
     checkpoint: Checkpoint = go_on,
 ) -> VerifyReport:
-    """Look at everything, read what the coverage says, and report; damage raises nothing.
+    """Verify the structure, read the data that the coverage asks for, and report; damage raises no error.
 
-    Nothing is changed, but copies of chunks that do not open are recorded: the next snapshot stores such chunks anew.
+    Nothing is changed, except that copies of chunks that do not open are recorded: the next snapshot stores such chunks
+    again. The structure is always verified in full: snapshots open; manifests decode, are in order and match their
+    hash, as do files; chunks are indexed; packs exist in their size, and their directories match the index. Data: each
+    chunk of the packs that are read opens and matches its id. `Coverage.contents` also reassembles every file. A file
+    is lost when every copy of one of its chunks is known to be damaged.
 
-    Structure is always whole: snapshots open; manifests decode, are in order and have their hash, as files have theirs;
-    chunks are indexed; packs are there in their size and say of themselves what the index says. Data: each chunk of the
-    packs that are read opens and is what its id names. With `Coverage.contents` each file is put together as well.
-    A file is lost when a chunk has no copy that is not known to be bad.
-
-    Raises `StorageError` when the storage does not answer, which says nothing of what it holds, and what `checkpoint`
-    raises.
+    Raises `StorageError` when the storage does not answer, which says nothing about the stored data, and any error that
+    `checkpoint` raises.
     """
     for attempt in range(1, TRIES + 1):
         verifying = _Verifying(repository, coverage, progress, checkpoint)
@@ -55,7 +54,7 @@ def repository_verify(
 
 
 class _Verifying:
-    """One look at everything."""
+    """One pass over the repository."""
 
     def __init__(
         self,
@@ -74,7 +73,7 @@ class _Verifying:
         self._snapshots = 0
 
     def run(self) -> VerifyReport:
-        """Snapshots are listed before the index is read, which therefore names all that they need."""
+        """Verify once. Snapshots are listed before the index is read, so the index names all their chunks."""
         objects, report = self._repository.objects, self._report
         listed = {name for name, _ in objects.list(SNAPSHOTS)}
         snapshots = list(roots_list(objects))
@@ -91,19 +90,19 @@ class _Verifying:
         return report
 
     def damage_record(self) -> None:
-        """Let everybody know of the copies that do not open."""
+        """Record the copies that do not open, for every other reader and writer."""
         damage = self._repository.damage
         for chunk, at in self._states.spoiled():
             damage.note(chunk, at.pack)
         damage.settle()
 
     def index_is_there(self) -> bool:
-        """Whether the index that was read is still that of the repository."""
+        """Whether the index that was read is still the one in storage."""
         now = {name for name, _ in self._repository.objects.list(INDEX)}
         return now.issuperset(self._names)
 
     def _tables(self, objects: Objects) -> dict[bytes, Table]:
-        """The index, as far as it can be read."""
+        """The readable tables of the index."""
         self._names = [name for name, _ in objects.list(INDEX)]
         found: dict[bytes, Table] = {}
         for name in self._names:

@@ -1,4 +1,4 @@
-"""Verifying packs: that each is there, says of itself what the index says, and holds what it should."""
+"""Verification of packs: each exists, its directory matches the index, and its chunks open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repository.chunked.repository import Repository
 from repository.errors import Damage, RepositoryUnknown
 from repository.storage import ObjectNotFound
 
-# So many chunks of doubtful packs are looked up in the index at once.
+# This many chunks of doubtful packs are looked up in the index at once.
 LOOKED_UP = 100_000
 
 
@@ -28,9 +28,9 @@ def packs_verify(
     report: VerifyReport,
     step: Callable[[int, int], None],
 ) -> None:
-    """Check every pack; what looks doubtful is read whole whatever the coverage, so that what is lost is exactly known.
+    """Check every pack. Doubtful packs are always read in full, so that the report names exactly what is lost.
 
-    `step` is called with how many packs are done, and of how many. Raises `StorageError`.
+    `step` is called with the number of packs done and the total. Raises `StorageError`.
     """
     packs = _Packs(repository, states, report)
     indexed = {found.pack: found for table in tables for found in table.packs}
@@ -58,7 +58,7 @@ def packs_verify(
 
 
 def _groups(chunks: dict[bytes, int]) -> Iterator[frozenset[bytes]]:
-    """Packs in groups of which the index is not too long."""
+    """Groups of packs, each with a bounded number of index entries."""
     group: list[bytes] = []
     held = 0
     for pack, count in chunks.items():
@@ -72,7 +72,7 @@ def _groups(chunks: dict[bytes, int]) -> Iterator[frozenset[bytes]]:
 
 
 class _Packs:
-    """Single packs."""
+    """The checks of a single pack."""
 
     def __init__(self, repository: Repository, states: ChunkStates, report: VerifyReport) -> None:
         self._repository = repository
@@ -80,7 +80,7 @@ class _Packs:
         self._report = report
 
     def directory(self, pack: bytes, size: int, chunks: int) -> list[Entry] | None:
-        """What the pack says it holds, if that is what the index says."""
+        """The entries of the pack's directory; None if it does not match the index."""
         key = PACKS.key(pack)
         try:
             entries = directory_read(self._repository.objects, pack, size)

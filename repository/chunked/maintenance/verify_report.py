@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""The report of a verification."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LostFile:
-    """A path that cannot be restored as it was, and why."""
+    """A path that cannot be restored as it was, and the reason."""
 
     path: bytes
     reason: str
@@ -15,7 +15,7 @@ class LostFile:
 
 @dataclass(frozen=True, slots=True)
 class LostRange:
-    """A part of a manifest that cannot be read: from path `first` up to path `until` (None: the end), without that."""
+    """An unreadable part of a manifest: from path `first` up to, but not including, `until` (None: to the end)."""
 
     first: bytes
     until: bytes | None
@@ -24,7 +24,7 @@ class LostRange:
 
 @dataclass(slots=True)
 class SnapshotReport:
-    """One snapshot. `reason`: why nothing of it can be restored, if so. Memory grows with what is lost only."""
+    """One snapshot. `reason`: why nothing of it can be restored, if so. Memory grows only with the number of losses."""
 
     snapshot: bytes
     files: int = 0
@@ -34,17 +34,17 @@ class SnapshotReport:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is known to be wrong with it."""
+        """Whether no damage of the snapshot is known."""
         return self.reason is None and not self.lost and not self.ranges
 
 
 @dataclass(slots=True)
 class VerifyReport:
-    """The state of a repository. `damaged`: keys of objects, relative to the repository, and what is wrong with each.
+    """The state of a repository. `damaged`: keys of objects, relative to the repository, each with its problem.
 
-    `packs`, `packs_read`, `chunks_read`, `bytes_read` (stored bytes) say how much was looked at. `orphan_packs` are in
-    no index: an interrupted snapshot, or one being written. `deleted_left` counts deleted snapshots whose root is still
-    there.
+    `packs`, `packs_read`, `chunks_read`, `bytes_read` (stored bytes) tell the extent of the check. `orphan_packs` are
+    in no index: an interrupted snapshot left them, or a running one writes them. `deleted_left` counts deleted
+    snapshots whose root still exists.
     """
 
     snapshots: list[SnapshotReport] = field(default_factory=list)
@@ -58,11 +58,11 @@ class VerifyReport:
 
     @property
     def whole(self) -> bool:
-        """Whether no damage was found at all."""
+        """Whether no damage was found."""
         return not self.damaged and all(found.whole for found in self.snapshots)
 
     def damage(self, key: str, reason: str) -> None:
-        """Take note of what is wrong with an object."""
+        """Note a problem of an object."""
         reasons = self.damaged.setdefault(key, [])
         if reason not in reasons:
             reasons.append(reason)
@@ -70,7 +70,7 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class VerifyProgress:
-    """How far a verification is."""
+    """The progress of a verification."""
 
     packs: int
     packs_total: int

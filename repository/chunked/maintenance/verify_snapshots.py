@@ -1,4 +1,4 @@
-"""Verifying snapshots: every manifest read to its end, and for each file whether its chunks can be had."""
+"""Verification of snapshots: every manifest is read to its end, and the chunks of each file are looked up."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from repository.errors import ManifestInvalid
 from trees.paths import walk_order
 from trees.source import Kind
 
-# What was found out about so many chunks of manifests is kept, so that the next snapshot need not decode them again.
+# The results for this many chunks of manifests are kept, so that later snapshots need not decode them again.
 KNOWN_MAX = 1 << 16
 _TORN = "a part of it is in a chunk of the manifest that cannot be read"
 
 
 class _Sound(NamedTuple):
-    """A chunk of a manifest in which nothing is wrong, and that says all of what it begins: its first path and last."""
+    """A chunk of a manifest without any problem and with complete entries: its first and last path."""
 
     first: bytes
     last: bytes
@@ -33,7 +33,7 @@ class _Sound(NamedTuple):
 
 
 class SnapshotVerifier:
-    """Verifies one snapshot after the other; what they share is decoded once."""
+    """Verifies one snapshot after the other; chunks that they share are decoded once."""
 
     def __init__(self, states: ChunkStates, *, contents: bool, checkpoint: Checkpoint) -> None:
         self._states = states
@@ -42,7 +42,7 @@ class SnapshotVerifier:
         self._known: dict[bytes, _Sound] = {}
 
     def verify(self, root: Root) -> SnapshotReport:
-        """What can be restored of the snapshot. Raises `StorageError`."""
+        """Report which files of the snapshot can be restored. Raises `StorageError`."""
         report = SnapshotReport(root.snapshot)
         try:
             _Walk(root, report, self._states, self._contents, self._known).run(self._checkpoint)
@@ -52,7 +52,7 @@ class SnapshotVerifier:
 
 
 class _Walk:
-    """One manifest from beginning to end."""
+    """The walk through one manifest."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class _Walk:
         self._torn = False
 
     def run(self, checkpoint: Checkpoint) -> None:
-        """Raises `ManifestInvalid` for what no writer of ours says."""
+        """Walk to the end. Raises `ManifestInvalid` for content that no writer of this project produces."""
         whole = blake3()
         for first, until, chunk, plain in self._plain(checkpoint):
             if plain is None:
@@ -90,7 +90,7 @@ class _Walk:
             raise ManifestInvalid("the manifest is not the one that the snapshot names")
 
     def _plain(self, checkpoint: Checkpoint) -> Iterator[tuple[bytes, bytes | None, bytes, bytes | None]]:
-        """Each chunk of the manifest: its first path, that of the next, its id and its bytes, if they can be had."""
+        """Each chunk of the manifest: its first path, that of the next chunk, its id, and its bytes or None."""
         root = self._root
         ids = [root.chunks[at : at + CHUNK_ID_SIZE] for at in range(0, len(root.chunks), CHUNK_ID_SIZE)]
         places = list(zip(pairwise([*root.firsts, None]), ids, strict=True))
@@ -118,7 +118,7 @@ class _Walk:
         for record in records:
             self._order((walk_order(record.path), record.number))
             self._record(record)
-        # Whether a link is lost depends on another chunk; a part at the beginning belongs to one.
+        # A hard link depends on a file in another chunk, and so does a part at the beginning of this one.
         if records[0].kind is not Kind.PART and self._is_complete():
             self._finish()
             if self._problems() == problems and not any(record.kind is Kind.HARDLINK for record in records):
@@ -136,12 +136,12 @@ class _Walk:
         elif self._entry is not None:
             self._parts.append(record)
         elif not self._torn:
-            raise ManifestInvalid("the manifest holds parts of what is no file")
+            raise ManifestInvalid("the manifest holds parts without their file")
         elif record.path not in self._lost:
             self._lose(record, _TORN)
 
     def _is_complete(self) -> bool:
-        """Whether nothing that follows can belong to the entry in hand."""
+        """Whether no later record can belong to the current entry."""
         if self._entry is None:
             return False
         try:
@@ -151,7 +151,7 @@ class _Walk:
         return True
 
     def _finish(self, *, torn: bool = False) -> None:
-        """Decide on the entry in hand; `torn`: what follows it in the manifest cannot be read."""
+        """Decide on the current entry; `torn`: the manifest after it cannot be read."""
         entry, parts = self._entry, self._parts
         if entry is None:
             return

@@ -1,1 +1,1 @@
-"""The manifest: the records of everything a snapshot holds, in order of their paths."""
+"""The manifest: the records of all entries of a snapshot, in order of their paths."""

@@ -1,4 +1,4 @@
-"""Two manifests read side by side: what both have in the same chunk is passed over unread."""
+"""Two manifests read side by side; chunks that both share are skipped unread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Entry = tuple[Record, list[Record]]
 
 
 class PairedManifests:
-    """Pairs of what has the same path in two snapshots, but for most of what is the same in both."""
+    """Pairs of entries with the same path in two snapshots; most unchanged entries are skipped."""
 
     def __init__(self, old: Root, new: Root, chunks: ChunkStore) -> None:
         shared = set(_ids(old)) & set(_ids(new))
@@ -38,7 +38,7 @@ class PairedManifests:
             yield old.take() if takes_old else None, new.take() if takes_new else None
 
     def _align(self) -> None:
-        """Pass over chunks that come next on both sides, and read no chunk before the other side is there."""
+        """Skip chunks that come next on both sides; otherwise read chunks on the side that is behind."""
         old, new = self._old, self._new
         while old.is_between and new.is_between and old.next_id is not None and old.next_id == new.next_id:
             old.skip()
@@ -50,7 +50,7 @@ class PairedManifests:
 
 
 class _Cursor:
-    """A place in a manifest: between two chunks, or at an entry of one."""
+    """A position in a manifest: between two chunks, or at an entry of one."""
 
     def __init__(self, root: Root, chunks: ChunkStore, shared: set[bytes]) -> None:
         self._root = root
@@ -63,40 +63,40 @@ class _Cursor:
 
     @property
     def is_between(self) -> bool:
-        """Whether the next entry is in a chunk that is not read yet, or there is none."""
+        """Whether the next entry is in a chunk that has not been read, or the manifest has ended."""
         return not self._entries
 
     @property
     def next_id(self) -> bytes | None:
-        """The chunk to be read next."""
+        """The id of the next chunk to read; None at the end."""
         return self._ids[self._next] if self._next < len(self._ids) else None
 
     def key(self) -> bytes | None:
-        """Where the next entry is in the order, or at the earliest can be; None at the end."""
+        """The sort key of the next entry, or a lower bound for it; None at the end."""
         if self._entries:
             return walk_order(self._entries[0][0].path)
         return walk_order(self._root.firsts[self._next]) if self._next < len(self._ids) else None
 
     def comes_before(self, other: _Cursor) -> bool:
-        """Whether what comes next here can be at, or before, what comes next there."""
+        """Whether the next entry here may come before, or have the same path as, the next one there."""
         mine, theirs = self.key(), other.key()
         return mine is not None and (theirs is None or mine <= theirs)
 
     def take(self) -> Entry:
-        """The next entry."""
+        """Remove and return the next entry."""
         return self._entries.popleft()
 
     def skip(self) -> None:
-        """Pass over the next chunk, and over the rest of a file that it begins."""
+        """Skip the next chunk, and the parts in later chunks of the file that it ends with."""
         self._next += 1
 
     def load(self) -> None:
-        """Read the next chunk, and as many more as its last file needs."""
+        """Read the next chunk, and the later ones that hold parts of its last file."""
         begin = self._next
         records = self._records(self._next)
         self._next += 1
         if records[0].kind is Kind.PART:
-            # The chunk before was passed over: its last file goes on here, with other parts.
+            # The chunk before was skipped: its last file continues here, with parts that differ.
             records = [*self._last_file(begin), *records]
         while self.next_id is not None and self._goes_on(records):
             records += self._records(self._next)
@@ -121,7 +121,7 @@ class _Cursor:
         return self._records(self._next)[0].kind is Kind.PART
 
     def _last_file(self, before: int) -> list[Record]:
-        """The file that is not finished where a chunk begins, with its parts up to there."""
+        """The file that is unfinished at the beginning of a chunk, with its parts so far."""
         records: list[Record] = []
         while before > 0:
             before -= 1
@@ -129,7 +129,7 @@ class _Cursor:
             for at in range(len(records) - 1, -1, -1):
                 if records[at].kind is not Kind.PART:
                     return records[at:]
-        raise ManifestInvalid("the manifest holds parts of what is no file")
+        raise ManifestInvalid("the manifest holds parts without their file")
 
     def _records(self, number: int) -> list[Record]:
         chunk = self._ids[number]

@@ -24,7 +24,7 @@ ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
 _BYTES = (bytes, type(None))
 _TEXT = (str, type(None))
 _INTEGERS = frozenset({int})
-# A file system counts a time's seconds in 64 bits: in nanoseconds that is more than an integer of MessagePack holds.
+# A file system stores a time's seconds in 64 bits: as nanoseconds, that exceeds MessagePack's integers.
 _WIDE_CODE = 1
 _WIDE_SIZE = 16
 _NARROW = range(-(1 << 63), 1 << 64)
@@ -33,7 +33,7 @@ Xattrs = dict[bytes, bytes] | None
 
 
 class Extent(NamedTuple):
-    """A run of a file's bytes: so many from `offset` of a chunk, or a hole where `chunk` is None."""
+    """A run of a file's bytes: `length` bytes from `offset` of a chunk, or a hole where `chunk` is None."""
 
     length: int
     chunk: bytes | None
@@ -41,7 +41,7 @@ class Extent(NamedTuple):
 
 
 class Content(NamedTuple):
-    """A part of a file, as it stands in the manifest: ids of chunks, flat extents, block hashes, the file's hash."""
+    """A part of a file as in the manifest: ids of chunks, flat extents, hashes of blocks, and the file's hash."""
 
     ids: bytes
     extents: tuple[int, ...]
@@ -64,10 +64,10 @@ class Content(NamedTuple):
 
 
 class Record(NamedTuple):
-    """Any record; fields that its kind does not have are None or 0.
+    """Any record; fields that its kind lacks are None or 0.
 
-    `target`: what a symbolic link says, the path of a hard link's first name, or why something was skipped.
-    `number`: of a part (a file's own record holds part 0). `raw`: the record's bytes in the manifest.
+    `target`: the text of a symbolic link, the path of a hard link's first name, or the reason why an entry was skipped.
+    `number`: that of a part (a file's own record holds part 0). `raw`: the record's bytes in the manifest.
     """
 
     kind: Kind
@@ -84,16 +84,16 @@ class Record(NamedTuple):
 
 
 def path_check(path: bytes) -> None:
-    """Raise ManifestInvalid unless this is the path of something below a root, or the root's own."""
+    """Raise ManifestInvalid unless this is the path of an entry below a root, or of the root itself."""
     framed = b"/" + path + b"/"
     if len(path) > PATH_SIZE_MAX or b"\x00" in path:
-        raise ManifestInvalid("the manifest holds a path that cannot be")
+        raise ManifestInvalid("the manifest holds an impossible path")
     if path and (b"//" in framed or b"/./" in framed or b"/../" in framed):
         raise ManifestInvalid("the manifest holds a path that leads elsewhere")
 
 
 def parts_of(size: int, header: int) -> list[tuple[int, int]]:
-    """Where each part of a file begins and ends; an empty file has one empty part."""
+    """Start and end of each part of a file; an empty file has one empty part."""
     if size <= PART_SIZE:
         return [(0, size)]
     first = min(size, PART_SIZE + header)
@@ -102,7 +102,7 @@ def parts_of(size: int, header: int) -> list[tuple[int, int]]:
 
 
 def blocks_of(start: int, stop: int, header: int) -> Iterator[tuple[int, int]]:
-    """Where each block of a part begins and ends, in the file."""
+    """Start and end, in the file, of each block of a part."""
     if start == 0 and header and stop:
         yield 0, min(header, stop)
         start = min(header, stop)
@@ -111,7 +111,7 @@ def blocks_of(start: int, stop: int, header: int) -> Iterator[tuple[int, int]]:
 
 
 def block_count(start: int, stop: int, header: int) -> int:
-    """How many blocks a part has."""
+    """The number of blocks in a part."""
     if start == 0 and header and stop:
         return 1 + block_count(min(header, stop), stop, 0)
     return -(-(stop - start) // BLOCK_SIZE)
@@ -124,7 +124,7 @@ class FileHash:
         self._hash = blake3(size.to_bytes(8, "big"))
 
     def update(self, hashes: bytes) -> None:
-        """Take the next blocks' hashes, those of blocks in holes included."""
+        """Add the hashes of the next blocks, those in holes included."""
         self._hash.update(hashes)
 
     def digest(self) -> bytes:
@@ -144,7 +144,7 @@ def record_pack(record: Record) -> bytes:
 
 
 def _wide_pack(number: object) -> msgpack.ExtType:
-    """An integer that MessagePack has no type for."""
+    """Pack an integer that is too large for MessagePack."""
     if type(number) is not int:
         raise TypeError(f"a record holds no {type(number).__name__}")
     return msgpack.ExtType(_WIDE_CODE, number.to_bytes(_WIDE_SIZE, "big", signed=True))
@@ -153,7 +153,7 @@ def _wide_pack(number: object) -> msgpack.ExtType:
 def _wide_unpack(code: int, data: bytes) -> int:
     number = int.from_bytes(data, "big", signed=True)
     if code != _WIDE_CODE or len(data) != _WIDE_SIZE or number in _NARROW:
-        raise ManifestInvalid("the manifest holds what no writer writes")
+        raise ManifestInvalid("the manifest holds an invalid record")
     return number
 
 
@@ -174,7 +174,7 @@ def _array(record: Record) -> tuple[Any, ...]:
 
 
 def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
-    """The arrays in a manifest's chunk with their bytes, unchecked; raises `ManifestInvalid` for what is no array."""
+    """The arrays in a chunk of a manifest with their bytes, unchecked; raises `ManifestInvalid` for other content."""
     unpacker = msgpack.Unpacker(
         None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1, ext_hook=_wide_unpack
     )
@@ -184,32 +184,32 @@ def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         for array in unpacker:
             end = unpacker.tell()
             if type(array) is not tuple or len(array) < ARRAY_LENGTH_MIN or type(array[1]) is not bytes:
-                raise ManifestInvalid("the manifest holds what is no record")
+                raise ManifestInvalid("the manifest holds a value that is not a record")
             yield array, plain[begin:end]
             begin = end
     except ManifestInvalid:
         raise
     except (ValueError, TypeError, msgpack.UnpackException):
-        raise ManifestInvalid("the manifest holds what no writer writes") from None
+        raise ManifestInvalid("the manifest holds an invalid record") from None
     if begin != len(plain):
         raise ManifestInvalid("the manifest ends inside a record")
 
 
 def records_unpack(plain: bytes) -> Iterator[Record]:
-    """The records of a manifest's chunk, each checked by itself; raises `ManifestInvalid`."""
+    """The records in a chunk of a manifest, each checked by itself; raises `ManifestInvalid`."""
     for array, raw in arrays_unpack(plain):
         yield record_of(array, raw)
 
 
 def record_of(array: tuple[Any, ...], raw: bytes) -> Record:
-    """The record that an array of a manifest is, checked by itself; raises `ManifestInvalid`."""
+    """Decode the array of one record and check it by itself; raises `ManifestInvalid`."""
     try:
         record = _record(array, raw)
         if _is_typed(record):
             return record
     except (ValueError, TypeError, IndexError, KeyError, AttributeError):
         pass
-    raise ManifestInvalid("the manifest holds what no writer writes")
+    raise ManifestInvalid("the manifest holds an invalid record")
 
 
 def _record(array: tuple[Any, ...], raw: bytes) -> Record:
@@ -238,7 +238,7 @@ def _record(array: tuple[Any, ...], raw: bytes) -> Record:
 
 
 def _is_typed(record: Record) -> bool:
-    """Whether every field is of its type, and no number is beyond what can be."""
+    """Whether every field has its type, and every number is in range."""
     stat, xattrs, content = record.stat, record.xattrs, record.content
     return (
         type(record.size) is type(record.header) is type(record.number) is int
@@ -282,7 +282,7 @@ def content_check(content: Content, *, start: int, stop: int, header: int) -> No
 
 
 def blocks_in(content: Content, start: int, stop: int, header: int) -> Iterator[tuple[int, int, bool]]:
-    """Each block of a part: where it begins and ends in the file, and whether it lies wholly in a hole."""
+    """Each block of a part: its start and end in the file, and whether it lies wholly in a hole."""
     if HOLE not in content.extents[1::3]:
         yield from ((begin, end, False) for begin, end in blocks_of(start, stop, header))
         return
@@ -296,14 +296,14 @@ def blocks_in(content: Content, start: int, stop: int, header: int) -> Iterator[
 
 
 def placed(content: Content, start: int) -> Iterator[tuple[int, int, Extent]]:
-    """Each extent with where it begins and ends in the file."""
+    """Each extent with its start and end in the file."""
     for extent in content.runs():
         yield start, start + extent.length, extent
         start += extent.length
 
 
 def all_hashes(content: Content, start: int, stop: int, header: int) -> bytes:
-    """The hashes of all blocks of a part, those in holes too."""
+    """The hashes of all blocks of a part, those in holes included."""
     if HOLE not in content.extents[1::3]:
         return content.blocks
     known = iter([content.blocks[at : at + 32] for at in range(0, len(content.blocks), 32)])
@@ -312,7 +312,7 @@ def all_hashes(content: Content, start: int, stop: int, header: int) -> bytes:
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in order, those that touch made one."""
+    """Sort ranges and merge those that touch."""
     joined: list[tuple[int, int]] = []
     for begin, end in ranges:
         if joined and joined[-1][1] == begin:

@@ -13,10 +13,10 @@ from repository.storage import ObjectNotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """What a snapshot says of itself; names and meaning as in FORMAT.md.
+    """The metadata of a snapshot; names and meaning as in FORMAT.md.
 
     `created_at` is text in UTC, `bytes` the sum of the files' sizes, `added_bytes` the plain bytes of the chunks it
-    added, `stored_bytes` what these take in storage.
+    added, `stored_bytes` the size of these chunks in storage.
     """
 
     snapshot: bytes
@@ -37,7 +37,7 @@ class Root:
 
 
 _NAMES = {found.name for found in fields(Root)}
-# Of all others: a number.
+# All other fields are numbers.
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "snapshot": bytes,
     "parent": (bytes, type(None)),
@@ -50,7 +50,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def root_store(objects: Objects, root: Root) -> None:
-    """Make the snapshot exist. Raises `ObjectExists` when its id is taken, `StorageError`."""
+    """Store the root, which lists the snapshot. Raises `ObjectExists` when its id is taken, `StorageError`."""
     objects.put_map(SNAPSHOTS, root.snapshot, asdict(root))
 
 
@@ -64,7 +64,7 @@ def root_load(objects: Objects, snapshot: bytes) -> Root:
 
 
 def roots_list(objects: Objects) -> Iterator[bytes]:
-    """The ids of all snapshots that are not deleted; raises rather than ending early.
+    """The ids of all snapshots that are not deleted; an incomplete listing raises.
 
     A tombstone that does not open deletes nothing.
     """
@@ -74,11 +74,11 @@ def roots_list(objects: Objects) -> Iterator[bytes]:
 
 
 def _is_deleted(objects: Objects, snapshot: bytes) -> bool:
-    """Whether the tombstone of a snapshot is one."""
+    """Whether the snapshot has a valid tombstone."""
     try:
         return bool(objects.get_map(TOMBSTONES, snapshot).get("snapshot") == snapshot)
     except ObjectNotFound:
-        return True  # taken away meanwhile, after the snapshot
+        return True  # the snapshot and its tombstone were removed since the listing
     except (ObjectDamaged, RepositoryUnknown):
         return False
 
@@ -88,8 +88,8 @@ def _root(snapshot: bytes, found: dict[str, Any]) -> Root:
     found = {key: value for key, value in found.items() if key != "version"}
     typed = all(isinstance(value, _TYPES.get(key, int)) for key, value in found.items())
     if set(found) != _NAMES or not typed or found["snapshot"] != snapshot:
-        raise ObjectDamaged(f"{name} does not hold what it should")
+        raise ObjectDamaged(f"{name} has invalid content")
     root = Root(**found)
     if len(root.chunks) != 32 * len(root.firsts) or not all(isinstance(first, bytes) for first in root.firsts):
-        raise ObjectDamaged(f"{name} does not hold what it should")
+        raise ObjectDamaged(f"{name} has invalid content")
     return root

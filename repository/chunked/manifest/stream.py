@@ -1,4 +1,4 @@
-"""The manifest as a stream of records cut into chunks, so that what did not change is stored once."""
+"""The manifest as a stream of records cut into chunks, so that unchanged parts are stored once."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ KIB = 1 << 10
 CUT_LEAST = 32 * KIB
 CUT_AVERAGE = 64 * KIB
 CUT_MOST = 4 << 20
-# So many chunks of a manifest are fetched together.
+# This many chunks of a manifest are fetched together.
 READ_AHEAD = 64
 
 
 class ManifestWriter:
-    """Takes records and gives chunks to `store`, which answers with their ids.
+    """Cuts records into chunks and passes them to `store`, which returns their ids.
 
-    Where to cut is decided by path and length of a record: the same records are cut at the same places.
+    A cut depends only on the path and length of a record: equal records are cut at equal places.
     """
 
     def __init__(self, store: Callable[[ChunkType, memoryview], bytes]) -> None:
@@ -49,7 +49,7 @@ class ManifestWriter:
         self.firsts: list[bytes] = []
 
     def add(self, path: bytes, raw: bytes) -> None:
-        """Take the next record."""
+        """Add the next record."""
         if len(self._held) + len(raw) > CUT_MOST:
             self._cut()
         if not self._held:
@@ -59,7 +59,7 @@ class ManifestWriter:
             self._cut()
 
     def finish(self) -> bytes:
-        """Store what is left; returns the hash over all the manifest's bytes."""
+        """Store the last chunk; returns the hash of all the manifest's bytes."""
         self._cut()
         return self._hash.digest()
 
@@ -72,25 +72,25 @@ class ManifestWriter:
 
 
 def _is_cut(path: bytes, length: int) -> bool:
-    """Whether a record ends a chunk: as likely as it is long, so that chunks of long records are no larger."""
+    """Whether a record ends a chunk; the chance grows with its length, so that long records do not make long chunks."""
     drawn = int.from_bytes(blake3(path).digest(4), "big")
     return drawn * CUT_AVERAGE < length << 32
 
 
 class RawEntry(NamedTuple):
-    """An entry as it stands in the manifest, for whoever only compares it and copies it."""
+    """An entry as stored in the manifest, for callers that only compare or copy it."""
 
     array: tuple[Any, ...]
     raw: bytes
     parts: list[tuple[tuple[Any, ...], bytes]]
 
     def checked(self) -> tuple[Record, list[Record]]:
-        """Its record and its parts, checked to fit together; raises `ManifestInvalid`."""
+        """The record and its parts, checked to fit together; raises `ManifestInvalid`."""
         parts = [record_of(array, raw) for array, raw in self.parts]
         return record_whole(record_of(self.array, self.raw), parts), parts
 
     def is_unchanged_file(self, trust: Trust, *, found: Stat | None, size: int) -> bool:
-        """As `is_unchanged`, of a file whose record is not checked. Raises IndexError, TypeError."""
+        """As `is_unchanged`, for a file with an unchecked record. Raises IndexError, TypeError."""
         array = self.array
         if not trust.holds(array[2][:6], found) or array[3] != size:
             return False
@@ -98,16 +98,16 @@ class RawEntry(NamedTuple):
 
 
 class Manifest:
-    """The records of a snapshot, read as they are asked for."""
+    """The records of a snapshot, read on demand."""
 
     def __init__(self, root: Root, chunks: ChunkStore) -> None:
         self.root = root
         self._chunks = chunks
 
     def records(self, *, first: int = 0) -> Iterator[Record]:
-        """The records in order, from that chunk of the manifest on.
+        """The records in order, from the manifest's chunk number `first` on.
 
-        Raises `ManifestInvalid` for what no writer of ours says, `Damage`, `StorageError`.
+        Raises `ManifestInvalid` for content that no writer of this project produces, `Damage`, `StorageError`.
         """
         before: tuple[bytes, int] | None = None
         for plain in self._plain(first):
@@ -119,10 +119,10 @@ class Manifest:
                 yield record
 
     def raw_entries(self) -> Iterator[RawEntry]:
-        """Every record but parts, with its parts, not looked at any further.
+        """Every record except parts, with its parts, unchecked.
 
-        A chunk that does not open costs the entries in it, and the one before it, of which it may hold parts.
-        Raises `ManifestInvalid`, `StorageError`.
+        A chunk that does not open loses its entries and the entry before it, of which it may hold parts. Raises
+        `ManifestInvalid`, `StorageError`.
         """
         now: RawEntry | None = None
         for plain in self._opened(0):
@@ -140,13 +140,13 @@ class Manifest:
             yield now
 
     def files(self, *, first: int = 0) -> Iterator[tuple[Record, list[Record]]]:
-        """Every record but parts, with the parts that belong to it, all checked to fit together."""
+        """Every record except parts, with its parts, all checked to fit together."""
         entry: Record | None = None
         parts: list[Record] = []
         for record in self.records(first=first):
             if record.kind is Kind.PART:
                 if entry is None and first:
-                    continue  # of a file that began in the chunk before
+                    continue  # a part of a file from the chunk before
                 parts.append(record)
                 continue
             if entry is not None:
@@ -156,7 +156,7 @@ class Manifest:
             yield record_whole(entry, parts), parts
 
     def under(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
-        """The record of that path, and of all below it, without reading the whole manifest."""
+        """The record of that path and all records below it, without reading the whole manifest."""
         below = path + b"/" if path else b""
         for record, parts in self.files(first=self._chunk_of(path)):
             if record.path == path or record.path.startswith(below):
@@ -165,15 +165,15 @@ class Manifest:
                 return
 
     def chunk_ids(self) -> Iterator[bytes]:
-        """The chunks of the manifest itself."""
+        """The ids of the manifest's own chunks."""
         ids = self.root.chunks
         return (ids[at : at + CHUNK_ID_SIZE] for at in range(0, len(ids), CHUNK_ID_SIZE))
 
     def _chunk_of(self, path: bytes) -> int:
-        """The chunk in which the record of a path would be."""
+        """The number of the chunk in which the record of a path would be."""
         keys = [walk_order(first) for first in self.root.firsts]
         position = bisect_right(keys, walk_order(path)) - 1
-        # A chunk may begin with parts of a file whose record is in one before.
+        # A chunk may begin with parts of a file whose record is in an earlier chunk.
         while position > 0 and self.root.firsts[position] == path:
             position -= 1
         return max(0, position)
@@ -185,9 +185,9 @@ class Manifest:
             yield plain
 
     def _opened(self, first: int) -> Iterator[bytes | Damage]:
-        """The chunks of the manifest, with the error in the place of one that does not open.
+        """The chunks of the manifest, with an error in place of each one that does not open.
 
-        All that is wrong with those that are fetched together is known, and recorded, before the first is given.
+        The chunks of one batch are all opened, and their damage recorded, before the first one is yielded.
         """
         ids = list(self.chunk_ids())[first:]
         for at in range(0, len(ids), READ_AHEAD):
@@ -200,7 +200,7 @@ class Manifest:
 
 
 def is_unchanged(record: Record, parts: list[Record], trust: Trust, *, found: Stat, size: int) -> bool:
-    """Whether a file has what its record and parts say: they were read in peace, and nobody touched it since."""
+    """Whether a file still matches its record and parts: it was stable when read, and is unmodified since."""
     whole = all(part.warning is None for part in (record, *parts))
     return whole and record.size == size and trust.holds(record.stat, found)
 
@@ -209,7 +209,7 @@ def record_whole(entry: Record, parts: list[Record]) -> Record:
     """The record itself, once it and its parts are known to fit together."""
     if entry.kind is not Kind.FILE:
         if parts:
-            raise ManifestInvalid("the manifest holds parts of what is no file")
+            raise ManifestInvalid("the manifest holds parts without their file")
         return entry
     if not parts and entry.size <= PART_SIZE and entry.content is not None:  # as most files are
         content_check(entry.content, start=0, stop=entry.size, header=entry.header)

@@ -23,7 +23,7 @@ from repository.chunked.restoring.extras import extras_remove
 from repository.chunked.restoring.files import File
 from repository.chunked.restoring.folders import parent_of
 from repository.chunked.restoring.links import hard_link_make, symbolic_link_make
-from repository.chunked.restoring.metadata import Metadata
+from repository.chunked.restoring.metadata import RecordMetadata
 from repository.chunked.restoring.outcome import Reason, RestoreLimits, RestoreProgress, RestoreReport, Tally, reason_of
 from repository.chunked.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.chunked.restoring.spool import Spool
@@ -84,7 +84,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         repository.damage.settle()
     pulse.bytes_total, pulse.files_total = totals.data, totals.files
     pulse.tick(always=True)
-    metadata = Metadata(tally, special_bits=special_bits)
+    metadata = RecordMetadata(tally, special_bits=special_bits)
     with contextlib.ExitStack() as stack, _failures_named():
         stack.callback(repository.damage.settle)
         root, made = _root_opened(target)
@@ -212,7 +212,7 @@ class _Restore:
     def _finish(self, record: Record) -> None:
         with self._tally.failing(record.path):
             folder = self._target.folders.get(record.path)
-            self._target.metadata.mend(folder.fd, record, os.fstat(folder.fd))
+            self._target.metadata.apply(folder.fd, record)
 
 
 def _root_opened(target: Path) -> tuple[int, bool]:

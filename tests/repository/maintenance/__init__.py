@@ -1,1 +1,1 @@
-"""What keeps a repository sound and small."""
+"""Tests of the maintenance of a repository."""

@@ -1,4 +1,4 @@
-"""A repository to look after."""
+"""The repository of the maintenance tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.repository.maintenance.world import World
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Three files, of which nothing is stored yet."""
+    """A repository without snapshots, and a folder of three files."""
     made = World(tmp_path)
     made.write(a=300_000, b=200_000, c=b"small")
     return made

@@ -1,4 +1,4 @@
-"""A repository with a made-up index of a million chunks, pruned in a process of its own that says what memory it took.
+"""Prune a synthetic repository with an index of a million chunks, in a process that reports its peak memory.
 
 The packs are holes of the right size: a prune that copies nothing reads none of them.
 """
@@ -31,7 +31,7 @@ SIZE = 1 << 20
 
 
 def build(folder: Path, *, chunks: int, snapshots: int) -> None:
-    """Every second pack is used, by files of 16 chunks; each snapshot has one file of its own."""
+    """Create snapshots that use every second pack, by files of 16 chunks; each snapshot has one file of its own."""
     repository = repository_create(storage(folder), tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=Time())
     random = Random(1)  # noqa: S311
     used: list[bytes] = []
@@ -92,7 +92,7 @@ def storage(folder: Path) -> LocalStorage:
 
 
 def prune(folder: Path) -> None:
-    """Condemn half of the packs, then delete them; prints how many, and the most memory it had in MiB."""
+    """Condemn half of the packs, then delete them; prints their number and the peak memory in MiB."""
     clock = Time()
     deleted = 0
     for _ in range(2):
@@ -100,7 +100,7 @@ def prune(folder: Path) -> None:
         repository = repository_open(storage(folder), tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=clock)
         plan = prune_plan(repository, grace=timedelta(0), small_pack=0)
         deleted += prune_execute(repository, plan).deleted
-    # The peak of this program alone: that of `getrusage` is no lower than that of the process that began it.
+    # VmHWM counts this program alone; `getrusage` starts from the peak of the parent process.
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(deleted, int(peak.split()[1]) >> 10)  # noqa: T201  # read by who began it
 

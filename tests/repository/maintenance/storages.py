@@ -1,4 +1,4 @@
-"""Storages that lie, run full, or let something else happen in between."""
+"""Storages that lie, run full, or run code between calls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.storage.memory import FaultyStorage, MemoryStorage, Result
 
 
 class ScheduledStorage(FaultyStorage):
-    """Runs `before[n]` wholly before call n (from 1), while every other call waits, and takes it out of `before`.
+    """Runs `before[n]` to its end before call n (from 1), while other calls wait, and removes it from `before`.
 
-    must_strike: the test fails when a call does not come; otherwise the caller looks at what is left.
+    must_strike: the test fails when a scheduled call never comes; otherwise the caller checks `before`.
     """
 
     def __init__(self, inner: Storage, before: dict[int, Callable[[], None]], *, must_strike: bool = True) -> None:
@@ -36,7 +36,7 @@ class ScheduledStorage(FaultyStorage):
 
 
 class Blind(FaultyStorage):
-    """Lists nothing of a folder, or leaves out one object of it."""
+    """Lists nothing of a folder, or omits one object of it."""
 
     def __init__(self, inner: MemoryStorage, folder: Folder, *, hidden: int | None = None) -> None:
         super().__init__(inner, at=0)
@@ -50,7 +50,7 @@ class Blind(FaultyStorage):
 
 
 class Full(MemoryStorage):
-    """Has room for objects of so many bytes, until something is deleted."""
+    """Has room for that many bytes of objects, until something is deleted."""
 
     def __init__(self, inner: MemoryStorage, room: int) -> None:
         super().__init__()

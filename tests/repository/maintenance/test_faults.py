@@ -1,4 +1,4 @@
-"""Fault at call N, for every N, in all that changes a repository: nothing listed is lost, and a second run ends it."""
+"""Faults at every storage call of every maintenance job: nothing listed is lost, and a second run completes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAULTS: list[tuple[Fault, type[StorageError]]] = [
 
 @dataclass
 class Job:
-    """Something that changes the repository: what is there before, what is done, and what must be true in the end."""
+    """A maintenance job: the state before it, the call, and the expected end."""
 
     prepare: Callable[[World], None]
     run: Callable[[World, Storage], object]
@@ -45,7 +45,7 @@ def two_snapshots(world: World) -> None:
 
 
 def prunable(world: World) -> None:
-    """Something due to be deleted, something dead, something to be copied from, and a root left behind."""
+    """Condemned packs past the grace, dead packs, packs to repack, and a leftover root."""
     first = world.snapshot()
     world.remove("a")
     second = world.snapshot(parent=first)
@@ -88,7 +88,7 @@ JOBS = {
 
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
-def test_whatever_call_fails_nothing_is_lost_and_a_second_run_ends_it(
+def test_failure_at_any_call_loses_nothing_and_a_second_run_completes(
     world: World, job: Job, fault: Fault, error: type[StorageError]
 ) -> None:
     job.prepare(world)
@@ -99,7 +99,7 @@ def test_whatever_call_fails_nothing_is_lost_and_a_second_run_ends_it(
         with suppress(StorageError, RepositoryError):
             job.run(world, FaultyStorage(world.storage, at=at, fault=fault, error=error))
         world.assert_sound()
-        # A mark that the fault left behind has to die of age first.
+        # A mark that the fault left behind has to expire first.
         world.clock.now += LIFE + HOUR if world.names(MARKS) else HOUR
         job.run(world, world.storage)
         assert job.ended(world)
@@ -109,7 +109,7 @@ def test_whatever_call_fails_nothing_is_lost_and_a_second_run_ends_it(
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable, StorageFull])
-def test_a_prune_whose_look_fails_says_that_nothing_was_deleted(world: World, error: type[StorageError]) -> None:
+def test_prune_with_a_failed_read_says_that_nothing_was_deleted(world: World, error: type[StorageError]) -> None:
     prunable(world)
     before = dict(world.storage.objects)
     with pytest.raises(PruneRefused, match="nothing was deleted"):

@@ -27,7 +27,7 @@ def test_a_forgotten_snapshot_is_gone_and_the_others_are_whole(world: World) -> 
     world.assert_sound()
 
 
-def test_forgetting_twice_is_forgetting_once_and_what_never_was_is_not_found(world: World) -> None:
+def test_forgetting_twice_is_no_error_but_an_unknown_snapshot_is(world: World) -> None:
     snapshot = world.snapshot()
     for _ in range(2):
         snapshot_forget(world.open(), snapshot=snapshot)
@@ -35,7 +35,7 @@ def test_forgetting_twice_is_forgetting_once_and_what_never_was_is_not_found(wor
         snapshot_forget(world.open(), snapshot=id_new())
 
 
-def test_it_is_listed_no_more_from_the_tombstone_on(world: World) -> None:
+def test_snapshot_with_a_tombstone_is_not_listed(world: World) -> None:
     snapshot = world.snapshot()
     snapshot_forget(world.open(counted := FaultyStorage(world.storage, at=0)), snapshot=snapshot)
     assert counted.calls[-4:] == ["writer", "write", "commit", "delete"]
@@ -57,7 +57,7 @@ def test_a_damaged_snapshot_can_be_forgotten(world: World) -> None:
     assert not world.names(SNAPSHOTS)
 
 
-def test_it_works_on_a_full_storage(world: World) -> None:
+def test_forgetting_works_on_a_full_storage(world: World) -> None:
     snapshot = world.snapshot()
 
     class Full(MemoryStorage):

@@ -1,4 +1,4 @@
-"""Damage that was found is no longer relied on: the next snapshot stores it anew from the source (R13)."""
+"""Damage that was found is not relied on: the next snapshot stores those chunks again from the source (R13)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PATHS = {"whole": b"whole.zip", "bundled": b"small 1", "extent": b"r.mca", "mani
 
 
 class Later(LocalTree):
-    """A folder that is read an hour after its files were changed, by its own clock."""
+    """A folder whose clock says that its files were changed an hour ago."""
 
     def begin(self, parent: bytes | None) -> int:
         return super().begin(parent) + HOUR_NS
@@ -50,7 +50,7 @@ class Later(LocalTree):
 
 @dataclass
 class Harmed:
-    """A repository in which one chunk is damaged, and the snapshots that need it."""
+    """A repository with one damaged chunk, and the snapshots that need it."""
 
     world: World
     snapshot: bytes
@@ -71,7 +71,7 @@ def taken(world: World, parent: bytes | None) -> bytes:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> World:
-    """A file cut by content, small files in a bundle, and a region file of which some sectors changed."""
+    """A file cut by content, small files in a bundle, and a region file with some changed sectors."""
     folder = tmp_path / "tree"
     folder.mkdir()
     world = World(folder)
@@ -119,7 +119,7 @@ def missing(pack: bytes, at: Location, other: bytes) -> None:
 
 
 def swapped(pack: bytes, at: Location, other: bytes) -> bytes:
-    """The bytes of chunks of another pack in its place."""
+    """The pack with the bytes of chunks of another pack in place of a chunk."""
     stop = at.offset + at.stored_size
     return pack[: at.offset] + (other[16:] * (at.stored_size // len(other[16:]) + 1))[: at.stored_size] + pack[stop:]
 
@@ -147,11 +147,11 @@ def by_range(harmed: Harmed, target: Path) -> None:
 
 
 def nothing(world: World) -> None:
-    """Nobody does anything meanwhile."""
+    """Do nothing between damage and snapshot."""
 
 
 def pruned(world: World) -> None:
-    with suppress(PruneRefused):  # as of a missing pack, or a manifest that cannot be read
+    with suppress(PruneRefused):  # for example because of a missing pack or an unreadable manifest
         world.prune_all()
 
 
@@ -186,7 +186,7 @@ def test_found_damage_is_healed_by_the_next_snapshot(
             assert dict(files(world.open(), made)) == world.content[made], (meanwhile, has_parent)
             report = repository_verify(world.open(), coverage=Coverage.full())
             assert next(shot for shot in report.snapshots if shot.snapshot == made).whole
-            # Its content is that of the older snapshots, which are healed with it.
+            # Older snapshots share its content, so they are healed too.
             if thing == "whole" and how in (flipped, swapped):
                 assert all(shot.whole for shot in report.snapshots)
 
@@ -214,7 +214,7 @@ def test_unchanged_file_is_stored_again_once(kept: World, tmp_path: Path) -> Non
 
 
 def test_manifest_damage_found_by_a_snapshot_heals_in_it(kept: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looked before: the parent's manifest is read, and only the entries in the damaged chunk are lost."""
+    """Without a verify, the snapshot finds the damage in the parent's manifest and loses only that chunk's entries."""
     monkeypatch.setattr(stream, "CUT_LEAST", 100)
     monkeypatch.setattr(stream, "CUT_AVERAGE", 100)
     harmed = harm(kept, "manifest", flipped)
@@ -270,7 +270,7 @@ def test_consolidation_splits_large_records(kept: World, monkeypatch: pytest.Mon
     assert kept.names(DAMAGED) == names
 
 
-def test_record_that_does_not_open_stops_nobody(kept: World, tmp_path: Path) -> None:
+def test_record_that_does_not_open_blocks_no_work(kept: World, tmp_path: Path) -> None:
     harmed = harm(kept, "whole", flipped)
     by_verify(harmed, tmp_path)
     [name] = kept.names(DAMAGED)
@@ -281,7 +281,7 @@ def test_record_that_does_not_open_stops_nobody(kept: World, tmp_path: Path) -> 
 
 
 class ReadOnly(FaultyStorage):
-    """A target whose credentials only read."""
+    """A target with read-only credentials."""
 
     refused = 0
 
@@ -314,7 +314,7 @@ def test_prune_relies_on_the_copy_that_is_whole(*, damaged_first: bool) -> None:
         Table.build([(chunk, Location(pack, 16, 100, 90, ChunkType.DATA, Compression.NONE))], {pack: 300})
         for pack in ((bad, good) if damaged_first else (good, bad))
     ]
-    # Also where the good one is in a condemned pack: that pack is kept then.
+    # Even if the good copy is in a condemned pack: that pack is kept.
     used = UsedChunks(tables, avoided={good}, damaged={bad + chunk})
     assert used.use(chunk)
     assert used.live_place(chunk).pack == good
@@ -324,7 +324,7 @@ def test_prune_relies_on_the_copy_that_is_whole(*, damaged_first: bool) -> None:
 def test_all_damage_in_a_manifest_is_recorded_at_once(
     kept: World, found: Callable[[Harmed, Path], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each chunk that is left unknown would be named by the next snapshot."""
+    """The next snapshot would name every damaged chunk that stays unknown."""
     monkeypatch.setattr(stream, "CUT_LEAST", 100)
     monkeypatch.setattr(stream, "CUT_AVERAGE", 100)
     for number in range(20):

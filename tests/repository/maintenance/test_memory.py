@@ -1,4 +1,4 @@
-"""A prune keeps flags, not ids."""
+"""A prune keeps flags in memory, not ids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 CHUNKS = 200_000
 MIB_MOST = 95
-"""31 are the imports; of a million chunks (by hand: `million.py`) it is 146."""
+"""31 MiB are imports; a million chunks (run `million.py` by hand) take 146."""
 
 
 def test_the_memory_of_a_prune_is_that_of_the_index(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a prune decides and refuses, and what it leaves."""
+"""The decisions, refusals and results of a prune."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NOW = timedelta(0)
 MINUTE = timedelta(minutes=1)
 
 
-def test_what_is_dead_is_condemned_and_deleted_after_the_grace(world: World) -> None:
+def test_dead_pack_is_condemned_and_deleted_after_the_grace(world: World) -> None:
     pack = dead_pack(world)
     first = world.prune(grace=DAY, small_pack=0)
-    assert (first.condemned, first.deleted) == (2, 0)  # the other is that of the manifest
+    assert (first.condemned, first.deleted) == (2, 0)  # the second pack is the manifest's
     assert pack in world.names(PACKS)
     world.clock.now += DAY - MINUTE
     assert world.prune(grace=DAY, small_pack=0).deleted == 0
@@ -35,7 +35,7 @@ def test_what_is_dead_is_condemned_and_deleted_after_the_grace(world: World) -> 
     world.assert_sound()
 
 
-def test_the_plan_says_in_figures_what_the_prune_then_does(world: World) -> None:
+def test_figures_of_the_plan_match_the_prune(world: World) -> None:
     dead_pack(world)
     plan = prune_plan(world.open(), grace=NOW, small_pack=0)
     before = stored(world)
@@ -53,7 +53,7 @@ def test_the_plan_says_in_figures_what_the_prune_then_does(world: World) -> None
     assert world.prune(small_pack=0).freed == later
 
 
-def test_small_packs_become_one_and_what_they_were_is_deleted(world: World) -> None:
+def test_small_packs_are_merged_and_then_deleted(world: World) -> None:
     parent = None
     for _ in range(5):
         world.write(d=10_000)
@@ -81,12 +81,12 @@ def test_a_pack_is_copied_from_when_enough_of_it_is_dead(world: World) -> None:
     world.assert_sound()
 
 
-def test_what_came_into_use_after_it_was_condemned_is_released(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pack_used_after_its_condemnation_is_rescued(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = dead_pack(world)
     content = world.content[next(found for found, files in world.content.items() if b"d" in files)]
     world.write(d=content[b"d"])
     world.clock.now += DAY
-    # Condemned while the snapshot was being written: its own look at condemnations came before.
+    # Condemned during the snapshot: the writer read the condemnations before.
     with monkeypatch.context() as patched:
         patched.setattr("repository.chunked.index.index.condemned_packs", lambda objects: frozenset())
         world.prune(small_pack=0)
@@ -109,7 +109,7 @@ def test_a_plan_serves_once(world: World) -> None:
     assert stored(world) == before
 
 
-def test_what_an_old_plan_would_delete_and_is_in_use_now_is_kept(world: World) -> None:
+def test_pack_of_an_old_plan_is_kept_if_used_now(world: World) -> None:
     dead_pack(world)
     world.prune(small_pack=0)
     world.clock.now += DAY
@@ -176,7 +176,7 @@ def test_orphans_are_left_to_a_writer_at_work_and_taken_when_there_is_none(world
     world.assert_sound()
 
 
-def test_packs_in_use_whose_index_was_lost_are_indexed_again(world: World) -> None:
+def test_used_packs_of_a_lost_index_are_indexed_again(world: World) -> None:
     first = world.snapshot()
     known = set(world.names(INDEX))
     world.write(d=100_000)
@@ -200,7 +200,7 @@ def test_a_late_delete_of_something_pruned_hits_nothing_new(world: World) -> Non
     world.assert_sound()
 
 
-def test_what_was_not_planned_is_not_done_though_it_is_due_by_now(world: World) -> None:
+def test_steps_that_became_due_after_the_plan_are_not_done(world: World) -> None:
     pack = dead_pack(world)
     world.prune(small_pack=0)
     early = prune_plan(world.open(), grace=DAY, small_pack=0)
@@ -211,13 +211,13 @@ def test_what_was_not_planned_is_not_done_though_it_is_due_by_now(world: World) 
 
 
 @pytest.mark.parametrize("room", [200, 0])
-def test_on_a_full_storage_what_is_dead_is_deleted_all_the_same(world: World, room: int) -> None:
+def test_dead_packs_are_deleted_on_a_full_storage(world: World, room: int) -> None:
     pack = dead_pack(world)
     world.prune(small_pack=0)
     world.clock.now += DAY
     full = Full(world.storage, room)
     if room:
-        # Room for the mark, none for an index: packs go first, and make it.
+        # There is room for the mark but not for an index: packs are deleted first, which makes room.
         assert world.prune(full, small_pack=0).deleted == 2
         assert pack not in world.names(PACKS)
         assert not world.names(CONDEMNED)

@@ -1,4 +1,4 @@
-"""R17: a prune in two phases beside a snapshot that wants what is condemned, at every interleaving of their calls."""
+"""R17: a two-phase prune beside a snapshot that wants condemned chunks, at every interleaving of their calls."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HOUR = timedelta(hours=1)
 
 
 def all_dead(world: World) -> None:
-    """A deleted snapshot: all of it is there and unused."""
+    """A deleted snapshot: all its packs exist and are unused."""
     snapshot_forget(world.open(), snapshot=world.snapshot())
 
 
 def partly_dead(world: World) -> None:
-    """A deleted snapshot of which another one uses a little: its pack is copied from."""
+    """A deleted snapshot of which another one uses a little: its pack is repacked."""
     first = world.snapshot()
     world.remove("a")
     world.snapshot(parent=first)
@@ -37,16 +37,16 @@ def partly_dead(world: World) -> None:
 
 
 def orphaned(world: World) -> None:
-    """Packs of a snapshot that was interrupted before any index named them."""
+    """Packs of a snapshot that was interrupted before an index named them."""
     storage = FaultyStorage(world.storage, at=0)
     probe = World(world.folder)
     probe.snapshot(counted := FaultyStorage(probe.storage, at=0))
-    last_write = len(counted.calls) - 8  # the index: after it come its commit, a look at the mark, the root, the end
+    last_write = len(counted.calls) - 8  # the index; its commit, a check of the mark, the root and the end follow
     storage = FaultyStorage(world.storage, at=last_write, fault="forever", error=StorageUnavailable)
     with pytest.raises(StorageUnavailable):
         world.snapshot(storage)
     assert len(world.open().chunks().index.packs()) == 0
-    # Its mark dies of age, and is removed.
+    # The mark expires and is removed.
     world.clock.now += timedelta(days=3)
     world.prune(allow_empty=True)
     assert not world.names(MARKS)
@@ -56,14 +56,14 @@ SCENARIOS = [all_dead, partly_dead, orphaned]
 
 
 def requests(storage: FaultyStorage) -> list[int]:
-    """The calls by which others see something, or it sees something; what lies between is one request."""
+    """The calls that make a change visible to others, or read others' changes; calls between them are one request."""
     return [at for at, name in enumerate(storage.calls, 1) if name in ("list", "read", "commit", "size", "delete")]
 
 
 def interleaved(
     world: World, scenario: Callable[[World], None], *, may_fail: tuple[type[Exception], ...] = ()
 ) -> Iterator[tuple[int, int]]:
-    """Runs every interleaving, and stops after each for what it came to to be looked at."""
+    """Run every interleaving, and yield after each one for the caller's assertions."""
     wanted = {path.name: path.read_bytes() for path in world.folder.iterdir()}
     scenario(world)
     world.write(**wanted)
@@ -114,7 +114,7 @@ def test_without_the_writers_look_at_condemnations_a_snapshot_is_lost(
 
 
 def losses(world: World, scenario: Callable[[World], None]) -> list[tuple[int, int]]:
-    """The first interleaving after which something that is listed cannot be read. A snapshot that fails is no loss."""
+    """The first interleaving after which a listed snapshot cannot be read. A failed snapshot is not a loss."""
     for place in interleaved(world, scenario, may_fail=(ObjectNotFound,)):
         try:
             world.assert_sound()
@@ -123,7 +123,7 @@ def losses(world: World, scenario: Callable[[World], None]) -> list[tuple[int, i
     return []
 
 
-def test_the_next_prunes_finish_whatever_the_interleaving_left(world: World) -> None:
+def test_later_prunes_finish_after_any_interleaving(world: World) -> None:
     for _ in interleaved(world, partly_dead):
         world.prune_all()
         assert not world.names(CONDEMNED)
@@ -132,7 +132,7 @@ def test_the_next_prunes_finish_whatever_the_interleaving_left(world: World) -> 
 
 
 def two_prunes(world: World, at: int) -> list[str]:
-    """A prune in the middle of another, before its n-th call; what each of them came to, the inner one first."""
+    """Run a prune inside another, before its n-th call; returns the result of each, the inner one first."""
     said: list[str] = []
 
     def one(storage: FaultyStorage | None = None) -> None:
@@ -149,7 +149,7 @@ def two_prunes(world: World, at: int) -> list[str]:
 
 @pytest.fixture
 def prunable(world: World) -> tuple[dict[str, bytes], World]:
-    """Something condemned and due, and something that is dead."""
+    """A repository with a condemned pack past the grace, and a dead one."""
     partly_dead(world)
     world.clock.now += HOUR
     world.prune()
@@ -163,7 +163,7 @@ def prunable(world: World) -> tuple[dict[str, bytes], World]:
     return dict(world.storage.objects), world
 
 
-def test_of_two_prunes_at_once_one_backs_off_or_both(prunable: tuple[dict[str, bytes], World]) -> None:
+def test_one_or_both_of_two_concurrent_prunes_back_off(prunable: tuple[dict[str, bytes], World]) -> None:
     base, world = prunable
     planned = prune_plan(world.open(), grace=timedelta(0))
     prune_execute(world.open(counted := FaultyStorage(world.storage, at=0)), planned)
@@ -174,7 +174,7 @@ def test_of_two_prunes_at_once_one_backs_off_or_both(prunable: tuple[dict[str, b
         world.assert_sound()
         world.prune_all()
         world.assert_sound()
-    # Before the outer one has its mark, the inner one does all; after that it is sent away.
+    # Before the outer prune has set its mark, the inner one completes; after that it is refused.
     assert set(seen) == {("done", "done"), ("running", "done")}
     assert seen == sorted(seen)
 

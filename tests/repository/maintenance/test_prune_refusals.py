@@ -1,4 +1,4 @@
-"""When a prune refuses: nothing is deleted, and it says why (R16, R21)."""
+"""The refusals of a prune: nothing is deleted, and the message says why (R16, R21)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_empty_list_deletes_nothing(world: World, folder: Folder, why: str) -
     before = stored(world)
     blind = Blind(world.storage, folder)
     assert any(why in refusal for refusal in prune_plan(world.open(blind), grace=NOW).refusals)
-    # Also where it goes blind between the plan and its execution.
+    # Also if the listing fails between the plan and its execution.
     with pytest.raises(PruneRefused, match=why):
         prune_execute(world.open(blind), ready)
     assert stored(world) == before
@@ -76,7 +76,7 @@ def test_a_list_that_fails_deletes_nothing(world: World, folder: Folder) -> None
     assert stored(world) == before
 
 
-def test_that_all_snapshots_are_gone_has_to_be_said(world: World) -> None:
+def test_prune_without_snapshots_needs_allow_empty(world: World) -> None:
     snapshot_forget(world.open(), snapshot=world.snapshot())
     with pytest.raises(PruneRefused, match="no snapshot is listed"):
         world.prune()
@@ -122,9 +122,7 @@ def test_a_mark_or_condemnation_of_the_future_deletes_nothing(world: World, ahea
     assert stored(world) == before
 
 
-def test_a_writer_with_a_clock_ahead_that_came_meanwhile_takes_the_condemnation_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writer_with_a_fast_clock_revokes_the_condemnation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     dead_pack(world)
     begun: list[bytes] = []
     copy = repack.PackCopier.copy

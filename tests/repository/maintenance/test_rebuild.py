@@ -1,4 +1,4 @@
-"""The index made anew from the packs."""
+"""The rebuild of the index from the packs."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def test_a_lost_index_is_made_anew(grown: World, left: int) -> None:
     grown.assert_sound()
 
 
-def test_it_is_split_when_it_is_long(grown: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_index_is_split(grown: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild, "ENTRIES_MAX", 4)
     index_rebuild(grown.open())
     assert len(grown.names(INDEX)) > 1
     grown.assert_sound()
 
 
-def test_a_pack_whose_directory_is_damaged_keeps_its_entries(grown: World) -> None:
+def test_pack_with_a_damaged_directory_keeps_its_entries(grown: World) -> None:
     pack = grown.pack_of(next(iter(grown.content)), b"b")
     key = grown.key(PACKS, pack)
     damaged = bytearray(grown.storage.objects[key])
-    damaged[-60] ^= 1  # in the directory; the chunks are whole
+    damaged[-60] ^= 1  # in the directory; the chunks are intact
     grown.storage.objects[key] = bytes(damaged)
     before = sorted(grown.open().chunks().index.entries(), key=str)
     report = index_rebuild(grown.open())
@@ -69,7 +69,7 @@ def test_a_list_that_cannot_be_right_changes_nothing(grown: World) -> None:
     assert grown.storage.objects == before
 
 
-def test_it_waits_for_a_prune(grown: World) -> None:
+def test_rebuild_is_refused_during_a_prune(grown: World) -> None:
     grown.open().objects.put_map(MARKS, id_new(), {"kind": "prune", "at": grown.open().time()})
     with pytest.raises(PruneRunning):
         index_rebuild(grown.open())

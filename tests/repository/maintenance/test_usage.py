@@ -1,4 +1,4 @@
-"""What a repository takes."""
+"""The storage that a repository takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.repository.maintenance.world import World
 from tests.storage.memory import FaultyStorage
 
 
-def test_usage_counts_what_is_shared_once(world: World) -> None:
+def test_usage_counts_shared_chunks_once(world: World) -> None:
     first = world.snapshot()
     one = repository_usage(world.open())
     second = world.snapshot(parent=first)
@@ -26,7 +26,7 @@ def test_usage_counts_what_is_shared_once(world: World) -> None:
     assert both.dead == 0
 
 
-def test_what_no_snapshot_uses_is_dead_until_it_is_pruned(world: World) -> None:
+def test_unused_chunks_count_as_dead_until_pruned(world: World) -> None:
     first = world.snapshot()
     world.remove("a")
     second = world.snapshot(parent=first)

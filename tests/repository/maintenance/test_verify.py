@@ -1,4 +1,4 @@
-"""Verify: what is damaged is named, with the files that it costs; everything else is said to be whole (R13-R15)."""
+"""Verify names each damaged object and the files that it costs, and reports everything else as whole (R13-R15)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def lost(report: VerifyReport, snapshot: bytes) -> list[bytes]:
 
 @pytest.fixture
 def three(world: World) -> tuple[World, bytes, bytes, bytes]:
-    """A snapshot, one with a new file `d` and one without it; `d` has a pack to itself."""
+    """Three snapshots: the second adds a file `d`, with a pack to itself, and the third removes it."""
     first = world.snapshot()
     world.write(d=300_000)
     second = world.snapshot(parent=first)
@@ -83,7 +83,7 @@ def test_a_damaged_pack_is_named_with_the_files_it_costs(
     assert of(report, third).whole
     assert not report.whole
     assert stored(world) == before
-    # And so it is: what is said to be lost cannot be read, everything else can.
+    # The report is exact: files reported as lost cannot be read, all others can.
     repository = world.open()
     assert dict(files(repository, first)) == world.content[first]
     assert dict(files(repository, third)) == world.content[third]
@@ -92,7 +92,7 @@ def test_a_damaged_pack_is_named_with_the_files_it_costs(
 
 
 @pytest.mark.parametrize("how", [truncated, swapped, emptied])
-def test_what_structure_shows_is_read_and_so_exactly_known(
+def test_doubtful_packs_are_read_for_an_exact_report(
     three: tuple[World, bytes, bytes, bytes], how: Callable[[bytes, bytes], bytes]
 ) -> None:
     world, first, second, _ = three
@@ -105,7 +105,7 @@ def test_what_structure_shows_is_read_and_so_exactly_known(
     assert report.packs_read == 1
 
 
-def test_of_a_truncated_pack_only_what_was_cut_off_is_lost(world: World) -> None:
+def test_truncated_pack_loses_only_its_missing_chunks(world: World) -> None:
     world.write(a=1 << 20, b=1 << 20, c=1 << 20)
     snapshot = world.snapshot()
     repository = world.open()
@@ -156,7 +156,7 @@ def manifest_place(world: World, snapshot: bytes, number: int) -> tuple[str, int
     return world.key(PACKS, at.pack), at.offset
 
 
-def test_of_a_damaged_manifest_the_range_is_named_that_cannot_be_read(world: World) -> None:
+def test_damaged_manifest_is_reported_with_its_unreadable_range(world: World) -> None:
     for number in range(3000):
         (world.folder / f"f{number:04}").write_bytes(b"%d" % number)
     (world.folder / "linked").hardlink_to(world.folder / "f1500")
@@ -170,7 +170,7 @@ def test_of_a_damaged_manifest_the_range_is_named_that_cannot_be_read(world: Wor
     world.storage.objects[key] = bytes(broken)
     found = of(verified(world), snapshot)
     assert [(gap.first, gap.until) for gap in found.ranges] == [(root.firsts[number], root.firsts[number + 1])]
-    # What is a link to a file in that range cannot be had either.
+    # A hard link to a file in that range is lost too.
     inside = [path for path in world.content[snapshot] if root.firsts[number] <= path < root.firsts[number + 1]]
     linked = [lost.path for lost in found.lost]
     assert linked == ([b"linked"] if b"f1500" in inside else [])
@@ -249,7 +249,7 @@ def test_as_many_days_as_there_are_shares_read_every_pack_once(world: World) -> 
 
 
 def test_contents_that_do_not_fit_their_hashes_are_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every chunk opens, and the file is not what its source gave: only putting it together shows it."""
+    """Every chunk opens, but the file differs from the source: only reassembly detects that."""
     snapshot = world.snapshot()
     assert verified(world).whole
     pieces = contents._pieces
@@ -258,7 +258,7 @@ def test_contents_that_do_not_fit_their_hashes_are_found(world: World, monkeypat
     assert verified(world, Coverage(of_days=1)).whole
 
 
-def test_orphans_and_what_deletions_left_are_counted_and_no_damage(world: World) -> None:
+def test_orphans_and_leftover_roots_are_counted_but_no_damage(world: World) -> None:
     first = world.snapshot()
     known = set(world.names(INDEX))
     world.write(d=100_000)

@@ -1,4 +1,4 @@
-"""A small repository in memory with a clock that tests move, and the bytes that each of its snapshots must give."""
+"""A small repository in memory, with a clock that tests move, and the expected bytes of each snapshot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open, time_text
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from tests.repository.damaged import unrecorded
 from tests.storage.memory import MemoryStorage
@@ -36,12 +36,12 @@ FOLDERS = (PACKS, INDEX, SNAPSHOTS, TOMBSTONES, CONDEMNED, MARKS)
 
 
 def pause(seconds: float) -> None:
-    """A retry comes at once."""
+    """Retry without a pause."""
 
 
 @dataclass
 class Time:
-    """The clock of everybody in a test."""
+    """The clock of every writer and prune in a test."""
 
     now: datetime = BEGIN
 
@@ -51,24 +51,24 @@ class Time:
 
 @dataclass
 class World:
-    """A repository, the folder that is backed up, and what each snapshot holds."""
+    """A repository, the folder that is backed up, and the expected content of each snapshot."""
 
     folder: Path
     storage: MemoryStorage = field(default_factory=MemoryStorage)
     clock: Time = field(default_factory=Time)
     random: Random = field(default_factory=lambda: Random(7))  # noqa: S311
     content: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)
-    """Of each snapshot the bytes of each file."""
+    """The bytes of each file, by snapshot."""
 
     def __post_init__(self) -> None:
         repository_create(self.storage, tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=self.clock)
 
     def open(self, storage: Storage | None = None) -> Repository:
-        retrying = RetryingStorage(storage or self.storage, sleep=pause)
+        retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=self.clock)
 
     def write(self, **files: int | bytes) -> None:
-        """Files of so many random bytes, or of these."""
+        """Write files of that many random bytes, or of these bytes."""
         for name, content in files.items():
             given = content if isinstance(content, bytes) else self.random.randbytes(content)
             (self.folder / name).write_bytes(given)
@@ -78,19 +78,19 @@ class World:
             (self.folder / name).unlink()
 
     def snapshot(self, storage: Storage | None = None, *, parent: bytes | None = None) -> bytes:
-        """A snapshot of the folder as it is now; its content is kept to be compared with."""
+        """Snapshot the folder, and keep its content for comparison."""
         made = snapshot_create(self.open(storage), source=LocalTree(self.folder), parent=parent, threads=1).snapshot
         self.content[made] = {bytes(path.name, "utf-8"): path.read_bytes() for path in self.folder.iterdir()}
         return made
 
     def prune(self, storage: Storage | None = None, **policy: object) -> PruneResult:
-        """Plan and execute, without a grace unless one is given."""
+        """Plan and execute a prune, without a grace unless `policy` has one."""
         repository = self.open(storage)
         given = {"grace": timedelta(0), **policy}
         return prune_execute(repository, prune_plan(repository, **given))  # type: ignore[arg-type]
 
     def prune_all(self) -> None:
-        """Prune until there is nothing more to do, an hour apart."""
+        """Prune repeatedly, an hour apart, until nothing is left to do."""
         for _ in range(4):
             self.clock.now += timedelta(hours=1)
             self.prune()
@@ -114,7 +114,7 @@ class World:
         return repository.chunks().index.find(record.content.ids[:32]).pack
 
     def assert_sound(self) -> None:
-        """Everything that is listed can be read whole, and verify says so."""
+        """Assert that every listed snapshot reads back, and that verify finds no damage."""
         repository = self.open()
         listed = snapshots_list(repository)
         assert listed.damaged == []
@@ -146,7 +146,7 @@ def mark(world: World, *, age: timedelta, kind: MarkKind = MarkKind.SNAPSHOT) ->
 
 
 def dead_pack(world: World) -> bytes:
-    """A snapshot that stays, and a pack that only a deleted one used."""
+    """Make a snapshot that stays, and return a pack that only a deleted one used."""
     kept = world.snapshot()
     world.write(d=250_000)
     gone = world.snapshot(parent=kept)
@@ -157,5 +157,5 @@ def dead_pack(world: World) -> bytes:
 
 
 def stored(world: World) -> dict[str, bytes]:
-    """Everything but the records of damage, which reading may add."""
+    """All objects except the records of damage, which reading may add."""
     return unrecorded(world.storage)

@@ -1,10 +1,7 @@
-"""A repository to restore from, and room in memory to restore to."""
+"""A repository to restore from, and a folder in memory to restore to."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +12,6 @@ from tests.repository.restoring.trees import BASE, Kept, settle, write
 @pytest.fixture
 def kept() -> Kept:
     return Kept()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """A folder to work in, in memory where the machine allows."""
-    memory = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A restore that is cancelled leaves nothing of its own, and each file wholly old or wholly new."""
+"""A cancelled restore leaves no leftovers, and each file wholly old or wholly new."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from random import Random
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.restoring import target as target_module
 from repository.chunked.restoring import window, workers
 from repository.chunked.restoring.outcome import RestoreLimits, Tally
 from repository.chunked.restoring.workers import Pulse, Workers
-from tests.repository.restoring.trees import Kept, picture, settle, write
+from tests.repository.restoring.trees import Kept, settle, write
 
 RANDOM = Random(13)  # noqa: S311 - content to be told apart
 OLD, NEW = RANDOM.randbytes(5_000_000), RANDOM.randbytes(3_000_000)
@@ -26,7 +27,7 @@ class Stopped(Exception):
 
 
 class Stopping:
-    """Raises when it is asked for the n-th time."""
+    """Raises at its n-th call."""
 
     def __init__(self, at: int) -> None:
         self.left = at
@@ -55,13 +56,13 @@ def world(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("existing", [True, False], ids=["delta", "fresh"])
 @pytest.mark.parametrize("delete", [True, False])
 def test_at_every_checkpoint(kept: Kept, world: Path, place: Path, *, existing: bool, delete: bool) -> None:
-    snapshot, wanted = kept.keep(world), picture(world)
+    snapshot, wanted = kept.keep(world), tree_read(world)
     live = write(place / "live")
     if existing:
         write(live / "large", OLD)
         write(live / "small" / "3", b"old")
         write(live / "more" / "of it", b"extra")
-    before = picture(live)
+    before = tree_read(live)
     at = 0
     while True:
         at += 1
@@ -72,17 +73,17 @@ def test_at_every_checkpoint(kept: Kept, world: Path, place: Path, *, existing: 
             kept.restore(snapshot, target, checkpoint=Stopping(at), delete=delete)
         except Stopped:
             assert not (target / ".savepoint").exists()
-            for path, told in picture(target).items():
-                assert told[5] in {found[path][5] for found in (wanted, before) if path in found}
+            for path, told in tree_read(target).items():
+                assert told.content in {found[path].content for found in (wanted, before) if path in found}
             continue
-        assert {path: told[5] for path, told in picture(target).items()} == {
-            path: told[5] for path, told in ((before | wanted) if not delete else wanted).items()
+        assert {path: told.content for path, told in tree_read(target).items()} == {
+            path: told.content for path, told in ((before | wanted) if not delete else wanted).items()
         }
         break
     assert at > 20
 
 
-def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path) -> None:
+def test_error_of_the_progress_callback_ends_the_restore(kept: Kept, world: Path, target: Path) -> None:
     def progress(_: object) -> None:
         if target.exists() and (target / "small").exists():
             raise Stopped
@@ -93,8 +94,8 @@ def test_what_progress_raises_ends_it_too(kept: Kept, world: Path, target: Path)
     assert not (target / ".savepoint").exists()
 
 
-def test_what_has_not_begun_when_it_ends_never_does() -> None:
-    """With the storage gone, each task that waits would try it for minutes."""
+def test_tasks_not_begun_at_the_end_never_begin() -> None:
+    """If the storage is gone, each waiting task would retry for minutes."""
     team = Workers(1, Pulse(Tally(RestoreLimits()), progress=None, checkpoint=None))
     begun: list[int] = []
 
@@ -118,7 +119,7 @@ def test_what_has_not_begun_when_it_ends_never_does() -> None:
 def test_a_worker_that_dies_by_itself_ends_it(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake of ours is no damage: it is raised, and nothing half done stays."""
+    """An internal error is not damage: it is raised, and nothing half done stays."""
     snapshot = kept.keep(world)
     write(target / "large", OLD)
 
@@ -134,11 +135,11 @@ def test_a_worker_that_dies_by_itself_ends_it(
     assert not (target / ".savepoint").exists()
 
 
-def test_a_process_that_dies_leaves_what_the_next_one_mends(
+def test_leftovers_of_a_dead_process_are_repaired_by_the_next(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a crash would: nothing is tidied up, whichever rename was the last."""
-    snapshot, wanted = kept.keep(world), picture(world)
+    """Simulates a crash after each rename: nothing is cleaned up."""
+    snapshot, wanted = kept.keep(world), tree_read(world)
     rename = os.rename
     for last in range(12):
         shutil.rmtree(target, ignore_errors=True)
@@ -149,13 +150,13 @@ def test_a_process_that_dies_leaves_what_the_next_one_mends(
             kept.restore(snapshot, target, threads=1)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-        for path, told in picture(target).items():
+        for path, told in tree_read(target).items():
             if not path.startswith(b".savepoint"):
-                assert told[5] == wanted[path][5] or (target / os.fsdecode(path)).read_bytes() == OLD
+                assert told.content == wanted[path].content or (target / os.fsdecode(path)).read_bytes() == OLD
 
         assert kept.restore(snapshot, target).failed == []
 
-        assert picture(target) == wanted
+        assert tree_read(target) == wanted
 
 
 def _dying(rename: Callable, last: int) -> Callable:

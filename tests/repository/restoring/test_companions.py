@@ -1,4 +1,4 @@
-"""Files that belong together come back together, from a whole snapshot and from one path of it."""
+"""Companion files are restored together, from a whole snapshot and from a selection."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_killed_database_opens_as_in_the_snapshot(
 
 @pytest.mark.parametrize("chosen", ["data.db", "data.db-wal"])
 def test_chosen_database_brings_its_log(kept: Kept, source: Path, place: Path, chosen: str) -> None:
-    """And the log its database: one without the other is the content of no moment."""
+    """A chosen log brings its database too: one without the other is inconsistent."""
     path = source / "data.db"
     database(path)
     subprocess.run([sys.executable, "-c", KILLED, path, "wal"], check=False)
     write(source / "data.db-notes", b"as in the snapshot")
     snapshot = kept.keep(source)
-    wanted = content(path)  # opening it plays the log in
+    wanted = content(path)  # opening the database applies the log
     write(source / "data.db-notes", b"newer")
     path.write_bytes(b"")
 
@@ -68,7 +68,7 @@ def test_chosen_file_of_a_store_brings_all_of_it(kept: Kept, source: Path) -> No
 @pytest.mark.parametrize("folder", ["", "world/db"])
 @pytest.mark.parametrize("kind", GOING)
 def test_newer_companions_go_and_other_newer_files_stay(kept: Kept, source: Path, kind: str, folder: str) -> None:
-    """The sidecar's table: the two have one rule."""
+    """The cases are those of the sidecar: both follow one rule."""
     backup, newer = GOING[kind]
     for name, data in backup.items():
         write(source / folder / name, data)

@@ -1,4 +1,4 @@
-"""A chunk that is lost costs the files that need it: all are named, and no other is touched."""
+"""A lost chunk costs exactly the files that need it: all are named, and no other is touched."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from demo.comparison import Entry, digest, tree_read
 from repository.chunked.manifest import records, stream
 from repository.chunked.objects import INDEX
 from repository.chunked.restoring import window
@@ -19,9 +20,10 @@ from repository.chunked.snapshots import assembly
 from repository.errors import Damage, TargetFailed, TargetFull
 from repository.storage import StorageUnavailable
 from tests.faults import Fault, fault_script
-from tests.repository.restoring.trees import Kept, picture, settle, write
+from tests.repository.restoring.trees import Kept, settle, write
 from tests.storage.memory import FaultyStorage
 
+NOTHING = Entry("nothing")
 RANDOM = Random(11)  # noqa: S311 - content to be told apart
 LARGE = RANDOM.randbytes(6_000_000)
 SHARED = RANDOM.randbytes(900_000)
@@ -46,7 +48,7 @@ def snapshot(kept: Kept, world: Path) -> bytes:
 
 
 def chunks_of(kept: Kept, snapshot: bytes) -> dict[bytes, set[bytes]]:
-    """Each data chunk with the files that need it."""
+    """The files that need each data chunk."""
     needed: dict[bytes, set[bytes]] = {}
     for record, parts in kept.opened().manifest(snapshot).files():
         for found in (record, *parts):
@@ -66,30 +68,30 @@ def test_damage_names_exactly_the_files_that_need_it(
     size: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every chunk in turn."""
+    """Damages every chunk in turn."""
     monkeypatch.setattr(window, "WINDOW_FILES", size)
-    wanted, storage = picture(world), dict(kept.storage.objects)
+    wanted, storage = tree_read(world), dict(kept.storage.objects)
     for number, (chunk, files) in enumerate(chunks_of(kept, snapshot).items()):
         kept.spoil(chunk)
         folder = target / str(number)
         if existing is not None:
             for path in files:
                 write(folder / os.fsdecode(path), existing)
-        before = picture(folder) if existing is not None else {}
+        before = tree_read(folder) if existing is not None else {}
 
         report = kept.restore(snapshot, folder)
 
         damaged = {path for path, reason in report.failed if reason is Reason.DAMAGED}
         linked = {path for path, reason in report.failed if reason is Reason.FIRST_LINK_FAILED}
-        after = picture(folder)
+        after = tree_read(folder)
         if existing != LARGE[:-1] + b"?" or b"large" not in files:
             assert damaged == files
         assert damaged <= files
         assert linked == ({b"large too"} if b"large" in damaged else set())
         for path in wanted.keys() - damaged - linked:
-            assert after[path][5] == wanted[path][5]
+            assert after[path].content == wanted[path].content
         for path in damaged:
-            assert (after.get(path) or (None,) * 6)[5] == (before.get(path) or (None,) * 6)[5]
+            assert after.get(path, NOTHING).content == before.get(path, NOTHING).content
         assert after.keys() == wanted.keys() - (set() if existing else damaged) - linked
         kept.storage.objects = dict(storage)
 
@@ -101,13 +103,11 @@ def test_a_pack_that_is_gone_costs_all_that_is_in_it(kept: Kept, world: Path, ta
 
     report = kept.restore(snapshot, target)
 
-    assert {path for path, _ in report.failed} == {path for path in picture(world) if path not in _no_files(world)}
-    assert picture(target).keys() == _no_files(world)
+    assert {path for path, _ in report.failed} == {path for path in tree_read(world) if path not in _no_files(world)}
+    assert tree_read(target).keys() == _no_files(world)
 
 
-def test_all_chunks_of_a_pack_that_is_gone_are_looked_for_in_one_index(
-    kept: Kept, target: Path, snapshot: bytes
-) -> None:
+def test_chunks_of_a_missing_pack_are_searched_in_one_index(kept: Kept, target: Path, snapshot: bytes) -> None:
     chunks = chunks_of(kept, snapshot)
     for pack in {kept.pack_of(chunk) for chunk in chunks}:
         del kept.storage.objects[pack]
@@ -159,38 +159,38 @@ def test_an_index_that_is_damaged_costs_nothing(kept: Kept, world: Path, target:
         kept.storage.objects[key] = kept.storage.objects[key][:-1] + b"?"
 
     assert kept.restore(snapshot, target).failed == []
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
 def test_a_storage_that_fails_leaves_nothing_half_done(
     kept: Kept, world: Path, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever call it is; nobody waits, for a test has no time."""
+    """Fails each storage call in turn; retries do not sleep."""
     monkeypatch.setattr("repository.retrying.PAUSE_SECONDS", 0)
     write(target / "large", b"before")
-    inner, wanted, at = kept.storage, picture(world), 1
+    inner, wanted, at = kept.storage, tree_read(world), 1
     while True:
-        # The sweep ends at the first call that no restore makes.
+        # The sweep ends at the first call that a restore does not reach.
         kept.storage = FaultyStorage(inner, at=at, fault="forever", must_strike=False)
         try:
             report = kept.restore(snapshot, target)
         except StorageUnavailable:
             assert not (target / ".savepoint").exists()
-            live = picture(target)
+            live = tree_read(target)
             for path, told in live.items():
-                assert told[5] == wanted[path][5] or (path == b"large" and (target / "large").read_bytes() == b"before")
+                assert told.content == wanted[path].content or (path == b"large" and told.content == digest(b"before"))
             at += max(1, at // 8)
             continue
         assert report.failed == []
         break
-    assert picture(target) == wanted
+    assert tree_read(target) == wanted
     assert at > 10
 
 
 CALLS = ["mkdir", "open", "pwrite", "ftruncate", "fchmod", "utime", "link", "symlink"]
 
 
-# In an empty target nothing is renamed.
+# A restore into an empty target renames nothing.
 @pytest.mark.parametrize(("existing", "call"), [(True, "rename"), *itertools.product([True, False], CALLS)], ids=str)
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
@@ -204,14 +204,14 @@ def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
     existing: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first, the second, ...: each ends the restore where every other would fail as well, or costs a path."""
-    wanted, fault = picture(world), fault_script(f"{call} fails")
+    """Fails each call of the file system in turn: it costs a path, or ends the restore if later calls fail too."""
+    wanted, fault = tree_read(world), fault_script(f"{call} fails")
     for at in (1, 2, 3, 5, 8, 13):
         folder = target / f"{at}"
         if existing:
             write(folder / "large", LARGE[:-1] + b"?")
             write(folder / "small" / "07", b"before")
-        before = picture(folder) if existing else {}
+        before = tree_read(folder) if existing else {}
         failing = _failing(getattr(os, call), at, code, fault)
         with monkeypatch.context() as patched:
             patched.setattr(os, call, failing)
@@ -221,13 +221,13 @@ def test_a_call_of_the_filesystem_that_fails_leaves_nothing_half_done(
                 failed, full = None, isinstance(error, TargetFull)
         assert failed is not None or full == (code == errno.ENOSPC)
         assert not (folder / ".savepoint").exists()
-        after = picture(folder) if folder.exists() else {}
+        after = tree_read(folder) if folder.exists() else {}
         for path, told in after.items():
-            assert told[5] in (wanted[path][5], (before.get(path) or (None,) * 6)[5])
+            assert told.content in (wanted[path].content, before.get(path, NOTHING).content)
         for path in wanted.keys() - (failed or set()) if failed is not None else ():
-            assert after[path][5] == wanted[path][5]
+            assert after[path].content == wanted[path].content
         assert kept.restore(snapshot, folder).failed == []
-        assert picture(folder) == wanted
+        assert tree_read(folder) == wanted
 
 
 @pytest.mark.parametrize("parted", [False, True])
@@ -252,10 +252,10 @@ def test_a_live_file_that_a_bad_disk_cannot_read_is_replaced(
         patched.setattr(os, "preadv", read)
         assert kept.restore(snapshot, target).failed == []
 
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
-def test_what_fails_for_thousands_holds_no_descriptors(
+def test_thousands_of_failures_leak_no_descriptors(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(100):
@@ -275,7 +275,7 @@ def test_what_fails_for_thousands_holds_no_descriptors(
 
 
 def _failing(real: Callable, at: int, code: int, fault: Fault) -> Callable:
-    """The call whose n-th use fails, when that is one below an open folder or file."""
+    """Wrap a call so that its n-th use below an open folder or file fails."""
     calls = itertools.count(1)
 
     def call(*arguments, **options):

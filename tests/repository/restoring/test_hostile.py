@@ -1,4 +1,4 @@
-"""Manifests that no writer of ours makes, and targets that change under our hands: contained, or refused."""
+"""Manifests that no writer produces, and targets that change during a restore: contained, or refused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.manifest.records import Content, Record
 from repository.chunked.restoring import folders as folders_module
 from repository.chunked.restoring.outcome import Failure, Reason, RestoreLimits
 from repository.errors import LimitReached, ManifestInvalid, TargetFailed
-from tests.repository.restoring.trees import MTIME, Kept, file, folder, hard_link, meta, picture, symlink, write
+from tests.repository.restoring.trees import MTIME, Kept, file, folder, hard_link, meta, symlink, write
 from trees.source import Kind
 
 ROOT = folder(b"")
@@ -22,16 +23,16 @@ OUTSIDE = b"outside"
 
 @pytest.fixture
 def outside(place: Path) -> Path:
-    """What nobody may change."""
+    """A folder that no restore may change."""
     write(place / "outside" / "secret", b"secret", mode=0o600)
     return place / "outside"
 
 
 @pytest.fixture(autouse=True)
 def contained(place: Path, outside: Path):
-    before = picture(outside), outside.stat().st_mode
+    before = tree_read(outside), outside.stat().st_mode
     yield
-    assert (picture(outside), outside.stat().st_mode) == before
+    assert (tree_read(outside), outside.stat().st_mode) == before
     assert {path.name for path in place.iterdir()} <= {"outside", "target", "source"}
 
 
@@ -65,7 +66,7 @@ def extents(*flat: int) -> Record:
         [ROOT, extents(-10, 0, 0, 20, 0, 0)],
     ],
 )
-def test_a_manifest_that_leads_elsewhere_is_refused_before_anything_is_written(
+def test_manifest_with_an_escaping_path_is_refused_before_any_write(
     kept: Kept, target: Path, records: list[Record]
 ) -> None:
     snapshot = kept.keep_records(records)
@@ -94,12 +95,12 @@ def test_a_hard_link_to_a_link_or_a_folder_is_not_made(kept: Kept, target: Path,
     report = kept.restore(kept.keep_records(records), target)
 
     assert {path for path, _ in report.failed} == {b"z1", b"z2", b"z3", b"z4", b"z5"}
-    assert sorted(picture(target)) == [b"folder", b"link", b"live", b"live link", b"z6"]
+    assert sorted(tree_read(target)) == [b"folder", b"link", b"live", b"live link", b"z6"]
     assert (outside / "secret").stat().st_nlink == 1
 
 
 def test_a_hard_link_never_leads_through_a_link(kept: Kept, target: Path, outside: Path) -> None:
-    """Not even one that stands where the first name's folder was."""
+    """Not even through a link in the place of the first name's folder."""
     (target).mkdir()
     (target / "a").symlink_to(outside)
     report = kept.restore(kept.keep_records([ROOT, hard_link(b"b", b"a/secret")]), target)
@@ -116,7 +117,7 @@ def test_an_extent_that_a_chunk_does_not_have_costs_the_file(kept: Kept, target:
     report = kept.restore(kept.keep_records([ROOT, found, longer]), target)
 
     assert report.failed == [Failure(b"b", Reason.DAMAGED)]
-    assert picture(target).keys() == {b"a"}
+    assert tree_read(target).keys() == {b"a"}
 
 
 def test_the_reserved_name_is_refused(kept: Kept, target: Path) -> None:
@@ -128,7 +129,7 @@ def test_the_reserved_name_is_refused(kept: Kept, target: Path) -> None:
         Failure(b".savepoint", Reason.RESERVED_NAME),
         Failure(b".savepoint/restoring", Reason.RESERVED_NAME),
     }
-    assert picture(target).keys() == {b"a", b"a/.savepoint"}
+    assert tree_read(target).keys() == {b"a", b"a/.savepoint"}
 
 
 @pytest.mark.parametrize("existing", [True, False])
@@ -149,7 +150,7 @@ def test_setuid_is_dropped(kept: Kept, target: Path, *, existing: bool) -> None:
     [RestoreLimits(entries=3), RestoreLimits(bytes=19), RestoreLimits(depth=1)],
     ids=["entries", "bytes", "depth"],
 )
-def test_what_is_more_than_wanted_is_refused(kept: Kept, target: Path, limits: RestoreLimits) -> None:
+def test_snapshot_beyond_the_limits_is_refused(kept: Kept, target: Path, limits: RestoreLimits) -> None:
     snapshot = kept.keep_records([ROOT, folder(b"a"), file(b"a/b", b"x" * 10), file(b"a/c", b"x" * 10)])
 
     with pytest.raises(LimitReached):
@@ -159,7 +160,7 @@ def test_what_is_more_than_wanted_is_refused(kept: Kept, target: Path, limits: R
     assert kept.restore(snapshot, target, limits=RestoreLimits(entries=4, bytes=20, depth=2)).failed == []
 
 
-def test_limits_hold_for_what_is_written_whatever_was_counted_before(
+def test_limits_apply_to_written_bytes_despite_earlier_counts(
     kept: Kept, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = kept.keep_records([ROOT, file(b"a", b"x" * 100), file(b"b", b"y" * 100)])
@@ -170,14 +171,14 @@ def test_limits_hold_for_what_is_written_whatever_was_counted_before(
         kept.restore(snapshot, target, limits=RestoreLimits(bytes=150))
 
     assert (target / "a").read_bytes() == b"before"
-    assert sorted(picture(target)) == [b"a"]
+    assert sorted(tree_read(target)) == [b"a"]
 
 
 @pytest.mark.parametrize("existing", [True, False], ids=["delta", "fresh"])
 def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(
     kept: Kept, target: Path, outside: Path, monkeypatch: pytest.MonkeyPatch, *, existing: bool
 ) -> None:
-    """Somebody moves each folder away as soon as it is made, and puts a link to the outside in its place."""
+    """Another process moves each new folder away and puts a link to the outside in its place."""
     if existing:
         write(target / "other", b"x")
     make = folders_module.Folders.make
@@ -227,9 +228,9 @@ def test_a_folder_that_becomes_a_link_while_content_is_fetched(
     assert (target / "moved" / "secret").read_bytes() == b"x"
 
 
-# Only root can give a folder away.
+# Only root can give a folder to another user.
 @pytest.mark.parametrize("taken", ["symlink", "file", *(["foreign"] if os.geteuid() == 0 else [])])
-def test_a_reserved_folder_that_is_not_ours_is_not_used(kept: Kept, target: Path, outside: Path, taken: str) -> None:
+def test_foreign_reserved_folder_is_not_used(kept: Kept, target: Path, outside: Path, taken: str) -> None:
     target.mkdir()
     if taken == "symlink":
         (target / ".savepoint").symlink_to(outside)
@@ -238,16 +239,16 @@ def test_a_reserved_folder_that_is_not_ours_is_not_used(kept: Kept, target: Path
     else:
         write(target / ".savepoint")
         os.chown(target / ".savepoint", 1234, 1234)
-    before = picture(target)
+    before = tree_read(target)
 
     with pytest.raises(TargetFailed):
         kept.restore(kept.keep_records([ROOT, file(b"a", b"x")]), target)
 
-    assert picture(target) == before
+    assert tree_read(target) == before
 
 
-def test_what_a_restore_that_died_left_is_swept(kept: Kept, target: Path) -> None:
-    """And what others keep in the reserved folder stays."""
+def test_leftovers_of_a_dead_restore_are_swept(kept: Kept, target: Path) -> None:
+    """Files of other programs in the reserved folder stay."""
     write(target / ".savepoint" / "restoring" / "7", b"half")
     write(target / ".savepoint" / "restoring" / "8" / "deep" / "er", b"half")
     (target / ".savepoint" / "restoring" / "8" / "deep").chmod(0)
@@ -255,7 +256,7 @@ def test_what_a_restore_that_died_left_is_swept(kept: Kept, target: Path) -> Non
 
     kept.restore(kept.keep_records([ROOT, file(b"a", b"x")]), target)
 
-    assert sorted(picture(target)) == [b".savepoint", b".savepoint/another", b".savepoint/another/journal", b"a"]
+    assert sorted(tree_read(target)) == [b".savepoint", b".savepoint/another", b".savepoint/another/journal", b"a"]
 
 
 def test_a_name_that_the_target_cannot_hold_costs_only_that(kept: Kept, target: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_name_that_the_target_cannot_hold_costs_only_that(kept: Kept, target: 
         Failure(long + b"/a", Reason.FOLDER_FAILED),
         Failure(long + b"b", Reason.NAME_REFUSED),
     }
-    assert picture(target).keys() == {b"a", b"z"}
+    assert tree_read(target).keys() == {b"a", b"z"}
 
 
 def test_extremes_of_depth(kept: Kept, target: Path) -> None:
@@ -293,7 +294,7 @@ def test_extremes_of_depth(kept: Kept, target: Path) -> None:
 def test_an_entry_that_has_come_between_is_not_written_through(
     kept: Kept, target: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty target in which somebody makes a link, right before the file of that name."""
+    """Another process creates a link in an empty target, right before the file of that name."""
     target.mkdir()
     open_: Callable = os.open
 

@@ -1,4 +1,4 @@
-"""A restore onto an overlay filesystem, where a folder of the lower layer cannot be renamed."""
+"""A restore onto an overlay file system, in which a folder of the lower layer cannot be renamed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository.restoring.trees import Kept, picture, settle, write
+from demo.comparison import tree_read
+from tests.repository.restoring.trees import Kept, settle, write
 from tests.services.require import unavailable
 
 
 @pytest.fixture
 def overlay(place: Path, target: Path) -> Iterator[Path]:
-    """A target whose folders are all in the lower layer."""
+    """A target with all its folders in the lower layer."""
     for name in ("lower", "upper", "work", "target"):
         (place / name).mkdir()
     lower = place / "lower"
@@ -41,11 +42,11 @@ def test_folders_of_the_lower_layer_give_way(kept: Kept, world: Path, overlay: P
     report = kept.restore(kept.keep(world), overlay, delete=True)
 
     assert report.failed == []
-    assert picture(overlay) == picture(world)
+    assert tree_read(overlay) == tree_read(world)
 
 
 def test_mount_below_a_folder_that_goes_is_not_emptied(kept: Kept, world: Path, place: Path, overlay: Path) -> None:
-    """A bind mount of the same volume, which no device number tells."""
+    """A bind mount of the same volume: the device number does not reveal it."""
     write(place / "elsewhere" / "file", b"another server's")
     settle(world)
     mount = overlay / "extra" / "sub" / "deeper"

@@ -1,4 +1,4 @@
-"""A file of a snapshot read where it lies: any range, and no more fetched than that takes."""
+"""Reading any range of a file in a snapshot fetches only the chunks of that range."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPARSE = LARGE[:100_000] + bytes(900_000) + LARGE[100_000:300_001]
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kept, bytes]:
-    """Parts of 1 MiB, so that a file has several."""
+    """A repository with parts of 1 MiB, so that a file has several."""
     source, kept = tmp_path_factory.mktemp("source"), Kept()
     write(source / "large", LARGE)
     write(source / "region.mca", LARGE[::-1])
@@ -61,7 +61,7 @@ def test_a_file_is_read_whole(kept: tuple[Kept, bytes], path: bytes) -> None:
     path=st.sampled_from(list(CONTENT)),
     ranges=st.lists(st.tuples(st.integers(0, 5_100_000), st.integers(0, 700_000)), min_size=1, max_size=4),
 )
-def test_any_range_is_what_the_file_has_there(kept, path: bytes, ranges: list[tuple[int, int]]) -> None:
+def test_any_range_has_the_file_bytes_there(kept, path: bytes, ranges: list[tuple[int, int]]) -> None:
     reference = io.BytesIO(CONTENT[path])
     with io.BufferedReader(file_open(kept[0].opened(), snapshot=kept[1], path=path), 8192) as opened:
         for start, length in ranges:
@@ -133,7 +133,7 @@ def test_a_chunk_that_is_damaged_is_not_given_out(tmp_path: Path) -> None:
 
 
 def test_extents_that_do_not_give_the_blocks_are_found() -> None:
-    """Chunks of ours, put together in another way."""
+    """The chunks are valid, but the extents assemble them wrongly."""
     kept = Kept()
     whole = kept.keep_records([folder(b""), file(b"a", LARGE[:100_000])])
     found = next(record for record, _ in kept.opened().manifest(whole).files() if record.path == b"a")
@@ -151,7 +151,7 @@ def test_extents_that_do_not_give_the_blocks_are_found() -> None:
 
 
 def test_a_file_of_several_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ranges go across them, restores and deltas too."""
+    """Ranges, restores and deltas cross the borders of parts."""
     monkeypatch.setattr(records, "PART_SIZE", 1 << 20)
     kept, source, target = Kept(), tmp_path / "source", tmp_path / "target"
     write(source / "large", LARGE)

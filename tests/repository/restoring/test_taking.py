@@ -1,4 +1,4 @@
-"""What is right of a live file is taken over, and only that, whatever happens to the live file meanwhile."""
+"""A delta copies from the live file only blocks that match, whatever happens to that file meanwhile."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.restoring.parts import Part
 from tests.faults import fault_script
-from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, picture, settle, write
+from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, settle, write
 
 _FICLONE = 0x40049409
 _IOCTL = fcntl.ioctl
 
 
 @pytest.mark.parametrize("sharing", ["copied", "shared"])
-def test_what_changes_while_it_is_compared_is_not_taken_over(
+def test_blocks_changed_during_the_comparison_are_not_copied(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, sharing: str
 ) -> None:
-    """What is written is what was found to be right, whatever was seen of the live file before and comes after."""
+    """The new file holds the verified bytes, although the live file changes before and after they are read."""
     snapshot = kept.keep(world)
     copied(world, target)
     path = write(target / "region" / "r.0.0.mca", FLIPPED)
@@ -52,11 +53,11 @@ def test_what_changes_while_it_is_compared_is_not_taken_over(
 
     kept.restore(snapshot, target)
 
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
 def shared_content(fd: int, request: int, live: Any) -> Any:
-    """What FICLONE does, on a filesystem that has it; other requests are answered as ever."""
+    """FICLONE of a file system that supports it; other requests go to the real call."""
     if request != _FICLONE:
         return _IOCTL(fd, request, live)
     os.ftruncate(fd, 0)
@@ -67,7 +68,7 @@ def shared_content(fd: int, request: int, live: Any) -> Any:
 @pytest.mark.parametrize(
     "live", [FLIPPED, FLIPPED + b"longer", FLIPPED[:-70_000]], ids=["as long", "longer", "shorter"]
 )
-def test_where_files_can_share_their_content_only_what_differs_is_written(
+def test_only_differences_are_written_if_files_can_share_content(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch, live: bytes
 ) -> None:
     written = []
@@ -85,11 +86,11 @@ def test_where_files_can_share_their_content_only_what_differs_is_written(
 
     report = kept.restore(snapshot, target)
 
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
     assert sum(written) == report.bytes_written <= 65_536 + max(0, 2 * 65_536 * (len(live) < len(BASE)))
 
 
-def test_what_a_full_volume_let_a_file_share_is_not_taken_for_its_content(
+def test_partly_shared_content_on_a_full_volume_is_not_trusted(
     kept: Kept, world: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = fault_script("a volume that is full while it shares")
@@ -109,7 +110,7 @@ def test_what_a_full_volume_let_a_file_share_is_not_taken_for_its_content(
     report = kept.restore(snapshot, target)
 
     assert report.failed == []
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
 def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(
@@ -124,5 +125,5 @@ def test_a_file_with_holes_keeps_them_where_files_can_share_their_content(
 
     kept.restore(snapshot, target)
 
-    assert picture(target) == picture(source)
+    assert tree_read(target) == tree_read(source)
     assert (target / "sparse.mca").stat().st_blocks <= (source / "sparse.mca").stat().st_blocks

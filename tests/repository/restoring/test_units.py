@@ -1,4 +1,4 @@
-"""Files that belong together are restored together, or all stay: real databases, files that cannot be replaced."""
+"""Companion files are restored together or not at all: real databases, and files that cannot be replaced."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def hazards() -> Iterator[Hazards]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """On a disk: a volume in memory may have no immutable files."""
+    """A folder on a disk: a volume in memory may not support immutable files."""
     source = tmp_path / "source"
     write(source / "other", b"as it was")
     return source
 
 
 def stuck(hazards: Hazards, hazard: Hazard, path: Path) -> Reason:
-    """Do it to a file, and see that it struck."""
+    """Make a file hard to replace, and check that it is."""
     hazard(hazards, path)
     if hazard == Hazards.fifo:
         assert stat.S_ISFIFO(path.lstat().st_mode)
@@ -53,7 +53,7 @@ def stuck(hazards: Hazards, hazard: Hazard, path: Path) -> Reason:
 
 
 def failed(report: RestoreReport, folder: Path, source: Path) -> dict[str, Reason]:
-    """The files that were not restored, which are all in one folder."""
+    """The files that were not restored; all are in one folder."""
     within = os.fsencode(folder.relative_to(source)) + b"/"
     assert all(path.startswith(within) for path, _ in report.failed)
     assert len(report.failed) == len(dict(report.failed))
@@ -262,7 +262,7 @@ def test_database_in_a_folder_of_another_user_stays_whole(
     kept: Kept, place: Path, hazards: Hazards, make: Callable[[Path], None], paths: list[bytes] | None,
     tmp_path: Path, *, delete: bool,
 ) -> None:  # fmt: skip
-    del hazards  # asks for the right to give files to others
+    del hazards  # requested because it needs the right to give files away
     source = place / "source"
     path = source / "plugins" / "data.db"
     database(path)

@@ -1,4 +1,4 @@
-"""Restores that trust what the snapshot saw of a file: nobody touched it since, so it is not read."""
+"""Restores that trust the snapshot's stat: a file that was not modified since is not read."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.repository.restoring.trees import FLIPPED, Kept, picture, write
+from demo.comparison import tree_read
+from tests.repository.restoring.trees import FLIPPED, Kept, write
 from trees import trust
 from trees.local.file import LocalFile
 
-COARSE = 5  # CLOCK_REALTIME_COARSE, of which files have their times
+COARSE = 5  # CLOCK_REALTIME_COARSE, the clock of file times
 
 
 class Reads:
-    """What is read of live files, by path."""
+    """The reads of live files, by path."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: set[str] = set()
@@ -31,7 +32,7 @@ class Reads:
 
 @pytest.fixture
 def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The world that is kept is the one that is restored onto, and a clock's tick is over when it is kept."""
+    """The restored folder is the one that the snapshot was made of, at least one clock tick before."""
     monkeypatch.setattr(trust, "WRITTEN_BACK_NS", 0)
     newest = max(path.stat(follow_symlinks=False).st_ctime_ns for path in world.rglob("*"))
     while time.clock_gettime_ns(COARSE) <= newest:
@@ -39,17 +40,17 @@ def lived_in(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return world
 
 
-def test_trusting_its_stat_a_file_that_nobody_touched_is_not_read(
+def test_unmodified_file_with_a_trusted_stat_is_not_read(
     kept: Kept, lived_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot, before = kept.keep(lived_in), picture(lived_in)
+    snapshot, before = kept.keep(lived_in), tree_read(lived_in)
     write(lived_in / "region" / "r.0.0.mca", FLIPPED)
     (lived_in / "region" / "small").chmod(0o640)
     reads = Reads(monkeypatch)
 
     report = kept.restore(snapshot, lived_in, trust_stat=True)
 
-    assert picture(lived_in) == before
+    assert tree_read(lived_in) == before
     assert "r.0.0.mca" in reads.files
     assert not reads.files & {"r.0.1.mca", "level.dat", "empty"}
     assert (report.files_kept, report.files_written) == (4 - 1, 1)
@@ -74,9 +75,9 @@ def test_without_reason_to_trust_all_is_read(
     assert report.files_written == 0
 
 
-def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_trusted(kept: Kept, lived_in: Path) -> None:
-    """Size and time of change can be set to what they were; the kernel's own date cannot."""
-    snapshot, before = kept.keep(lived_in), picture(lived_in)
+def test_file_changed_with_its_dates_reset_is_restored_despite_trust(kept: Kept, lived_in: Path) -> None:
+    """Size and mtime can be set to their old values; ctime cannot."""
+    snapshot, before = kept.keep(lived_in), tree_read(lived_in)
     path = lived_in / "region" / "r.0.0.mca"
     found = path.stat()
     path.write_bytes(FLIPPED)
@@ -84,4 +85,4 @@ def test_a_file_changed_behind_its_own_dates_is_restored_though_stats_are_truste
 
     kept.restore(snapshot, lived_in, trust_stat=True)
 
-    assert picture(lived_in) == before
+    assert tree_read(lived_in) == before

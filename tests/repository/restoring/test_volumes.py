@@ -1,4 +1,4 @@
-"""A folder of the target on another volume: what is on its way to it lies in it, for no rename crosses over."""
+"""A folder of the target on another volume: its files are staged inside it, as no rename crosses volumes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.restoring import folders
 from repository.chunked.restoring import target as target_module
-from tests.repository.restoring.trees import Kept, picture, settle, write
+from tests.repository.restoring.trees import Kept, settle, write
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def world(source: Path) -> Path:
 
 @pytest.fixture
 def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """From here on `volume` counts as one, and no name leaves it or comes to it."""
+    """Make `volume` count as another volume, so that no rename enters or leaves it."""
     snapshot = kept.keep(world)
     made, rename, link = folders.Folder.__init__, os.rename, os.link
 
@@ -48,7 +49,7 @@ def snapshot(kept: Kept, world: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     return snapshot
 
 
-def test_all_comes_back(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
+def test_target_over_two_volumes_is_restored(kept: Kept, world: Path, target: Path, snapshot: bytes) -> None:
     write(target / "volume" / "b", b"before")
     write(target / "volume" / ".savepoint.7", b"of a restore that died")
     write(target / "volume" / ".savepoint.mine", b"a name of somebody's own")
@@ -58,14 +59,14 @@ def test_all_comes_back(kept: Kept, world: Path, target: Path, snapshot: bytes) 
     assert report.failed == []
     (target / "volume" / ".savepoint.mine").unlink()
     os.utime(target / "volume", ns=(1, (world / "volume").stat().st_mtime_ns))
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
 
 
 def test_nothing_is_left_beside_by_one_that_is_cancelled(
     kept: Kept, target: Path, snapshot: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(target / "volume" / "b", b"before")
-    before = picture(target / "volume")
+    before = tree_read(target / "volume")
 
     def cancelled(self: target_module.Target) -> None:
         assert len([path for path in (target / "volume").iterdir() if path.name.startswith(".savepoint.")]) == 1
@@ -76,8 +77,8 @@ def test_nothing_is_left_beside_by_one_that_is_cancelled(
     with pytest.raises(KeyboardInterrupt):
         kept.restore(snapshot, target)
 
-    assert {path: told[5] for path, told in picture(target / "volume").items()} == {
-        **{path: told[5] for path, told in before.items()},
-        b"deep": None,
+    assert {path: told.content for path, told in tree_read(target / "volume").items()} == {
+        **{path: told.content for path, told in before.items()},
+        b"deep": b"",
     }
     assert not (target / ".savepoint").exists()

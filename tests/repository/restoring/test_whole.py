@@ -1,4 +1,4 @@
-"""Everything that a source had comes back, byte for byte, with its metadata."""
+"""A restore brings back every entry of the source, byte for byte, with its metadata."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from random import Random
 
 import pytest
 
+from demo.comparison import tree_read
 from repository.chunked.restoring import extras, window
 from repository.chunked.restoring.outcome import RestoreProgress
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, TargetFailed
-from tests.repository.restoring.trees import Kept, picture, settle, write
+from tests.repository.restoring.trees import Kept, settle, write
 from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
 ODD_SECONDS = [15032385535, -11676096000, 2**34 - 1, 2**62, -(2**62), 2**63 - 1, -(2**63), -1]
-"""Dates of the years 2446 and 1600, what ext4, XFS and memory hold at most, and the last second before 1970."""
+"""Times in the years 2446 and 1600, the limits of ext4, XFS and tmpfs, and the last second before 1970."""
 LARGE = RANDOM.randbytes(3_000_000)
 
 
 @pytest.fixture
 def world(source: Path) -> Path:
-    """One of everything."""
+    """A tree with one entry of every kind."""
     write(source / "level.dat", LARGE)
     write(source / "region" / "r.0.0.mca", LARGE[:1_200_000])
     write(source / "region" / "copy.mca", LARGE[:1_200_000], mode=0o600)
@@ -72,7 +73,7 @@ def test_a_snapshot_comes_back_as_it_was(
 
     report = kept.restore(snapshot, target, special_bits=True, threads=threads, progress=seen.append)
 
-    assert picture(target) == picture(world)
+    assert tree_read(target) == tree_read(world)
     assert (target / "sparse").stat().st_blocks == (world / "sparse").stat().st_blocks
     assert (report.failed, report.files_kept, report.xattrs_left, report.owners_left) == ([], 0, 0, 0)
     assert report.files_written == seen[-1].files_done == seen[-1].files_total
@@ -99,9 +100,9 @@ def test_chosen_paths_come_with_the_folders_that_lead_there(kept: Kept, world: P
 
     kept.restore(snapshot, target, paths=[b"region/r.0.0.mca", b"closed", b"closed/inside"], special_bits=True)
 
-    expected = {path: told for path, told in picture(world).items() if path in (b"region", b"region/r.0.0.mca")}
-    expected |= {path: told for path, told in picture(world).items() if path.startswith(b"closed")}
-    assert picture(target) == expected
+    expected = {path: told for path, told in tree_read(world).items() if path in (b"region", b"region/r.0.0.mca")}
+    expected |= {path: told for path, told in tree_read(world).items() if path.startswith(b"closed")}
+    assert tree_read(target) == expected
 
 
 @pytest.mark.parametrize("seconds", ODD_SECONDS)
@@ -122,7 +123,7 @@ def test_a_time_that_a_file_system_holds_comes_back(kept: Kept, source: Path, ta
         kept.restore(snapshot, target)
         (target / "other").unlink()
     (source / "other").unlink()
-    assert picture(target) == picture(source)
+    assert tree_read(target) == tree_read(source)
 
 
 @pytest.mark.parametrize("doubled", ["level.dat", "region", "1", "extra", "extra folder"])
@@ -151,7 +152,7 @@ def test_a_name_listed_twice_neither_costs_a_restored_file_nor_fails(
     monkeypatch.undo()
     assert struck
     assert (report.failed, report.removed) == ([], 2)
-    assert picture(target).keys() == picture(world).keys()
+    assert tree_read(target).keys() == tree_read(world).keys()
 
 
 def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target: Path) -> None:
@@ -159,16 +160,16 @@ def test_many_chosen_paths_are_found_in_one_pass(kept: Kept, world: Path, target
 
     kept.restore(kept.keep(world), target, paths=chosen)
 
-    assert picture(target).keys() == {b"small", *chosen}
+    assert tree_read(target).keys() == {b"small", *chosen}
 
 
-def test_a_hard_link_whose_first_name_was_not_chosen_is_a_file(kept: Kept, world: Path, target: Path) -> None:
-    """And the next one is a link to it."""
+def test_hard_link_without_its_first_name_becomes_a_file(kept: Kept, world: Path, target: Path) -> None:
+    """The next name becomes a link to it."""
     write(target / "kept", b"kept")
 
     report = kept.restore(kept.keep(world), target, paths=[b"region/another", b"level.dat"])
 
-    assert sorted(picture(target)) == [b"kept", b"level.dat", b"region", b"region/another"]
+    assert sorted(tree_read(target)) == [b"kept", b"level.dat", b"region", b"region/another"]
     assert (target / "region" / "another").read_bytes() == LARGE
     assert (target / "level.dat").samefile(target / "region" / "another")
     assert report.files_written == 1
@@ -203,7 +204,7 @@ def test_a_file_of_nothing_but_hole_and_its_links_come_back(kept: Kept, source: 
     report = kept.restore(kept.keep(source), target)
 
     assert report.failed == []
-    assert picture(target) == picture(source)
+    assert tree_read(target) == tree_read(source)
     assert (target / f"{1 << 20}.mca").stat().st_blocks == 0
 
 
@@ -220,7 +221,7 @@ def test_two_restores_at_once_do_not_meet(kept: Kept, world: Path, target: Path)
     kept.restore(snapshot, target, checkpoint=inside)
 
     assert refused == ["restore_target_busy"]
-    assert picture(target).keys() == picture(world).keys()
+    assert tree_read(target).keys() == tree_read(world).keys()
 
 
 def test_a_target_that_cannot_be_one(kept: Kept, world: Path, target: Path) -> None:
@@ -232,7 +233,7 @@ def test_a_target_that_cannot_be_one(kept: Kept, world: Path, target: Path) -> N
     assert target.read_bytes() == b"a file"
 
 
-def test_it_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
+def test_target_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> None:
     report = snapshot_restore(kept.opened(), snapshot=kept.keep(world), target=target)
 
     assert report.failed == []

@@ -1,17 +1,14 @@
-"""Trees, and what they look like down to the last bit that a restore promises; snapshots of them, real and made up."""
+"""Trees, pictures of all that a restore promises of them, and snapshots of real and of synthetic trees."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
-
-from blake3 import blake3
 
 from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.chunked.chunks.repository_keys import DataKey
@@ -34,7 +31,6 @@ TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 MTIME = 1_600_000_000_123_456_789
 BASE = Random(7).randbytes(1_500_000)  # noqa: S311 - content to be told apart
 FLIPPED = BASE[:700_000] + b"?" + BASE[700_001:]
-Picture = dict[bytes, tuple[Any, ...]]
 
 
 class Kept:
@@ -54,7 +50,7 @@ class Kept:
         return snapshot_restore(self.opened(), snapshot=snapshot, target=target, durable=False, **options)
 
     def keep_records(self, records: Iterable[Record]) -> bytes:
-        """A snapshot that says just this; a file's content may be given as bytes in `target`."""
+        """Store a snapshot of exactly these records; `target` may hold a file's content as bytes."""
         repository = self.opened()
         writer = ChunkWriter(repository.objects, repository.cipher, Index.load(repository.objects))
 
@@ -83,12 +79,12 @@ class Kept:
         return root.snapshot
 
     def pack_of(self, chunk: bytes) -> str:
-        """The key of the pack that has a chunk."""
+        """The key of the pack with a chunk."""
         repository = self.opened()
         return repository.objects.path(PACKS, repository.chunks().index.find(chunk).pack)
 
     def spoil(self, chunk: bytes) -> None:
-        """Flip a bit of a chunk as it is stored."""
+        """Flip a bit of a stored chunk."""
         at = self.opened().chunks().index.find(chunk)
         key = self.pack_of(chunk)
         stored = bytearray(self.storage.objects[key])
@@ -117,7 +113,7 @@ def hard_link(path: bytes, first: bytes) -> Record:
 
 
 def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
-    """A file, or a folder where there is no content, with all above it."""
+    """Write a file, or create a folder for None, with its parent folders."""
     if content is None:
         path.mkdir(parents=True)
         return path
@@ -128,43 +124,10 @@ def write(path: Path, content: bytes | None = None, mode: int = 0o644) -> Path:
 
 
 def settle(top: Path) -> None:
-    """Give everything times of its own, long ago."""
+    """Give every entry distinct times long ago."""
     found = sorted(top.rglob("*"), key=lambda path: len(path.parts), reverse=True)
     for number, path in enumerate([*found, top]):
         os.utime(path, ns=(MTIME, MTIME + number * 1_000_000_007), follow_symlinks=False)
-
-
-def picture(top: Path) -> Picture:
-    """Kind, mode, owner, time, content, attributes and names of everything below a folder."""
-    found: Picture = {}
-    groups: dict[tuple[int, int], list[bytes]] = {}
-    waiting = [os.fsencode(top)]
-    while waiting:
-        above = waiting.pop()
-        for name in os.listdir(above):  # noqa: PTH208 - paths are bytes here
-            path = above + b"/" + name
-            status = os.lstat(path)
-            relative = os.path.relpath(path, os.fsencode(top))
-            names = groups.setdefault((status.st_dev, status.st_ino), [])
-            names.append(relative)
-            names.sort()
-            found[relative] = (*_told(path, status), names if stat.S_ISREG(status.st_mode) else None)
-            if stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-    return found
-
-
-def _told(path: bytes, status: os.stat_result) -> tuple[Any, ...]:
-    kind, content, xattrs = stat.S_IFMT(status.st_mode), None, None
-    if stat.S_ISREG(kind):
-        with open(path, "rb") as opened:  # noqa: PTH123 - paths are bytes here
-            content = blake3(opened.read()).hexdigest()
-    elif stat.S_ISLNK(kind):
-        content = os.readlink(path)  # noqa: PTH115 - as above
-    if kind in (stat.S_IFREG, stat.S_IFDIR):
-        names = [name for name in os.listxattr(path) if name.startswith("user.")]
-        xattrs = {name: os.getxattr(path, name) for name in names}
-    return kind, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns, content, xattrs
 
 
 def inodes(top: Path) -> dict[bytes, int]:
@@ -174,6 +137,6 @@ def inodes(top: Path) -> dict[bytes, int]:
 
 
 def copied(source: Path, target: Path) -> None:
-    """A copy with the times of what it is of."""
+    """Copy a tree with its times."""
     shutil.copytree(source, target, symlinks=True)
     shutil.copystat(source, target)

@@ -1,1 +1,1 @@
-"""The making of snapshots, and the state machine of a repository's whole life."""
+"""Tests of making snapshots, and the state machine of a repository's whole life."""

@@ -1,4 +1,4 @@
-"""A repository to keep snapshots in; and one whose packs, parts and chunks are small, so that little data has many."""
+"""A repository for snapshots, and one with small packs, parts and chunks, so that little data needs many of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def kept(tmp_path: Path) -> Kept:
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[None]:
-    """All borders at a few KiB that are at MiB in the product, and no minute in which a file may change unseen."""
+    """Set all sizes of MiB to a few KiB, and trust a stat without the usual minute."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (records, stream, assembly):
             patch.setattr(module, "PART_SIZE", 256 * KIB)
@@ -48,7 +48,7 @@ def small_sizes(least: int = 4 * KIB, average: int = 16 * KIB, most: int = 64 * 
 
 @pytest.fixture(autouse=True)
 def no_thread_stays() -> Iterator[None]:
-    """Whatever happens to a snapshot, its threads end with it."""
+    """Assert that a snapshot's threads end with it."""
     yield
     names = [thread.name for thread in threading.enumerate()]
     assert [name for name in names if name.startswith(("snapshot", "pack-sender"))] == []

@@ -1,4 +1,4 @@
-"""A repository in memory whose snapshots are taken and looked at by tests."""
+"""A repository in memory for tests that make and read snapshots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from repository.chunked.objects import PACKS, SNAPSHOTS, Folder
 from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open
 from repository.chunked.snapshots.create import snapshot_create
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from tests.storage.memory import MemoryStorage
 from trees.local.tree import LocalTree
@@ -25,12 +25,12 @@ TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
 
 
 def pause(seconds: float) -> None:
-    """A retry comes at once."""
+    """Retry without a pause."""
 
 
 @dataclass
 class Kept:
-    """A repository and the folder of which it keeps snapshots."""
+    """A repository and the folder of its snapshots."""
 
     root: Path
     storage: MemoryStorage = field(default_factory=MemoryStorage)
@@ -45,7 +45,7 @@ class Kept:
         if isinstance(storage, RetryingStorage):
             retrying = storage
         else:
-            retrying = RetryingStorage(storage or self.storage, sleep=pause)
+            retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=self.tenant, repository=self.repository, keys=KEY)
 
     def snapshot(self, storage: Storage | None = None, *, source: Source | None = None, **options: Any) -> Root:
@@ -58,6 +58,6 @@ class Kept:
         return set(self.names(SNAPSHOTS))
 
     def copies(self) -> Counter[bytes]:
-        """How often each chunk is stored."""
+        """The number of copies of each chunk."""
         objects = self.opened().objects
         return Counter(chunk for pack, size in objects.list(PACKS) for chunk, _ in directory_read(objects, pack, size))

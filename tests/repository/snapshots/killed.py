@@ -1,6 +1,6 @@
-"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th call to storage.
+"""`python -m tests.repository.snapshots.killed STORE TREE N`: a snapshot that is killed at its n-th storage call.
 
-It has a sector map beside the tree. One that is not killed prints the names of its calls.
+It uses a sector map beside the tree. If it is not killed, it prints the names of its calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PACK_SIZE = 256 << 10
 
 
 class KillingStorage(FaultyStorage):
-    """Ends the process in the place of its n-th call."""
+    """Kills the process instead of its n-th call."""
 
     def call(self, name: str, action: Callable[[], Result]) -> Result:
         if len(self.calls) + 1 == self._at:

@@ -1,7 +1,7 @@
-"""A tree that is nowhere: as many small files as are wanted, some of which change from one snapshot to the next.
+"""A synthetic source: any number of small files, some of which change from one snapshot to the next.
 
-`python -m tests.repository.snapshots.made_up FOLDER FILES` keeps it in that folder three times: whole, unchanged, and
-with a file in 1,000 changed. It prints what each snapshot took at most, in MiB, and how many entries it has.
+`python -m tests.repository.snapshots.made_up FOLDER FILES` snapshots it three times into that folder: first in full,
+then unchanged, then with one file in 1,000 changed. It prints each snapshot's peak memory in MiB and its entries.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONG_AGO = 10**18
 
 
 class MadeUp:
-    """`files` files in folders of 1,000, and `together` more in one folder; `turn` says which of them are new."""
+    """`files` files in folders of 1,000, and `together` more in one folder; `turn` says which ones are new."""
 
     def __init__(self, files: int, *, together: int = 0, turn: int = 0) -> None:
         self.files = files
@@ -60,7 +60,7 @@ class MadeUp:
         return _File(b"%020d" % (entry.stat.inode * 1000 + self.turn))
 
     def commit(self, snapshot: bytes) -> None:
-        """There is nothing to learn."""
+        """Do nothing: this source learns nothing."""
 
 
 class _File:
@@ -71,7 +71,7 @@ class _File:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """It is nowhere."""
+        """Do nothing: no file is open."""
 
     def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         yield start, stop
@@ -92,7 +92,7 @@ class _File:
 
 
 def peak() -> int:
-    """The most memory that this process has had, in MiB; `getrusage` would count that of who started it."""
+    """The peak memory of this process in MiB; `getrusage` would include the parent's."""
     return int(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) // 1024
 
 

@@ -1,4 +1,4 @@
-"""R24: files that are worked on while they are read."""
+"""R24: files that change while they are read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIZES = [100, 100_000, 400_000, 3 * MIB]
 
 
 class Meddled(LocalTree):
-    """A folder in which something happens to a file when it is opened for the n-th time: before, or once it is open."""
+    """A folder with a hook at the n-th opening of a file: before it, or once it is open."""
 
     def __init__(
         self, root: Path, path: bytes, deed: Callable[[], None], *, time: int = 1, opened: bool = True
@@ -51,7 +51,7 @@ class Meddled(LocalTree):
 
 
 class _Deed:
-    """A file to which something happens right after it was opened."""
+    """A file with a hook right after it is opened."""
 
     def __init__(self, file: LocalFile, deed: Callable[[], None]) -> None:
         self._file = file
@@ -98,7 +98,7 @@ def test_a_file_that_shrinks_while_it_is_read_ends_in_zeros_and_is_marked(kept: 
     assert (root.warnings, root.skipped, root.files) == (1, 0, 3)
     assert record(kept, root, path.name.encode()).warning == "changed"
     assert content(kept, root, path.name.encode()) == before[:left] + bytes(len(before) - left)
-    # Read again next time, whatever its dates say.
+    # The next snapshot reads it again, whatever its dates say.
     again = kept.snapshot(parent=root.snapshot)
     assert again.warnings == 0
     assert kept_picture(kept.opened(), again.snapshot) == picture(kept.root)
@@ -143,14 +143,14 @@ def test_a_file_that_is_gone_is_listed_and_its_neighbours_are_kept(kept: Kept, p
     assert content(kept, root, b"z") == b"another"
 
 
-def test_a_file_whose_first_name_is_gone_is_kept_under_the_next(kept: Kept) -> None:
+def test_file_without_its_first_name_is_stored_under_the_next(kept: Kept) -> None:
     (kept.root / "one").write_bytes(b"linked")
     (kept.root / "two").hardlink_to(kept.root / "one")
     aside = kept.root.parent / "aside"
     root = kept.snapshot(source=Meddled(kept.root, b"one", lambda: (kept.root / "one").rename(aside), opened=False))
-    # Losing a name changes the file, so that its other name is no link to the one that is gone.
+    # Removing a name changes ctime, so the other name is not taken for a link to the missing one.
     assert (root.skipped, root.files) == (1, 1)
-    assert dict(kept_picture(kept.opened(), root.snapshot))[b"two"][0] is Kind.FILE
+    assert dict(kept_picture(kept.opened(), root.snapshot))[b"two"].names == 1
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_large_file_that_vanishes_at_any_part(kept: Kept, parts: Path, time: i
     source = Meddled(kept.root, b"large.mca", parts.unlink, time=time, opened=False)
     root = kept.snapshot(source=source, threads=1)
     assert content(kept, root, b"z") == b"another"
-    if time <= 2:  # it could not even be told how to cut it, or its first part is lost
+    if time <= 2:  # the rule for cutting it was not known, or its first part is lost
         assert (root.skipped, root.warnings) == (1, 0)
         return
     kept_bytes = 8 * KIB + (time - 2) * 256 * KIB
@@ -178,7 +178,7 @@ def test_a_large_file_that_vanishes_at_any_part(kept: Kept, parts: Path, time: i
     assert content(kept, root, b"large.mca") == before[:kept_bytes] + bytes(len(before) - kept_bytes)
 
 
-def test_a_large_file_that_is_away_for_a_moment_does_not_spoil_the_manifest(kept: Kept, parts: Path) -> None:
+def test_large_file_missing_for_a_moment_keeps_the_manifest_valid(kept: Kept, parts: Path) -> None:
     aside = kept.root.parent / "aside"
 
     class Away(LocalTree):
@@ -191,11 +191,11 @@ def test_a_large_file_that_is_away_for_a_moment_does_not_spoil_the_manifest(kept
             return super().open(entry, in_place=in_place)
 
     root = kept.snapshot(source=Away(kept.root))
-    assert kept_picture(kept.opened(), root.snapshot)[b"large.mca"][0] is Kind.SKIPPED
+    assert kept_picture(kept.opened(), root.snapshot)[b"large.mca"].kind == "skipped"
 
 
 @pytest.mark.parametrize("size", [0, 100, 200_000, 400_000])
-def test_a_lack_of_descriptors_ends_the_snapshot_instead_of_leaving_files_out(
+def test_lack_of_descriptors_fails_the_snapshot_and_skips_no_file(
     kept: Kept, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (records, stream, assembly):
@@ -215,7 +215,7 @@ def test_a_lack_of_descriptors_ends_the_snapshot_instead_of_leaving_files_out(
     assert kept.listed() == set()
 
 
-def test_what_cannot_be_kept_is_listed(kept: Kept) -> None:
+def test_unstorable_entry_is_listed(kept: Kept) -> None:
     os.mkfifo(kept.root / "fifo")
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(kept.root / "socket"))
@@ -232,12 +232,12 @@ def test_attributes_that_no_record_can_hold_cost_that_file_only(kept: Kept, monk
         os.setxattr(kept.root / path, "user.note", b"x" * (51 if path != "b" else 50))
     root = kept.snapshot()
     found = kept_picture(kept.opened(), root.snapshot)
-    assert [found[path][0] for path in (b"a", b"b", b"folder")] == [Kind.SKIPPED, Kind.FILE, Kind.FOLDER]
-    assert found[b"b"][2] == {b"user.note": b"x" * 50}
+    assert [found[path].kind for path in (b"a", b"b", b"folder")] == ["skipped", "file", "folder"]
+    assert found[b"b"].xattrs == ((b"user.note", b"x" * 50),)
 
 
 @pytest.mark.parametrize("size", [100, 100_000, 400_000])
-def test_a_file_that_a_bad_disk_cannot_read_is_listed_and_its_neighbours_are_kept(
+def test_file_on_a_bad_sector_is_listed_and_its_neighbours_stored(
     kept: Kept, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
@@ -256,7 +256,7 @@ def test_a_file_that_a_bad_disk_cannot_read_is_listed_and_its_neighbours_are_kep
     assert [content(kept, root, name) for name in (b"a", b"c")] == [b"a" * size, b"c" * size]
 
 
-def test_a_file_of_a_size_that_nobody_has_is_listed_and_its_neighbours_are_kept(kept: Kept) -> None:
+def test_file_of_impossible_size_is_listed_and_its_neighbours_stored(kept: Kept) -> None:
     class Huge(LocalTree):
         def scan(self) -> Iterator[SourceEntry]:
             for entry in super().scan():

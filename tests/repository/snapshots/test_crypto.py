@@ -1,4 +1,4 @@
-"""Chunks as they are sealed: no key and nonce twice, none in another's place, in either suite."""
+"""Sealing of chunks: no key and nonce pair is used twice, and no chunk opens in another's place, in either suite."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 
 SINGLE_CHUNK = 200_000
-"""More than is bundled, and less than the chunker ever cuts."""
+"""More than a bundle takes, and less than the least cut of the chunker."""
 Sealed = tuple[bytes, bytes, bytes]
-"""Key, nonce and what they sealed."""
+"""Key, nonce and the sealed payload."""
 
 
 @pytest.fixture
 def seals(monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
-    """Every use of a chunk's key from now on."""
+    """Record every use of a chunk's key from now on."""
     used: list[Sealed] = []
     opened = chunk_module.aead_open
 
@@ -73,7 +73,7 @@ def test_no_key_and_nonce_ever_seal_two_things(
     kept = Kept(kept.root, suite=suite)
     kept.snapshot()
     edit(kept.root / "r.mca", 100_000, b"edited")
-    # Everything is stored anew, by a library that compresses differently.
+    # Everything is stored again, by a library that compresses differently.
     objects = kept.opened().objects
     for pack in kept.names(PACKS):
         objects.delete(PACKS, pack)
@@ -88,7 +88,7 @@ def test_no_key_and_nonce_ever_seal_two_things(
     payloads: dict[tuple[bytes, bytes], bytes] = {}
     for key, nonce, payload in seals:
         assert payloads.setdefault((key, nonce), payload) == payload
-    # It did seal other payloads of the same chunks.
+    # It sealed other payloads of the same chunks.
     assert len({payload for *_, payload in seals}) > len({key for key, *_ in seals})
 
 
@@ -97,7 +97,7 @@ def packed(plain: memoryview, level: int) -> bytes:
 
 
 def entries(kept: Kept) -> Iterator[tuple[str, list[Entry]]]:
-    """Each pack's key in storage, and what it holds."""
+    """Each pack's key in storage, and its entries."""
     objects = kept.opened().objects
     for pack, size in kept.names(PACKS).items():
         yield objects.path(PACKS, pack), directory_read(objects, pack, size)
@@ -113,7 +113,7 @@ def test_two_repositories_name_the_same_data_differently(kept: Kept) -> None:
     same = Kept(kept.root)
     for made in (kept, other, same):
         made.snapshot()
-    # Even one of the same name has a key of its own.
+    # Even a repository of the same name has another key.
     assert not chunk_ids(kept) & chunk_ids(other)
     assert not chunk_ids(kept) & chunk_ids(same)
     assert len(chunk_ids(kept)) == len(chunk_ids(same))
@@ -214,8 +214,8 @@ def test_xchacha_works_from_end_to_end(kept: Kept, tmp_path: Path) -> None:
     assert kept_picture(kept.opened(), second.snapshot) == picture(kept.root)
     report = snapshot_restore(kept.opened(), snapshot=second.snapshot, target=tmp_path / "back", durable=False)
     assert report.failed == []
-    assert {path: thing[3] for path, thing in picture(tmp_path / "back").items()} == {
-        path: thing[3] for path, thing in picture(kept.root).items()
+    assert {path: thing.content for path, thing in picture(tmp_path / "back").items()} == {
+        path: thing.content for path, thing in picture(kept.root).items()
     }
     assert {at.stored_size - at.plain_size for _, at in Index.load(kept.opened().objects).entries()} & {40}
 

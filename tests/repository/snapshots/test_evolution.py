@@ -1,9 +1,9 @@
-"""Any tree, changed in any way: each snapshot reads back to the last byte, whatever the one before it was."""
+"""Any tree, changed in any way: each snapshot reads back to the last byte, whatever its parent."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from demo import comparison
+from demo.comparison import but_for
 from repository.chunked.manifest.root import Root
 from repository.chunked.restoring.restore import snapshot_restore
 from tests.repository.snapshots.kept import Kept
-from tests.repository.snapshots.trees import Picture, edit, kept_picture, picture, region
+from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 from trees.local.tree import LocalTree
 from trees.sectors.map import SectorMap
-from trees.source import Kind
 
 KIB = 1 << 10
 NAMES = ["a", "b.mca", "c.DB", "d/e.txt", "d/r.0.0.mca", "d/deep/f.sqlite", "g-", "d.x", os.fsdecode(b"\xff\n-")]
@@ -58,7 +59,7 @@ rounds = st.tuples(
 
 @dataclass
 class Tree:
-    """A folder that is changed by steps, each of which can be done to any folder."""
+    """A folder, and steps that change it; each step is possible on any folder."""
 
     root: Path
 
@@ -133,17 +134,17 @@ class Tree:
 
 
 class Evolution:
-    """A tree, and its snapshots so far with what each must hold."""
+    """A tree, and its snapshots with the expected content of each."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "tree").mkdir()
         self.folder = folder
         self.tree = Tree(folder / "tree")
-        # Files of several parts that are rewritten in place are what most can go wrong with.
+        # Files of several parts that are rewritten in place have the most to go wrong.
         self.tree.step("write", "b.mca", 600 * KIB, "region", 0)
         self.tree.step("write", "d/deep/f.sqlite", 300 * KIB, "sqlite", 0)
         self.kept = Kept(folder / "tree")
-        self.made: list[tuple[Root, Picture]] = []
+        self.made: list[tuple[Root, comparison.Tree]] = []
 
     def snapshot(self, *, parent: str, sector_map: str, **options: Any) -> None:
         given = {"last": self.made[-1:], "first": self.made[:1]}.get(parent, [])
@@ -159,14 +160,9 @@ class Evolution:
         repository = self.kept.opened()
         for root, expected in self.made:
             assert kept_picture(repository, root.snapshot) == expected
-            kinds = [thing[0] for thing in expected.values()]
-            assert (root.entries, root.files, root.skipped, root.warnings) == (
-                len(kinds),
-                kinds.count(Kind.FILE),
-                0,
-                0,
-            )
-            assert root.bytes == sum(len(thing[3]) for thing in expected.values() if thing[0] is Kind.FILE)
+            files = len({entry.first for entry in expected.values() if entry.kind == "file"})
+            assert (root.entries, root.files, root.skipped, root.warnings) == (len(expected), files, 0, 0)
+            assert root.bytes == sum(entry.size for path, entry in expected.items() if entry.first == path)
         assert set(self.kept.copies().values()) <= {1}
 
     def restore(self, number: int) -> None:
@@ -179,9 +175,9 @@ class Evolution:
         assert lasting(picture(target)) == lasting(expected)
 
 
-def lasting(seen: Picture) -> Picture:
-    """Without inode and time of change, which no restore can bring back, and without the root's own dates."""
-    return {path: (kind, stat and stat[: 3 if not path else 4], *rest) for path, (kind, stat, *rest) in seen.items()}
+def lasting(seen: comparison.Tree) -> comparison.Tree:
+    """The picture without inodes and ctimes, which no restore can set, and without the root's own times."""
+    return but_for(seen, "identity") | {b"": replace(seen[b""], mtime_ns=0, identity=(0, 0))}
 
 
 @pytest.mark.usefixtures("small")

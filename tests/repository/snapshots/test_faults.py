@@ -1,4 +1,4 @@
-"""R4, R9, R10 for snapshots: a storage that fails or dies at any call leaves nothing half made and nothing lost."""
+"""R4, R9, R10 for snapshots: a storage fault or crash at any call leaves nothing half made and nothing lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from repository.chunked.manifest.root import Root
 from repository.chunked.objects import MARKS, PACKS
 from repository.errors import Overtaken
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import StorageFull, StorageUnavailable
 from tests.descriptors import descriptors
 from tests.repository.snapshots.kept import Kept, pause
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.usefixtures("small")
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 @pytest.fixture
 def grown(kept: Kept) -> tuple[Kept, Root]:
-    """A snapshot, and changes of every kind since, whose chunks need several packs."""
+    """A snapshot, then changes of every kind whose chunks need several packs."""
     random = Random(1)  # noqa: S311
     for number in range(4):
         (kept.root / f"{number}.txt").write_bytes(random.randbytes(40_000))
@@ -42,7 +42,7 @@ def grown(kept: Kept) -> tuple[Kept, Root]:
 
 
 def calls(kept: Kept, parent: bytes) -> list[str]:
-    """What a snapshot asks of its storage when nothing fails; nothing stays of it."""
+    """The storage calls of a fault-free snapshot, on a copy of the storage."""
     before = dict(kept.storage.objects)
     kept.snapshot(counted := FaultyStorage(kept.storage, at=0), parent=parent, threads=1)
     kept.storage.objects = before
@@ -50,7 +50,7 @@ def calls(kept: Kept, parent: bytes) -> list[str]:
 
 
 def sound(kept: Kept, *, stored_once: bool = True) -> None:
-    """Every snapshot that is listed reads back; no chunk was stored twice."""
+    """Assert that every listed snapshot reads back, and that no chunk is stored twice."""
     repository = kept.opened()
     for snapshot in kept.listed():
         kept_picture(repository, snapshot)
@@ -58,7 +58,7 @@ def sound(kept: Kept, *, stored_once: bool = True) -> None:
 
 
 def resumed(kept: Kept, parent: bytes, storage: MemoryStorage | FaultyStorage | None = None) -> int:
-    """The next snapshot, which is whole; returns how many bytes of packs it stored."""
+    """Make the next snapshot, which must be whole; returns the bytes of packs that it stored."""
     before = kept.names(PACKS)
     root = kept.snapshot(storage, parent=parent)
     assert kept_picture(kept.opened(), root.snapshot) == picture(kept.root)
@@ -79,7 +79,7 @@ def test_a_passing_fault_at_any_call_does_not_show(grown: tuple[Kept, Root], fau
 
 
 @pytest.mark.parametrize("error", [StorageFull, Killed])
-def test_a_storage_that_ends_at_any_call_leaves_nothing_listed_and_nothing_to_store_again(
+def test_storage_failing_for_good_lists_nothing_and_keeps_stored_packs(
     grown: tuple[Kept, Root], error: type[BaseException]
 ) -> None:
     kept, first = grown
@@ -94,7 +94,7 @@ def test_a_storage_that_ends_at_any_call_leaves_nothing_listed_and_nothing_to_st
             done = len(kept.listed()) == 2
         else:
             done = True
-        # Only the mark is deleted after the root is there.
+        # Once the root is stored, only the mark's deletion is left.
         assert not done or at >= len(named), named[at - 1]
         sound(kept)
         stored_left.append(resumed(kept, first.snapshot))
@@ -151,7 +151,7 @@ def test_no_descriptor_stays_after_a_failure(grown: tuple[Kept, Root]) -> None:
 
 
 class Cancelled(Exception):
-    """Somebody cancelled."""
+    """Raised by a checkpoint."""
 
 
 def test_a_cancel_at_any_checkpoint_ends_the_snapshot(grown: tuple[Kept, Root]) -> None:
@@ -193,13 +193,13 @@ def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tupl
         if len(storage.calls) > 13:
             raise Cancelled
 
-    retrying = RetryingStorage(storage, sleep=pause, checkpoint=cancel)
+    retrying = RetryingStorage(storage, Retry(sleep=pause, checkpoint=cancel))
     with pytest.raises(Cancelled):
         kept.snapshot(retrying, parent=first.snapshot)
     assert kept.listed() == {first.snapshot}
 
 
-def test_whoever_is_cancelled_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
+def test_cancelled_writer_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
     kept, first = grown
     asked = at = 0
 
@@ -212,8 +212,8 @@ def test_whoever_is_cancelled_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
     while len(kept.listed()) == 1:
         at, asked = at + 1, 0
         with suppress(Cancelled):
-            kept.snapshot(RetryingStorage(kept.storage, checkpoint=cancel), parent=first.snapshot)
+            kept.snapshot(RetryingStorage(kept.storage, Retry(checkpoint=cancel)), parent=first.snapshot)
         assert kept.names(MARKS) == {}
-    # The last cancel came when the root was there already: that snapshot is done.
+    # At the last checkpoint the root was stored already: that snapshot exists.
     assert at > 10
     sound(kept)

@@ -1,4 +1,4 @@
-"""R4 with a real process: whatever it had stored when it was killed is used by the next one."""
+"""R4 with a real process: the next snapshot uses everything that a killed one has stored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(store: Path, tree: Path, at: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_snapshot_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+def test_killed_snapshot_is_resumed(tmp_path: Path) -> None:
     tree, store = tmp_path / "tree", tmp_path / "store"
     tree.mkdir()
     store.mkdir()
@@ -75,20 +75,20 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def opened(store: Path, *, ahead: timedelta = timedelta(0)) -> Repository:
-    """The repository, by a clock that is ahead."""
+    """The repository, with a clock that is fast by `ahead`."""
     return repository_open(
         LocalStorage(store), tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=lambda: now() + ahead
     )
 
 
 def pruned(store: Path, *, ahead: timedelta) -> int:
-    """How many half-written objects a prune removed."""
+    """The number of half-written objects that a prune removed."""
     repository = opened(store, ahead=ahead)
     return prune_execute(repository, prune_plan(repository, grace=HOUR)).partials
 
 
 def aged(store: Path, by: timedelta) -> list[Path]:
-    """The half-written objects, made older."""
+    """Make the half-written objects older; returns them."""
     found = list((store / ".partial").iterdir())
     for path in found:
         os.utime(path, (time.time() - by.total_seconds(),) * 2)
@@ -97,7 +97,7 @@ def aged(store: Path, by: timedelta) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store, and a tree of which snapshots were killed while they wrote; the last one came to its end."""
+    """A store and a tree, after snapshots that were killed while they wrote, and one that completed."""
     folder = tmp_path_factory.mktemp("killed")
     tree, store = folder / "tree", folder / "store"
     tree.mkdir()
@@ -107,11 +107,11 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tree / "level.db").write_bytes(b"SQLite format 3\0" + Random(9).randbytes(PACK_SIZE))  # noqa: S311
     repository_create(LocalStorage(store), tenant=TENANT, repository=REPOSITORY, keys=KEY)
     calls = run(shutil.copytree(store, folder / "probe"), tree, 0).stdout.split()
-    # At each step of an object that is stored: begun, written to, about to get its name.
+    # Kill at each step of storing an object: begun, written, about to be renamed.
     steps = [number for number, name in enumerate(calls, 1) if name in {"writer", "write", "commit"}]
     for at in steps[3 : 3 + KILLS]:
         assert run(store, tree, at).returncode == -signal.SIGKILL
-        for number in range(3):  # or the next would find the packs of this one
+        for number in range(3):  # new content, or the next run would find this one's packs
             (tree / f"{number}.zip").write_bytes(Random(at * 10 + number).randbytes(PACK_SIZE - 1000))  # noqa: S311
     assert run(store, tree, 0).returncode == 0
     return folder
@@ -119,7 +119,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def littered(killed: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """The same, to be changed."""
+    """A copy, to be changed."""
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     return tmp_path / "tree", tmp_path / "store"
 
@@ -149,11 +149,11 @@ def test_leftovers_of_killed_snapshots_are_swept_after_their_grace(littered: tup
     assert repository_usage(repository).dead == 0
     [(snapshot, _)] = repository.objects.list(SNAPSHOTS)
     kept, live = kept_picture(repository, snapshot), picture(tree)
-    assert {path: found[3] for path, found in kept.items()} == {path: found[3] for path, found in live.items()}
+    assert {path: kept[path].content for path in kept} == {path: live[path].content for path in live}
     assert repository_verify(repository, coverage=Coverage.full()).whole
 
 
-def test_refused_prune_sweeps_what_no_snapshot_needs(littered: tuple[Path, Path]) -> None:
+def test_refused_prune_sweeps_half_written_objects(littered: tuple[Path, Path]) -> None:
     _, store = littered
     partials = aged(store, DAY + HOUR)
     repository = opened(store)

@@ -1,4 +1,4 @@
-"""The life of a repository: everything that can be done to it, in any order, with crashes at any call of the storage.
+"""The life of a repository: all operations in any order, with crashes at any storage call.
 
 The draws never depend on the state: names of objects are random, so the same draws may lead elsewhere.
 After each step every snapshot that is listed reads back byte for byte (I1), no chunk that a manifest names is missing
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from demo import comparison
 from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
@@ -30,18 +31,18 @@ from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import PruneRefused, PruneRunning, RepositoryKeyWrong
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage, StorageFull, StorageUnavailable
 from tests.repository.snapshots.kept import REPOSITORY, TENANT, pause
 from tests.repository.snapshots.test_evolution import Tree, lasting, steps
-from tests.repository.snapshots.trees import Picture, kept_picture, picture
+from tests.repository.snapshots.trees import kept_picture, picture
 from tests.storage.memory import FaultyStorage, MemoryStorage
 from trees.local.tree import LocalTree
 from trees.sectors.map import SectorMap
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 faults = st.one_of(
@@ -56,7 +57,7 @@ whole_numbers = st.integers(0, 100)
 
 
 class Life(RuleBasedStateMachine):
-    """A repository, the folder it keeps, and as a model the picture that each snapshot must give."""
+    """A repository, its folder, and a model: the expected picture of each snapshot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class Life(RuleBasedStateMachine):
         self.storage = MemoryStorage()
         self.now = datetime(2026, 1, 31, 12, tzinfo=UTC)
         self.key, self.keys = DataKey(b"\x00" * 32), 0
-        self.model: dict[bytes, Picture] = {}
+        self.model: dict[bytes, comparison.Tree] = {}
         self.last: bytes | None = None
         self.looked = 0
         self.rotten: set[str] = set()
@@ -79,7 +80,7 @@ class Life(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def opened(self, storage: Storage | None = None) -> Repository:
-        retrying = RetryingStorage(storage or self.storage, sleep=pause)
+        retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=TENANT, repository=REPOSITORY, keys=self.key, clock=self.clock)
 
     def listed(self) -> set[bytes]:
@@ -88,7 +89,7 @@ class Life(RuleBasedStateMachine):
         return {root.snapshot for root in found.roots}
 
     def faulty(self, fault: Any, deed: Callable[[Storage], None]) -> bool:
-        """Do it with a storage that fails as told; whether it came to its end."""
+        """Run `deed` with a storage that fails as told; returns whether it completed."""
         if fault is None:
             deed(self.storage)
             return True
@@ -130,7 +131,7 @@ class Life(RuleBasedStateMachine):
 
         ended = self.faulty(fault, deed)
         fresh = self.listed() - self.model.keys()
-        # One that was cut off after its root was stored is there; nothing else of it shows.
+        # A snapshot that was cut off after its root was stored exists; any other is invisible.
         assert len(fresh) == 1 if ended else len(fresh) <= 1
         for snapshot in fresh:
             self.model[snapshot] = picture(self.folder / "tree")
@@ -151,7 +152,7 @@ class Life(RuleBasedStateMachine):
         if not self.model:
             return
         snapshot = self.any_snapshot(number)
-        target = self.folder / "target"  # onto whatever was restored before
+        target = self.folder / "target"  # keeps the files of earlier restores
         report = snapshot_restore(
             self.opened(), snapshot=snapshot, target=target, delete=True, special_bits=True, durable=False
         )
@@ -163,7 +164,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(number=whole_numbers, place=st.integers(0, 1 << 30))
     def rot(self, number: int, place: int) -> None:
-        """A bit of a pack flips, a verification finds it, and the next snapshot is whole all the same."""
+        """Flip a bit of a pack and verify; the next snapshot is whole all the same."""
         if not self.model:
             return
         packs = sorted(key for key in self.storage.objects if "/packs/" in key)
@@ -173,7 +174,7 @@ class Life(RuleBasedStateMachine):
         self.storage.objects[key] = bytes(data)
         self.rotten.add(key)
         if not repository_verify(self.opened(), coverage=Coverage.full()).damaged:
-            return  # a pack that a killed snapshot left and no index names, or the same bit flipped back
+            return  # an unindexed pack of a killed snapshot, or the same bit flipped back
         self.back_up("last", "kept", None, trust=True)
         for found in repository_verify(self.opened(), coverage=Coverage.full()).snapshots:
             if not found.whole:
@@ -207,7 +208,7 @@ class Life(RuleBasedStateMachine):
         new = DataKey(self.keys.to_bytes(32, "big"))
 
         def deed(storage: Storage) -> None:
-            retrying = RetryingStorage(storage, sleep=pause)
+            retrying = RetryingStorage(storage, Retry(sleep=pause))
             repository_keys_rotate(retrying, tenant=TENANT, repository=REPOSITORY, old=self.key, new=new)
 
         old, ended = self.key, self.faulty(fault, deed)

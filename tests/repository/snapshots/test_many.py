@@ -21,7 +21,7 @@ MEMORY_MAX = 150
 
 
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
-    """Half of them in one folder. `ENTRIES=1000000` takes a minute."""
+    """Half of the files are in one folder. `ENTRIES=1000000` takes a minute."""
     command = [sys.executable, "-m", "tests.repository.snapshots.made_up", str(tmp_path), str(ENTRIES)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
     assert ended.returncode == 0, ended.stderr
@@ -39,7 +39,7 @@ def sparse(path: Path, size: int, data: dict[int, bytes]) -> None:
 
 
 def held(kept: Kept, root: Root, path: bytes) -> dict[int, bytes]:
-    """What of a file is no hole, by offset."""
+    """The data of a file outside holes, by offset."""
     repository = kept.opened()
     chunks = repository.chunks()
     record, parts = next(repository.manifest(root.snapshot).under(path))
@@ -65,12 +65,12 @@ def test_a_sparse_file_of_200_gib(kept: Kept) -> None:
 
 
 def test_a_region_file_of_two_parts(kept: Kept) -> None:
-    """Its second part begins 8 KiB later than that of other files, also where it is compared with the parent."""
+    """Its second part begins 8 KiB later than that of other files, also in a comparison with the parent."""
     path, size = kept.root / "r.0.0.mca", PART_SIZE + 3 * MIB
     sparse(path, size, {0: region_head(size)})
     map_path, parent, expected = kept.root.parent / "map", None, bytearray(size)
     expected[:8192] = region_head(size)
-    # The last 3 MiB are all data, so that they can be compared by the sector.
+    # The last 3 MiB are all data, so that they can be compared by sector.
     steps = {PART_SIZE + 8192: size - PART_SIZE - 8192, PART_SIZE + MIB: 100, PART_SIZE - 50: 100, size - 10: 10}
     added = []
     for offset, length in steps.items():

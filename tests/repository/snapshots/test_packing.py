@@ -1,4 +1,4 @@
-"""Packs while they are filled by several threads, and what happens when one of these fails."""
+"""Packs that several threads fill, and the failure of one of these threads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import pytest
 
+from demo.comparison import digest
 from repository.chunked.chunks.chunk import ChunkCipher, ChunkType, Compression, Compressor, Location, block_hashes
 from repository.chunked.index.index import Index
 from repository.chunked.manifest import records, stream
@@ -71,9 +72,9 @@ def queue_of(kept: Kept) -> PackQueue:
     return PackQueue(repository.objects, head=header(repository.cipher.suite), size=1000, stored=stored)
 
 
-def test_who_waits_for_room_is_told_of_a_failure(kept: Kept) -> None:
+def test_thread_waiting_for_a_buffer_gets_the_failure(kept: Kept) -> None:
     queue = queue_of(kept)
-    for _ in range(writing.BUFFERS):  # each is given a pack that never becomes whole
+    for _ in range(writing.BUFFERS):  # each takes a buffer for a pack that never completes
         queue.reserve(900)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(queue.reserve, 900) for _ in range(2)]
@@ -167,7 +168,7 @@ def test_a_lost_files_chunk_that_another_one_names_is_waited_for(kept: Kept, mon
     def slow(compressor: Compressor, plain: memoryview) -> Any:
         if plain == second and not storing.is_set():
             storing.set()
-            finished.wait(1)  # if nobody waits for this, the snapshot is finished without
+            finished.wait(1)  # the snapshot completes early if it does not wait for this
         return payload(compressor, plain)
 
     def finishing(writer: ChunkWriter) -> None:
@@ -185,11 +186,11 @@ def test_a_lost_files_chunk_that_another_one_names_is_waited_for(kept: Kept, mon
     root = kept.snapshot(source=Lost(kept.root))
     assert storing.is_set()
     assert root.skipped == 1
-    assert kept_picture(kept.opened(), root.snapshot)[b"b twin.mca"][3] == content
+    assert kept_picture(kept.opened(), root.snapshot)[b"b twin.mca"].content == digest(content)
 
 
 class _Gone:
-    """A file whose beginning cannot be read, as it turns out when its second part is being stored."""
+    """A file that turns unreadable while its second part is being stored."""
 
     def __init__(self, file: LocalFile, storing: threading.Event) -> None:
         self._file = file
@@ -212,7 +213,7 @@ class _Gone:
         return self._file.readinto(view, offset)
 
 
-def test_a_range_that_became_a_hole_while_it_was_asked_about_leaves_no_trace(kept: Kept) -> None:
+def test_range_that_becomes_a_hole_during_its_check_leaves_no_trace(kept: Kept) -> None:
     path = kept.root / "a.db"
     path.touch()
     os.truncate(path, 3 << 20)

@@ -1,4 +1,4 @@
-"""Snapshots against a parent: of files that became others, and a parent that is harmed or another's."""
+"""Snapshots against a parent: files that become others, and a parent that is damaged or of another tree."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def condemned(kept: Kept, root: Root) -> None:
 
 
 def condemned_delete(kept: Kept) -> None:
-    """What was condemned goes: a snapshot that came later has all that it needs elsewhere."""
+    """Delete condemned packs: a later snapshot has all its chunks elsewhere."""
     objects = kept.opened().objects
     for name, _ in list(objects.list(CONDEMNED)):
         packs = objects.get_map(CONDEMNED, name)["packs"]
@@ -184,7 +184,7 @@ def test_a_parent_that_is_harmed_is_no_harm(
     assert (root.added_bytes > 4 * MIB) is (harm in STORED_AGAIN)
 
 
-def test_a_parent_of_another_tree_lends_what_is_the_same(kept: Kept, tmp_path: Path) -> None:
+def test_parent_of_another_tree_shares_equal_chunks(kept: Kept, tmp_path: Path) -> None:
     (kept.root / "x.zip").write_bytes(Random(3).randbytes(2 * MIB))  # noqa: S311
     (kept.root / "r.mca").write_bytes(region(2 * MIB, Random(4)))  # noqa: S311
     first = kept.snapshot()

@@ -1,4 +1,4 @@
-"""An inode's number that is handed out again while a tree is read names another file."""
+"""An inode number that is reused while a tree is scanned belongs to another file."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import digest
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import kept_picture
 from trees.local.tree import LocalTree
-from trees.source import Kind, SourceEntry
+from trees.source import SourceEntry
 
 TRIES = 500
 OLD, NEW = b"what the old file held", b"what the new file holds!"
 
 
 def reuse(folder: Path, inode: int, content: bytes) -> Path:
-    """A new file with the number of one that is gone."""
+    """Create a file with the inode number of a deleted one."""
     others = []
     try:
         for number in range(TRIES):
@@ -34,7 +35,7 @@ def reuse(folder: Path, inode: int, content: bytes) -> Path:
 
 
 class Changing(LocalTree):
-    """A folder that is changed when the scan comes to a path."""
+    """A folder with a hook at the scan of a path."""
 
     def __init__(self, root: Path, at: bytes, change: Callable[[], None]) -> None:
         super().__init__(root)
@@ -50,7 +51,7 @@ class Changing(LocalTree):
 
 @pytest.fixture
 def linked(kept: Kept) -> Kept:
-    """`a-one` and `a-two` are one file; after it come a file and names that will be another one's."""
+    """`a-one` and `a-two` are one file; later names will become another file."""
     root = kept.root
     (root / "a-one").write_bytes(OLD)
     (root / "a-two").hardlink_to(root / "a-one")
@@ -61,7 +62,7 @@ def linked(kept: Kept) -> Kept:
 
 
 def replaced(root: Path, *names: str) -> Callable[[], None]:
-    """Both links go, and a new file that gets their number takes these names."""
+    """Remove both links, and give these names to a new file that reuses their inode number."""
 
     def change() -> None:
         inode = (root / "a-one").stat().st_ino
@@ -84,15 +85,13 @@ def test_new_file_with_a_freed_number_is_no_link_to_the_old(linked: Kept, at: by
     made = linked.snapshot(source=source)
     found = kept_picture(linked.opened(), made.snapshot)
     for name in names:
-        # A name that was passed before the change may have the old content, never one that it did not hold.
-        target = found[name.encode()]
-        content = found[target[3]] if target[0] is Kind.HARDLINK else target
-        assert content[3] == (OLD if name == "a-two" and at != b"a-one" else NEW), name
+        # A name scanned before the change may have the old content, never content that it did not hold.
+        content = OLD if name == "a-two" and at != b"a-one" else NEW
+        assert found[name.encode()].content == digest(content), name
     again = kept_picture(linked.opened(), linked.snapshot(parent=made.snapshot).snapshot)
     for name in names:
         assert (linked.root / name).read_bytes() == NEW
-        target = again[name.encode()]
-        assert (again[target[3]] if target[0] is Kind.HARDLINK else target)[3] == NEW
+        assert again[name.encode()].content == digest(NEW)
 
 
 def test_link_that_changes_during_the_scan_is_a_file_of_its_own(linked: Kept) -> None:
@@ -102,12 +101,12 @@ def test_link_that_changes_during_the_scan_is_a_file_of_its_own(linked: Kept) ->
 
     made = linked.snapshot(source=Changing(linked.root, b"a-one", change))
     found = kept_picture(linked.opened(), made.snapshot)
-    assert found[b"a-two"][0] is Kind.FILE
-    assert found[b"a-two"][3] == OLD + b", and more"
+    assert found[b"a-two"].names == 1
+    assert found[b"a-two"].content == digest(OLD + b", and more")
 
 
 def test_links_at_rest_are_still_links(linked: Kept) -> None:
     os.link(linked.root / "y.dat", linked.root / "a-three")
     found = kept_picture(linked.opened(), linked.snapshot().snapshot)
-    assert found[b"a-two"][3] == b"a-one"
-    assert found[b"y.dat"][3] == b"a-three"
+    assert found[b"a-two"].first == b"a-one"
+    assert found[b"y.dat"].first == b"a-three"

@@ -1,4 +1,4 @@
-"""How files are cut: by size, name and content, stable under what people do to files, and not to be guessed."""
+"""The cutting of files: by size, name and content, stable under edits, and unpredictable to outsiders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from pyfastcdc import FastCDC
 
+from demo.comparison import digest
 from repository.chunked.chunks.cipher import Suite
 from repository.chunked.chunks.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.chunked.snapshots.cutting import chunker_of
@@ -52,7 +53,7 @@ def test_name_and_size_suggest_a_rule(path: bytes, size: int, rule: Rule) -> Non
     [
         (table((2, 1)), Rule.REGION),
         (table((2, 255), (700, 1), (1023, 1)), Rule.REGION),
-        (table((1023, 2)), Rule.CONTENT),  # ends a sector after the file
+        (table((1023, 2)), Rule.CONTENT),  # ends a sector behind the file's end
         (table((2, 1), (1024, 1)), Rule.CONTENT),
         (table((1, 1)), Rule.CONTENT),  # in the header
         (table((2, 1), (0, 3)), Rule.CONTENT),
@@ -79,7 +80,7 @@ def test_a_database_is_one_under_any_name(suggested: Rule) -> None:
     assert rule_by_content(suggested, BIG, SQLITE[:-1]) is not Rule.GRID or suggested is Rule.GRID
 
 
-def test_what_is_bundled_stays_so_whatever_it_holds() -> None:
+def test_bundled_file_stays_bundled_for_any_content() -> None:
     assert rule_by_content(Rule.BUNDLED, 4096, SQLITE) is Rule.BUNDLED
 
 
@@ -124,7 +125,7 @@ def test_an_insertion_into_a_file_stores_little(kept: Kept) -> None:
 
 @pytest.mark.parametrize("size", [8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 8 * MIB + 8 * KIB])
 @pytest.mark.parametrize("name", ["a.zip", "a.db", "a.mca"])
-def test_the_edges_of_what_is_read_at_once(kept: Kept, name: str, size: int) -> None:
+def test_files_at_the_edges_of_the_read_buffer_are_cut_right(kept: Kept, name: str, size: int) -> None:
     content = region(size, Random(size)) if name == "a.mca" else Random(size).randbytes(size)  # noqa: S311
     (kept.root / name).write_bytes(content)
     root = kept.snapshot()
@@ -133,4 +134,4 @@ def test_the_edges_of_what_is_read_at_once(kept: Kept, name: str, size: int) -> 
     (kept.root / name).write_bytes(content)
     again = kept.snapshot(parent=second.snapshot)
     for made in (root, again):
-        assert kept_picture(kept.opened(), made.snapshot)[name.encode()][3] == content
+        assert kept_picture(kept.opened(), made.snapshot)[name.encode()].content == digest(content)

@@ -1,4 +1,4 @@
-"""R25, R26: what changed without a word, what did not change, and names and sources of every kind."""
+"""R25, R26: hidden changes, unchanged files, and names and sources of every kind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from demo.comparison import digest
 from repository.chunked.snapshots import assembly, bundling
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
@@ -34,7 +35,7 @@ def test_same_size_and_date_but_new_content_is_captured(kept: Kept, monkeypatch:
 
 
 class Dated(LocalTree):
-    """A folder whose files all have one time of change, and whose snapshots begin at another."""
+    """A folder whose files have one fixed ctime, and whose snapshots begin at a fixed time."""
 
     ctime, began = 10**18, 0
 
@@ -63,7 +64,7 @@ class Dated(LocalTree):
     ("ago", "is_read"), [(WRITTEN_BACK_NS + 1, False), (WRITTEN_BACK_NS, True), (0, True), (-WRITTEN_BACK_NS, True)]
 )
 @pytest.mark.parametrize("trust", [True, False])
-def test_what_changed_within_a_minute_before_the_scan_is_read_again(
+def test_file_changed_within_a_minute_before_the_scan_is_read_again(
     kept: Kept,
     ago: int,
     is_read: bool,  # noqa: FBT001
@@ -75,12 +76,12 @@ def test_what_changed_within_a_minute_before_the_scan_is_read_again(
     first = kept.snapshot(source=source)
     edit(kept.root / "f", 0, b"after!")
     second = kept.snapshot(source=source, parent=first.snapshot, trust_stat=trust)
-    found = kept_picture(kept.opened(), second.snapshot)[b"f"][3]
-    assert found == (b"after!" if is_read or not trust else b"before")
+    found = kept_picture(kept.opened(), second.snapshot)[b"f"].content
+    assert found == digest(b"after!" if is_read or not trust else b"before")
 
 
 def test_unchanged_files_are_not_opened(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", -1)  # also what changed in this very tick
+    monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", -1)  # trust even changes in this very tick
     (kept.root / "d").mkdir()
     for name, size in {"small": 10, "d/x.zip": 300_000, "r.mca": 300_000}.items():
         (kept.root / name).write_bytes(region(300_000, Random(1))[:size])  # noqa: S311

@@ -1,68 +1,62 @@
-"""What a folder holds, and what a snapshot holds, as pictures that can be compared to the last byte and nanosecond."""
+"""The content of a folder and of a snapshot, as pictures comparable to the last byte and nanosecond."""
 
 from __future__ import annotations
 
-import os
-import stat
 import struct
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from blake3 import blake3
 
+from demo.comparison import Entry, Tree, digest, tree_read
 from repository.chunked.manifest.records import FileHash, Record, blocks_in, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.repository import Repository
 from trees.source import Kind
 from trees.trust import Stat
 
-Picture = dict[bytes, tuple[Any, ...]]
 SECTOR = 4096
+KINDS = {Kind.FOLDER: "folder", Kind.FILE: "file", Kind.SYMLINK: "link", Kind.SKIPPED: "skipped"}
 
 
-def picture(root: Path) -> Picture:
-    """Each path with its kind, stat, attributes and content; a later name of a file with the first one's path."""
-    found: Picture = {}
-    firsts: dict[int, bytes] = {}
-
-    def look(path: bytes) -> None:
-        place = root / os.fsdecode(path)
-        status = place.lstat()
-        mode, times = stat.S_IMODE(status.st_mode), (status.st_mtime_ns, status.st_ctime_ns)
-        seen = Stat(mode, status.st_uid, status.st_gid, *times, status.st_ino)
-        if stat.S_ISLNK(status.st_mode):
-            found[path] = (Kind.SYMLINK, seen, None, os.fsencode(place.readlink()))
-        elif stat.S_ISDIR(status.st_mode):
-            found[path] = (Kind.FOLDER, seen, attributes(place), None)
-            for name in sorted(os.fsencode(below.name) for below in place.iterdir()):
-                look(path + b"/" + name if path else name)
-        elif status.st_nlink > 1 and firsts.setdefault(status.st_ino, path) != path:
-            found[path] = (Kind.HARDLINK, None, None, firsts[status.st_ino])
-        else:
-            found[path] = (Kind.FILE, seen, attributes(place), place.read_bytes())
-
-    look(b"")
-    return found
+def picture(root: Path) -> Tree:
+    """All that a snapshot keeps of a folder."""
+    return tree_read(root, top=True, identity=True)
 
 
-def attributes(place: Path) -> dict[bytes, bytes] | None:
-    names = [name for name in os.listxattr(place, follow_symlinks=False) if name.startswith("user.")]
-    return {os.fsencode(name): os.getxattr(place, name, follow_symlinks=False) for name in names} or None
-
-
-def kept_picture(repository: Repository, snapshot: bytes) -> Picture:
-    """The same of a snapshot, put together from its chunks, every hash looked at."""
+def kept_picture(repository: Repository, snapshot: bytes) -> Tree:
+    """The picture of a snapshot, assembled from its chunks with every hash verified."""
     chunks = repository.chunks()
-    found: Picture = {}
+    found: Tree = {}
+    groups: dict[bytes, list[bytes]] = {}
     for record, parts in repository.manifest(snapshot, chunks).files():
-        held = content_of(chunks, record, parts) if record.kind is Kind.FILE else record.target
-        found[record.path] = (record.kind, record.stat, record.xattrs, held)
+        if record.kind is Kind.HARDLINK:
+            found[record.path] = found[record.target]
+            groups[record.target].append(record.path)
+            continue
+        content = record.target or b""
+        if record.kind is Kind.FILE:
+            groups[record.path] = [record.path]
+            content = digest(content_of(chunks, record, parts))
+        seen = record.stat or Stat(0, 0, 0, 0, 0, 0)
+        found[record.path] = Entry(
+            kind=KINDS[record.kind],
+            mode=seen.mode,
+            owner=(seen.uid, seen.gid),
+            mtime_ns=seen.mtime_ns,
+            size=record.size if record.kind is Kind.FILE else 0,
+            content=content,
+            xattrs=tuple(sorted((record.xattrs or {}).items())),
+            identity=(seen.inode, seen.ctime_ns),
+        )
+    for group in groups.values():
+        found |= {path: replace(found[path], first=min(group), names=len(group)) for path in group}
     return found
 
 
 def content_of(chunks: ChunkStore, record: Record, parts: list[Record]) -> bytes:
-    """A file's bytes; its blocks and the whole are held against their hashes."""
+    """A file's bytes, verified against the hashes of its blocks and of the whole."""
     whole, file_hash, last = bytearray(), FileHash(record.size), None
     for part, (start, stop) in zip((record, *parts), parts_of(record.size, record.header), strict=True):
         assert last is None
@@ -87,7 +81,7 @@ def content_of(chunks: ChunkStore, record: Record, parts: list[Record]) -> bytes
 
 
 def region_head(size: int) -> bytes:
-    """The header of a region file of that size with one chunk in it that ends with the file."""
+    """The header of a region file of that size with one chunk, which ends with the file."""
     sectors = -(-size // SECTOR)
     return struct.pack(">1024I", 2 << 8 | max(1, min(255, sectors - 2)), *(0,) * 1023) + bytes(SECTOR)
 

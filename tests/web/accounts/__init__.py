@@ -1,1 +1,1 @@
-"""Signing in, one's own account, and what every page of a person has."""
+"""Tests of sign-in, of account pages, and of the elements that every signed-in page has."""

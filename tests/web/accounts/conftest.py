@@ -1,4 +1,4 @@
-"""Somebody with an account, their browser, and a translation that is ours alone."""
+"""A user with an account, their browser, and a test's own translation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def inside(user) -> Client:
 
 @pytest.fixture
 def german(tmp_path, settings) -> Callable[..., None]:
-    """Say how German texts read; what is not said stays English."""
+    """Set German texts; all other texts stay English."""
 
     def said(**texts: str) -> None:
         catalog = Catalog(locale="de")
@@ -46,14 +46,14 @@ def german(tmp_path, settings) -> Callable[..., None]:
         folder.mkdir(parents=True)
         with (folder / "django.mo").open("wb") as file:
             write_mo(file, catalog)
-        # Told to Django by this assignment: it forgets the catalogs that it has read.
+        # This assignment makes Django discard the catalogs that it has read.
         settings.LOCALE_PATHS = [tmp_path / "locale"]
 
     return said
 
 
 class _AtOnce:
-    """Sends a mail in the request, so that a test finds it when the answer is there."""
+    """Sends a mail within the request, so that a test finds it when the answer is there."""
 
     def submit(self, send, *arguments):
         send(*arguments)
@@ -61,7 +61,7 @@ class _AtOnce:
 
 @pytest.fixture(autouse=True)
 def mails_at_once(request, monkeypatch):
-    """No thread of its own for mails, but for tests that ask for `mails_beside`."""
+    """Send mails without threads, except in tests that use `mails_beside`."""
     if "mails_beside" not in request.fixturenames:
         room = BoundedSemaphore(mailing.WAITING_MAX)
         monkeypatch.setattr(mailing, "_senders", lambda _process: (_AtOnce(), room))
@@ -69,4 +69,4 @@ def mails_at_once(request, monkeypatch):
 
 @pytest.fixture
 def mails_beside():
-    """Mails are sent by threads, as in production."""
+    """Send mails by threads, as in production."""

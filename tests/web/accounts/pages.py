@@ -1,4 +1,4 @@
-"""What people do on the pages."""
+"""Actions of users on the pages."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ SECOND_FACTOR = "/accounts/2fa/"
 
 
 def sign_in(client: Client, login: str, password: str = PASSWORD, **extra: Any) -> Any:
-    """Fill in the form of the sign-in; extra starting with a capital is a header, everything else a field."""
+    """Submit the sign-in form; in `extra`, a name starting with a capital is a header, every other a field."""
     headers = {name: extra.pop(name) for name in list(extra) if name.isupper()}
     return client.post(LOGIN, {"login": login, "password": password, **extra}, **headers)
 
 
 def signed_in(client: Client) -> bool:
-    """Whether the browser is let into the account's page."""
+    """Whether the browser may open the account's page."""
     return bool(client.get(ACCOUNT).status_code == 200)
 
 
 def confirm(client: Client) -> None:
-    """Enter the password once more, as the pages of the second factor ask for."""
+    """Enter the password again, as the pages of the second factor require."""
     response = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     assert response.status_code == 302, response.content
 
 
 def code_of(secret: str, step: int = 0) -> str:
-    """The code that an authenticator app shows, `step` times 30 seconds from now."""
+    """The code of an authenticator app `step` times 30 seconds from now."""
     counters = list(yield_hotp_counters_from_time())
     return format_hotp_value(hotp_value(secret, counters[len(counters) // 2] + step))
 
@@ -49,7 +49,7 @@ def app_secret(user: User) -> str:
 
 
 def second_factor_turn_on(client: Client) -> str:
-    """Set up an authenticator app by the pages; return its key."""
+    """Set up an authenticator app on the pages; returns its key."""
     confirm(client)
     page = client.get(ACTIVATE).content.decode()
     secret = re.search(r'id="totp-secret"[^>]*>([A-Z2-7]+)<', page)
@@ -60,6 +60,6 @@ def second_factor_turn_on(client: Client) -> str:
 
 
 def recovery_codes(client: Client) -> list[str]:
-    """The codes as the file has them."""
+    """The codes in the downloaded file."""
     lines = client.get("/accounts/2fa/recovery-codes/download/").content.decode().splitlines()
     return [line for line in lines if line.isdecimal()]

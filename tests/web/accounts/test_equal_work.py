@@ -1,4 +1,4 @@
-"""An account is not betrayed by the work that a request costs: hashes, queries and mails are counted, not seconds."""
+"""The work of a request does not reveal an account: hashes, queries and mails are counted, not seconds."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Work:
 
     @property
     def shape(self) -> tuple[int, list[str]]:
-        """The hashes, and the statements of the queries of tables that know accounts."""
-        # PostgreSQL's cursors are numbered.
+        """The hashes, and the queries' statements on tables about accounts."""
+        # PostgreSQL's cursors have numbers.
         named = (re.sub(r'"_django_curs_[^"]*"', "cursor", sql) for sql in self.queries)
         kinds = [sql.split(" WHERE ")[0] for sql in named if "accounts_" in sql or "mfa_" in sql]
         return self.hashes, kinds
@@ -56,7 +56,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Iterator[Work]]:
             work.hashes += 1
             return encode(self, password, salt)
 
-        # The attempts that others of these requests made must not show in this one.
+        # Earlier attempts of the compared requests must not influence this one.
         cache.clear()
         with monkeypatch.context() as patch, CaptureQueriesContext(connection) as captured:
             patch.setattr(MD5PasswordHasher, "encode", counted_encode)
@@ -118,7 +118,7 @@ def test_enrolment_token_costs_the_same_unknown_or_used(db, counted):
     assert len(counts[0]) == 1
 
 
-def test_name_that_is_somebodys_address_still_proves_itself_again(user):
+def test_user_name_equal_to_an_address_still_needs_reauthentication(user):
     other = UserFactory(username="maria@example.com", email="other@example.com", password="another-password")
     browser = Client()
     assert sign_in(browser, "other@example.com", "another-password").status_code == 302

@@ -1,4 +1,4 @@
-"""What every page says to caches and browsers, and that each page there is can be shown."""
+"""Headers of every page for caches and browsers; every page can be shown."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ ELSEWHERE = {
     "usersessions_end",
     "account-token-revoke",
 }
-"""Shown in tests of their own: they need a state of things, or are no pages."""
+"""Pages with tests of their own: they need a special state, or are no pages."""
 
 
 @pytest.fixture
 def careful(user):
-    """The browser of somebody with a second factor, who has just confirmed who they are."""
+    """The browser of a user with a second factor, right after confirming the password."""
     client = Client()
     client.force_login(user)
     second_factor_turn_on(client)
@@ -58,7 +58,7 @@ def test_every_page_is_known_here():
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_a_page_for_everybody_is_shown_and_not_shared(path, db):
+def test_public_page_is_shown_and_not_shared(path, db):
     _check(Client().get(path))
 
 
@@ -68,10 +68,10 @@ def test_a_page_for_one_is_shown_to_them_and_not_shared(path, careful):
 
 
 @pytest.mark.parametrize("path", FOR_ONE)
-def test_a_page_for_one_is_shown_to_nobody_else(path, db):
+def test_personal_page_is_shown_to_its_user_only(path, db):
     response = Client().get(path)
     assert response.status_code == 302
-    # Signing out is nothing to who is not signed in.
+    # Signing out does nothing for an anonymous user.
     assert response["Location"].startswith("/accounts/login/")
 
 
@@ -81,7 +81,7 @@ def test_a_page_that_is_not_there_is_not_shared_either(user, inside):
     assert response["Cache-Control"] == "private, no-cache"
 
 
-def test_what_only_one_may_read_is_kept_from_shared_caches_also_when_the_view_forgot(inside):
+def test_personal_pages_avoid_shared_caches_by_default(inside):
     assert inside.get("/account/")["Cache-Control"] == "private, no-cache"
 
 
@@ -92,8 +92,8 @@ def _check(response):
     assert "no-cache" in response["Cache-Control"] or "no-store" in response["Cache-Control"]
     assert response["Referrer-Policy"] == "same-origin"
     assert "default-src 'none'" in response["Content-Security-Policy"]
-    # Nothing that this policy would block.
+    # No content that this policy would block.
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", page)
-    # Nothing of allauth's own pages.
+    # None of allauth's own pages.
     assert "allauth" not in page
     assert page.count("<h1") == 1

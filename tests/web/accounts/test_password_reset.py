@@ -1,4 +1,4 @@
-"""A lost password comes back by mail, and nobody learns who has an account."""
+"""A lost password is reset by mail, and no answer reveals an account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask(address, **extra):
 
 
 def follow(client, link):
-    """The page behind the link; the link's own address is left at once."""
+    """The page behind the link; it redirects away from the link's own address at once."""
     first = client.get(link.removeprefix("http://127.0.0.1:8000"))
     assert first.status_code == 302
     assert link.rpartition("-")[2] not in first["Location"]
@@ -104,7 +104,7 @@ def test_a_stranger_and_a_customer_are_answered_alike(user, mailoutbox):
     assert "nobody@example.com" in mailoutbox[1].body
 
 
-def test_the_link_leads_to_the_portal_whatever_host_the_request_named(user, mailoutbox, settings):
+def test_link_leads_to_the_portal_for_any_requested_host(user, mailoutbox, settings):
     settings.SAVEPOINT_URL = "https://backups.example.com"
     settings.ALLOWED_HOSTS = ["*"]
     ask("maria@example.com", HTTP_HOST="evil.example", HTTP_X_FORWARDED_HOST="evil.example")
@@ -125,7 +125,7 @@ def test_the_pages_of_a_link_tell_no_other_site_where_they_are(user, browser, ma
 
 
 @pytest.mark.parametrize("address", ["maria@example.com", "nobody@example.com"])
-def test_mail_server_that_is_away_is_logged_and_betrays_nobody(address, user, settings, caplog):
+def test_missing_mail_server_is_logged_and_reveals_no_account(address, user, settings, caplog):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -142,7 +142,7 @@ def test_silent_mail_server_holds_no_page_back(address, user, settings, caplog, 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = silent.getsockname()
-        # Answered although the mail server has said nothing yet, and says nothing until this test lets it.
+        # The answer comes although the mail server is silent until this test releases it.
         assert ask(address)["Location"] == DONE
         silent.settimeout(30)
         called, _ = silent.accept()
@@ -152,7 +152,7 @@ def test_silent_mail_server_holds_no_page_back(address, user, settings, caplog, 
     assert "could not be sent" in caplog.records[0].getMessage()
 
 
-def test_mails_that_nobody_takes_are_bounded(user, monkeypatch):
+def test_undeliverable_mails_are_bounded(user, monkeypatch):
     full = BoundedSemaphore(1)
     full.acquire()
     monkeypatch.setattr(mailing, "_senders", lambda _process: (None, full))
@@ -172,7 +172,7 @@ def test_a_password_changes_even_when_its_mail_cannot_be_sent(user, inside, sett
     assert user.check_password(NEW["password1"])
 
 
-def test_mails_are_files_that_only_their_owner_reads_as_long_as_there_is_no_server(user, settings, tmp_path):
+def test_mails_without_a_server_are_private_files(user, settings, tmp_path):
     settings.EMAIL_BACKEND = "config.mail_folder.FolderBackend"
     settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
     ask("maria@example.com")

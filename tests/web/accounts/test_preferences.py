@@ -1,4 +1,4 @@
-"""In which language and time zone somebody is answered, and that nothing of it reaches the next request."""
+"""The language and time zone of answers, which never leak into the next request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def _before():
     with translation.override("en"), timezone.override(UTC):
         yield
-        # What a request activated is gone.
+        # The request's activation has ended.
         assert translation.get_language() == "en"
         assert timezone.get_current_timezone() is UTC
 
@@ -57,7 +57,7 @@ def test_a_stranger_is_answered_in_the_browsers_language(db):
 
 
 def answered_at(user, cookies):
-    """What noon in UTC is for a view."""
+    """Noon in UTC as a view sees it."""
     request = RequestFactory().get("/")
     request.user = user
     request.COOKIES.update(cookies)
@@ -72,7 +72,7 @@ def answered_at(user, cookies):
         ("", "Asia/Tokyo", "2026-01-01T21:00:00+09:00"),
         ("", "America%2FNew_York", "2026-01-01T07:00:00-05:00"),
         ("Europe/Berlin", "Asia/Tokyo", "2026-01-01T13:00:00+01:00"),
-        # No longer, or never, a zone.
+        # Not a zone, or no longer one.
         ("Mars/Base", "Asia/Tokyo", "2026-01-01T21:00:00+09:00"),
         ("", "../../etc/passwd", "2026-01-01T12:00:00+00:00"),
         ("", "/etc/localtime", "2026-01-01T12:00:00+00:00"),
@@ -82,7 +82,7 @@ def answered_at(user, cookies):
         ("", "x" * 4000, "2026-01-01T12:00:00+00:00"),
     ],
 )
-def test_the_users_own_time_zone_goes_before_the_browsers_and_that_before_utc(chosen, cookie, noon, user):
+def test_user_zone_precedes_browser_zone_and_that_precedes_utc(chosen, cookie, noon, user):
     user.time_zone = chosen
     assert answered_at(user, {} if cookie is None else {"tz": cookie}) == noon
 
@@ -102,7 +102,7 @@ def test_a_failing_page_leaves_nothing_behind(user):
     assert timezone.get_current_timezone() is UTC
 
 
-def test_the_process_says_that_it_lives_also_to_who_is_signed_in_when_the_database_is_away(inside, monkeypatch):
+def test_liveness_needs_no_database_even_with_a_session(inside, monkeypatch):
     monkeypatch.setattr("django.contrib.auth.get_user", raising(OperationalError))
     response = inside.get("/livez")
     assert (response.status_code, response.json()["status"]) == (200, "ok")
@@ -127,7 +127,7 @@ def test_a_program_reads_errors_in_the_language_of_its_tokens_user(db, german):
     assert own.json()["title"] == wish.json()["title"] != english
 
 
-def test_who_has_no_token_reads_them_in_the_language_asked_for(db):
+def test_anonymous_errors_are_in_the_requested_language(db):
     with translation.override("en"):
         response = APIClient().get("/api/v1/orders/", HTTP_ACCEPT_LANGUAGE="pl")
     assert (response.status_code, response["Content-Language"]) == (401, "pl")

@@ -1,4 +1,4 @@
-"""One's own settings, and that they hold from the next page on."""
+"""A user's own settings, in effect from the next page on."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_nothing_is_noted_when_nothing_changed(user, inside):
     ("field", "value"),
     [("name", "x" * 151), ("name", "a\x07b"), ("language", "tlh"), ("time_zone", "Mars/Base"), ("theme", "pink")],
 )
-def test_what_will_not_do_is_said_beside_its_field_and_changes_nothing(field, value, user, inside):
+def test_invalid_value_is_shown_at_its_field_and_changes_nothing(field, value, user, inside):
     response = store(inside, **{"name": "New", field: value})
     assert response.status_code == 200
     assert 'class="error"' in response.content.decode()
@@ -75,7 +75,7 @@ def test_a_zone_from_elsewhere_stays_when_the_form_is_saved(user, inside):
     assert (user.time_zone, user.name) == ("US/Eastern", "New")
 
 
-def test_the_account_is_for_who_is_signed_in(browser):
+def test_account_needs_a_sign_in(browser):
     assert browser.get(ACCOUNT)["Location"] == f"/accounts/login/?next={ACCOUNT}"
 
 
@@ -103,7 +103,7 @@ def test_the_database_takes_no_other_values(column, value, user):
         User.objects.filter(pk=user.pk).update(**{column: value})
 
 
-def test_who_has_no_name_is_called_by_their_user_name(db):
+def test_user_without_a_name_is_shown_by_user_name(db):
     assert UserFactory(username="ann", name="").get_full_name() == "ann"
     assert UserFactory(name="Ann Lee").get_short_name() == "Ann Lee"
 

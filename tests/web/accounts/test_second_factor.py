@@ -1,4 +1,4 @@
-"""The second factor: an authenticator app, recovery codes, and nothing that goes around them."""
+"""The second factor: an authenticator app, recovery codes, and no way around them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TURN_OFF = "/accounts/2fa/totp/deactivate/"
 
 @pytest.fixture
 def committed(transactional_db):
-    """Transactions end as in production, with what waits for it; the cache is no table that a test run empties."""
+    """Commit transactions as in production, with on_commit callbacks; the cache is not a table that tests empty."""
     cache.clear()
     yield
     cache.clear()
@@ -47,7 +47,7 @@ def committed(transactional_db):
 
 @pytest.fixture
 def secret(inside) -> str:
-    """The key of the app that the user has set up."""
+    """The key of the user's authenticator app."""
     return second_factor_turn_on(inside)
 
 
@@ -55,7 +55,7 @@ def enter(client, code):
     return client.post(AUTHENTICATE, {"code": code})
 
 
-def test_the_page_offers_the_key_as_a_picture_and_as_text_and_no_cache_keeps_it(user, inside):
+def test_key_is_shown_as_picture_and_text_and_never_cached(user, inside):
     confirm(inside)
     response = inside.get(ACTIVATE)
     page = response.content.decode()
@@ -111,13 +111,13 @@ def test_a_code_signs_in_once(secret, user, monkeypatch):
     code = code_of(secret, 1)
     assert enter(first, code).status_code == 302
     assert "This code is not right" in enter(second, code).content.decode()
-    # Still valid half a minute later, since clocks are allowed to differ; but used.
+    # Clocks may differ, so it is still valid half a minute later; but it was used.
     later = time.time() + 31
     monkeypatch.setattr(time, "time", lambda: later)
     assert "This code is not right" in enter(third, f" {code[:3]} {code[3:]}").content.decode()
 
 
-def test_codes_of_a_clock_that_is_half_a_minute_off_are_right_and_older_ones_are_not(secret, user):
+def test_codes_half_a_minute_off_are_valid_and_older_ones_are_not(secret, user):
     for step, right in ((-3, False), (3, False), (-1, True), (1, True)):
         client = Client()
         sign_in(client, "Maria")
@@ -134,7 +134,7 @@ def test_guessing_codes_ends_after_five(secret, user, browser):
     assert not signed_in(browser)
 
 
-def test_who_gives_up_is_not_half_signed_in(secret, user, browser):
+def test_abandoned_second_factor_leaves_no_session(secret, user, browser):
     sign_in(browser, "Maria")
     assert browser.get(LOGIN)["Location"] == AUTHENTICATE
     browser.post("/accounts/logout/")
@@ -201,7 +201,7 @@ def test_turning_it_on_is_told_in_the_owners_language_and_time_zone(committed, u
     assert "127.0.0.1" in mail.body
 
 
-def test_the_audit_trail_knows_who_did_what(committed, user, inside):
+def test_audit_trail_records_user_and_action(committed, user, inside):
     second_factor_turn_on(inside)
     inside.post(f"{CODES}generate/")
     inside.post(TURN_OFF)
@@ -256,7 +256,7 @@ def test_a_secret_that_was_altered_opens_nothing(stored):
         secret_unwrap(stored)
 
 
-def test_support_turns_it_off_for_who_lost_phone_and_codes(secret, user, admin_client, mailoutbox):
+def test_support_turns_off_a_lost_second_factor(secret, user, admin_client, mailoutbox):
     page = "/admin/mfa/authenticator/"
     assert secret not in admin_client.get(page).content.decode()
     row = Authenticator.objects.get(type="totp")
@@ -270,7 +270,7 @@ def test_support_turns_it_off_for_who_lost_phone_and_codes(secret, user, admin_c
     assert "the support of your host" in mail.body
 
 
-def test_a_page_asked_for_meanwhile_goes_on_after_the_password(user, inside):
+def test_requested_page_follows_after_the_password(user, inside):
     asked = inside.get(ACTIVATE)["Location"]
     response = inside.post(asked, {"password": PASSWORD})
     assert response["Location"] == ACTIVATE
@@ -293,7 +293,7 @@ def test_a_code_confirms_as_well_as_the_password(secret, user):
     assert client.get(TURN_OFF).status_code == 200
 
 
-def test_a_key_that_is_not_there_is_said_on_a_page(secret, user, monkeypatch):
+def test_missing_key_is_reported_on_a_page(secret, user, monkeypatch):
     monkeypatch.setattr(
         "accounts.services.second_factor.portal_keyring", lambda: Keyring.parse(f"7:{kek_generate()}"), raising=True
     )

@@ -1,4 +1,4 @@
-"""Where an account is signed in."""
+"""The sessions of an account."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_page_names_device_and_address_and_which_one_is_this(user):
     assert signed_in(phone)
 
 
-def test_one_session_is_ended_and_the_others_go_on(user):
+def test_ending_one_session_keeps_the_others(user):
     desk, phone = two(user)
     row = UserSession.objects.get(ip="203.0.113.7")
     response = desk.post(f"{SESSIONS}{row.pk}/end/")
@@ -51,7 +51,7 @@ def test_one_session_is_ended_and_the_others_go_on(user):
     assert signed_in(desk)
 
 
-def test_all_others_are_ended_at_once(user):
+def test_all_other_sessions_end_at_once(user):
     desk, phone = two(user)
     third = Client()
     sign_in(third, user.username)
@@ -87,7 +87,7 @@ def test_a_session_that_is_over_is_not_listed(user):
     assert "203.0.113.7" not in desk.get(SESSIONS).content.decode()
 
 
-def test_what_is_kept_of_sessions_that_are_over_goes_with_them(user):
+def test_data_of_ended_sessions_is_deleted(user):
     _desk, phone = two(user)
     over = phone.session.session_key
     Session.objects.filter(session_key=over).update(expire_date=timezone.now() - timezone.timedelta(seconds=1))
@@ -101,7 +101,7 @@ def test_last_seen_is_written_once_a_minute_and_not_on_every_page(user):
     desk, _phone = two(user)
     long_ago = timezone.now() - timezone.timedelta(hours=1)
     UserSession.objects.update(last_seen_at=long_ago)
-    # As when a minute has passed.
+    # Simulates that a minute has passed.
     caches["process"].clear()
     desk.get("/accounts/password/change/")
     seen = UserSession.objects.exclude(ip="203.0.113.7").get().last_seen_at
@@ -133,5 +133,5 @@ def test_a_page_is_shown_also_when_that_cannot_be_noted(user, inside, monkeypatc
         ("", "Unknown device", "computer"),
     ],
 )
-def test_a_device_is_said_in_words(sent, name, icon):
+def test_device_is_described_in_words(sent, name, icon):
     assert (device_name(sent), device_icon(sent)) == (name, icon)

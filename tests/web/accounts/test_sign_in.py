@@ -21,7 +21,7 @@ def test_the_user_name_or_the_address_signs_in_however_it_is_spelled(login, user
 
 
 @pytest.mark.parametrize("login", ["Maria", "maria@example.com", "nobody", "nobody@example.com"])
-def test_a_wrong_password_says_the_same_for_everybody_and_keeps_the_name(login, user, browser):
+def test_wrong_password_has_one_message_and_keeps_the_name(login, user, browser):
     response = sign_in(browser, login, "wrong")
     page = response.content.decode()
     assert response.status_code == 200
@@ -31,13 +31,13 @@ def test_a_wrong_password_says_the_same_for_everybody_and_keeps_the_name(login, 
     assert not signed_in(browser)
 
 
-def test_somebodys_address_is_no_way_into_the_account_of_whoever_took_it_as_a_name(user, browser):
+def test_address_never_opens_an_account_that_has_it_as_a_name(user, browser):
     UserFactory(username="maria@example.com", email="other@example.com", password="another-password")
     sign_in(browser, "maria@example.com")
     assert str(user.pk) == browser.session["_auth_user_id"]
 
 
-def test_who_is_closed_out_is_told_so_only_with_the_right_password(user, browser):
+def test_deactivated_user_is_told_so_only_with_the_right_password(user, browser):
     user.is_active = False
     user.save()
     assert WRONG in sign_in(browser, "Maria", "wrong").content.decode()
@@ -47,7 +47,7 @@ def test_who_is_closed_out_is_told_so_only_with_the_right_password(user, browser
     assert not signed_in(browser)
 
 
-def test_a_session_ends_with_the_browser_unless_the_device_is_to_be_remembered(user, settings):
+def test_session_ends_with_the_browser_unless_remembered(user, settings):
     forgotten, remembered = Client(), Client()
     sign_in(forgotten, "Maria")
     sign_in(remembered, "Maria", remember="on")
@@ -71,7 +71,7 @@ def test_signing_out_takes_our_own_page(user):
     assert signed_in(client)
 
 
-def test_who_is_sent_to_the_sign_in_comes_back_where_they_were_going(user, browser):
+def test_sign_in_returns_to_the_requested_page(user, browser):
     response = browser.get("/account/tokens/")
     assert response["Location"] == f"{LOGIN}?next=/account/tokens/"
     page = browser.get(response["Location"]).content.decode()
@@ -88,17 +88,17 @@ def test_who_is_sent_to_the_sign_in_comes_back_where_they_were_going(user, brows
         "/\\evil.example",
         "https:evil.example",
         "javascript:alert(1)",
-        # Names of ours, but not the one that was asked.
+        # Valid names of this portal, but not the requested one.
         "http://localhost/",
     ],
 )
-def test_nobody_is_led_to_another_host(elsewhere, user, browser):
+def test_sign_in_never_redirects_to_another_host(elsewhere, user, browser):
     assert sign_in(browser, "Maria", next=elsewhere)["Location"] == "/"
     assert browser.get(LOGIN, {"next": elsewhere})["Location"] == "/"
     assert browser.post("/accounts/logout/", {"next": elsewhere})["Location"] == LOGIN
 
 
-def test_nobody_registers_by_themselves(browser):
+def test_registration_is_closed(browser):
     for name in ("account_signup", "account_email", "account_set_password", "account_confirm_email"):
         with pytest.raises(NoReverseMatch):
             reverse(name)
@@ -141,7 +141,7 @@ def test_a_new_password_that_will_not_do_says_why(field, value, said, user, insi
     assert user.check_password(PASSWORD)
 
 
-def test_who_has_no_password_yet_is_led_to_the_mail_that_sets_one(user, inside):
+def test_user_without_a_password_is_offered_the_mail_to_set_one(user, inside):
     user.set_unusable_password()
     user.save()
     inside.force_login(user)

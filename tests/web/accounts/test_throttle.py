@@ -1,4 +1,4 @@
-"""Guessing passwords: by account and by address."""
+"""Password guessing is throttled by account and by address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def guess(times, login="Maria", **extra):
     return [sign_in(Client(), login, "wrong", **extra).status_code for _ in range(times)]
 
 
-def test_after_five_wrong_passwords_even_the_right_one_is_refused_for_a_while(user, browser):
+def test_five_wrong_passwords_block_the_right_one_for_a_while(user, browser):
     assert guess(5) == [200] * 5
     response = sign_in(browser, "Maria")
     assert response.status_code == 429
@@ -60,13 +60,13 @@ def test_a_new_password_lets_its_owner_in_at_once(user, browser):
     assert sign_in(browser, "Maria", "new-roof-lantern", REMOTE_ADDR="203.0.113.9").status_code == 302
 
 
-def test_one_address_tries_ten_wrong_passwords_a_minute_whatever_it_says_about_itself(db):
+def test_one_address_tries_ten_wrong_passwords_a_minute(db):
     for number in range(10):
         assert guess(1, f"nobody-{number}", HTTP_X_FORWARDED_FOR=f"198.51.100.{number}") == [200]
     assert guess(1, "nobody-10", HTTP_X_FORWARDED_FOR="198.51.100.10") == [429]
 
 
-def test_behind_a_proxy_the_address_that_it_tells_counts_and_nothing_before_it(db, settings):
+def test_only_the_address_set_by_the_proxy_counts(db, settings):
     settings.SAVEPOINT_TRUSTED_PROXIES = 1
     for number in range(10):
         assert guess(1, f"nobody-{number}", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}, 198.51.100.1") == [200]
@@ -80,7 +80,7 @@ def test_a_proxy_that_tells_nonsense_breaks_nothing(told, user, browser, setting
     assert sign_in(browser, "Maria", HTTP_X_FORWARDED_FOR=told, REMOTE_ADDR="").status_code == 302
 
 
-def test_too_many_forms_from_one_address_are_answered_with_the_page_that_says_so(user):
+def test_too_many_forms_from_one_address_get_the_error_page(user):
     client = Client()
     for _ in range(30):
         assert client.post(LOGIN, {}).status_code == 200

@@ -1,4 +1,4 @@
-"""API tokens on their page."""
+"""The page of API tokens."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_token_ends_when_it_was_said_to(days, left, user, inside):
     assert ends is None if left is None else abs(ends - timezone.now() - timedelta(days=left)) < timedelta(minutes=1)
 
 
-def test_a_token_is_narrowed_to_what_was_chosen(user, inside):
+def test_token_has_only_the_chosen_scopes(user, inside):
     create(inside, scopes=["view", "create"])
     assert ApiToken.objects.get().scopes == ["create", "view"]
     page = inside.get(TOKENS).content.decode()
@@ -118,7 +118,7 @@ def test_a_token_that_ended_says_so(user, inside):
     assert "Expired" in inside.get(TOKENS).content.decode()
 
 
-def test_what_users_type_is_shown_as_text(user, inside):
+def test_user_input_is_shown_as_text(user, inside):
     ApiTokenFactory(user=user, name="<script>alert(1)</script>")
     page = inside.get(TOKENS).content.decode()
     assert "<script>alert" not in page

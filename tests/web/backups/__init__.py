@@ -1,1 +1,1 @@
-"""The pages of orders, backups and restores, through Django's own client: what is queued stays queued."""
+"""The pages of orders, backups and restores with Django's test client; no worker runs the queued operations."""

@@ -1,4 +1,4 @@
-"""Pages as trees, read as strictly as no browser does: what is opened must be closed, ids are there once."""
+"""Pages as trees, parsed strictly: every element must be closed, and ids must be unique."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Node:
 
     @property
     def text(self) -> str:
-        """What is read aloud, on one line."""
+        """The text for a screen reader, on one line."""
         return words("".join(self._texts()))
 
     def __getitem__(self, name: str) -> str:
@@ -33,14 +33,14 @@ class Node:
         return name in self.attributes
 
     def walk(self) -> Iterator[Node]:
-        """This element and all below it."""
+        """This element and all elements below it."""
         yield self
         for child in self.children:
             if isinstance(child, Node):
                 yield from child.walk()
 
     def all(self, tag: str = "", **attributes: str) -> list[Node]:
-        """Elements of that tag with these attributes; `class_` is one of its classes."""
+        """Elements of that tag with these attributes; `class_` matches one of its classes."""
         return [node for node in self.walk() if tag in ("", node.tag) and _fits(node, attributes)]
 
     def one(self, tag: str = "", **attributes: str) -> Node:
@@ -57,7 +57,7 @@ class Node:
         return " ".join(self.one(id=name).text for name in node["aria-describedby"].split())
 
     def within(self) -> list[Node]:
-        """The elements around this one, the nearest first."""
+        """The enclosing elements, the nearest first."""
         return [self.above, *self.above.within()] if self.above else []
 
     def _texts(self) -> Iterator[str]:
@@ -69,7 +69,7 @@ class Node:
 
 
 def read(answer: Any) -> Node:
-    """The tree of a response, or of some HTML."""
+    """Parse a response or HTML."""
     html = answer if isinstance(answer, str) else answer.content.decode()
     reader = _Reader()
     reader.feed(html)
@@ -86,12 +86,12 @@ def words(text: str) -> str:
 
 
 def without_token(answer: Any) -> str:
-    """The HTML of a response, whose CSRF tokens look different each time, without them."""
+    """The HTML of a response without its CSRF tokens, which differ each time."""
     return _TOKEN.sub(r"\1", answer.content.decode())
 
 
 def hx(*, target: str = "", current: str = "", **more: str) -> dict[str, str]:
-    """The headers of a request that htmx makes, as test clients take them."""
+    """The headers of a request by htmx, in the form of test clients."""
     headers = {"HX-Request": "true", "HX-Target": target, "HX-Current-URL": current and f"http://testserver{current}"}
     return {name: value for name, value in {**headers, **more}.items() if value}
 

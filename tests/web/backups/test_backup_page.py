@@ -1,4 +1,4 @@
-"""The page of one backup: what was done to it, what is odd about it, and how to check it."""
+"""The page of one backup: its history, its warnings, and its verification."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def timeline(answer):
 
 
 def done(backup, *, minutes, **values):
-    """Something that was done to a backup, begun `minutes` ago and done half a minute later."""
+    """An operation on a backup, begun `minutes` ago and done half a minute later."""
     began = timezone.now() - timedelta(minutes=minutes)
     ended = None if values.get("state") in ("queued", "running") else began + timedelta(seconds=30)
     operation = OperationFactory(order=backup.order, started_at=began, finished_at=ended, **values)
@@ -36,37 +36,37 @@ def facts(answer):
     return dict(zip((name.text for name in found.all("dt")), (value.text for value in found.all("dd")), strict=True))
 
 
-def test_the_page_and_its_part_are_the_same(site, owner):
-    backup = site.stored(warnings_total=1, warnings=[{"kind": "changed", "path": "a"}])
+def test_the_page_and_its_part_are_the_same(rental, owner):
+    backup = rental.stored(warnings_total=1, warnings=[{"kind": "changed", "path": "a"}])
     moment = timezone.now() - timedelta(minutes=125)
     Backup.objects.update(created_at=moment, completed_at=moment)
-    done(backup, minutes=125, kind=kinds.CREATE.name, requested_by=site.owner)
-    page, part = owner.get(site.at(backup)), owner.get(site.at(backup, "detail/"), headers=hx(target="backup"))
+    done(backup, minutes=125, kind=kinds.CREATE.name, requested_by=rental.owner)
+    page, part = owner.get(rental.at(backup)), owner.get(rental.at(backup, "detail/"), headers=hx(target="backup"))
     assert part.status_code == 200
     assert without_token(part).strip() in without_token(page)
     assert "<html" not in part.content.decode()
 
 
-def test_what_can_be_known_about_a_backup_is_there(site, owner):
-    backup = site.stored(name="one", consistency="quiesced", verified_at=timezone.now(), locked=True)
-    answer = owner.get(site.at(backup))
+def test_page_shows_all_facts_about_a_backup(rental, owner):
+    backup = rental.stored(name="one", consistency="quiesced", verified_at=timezone.now(), locked=True)
+    answer = owner.get(rental.at(backup))
     page = read(answer)
     assert page.one("h1").text == "one"
     assert page.one(class_="badge").text == "Ready"
     known = facts(answer)
-    assert known["Server"] == f"{site.order.name}, World"
+    assert known["Server"] == f"{rental.order.name}, World"
     assert (known["Size"], known["Format"]) == (f"{len(CONTENT)} bytes", ".tar.gz")
     assert page.one(id="sha256").text == backup.asset.sha256
     assert page.one("button", data_copy="#sha256")["data-copied"] == "Copied"
     marks = [mark.text for mark in page.one("ul", class_="marks").all("li")]
     assert marks[:3] == ["Locked", "Files", "Saved by the game first"]
     assert marks[3].startswith("Verified")
-    assert [link["href"] for link in page.one("p", class_="crumbs").all("a")] == ["/", site.page]
+    assert [link["href"] for link in page.one("p", class_="crumbs").all("a")] == ["/", rental.page]
 
 
-def test_a_backup_that_is_created_has_nothing_to_check_yet(site, owner):
-    backup = site.begun(phase="packing", bytes_done=50, bytes_total=200)
-    answer = owner.get(site.at(backup))
+def test_a_backup_that_is_created_has_nothing_to_check_yet(rental, owner):
+    backup = rental.begun(phase="packing", bytes_done=50, bytes_total=200)
+    answer = owner.get(rental.at(backup))
     page = read(answer)
     assert set(facts(answer)) == {"Server", "Created"}
     assert not page.has(id="sha256")
@@ -74,13 +74,13 @@ def test_a_backup_that_is_created_has_nothing_to_check_yet(site, owner):
     assert page.has(id=f"cancel-{backup.id}")
 
 
-def test_the_timeline_tells_what_was_done_by_whom_and_how_long_it_took(site, owner):
-    backup = site.stored()
+def test_timeline_shows_action_user_and_duration(rental, owner):
+    backup = rental.stored()
     helper = UserFactory(username="helper")
-    done(backup, minutes=180, kind=kinds.CREATE.name, requested_by=site.owner)
+    done(backup, minutes=180, kind=kinds.CREATE.name, requested_by=rental.owner)
     done(backup, minutes=120, kind=kinds.RESTORE.name, requested_by=helper, params={"mode": "replace"})
     done(backup, minutes=60, kind=kinds.RESTORE.name, params={"mode": "overlay"})
-    first, second, third = timeline(owner.get(site.at(backup)))
+    first, second, third = timeline(owner.get(rental.at(backup)))
     assert first.startswith("Restore · Succeeded")
     assert "by" not in first.split("took")[0].split("·")[-1]
     assert first.endswith("took 30 seconds Files that the backup does not have were kept.")
@@ -88,7 +88,7 @@ def test_the_timeline_tells_what_was_done_by_whom_and_how_long_it_took(site, own
     assert "· by helper · took 30 seconds" in second
     assert second.endswith("Files that the backup does not have were removed.")
     assert third.startswith("Create · Succeeded")
-    assert f"by {site.owner.username}" in third
+    assert f"by {rental.owner.username}" in third
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_the_timeline_tells_what_was_done_by_whom_and_how_long_it_took(site, own
         (OperationState.FAILED, "limit_reached", "Limit reached"),
     ],
 )
-def test_a_restore_that_did_not_succeed_says_why_in_a_sentence(state, code, words, site, owner):
-    backup = site.stored()
+def test_a_restore_that_did_not_succeed_says_why_in_a_sentence(state, code, words, rental, owner):
+    backup = rental.stored()
     operation = done(backup, minutes=5, kind=kinds.RESTORE.name, state=state, error_code=code)
     Backup.objects.update(operation=operation)
-    answer = owner.get(site.at(backup))
+    answer = owner.get(rental.at(backup))
     notice = read(answer).one(id="backup").one(class_="notice")
     title = "The restore was cancelled" if state == OperationState.CANCELLED else "The restore failed"
     assert notice.one("strong").text == title
@@ -115,11 +115,11 @@ def test_a_restore_that_did_not_succeed_says_why_in_a_sentence(state, code, word
     assert read(answer).one(class_="badge").text == "Ready"
 
 
-def test_a_failure_that_a_restore_made_good_is_only_history(site, owner):
-    backup = site.stored()
+def test_a_failure_that_a_restore_made_good_is_only_history(rental, owner):
+    backup = rental.stored()
     done(backup, minutes=10, kind=kinds.RESTORE.name, state="failed", error_code="sidecar_unavailable")
     Backup.objects.update(operation=done(backup, minutes=5, kind=kinds.RESTORE.name))
-    answer = owner.get(site.at(backup))
+    answer = owner.get(rental.at(backup))
     assert not read(answer).one(id="backup").has(class_="notice")
     assert [entry.split(" · ")[1].split()[0] for entry in timeline(answer)] == ["Succeeded", "Failed"]
 
@@ -134,9 +134,9 @@ WARNINGS = [
 ]
 
 
-def test_every_warning_is_listed_with_its_path(site, owner):
-    backup = site.stored(warnings=WARNINGS, warnings_total=len(WARNINGS))
-    page = read(owner.get(site.at(backup)))
+def test_every_warning_is_listed_with_its_path(rental, owner):
+    backup = rental.stored(warnings=WARNINGS, warnings_total=len(WARNINGS))
+    page = read(owner.get(rental.at(backup)))
     rows = [[cell.text for cell in row.all("td")] for row in page.one(id="backup").one("tbody").all("tr")]
     assert [row[1] for row in rows] == [
         "Changed while it was read",
@@ -152,39 +152,39 @@ def test_every_warning_is_listed_with_its_path(site, owner):
     assert "are listed" not in page.one(id="backup").text
 
 
-def test_of_many_warnings_the_first_are_listed_and_it_is_said_so(site, owner, monkeypatch):
+def test_only_the_first_warnings_are_listed_with_a_note(rental, owner, monkeypatch):
     monkeypatch.setattr(detail, "WARNINGS_SHOWN", 2)
     site_warnings = [{"kind": "changed", "path": str(number)} for number in range(3)]
-    backup = site.stored(warnings=site_warnings, warnings_total=70_000)
-    page = read(owner.get(site.at(backup)))
+    backup = rental.stored(warnings=site_warnings, warnings_total=70_000)
+    page = read(owner.get(rental.at(backup)))
     assert len(page.one(id="backup").one("tbody").all("tr")) == 2
     assert "The first 2 are listed." in page.one(id="backup").text
     assert "70000 warnings" in [title.text for title in page.all("h2")]
 
 
-def test_one_warning_is_one(site, owner):
-    backup = site.stored(warnings=WARNINGS[:1], warnings_total=1)
-    assert "1 warning" in [title.text for title in read(owner.get(site.at(backup))).all("h2")]
+def test_single_warning_is_in_the_singular(rental, owner):
+    backup = rental.stored(warnings=WARNINGS[:1], warnings_total=1)
+    assert "1 warning" in [title.text for title in read(owner.get(rental.at(backup))).all("h2")]
 
 
-def test_who_it_was_is_not_lost_with_their_account(site, owner):
-    backup = site.stored()
+def test_timeline_keeps_the_name_of_a_deleted_user(rental, owner):
+    backup = rental.stored()
     helper = UserFactory()
     done(backup, minutes=5, kind=kinds.CREATE.name, requested_by=helper)
     helper.delete()
-    assert timeline(owner.get(site.at(backup)))[0].startswith("Create · Succeeded")
+    assert timeline(owner.get(rental.at(backup)))[0].startswith("Create · Succeeded")
 
 
-def test_only_what_was_done_to_this_backup_is_told(site, owner):
-    backup, other = site.stored(), site.stored()
+def test_timeline_shows_only_operations_of_this_backup(rental, owner):
+    backup, other = rental.stored(), rental.stored()
     done(other, minutes=5, kind=kinds.RESTORE.name)
-    assert timeline(owner.get(site.at(backup))) == []
+    assert timeline(owner.get(rental.at(backup))) == []
 
 
-def test_the_page_of_a_backup_that_is_deleted_meanwhile_leads_to_the_list(site, owner):
-    backup = site.stored()
-    poll = read(owner.get(site.at(backup))).one(id="backup")["hx-get"]
-    backup_delete(user=site.owner, backup=backup)
-    answer = owner.get(poll, headers=hx(target="backup", current=site.at(backup)))
-    assert (answer.status_code, answer["HX-Redirect"]) == (200, site.page)
-    assert owner.get(site.at(backup)).status_code == 404
+def test_the_page_of_a_backup_that_is_deleted_meanwhile_leads_to_the_list(rental, owner):
+    backup = rental.stored()
+    poll = read(owner.get(rental.at(backup))).one(id="backup")["hx-get"]
+    backup_delete(user=rental.owner, backup=backup)
+    answer = owner.get(poll, headers=hx(target="backup", current=rental.at(backup)))
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, rental.page)
+    assert owner.get(rental.at(backup)).status_code == 404

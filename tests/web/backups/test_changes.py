@@ -1,4 +1,4 @@
-"""Renaming, locking, deleting, trying again and cancelling, as a browser without scripts does."""
+"""Renaming, locking, deleting, retrying and cancelling in a browser without scripts."""
 
 from __future__ import annotations
 
@@ -14,52 +14,52 @@ from operations.models import Operation, OperationState
 from orders.rights import OrderRight
 from tests.factories import OperationFactory, OrderUserPermissionFactory
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 
 def form_of(answer):
     return read(answer).one("form", class_="form")
 
 
-def said(site, browser, answer):
-    """The only message on the order page to which a button leads back, and its kind."""
-    assert (answer.status_code, answer["Location"]) == (302, site.page)
-    notice = read(browser.get(site.page)).one(id="messages").one(class_="notice")
+def said(rental, browser, answer):
+    """The only message on the order page after a button's redirect, and its kind."""
+    assert (answer.status_code, answer["Location"]) == (302, rental.page)
+    notice = read(browser.get(rental.page)).one(id="messages").one(class_="notice")
     return notice["class"].removeprefix("notice "), notice.text
 
 
-def member_with(site, *rights):
-    member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
+def member_with(rental, *rights):
+    member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
     for right in rights:
-        OrderUserPermissionFactory(content_object=site.order, user=member, right=right.value)
+        OrderUserPermissionFactory(content_object=rental.order, user=member, right=right.value)
     return browser_of(member)
 
 
-def test_the_rename_form_holds_the_name(site, owner):
-    form = form_of(owner.get(site.at(site.stored(name="before <1>"), "rename/")))
+def test_the_rename_form_holds_the_name(rental, owner):
+    form = form_of(owner.get(rental.at(rental.stored(name="before <1>"), "rename/")))
     assert form.one("h1").text == "Rename the backup"
     assert form.one("input", name="name")["value"] == "before <1>"
 
 
-def test_a_backup_is_renamed(site, owner):
-    backup = site.stored(name="before")
-    answer = owner.post(site.at(backup, "rename/"), {"name": " after "})
-    assert said(site, owner, answer) == ("ok", "The backup is called “after” now.")
+def test_a_backup_is_renamed(rental, owner):
+    backup = rental.stored(name="before")
+    answer = owner.post(rental.at(backup, "rename/"), {"name": " after "})
+    assert said(rental, owner, answer) == ("ok", "The backup is called “after” now.")
     backup.refresh_from_db()
     assert backup.name == "after"
 
 
-def test_a_backup_can_be_renamed_while_it_is_created(site, owner):
-    backup = site.begun()
-    assert owner.post(site.at(backup, "rename/"), {"name": "after"}).status_code == 302
+def test_a_backup_can_be_renamed_while_it_is_created(rental, owner):
+    backup = rental.begun()
+    assert owner.post(rental.at(backup, "rename/"), {"name": "after"}).status_code == 302
     backup.refresh_from_db()
     assert backup.name == "after"
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb", "a\x00b", "\u2029"], ids=ascii)
-def test_what_is_no_name_is_said_and_changes_nothing(name, site, owner):
-    backup = site.stored(name="before")
-    answer = owner.post(site.at(backup, "rename/"), {"name": name})
+def test_invalid_name_is_reported_and_changes_nothing(name, rental, owner):
+    backup = rental.stored(name="before")
+    answer = owner.post(rental.at(backup, "rename/"), {"name": name})
     assert answer.status_code == 400
     form = form_of(answer)
     field = form.one("input", name="name")
@@ -69,52 +69,52 @@ def test_what_is_no_name_is_said_and_changes_nothing(name, site, owner):
     assert backup.name == "before"
 
 
-def test_a_rename_that_is_refused_keeps_what_was_typed(site, owner):
-    backup = site.stored(name="before")
-    site.suspend()
-    answer = owner.post(site.at(backup, "rename/"), {"name": "after"})
+def test_refused_rename_keeps_the_input(rental, owner):
+    backup = rental.stored(name="before")
+    rental.suspend()
+    answer = owner.post(rental.at(backup, "rename/"), {"name": "after"})
     assert answer.status_code == 409
     form = form_of(answer)
     assert form.one("input", name="name")["value"] == "after"
     assert "This order is suspended." in form.one(class_="bad").text
 
 
-def test_a_lock_is_set_and_taken_off_by_the_same_button(site, owner):
-    backup = site.stored(name="mine")
+def test_a_lock_is_set_and_taken_off_by_the_same_button(rental, owner):
+    backup = rental.stored(name="mine")
     for locked, words in ((True, "“mine” is locked: nobody can delete it."), (False, "“mine” is unlocked.")):
-        page = read(owner.get(site.page))
+        page = read(owner.get(rental.page))
         form = page.one(id=f"lock-{backup.id}").within()[0]
         fields = {field["name"]: field["value"] for field in form.all("input")}
-        assert said(site, owner, owner.post(form["action"], fields)) == ("ok", words)
+        assert said(rental, owner, owner.post(form["action"], fields)) == ("ok", words)
         backup.refresh_from_db()
         assert backup.locked == locked
 
 
-def test_locking_twice_is_locked(site, owner):
-    backup = site.stored()
+def test_locking_twice_is_locked(rental, owner):
+    backup = rental.stored()
     for _ in range(2):
-        assert owner.post(site.at(backup, "lock/"), {"locked": "yes"}).status_code == 302
+        assert owner.post(rental.at(backup, "lock/"), {"locked": "yes"}).status_code == 302
     backup.refresh_from_db()
     assert backup.locked
 
 
-def test_deleting_asks_first_and_says_what_is_lost(site, owner):
-    backup = site.stored(name="old one")
-    answer = owner.get(site.at(backup, "delete/"))
+def test_delete_asks_first_and_names_the_loss(rental, owner):
+    backup = rental.stored(name="old one")
+    answer = owner.get(rental.at(backup, "delete/"))
     form = form_of(answer)
     assert form.one("h1").text == "Delete this backup?"
     assert "“old one” will be gone for good." in form.text
     assert "23 bytes of storage are free a few moments later." in form.text
-    assert form.one("a", class_="button")["href"] == site.page
+    assert form.one("a", class_="button")["href"] == rental.page
     backup.refresh_from_db()
     assert backup.deleted_at is None
 
 
-def test_a_deleted_backup_is_off_the_list_and_its_removal_is_queued(site, owner):
-    backup = site.stored(name="old one")
-    answer = owner.post(site.at(backup, "delete/"))
-    assert said(site, owner, answer) == ("ok", "“old one” was deleted.")
-    assert read(owner.get(site.page)).has(class_="empty")
+def test_a_deleted_backup_is_off_the_list_and_its_removal_is_queued(rental, owner):
+    backup = rental.stored(name="old one")
+    answer = owner.post(rental.at(backup, "delete/"))
+    assert said(rental, owner, answer) == ("ok", "“old one” was deleted.")
+    assert read(owner.get(rental.page)).has(class_="empty")
     operation = Operation.objects.get()
     assert (operation.kind, operation.state) == (kinds.DELETE.name, OperationState.QUEUED)
 
@@ -122,27 +122,27 @@ def test_a_deleted_backup_is_off_the_list_and_its_removal_is_queued(site, owner)
 @pytest.mark.parametrize(
     ("arrange", "reason"),
     [
-        (lambda site: site.stored(locked=True), "This backup is locked against deletion."),
-        (lambda site: site.begun(), "This cannot be done while the backup is “Creating”."),
+        (lambda rental: rental.stored(locked=True), "This backup is locked against deletion."),
+        (lambda rental: rental.begun(), "This cannot be done while the backup is “Creating”."),
         (
-            lambda site: site.stored(status=BackupStatus.RESTORING),
+            lambda rental: rental.stored(status=BackupStatus.RESTORING),
             "This cannot be done while the backup is “Restoring”.",
         ),
     ],
 )
-def test_a_deletion_that_is_refused_asks_again_and_says_why(arrange, reason, site, owner):
-    backup = arrange(site)
-    answer = owner.post(site.at(backup, "delete/"))
+def test_a_deletion_that_is_refused_asks_again_and_says_why(arrange, reason, rental, owner):
+    backup = arrange(rental)
+    answer = owner.post(rental.at(backup, "delete/"))
     assert answer.status_code == 409
     assert form_of(answer).one(class_="bad").text.startswith(reason)
     backup.refresh_from_db()
     assert backup.deleted_at is None
 
 
-def test_a_failed_backup_is_made_anew_under_its_name(site, owner):
-    failed = site.failed(name="weekly")
-    answer = owner.post(site.at(failed, "retry/"))
-    assert said(site, owner, answer)[0] == "ok"
+def test_a_failed_backup_is_made_anew_under_its_name(rental, owner):
+    failed = rental.failed(name="weekly")
+    answer = owner.post(rental.at(failed, "retry/"))
+    assert said(rental, owner, answer)[0] == "ok"
     again = Backup.objects.get(deleted_at__isnull=True)
     assert (again.name, again.status) == ("weekly", BackupStatus.CREATING)
     assert again.id != failed.id
@@ -153,59 +153,59 @@ def test_a_failed_backup_is_made_anew_under_its_name(site, owner):
     [([OrderRight.CREATE], False, True), ([OrderRight.CREATE, OrderRight.DELETE], False, False),
      ([OrderRight.CREATE, OrderRight.DELETE], True, True)],
 )  # fmt: skip
-def test_a_failed_backup_stays_when_who_tries_again_may_not_delete_it(rights, locked, kept, site):
-    failed = site.failed(locked=locked)
-    browser = member_with(site, *rights)
-    assert said(site, browser, browser.post(site.at(failed, "retry/")))[0] == "ok"
+def test_retry_without_delete_right_keeps_the_failed_backup(rights, locked, kept, rental):
+    failed = rental.failed(locked=locked)
+    browser = member_with(rental, *rights)
+    assert said(rental, browser, browser.post(rental.at(failed, "retry/")))[0] == "ok"
     statuses = Backup.objects.filter(deleted_at__isnull=True).values_list("status", flat=True)
     assert sorted(statuses) == (["creating", "failed"] if kept else ["creating"])
 
 
-def test_only_what_failed_is_tried_again(site, owner):
-    backup = site.stored()
-    words = said(site, owner, owner.post(site.at(backup, "retry/")))
+def test_only_a_failed_backup_can_be_retried(rental, owner):
+    backup = rental.stored()
+    words = said(rental, owner, owner.post(rental.at(backup, "retry/")))
     assert words[0] == "bad"
     assert words[1].startswith("This cannot be done while the backup is “Ready”.")
     assert Backup.objects.count() == 1
 
 
-def test_a_failed_backup_that_cannot_be_tried_again_now_stays(site, owner):
-    failed = site.failed()
-    site.order.provisions.filter(kind="sidecar").delete()
-    assert said(site, owner, owner.post(site.at(failed, "retry/")))[0] == "bad"
+def test_a_failed_backup_that_cannot_be_tried_again_now_stays(rental, owner):
+    failed = rental.failed()
+    rental.order.provisions.filter(kind="sidecar").delete()
+    assert said(rental, owner, owner.post(rental.at(failed, "retry/")))[0] == "bad"
     failed.refresh_from_db()
     assert failed.deleted_at is None
 
 
-def test_what_waits_is_cancelled_at_once(site, owner):
-    backup = site.begun(state=OperationState.QUEUED)
-    form = read(owner.get(site.page)).one(id=f"cancel-{backup.id}").within()[0]
+def test_queued_operation_is_cancelled_at_once(rental, owner):
+    backup = rental.begun(state=OperationState.QUEUED)
+    form = read(owner.get(rental.page)).one(id=f"cancel-{backup.id}").within()[0]
     told = f"“{backup.name}” was cancelled. Your server was not changed."
-    assert said(site, owner, owner.post(form["action"])) == ("info", told)
+    assert said(rental, owner, owner.post(form["action"])) == ("info", told)
     backup.refresh_from_db()
     assert (backup.status, backup.operation.state) == (BackupStatus.FAILED, OperationState.CANCELLED)
-    row = read(owner.get(site.page)).one(id=f"backup-{backup.id}")
+    row = read(owner.get(rental.page)).one(id=f"backup-{backup.id}")
     assert "This backup was cancelled. The operation was cancelled." in row.text
 
 
-def test_what_runs_is_asked_to_stop_and_offers_no_second_cancel(site, owner):
-    backup = site.begun()
-    owner.post(f"{site.page}operations/{backup.operation_id}/cancel/")
-    page = read(owner.get(site.page))
+def test_running_operation_is_asked_to_stop_only_once(rental, owner):
+    backup = rental.begun()
+    owner.post(f"{rental.page}operations/{backup.operation_id}/cancel/")
+    page = read(owner.get(rental.page))
     assert "Stopping" in page.one(id=f"backup-{backup.id}").text
     assert not page.has(id=f"cancel-{backup.id}")
 
 
-def test_what_is_over_cannot_be_cancelled(site, owner):
-    backup = site.failed()
-    words = said(site, owner, owner.post(f"{site.page}operations/{backup.operation_id}/cancel/"))
+def test_finished_operation_cannot_be_cancelled(rental, owner):
+    backup = rental.failed()
+    words = said(rental, owner, owner.post(f"{rental.page}operations/{backup.operation_id}/cancel/"))
     assert words[0] == "bad"
     assert "“Failed”" in words[1]
 
 
-def test_the_work_of_another_order_is_not_cancelled_by_the_address_of_this_one(site, owner):
-    other = OperationFactory(order__customer=site.order.customer, state=OperationState.QUEUED)
-    answer = owner.post(f"{site.page}operations/{other.id}/cancel/")
+def test_operation_of_another_order_cannot_be_cancelled_here(rental, owner):
+    other = OperationFactory(order__customer=rental.order.customer, state=OperationState.QUEUED)
+    answer = owner.post(f"{rental.page}operations/{other.id}/cancel/")
     assert answer.status_code == 404
     assert read(answer).one("h1").text == "Operation not found"
     other.refresh_from_db()
@@ -214,15 +214,15 @@ def test_the_work_of_another_order_is_not_cancelled_by_the_address_of_this_one(s
 
 @pytest.mark.parametrize("what", ["", "rename/", "lock/", "restore/", "retry/", "delete/", "download/"])
 @pytest.mark.parametrize("gone", ["deleted meanwhile", "never there"])
-def test_a_backup_that_is_gone_is_told_above_the_list_without_it(gone, what, site, owner):
-    backup = site.stored(name="gone")
-    address = site.at(backup, what)
+def test_a_backup_that_is_gone_is_told_above_the_list_without_it(gone, what, rental, owner):
+    backup = rental.stored(name="gone")
+    address = rental.at(backup, what)
     if gone == "never there":
         address = address.replace(str(backup.id), str(uuid4()))
         backup.delete()
     else:
-        backup_delete(user=site.owner, backup=backup)
-    kept = site.stored(name="kept")
+        backup_delete(user=rental.owner, backup=backup)
+    kept = rental.stored(name="kept")
     asked = owner.post if what in ("lock/", "retry/") else owner.get
     answer = asked(address, {"mode": "overlay", "name": "x"})
     page = read(answer)
@@ -231,10 +231,10 @@ def test_a_backup_that_is_gone_is_told_above_the_list_without_it(gone, what, sit
     assert [link.text for link in page.all("a", class_="row-link")] == [kept.name]
 
 
-def test_a_deletion_that_another_was_faster_with_is_no_failure(site, owner):
-    backup = site.stored()
-    owner.get(site.at(backup, "delete/"))
+def test_a_deletion_that_another_was_faster_with_is_no_failure(rental, owner):
+    backup = rental.stored()
+    owner.get(rental.at(backup, "delete/"))
     Backup.objects.filter(id=backup.id).update(deleted_at=timezone.now())
-    answer = owner.post(site.at(backup, "delete/"))
+    answer = owner.post(rental.at(backup, "delete/"))
     assert answer.status_code == 404
     assert read(answer).one(id="backups").has(class_="empty")

@@ -1,4 +1,4 @@
-"""The end of work is told once: by the poll of an open page, else by the next page of the order."""
+"""The end of an operation is announced once: by the poll of an open page, else by the order's next page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.factories import (
     OrderUserPermissionFactory,
 )
 from tests.web.backups.reading import hx, read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 from vault.errors import StorageUnavailableError
 
 STARTED = "You can leave this page, it goes on by itself."
@@ -40,22 +40,22 @@ ENDS = {
 }
 
 
-def begun(site, kind: str) -> Backup:
-    """A backup with running work of a kind; a restore has kept its safety backup."""
+def begun(rental, kind: str) -> Backup:
+    """A backup with a running operation of a kind; a restore has a safety backup."""
     status = {"create": "creating", "restore": "restoring", "undo": "restoring"}.get(kind)
-    backup = BackupFactory(provision=site.server, name="Nightly", **({status: True} if status else {}))
+    backup = BackupFactory(provision=rental.server, name="Nightly", **({status: True} if status else {}))
     operation = OperationFactory(
-        order=site.order, kind=kind, state=OperationState.RUNNING,
+        order=rental.order, kind=kind, state=OperationState.RUNNING,
         subject=None if kind == kinds.REPROVISION.name else backup,
     )  # fmt: skip
     if kind == kinds.RESTORE.name:
-        safety = BackupFactory(provision=site.server, name="Kept", is_safety=True)
+        safety = BackupFactory(provision=rental.server, name="Kept", is_safety=True)
         OperationBackupFactory(operation=operation, backup=safety, role=OperationRole.SAFETY)
     return backup
 
 
 def end(backup: Backup, state: str) -> None:
-    """End the work as a worker does."""
+    """End the operation as a worker does."""
     operation = Operation.objects.get(order=backup.order, state=OperationState.RUNNING)
     if state == OperationState.SUCCEEDED:
         assert operation_finish(operation=operation, state=OperationState.SUCCEEDED)
@@ -70,13 +70,13 @@ def end(backup: Backup, state: str) -> None:
 
 
 def told(answer) -> list[tuple[str, str]]:
-    """The tone and the words of each notice above a page."""
+    """Tone and text of each notice above a page."""
     notices = read(answer).one(id="messages").all(class_="notice")
     return [(next(name for name in notice["class"].split() if name != "notice"), notice.text) for notice in notices]
 
 
 def poll(browser, page):
-    """Ask again as the open page does."""
+    """Poll as the open page does."""
     node = next(node for node in read(page).walk() if "data-poll" in node)
     return browser.get(node["hx-get"], headers=hx(target=node["id"]))
 
@@ -87,13 +87,13 @@ def test_every_sentence_is_among_the_ends():
 
 @pytest.mark.parametrize("ended", ENDS, ids=" ".join)
 @pytest.mark.parametrize("way", ["poll", "page"])
-def test_end_is_told_once(way, ended, site, owner):
+def test_end_is_reported_once(way, ended, rental, owner):
     kind, state = ended
-    backup = begun(site, kind)
-    page = owner.get(site.page)
+    backup = begun(rental, kind)
+    page = owner.get(rental.page)
     assert told(page) == []
     end(backup, state)
-    answer = poll(owner, page) if way == "poll" else owner.get(site.page)
+    answer = poll(owner, page) if way == "poll" else owner.get(rental.page)
     ((tone, text),) = told(answer)
     assert (
         (tone, text) == ENDS[ended] if state != "failed" else (tone, text.startswith(ENDS[ended][1])) == ("bad", True)
@@ -103,86 +103,86 @@ def test_end_is_told_once(way, ended, site, owner):
     if way == "poll":
         assert read(answer).one(id="messages")["hx-swap-oob"] == "innerHTML"
         assert poll(owner, answer).status_code == 204
-    assert told(owner.get(site.page)) == []
+    assert told(owner.get(rental.page)) == []
 
 
 @pytest.mark.parametrize("ended", [("create", "succeeded"), ("restore", "succeeded"), ("create", "failed")])
 @pytest.mark.parametrize("place", ["detail", "activity"])
-def test_end_is_told_on_the_other_pages_of_the_order(place, ended, site, owner):
-    backup = begun(site, ended[0])
-    page = owner.get(site.at(backup))
+def test_end_is_reported_on_the_other_pages_of_the_order(place, ended, rental, owner):
+    backup = begun(rental, ended[0])
+    page = owner.get(rental.at(backup))
     end(backup, ended[1])
-    answer = poll(owner, page) if place == "detail" else owner.get(f"{site.page}activity/")
+    answer = poll(owner, page) if place == "detail" else owner.get(f"{rental.page}activity/")
     assert [text.startswith(ENDS[ended][1]) for _tone, text in told(answer)] == [True]
-    assert told(owner.get(site.page)) == []
+    assert told(owner.get(rental.page)) == []
 
 
-def test_undo_stands_beside_a_restore_that_is_done(site, owner):
-    backup = begun(site, "restore")
-    page = owner.get(site.page)
+def test_undo_stands_beside_a_restore_that_is_done(rental, owner):
+    backup = begun(rental, "restore")
+    page = owner.get(rental.page)
     end(backup, "succeeded")
     undo = read(poll(owner, page)).one(id="messages").one("a")
-    assert (undo["href"], undo["hx-target"]) == (site.at(backup, "undo/"), "#dialog-body")
+    assert (undo["href"], undo["hx-target"]) == (rental.at(backup, "undo/"), "#dialog-body")
     assert "Undo this restore?" in read(owner.get(undo["href"])).text
 
 
-def test_no_undo_for_who_may_not_restore(site):
-    member = browser_of(OrderUserPermissionFactory(content_object=site.order, right="view_order").user)
-    backup = begun(site, "restore")
-    page = member.get(site.page)
+def test_undo_is_not_offered_without_the_right_to_restore(rental):
+    member = browser_of(OrderUserPermissionFactory(content_object=rental.order, right="view_order").user)
+    backup = begun(rental, "restore")
+    page = member.get(rental.page)
     end(backup, "succeeded")
     assert told(poll(member, page)) == [("ok", "“Nightly” was restored.")]
 
 
-def test_each_of_two_tabs_is_told(site, owner):
-    backup = begun(site, "create")
-    first, second = owner.get(site.page), owner.get(site.at(backup))
+def test_end_is_reported_in_each_of_two_tabs(rental, owner):
+    backup = begun(rental, "create")
+    first, second = owner.get(rental.page), owner.get(rental.at(backup))
     end(backup, "succeeded")
     assert [told(poll(owner, page)) for page in (first, second)] == [[ENDS["create", "succeeded"]]] * 2
-    assert told(owner.get(site.page)) == []
+    assert told(owner.get(rental.page)) == []
 
 
 @pytest.mark.parametrize("what", ["create", "retry", "restore", "undo"])
-def test_work_that_ends_before_the_next_page_is_told(what, site, owner):
+def test_end_before_the_next_page_is_reported(what, rental, owner):
     if what == "create":
-        path, body = site.create, {"name": "Nightly"}
+        path, body = rental.create_page, {"name": "Nightly"}
     elif what == "retry":
-        path, body = site.at(site.failed(name="Nightly"), "retry/"), {}
+        path, body = rental.at(rental.failed(name="Nightly"), "retry/"), {}
     else:
-        backup = begun(site, "restore")
+        backup = begun(rental, "restore")
         end(backup, "succeeded")
-        path, body = site.at(backup, f"{what}/"), {"mode": "overlay"}
+        path, body = rental.at(backup, f"{what}/"), {"mode": "overlay"}
     assert owner.post(path, body).status_code == 302
     kind = {"retry": "create"}.get(what, what)
     queued = Operation.objects.filter(kind=kind, state=OperationState.QUEUED)
     assert queued.update(state=OperationState.RUNNING, fence=1) == 1
     end(Backup.objects.get(operation__state=OperationState.RUNNING), "failed")
-    started, ended = told(owner.get(site.page))
+    started, ended = told(owner.get(rental.page))
     assert STARTED in started[1]
     assert ended[1].startswith(ENDS[kind, "failed"][1])
-    assert told(owner.get(site.page)) == []
+    assert told(owner.get(rental.page)) == []
 
 
-def test_head_takes_nothing(site, owner):
-    backup = begun(site, "create")
-    owner.get(site.page)
+def test_head_takes_nothing(rental, owner):
+    backup = begun(rental, "create")
+    owner.get(rental.page)
     end(backup, "succeeded")
-    assert owner.head(site.page).status_code == 200
-    assert told(owner.get(site.page)) == [ENDS["create", "succeeded"]]
+    assert owner.head(rental.page).status_code == 200
+    assert told(owner.get(rental.page)) == [ENDS["create", "succeeded"]]
 
 
-def test_warnings_of_a_backup_are_told_with_its_end(site, owner):
-    backup = begun(site, "create")
-    page = owner.get(site.page)
+def test_warnings_of_a_backup_are_reported_with_its_end(rental, owner):
+    backup = begun(rental, "create")
+    page = owner.get(rental.page)
     Backup.objects.filter(id=backup.id).update(warnings_total=2)
     end(backup, "succeeded")
     assert told(poll(owner, page)) == [("ok", "“Nightly” is ready. It has 2 warnings.")]
 
 
 @pytest.mark.parametrize("kind", ["restore", "undo"])
-def test_what_a_restore_left_as_it_was_is_told_with_its_end(kind, site, owner):
-    backup = begun(site, kind)
-    page = owner.get(site.page)
+def test_kept_paths_are_announced_with_the_end_of_a_restore(kind, rental, owner):
+    backup = begun(rental, kind)
+    page = owner.get(rental.page)
     Operation.objects.update(warnings_total=2)
     end(backup, "succeeded")
     ((tone, text),) = told(poll(owner, page))
@@ -190,17 +190,17 @@ def test_what_a_restore_left_as_it_was_is_told_with_its_end(kind, site, owner):
     assert "2 files and folders stay as they were" in text
 
 
-def test_backup_deleted_since_is_not_told(site, owner):
-    backup = begun(site, "create")
-    owner.get(site.page)
+def test_backup_deleted_since_is_not_told(rental, owner):
+    backup = begun(rental, "create")
+    owner.get(rental.page)
     end(backup, "succeeded")
-    backup_delete(user=site.owner, backup=backup)
-    assert told(owner.get(site.page)) == []
+    backup_delete(user=rental.owner, backup=backup)
+    assert told(owner.get(rental.page)) == []
 
 
 @pytest.mark.parametrize("asked", ["not-an-id", "", "00000000-0000-4000-8000-000000000000", "another order's"])
-def test_operation_that_is_none_of_the_order_is_not_told(asked, site, owner):
+def test_operation_that_is_none_of_the_order_is_not_told(asked, rental, owner):
     elsewhere = OperationFactory()
     watch = str(elsewhere.id) if asked == "another order's" else asked
-    answer = owner.get(site.region, {"watch": watch}, headers=hx(target="backups"))
+    answer = owner.get(rental.region, {"watch": watch}, headers=hx(target="backups"))
     assert not read(answer).has(id="messages")

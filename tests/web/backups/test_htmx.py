@@ -1,4 +1,4 @@
-"""What scripts are answered: forms for the dialog, the changed part, messages, or the address to go on to."""
+"""Answers to htmx: forms for the dialog, the changed part, messages, or the address to go on to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backups.models import Backup
 from backups.services.backups import backup_delete
 from tests.factories import OrderUserPermissionFactory
 from tests.web.backups.reading import hx, read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 DIALOG = hx(target="dialog-body")
 FORMS = ["rename/", "delete/"]
@@ -19,7 +19,7 @@ def from_the_dialog(path):
 
 
 def assert_part(answer, *, level, words):
-    """The region anew with a message beside it, for the place that the script is told."""
+    """Check for the updated region with a message beside it, for the target that htmx is told."""
     assert answer.status_code == 200
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#backups", "outerHTML")
     assert "dialog-close" in answer["HX-Trigger-After-Swap"]
@@ -39,9 +39,9 @@ def assert_part(answer, *, level, words):
     return part
 
 
-def test_a_form_for_the_dialog_is_the_form_alone(site, owner):
-    backup = site.stored()
-    for path in (site.create, *(site.at(backup, what) for what in FORMS)):
+def test_a_form_for_the_dialog_is_the_form_alone(rental, owner):
+    backup = rental.stored()
+    for path in (rental.create_page, *(rental.at(backup, what) for what in FORMS)):
         answer = owner.get(path, headers=DIALOG)
         assert answer.status_code == 200
         part = read(answer)
@@ -52,9 +52,9 @@ def test_a_form_for_the_dialog_is_the_form_alone(site, owner):
         assert form.has("input", name="csrfmiddlewaretoken")
 
 
-def test_the_page_of_a_form_is_no_dialog(site, owner):
-    backup = site.stored()
-    for path in (site.create, *(site.at(backup, what) for what in FORMS)):
+def test_the_page_of_a_form_is_no_dialog(rental, owner):
+    backup = rental.stored()
+    for path in (rental.create_page, *(rental.at(backup, what) for what in FORMS)):
         page = read(owner.get(path))
         assert page.has("html")
         form = page.one("form", class_="form")
@@ -63,10 +63,10 @@ def test_the_page_of_a_form_is_no_dialog(site, owner):
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "a\nb"], ids=ascii)
-def test_a_mistake_stays_in_the_dialog(name, site, owner):
-    backup = site.stored()
-    for path in (site.create, site.at(backup, "rename/")):
-        answer = owner.post(path, {"name": name}, headers=from_the_dialog(site.page))
+def test_a_mistake_stays_in_the_dialog(name, rental, owner):
+    backup = rental.stored()
+    for path in (rental.create_page, rental.at(backup, "rename/")):
+        answer = owner.post(path, {"name": name}, headers=from_the_dialog(rental.page))
         assert answer.status_code == 400
         part = read(answer)
         assert not part.has("html")
@@ -75,96 +75,96 @@ def test_a_mistake_stays_in_the_dialog(name, site, owner):
         assert "HX-Trigger-After-Swap" not in answer
 
 
-def test_a_refusal_stays_in_the_dialog(site, owner):
-    backup = site.stored(locked=True)
-    site.begun()
-    for path in (site.create, site.at(backup, "delete/")):
-        answer = owner.post(path, {"name": "typed"}, headers=from_the_dialog(site.page))
+def test_a_refusal_stays_in_the_dialog(rental, owner):
+    backup = rental.stored(locked=True)
+    rental.begun()
+    for path in (rental.create_page, rental.at(backup, "delete/")):
+        answer = owner.post(path, {"name": "typed"}, headers=from_the_dialog(rental.page))
         assert answer.status_code == 409
         assert read(answer).one(class_="bad")["role"] == "alert"
         assert not read(answer).has("html")
 
 
-def test_what_is_gone_is_said_in_the_dialog(site, owner):
-    backup = site.stored()
-    backup_delete(user=site.owner, backup=backup)
+def test_deleted_backup_is_reported_in_the_dialog(rental, owner):
+    backup = rental.stored()
+    backup_delete(user=rental.owner, backup=backup)
     for method in (owner.get, owner.post):
-        answer = method(site.at(backup, "rename/"), {"name": "x"}, headers=from_the_dialog(site.page))
+        answer = method(rental.at(backup, "rename/"), {"name": "x"}, headers=from_the_dialog(rental.page))
         assert answer.status_code == 404
         part = read(answer)
         assert not part.has("html")
         assert part.one(id="dialog-title").text == "Backup not found"
-        assert part.one("a", class_="button")["href"] == site.page
+        assert part.one("a", class_="button")["href"] == rental.page
 
 
-def test_a_backup_that_was_begun_from_the_order_page_appears_on_it(site, owner):
-    answer = owner.post(site.create, {"name": "new"}, headers=from_the_dialog(site.page))
+def test_a_backup_that_was_begun_from_the_order_page_appears_on_it(rental, owner):
+    answer = owner.post(rental.create_page, {"name": "new"}, headers=from_the_dialog(rental.page))
     words = "“new” was started. You can leave this page, it goes on by itself."
     part = assert_part(answer, level="ok", words=words)
     assert [link.text for link in part.all("a", class_="row-link")] == ["new"]
     assert part.one(id="backups")["hx-trigger"].startswith("every 3s")
-    assert not read(owner.get(site.page)).one(id="messages").has(class_="notice")
+    assert not read(owner.get(rental.page)).one(id="messages").has(class_="notice")
 
 
-def test_the_page_with_a_query_is_the_order_page_too(site, owner):
-    answer = owner.post(site.create, {"name": "new"}, headers=from_the_dialog(f"{site.page}?status=ready"))
+def test_the_page_with_a_query_is_the_order_page_too(rental, owner):
+    answer = owner.post(rental.create_page, {"name": "new"}, headers=from_the_dialog(f"{rental.page}?status=ready"))
     assert answer["HX-Retarget"] == "#backups"
 
 
-def test_a_rename_and_a_deletion_from_the_order_page_change_it(site, owner):
-    backup = site.stored(name="before")
-    answer = owner.post(site.at(backup, "rename/"), {"name": "after"}, headers=from_the_dialog(site.page))
+def test_a_rename_and_a_deletion_from_the_order_page_change_it(rental, owner):
+    backup = rental.stored(name="before")
+    answer = owner.post(rental.at(backup, "rename/"), {"name": "after"}, headers=from_the_dialog(rental.page))
     part = assert_part(answer, level="ok", words="The backup is called “after” now.")
     assert part.one("a", class_="row-link").text == "after"
-    answer = owner.post(site.at(backup, "delete/"), headers=from_the_dialog(site.page))
+    answer = owner.post(rental.at(backup, "delete/"), headers=from_the_dialog(rental.page))
     part = assert_part(answer, level="ok", words="“after” was deleted.")
     assert part.has(class_="empty")
 
 
-def test_buttons_of_the_order_page_change_it(site, owner):
-    failed = site.failed()
-    lock = owner.post(site.at(failed, "lock/"), headers=hx(target="backups", current=site.page))
+def test_buttons_of_the_order_page_change_it(rental, owner):
+    failed = rental.failed()
+    lock = owner.post(rental.at(failed, "lock/"), headers=hx(target="backups", current=rental.page))
     assert_part(lock, level="ok", words=f"“{failed.name}” is locked: nobody can delete it.")
-    retry = owner.post(site.at(failed, "retry/"), headers=hx(target="backups", current=site.page))
+    retry = owner.post(rental.at(failed, "retry/"), headers=hx(target="backups", current=rental.page))
     assert retry["HX-Retarget"] == "#backups"
     running = Backup.objects.get(status="creating")
-    path = f"{site.page}operations/{running.operation_id}/cancel/"
-    cancel = owner.post(path, headers=hx(target="backups", current=site.page))
+    path = f"{rental.page}operations/{running.operation_id}/cancel/"
+    cancel = owner.post(path, headers=hx(target="backups", current=rental.page))
     assert_part(cancel, level="info", words=f"“{running.name}” was cancelled. Your server was not changed.")
 
 
 @pytest.mark.parametrize("elsewhere", ["/", "", "/orders/"])
-def test_from_anywhere_else_it_goes_on_to_the_order_page(elsewhere, site, owner):
-    answer = owner.post(site.create, {"name": "new"}, headers=from_the_dialog(elsewhere))
-    assert (answer.status_code, answer["HX-Redirect"], answer.content) == (200, site.page, b"")
-    assert "was started" in read(owner.get(site.page)).one(id="messages").text
+def test_request_from_another_page_leads_to_the_order_page(elsewhere, rental, owner):
+    answer = owner.post(rental.create_page, {"name": "new"}, headers=from_the_dialog(elsewhere))
+    assert (answer.status_code, answer["HX-Redirect"], answer.content) == (200, rental.page, b"")
+    assert "was started" in read(owner.get(rental.page)).one(id="messages").text
 
 
-def test_an_address_that_is_none_is_anywhere_else(site, owner):
-    answer = owner.post(site.at(site.stored(), "lock/"), headers={**hx(), "HX-Current-URL": "http://[x"})
-    assert answer["HX-Redirect"] == site.page
+def test_an_address_that_is_none_is_anywhere_else(rental, owner):
+    answer = owner.post(rental.at(rental.stored(), "lock/"), headers={**hx(), "HX-Current-URL": "http://[x"})
+    assert answer["HX-Redirect"] == rental.page
 
 
-def test_who_changes_a_backup_on_its_page_stays_there(site, owner):
-    backup = site.stored()
-    here = hx(target="backup", current=site.at(backup))
+def test_change_on_the_page_of_a_backup_stays_there(rental, owner):
+    backup = rental.stored()
+    here = hx(target="backup", current=rental.at(backup))
     for what, body in (("lock/", {"locked": "yes"}), ("rename/", {"name": "after"})):
-        answer = owner.post(site.at(backup, what), body, headers=here)
-        assert (answer.status_code, answer["HX-Redirect"]) == (200, site.at(backup))
-        assert read(owner.get(site.at(backup))).one(id="messages").has(class_="ok")
+        answer = owner.post(rental.at(backup, what), body, headers=here)
+        assert (answer.status_code, answer["HX-Redirect"]) == (200, rental.at(backup))
+        assert read(owner.get(rental.at(backup))).one(id="messages").has(class_="ok")
 
 
-def test_who_deletes_a_backup_on_its_page_goes_on_to_the_list(site, owner):
-    backup = site.stored()
-    answer = owner.post(site.at(backup, "delete/"), headers=from_the_dialog(site.at(backup)))
-    assert answer["HX-Redirect"] == site.page
+def test_delete_on_the_page_of_a_backup_leads_to_the_list(rental, owner):
+    backup = rental.stored()
+    answer = owner.post(rental.at(backup, "delete/"), headers=from_the_dialog(rental.at(backup)))
+    assert answer["HX-Redirect"] == rental.page
 
 
 @pytest.mark.parametrize("what", ["retry/", "lock/"])
-def test_a_button_that_is_refused_leaves_the_page_and_says_why(what, site, owner):
-    backup = site.failed()
-    site.suspend()
-    answer = owner.post(site.at(backup, what), headers=hx(target="backups", current=site.page))
+def test_a_button_that_is_refused_leaves_the_page_and_says_why(what, rental, owner):
+    backup = rental.failed()
+    rental.suspend()
+    answer = owner.post(rental.at(backup, what), headers=hx(target="backups", current=rental.page))
     assert answer.status_code == 409
     assert answer["HX-Reswap"] == "none"
     assert "HX-Retarget" not in answer
@@ -175,18 +175,20 @@ def test_a_button_that_is_refused_leaves_the_page_and_says_why(what, site, owner
     assert "This order is suspended." in messages.one(class_="bad").text
 
 
-def test_a_button_that_somebody_never_may_press_says_so(site):
-    member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
-    answer = browser_of(member).post(site.at(site.stored(), "lock/"), headers=hx(target="backups", current=site.page))
+def test_button_without_the_right_is_refused_with_a_message(rental):
+    member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
+    answer = browser_of(member).post(
+        rental.at(rental.stored(), "lock/"), headers=hx(target="backups", current=rental.page)
+    )
     assert (answer.status_code, answer["HX-Reswap"]) == (403, "none")
     assert read(answer).one(class_="bad").has("p")
 
 
 @pytest.mark.parametrize("what", ["lock/", "retry/"])
-def test_a_button_for_what_is_gone_says_so(what, site, owner):
-    backup = site.failed()
-    backup_delete(user=site.owner, backup=backup)
-    answer = owner.post(site.at(backup, what), headers=hx(target="backups", current=site.page))
+def test_button_for_a_deleted_backup_is_refused_with_a_message(what, rental, owner):
+    backup = rental.failed()
+    backup_delete(user=rental.owner, backup=backup)
+    answer = owner.post(rental.at(backup, what), headers=hx(target="backups", current=rental.page))
     assert (answer.status_code, answer["HX-Reswap"]) == (404, "none")
     assert read(answer).one(class_="bad").text == "There is no such backup, or it was deleted."
 
@@ -201,12 +203,12 @@ def targets(page, node):
     return page.all(id=wanted.removeprefix("#"))
 
 
-def test_every_request_of_a_page_has_a_place_for_its_answer(site, owner):
-    """A script asks nothing when its target is not on the page: the button would do nothing at all."""
-    ready, failed = site.stored(), site.failed()
-    looks = [owner.get(path) for path in (site.page, site.at(ready), site.at(failed))]
-    running = site.begun()
-    looks += [owner.get(path) for path in (site.page, site.at(running))]
+def test_every_request_of_a_page_has_a_place_for_its_answer(rental, owner):
+    """htmx sends no request when its target is not on the page: the button would do nothing."""
+    ready, failed = rental.stored(), rental.failed()
+    looks = [owner.get(path) for path in (rental.page, rental.at(ready), rental.at(failed))]
+    running = rental.begun()
+    looks += [owner.get(path) for path in (rental.page, rental.at(running))]
     asked = set()
     for look in looks:
         page = read(look)

@@ -1,4 +1,4 @@
-"""The order page: what it lists, which part of the list, and what is said about it."""
+"""The order page: its list, the filters of the list, and its messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backups.web import overview
 from orders.rights import OrderRight
 from tests.factories import BackupFactory, OrderUserPermissionFactory, SupervisorFactory
 from tests.web.backups.reading import hx, read, without_token, words
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 
 def names(answer):
@@ -20,16 +20,16 @@ def names(answer):
 
 
 def aged(*backups):
-    """Made so long ago that no word about it changes while a test runs."""
+    """Make backups so old that no relative time changes while a test runs."""
     for number, backup in enumerate(backups):
         moment = timezone.now() - timedelta(hours=2, minutes=5 + number)
         completed = moment if backup.completed_at else None
         Backup.objects.filter(id=backup.id).update(created_at=moment, completed_at=completed)
 
 
-def test_the_page_and_the_part_that_is_asked_for_again_are_the_same(site, owner):
-    aged(site.begun(), site.stored(locked=True), site.failed(), site.stored(name="<b>"))
-    page, part = owner.get(site.page), owner.get(site.region, headers=hx(target="backups"))
+def test_the_page_and_the_part_that_is_asked_for_again_are_the_same(rental, owner):
+    aged(rental.begun(), rental.stored(locked=True), rental.failed(), rental.stored(name="<b>"))
+    page, part = owner.get(rental.page), owner.get(rental.region, headers=hx(target="backups"))
     assert part.status_code == 200
     assert "csrfmiddlewaretoken" in part.content.decode()
     assert without_token(part).strip() in without_token(page)
@@ -37,28 +37,28 @@ def test_the_page_and_the_part_that_is_asked_for_again_are_the_same(site, owner)
     assert read(part).all("section")[0]["id"] == "backups"
 
 
-def test_the_backups_are_listed_newest_first_with_what_there_is_to_know(site, owner):
-    old, new = site.stored(name="old", locked=True), site.stored(name="new", consistency="live", warnings_total=2)
+def test_backups_are_listed_newest_first_with_their_facts(rental, owner):
+    old, new = rental.stored(name="old", locked=True), rental.stored(name="new", consistency="live", warnings_total=2)
     Backup.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=1))
-    page = read(owner.get(site.page))
-    assert names(owner.get(site.page)) == ["new", "old"]
+    page = read(owner.get(rental.page))
+    assert names(owner.get(rental.page)) == ["new", "old"]
     row = page.one("tr", id=f"backup-{new.id}")
     marks = [mark.text for mark in row.all("li", class_="mark")]
     assert marks == ["2 warnings", "Files", "Taken while running"]
     assert row.one(class_="badge").text == "Ready"
     assert row.one("td", data_label="Size").text == "23 bytes"
     assert "Locked" in page.one("tr", id=f"backup-{old.id}").text
-    assert row.one("a", id=f"open-{new.id}")["href"] == site.at(new)
+    assert row.one("a", id=f"open-{new.id}")["href"] == rental.at(new)
 
 
-def test_the_usage_says_how_many_and_how_much(site, owner):
-    plan = site.order.plan
+def test_the_usage_says_how_many_and_how_much(rental, owner):
+    plan = rental.order.plan
     plan.backup_limit = 3
     plan.save()
-    site.stored()
-    site.stored()
-    site.failed()
-    usage = read(owner.get(site.page)).one(class_="usage")
+    rental.stored()
+    rental.stored()
+    rental.failed()
+    usage = read(owner.get(rental.page)).one(class_="usage")
     assert "2 of 3 backups" in usage.text
     assert "46 bytes stored" in usage.text
     bar = usage.one("progress")
@@ -70,48 +70,48 @@ def test_the_usage_says_how_many_and_how_much(site, owner):
     ("days", "said"),
     [(None, "Not protected yet: there is no backup."), (8, "At risk: the last good backup is old."), (6, "Protected")],
 )
-def test_the_health_is_said_in_words(days, said, site, owner):
+def test_health_is_described_in_words(days, said, rental, owner):
     if days is not None:
-        Backup.objects.filter(id=site.stored().id).update(completed_at=timezone.now() - timedelta(days=days))
-    assert read(owner.get(site.page)).one(class_="health").one(class_="badge").text == said
+        Backup.objects.filter(id=rental.stored().id).update(completed_at=timezone.now() - timedelta(days=days))
+    assert read(owner.get(rental.page)).one(class_="health").one(class_="badge").text == said
 
 
-def test_progress_is_shown_in_figures_and_words(site, owner):
-    backup = site.begun(phase="packing", bytes_done=1 << 20, bytes_total=4 << 20, rate=1 << 20)
-    row = read(owner.get(site.page)).one("tr", id=f"backup-{backup.id}")
+def test_progress_is_shown_in_figures_and_words(rental, owner):
+    backup = rental.begun(phase="packing", bytes_done=1 << 20, bytes_total=4 << 20, rate=1 << 20)
+    row = read(owner.get(rental.page)).one("tr", id=f"backup-{backup.id}")
     assert row.one("progress")["value"] == "25"
     said = row.one(class_="progress-text").text
     assert said == "Packing and storing 25 % 1 MiB of 4 MiB 1 MiB/s 3 seconds left"
 
 
-def test_a_bar_is_never_whole_before_the_end(site, owner):
-    site.begun(bytes_done=100, bytes_total=100)
-    assert read(owner.get(site.page)).one("table").one("progress")["value"] == "99"
+def test_a_bar_is_never_whole_before_the_end(rental, owner):
+    rental.begun(bytes_done=100, bytes_total=100)
+    assert read(owner.get(rental.page)).one("table").one("progress")["value"] == "99"
 
 
-def test_without_a_total_the_bar_shows_no_share(site, owner):
-    site.begun(bytes_done=100)
-    row = read(owner.get(site.page)).one("table")
+def test_without_a_total_the_bar_shows_no_share(rental, owner):
+    rental.begun(bytes_done=100)
+    row = read(owner.get(rental.page)).one("table")
     assert "value" not in row.one("progress")
     assert "100 bytes" in row.text
     assert "%" not in row.text
 
 
-def test_a_failure_says_what_happened_in_a_sentence(site, owner):
-    backup = site.failed()
-    row = read(owner.get(site.page)).one("tr", id=f"backup-{backup.id}")
+def test_failure_is_explained_in_a_sentence(rental, owner):
+    backup = rental.failed()
+    row = read(owner.get(rental.page)).one("tr", id=f"backup-{backup.id}")
     assert "This backup failed. The backup storage could not be reached. Nothing was lost." in row.text
 
 
-def test_an_empty_list_explains_and_offers_the_first_backup(site, owner):
-    empty = read(owner.get(site.page)).one(class_="empty")
+def test_an_empty_list_explains_and_offers_the_first_backup(rental, owner):
+    empty = read(owner.get(rental.page)).one(class_="empty")
     assert empty.one("h3").text == "No backups yet"
-    assert empty.one("a", id="create-first")["href"] == site.create
+    assert empty.one("a", id="create-first")["href"] == rental.create_page
 
 
-def test_who_may_not_create_is_offered_no_button(site):
-    member = OrderUserPermissionFactory(content_object=site.order, right=OrderRight.VIEW.value).user
-    page = read(browser_of(member).get(site.page))
+def test_create_button_needs_the_right(rental):
+    member = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.VIEW.value).user
+    page = read(browser_of(member).get(rental.page))
     assert page.has(class_="empty")
     assert not page.has(id="create")
     assert not page.has(id="create-first")
@@ -126,22 +126,22 @@ def test_who_may_not_create_is_offered_no_button(site):
         ([OrderRight.DELETE], {"delete", "rename", "lock"}),
     ],
 )
-def test_what_somebody_never_may_is_not_offered(rights, offered, site):
-    backup = site.stored()
-    member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
+def test_forbidden_actions_are_not_offered(rights, offered, rental):
+    backup = rental.stored()
+    member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
     for right in rights:
-        OrderUserPermissionFactory(content_object=site.order, user=member, right=right.value)
-    page = read(browser_of(member).get(site.page))
+        OrderUserPermissionFactory(content_object=rental.order, user=member, right=right.value)
+    page = read(browser_of(member).get(rental.page))
     every = ("restore", "retry", "download", "cancel", "delete", "rename", "lock")
     assert {name for name in every if page.has(id=f"{name}-{backup.id}")} == offered
 
 
-def test_pages_of_the_list_lead_to_each_other(site, owner, monkeypatch):
+def test_pages_of_the_list_lead_to_each_other(rental, owner, monkeypatch):
     monkeypatch.setattr(overview, "PAGE_SIZE", 2)
     for number in range(5):
-        backup = site.stored(name=f"n{number}")
+        backup = rental.stored(name=f"n{number}")
         Backup.objects.filter(id=backup.id).update(created_at=timezone.now() - timedelta(hours=number))
-    seen, path = [], site.page
+    seen, path = [], rental.page
     while path:
         answer = owner.get(path)
         seen.append(names(answer))
@@ -152,11 +152,11 @@ def test_pages_of_the_list_lead_to_each_other(site, owner, monkeypatch):
     assert names(owner.get(newer)) == ["n2", "n3"]
 
 
-def test_the_part_of_another_page_is_that_page(site, owner, monkeypatch):
+def test_the_part_of_another_page_is_that_page(rental, owner, monkeypatch):
     monkeypatch.setattr(overview, "PAGE_SIZE", 1)
-    site.failed(name="older")
-    site.failed(name="newer")
-    second = read(owner.get(f"{site.page}?status=failed")).one("a", rel="next")["href"]
+    rental.failed(name="older")
+    rental.failed(name="newer")
+    second = read(owner.get(f"{rental.page}?status=failed")).one("a", rel="next")["href"]
     answer = owner.get(second)
     assert names(answer) == ["older"]
     polled = read(answer).one(id="backups")["hx-get"]
@@ -177,47 +177,47 @@ def test_the_part_of_another_page_is_that_page(site, owner, monkeypatch):
         ("%00", {"good", "bad", "busy"}),
     ],
 )
-def test_the_list_is_narrowed_by_status_and_an_unknown_one_is_all(status, listed, site, owner):
-    site.stored(name="good")
-    site.failed(name="bad")
-    Backup.objects.filter(id=site.begun().id).update(name="busy")
-    page = owner.get(f"{site.page}?status={status}")
+def test_the_list_is_narrowed_by_status_and_an_unknown_one_is_all(status, listed, rental, owner):
+    rental.stored(name="good")
+    rental.failed(name="bad")
+    Backup.objects.filter(id=rental.begun().id).update(name="busy")
+    page = owner.get(f"{rental.page}?status={status}")
     assert set(names(page)) == listed
     chosen = [link.text for link in read(page).one(class_="filters").all("a", aria_current="true")]
     assert len(chosen) == 1
     assert (chosen == ["All"]) == (len(listed) == 3)
 
 
-def test_a_status_that_no_backup_has_is_said_and_all_can_be_shown(site, owner):
-    site.stored()
-    page = read(owner.get(f"{site.page}?status=failed"))
+def test_status_without_backups_is_reported_and_all_can_be_shown(rental, owner):
+    rental.stored()
+    page = read(owner.get(f"{rental.page}?status=failed"))
     assert page.one(class_="empty").text == "No backup has this status"
-    assert page.one(class_="filters").all("a")[0]["href"] == site.page
+    assert page.one(class_="filters").all("a")[0]["href"] == rental.page
 
 
 @pytest.mark.parametrize("cursor", ["x", "%00", "b2xk", "ü", "=" * 5000])
-def test_a_cursor_that_is_none_is_an_error_that_says_so(cursor, site, owner):
-    for path in (site.page, site.region):
+def test_a_cursor_that_is_none_is_an_error_that_says_so(cursor, rental, owner):
+    for path in (rental.page, rental.region):
         answer = owner.get(f"{path}?cursor={cursor}")
         assert answer.status_code == 400
         page = read(answer)
         assert page.one("h1").text == "Invalid request"
-        assert page.one(id="main").one("a", class_="primary")["href"] == site.page
+        assert page.one(id="main").one("a", class_="primary")["href"] == rental.page
         assert answer["X-Request-ID"] in page.text
 
 
-def test_a_backup_of_a_server_that_is_not_the_primary_any_more_is_still_there(site, owner):
-    backup = site.stored()
-    site.server.is_primary = False
-    site.server.save()
-    assert names(owner.get(site.page)) == [backup.name]
-    assert owner.get(site.at(backup)).status_code == 200
+def test_backup_of_a_former_primary_server_is_still_listed(rental, owner):
+    backup = rental.stored()
+    rental.server.is_primary = False
+    rental.server.save()
+    assert names(owner.get(rental.page)) == [backup.name]
+    assert owner.get(rental.at(backup)).status_code == 200
 
 
-def test_what_is_deleted_is_not_listed(site, owner):
-    site.stored(deleted_at=timezone.now())
+def test_deleted_backup_is_not_listed(rental, owner):
+    rental.stored(deleted_at=timezone.now())
     BackupFactory()
-    assert read(owner.get(site.page)).one(class_="empty").has("h3")
+    assert read(owner.get(rental.page)).one(class_="empty").has("h3")
 
 
 def away(answer):
@@ -227,9 +227,9 @@ def away(answer):
 @pytest.mark.parametrize(
     ("seconds", "workers", "shown"), [(None, 0, True), (31, 2, True), (5, 0, True), (5, 1, False), (0, 2, False)]
 )
-def test_workers_that_are_away_are_said_while_no_supervisor_has_any(seconds, workers, shown, site, owner):
+def test_missing_workers_are_reported_while_no_supervisor_has_any(seconds, workers, shown, rental, owner):
     if seconds is not None:
         supervisor = SupervisorFactory(workers_alive=workers)
         type(supervisor).objects.update(seen_at=timezone.now() - timedelta(seconds=seconds))
-    assert away(owner.get(site.page)) == shown
-    assert away(owner.get(site.region)) == shown
+    assert away(owner.get(rental.page)) == shown
+    assert away(owner.get(rental.region)) == shown

@@ -1,4 +1,4 @@
-"""The first page: the orders somebody may see, found by name or id, each with its newest backup."""
+"""The first page: the user's visible orders, found by name or id, each with its newest backup."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 
 def names(answer):
@@ -49,7 +49,7 @@ def clerk(db):
     return browser_of(user)
 
 
-def test_only_orders_that_somebody_may_see_are_listed_newest_first(customer, mine):
+def test_visible_orders_are_listed_newest_first(customer, mine):
     OrderFactory(name="somebody else's")
     OrderFactory(customer=customer, name="first")
     OrderFactory(customer=customer, name="second")
@@ -74,7 +74,7 @@ def test_without_orders_the_page_says_how_they_come(mine):
     assert not page.has("form", role="search")
 
 
-def test_an_order_leads_to_its_page_and_says_what_it_is(customer, mine):
+def test_order_links_to_its_page_with_a_summary(customer, mine):
     order = OrderFactory(customer=customer, name="Nord", plan=PlanFactory(name="Large"), suspended_at=timezone.now())
     answer = mine.get("/")
     assert read(answer).one("a", class_="row-link")["href"] == f"/orders/{order.id}/"
@@ -159,7 +159,7 @@ def test_looking_for_the_orders_of_others_finds_none(customer, mine):
         assert page.one("input", name="q")["value"] == words
 
 
-def test_pages_of_orders_lead_to_each_other_and_keep_what_is_looked_for(customer, mine, monkeypatch):
+def test_pages_of_orders_are_linked_and_keep_the_search(customer, mine, monkeypatch):
     monkeypatch.setattr(orders, "PAGE_SIZE", 2)
     for number in range(5):
         OrderFactory(customer=customer, name=f"n&n {number}")

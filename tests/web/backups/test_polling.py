@@ -1,4 +1,4 @@
-"""The parts of pages that are asked for again: 204 until something is different, and only while something goes on."""
+"""The polled parts of pages: 204 until something changes, and only while an operation runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from orders.models import OrderUserPermission
 from orders.rights import OrderRight
 from tests.factories import OperationFactory, OrderUserPermissionFactory, SupervisorFactory
 from tests.web.backups.reading import hx, read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 from vault.errors import StorageUnavailableError
 
 POLLED = {
-    "order": ("backups", lambda site, backup: site.page),
-    "backup": ("backup", lambda site, backup: site.at(backup)),
+    "order": ("backups", lambda rental, backup: rental.page),
+    "backup": ("backup", lambda rental, backup: rental.at(backup)),
 }
 
 
@@ -34,11 +34,11 @@ def polled(browser, node):
 
 
 @pytest.fixture(params=POLLED)
-def shown(request, site):
-    """The part of the page of an order, or of a backup, as it looks while that backup is created."""
+def shown(request, rental):
+    """The polled part of an order's or a backup's page while that backup is created."""
     part, page = POLLED[request.param]
-    backup = site.begun(phase="packing", bytes_done=1, bytes_total=100, rate=1)
-    return backup, page(site, backup), part
+    backup = rental.begun(phase="packing", bytes_done=1, bytes_total=100, rate=1)
+    return backup, page(rental, backup), part
 
 
 def operation(backup):
@@ -50,31 +50,31 @@ def others_of(backup):
 
 
 CHANGES = {
-    "name": lambda site, backup: backup_update(user=site.owner, backup=backup, name="other"),
-    "lock": lambda site, backup: backup_update(user=site.owner, backup=backup, locked=True),
-    "bytes": lambda site, backup: others_of(backup).update(bytes_done=2),
-    "total": lambda site, backup: others_of(backup).update(bytes_total=1000),
-    "rate": lambda site, backup: others_of(backup).update(rate=2),
-    "phase": lambda site, backup: others_of(backup).update(phase=""),
-    "stopping": lambda site, backup: operation_cancel(user=site.owner, operation=operation(backup)),
-    "error": lambda site, backup: operation_fail(operation=operation(backup), error=StorageUnavailableError()),
-    "waiting": lambda site, backup: others_of(backup).update(state=OperationState.QUEUED),
-    "suspended": lambda site, backup: site.suspend(),
-    "damaged": lambda site, backup: Backup.objects.update(degraded=True),
-    "warnings": lambda site, backup: Backup.objects.update(
+    "name": lambda rental, backup: backup_update(user=rental.owner, backup=backup, name="other"),
+    "lock": lambda rental, backup: backup_update(user=rental.owner, backup=backup, locked=True),
+    "bytes": lambda rental, backup: others_of(backup).update(bytes_done=2),
+    "total": lambda rental, backup: others_of(backup).update(bytes_total=1000),
+    "rate": lambda rental, backup: others_of(backup).update(rate=2),
+    "phase": lambda rental, backup: others_of(backup).update(phase=""),
+    "stopping": lambda rental, backup: operation_cancel(user=rental.owner, operation=operation(backup)),
+    "error": lambda rental, backup: operation_fail(operation=operation(backup), error=StorageUnavailableError()),
+    "waiting": lambda rental, backup: others_of(backup).update(state=OperationState.QUEUED),
+    "suspended": lambda rental, backup: rental.suspend(),
+    "damaged": lambda rental, backup: Backup.objects.update(degraded=True),
+    "warnings": lambda rental, backup: Backup.objects.update(
         warnings_total=1, warnings=[{"kind": "vanished", "path": "x"}]
     ),
-    "verified": lambda site, backup: Backup.objects.update(verified_at=timezone.now()),
+    "verified": lambda rental, backup: Backup.objects.update(verified_at=timezone.now()),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_is_sent_and_sent_once(change, shown, site, owner):
+def test_change_is_sent_once(change, shown, rental, owner):
     backup, page, part = shown
     before = part_of(owner, page, part)
     same = polled(owner, before)
     assert (same.status_code, same.content) == (204, b"")
-    CHANGES[change](site, backup)
+    CHANGES[change](rental, backup)
     after = polled(owner, before)
     assert after.status_code == 200
     fresh = read(after).one(id=part)
@@ -84,40 +84,44 @@ def test_what_changes_is_sent_and_sent_once(change, shown, site, owner):
 
 
 OTHER_CHANGES = {
-    "a new backup": lambda site: backup_create(
-        user=site.owner, order_id=site.order.id, provision_id=site.server.id, name="new", idempotency=None
+    "a new backup": lambda rental: backup_create(
+        user=rental.owner, order_id=rental.order.id, provision_id=rental.server.id, name="new", idempotency=None
     ),
-    "a deletion": lambda site: backup_delete(user=site.owner, backup=Backup.objects.get()),
-    "workers that came": lambda site: SupervisorFactory(),
-    "a plan": lambda site: type(site.order.plan).objects.update(backup_limit=1),
-    "the sidecar that went": lambda site: site.order.provisions.filter(kind="sidecar").delete(),
-    "a reinstallation": lambda site: OperationFactory(order=site.order, kind=kinds.REPROVISION.name, state="running"),
+    "a deletion": lambda rental: backup_delete(user=rental.owner, backup=Backup.objects.get()),
+    "workers that came": lambda rental: SupervisorFactory(),
+    "a plan": lambda rental: type(rental.order.plan).objects.update(backup_limit=1),
+    "the sidecar that went": lambda rental: rental.order.provisions.filter(kind="sidecar").delete(),
+    "a reinstallation": lambda rental: OperationFactory(
+        order=rental.order, kind=kinds.REPROVISION.name, state="running"
+    ),
 }
 
 
 @pytest.mark.parametrize("change", OTHER_CHANGES)
-def test_what_changes_around_the_backups_is_sent_too(change, site, owner):
-    site.stored()
-    before = part_of(owner, site.page, "backups")
+def test_change_outside_the_list_is_sent_too(change, rental, owner):
+    rental.stored()
+    before = part_of(owner, rental.page, "backups")
     assert polled(owner, before).status_code == 204
-    OTHER_CHANGES[change](site)
+    OTHER_CHANGES[change](rental)
     assert polled(owner, before).status_code == 200
 
 
-def test_what_somebody_may_changes_what_they_see(site):
-    site.stored()
-    member = OrderUserPermissionFactory(content_object=site.order, right="view_order").user
-    given = OrderUserPermissionFactory(content_object=site.order, user=member, right=OrderRight.DELETE.value)
+def test_changed_rights_change_the_polled_part(rental):
+    rental.stored()
+    member = OrderUserPermissionFactory(content_object=rental.order, right="view_order").user
+    given = OrderUserPermissionFactory(content_object=rental.order, user=member, right=OrderRight.DELETE.value)
     browser = browser_of(member)
-    before = part_of(browser, site.page, "backups")
+    before = part_of(browser, rental.page, "backups")
     assert polled(browser, before).status_code == 204
     OrderUserPermission.objects.filter(pk=given.pk).delete()
     assert polled(browser, before).status_code == 200
 
 
-def test_time_alone_changes_nothing_until_the_last_backup_is_old(site, owner, monkeypatch):
-    backup = site.stored()
-    pages = {path: part_of(owner, path, part) for path, part in ((site.page, "backups"), (site.at(backup), "backup"))}
+def test_time_alone_changes_nothing_until_the_last_backup_is_old(rental, owner, monkeypatch):
+    backup = rental.stored()
+    pages = {
+        path: part_of(owner, path, part) for path, part in ((rental.page, "backups"), (rental.at(backup), "backup"))
+    }
     later, too_late = timezone.now() + timedelta(hours=9), timezone.now() + timedelta(days=8)
     monkeypatch.setattr(timezone, "now", lambda: later)
     assert [polled(owner, part).status_code for part in pages.values()] == [204, 204]
@@ -125,17 +129,17 @@ def test_time_alone_changes_nothing_until_the_last_backup_is_old(site, owner, mo
     assert [polled(owner, part).status_code for part in pages.values()] == [200, 204]
 
 
-def test_another_version_is_answered_with_the_part(site, owner):
+def test_another_version_is_answered_with_the_part(rental, owner):
     for query in ("", "?version=", "?version=0000000000000000", "?version=%00"):
-        assert owner.get(site.region + query).status_code == 200
+        assert owner.get(rental.region + query).status_code == 200
 
 
-def test_readers_of_other_languages_have_versions_of_their_own(site, owner):
-    site.begun(phase="packing")
-    english = part_of(owner, site.page, "backups")
-    site.owner.language = "de"
-    site.owner.save()
-    german = part_of(owner, site.page, "backups")
+def test_readers_of_other_languages_have_versions_of_their_own(rental, owner):
+    rental.begun(phase="packing")
+    english = part_of(owner, rental.page, "backups")
+    rental.owner.language = "de"
+    rental.owner.save()
+    german = part_of(owner, rental.page, "backups")
     assert german["hx-get"] != english["hx-get"]
     assert polled(owner, german).status_code == 204
 
@@ -146,7 +150,7 @@ def asks_again(browser, page, part):
     return trigger.startswith("every")
 
 
-def test_a_page_asks_again_only_while_something_goes_on(shown, site, owner):
+def test_page_polls_only_while_an_operation_runs(shown, rental, owner):
     backup, page, part = shown
     assert asks_again(owner, page, part)
     operation_fail(operation=operation(backup), error=StorageUnavailableError())
@@ -155,31 +159,31 @@ def test_a_page_asks_again_only_while_something_goes_on(shown, site, owner):
 
 @pytest.mark.parametrize("state", OperationState)
 @pytest.mark.parametrize("kind", [kinds.RESTORE.name, kinds.REPROVISION.name, kinds.UNDO.name])
-def test_it_asks_again_whatever_it_is_that_goes_on(kind, state, site, owner):
-    backup = site.stored()
-    OperationFactory(order=site.order, kind=kind, state=state)
+def test_page_polls_for_any_kind_of_operation(kind, state, rental, owner):
+    backup = rental.stored()
+    OperationFactory(order=rental.order, kind=kind, state=state)
     live = state in (OperationState.QUEUED, OperationState.RUNNING)
-    assert asks_again(owner, site.page, "backups") == live
-    assert asks_again(owner, site.at(backup), "backup") == live
+    assert asks_again(owner, rental.page, "backups") == live
+    assert asks_again(owner, rental.at(backup), "backup") == live
 
 
-def test_a_backup_on_another_page_of_the_list_keeps_it_asking(site, owner):
-    site.begun()
-    site.stored()
-    assert asks_again(owner, f"{site.page}?status=ready", "backups")
+def test_a_backup_on_another_page_of_the_list_keeps_it_asking(rental, owner):
+    rental.begun()
+    rental.stored()
+    assert asks_again(owner, f"{rental.page}?status=ready", "backups")
 
 
-def test_the_answer_that_says_the_end_ends_the_asking(shown, site, owner):
+def test_the_answer_that_says_the_end_ends_the_asking(shown, rental, owner):
     backup, page, part = shown
     before = part_of(owner, page, part)
-    # As a worker ends it that gave up.
+    # As a worker ends an operation that it gave up.
     operation_fail(operation=operation(backup), error=StorageUnavailableError())
     last = read(polled(owner, before)).one(id=part)
     assert last["hx-trigger"] == "refresh"
     assert last["data-announce"] == f"“{backup.name}”: Failed"
 
 
-def test_what_has_changed_is_said_to_who_listens(shown, site, owner):
+def test_change_is_announced_to_screen_readers(shown, rental, owner):
     backup, page, part = shown
     said = part_of(owner, page, part)["data-announce"]
     assert said.startswith(f"“{backup.name}”: Packing and storing")
@@ -187,21 +191,21 @@ def test_what_has_changed_is_said_to_who_listens(shown, site, owner):
     assert "Waiting for a worker" in part_of(owner, page, part)["data-announce"]
 
 
-def test_a_restore_that_succeeded_is_over_for_the_page(site, owner):
-    backup = site.stored()
+def test_a_restore_that_succeeded_is_over_for_the_page(rental, owner):
+    backup = rental.stored()
     Backup.objects.filter(id=backup.id).update(status="restoring")
-    running = OperationFactory(order=site.order, kind=kinds.RESTORE.name, state="running", subject=backup)
-    assert asks_again(owner, site.page, "backups")
+    running = OperationFactory(order=rental.order, kind=kinds.RESTORE.name, state="running", subject=backup)
+    assert asks_again(owner, rental.page, "backups")
     assert operation_finish(operation=running, state=OperationState.SUCCEEDED)
     Backup.objects.filter(id=backup.id).update(status="ready")
-    assert not asks_again(owner, site.page, "backups")
-    row = read(owner.get(site.page)).one(id=f"backup-{backup.id}")
+    assert not asks_again(owner, rental.page, "backups")
+    row = read(owner.get(rental.page)).one(id=f"backup-{backup.id}")
     assert "Restored" in row.text
 
 
-def test_the_part_of_a_backup_that_was_deleted_leads_to_its_order(site, owner):
-    backup = site.stored()
-    part = part_of(owner, site.at(backup), "backup")
-    backup_delete(user=site.owner, backup=backup)
+def test_the_part_of_a_backup_that_was_deleted_leads_to_its_order(rental, owner):
+    backup = rental.stored()
+    part = part_of(owner, rental.at(backup), "backup")
+    backup_delete(user=rental.owner, backup=backup)
     gone = polled(owner, part)
-    assert (gone.status_code, gone["HX-Redirect"], gone.content) == (200, site.page, b"")
+    assert (gone.status_code, gone["HX-Redirect"], gone.content) == (200, rental.page, b"")

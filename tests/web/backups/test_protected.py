@@ -1,4 +1,4 @@
-"""Reassuring sentences are true: only a good backup makes a server protected, and only a good one looks like one."""
+"""Reassuring texts are true: only a good backup makes a server protected, and only a good one looks like one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from backups.models import Backup, BackupStatus
 from orders.models import Plan
 from provisions.models import Provision
 from tests.factories import OperationFactory, ProvisionFactory
-from tests.reconcile.conftest import sidecar, world  # noqa: F401  # fixtures
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 PROTECTED = "Protected"
 
@@ -26,31 +25,31 @@ def last_good(answer):
     return read(answer).one("td", data_label="Last good backup").text
 
 
-def of_another_server(site):
-    """As after a reinstallation onto a new server."""
-    site.stored()
-    Provision.objects.filter(id=site.server.id).update(is_primary=False)
-    ProvisionFactory(order=site.order, name="New")
+def of_another_server(rental):
+    """Attach the backups to a new server, as after a reinstallation."""
+    rental.stored()
+    Provision.objects.filter(id=rental.server.id).update(is_primary=False)
+    ProvisionFactory(order=rental.order, name="New")
 
 
 NO_GOOD_ONE = {
-    "safety": lambda site: site.stored(is_safety=True),
-    "locked safety": lambda site: site.stored(is_safety=True, locked=True),
-    "safety being restored": lambda site: site.stored(is_safety=True, status=BackupStatus.RESTORING),
-    "failed": lambda site: site.failed(),
-    "creating": lambda site: site.begun(),
-    "degraded": lambda site: site.stored(degraded=True),
-    "degraded and verified before": lambda site: site.stored(degraded=True, verified_at=timezone.now()),
-    "collapsed": lambda site: site.stored(collapsed=True),
-    "deleted": lambda site: site.stored(deleted_at=timezone.now()),
+    "safety": lambda rental: rental.stored(is_safety=True),
+    "locked safety": lambda rental: rental.stored(is_safety=True, locked=True),
+    "safety being restored": lambda rental: rental.stored(is_safety=True, status=BackupStatus.RESTORING),
+    "failed": lambda rental: rental.failed(),
+    "creating": lambda rental: rental.begun(),
+    "degraded": lambda rental: rental.stored(degraded=True),
+    "degraded and verified before": lambda rental: rental.stored(degraded=True, verified_at=timezone.now()),
+    "collapsed": lambda rental: rental.stored(collapsed=True),
+    "deleted": lambda rental: rental.stored(deleted_at=timezone.now()),
     "of another server": of_another_server,
 }
 
 
 @pytest.mark.parametrize("case", NO_GOOD_ONE)
-def test_no_good_backup_is_never_called_protected(case, site, owner):
-    NO_GOOD_ONE[case](site)
-    card = health(owner.get(site.page))
+def test_no_good_backup_is_never_called_protected(case, rental, owner):
+    NO_GOOD_ONE[case](rental)
+    card = health(owner.get(rental.page))
     assert "warn" in card.one(class_="badge")["class"]
     assert card.one(class_="badge").text.startswith("Not protected")
     assert not card.has("time")
@@ -58,24 +57,24 @@ def test_no_good_backup_is_never_called_protected(case, site, owner):
 
 
 @pytest.mark.parametrize("case", sorted(NO_GOOD_ONE.keys() - {"of another server"}))
-def test_age_of_the_last_good_backup_is_said_beside_newer_ones(case, site, owner):
-    good = site.stored()
-    NO_GOOD_ONE[case](site)
+def test_age_of_the_last_good_backup_is_said_beside_newer_ones(case, rental, owner):
+    good = rental.stored()
+    NO_GOOD_ONE[case](rental)
     Backup.objects.filter(id=good.id).update(completed_at=timezone.now() - timedelta(hours=3, minutes=5))
-    card = health(owner.get(site.page))
+    card = health(owner.get(rental.page))
     assert card.text.replace("\xa0", " ").count("Last good backup 3 hours ago") == 1
     assert (card.one(class_="badge").text == PROTECTED) is (case != "collapsed")
     assert last_good(owner.get("/")).replace("\xa0", " ").startswith("3 hours ago")
 
 
-def test_safety_copy_of_a_broken_state_protects_nobody(world):  # noqa: F811
-    backup = world.backup()
+def test_safety_backup_of_a_broken_state_does_not_protect(reconciled):
+    backup = reconciled.backup()
     Backup.objects.filter(id=backup.id).update(completed_at=timezone.now() - timedelta(days=8))
-    world.restore(backup)
+    reconciled.restore(backup)
     safety = Backup.objects.get(is_safety=True)
     assert timezone.now() - safety.completed_at < timedelta(minutes=5)
-    owner = browser_of(world.shop.owner)
-    card = health(owner.get(f"/orders/{world.shop.order.id}/"))
+    owner = browser_of(reconciled.owner)
+    card = health(owner.get(f"/orders/{reconciled.order.id}/"))
     assert card.one(class_="badge").text == "At risk: the last good backup is old."
     assert "Last good backup 1 week ago" in card.text.replace("\xa0", " ")
     assert last_good(owner.get("/")).replace("\xa0", " ").startswith("1 week ago")
@@ -90,9 +89,9 @@ def test_safety_copy_of_a_broken_state_protects_nobody(world):  # noqa: F811
         ({}, "Ready", "ok"),
     ],
 )
-def test_backup_that_is_not_good_does_not_look_like_one(values, label, tone, site, owner):
-    backup = site.stored(verified_at=timezone.now(), **values)
-    for answer in (owner.get(site.page), owner.get(site.at(backup))):
+def test_backup_that_is_not_good_does_not_look_like_one(values, label, tone, rental, owner):
+    backup = rental.stored(verified_at=timezone.now(), **values)
+    for answer in (owner.get(rental.page), owner.get(rental.at(backup))):
         page = read(answer)
         badge = page.one("tr", id=f"backup-{backup.id}").one(class_="badge") if page.has("tr") else None
         badge = badge or page.one("h1").within()[0].one(class_="badge")
@@ -102,10 +101,10 @@ def test_backup_that_is_not_good_does_not_look_like_one(values, label, tone, sit
 
 
 @pytest.mark.parametrize("hours", [0, 48])
-def test_undo_promises_a_copy_only_when_one_is_made(hours, site, owner):
+def test_undo_promises_a_copy_only_when_one_is_made(hours, rental, owner):
     Plan.objects.update(safety_hours=hours)
-    backup = site.stored()
-    OperationFactory(order=site.order, subject=backup, kind="restore")
-    said = read(owner.get(site.at(backup, "undo/"))).text
+    backup = rental.stored()
+    OperationFactory(order=rental.order, subject=backup, kind="restore")
+    said = read(owner.get(rental.at(backup, "undo/"))).text
     assert ("so nothing is lost" in said) is bool(hours)
     assert ("is replaced for good" in said) is not bool(hours)

@@ -1,4 +1,4 @@
-"""What the pages cost: as many queries for 25 rows as for one, for whoever asks."""
+"""The cost of pages: as many queries for 25 rows as for one, for every user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 
 def owner_of(order):
@@ -26,7 +26,7 @@ def owner_of(order):
 
 
 def member_of(order):
-    """Somebody with every right there is, by a group."""
+    """A user with every right, through a group."""
     user = UserFactory()
     given = OrderGroupPermissionFactory(content_object=order, right="view_order")
     user.groups.add(given.group)
@@ -44,14 +44,14 @@ def clerk_of(order):
 WHO = {"owner": owner_of, "member by group": member_of, "staff": clerk_of}
 
 
-def fill(site, count):
+def fill(rental, count):
     for number in range(count):
-        backup = BackupFactory(provision=site.server, failed=number % 2 == 0)
-        OperationFactory(order=site.order, subject=backup)
+        backup = BackupFactory(provision=rental.server, failed=number % 2 == 0)
+        OperationFactory(order=rental.order, subject=backup)
 
 
 def polls_of(browser, path, part):
-    """The queries of a poll that finds nothing new."""
+    """The queries of a poll without news."""
     polled = read(browser.get(path)).one(id=part)["hx-get"]
     with CaptureQueriesContext(connection) as captured:
         assert browser.get(polled).status_code == 204
@@ -60,32 +60,32 @@ def polls_of(browser, path, part):
 
 @pytest.mark.parametrize("going_on", [True, False])
 @pytest.mark.parametrize(("who", "most"), [("owner", 10), ("member by group", 14), ("staff", 13)])
-def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, site):
-    browser = browser_of(WHO[who](site.order))
-    site.stored()
-    site.failed()
+def test_a_list_costs_the_same_however_long_it_is(who, most, going_on, rental):
+    browser = browser_of(WHO[who](rental.order))
+    rental.stored()
+    rental.failed()
     if going_on:
-        site.begun()
+        rental.begun()
     counts = []
     for more in (0, 22):
-        fill(site, more)
-        poll = polls_of(browser, site.page, "backups")
-        counts.append((queries_of(browser, site.page), queries_of(browser, site.region), poll))
+        fill(rental, more)
+        poll = polls_of(browser, rental.page, "backups")
+        counts.append((queries_of(browser, rental.page), queries_of(browser, rental.region), poll))
     assert counts[0] == counts[1]
-    # What is going on is read with the backup that it is about.
+    # A running operation is read together with its backup.
     assert max(counts[0]) <= most - going_on
 
 
 @pytest.mark.parametrize("going_on", [True, False])
 @pytest.mark.parametrize(("who", "most"), [("owner", 7), ("member by group", 11), ("staff", 10)])
-def test_a_backup_costs_the_same_however_much_was_done_to_it(who, most, going_on, site):
-    browser = browser_of(WHO[who](site.order))
-    backup = site.begun() if going_on else site.stored()
-    path = site.at(backup)
+def test_a_backup_costs_the_same_however_much_was_done_to_it(who, most, going_on, rental):
+    browser = browser_of(WHO[who](rental.order))
+    backup = rental.begun() if going_on else rental.stored()
+    path = rental.at(backup)
     counts = []
     for more in (0, 24):
         for _ in range(more):
-            operation = OperationFactory(order=site.order, kind="delete", requested_by=UserFactory())
+            operation = OperationFactory(order=rental.order, kind="delete", requested_by=UserFactory())
             OperationBackupFactory(backup=backup, operation=operation)
         poll = polls_of(browser, path, "backup")
         counts.append((queries_of(browser, path), queries_of(browser, f"{path}detail/"), poll))
@@ -94,14 +94,14 @@ def test_a_backup_costs_the_same_however_much_was_done_to_it(who, most, going_on
 
 
 @pytest.mark.parametrize(("who", "most"), [("owner", 6), ("member by group", 6), ("staff", 6)])
-def test_the_orders_cost_the_same_however_many_there_are(who, most, site):
-    user = WHO[who](site.order)
+def test_the_orders_cost_the_same_however_many_there_are(who, most, rental):
+    user = WHO[who](rental.order)
     browser = browser_of(user)
-    site.stored()
+    rental.stored()
     browser.get("/")
     counts = [queries_of(browser, "/")]
     for _ in range(24):
-        order = OrderFactory(customer=site.order.customer)
+        order = OrderFactory(customer=rental.order.customer)
         BackupFactory(provision=ProvisionFactory(order=order))
         if who == "member by group":
             OrderGroupPermissionFactory(content_object=order, group=user.groups.get(), right="view_order")

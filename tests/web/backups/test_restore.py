@@ -1,4 +1,4 @@
-"""The restore page: what comes back onto which server, and the name that is typed before anything is removed."""
+"""The restore page: the backup, the server it goes to, and the name to type before files are removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operations.models import Operation
 from orders.rights import OrderRight
 from tests.factories import OrderUserPermissionFactory
 from tests.web.backups.reading import read
-from tests.web.conftest import browser_of
+from tests.world.clients import browser_of
 
 
 def form_of(answer):
@@ -18,13 +18,13 @@ def form_of(answer):
 
 
 @pytest.fixture
-def server(site):
-    site.order.name = "Größe  Nord"
-    site.order.save()
-    return site
+def server(rental):
+    rental.order.name = "Größe  Nord"
+    rental.order.save()
+    return rental
 
 
-def test_the_page_says_what_comes_back_and_onto_which_server(server, owner):
+def test_page_names_the_backup_and_the_server(server, owner):
     backup = server.stored(name="before the update")
     page = read(owner.get(server.at(backup, "restore/")))
     facts = page.one("dl", class_="facts")
@@ -39,7 +39,7 @@ def test_the_page_says_what_comes_back_and_onto_which_server(server, owner):
     assert not form.has(class_="why")
 
 
-def test_keeping_what_is_there_needs_no_name(server, owner):
+def test_overlay_needs_no_typed_name(server, owner):
     backup = server.stored(name="one")
     answer = owner.post(server.at(backup, "restore/"), {"mode": "overlay"})
     assert (answer.status_code, answer["Location"]) == (302, server.page)
@@ -85,7 +85,7 @@ def test_plan_without_safety_backups_always_asks_for_the_name(server, owner):
 
 
 @pytest.mark.parametrize("typed", ["", "Größe", "Größe Nord 2", "GrößeNord", "World", "\x00"], ids=ascii)
-def test_another_name_changes_nothing_and_is_said(typed, server, owner):
+def test_another_name_changes_nothing_and_is_reported(typed, server, owner):
     backup = server.stored()
     answer = owner.post(
         server.at(backup, "restore/"), {"mode": "replace", "server": typed, "key": "k", "without_safety": "on"}
@@ -117,38 +117,38 @@ def test_a_form_sent_twice_restores_once(server, owner):
 
 
 REFUSALS = {
-    "failed": (lambda site: site.failed(), "This cannot be done while the backup is “Failed”."),
-    "creating": (lambda site: site.begun(), "A backup is being created."),
-    "work": (lambda site: (site.begun(), site.stored())[1], "A backup is being created."),
-    "suspended": (lambda site: (site.suspend(), site.stored())[1], "This order is suspended."),
+    "failed": (lambda rental: rental.failed(), "This cannot be done while the backup is “Failed”."),
+    "creating": (lambda rental: rental.begun(), "A backup is being created."),
+    "work": (lambda rental: (rental.begun(), rental.stored())[1], "A backup is being created."),
+    "suspended": (lambda rental: (rental.suspend(), rental.stored())[1], "This order is suspended."),
     "no sidecar": (
-        lambda site: (site.order.provisions.filter(kind="sidecar").delete(), site.stored())[1],
+        lambda rental: (rental.order.provisions.filter(kind="sidecar").delete(), rental.stored())[1],
         "This server has no backup agent yet",
     ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_restore_that_cannot_be_says_why_before_and_after_it_is_asked_for(case, site, owner):
+def test_impossible_restore_is_explained_before_and_after_the_request(case, rental, owner):
     arrange, reason = REFUSALS[case]
-    backup = arrange(site)
+    backup = arrange(rental)
     operations = Operation.objects.count()
-    form = form_of(owner.get(site.at(backup, "restore/")))
+    form = form_of(owner.get(rental.at(backup, "restore/")))
     button = form.one("button")
     assert "disabled" in button
     assert form.described(button).startswith(reason)
-    answer = owner.post(site.at(backup, "restore/"), {"mode": "replace", "server": site.order.name})
+    answer = owner.post(rental.at(backup, "restore/"), {"mode": "replace", "server": rental.order.name})
     assert answer.status_code == 409
     form = form_of(answer)
     assert form.one(class_="bad").text.startswith(reason)
-    assert form.one("input", name="server")["value"] == site.order.name
+    assert form.one("input", name="server")["value"] == rental.order.name
     assert "checked" in form.one("input", value="replace")
     assert Operation.objects.count() == operations
 
 
-def test_who_may_not_restore_is_told_so_on_the_page(site):
-    backup = site.stored()
-    member = OrderUserPermissionFactory(content_object=site.order, right=OrderRight.DOWNLOAD.value).user
-    form = form_of(browser_of(member).get(site.at(backup, "restore/")))
+def test_missing_restore_right_is_shown_on_the_page(rental):
+    backup = rental.stored()
+    member = OrderUserPermissionFactory(content_object=rental.order, right=OrderRight.DOWNLOAD.value).user
+    form = form_of(browser_of(member).get(rental.at(backup, "restore/")))
     assert "disabled" in form.one("button")
     assert "your rights do not include this action" in form.one(class_="why").text

@@ -1,4 +1,4 @@
-"""What people type is shown as they typed it: as text, everywhere, and without turning the words around it."""
+"""Text of users is shown as typed: as plain text, everywhere, and without reversing the words around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.factories import OperationBackupFactory, OperationFactory
 from tests.web.backups.reading import hx, read
 
 TURN = "\u202e"
-"""Shows what follows from right to left, until its line or its isolate ends."""
+"""Shows the text after it from right to left, up to the end of its line or isolate."""
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -21,7 +21,7 @@ NASTY = [
     "\u2066\u202d&\u2069",
 ]
 QUIET = {"bdi", "title", "code"}
-"""Elements out of which no direction leaks, and the title, which stands alone."""
+"""Elements that isolate text direction, and the title, which stands alone."""
 
 
 @pytest.fixture(params=NASTY, ids=ascii)
@@ -30,23 +30,29 @@ def nasty(request):
 
 
 @pytest.fixture
-def looks(nasty, site, owner):
-    """Every page and part with such texts on it, in each state of a backup."""
-    server, person = site.order, site.owner
-    for row, column in ((server, "name"), (server.plan, "name"), (server.customer, "name"), (site.server, "name")):
+def looks(nasty, rental, owner):
+    """Every page and part with such texts, in each state of a backup."""
+    server, person = rental.order, rental.owner
+    for row, column in ((server, "name"), (server.plan, "name"), (server.customer, "name"), (rental.server, "name")):
         setattr(row, column, nasty)
         row.save()
     person.username = person.name = nasty
     person.save()
-    ready = site.stored(warnings=[{"kind": "changed", "path": nasty}], warnings_total=1)
+    ready = rental.stored(warnings=[{"kind": "changed", "path": nasty}], warnings_total=1)
     done = OperationFactory(order=server, kind="delete", requested_by=person)
     OperationBackupFactory(backup=ready, operation=done)
-    backups = [ready, site.failed(), site.begun(phase=nasty[:32])]
+    backups = [ready, rental.failed(), rental.begun(phase=nasty[:32])]
     Backup.objects.update(name=nasty)
-    pages = ["/", "/?q=nothing" + "%3Cscript%3E", site.page, f"{site.page}activity/", site.create]
-    pages += [site.at(backup) for backup in backups]
-    pages += [site.at(ready, what) for what in ("rename/", "delete/", "restore/")]
-    parts = [site.region, site.at(ready, "detail/"), site.create, site.at(ready, "rename/"), site.at(ready, "delete/")]
+    pages = ["/", "/?q=nothing" + "%3Cscript%3E", rental.page, f"{rental.page}activity/", rental.create_page]
+    pages += [rental.at(backup) for backup in backups]
+    pages += [rental.at(ready, what) for what in ("rename/", "delete/", "restore/")]
+    parts = [
+        rental.region,
+        rental.at(ready, "detail/"),
+        rental.create_page,
+        rental.at(ready, "rename/"),
+        rental.at(ready, "delete/"),
+    ]
     answers = [owner.get(path) for path in pages]
     answers += [owner.get(path, headers=hx(target="dialog-body")) for path in parts]
     assert {answer.status_code for answer in answers} == {200}
@@ -58,10 +64,10 @@ def test_a_text_is_text_on_every_page(nasty, looks):
         assert not page.has("img")
         assert not page.has("b")
         assert all("src" in script for script in page.all("script"))
-        # Names of attributes as we write them: none was begun by a quote in a value.
+        # The attribute names of this project: no quote in a value began another one.
         assert all(name.replace("-", "").isalnum() for node in page.walk() for name in node.attributes)
         assert not any(name.startswith("on") for node in page.walk() for name in node.attributes)
-    # The order's name is on every one of them but the search, and in full.
+    # Each page except the search shows the order's full name.
     assert sum(nasty in "".join(page._texts()) for page in looks) >= len(looks) - 2
 
 
@@ -75,26 +81,26 @@ def test_a_text_that_runs_the_other_way_turns_nothing_else(nasty, looks):
                     assert unseen or any(part.tag in QUIET for part in around), (node.tag, text)
 
 
-def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, site, owner):
+def test_a_name_in_a_message_and_in_a_field_is_as_it_was_typed(nasty, rental, owner):
     name = nasty.strip()
-    answer = owner.post(site.create, {"name": name}, follow=True)
+    answer = owner.post(rental.create_page, {"name": name}, follow=True)
     page = read(answer)
     assert not page.has("img")
     if name_allowed(name):
         assert f"“{name}” was started." in page.one(id="messages").text
         backup = Backup.objects.get()
     else:
-        # It would turn what stands around it; one that was stored before the rule is isolated.
+        # It would reverse the text around it; one stored before the rule existed is isolated.
         assert answer.status_code == 400
         assert "no control characters" in page.text
-        backup = site.stored(name=name)
-    answer = owner.post(site.at(backup, "rename/"), {"name": f"{name}\x07"})
+        backup = rental.stored(name=name)
+    answer = owner.post(rental.at(backup, "rename/"), {"name": f"{name}\x07"})
     assert read(answer).one("input", name="name")["value"] == f"{name}\x07"
-    answer = owner.post(site.at(backup, "lock/"), headers=hx(target="backups", current=site.page))
+    answer = owner.post(rental.at(backup, "lock/"), headers=hx(target="backups", current=rental.page))
     assert f"“{name}” is locked" in read(answer).one(id="messages").text
 
 
-def test_what_was_looked_for_is_shown_as_text(nasty, site, owner):
+def test_search_term_is_shown_as_text(nasty, rental, owner):
     page = read(owner.get("/", {"q": f"{nasty} nothing"}))
     assert page.one("input", name="q")["value"] == f"{nasty} nothing"
     assert nasty in "".join(page.one(class_="empty")._texts())
@@ -102,8 +108,8 @@ def test_what_was_looked_for_is_shown_as_text(nasty, site, owner):
 
 
 @pytest.mark.parametrize("query", ["status", "cursor", "version", "q"])
-def test_what_an_address_holds_is_no_part_of_a_page(query, site, owner):
-    for path in (site.page, site.region, "/", site.create):
+def test_query_string_never_becomes_part_of_a_page(query, rental, owner):
+    for path in (rental.page, rental.region, "/", rental.create_page):
         answer = owner.get(path, {query: NASTY[0]})
         assert answer.status_code in (200, 400)
         assert "<script>alert" not in answer.content.decode()

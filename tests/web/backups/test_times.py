@@ -1,4 +1,4 @@
-"""Times as their reader counts them."""
+"""Times in the reader's time zone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.web.backups.reading import read
 
 MADE = datetime(2026, 1, 31, 23, 30, 5, tzinfo=UTC)
 EARLIEST, LATEST = "Pacific/Pago_Pago", "Pacific/Kiritimati"
-"""Zones in which no time of day is that of UTC."""
+"""Zones in which no time of day equals that of UTC."""
 
 
 @pytest.fixture
-def backup(site):
-    backup = site.stored()
+def backup(rental):
+    backup = rental.stored()
     Backup.objects.update(created_at=MADE, completed_at=MADE)
     return backup
 
@@ -35,12 +35,12 @@ def backup(site):
         ("", "Mars/Phobos", "Jan. 31, 2026, 23:30:05 UTC"),
     ],
 )
-def test_times_are_those_of_the_readers_own_zone_else_of_their_browsers(own, of_browser, said, backup, site, owner):
-    site.owner.time_zone = own
-    site.owner.save()
+def test_times_are_those_of_the_readers_own_zone_else_of_their_browsers(own, of_browser, said, backup, rental, owner):
+    rental.owner.time_zone = own
+    rental.owner.save()
     if of_browser:
         owner.cookies["tz"] = of_browser
-    for path in (site.page, site.at(backup), site.at(backup, "restore/"), "/"):
+    for path in (rental.page, rental.at(backup), rental.at(backup, "restore/"), "/"):
         page = read(owner.get(path))
         moments = page.all("time", class_="moment")
         assert moments, path
@@ -60,21 +60,21 @@ def name_now(zone):
     ("own", "of_browser", "zone"),
     [(LATEST, "", LATEST), ("", EARLIEST, EARLIEST), (LATEST, EARLIEST, LATEST), ("", "", "UTC"), ("", "x", "UTC")],
 )
-def test_a_backup_without_a_name_is_called_by_the_time_at_its_reader(own, of_browser, zone, site, owner):
-    site.owner.time_zone = own
-    site.owner.save()
+def test_a_backup_without_a_name_is_called_by_the_time_at_its_reader(own, of_browser, zone, rental, owner):
+    rental.owner.time_zone = own
+    rental.owner.save()
     if of_browser:
         owner.cookies["tz"] = of_browser
     before = name_now(zone)
-    owner.post(site.create, {"name": ""})
-    # The minute may have ended meanwhile.
+    owner.post(rental.create_page, {"name": ""})
+    # The minute may have changed meanwhile.
     assert Backup.objects.get().name in (before, name_now(zone))
 
 
-def test_the_polled_part_has_the_times_of_the_page(backup, site, owner):
-    site.owner.time_zone = "Asia/Tokyo"
-    site.owner.save()
-    part = read(owner.get(site.region))
+def test_the_polled_part_has_the_times_of_the_page(backup, rental, owner):
+    rental.owner.time_zone = "Asia/Tokyo"
+    rental.owner.save()
+    part = read(owner.get(rental.region))
     assert {moment.one(class_="tip").text for moment in part.all("time")} == {
         "Feb. 1, 2026, 08:30:05 (Asia/Tokyo, UTC+09:00)"
     }

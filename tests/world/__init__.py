@@ -1,0 +1,1 @@
+"""A customer with a server, as every folder of tests needs one."""

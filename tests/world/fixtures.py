@@ -1,0 +1,77 @@
+"""Customers with a server, for tests of every folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+
+from backups.services import sidecars
+from backups.work import journal
+from operations.work import lease
+from sidecar_client import client as sidecar_client
+from sidecar_client.client import Timeouts
+from tests.sidecar_daemon.daemon import Daemon
+from tests.world.linked import Linked, linked_rental
+from tests.world.reconciled import World
+from tests.world.rental import Rental
+
+PATIENCE_SECONDS = 0.6
+"""The product's own waits of five to sixty seconds, for these tests."""
+
+
+@pytest.fixture
+def rental(db: None, tmp_path: Path) -> Rental:
+    """A sidecar that nobody reaches, and a target in a real folder."""
+    return Rental.make(tmp_path / "storage")
+
+
+@pytest.fixture
+def real_rental(transactional_db: None, tmp_path: Path) -> Rental:
+    """The same, committed, so that other threads see it."""
+    return Rental.make(tmp_path / "storage")
+
+
+@pytest.fixture(scope="session")
+def shared_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose world no test changes."""
+    daemon = Daemon(tmp_path_factory.mktemp("sidecar"))
+    daemon.world.mkdir()
+    (daemon.world / "level.dat").write_bytes(b"level" * 1000)
+    daemon.start()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon) -> World:
+    """Backups through a real sidecar, and a look at it all."""
+    made = World.make(tmp_path / "storage")
+    made.reach(shared_sidecar.address, token=shared_sidecar.token)
+    cache.clear()
+    return made
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat that is often, and no patience with a journal or a connection."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(sidecars, "REACH_SECONDS", PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No patience with the sidecar's answers either."""
+    waits = partial(Timeouts, describe=PATIENCE_SECONDS, reply=PATIENCE_SECONDS, stall=PATIENCE_SECONDS)
+    monkeypatch.setattr(sidecar_client, "Timeouts", waits)
+
+
+@pytest.fixture
+def linked(transactional_db: None, tmp_path: Path, short_waits: None) -> Iterator[Linked]:
+    """A real daemon behind a proxy that can fail."""
+    with linked_rental(tmp_path) as found:
+        yield found

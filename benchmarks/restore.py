@@ -20,7 +20,8 @@ from benchmarks.report import Report
 from demo.comparison import archive_differences, archive_read
 from demo.world import world_generate
 from sidecar.archive.pack import tree_pack
-from sidecar.restore.extraction import archive_extract, outcome_release
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.outcome import outcome_release
 from wire.enums import Mode
 
 PEER = "tar_gzip"

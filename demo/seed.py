@@ -20,7 +20,7 @@ from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, order_create
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
-from vault.models import StorageTarget, TargetKind
+from vault.models import StorageTarget
 
 ROLES = {
     "customer": "Casey Customer",
@@ -123,7 +123,7 @@ def _storage_target(root: Path) -> None:
     options = {"root": str(root)}
     target, made = StorageTarget.objects.get_or_create(
         name="Local folder",
-        defaults={"kind": TargetKind.LOCAL, "options": options, "sealed": True, "is_default": True},
+        defaults={"kind": "local", "options": options, "sealed": True, "is_default": True},
     )
     if not made and target.options != options:
         # The home was moved, and the target with it.

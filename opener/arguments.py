@@ -7,6 +7,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from opener.errors import Cannot
+from opener.places import place_arguments
 
 PROGRAM = "savepoint-open"
 _EXAMPLES = """\
@@ -66,14 +67,7 @@ def arguments_parse(words: list[str] | None) -> Namespace:
 
 def _common() -> _Parser:
     common = _Parser(add_help=False)
-    place = common.add_argument_group("where the backups lie")
-    where = place.add_mutually_exclusive_group(required=True)
-    where.add_argument("--folder", metavar="FOLDER", help="a folder: the root of the target")
-    where.add_argument("--s3-bucket", metavar="BUCKET", help="a bucket; its credentials as for every AWS tool (AWS_*)")
-    place.add_argument("--s3-endpoint", metavar="URL", help="the address of the service, if it is not AWS itself")
-    place.add_argument("--s3-region", metavar="REGION", help="its region")
-    place.add_argument("--s3-prefix", metavar="PREFIX", default="", help="the target's folder in the bucket")
-    place.add_argument("--s3-virtual-host", action="store_true", help="the bucket is in the host name, not in the path")
+    place_arguments(common)
 
     keys = common.add_argument_group("the keys, each in a file; - is standard input")
     which = keys.add_mutually_exclusive_group(required=True)

@@ -1,4 +1,4 @@
-"""A storage whose calls are tried again while the target is unwell."""
+"""Retries of storage calls: the policy, and a storage that follows it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TypeVar
 
 from repository.checkpoint import Checkpoint, go_on
@@ -15,42 +17,94 @@ from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, ObjectW
 
 log = logging.getLogger(__name__)
 
-RETRIES: Final = 5
+TRIES: Final = 6
 PAUSE_SECONDS: Final = 0.2
+PAUSE_SECONDS_MAX: Final = 8.0
 CHECKPOINT_SECONDS: Final = 0.5
 CHECKPOINT_ENTRIES: Final = 1000
-OBJECT_SIZE_MAX: Final = 64 << 20
-"""What a writer holds; no object of a repository is larger."""
+HELD_SIZE_MAX: Final = 8 << 20
+"""A larger object is streamed to the target."""
+HELD_ENTRIES_MAX: Final = 100_000
+"""Number of entries that a list holds, about 30 MB."""
 
 Buffer = bytes | bytearray | memoryview
 Result = TypeVar("Result")
 
 
-class RetryingStorage:
-    """Another storage, each of whose calls is tried up to five times more when it fails with a retryable error.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A retry policy: up to `tries` attempts for each request whose error is retryable.
 
-    The pauses begin at 200 ms and double, each half shorter to half longer, so that many who failed together do not
-    come back together. `checkpoint` raises to cancel: it is asked before each try, and twice a second in a pause.
-    `jitter` gives numbers from 0 to 1. Any number of threads may use it, if they may use the inner storage.
+    The pauses start at 200 ms and double, with a jitter of half their length, so that clients that failed together do
+    not retry together. The target can ask for a longer pause of up to 8 s. checkpoint: raises to cancel; it is called
+    before each attempt and twice a second in a pause, from any thread. jitter: returns numbers from 0 to 1.
+
+    Nested policies never multiply: after the last attempt the error is marked as `given_up`, and no policy retries it.
     """
 
-    def __init__(
-        self,
-        inner: Storage,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
-        checkpoint: Checkpoint | None = None,
-    ) -> None:
+    tries: int = TRIES
+    checkpoint: Checkpoint = go_on
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def call(self, action: str, call: Callable[[], Result]) -> Result:
+        """The result of the first attempt that succeeds. Raises the error of the last attempt."""
+        failures = 0
+        while True:
+            self.checkpoint()
+            try:
+                return call()
+            except StorageError as error:
+                failures += 1
+                if not self.paused(action, error, failures):
+                    raise
+
+    def paused(self, action: str, error: StorageError, failures: int) -> bool:
+        """Wait before the next attempt and return True; return False after the last one. May raise as `checkpoint`."""
+        if not error.retryable or error.given_up or failures >= self.tries:
+            error.given_up |= error.retryable and self.tries > 1
+            return False
+        pause = PAUSE_SECONDS * 2 ** (failures - 1) * (0.5 + self.jitter())
+        left = min(max(pause, error.after_seconds), PAUSE_SECONDS_MAX)
+        log.info("storage: %s is tried again in %.1f s, %d of %d: %s", action, left, failures, self.tries - 1, error)
+        while left > 0:
+            step = min(left, CHECKPOINT_SECONDS)
+            self.sleep(step)
+            left -= step
+            self.checkpoint()
+        return True
+
+
+ONCE: Final = Retry(tries=1)
+"""A single attempt; the caller may retry its error."""
+
+
+class RetryingStorage:
+    """A wrapper of a storage that retries its calls.
+
+    A call of many requests (the pages of a list, the parts of an upload) is retried by the inner storage, which has the
+    same policy. Any number of threads may use it, if they may use the inner storage.
+    """
+
+    def __init__(self, inner: Storage, retry: Retry | None = None) -> None:
         self._inner = inner
-        self._sleep = sleep
-        self._jitter = jitter
-        self._checkpoint = checkpoint or go_on
+        self._retry = retry or Retry()
 
     @contextmanager
-    def writer(self, key: str, *, expected_size: int) -> Iterator[ObjectWriter]:  # noqa: ARG002  # it is counted instead
-        """Open a new object. Its bytes are held, up to 64 MiB (ValueError), and sent at the commit."""
-        yield _HeldWriter(self, key_checked(key))
+    def writer(self, key: str, *, expected_size: int) -> Iterator[ObjectWriter]:
+        """Open a new object of about `expected_size` bytes.
+
+        An object of up to 8 MiB is held, and stored by the commit with retries. A larger object is streamed: after its
+        opening, only the inner writer retries requests.
+        """
+        with ExitStack() as opened:
+
+            def begin() -> ObjectWriter:
+                return self._retry.call(
+                    "write", lambda: opened.enter_context(self._inner.writer(key, expected_size=expected_size))
+                )
+
+            yield begin() if expected_size > HELD_SIZE_MAX else _HeldWriter(self, key_checked(key), begin)
 
     def put(self, key: str, data: Sequence[bytes | memoryview]) -> None:
         """Store an object of these buffers without copying them; nobody may change them until this returns.
@@ -67,7 +121,7 @@ class RetryingStorage:
             self._store(key, views)
 
         try:
-            self._retried("put", store)
+            self._retry.call("put", store)
         except ObjectExists:
             if tries == 1 or not self._holds(key, views):
                 raise
@@ -80,29 +134,29 @@ class RetryingStorage:
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB; raises `ObjectNotFound`.
 
-        After an error it goes on with the byte it had got to. Every piece that came brings all five tries back.
+        After an error it goes on with the byte it had got to. Every piece that came brings all tries back.
         """
         position, failures = start, 0
         while True:
-            self._checkpoint()
+            self._retry.checkpoint()
             try:
                 for piece in self._inner.read(key, start=position, stop=stop):
                     position, failures = position + len(piece), 0
                     yield piece
             except StorageError as error:
                 failures += 1
-                if not self._pause("read", error, failures):
+                if not self._retry.paused("read", error, failures):
                     raise
             else:
                 return
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""
-        return self._retried("size", lambda: self._inner.size(key))
+        return self._retry.call("size", lambda: self._inner.size(key))
 
     def delete(self, key: str) -> None:
         """Remove the object; one that is not there is no error."""
-        self._retried("delete", lambda: self._inner.delete(key))
+        self._retry.call("delete", lambda: self._inner.delete(key))
 
     def discard(self, key: str) -> None:
         """Remove the object by one try, also for whoever is cancelled; one that is not there is no error."""
@@ -111,14 +165,16 @@ class RetryingStorage:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early.
 
-        The whole list is there before its first entry is given: a storage promises no order, so a list that broke
-        off cannot be gone on with, only begun anew. It takes about 300 bytes of memory an entry.
+        A storage promises no order, so an interrupted list can only be restarted: up to 100,000 entries are held before
+        the first one is yielded. After these, only a storage that lists in pages retries.
         """
-        yield from self._retried("list", lambda: self._listed(prefix))
+        held, others = self._retry.call("list", lambda: self._listed(prefix))
+        yield from held
+        yield from others
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
         """Remove what writers that died left half-written, if it is older; return how many the last try found."""
-        return self._retried("sweep", lambda: self._inner.partials_sweep(older_than_seconds=older_than_seconds))
+        return self._retry.call("sweep", lambda: self._inner.partials_sweep(older_than_seconds=older_than_seconds))
 
     def _store(self, key: str, views: Sequence[memoryview]) -> None:
         with self._inner.writer(key, expected_size=sum(map(len, views))) as writer:
@@ -140,60 +196,48 @@ class RetryingStorage:
             return False
         return position == len(whole)
 
-    def _listed(self, prefix: str) -> Sequence[ObjectInfo]:
-        found = []
-        for entry in self._inner.list(prefix):
-            found.append(entry)
-            if len(found) % CHECKPOINT_ENTRIES == 0:
-                self._checkpoint()
-        return found
-
-    def _retried(self, action: str, call: Callable[[], Result]) -> Result:
-        failures = 0
-        while True:
-            self._checkpoint()
-            try:
-                return call()
-            except StorageError as error:
-                failures += 1
-                if not self._pause(action, error, failures):
-                    raise
-
-    def _pause(self, action: str, error: StorageError, failures: int) -> bool:
-        """Wait before the next try; False when there is none. Raises what the checkpoint raises."""
-        if not error.retryable or failures > RETRIES:
-            return False
-        left = PAUSE_SECONDS * 2 ** (failures - 1) * (0.5 + self._jitter())
-        log.info("storage: %s is tried again in %.1f s, %d of %d: %s", action, left, failures, RETRIES, error)
-        while left > 0:
-            step = min(left, CHECKPOINT_SECONDS)
-            self._sleep(step)
-            left -= step
-            self._checkpoint()
-        return True
+    def _listed(self, prefix: str) -> tuple[Sequence[ObjectInfo], Iterator[ObjectInfo]]:
+        """The first entries, and the iterator that gives the others."""
+        entries = self._inner.list(prefix)
+        held = []
+        for entry in islice(entries, HELD_ENTRIES_MAX):
+            held.append(entry)
+            if len(held) % CHECKPOINT_ENTRIES == 0:
+                self._retry.checkpoint()
+        return held, entries
 
 
 class _HeldWriter:
-    """An object's bytes until they are sent, by as many inner writers as it takes."""
+    """Holds the bytes of an object until the commit; streams them to an inner writer once they exceed 8 MiB."""
 
-    def __init__(self, storage: RetryingStorage, key: str) -> None:
+    def __init__(self, storage: RetryingStorage, key: str, begin: Callable[[], ObjectWriter]) -> None:
         self._storage = storage
         self._key = key
+        self._begin = begin
         self._held = bytearray()
+        self._inner: ObjectWriter | None = None
         self._committed = False
 
     def write(self, data: Buffer) -> None:
-        """Take the next bytes; raises ValueError past 64 MiB in all."""
+        """Take the next bytes."""
         self._open_check()
         view = memoryview(data).cast("B")
-        if len(self._held) + len(view) > OBJECT_SIZE_MAX:
-            raise ValueError(f"an object of more than {OBJECT_SIZE_MAX} bytes is not held to be sent again")
-        self._held += view
+        if self._inner is None and len(self._held) + len(view) > HELD_SIZE_MAX:
+            self._inner = self._begin()
+            held, self._held = self._held, bytearray()
+            self._inner.write(held)
+        if self._inner is not None:
+            self._inner.write(view)
+        else:
+            self._held += view
 
     def commit(self) -> None:
         """Store the object, or raise `ObjectExists`."""
         self._open_check()
-        self._storage.put(self._key, [memoryview(self._held)])
+        if self._inner is not None:
+            self._inner.commit()
+        else:
+            self._storage.put(self._key, [memoryview(self._held)])
         self._committed = True
 
     def _open_check(self) -> None:

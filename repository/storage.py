@@ -9,9 +9,15 @@ from typing import Protocol
 
 
 class StorageError(Exception):
-    """Base of every storage failure. `retryable`: the same call may succeed later."""
+    """Base of every storage failure.
+
+    retryable: the same call may succeed later. after_seconds: the shortest pause before it that the target asks for.
+    given_up: the request has had all its attempts, so no caller retries it.
+    """
 
     retryable = False
+    after_seconds = 0.0
+    given_up = False
 
 
 class ObjectNotFound(StorageError):
@@ -63,7 +69,10 @@ class ObjectWriter(Protocol):
 
 
 class Storage(Protocol):
-    """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError."""
+    """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError.
+
+    A storage itself retries no call: `repository.retrying.RetryingStorage` does.
+    """
 
     def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:
         """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""

@@ -1,6 +1,8 @@
 """The sidecar's errors, each with the stable code that travels on the wire."""
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from typing import ClassVar
 
 from wire.errors import ErrorCode
@@ -81,6 +83,25 @@ class SourceFailed(SidecarError):
     """The data could not be read as a whole: the root is missing, or its disk fails."""
 
     code = ErrorCode.SOURCE_FAILED
+
+
+class EntryFailed(OSError):
+    """The operating system refused something at one path of the data, relative to its root."""
+
+    def __init__(self, error: OSError, path: bytes) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.path = path
+
+
+@contextlib.contextmanager
+def at_entry(path: bytes) -> Iterator[None]:
+    """Raise EntryFailed for an OSError that leaves the block; the innermost path counts."""
+    try:
+        yield
+    except EntryFailed:
+        raise
+    except OSError as error:
+        raise EntryFailed(error, path) from error
 
 
 class StartError(Exception):

@@ -1,22 +1,20 @@
 """The bytes of an archive while the sidecar is still packing it."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from isal import isal_zlib
 
+from pipelines.pipe import Pipe
 from sidecar_client.errors import SourceFailed
-from sidecar_client.streams import Incoming, ReplyStream
+from sidecar_client.streams import MESSAGES_WAITING, ReplyStream, replies_of
 from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning
 from sidecar_client.waiting import Patience
 from wire.contract import WARNINGS_KEPT
 from wire.enums import Consistency, WarningKind
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
-
-T = TypeVar("T")
 
 
 class ArchiveStream:
@@ -40,9 +38,8 @@ class ArchiveStream:
         self._read = read
         self._on_progress = on_progress
         self._patience = patience
-        self._changed = threading.Condition()
-        self._streams: list[Incoming[Any]] = []
-        self._planned = False
+        self._messages: Pipe[bytes | wire.CompressFilesReply] = Pipe(MESSAGES_WAITING)
+        self._calls: list[ReplyStream[Any]] = []
         self._size = 0
         self._crc32 = 0
         self._reported: wire.CompressResult | None = None
@@ -65,52 +62,44 @@ class ArchiveStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for stream in self._streams:
-            stream.close()
+        for call in self._calls:
+            call.cancel()
+        self._messages.close()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._content
 
     def _receive(self) -> Iterator[bytes]:
-        packing = self._open(self._pack())
-        # The output can be read from the first reply on.
-        self._patience.wait(self._changed, packing.settled)
-        self._follow(packing)
-        while not (self._planned or packing.exhausted):
-            self._patience.wait(self._changed, packing.settled)
-            self._patience.check_cancelled()
-            self._follow(packing)
-        content = self._open(self._read())
-        while not content.exhausted:
-            self._patience.wait(self._changed, lambda: content.settled() or packing.news())
-            self._patience.check_cancelled()
-            self._follow(packing)
-            if data := content.take():
-                self._size += len(data)
-                self._crc32 = isal_zlib.crc32(data, self._crc32)
-                yield data
-        while not packing.exhausted:
-            self._patience.wait(self._changed, packing.settled)
-            self._follow(packing)
+        self._fetch(self._pack())
+        planned = reading = False
+        while True:
+            message = self._patience.wait(self._messages.take)
+            if isinstance(message, bytes):
+                self._size += len(message)
+                self._crc32 = isal_zlib.crc32(message, self._crc32)
+                yield message
+                continue
+            if message is not None:
+                planned = message.bytes_total > 0
+                self._follow(message)
+            # The output can be read from the first reply on, but the total is told first, if there is any.
+            if not reading and (planned or message is None):
+                reading = True
+                self._fetch(self._read())
+            elif message is None:
+                break
         self._result = self._checked()
 
-    def _open(self, call: ReplyStream[T]) -> Incoming[T]:
-        stream = Incoming(call=call, changed=self._changed, alive=self._patience.alive)
-        self._streams.append(stream)
-        return stream
+    def _fetch(self, call: ReplyStream[Any]) -> None:
+        self._calls.append(call)
+        self._messages.feed(replies_of(call, alive=self._patience.alive), name="sidecar-replies")
 
-    def _follow(self, packing: Incoming[wire.CompressFilesReply]) -> None:
-        """Report the newest progress; raises what the packing failed with."""
-        newest: wire.CompressFilesReply | None = None
-        while reply := packing.take():
-            newest = reply
-            if reply.HasField("result"):
-                self._reported = reply.result
-        if newest is not None:
-            self._planned = newest.bytes_total > 0
-            self._on_progress(
-                ArchiveProgress(bytes_read=newest.bytes_read, bytes_total=newest.bytes_total, files=newest.files)
-            )
+    def _follow(self, reply: wire.CompressFilesReply) -> None:
+        if reply.HasField("result"):
+            self._reported = reply.result
+        self._on_progress(
+            ArchiveProgress(bytes_read=reply.bytes_read, bytes_total=reply.bytes_total, files=reply.files)
+        )
 
     def _checked(self) -> ArchiveResult:
         reported = self._reported

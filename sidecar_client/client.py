@@ -9,11 +9,11 @@ import grpc
 
 from sidecar_client.archive_stream import ArchiveStream
 from sidecar_client.channel import channel_open
-from sidecar_client.download import content_receive
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
 from sidecar_client.status import status_translated
+from sidecar_client.streams import replies_receive
 from sidecar_client.upload import content_send
 from sidecar_client.values import (
     Address,
@@ -150,7 +150,7 @@ class SidecarClient:
     def file_read(self, *, path: str, cancelled: Callable[[], bool]) -> Iterator[bytes]:
         """The bytes of a whole file; leaving the iteration early ends the call."""
         request = wire.ReadFileRequest(ticket=self._ticket, path=path)
-        return content_receive(
+        return replies_receive(
             call=self._methods.read_file(request, metadata=self._metadata),
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )

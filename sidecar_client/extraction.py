@@ -1,12 +1,12 @@
 """Extractions as the wire tells of them: their progress, their result, and what became of them."""
 
-import threading
 from collections.abc import Callable
+from contextlib import closing
 
 from sidecar_client.archive_stream import warnings_from_wire
 from sidecar_client.errors import SidecarFailed, SidecarUnavailable
 from sidecar_client.status import error_from_wire
-from sidecar_client.streams import Incoming, ReplyStream
+from sidecar_client.streams import ReplyStream, replies_receive
 from sidecar_client.values import ExtractOutcome, ExtractProgress, ExtractResult
 from sidecar_client.waiting import Patience
 from wire.enums import OutcomeKind, Phase
@@ -24,19 +24,12 @@ def extraction_follow(
 
     Raises what it failed with, `Cancelled`, or `SidecarUnavailable`; what became of it the journal knows.
     """
-    changed = threading.Condition()
-    replies = Incoming(call=call, changed=changed, alive=patience.alive)
     result: ExtractResult | None = None
-    try:
-        while not replies.exhausted:
-            patience.wait(changed, replies.settled)
-            patience.check_cancelled()
-            if reply := replies.take():
-                on_progress(_progress(reply))
-                if reply.HasField("result"):
-                    result = _result(reply.result)
-    finally:
-        replies.close()
+    with closing(replies_receive(call=call, patience=patience)) as replies:
+        for reply in replies:
+            on_progress(_progress(reply))
+            if reply.HasField("result"):
+                result = _result(reply.result)
     if result is None:
         # Whether anything was exchanged is for the journal to say.
         raise SidecarUnavailable("The sidecar stopped before the extraction was done.")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import grpc
 from isal import isal_zlib
 
+from pipelines.pipe import Closed, Pipe, TimedOut
 from sidecar_client.errors import SidecarFailed
 from sidecar_client.status import status_translated
-from sidecar_client.streams import Outgoing
+from sidecar_client.streams import MESSAGES_WAITING
 from sidecar_client.values import Timeouts
 from sidecar_client.waiting import Patience
 from wire.contract import DATA_BYTES
@@ -68,25 +70,28 @@ def requests_send(
     `SidecarUnavailable` when the sidecar neither takes what is sent nor replies, what the call failed with, and what
     reading the chunks raises.
     """
-    requests = Outgoing()
+    requests: Pipe[bytes] = Pipe(MESSAGES_WAITING)
     call = start(iter(requests))
     call.add_done_callback(lambda _: requests.close())
     try:
-        requests.put(header)
-        for piece in _pieces(chunks):
-            patience.check_cancelled()
-            patience.wait(requests.changed, requests.room)
-            if call.done():
-                # The sidecar wants no more; its status says why.
-                break
-            requests.put(data_pack(field=field, data=piece))
-        requests.close()
-        patience.wait(requests.changed, call.done)
+        # Closed: the sidecar wants no more, and its status says why.
+        with suppress(Closed):
+            requests.put(header)
+            for piece in _pieces(chunks):
+                patience.wait(partial(requests.put, data_pack(field=field, data=piece)))
+        requests.finish()
         with status_translated():
-            return call.result()
+            return patience.wait(partial(_result, call))
     finally:
         call.cancel()  # type: ignore[no-untyped-call] # the stubs leave its type out
         requests.close()
+
+
+def _result(call: grpc.CallFuture[Reply], seconds: float) -> Reply:
+    try:
+        return call.result(seconds)
+    except grpc.FutureTimeoutError:
+        raise TimedOut from None
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes | memoryview]:

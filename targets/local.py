@@ -8,10 +8,14 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 from repository.object_keys import key_checked, prefix_checked, segment_is_valid
+from repository.retrying import Retry
 from repository.storage import ObjectInfo, ObjectNotFound, ObjectWriter, StorageDenied
+from targets.kinds import Option, OptionInvalid, TargetKind, folder_checked, gettext_noop
 from targets.local_files import (
     LocalWriter,
     file_open,
@@ -173,3 +177,37 @@ class LocalStorage:
 
     def _path(self, key: str) -> Path:
         return self._root / key_checked(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSettings:
+    """Which folder it is."""
+
+    root: Annotated[
+        Path,
+        Option(
+            label=gettext_noop("folder"),
+            help=gettext_noop("An absolute path below a folder that SAVEPOINT_STORAGE_ROOTS names."),
+            argument="--folder",
+            argument_help="a folder: the root of the target",
+        ),
+    ]
+
+    def __post_init__(self) -> None:
+        folder_checked("root", self.root)
+
+
+def _open(settings: LocalSettings, retry: Retry) -> LocalStorage:  # noqa: ARG001  # each of its calls is one request
+    return LocalStorage(settings.root)
+
+
+def _found_here(given: dict[str, Any]) -> LocalSettings:
+    root = Path(given["root"])
+    if not root.is_dir():
+        raise OptionInvalid("root", f"there is no folder {root}")
+    return LocalSettings(root=root.absolute())
+
+
+LOCAL = TargetKind(
+    name="local", label=gettext_noop("local folder"), settings=LocalSettings, open=_open, found_here=_found_here
+)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from repository.object_keys import key_checked, key_is_valid, prefix_checked
+from repository.retrying import ONCE, Retry
 from repository.storage import (
     ObjectInfo,
     ObjectNotFound,
@@ -21,8 +22,9 @@ from repository.storage import (
     StorageError,
     StorageUnavailable,
 )
-from targets.s3_client import S3Settings, client_create
-from targets.s3_errors import s3_errors
+from targets.s3_client import client_create
+from targets.s3_errors import s3_call, s3_errors
+from targets.s3_kind import S3Settings
 from targets.s3_upload import S3Writer
 
 if TYPE_CHECKING:
@@ -30,20 +32,19 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PIECE_SIZE = 1 << 20
-READ_TRIES = 5
-READ_PAUSE_SECONDS = 0.2
 
 
 class S3Storage:
     """Objects in a bucket, which must exist.
 
     Connections belong to the process that made them: the client is made at the first call, and again after a fork.
+    `retry` is for the requests of a call that makes many: the pages of a list, the parts of an upload.
     """
 
-    def __init__(self, settings: S3Settings) -> None:
+    def __init__(self, settings: S3Settings, retry: Retry = ONCE) -> None:
         self._settings = settings
-        folder = settings.prefix.strip("/")
-        self._prefix = prefix_checked(f"{folder}/") if folder else ""
+        self._retry = retry
+        self._prefix = settings.folder
         self._client_of: tuple[int, S3Client] | None = None
 
     def close(self) -> None:
@@ -57,32 +58,21 @@ class S3Storage:
         return self._writer(key_checked(key), expected_size)
 
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`.
-
-        A body that breaks off is asked for again from there, until it has broken off five times at one place.
-        """
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 1 MiB; raises `ObjectNotFound`."""
         if start < 0:
             raise ValueError("a start is not negative")
         if stop is not None and stop <= start:
             self.size(key)
             return
-        position, end, tries = start, stop, 0
-        while True:
-            opened = self._open(key, position, end)
-            if opened is None:
-                return
-            body, end = opened
-            with suppress(StorageUnavailable):
-                for piece in _pieces(body):
-                    tries = 0
-                    position += len(piece)
-                    yield piece
-            if position >= end:
-                return
-            tries += 1
-            if tries == READ_TRIES:
-                raise StorageUnavailable(f"read: broken off {tries} times at byte {position}")
-            time.sleep(READ_PAUSE_SECONDS * tries)
+        opened = self._open(key, start, stop)
+        if opened is None:
+            return
+        body, end = opened
+        for piece in _pieces(body):
+            start += len(piece)
+            yield piece
+        if start < end:
+            raise StorageUnavailable(f"read: broken off at byte {start}")
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""
@@ -106,8 +96,8 @@ class S3Storage:
         """
         request: dict[str, Any] = {"Prefix": self._prefix + prefix_checked(prefix)}
         while True:
-            with s3_errors("list"):
-                page = self._client.list_objects_v2(Bucket=self._settings.bucket, **request)
+            ask = partial(self._client.list_objects_v2, Bucket=self._settings.bucket, **request)
+            page = s3_call(self._retry, "list", ask)
             for found in page.get("Contents", []):
                 key = found["Key"].removeprefix(self._prefix)
                 if key_is_valid(key):
@@ -123,8 +113,8 @@ class S3Storage:
         aborted = 0
         request: dict[str, Any] = {"Prefix": self._prefix}
         while True:
-            with s3_errors("sweep"):
-                page = self._client.list_multipart_uploads(Bucket=self._settings.bucket, **request)
+            ask = partial(self._client.list_multipart_uploads, Bucket=self._settings.bucket, **request)
+            page = s3_call(self._retry, "sweep", ask)
             begun = _service_time(page) - timedelta(seconds=older_than_seconds)
             for upload in page.get("Uploads", []):
                 # Not every service heeds the prefix, and uploads outside of ours must not be ended.
@@ -148,6 +138,7 @@ class S3Storage:
             name=self._name(key),
             expected_size=expected_size,
             conditional=self._settings.conditional_writes,
+            retry=self._retry,
         )
         try:
             yield writer
@@ -174,8 +165,8 @@ class S3Storage:
     def _abort(self, name: str, upload_id: str) -> bool:
         """End an upload; whether it was still open."""
         try:
-            with s3_errors("sweep"):
-                self._client.abort_multipart_upload(Bucket=self._settings.bucket, Key=name, UploadId=upload_id)
+            abort = self._client.abort_multipart_upload
+            s3_call(self._retry, "sweep", partial(abort, Bucket=self._settings.bucket, Key=name, UploadId=upload_id))
         except ObjectNotFound:
             return False
         return True

@@ -1,58 +1,31 @@
-"""The boto3 client below a bucket, and the one place where a request to S3 is tried again."""
+"""The boto3 client below a bucket: each request is sent once."""
 
 from __future__ import annotations
 
 import os
-import random
 import threading
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3.session
 from botocore.config import Config
 
-from targets.s3_errors import AGAIN, PASSING, refusal_class, refusal_read
+from targets.s3_kind import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 30
-REQUEST_TRIES = 5
-PAUSE_SECONDS = 0.5
-PAUSE_MAX_SECONDS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Settings:
-    """Where a bucket is and how to sign for it.
-
-    `endpoint_url` is None for AWS itself. `prefix` is a folder in the bucket, or empty. `path_style` puts the
-    bucket into the path instead of the host name. `conditional_writes` says that the service honours
-    If-None-Match: without it a taken key is looked for just before the commit, which two writers may both pass.
-    `session_token` belongs to credentials that were lent for a while.
-    """
-
-    endpoint_url: str | None
-    region: str
-    bucket: str
-    prefix: str
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    path_style: bool
-    conditional_writes: bool
 
 
 def client_create(settings: S3Settings) -> S3Client:
-    """A client for the calling process, whose requests are tried again by the classes of `targets.s3_errors`."""
+    """A client for the calling process. It tries nothing again: `repository.retrying` does."""
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if settings.path_style else "virtual"},
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
-        # botocore's own list of transient errors lacks most codes of the other services.
         retries={"mode": "standard", "total_max_attempts": 1},
         # Newer checksum trailers are unknown to many services: each upload carries its MD5 instead.
         request_checksum_calculation="when_required",
@@ -60,7 +33,7 @@ def client_create(settings: S3Settings) -> S3Client:
     )
     session, turn = _session(os.getpid())
     with turn:
-        client = session.client(
+        return session.client(
             "s3",
             endpoint_url=settings.endpoint_url,
             region_name=settings.region,
@@ -69,34 +42,6 @@ def client_create(settings: S3Settings) -> S3Client:
             aws_session_token=settings.session_token,
             config=config,
         )
-    retry_pause: Any = _retry_pause  # the stubs know no handler that answers
-    client.meta.events.register("needs-retry.s3", retry_pause)
-    return client
-
-
-def _retry_pause(
-    *,
-    attempts: int,
-    response: tuple[Any, dict[str, Any]] | None,
-    caught_exception: Exception | None,
-    **_: Any,
-) -> float | None:
-    """The seconds until a request is sent again, or None when its answer stands."""
-    if attempts >= REQUEST_TRIES:
-        return None
-    asked = 0.0
-    if response is None:
-        if not isinstance(caught_exception, PASSING):
-            return None
-    else:
-        http, parsed = response
-        if "Error" not in parsed or refusal_class(*refusal_read(parsed)) is not AGAIN:
-            return None
-        after = http.headers.get("Retry-After", "")
-        asked = float(after) if after.isdecimal() else 0.0
-    # Half shorter to half longer, so that clients that failed together do not retry together.
-    pause: float = PAUSE_SECONDS * 2 ** (attempts - 1) * (0.5 + random.random())  # noqa: S311  # nothing is secret here
-    return min(max(pause, asked), PAUSE_MAX_SECONDS)
 
 
 @cache

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
+from repository.retrying import Retry
 from repository.storage import (
     ObjectExists,
     ObjectNotFound,
@@ -22,6 +23,8 @@ from repository.storage import (
     StorageUnavailable,
     StorageUnsupported,
 )
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,16 @@ def s3_errors(action: str) -> Iterator[None]:
         raise StorageError(f"{action}: {type(error).__name__}") from None
 
 
+def s3_call(retry: Retry, action: str, request: Callable[[], Result]) -> Result:
+    """Make a request with retries. Raises the storage's own errors."""
+
+    def attempt() -> Result:
+        with s3_errors(action):
+            return request()
+
+    return retry.call(action, attempt)
+
+
 def refusal_class(code: str, status: int) -> Answer:
     """The class of a refusal: by its code where that is known, else by its status."""
     if code in CODES:
@@ -189,4 +202,7 @@ def _answered(action: str, error: ClientError) -> StorageError:
     code, status = refusal_read(response)
     answer = refusal_class(code, status)
     advice = f": {answer.advice}" if answer.advice else ""
-    return answer.error(f"{action}: {code} (HTTP {status}){advice}")
+    said = answer.error(f"{action}: {code} (HTTP {status}){advice}")
+    after = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")
+    said.after_seconds = float(after) if after.isdecimal() else 0.0
+    return said

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import threading
 from base64 import b64encode
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from repository.checkpoint import Checkpoint, go_on
+from repository.retrying import Retry
 from repository.storage import ObjectExists, ObjectNotFound, StorageError, StorageUnavailable
-from targets.s3_errors import s3_errors
+from targets.s3_errors import s3_call
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,6 +34,7 @@ THREADS = 2
 MEMORY = 96 * MIB
 # How long an abandoned upload waits for its last parts before it is aborted all the same.
 ABANDON_SECONDS = 5
+ABORT_TRIES = 3
 _MARK = "savepoint-write"
 
 
@@ -48,10 +54,17 @@ def part_size(expected_size: int) -> int:
 
 
 class S3Writer:
-    """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger."""
+    """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger.
 
-    def __init__(self, client: S3Client, *, bucket: str, name: str, expected_size: int, conditional: bool) -> None:
+    `retry` applies to each of its requests; a part stays in memory until the service has it.
+    """
+
+    def __init__(
+        self, client: S3Client, *, bucket: str, name: str, expected_size: int, conditional: bool, retry: Retry
+    ) -> None:
         self._client = client
+        self._left = threading.Event()
+        self._retry = replace(retry, checkpoint=_until(self._left, retry.checkpoint))
         self._place: dict[str, Any] = {"Bucket": bucket, "Key": name}
         self._condition: dict[str, Any] = {"IfNoneMatch": "*"} if conditional else {}
         self._mark = secrets.token_hex(16)
@@ -85,21 +98,24 @@ class S3Writer:
         try:
             if not self._condition and self._mark_found() is not None:
                 raise ObjectExists("commit: the key is taken")
-            self._appear()
+            s3_call(self._retry, "commit", self._appear)
         except StorageError as error:
             self._settle(error)
         self._committed = True
 
     def close(self) -> None:
         """Leave nothing behind unless the object was committed."""
+        self._left.set()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self._committed or not self._upload:
             return
         wait([part for part in self._flying if not part.cancelled()], timeout=ABANDON_SECONDS)
         try:
-            with suppress(ObjectNotFound), s3_errors("abort"):
-                self._client.abort_multipart_upload(**self._place, **self._upload)
+            # Without the checkpoint, which would raise in a cancelled operation.
+            retry = replace(self._retry, tries=min(self._retry.tries, ABORT_TRIES), checkpoint=go_on)
+            with suppress(ObjectNotFound):
+                s3_call(retry, "abort", partial(self._client.abort_multipart_upload, **self._place, **self._upload))
         except StorageError as error:
             # The caller's own error must reach it, so this one is only logged; the sweep aborts the upload later.
             log.warning("an upload to S3 was left open: %s", error)
@@ -108,9 +124,8 @@ class S3Writer:
         if len(self._parts) == PARTS_MAX:
             raise StorageError(f"part: more than {PARTS_MAX} parts of {self._part_size} bytes; far less was expected")
         if self._pool is None:
-            with s3_errors("begin"):
-                answer = self._client.create_multipart_upload(**self._place, Metadata={_MARK: self._mark})
-            self._upload = {"UploadId": answer["UploadId"]}
+            begin = partial(self._client.create_multipart_upload, **self._place, Metadata={_MARK: self._mark})
+            self._upload = {"UploadId": s3_call(self._retry, "begin", begin)["UploadId"]}
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-part")
         part, self._held = self._held, bytearray()
         future = self._pool.submit(self._part_put, len(self._parts) + 1, part)
@@ -119,15 +134,16 @@ class S3Writer:
         self._wait(flying=THREADS)
 
     def _part_put(self, number: int, part: bytearray) -> str:
+        put = partial(
+            self._client.upload_part,
+            **self._place,
+            **self._upload,
+            PartNumber=number,
+            ContentMD5=_md5(part),
+            Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray, the stubs do not know
+        )
         try:
-            with s3_errors("part"):
-                answer = self._client.upload_part(
-                    **self._place,
-                    **self._upload,
-                    PartNumber=number,
-                    ContentMD5=_md5(part),
-                    Body=part,  # type: ignore[arg-type]  # botocore takes a bytearray, the stubs do not know
-                )
+            answer = s3_call(self._retry, "part", put)
         except ObjectNotFound as error:
             raise StorageUnavailable(f"{error}: somebody else ended the upload") from None
         return answer["ETag"]
@@ -141,20 +157,19 @@ class S3Writer:
                 future.result()
 
     def _appear(self) -> None:
-        with s3_errors("commit"):
-            if not self._upload:
-                self._client.put_object(
-                    **self._place,
-                    **self._condition,
-                    ContentMD5=_md5(self._held),
-                    Body=self._held,  # type: ignore[arg-type]  # as in _part_put
-                    Metadata={_MARK: self._mark},
-                )
-                return
-            parts: Any = [{"PartNumber": n, "ETag": part.result()} for n, part in enumerate(self._parts, start=1)]
-            self._client.complete_multipart_upload(
-                **self._place, **self._upload, **self._condition, MultipartUpload={"Parts": parts}
+        if not self._upload:
+            self._client.put_object(
+                **self._place,
+                **self._condition,
+                ContentMD5=_md5(self._held),
+                Body=self._held,  # type: ignore[arg-type]  # as in _part_put
+                Metadata={_MARK: self._mark},
             )
+            return
+        parts: Any = [{"PartNumber": n, "ETag": part.result()} for n, part in enumerate(self._parts, start=1)]
+        self._client.complete_multipart_upload(
+            **self._place, **self._upload, **self._condition, MultipartUpload={"Parts": parts}
+        )
 
     def _settle(self, error: StorageError) -> None:
         """Find the outcome of a failed commit: its reply may be lost, or a retry met its own first try."""
@@ -171,10 +186,24 @@ class S3Writer:
     def _mark_found(self) -> str | None:
         """The mark of the object now under the key: empty when another program wrote it, None when there is none."""
         try:
-            with s3_errors("commit"):
-                return self._client.head_object(**self._place)["Metadata"].get(_MARK, "")
+            found = s3_call(self._retry, "commit", partial(self._client.head_object, **self._place))
+            return found["Metadata"].get(_MARK, "")
         except ObjectNotFound:
             return None
+
+
+def _until(left: threading.Event, checkpoint: Checkpoint) -> Checkpoint:
+    """A checkpoint that also ends the retries of an abandoned upload.
+
+    It has no reference to the writer: such a cycle would keep its bytes in memory.
+    """
+
+    def ask() -> None:
+        if left.is_set():
+            raise StorageError("part: the upload was abandoned")
+        checkpoint()
+
+    return ask
 
 
 def _md5(data: bytearray) -> str:

@@ -78,10 +78,12 @@ def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Itera
         return any(True for _ in heads(main))
     if main == CURRENT and is_of_store(other):
         return any(not head or _MANIFEST.fullmatch(head.strip()) for head in heads(main))
-    of_main = list(heads(main))
-    if any(not head or head.startswith(_SQLITE) for head in of_main):
-        return True
-    return bool(of_main) and any(not head or head.startswith(_SQLITE_LOGS) for head in heads(other))
+    is_there = False
+    for head in heads(main):
+        is_there = True
+        if not head or head.startswith(_SQLITE):
+            return True
+    return is_there and any(not head or head.startswith(_SQLITE_LOGS) for head in heads(other))
 
 
 def member_status(name: bytes, at: int) -> os.stat_result | None:

@@ -6,24 +6,14 @@ import ctypes
 import errno
 import os
 import stat
-from dataclasses import dataclass
 
 from trees.fixed import is_frozen
+from trees.metadata import Metadata
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """Permission bits, numeric owner and modification time (nanoseconds since 1970) of a path."""
-
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
 
 
 class Filesystem:

@@ -1,12 +1,17 @@
-"""Names that this process cannot move: immutable and append-only entries, and those in folders of other owners."""
+"""Names that this process cannot move: of immutable and append-only files, of mounted ones, in folders of others."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import stat
 import sys
 
+from trees.beneath import open_for_reading
+from trees.folders import mount_of
+
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _GET_FLAGS = 0x8008_6601  # FS_IOC_GETFLAGS, see ioctl_iflags(2)
 _FROZEN = 0x10 | 0x20  # immutable, append-only
 
@@ -50,3 +55,29 @@ def is_fixed(status: os.stat_result, *, folder: int, fd: int | None = None) -> b
     # A folder that moves is told its new parent, which takes the right to write in it.
     is_folder = stat.S_ISDIR(status.st_mode)
     return is_folder and not os.access(b".", os.W_OK, dir_fd=fd, effective_ids=True)
+
+
+def file_is_fixed(name: bytes, status: os.stat_result, *, folder: int) -> bool:
+    """Whether a file can neither be removed from an open folder nor be replaced; `status` is its lstat."""
+    return is_fixed(status, folder=folder) or _is_mounted(name, folder) or _is_frozen(name, folder)
+
+
+def _is_mounted(name: bytes, folder: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        fd = os.open(name, _LOOK, dir_fd=folder)
+        try:
+            return mount_of(fd) != mount_of(folder)
+        finally:
+            os.close(fd)
+    return False
+
+
+def _is_frozen(name: bytes, folder: int) -> bool:
+    try:
+        fd = open_for_reading(name, folder)
+    except OSError:
+        return False  # of one that cannot be read, the flags cannot be asked
+    try:
+        return is_frozen(fd)
+    finally:
+        os.close(fd)

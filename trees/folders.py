@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -11,6 +12,15 @@ from pathlib import Path
 _HEAD_BYTES = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def fd_closing(fd: int) -> Iterator[int]:
+    """Closes a descriptor at the end of the block."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def status_at(name: bytes, *, at: int) -> os.stat_result | None:
@@ -79,3 +89,23 @@ def mount_of(fd: int) -> str:
     """The mount id of an open file or folder; a bind mount of the same device has another id."""
     (line,) = (line for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines() if line.startswith("mnt_id"))
     return line
+
+
+def link_end(name: bytes, folder: int) -> bytes | None:
+    """The absolute path of what a symbolic link in an open folder leads to, None when it leads nowhere.
+
+    The kernel goes the way, so that a chain or circle of links ends where it ends for every program.
+    """
+    try:
+        end = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        return path_of(end)
+    finally:
+        os.close(end)
+
+
+def path_of(fd: int) -> bytes:
+    """The absolute path at which something open lies now."""
+    return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes

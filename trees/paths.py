@@ -1,6 +1,10 @@
 """Paths below a root: bytes, relative, without a slash at either end; the root's own is empty."""
 
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+Left = TypeVar("Left")
+Right = TypeVar("Right")
 
 RESERVED_FOLDER: Final = b".savepoint"
 """The working folder of restores directly below a root: no backup includes it, and no call reaches it."""
@@ -15,3 +19,28 @@ def walk_order(path: bytes) -> bytes:
 def is_reserved(path: bytes) -> bool:
     """Whether a path is the reserved folder's, or lies in it."""
     return path == RESERVED_FOLDER or path.startswith(RESERVED_FOLDER + b"/")
+
+
+def walks_joined(
+    left: Iterable[Left],
+    right: Iterable[Right],
+    *,
+    left_path: Callable[[Left], bytes],
+    right_path: Callable[[Right], bytes],
+) -> Iterator[tuple[Left | None, Right | None]]:
+    """Two walks side by side in their order: what has the same path together, what one side lacks with None.
+
+    One step of each is held at a time, and the next is asked for when the caller is done with it.
+    """
+    steps, others = iter(left), iter(right)
+    one, other = next(steps, None), next(others, None)
+    while one is not None or other is not None:
+        key = None if one is None else walk_order(left_path(one))
+        other_key = None if other is None else walk_order(right_path(other))
+        takes_one = other_key is None or (key is not None and key <= other_key)
+        takes_other = key is None or (other_key is not None and other_key <= key)
+        yield one if takes_one else None, other if takes_other else None
+        if takes_one:
+            one = next(steps, None)
+        if takes_other:
+            other = next(others, None)

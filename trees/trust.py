@@ -63,3 +63,8 @@ def stat_from(status: os.stat_result) -> Stat:
         status.st_ctime_ns,
         status.st_ino,
     )
+
+
+def identity_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Inode, size, and times in ns: one of them changes with whatever is done to a file at rest."""
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -6,14 +6,21 @@ from common.errors import ApplicationError
 
 
 class TargetOptionsInvalid(ApplicationError):
-    """A storage target's options are not those of its kind."""
+    """An option of a storage target is not as its kind has it; `reason` is a sentence to translate."""
 
     code, status, title = "target_options_invalid", 400, _("Options not valid")
-    message = _("The options are not those of this kind of target, or a key is missing. Nothing was stored.")
+    message = _("The option “%(option)s” of the target is missing or not valid. Nothing was stored.")
+
+    def __init__(self, *, option: str, reason: str) -> None:
+        super().__init__(option=option)
+        self.reason = reason
 
 
 class TargetRootRefused(ApplicationError):
-    """A local target outside the folders that are set aside for backups; `root` and `allowed` are paths."""
+    """A local target outside the folders that are set aside for backups; `root` and `allowed` are paths.
+
+    `option` is the one that names the folder.
+    """
 
     code, status, title = "target_root_refused", 400, _("Folder not set aside for backups")
     message = _(

@@ -12,6 +12,7 @@ from backups.selectors import backup_get
 from backups.services.sidecars import sidecar_open
 from operations.errors import StatusConflict
 from provisions.selectors import provision_sidecar
+from repository.checkpoint import Checkpoint, go_on
 from sidecar_client.values import RestorePreview
 from vault.errors import ArchiveDamagedError
 from vault.services.opening import AssetReader, listing_open
@@ -20,11 +21,11 @@ from wire.enums import Mode
 PATHS_A_PAGE = 100
 
 
-def backup_listing_open(backup: Backup) -> AssetReader:
+def backup_listing_open(backup: Backup, *, checkpoint: Checkpoint = go_on) -> AssetReader:
     """The listing of a usable backup. Raises PreviewUnavailable without one, and as `asset_open`."""
     if backup.asset is None or backup.listing_bytes is None:
         raise PreviewUnavailable
-    return listing_open(backup.asset, stored_bytes=backup.listing_bytes)
+    return listing_open(backup.asset, stored_bytes=backup.listing_bytes, checkpoint=checkpoint)
 
 
 def restore_preview(

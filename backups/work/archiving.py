@@ -133,7 +133,7 @@ def archive_record(*, operation: Operation, backup: Backup, made: StoredArchive)
 
 def _destination(operation: Operation, backup: Backup, lease: Lease) -> Destination:
     target = target_default()
-    storage = target_open(target)
+    storage = target_open(target, checkpoint=lease.checkpoint)
     key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
     with transaction.atomic():
         # A worker that lost its operation must not mark for deletion the object that its successor is about to list.

@@ -30,7 +30,7 @@ def delete_run(operation: Operation, lease: Lease) -> None:
     for row in StoredObject.objects.filter(backup_id=backup.id).select_related("target"):
         lease.checkpoint()
         try:
-            object_delete(row, target_open(row.target))
+            object_delete(row, target_open(row.target, checkpoint=lease.checkpoint))
         except StorageError as error:
             log.warning("delete of %s postponed: %s", row.key, type(error).__name__)
             raise Postponed(seconds=backoff_seconds(operation.attempts), counts=True) from error

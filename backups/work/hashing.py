@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Self
+
+from pipelines.ordered import Ordered
 
 AHEAD = 4
 """How many chunks may wait to be hashed, so that memory stays bounded."""
@@ -18,7 +20,7 @@ class HashThread:
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
-        self._ahead: deque[Future[None]] = deque()
+        self._ahead: Ordered[None] = Ordered(self._pool, limit=AHEAD)
 
     def __enter__(self) -> Self:
         return self
@@ -30,12 +32,9 @@ class HashThread:
 
     def update(self, chunk: bytes) -> None:
         """Take the next chunk; waits when the thread is too far behind."""
-        if len(self._ahead) >= AHEAD:
-            self._ahead.popleft().result()
-        self._ahead.append(self._pool.submit(self._digest.update, chunk))
+        self._ahead.start(partial(self._digest.update, chunk))
 
     def hexdigest(self) -> str:
         """The digest of everything handed in so far."""
-        while self._ahead:
-            self._ahead.popleft().result()
+        self._ahead.finish()
         return self._digest.hexdigest()

@@ -128,7 +128,7 @@ def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, le
     client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_followed(asset=asset, lease=lease))
     # Without a listing, as for a backup of an earlier release, only the live files decide which paths stay.
     with contextlib.suppress(PreviewUnavailable, ArchiveDamagedError):
-        listing = backup_listing_open(source)
+        listing = backup_listing_open(source, checkpoint=lease.checkpoint)
         client.file_write(path=_listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
 
 
@@ -142,7 +142,8 @@ def _followed(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
     """The archive's bytes, with progress. The last ones come only after all of them were verified."""
     done = 0
     with HashThread() as digest:
-        for piece in _checked(asset_open(asset).read(digest=digest), lease):
+        reader = asset_open(asset, checkpoint=lease.checkpoint)
+        for piece in _checked(reader.read(digest=digest), lease):
             done += len(piece)
             lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
             yield piece

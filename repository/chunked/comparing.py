@@ -12,7 +12,7 @@ from repository.chunked.manifest.paired import PairedManifests
 from repository.chunked.manifest.records import Content, Record, Xattrs, blocks_in, parts_of, zero_hash
 from repository.chunked.manifest.stream import is_unchanged
 from repository.chunked.repository import Repository
-from trees.paths import walk_order
+from trees.paths import walks_joined
 from trees.source import Kind, Source, SourceEntry, SourceGone
 from trees.trust import Stat, Trust
 
@@ -68,7 +68,10 @@ def tree_diff(
     source.begin(None)
     trusted = manifest.root.scan_started_ns if trust_stat else None
     compared = _Compared(source, Trust(trusted, machine_started_ns=source.started()))
-    for record, entry in _joined(manifest.files(), source.scan()):
+    joined = walks_joined(
+        manifest.files(), source.scan(), left_path=lambda found: found[0].path, right_path=lambda entry: entry.path
+    )
+    for record, entry in joined:
         after = None if entry is None else compared.side(entry)
         before = None if record is None else _of_record(record)
         difference = _difference(before, after, compared.same_content)
@@ -195,18 +198,3 @@ def _known(content: Content, start: int, stop: int, header: int) -> bytes:
             found.append(content.blocks[at : at + HASH_SIZE])
             at += HASH_SIZE
     return b"".join(found)
-
-
-def _joined(
-    old: Iterator[tuple[Record, list[Record]]], new: Iterator[SourceEntry]
-) -> Iterator[tuple[tuple[Record, list[Record]] | None, SourceEntry | None]]:
-    """Merge both in order, with entries of the same path paired."""
-    before, after = next(old, None), next(new, None)
-    while before is not None or after is not None:
-        left = None if before is None else walk_order(before[0].path)
-        right = None if after is None else walk_order(after.path)
-        takes_old = right is None or (left is not None and left <= right)
-        takes_new = left is None or (right is not None and right <= left)
-        yield before if takes_old else None, after if takes_new else None
-        before = next(old, None) if takes_old else before
-        after = next(new, None) if takes_new else after

@@ -1,31 +1,30 @@
 """Packing a live tree into a `.tar.gz`: one thread reads ahead, the caller's compresses and writes."""
 
-import errno
 import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from queue import Empty
-from threading import Thread
 from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from pipelines.pipe import TimedOut
 from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
-from sidecar.archive.scan import root_open, tree_bytes
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
+from sidecar.scan import root_open, tree_bytes
+from trees.limits import NO_ROOM
 from wire.listing import ListingWriter
 
 __all__ = ["PackProgress", "PackResult", "PackWarning", "Sink", "tree_pack"]
 
 _PROGRESS_SECONDS: Final = 0.2
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Sink(Protocol):
@@ -70,13 +69,9 @@ def tree_pack(
         # Readers of the archive plan by the total, so it is told before the first byte.
         progress.report()
         output = _Output(sink)
-        thread = Thread(target=reader.run, args=(descriptor,), name="tree-reader")
-        thread.start()
-        try:
+        with closing(ring):
+            ring.run(partial(reader.run, descriptor), name="tree-reader")
             _compress(ring, output, progress, cancelled)
-        finally:
-            ring.stop()
-            thread.join()
     progress.report()
     return PackResult(
         size_bytes=output.size,
@@ -96,7 +91,7 @@ def _compress(ring: Ring, output: "_Output", progress: "_Progress", cancelled: C
         progress.report_if_due()
         try:
             filled = ring.take(timeout=_PROGRESS_SECONDS)
-        except Empty:
+        except TimedOut:
             continue
         if filled is None:
             break
@@ -118,7 +113,7 @@ class _Output:
         try:
             self._sink.write(data)
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 raise ScratchFull("the scratch folder's disk is full") from error
             raise
         self.size += len(data)

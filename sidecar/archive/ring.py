@@ -1,16 +1,14 @@
 """A few reusable buffers that go round between the thread that fills them and the one that empties them."""
 
 import os
+from collections import deque
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Final
+
+from pipelines.pipe import Pipe
 
 BUFFER_BYTES: Final = 1 << 20
 BUFFERS: Final = 4
-
-
-class Stopped(Exception):
-    """Nobody empties the buffers any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +19,20 @@ class Filled:
     size: int
 
 
-class Ring:
-    """Bytes from one thread to another in large buffers; what is read from files is not copied again.
+class Ring(Pipe[Filled]):
+    """A pipe of bytes in large buffers that are used again; what is read from files is not copied again.
 
-    One thread calls `write`, `write_zeros` and `read_from`, and in the end `close`. The other calls `take` and
-    `give_back` until the end, or `stop` at any time.
+    One thread calls `write`, `write_zeros` and `read_from`, and in the end `flush`. The other one gives back what it
+    took before it takes the next.
     """
 
+    _size: int
+
     def __init__(self) -> None:
-        self._empty: SimpleQueue[bytearray] = SimpleQueue()
-        for _ in range(BUFFERS):
-            self._empty.put(bytearray(BUFFER_BYTES))
-        self._full: SimpleQueue[Filled | BaseException | None] = SimpleQueue()
-        self._buffer = self._empty.get()
-        self._view = memoryview(self._buffer)
-        self._size = 0
-        self._stopped = False
+        # One more is being filled, and one emptied.
+        super().__init__(BUFFERS - 2)
+        self._empty: deque[bytearray] = deque()
+        self._begin()
 
     def write(self, data: bytes) -> None:
         """Append a copy of some bytes."""
@@ -45,7 +41,7 @@ class Ring:
             count = BUFFER_BYTES - self._size
             self._buffer[self._size :] = data[:count]
             self._size = BUFFER_BYTES
-            self._hand_over()
+            self.flush()
             data = data[count:]
             end = len(data)
         self._buffer[self._size : end] = data
@@ -61,45 +57,22 @@ class Ring:
     def read_from(self, descriptor: int, size: int) -> memoryview:
         """Append up to `size` bytes of an open file; none at its end. Returns them, to be looked at before the next."""
         if self._size == BUFFER_BYTES:
-            self._hand_over()
+            self.flush()
         start = self._size
         self._size += os.readv(descriptor, [self._view[start : start + size]])
         return self._view[start : self._size]
 
-    def close(self, failure: BaseException | None = None) -> None:
-        """Hand over what is left and say that no more comes, or why."""
+    def flush(self) -> None:
+        """Hand over what was appended. Raises `Closed`, as all that appends."""
         if self._size:
-            self._full.put(Filled(self._buffer, self._size))
-        self._full.put(failure)
-
-    def check(self) -> None:
-        """Raise `Stopped` once the other thread has stopped."""
-        if self._stopped:
-            raise Stopped
-
-    def take(self, *, timeout: float) -> Filled | None:
-        """The next bytes, or None at the end.
-
-        Raises queue.Empty after `timeout` seconds, and the failure that the other thread closed with.
-        """
-        item = self._full.get(timeout=timeout)
-        if isinstance(item, BaseException):
-            raise item
-        return item
+            self.put(Filled(self._buffer, self._size))
+            self._begin()
 
     def give_back(self, filled: Filled) -> None:
         """The bytes that `take` returned have been used."""
-        self._empty.put(filled.buffer)
+        self._empty.append(filled.buffer)
 
-    def stop(self) -> None:
-        """Make the other thread end with `Stopped` at its next step."""
-        self._stopped = True
-        # Wakes it if it waits for a buffer; it looks at the flag before it uses this one.
-        self._empty.put(bytearray())
-
-    def _hand_over(self) -> None:
-        self._full.put(Filled(self._buffer, self._size))
-        self._buffer = self._empty.get()
-        self.check()
+    def _begin(self) -> None:
+        self._buffer = self._empty.popleft() if self._empty else bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._size = 0

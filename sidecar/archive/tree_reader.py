@@ -9,7 +9,6 @@ from isal import isal_zlib
 
 from sidecar.archive.report import WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.scan import Found, LinkIdentity, link_end, link_identity, tree_walk, warning_kind
 from sidecar.archive.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
@@ -22,7 +21,10 @@ from sidecar.archive.tar_format import (
 )
 from sidecar.errors import SourceFailed
 from sidecar.places.places import Places
+from sidecar.scan import tree_walk, warning_kind
 from trees.beneath import open_for_reading
+from trees.folders import link_end
+from trees.walk import Found, LinkIdentity, link_identity
 from wire.enums import WarningKind
 from wire.listing import FILE, FOLDER, LEFT_OUT, SYMLINK, Entry, ListingWriter
 from wire.listing import HARD_LINK as FURTHER_NAME
@@ -48,17 +50,12 @@ class TreeReader:
         self._linked: dict[LinkIdentity, Entry] = {}
 
     def run(self, root: int) -> None:
-        """Write every entry below an open folder, then the archive's end; a failure goes through the ring."""
+        """Write every entry below an open folder, then the archive's end. Raises `SourceFailed`, and `Closed`."""
         try:
             self._tree(root)
         except OSError as error:
-            failure = SourceFailed(f"the data cannot be read: {error.strerror}")
-            failure.__cause__ = error
-            self._ring.close(failure)
-        except BaseException as failure:  # noqa: BLE001 - raised again in the thread that empties the ring
-            self._ring.close(failure)
-        else:
-            self._ring.close()
+            raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
+        self._ring.flush()
 
     def _tree(self, root: int) -> None:
         with closing(tree_walk(root, warn=self._leave_out, places=self._places)) as walk:

@@ -7,11 +7,8 @@ from typing import Final
 from sidecar.archive.compressing import Packed
 from sidecar.archive.pack import PackProgress, PackWarning
 from sidecar.preview.changes import Preview
-from sidecar.restore.extraction import (
-    ExtractProgress,
-    ExtractSummary,
-    Outcome,
-)
+from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 # Names can be long: the warnings of one message stay well below the limit of a message.

@@ -20,7 +20,7 @@ from sidecar.errors import SidecarError, StartError
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.extraction import extractions_recover
+from sidecar.restore.recovery import extractions_recover
 from sidecar.scratch.scratch import Scratch
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.credentials import tls_credentials

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sidecar.archive.scan import link_end, path_of
-from sidecar.restore.workspace.failures import at_entry
+from sidecar.errors import at_entry
 from trees.beneath import Tree
+from trees.folders import link_end, path_of
 from wire.enums import WarningKind
 
 
@@ -158,6 +158,10 @@ class Places:
         """Whether the innermost place that has a path is away or lost."""
         found = len(self.of(path).path)
         return any(len(place) > found and _is_within(path, place) for place in (*self.away, *self.lost))
+
+    def takes_part(self, path: bytes) -> bool:
+        """Whether anything is done at a path: it is in no place that is away or lost, and in no part that is left."""
+        return not (self.is_gone(path) or self.is_left(path))
 
     def tree(self) -> PlacedTree:
         """The live tree, over all places."""

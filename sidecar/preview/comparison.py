@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from sidecar.archive.scan import root_open
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
@@ -22,7 +21,8 @@ from sidecar.preview.contents import Contents
 from sidecar.preview.live import Live, live_paths
 from sidecar.preview.passed import Passed
 from sidecar.preview.staying import LiveStaying
-from trees.paths import walk_order
+from sidecar.scan import root_open
+from trees.paths import walks_joined
 from trees.trust import Trust, machine_started_ns
 from wire.enums import ChangeKind, Mode
 from wire.listing import FILE, FOLDER, HARD_LINK, LEFT_OUT, Entry, Listing, ListingDamaged, ListingRefused
@@ -54,11 +54,10 @@ def restore_preview(
             contents = Contents(trust=trust, check=check)
             entries = Ahead(told.entries())
             with closing(LiveStaying(places, entries, contents)) as staying:
-                comparison = _Comparison(live, contents, staying, mode, changes)
-                for entry in entries:
+                comparison = _Comparison(contents, staying, mode, changes)
+                for entry, found in walks_joined(entries, live, left_path=_path, right_path=_path):
                     check()
-                    comparison.step(entry)
-                comparison.finish()
+                    comparison.step(entry, found)
     except ListingDamaged as error:
         raise ArchiveDamaged(str(error)) from error
     except ListingRefused as error:
@@ -69,13 +68,9 @@ def restore_preview(
 
 
 class _Comparison:
-    """Goes through the live paths beside the entries that it is given, and counts."""
+    """Takes the entries and the live paths in their order, and counts."""
 
-    def __init__(
-        self, live: Iterator[Live], contents: Contents, staying: LiveStaying, mode: Mode, changes: Changes
-    ) -> None:
-        self._rest = live
-        self._live = next(live, None)
+    def __init__(self, contents: Contents, staying: LiveStaying, mode: Mode, changes: Changes) -> None:
         self._contents = contents
         self._staying = staying
         self._mode = mode
@@ -85,26 +80,19 @@ class _Comparison:
         self._left = b""
         self._passed: Passed = staying.passed
 
-    def step(self, entry: Entry) -> None:
-        """Compare up to the archive's next entry."""
-        if entry.vanished:
-            return  # it was not there
-        order = walk_order(entry.path)
-        while self._live is not None and walk_order(self._live.path) < order:
-            self._live_only(self._live)
-        if entry.kind in (FILE, HARD_LINK, FOLDER):
+    def step(self, entry: Entry | None, live: Live | None) -> None:
+        """Compare the archive's entry of a path with the live one; either may be missing."""
+        if entry is not None and entry.vanished:
+            entry = None  # it was not there
+        if entry is not None and entry.kind in (FILE, HARD_LINK, FOLDER):
             self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
-        if self._live is None or self._live.path != entry.path:
-            if entry.kind != LEFT_OUT and not self._is_left(entry.path):
+        if entry is not None and not self._is_left(entry.path):
+            if live is not None:
+                self._both(entry, live)
+            elif entry.kind != LEFT_OUT:
                 self._archive_only(entry)
-            return
-        self._both(entry, self._live)
-        self._live = next(self._rest, None)
-
-    def finish(self) -> None:
-        """The archive has no more."""
-        while self._live is not None:
-            self._live_only(self._live)
+        elif entry is None and live is not None and not self._is_left(live.path) and self._goes(live):
+            self._takes(live)
 
     def _archive_only(self, entry: Entry) -> None:
         """A path that the archive alone has."""
@@ -118,8 +106,6 @@ class _Comparison:
 
     def _both(self, entry: Entry, live: Live) -> None:
         """A path that the archive has, or left out, and that is live."""
-        if self._is_left(entry.path):
-            return
         folders = entry.kind == FOLDER and live.is_folder
         if entry.kind == LEFT_OUT:
             if self._staying.is_told_left_out(live) or self._goes(live):
@@ -148,12 +134,6 @@ class _Comparison:
             self._writes(ChangeKind.CHANGED, entry)
         self._left = live.path + b"/"
 
-    def _live_only(self, live: Live) -> None:
-        self._contents.check()
-        if not self._is_left(live.path) and self._goes(live):
-            self._takes(live)
-        self._live = next(self._rest, None)
-
     def _goes(self, live: Live) -> bool:
         """Whether the archive has no place for a live path that it lacks."""
         if self._mode is Mode.REPLACE or _is_below(live.path, self._replaced):
@@ -180,6 +160,10 @@ class _Comparison:
     def _writes(self, kind: ChangeKind, entry: Entry) -> None:
         # A further name of a file costs no content of its own.
         self._changes.writes(kind, entry.path, entry.size if entry.kind == FILE else 0)
+
+
+def _path(step: Entry | Live) -> bytes:
+    return step.path
 
 
 def _is_below(path: bytes, folder: bytes) -> bool:

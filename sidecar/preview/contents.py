@@ -9,10 +9,11 @@ from typing import Final
 
 from isal import isal_zlib
 
-from sidecar.archive.scan import Found, warning_kind
+from sidecar.scan import warning_kind
 from trees.beneath import open_for_reading
 from trees.fixed import is_frozen
 from trees.trust import Trust
+from trees.walk import Found
 from wire.listing import FILE, FOLDER, SYMLINK, Entry
 
 _READ_BYTES: Final = 1 << 20

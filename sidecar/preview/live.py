@@ -7,8 +7,9 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple
 
-from sidecar.archive.scan import Found, tree_walk
 from sidecar.places.places import Places
+from sidecar.scan import tree_walk
+from trees.walk import Found
 from wire.enums import WarningKind
 
 

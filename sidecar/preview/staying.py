@@ -6,7 +6,6 @@ import os
 import stat
 from itertools import chain
 
-from sidecar.archive.scan import Found
 from sidecar.places.places import Places
 from sidecar.preview.ahead import Ahead
 from sidecar.preview.contents import Contents
@@ -14,11 +13,12 @@ from sidecar.preview.live import Live
 from sidecar.preview.passed import Passed
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
-from sidecar.restore.comparing.units import Units
+from sidecar.restore.comparing.units import LiveUnits
 from trees.companions import CURRENT, is_of_store, units_of
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import file_head, status_at
 from trees.paths import walk_order
+from trees.walk import Found
 from wire.enums import WarningKind
 from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
 
@@ -32,7 +32,7 @@ class LiveStaying:
         self._entries = entries
         self._contents = contents
         self._staying = Staying(places, tell=lambda _kind, _path: None)
-        self._units = Units(self._staying, archived=self._archived_head, reason=self._reason)
+        self._units = LiveUnits(self._staying, archived=self._archived_head, reason=self._reason)
         self._left_out = PathTable()
         self._looked = b""
         self._turn = b""
@@ -156,7 +156,8 @@ class LiveStaying:
         if entry.kind == LEFT_OUT and not entry.vanished:
             return WarningKind.LEFT_OUT
         reason = self._staying.reason(found)
-        return None if reason is not WarningKind.MOUNTED and self._contents.is_kept(entry, found) else reason
+        may_be_kept = reason is not None and reason is not WarningKind.MOUNTED
+        return None if may_be_kept and self._contents.is_kept(entry, found) else reason
 
 
 def _is_file(entry: Entry | None) -> bool:

@@ -12,15 +12,11 @@ from sidecar.calls.jobs import Job
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import GameServer
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import (
-    ExtractProgress,
-    ExtractSummary,
-    Outcome,
-    archive_extract,
-    extractions_recover,
-    outcome_read,
-    outcome_release,
-)
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
+from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from wire.enums import Mode, OutcomeKind, Phase, ServerControl
 
 Told = tuple[ExtractProgress, ExtractSummary | None]

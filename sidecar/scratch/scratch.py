@@ -5,7 +5,6 @@ SCRATCH/files/        `/tmp` on the wire: complete files, without folders
 SCRATCH/partial/      files being written, under unique names
 """
 
-import errno
 import fcntl
 import os
 import secrets
@@ -19,11 +18,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from sidecar.errors import ScratchFull, SidecarError, SourceFailed, StartError, cause_of
+from trees.limits import NO_ROOM
 
 _OWNER_ONLY: Final = 0o700
 _FILE_MODE: Final = 0o600
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # No operation lives longer: older files were abandoned by a worker that never came back.
 _ON_THE_WIRE: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
 _KEPT_SECONDS: Final = 24 * 3600
@@ -135,7 +134,7 @@ def _room_needed() -> Iterator[None]:
         yield
     except OSError as error:
         failure: SidecarError = SourceFailed(f"The scratch folder's disk fails: {error.strerror}.")
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             failure = ScratchFull("The scratch folder's disk is full.")
         failure.params = cause_of(error, _ON_THE_WIRE)
         raise failure from error

@@ -143,14 +143,16 @@ S3_OPTIONS = {
 
 
 def target_fields(**changes):
-    fields = {"name": "T", "kind": "s3", "options": json.dumps(S3_OPTIONS), "access_key": "", "secret_key": ""}
-    return {**fields, **changes}
+    """What the form sends for S3: an unticked box is not sent."""
+    options = {f"s3_{name}": value for name, value in S3_OPTIONS.items()}
+    return {"name": "T", "kind": "s3", **options, "s3_access_key": "", "s3_secret_key": "", **changes}
 
 
 def test_a_targets_secrets_can_be_written_and_are_never_shown(admin_client):
-    written = target_fields(access_key="canary-access", secret_key="canary-secret")
+    written = target_fields(s3_access_key="canary-access", s3_secret_key="canary-secret")
     assert admin_client.post(page(StorageTarget, "add"), written).status_code == 302
     target = StorageTarget.objects.get()
+    assert target.options == S3_OPTIONS
     assert json.loads(target.secrets) == {"access_key": "canary-access", "secret_key": "canary-secret"}
     for path in (page(StorageTarget, "change", target.pk), page(StorageTarget, "changelist")):
         assert b"canary" not in admin_client.get(path).content
@@ -159,26 +161,61 @@ def test_a_targets_secrets_can_be_written_and_are_never_shown(admin_client):
     assert (target.name, json.loads(target.secrets)["secret_key"]) == ("New", "canary-secret")
 
 
+KEYS = {"s3_access_key": "a", "s3_secret_key": "b"}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "named"),
     [
-        {},
-        {"access_key": "only-one"},
-        {"options": "{}", "access_key": "a", "secret_key": "b"},
-        {"options": json.dumps({**S3_OPTIONS, "more": 1}), "access_key": "a", "secret_key": "b"},
-        {"options": "[]", "access_key": "a", "secret_key": "b"},
-        {"kind": "local", "options": '{"root": "relative"}'},
-        {"kind": "local", "options": '{"root": 5}'},
-        {"kind": "local", "options": "{}"},
-        {"kind": "local", "options": '{"root": "/x", "more": 1}'},
-        {"kind": "local", "options": '["root"]'},
+        ({}, "s3_access_key"),
+        ({"s3_access_key": "only-one"}, "s3_secret_key"),
+        ({"s3_bucket": "", **KEYS}, "s3_bucket"),
+        ({"s3_region": "", **KEYS}, "s3_region"),
+        ({"s3_endpoint_url": "s3.example", **KEYS}, "s3_endpoint_url"),
+        ({"s3_prefix": "a folder", **KEYS}, "s3_prefix"),
+        ({"kind": "local"}, "local_root"),
+        ({"kind": "local", "local_root": "relative"}, "local_root"),
+        ({"kind": "unheard"}, "kind"),
     ],
 )
-def test_a_target_that_could_not_be_opened_is_not_saved(changes, admin_client):
+def test_a_target_that_could_not_be_opened_is_not_saved(changes, named, admin_client):
     response = admin_client.post(page(StorageTarget, "add"), target_fields(**changes))
     assert response.status_code == 200
-    assert response.context["adminform"].form.errors
+    assert [*response.context["adminform"].form.errors] == [named]
     assert not StorageTarget.objects.exists()
+
+
+def test_defaults_of_a_target_are_stored(admin_client):
+    fields = {"name": "T", "kind": "s3", "s3_bucket": "b", "s3_region": "x", **KEYS}
+    assert admin_client.post(page(StorageTarget, "add"), fields).status_code == 302
+    stored = {**S3_OPTIONS, "endpoint_url": None, "path_style": False, "conditional_writes": False}
+    assert StorageTarget.objects.get().options == stored
+
+
+def test_change_of_kind_removes_the_secrets(admin_client, settings, tmp_path):
+    settings.SAVEPOINT_STORAGE_ROOTS = (tmp_path,)
+    admin_client.post(page(StorageTarget, "add"), target_fields(**KEYS))
+    target = StorageTarget.objects.get()
+    fields = {"name": "T", "kind": "local", "local_root": str(tmp_path)}
+    assert admin_client.post(page(StorageTarget, "change", target.pk), fields).status_code == 302
+    target.refresh_from_db()
+    assert (target.kind, target.options, target.secrets) == ("local", {"root": str(tmp_path)}, None)
+
+
+def test_target_form_shows_the_stored_options(admin_client):
+    target = StorageTargetFactory(kind="s3", options={**S3_OPTIONS, "path_style": False})
+    form = admin_client.get(page(StorageTarget, "change", target.pk)).context["adminform"].form
+    shown = {name: form[f"s3_{name}"].value() for name in S3_OPTIONS}
+    assert shown == {**S3_OPTIONS, "path_style": False}
+
+
+def test_staff_who_may_only_view_see_the_options_of_a_target(db):
+    reader = UserFactory(is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename="view_storagetarget"))
+    client = Client()
+    client.force_login(reader)
+    target = StorageTargetFactory(options={"root": "/seen/by/staff"})
+    assert b"/seen/by/staff" in client.get(page(StorageTarget, "change", target.pk)).content
 
 
 def test_a_target_that_holds_something_stays(admin_client):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group, Permission
@@ -178,13 +176,13 @@ def test_local_target_stays_in_the_folders_set_aside(root, admin_client, tmp_pat
     allowed.mkdir()
     (allowed / "link").symlink_to(tmp_path / "secrets")
     settings.SAVEPOINT_STORAGE_ROOTS = (allowed,)
-    fields = {"name": "T", "kind": "local", "access_key": "", "secret_key": ""}
+    fields = {"name": "T", "kind": "local"}
     named = root.format(home=tmp_path, allowed=allowed)
-    response = admin_client.post(page(StorageTarget, "add"), {**fields, "options": json.dumps({"root": named})})
-    assert "SAVEPOINT_STORAGE_ROOTS" in str(response.context["adminform"].form.errors["options"])
+    response = admin_client.post(page(StorageTarget, "add"), {**fields, "local_root": named})
+    assert "SAVEPOINT_STORAGE_ROOTS" in str(response.context["adminform"].form.errors["local_root"])
     assert not StorageTarget.objects.exists()
-    inside = json.dumps({"root": str(allowed / "one")})
-    assert admin_client.post(page(StorageTarget, "add"), {**fields, "options": inside}).status_code == 302
+    inside = str(allowed / "one")
+    assert admin_client.post(page(StorageTarget, "add"), {**fields, "local_root": inside}).status_code == 302
     assert StorageTarget.objects.get().options == {"root": str(allowed / "one")}
 
 

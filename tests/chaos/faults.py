@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import grpc
 from django.db import OperationalError, connection
 
+from repository import retrying
 from repository.storage import StorageFull, StorageUnavailable
 from sidecar_client import client as sidecar_client
 from sidecar_client.methods import Methods
+from targets import local
 from targets.local import LocalStorage
 from tests.storage.memory import FaultyStorage
-from vault.services import opening as archives
 
 Result = TypeVar("Result")
 
@@ -93,8 +94,9 @@ class Injection:
     def install(self) -> None:
         """Wrap the three edges of this process permanently."""
         # The edges by name: every storage and sidecar that this process opens passes through these.
-        setattr(archives, "LocalStorage", lambda root: _Storage(LocalStorage(root), self))  # noqa: B010
+        setattr(local, "LocalStorage", lambda root: _Storage(LocalStorage(root), self))  # noqa: B010
         setattr(sidecar_client, "Methods", lambda channel: _FaultyMethods(channel, self))  # noqa: B010
+        setattr(retrying, "PAUSE_SECONDS", 0)  # noqa: B010
         connection.execute_wrappers.append(self._query)
         commit = connection._commit
         setattr(connection, "_commit", lambda: self.call("database", "COMMIT", commit))  # noqa: B010

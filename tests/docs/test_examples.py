@@ -23,11 +23,11 @@ from demo.seed import Login, Rented, Seeded
 from opener.arguments import arguments_parse
 from sidecar.config import config_read
 from sidecar.game.settings import _KEYS as GAME_KEYS
+from targets.registry import KINDS
 from tests.docs.commands import COMMANDS, command_check
 from tests.docs.pages import PAGES, ROOT, Example, anchors, examples, page_name, prose, spans
 from tests.services.require import program_require
 from tests.world.rental import Rental
-from vault.admin import StorageTargetForm
 
 EXAMPLES = examples()
 OPTION_TABLE = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
@@ -124,27 +124,22 @@ def test_sidecar_example_is_read_by_the_sidecar(example: Example, tmp_path: Path
     assert ("[game]" in written) == bool(read.game.stop_command)
 
 
-def target_options() -> list[Any]:
-    fenced = [example.text for example in EXAMPLES if example.language == "json"]
-    inline = [span for _, span in spans() if span.startswith('{"')]
-    return [pytest.param(text, id=f"options-{at}") for at, text in enumerate([*fenced, *inline])]
+def test_table_of_target_options_is_that_of_the_kinds() -> None:
+    section = prose(ROOT / "docs/operating.md").split("\n## Storage")[1].split("\n## ")[0]
+    words = {True: "yes", False: "no", None: "empty", "": "empty"}
+    rows = []
+    for kind in KINDS:
+        for option in kind.options:
+            default = "" if option.required else words.get(option.default, option.default)
+            told = "A secret." if option.secret else option.help
+            rows.append([kind.label, option.label, f"`{option.name}`", default, told])
+    table = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    assert [[cell.strip() for cell in row] for row in table[2:]] == rows
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("text", target_options())
-def test_target_example_is_taken_by_the_admin(text: str, settings: Any) -> None:
-    settings.SAVEPOINT_STORAGE_ROOTS = (Path("/backups"),)
-    options = json.loads(text)
-    kind = "local" if "root" in options else "s3"
-    keys = {"access_key": "a", "secret_key": "b"} if kind == "s3" else {}
-    form = StorageTargetForm({"name": "Example", "kind": kind, "options": text, "sealed": "on", **keys})
-    assert form.is_valid(), form.errors
-
-
-def test_options_of_both_kinds_of_target_are_shown() -> None:
-    shown = [json.loads(param.values[0]) for param in target_options()]
-    assert [sorted(options) for options in shown if "root" in options] == [["root"]]
-    assert len([options for options in shown if "bucket" in options]) == 1
+def test_arguments_of_the_kinds_are_shown() -> None:
+    shown = {span for page, span in spans() if page == "docs/operating.md"}
+    assert {option.argument for kind in KINDS for option in kind.options if option.argument} <= shown
 
 
 def test_table_of_game_keys_has_no_key_that_is_refused() -> None:

@@ -11,7 +11,7 @@ from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBa
 from tests.factories.accounts import CustomerFactory
 from tests.factories.operations import OperationFactory
 from tests.factories.provisions import ProvisionFactory
-from vault.models import Asset, DataKey, StorageTarget, StoredObject, TargetKind
+from vault.models import Asset, DataKey, StorageTarget, StoredObject
 
 CONTENT = b"the bytes of an archive"
 
@@ -23,7 +23,7 @@ class StorageTargetFactory(factory.django.DjangoModelFactory):
         model = StorageTarget
 
     name = factory.Sequence(lambda number: f"Target {number}")
-    kind = TargetKind.LOCAL
+    kind = "local"
     options = factory.LazyFunction(lambda: {"root": "/nonexistent"})
     sealed = False
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from sidecar.restore.reading import limits
+from sidecar.restore.reading.tar import limits
 from tests.hostile.limits import LIMITS
 
 if __name__ == "__main__":
     # Set before any module imports it from there.
-    limits.DEFAULT_LIMITS = limits.Limits(**LIMITS)
+    limits.DEFAULT_TAR_LIMITS = limits.TarLimits(**LIMITS)
     from sidecar.__main__ import main
 
     sys.exit(main())

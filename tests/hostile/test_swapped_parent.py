@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import archive_extract, extractions_recover, outcome_read
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.recovery import extractions_recover
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.faults import Stepping
 from tests.sidecar_restore.trees import snapshot, write

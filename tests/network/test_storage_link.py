@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 
 from backups.models import Backup, BackupStatus
 from operations.models import Operation, OperationState
-from targets import s3
+from repository.retrying import Retry
 from targets import s3_client as s3_requests
 from tests.services.fault_proxy import FaultProxy, fault_proxy
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.world.linked import Linked, Working, cancelled
 from vault.models import StorageTarget
+from vault.services import opening
 from vault.services.opening import asset_open
 from vault.services.sweep import storage_sweep
 
@@ -65,8 +67,7 @@ def link(linked: Linked, server: S3Server) -> Iterator[FaultProxy]:
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_requests, "CONNECT_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(s3_requests, "READ_TIMEOUT_SECONDS", 1)
-    monkeypatch.setattr(s3_requests, "REQUEST_TRIES", 2)
-    monkeypatch.setattr(s3, "READ_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "Retry", partial(Retry, tries=2))
 
 
 def uploads(observer: Any, server: S3Server, order: object) -> list[str]:
@@ -84,7 +85,7 @@ def stored(observer: Any, server: S3Server, order: object) -> list[str]:
 def test_create_without_storage_fails_in_time_and_leaves_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, observer: Any, server: S3Server, trouble: str, at: int
 ) -> None:
-    backup = linked.create()
+    backup = linked.created()
     getattr(link, trouble)(at, "up")
     began = time.monotonic()
 

@@ -14,7 +14,7 @@ import pytest
 from repository.storage import Storage
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from tests.opener.places import Answer, Tenant, master_keys_make, opened
 from tests.services.seaweedfs import S3Server, seaweedfs
 

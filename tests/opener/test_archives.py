@@ -223,7 +223,7 @@ def test_a_later_attempt_is_a_backup_of_its_own(folder: Place) -> None:
         (["list", "--folder", "/", "--key-file", "-"], "standard input is empty"),
         (["list", "--folder", "/", "--key-file", "-", "--keys-file", "x"], "needs --master-keys"),
         (["list", "--s3-bucket", "b", "--key-file", "-"], "no credentials for the bucket"),
-        (["list", "--s3-bucket", "b", "--s3-endpoint", "s3.example.com", "--key-file", "-"], "--s3-endpoint is"),
+        (["list", "--s3-bucket", "b", "--s3-endpoint", "s3.example.com", "--key-file", "-"], "--s3-endpoint: "),
         (["extract", "--folder", "/", "--key-file", "-"], "required: NAME"),
         (["extract", "--folder", "/", "--key-file", "-", "n", "--never", "p"], "unknown: --never"),
         (["open"], "invalid choice"),
@@ -254,7 +254,7 @@ def test_wrong_credentials_are_reported(bucket: Place) -> None:
 def test_invalid_prefix_is_reported(bucket: Place) -> None:
     answer = bucket.run("list", "--s3-prefix", "my backups")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
-    assert "--s3-prefix is no folder" in answer.err
+    assert "--s3-prefix: A folder of a target has" in answer.err
 
 
 def test_credentials_may_be_in_the_files_of_aws(bucket: Place, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_running_operation_causes_no_finding(reconciled, settled, monkeypatch):
     real = archives.target_open
     for module in (archiving, archives, delete, sweep):
         if hasattr(module, "target_open"):
-            monkeypatch.setattr(module, "target_open", lambda target: Watched(real(target), look))
+            monkeypatch.setattr(module, "target_open", lambda target, **options: Watched(real(target, **options), look))
     backup = reconciled.backup()
     created = len(looks)
     reconciled.restore(backup)

@@ -25,7 +25,7 @@ from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import Damage
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import StorageUnavailable
 from targets.local import LocalStorage
 from tests.faults import Fault, fault_script
@@ -48,7 +48,7 @@ class Disk:
         monkeypatch.setattr(os, "pread", self._read)
         monkeypatch.setattr(os, "preadv", self._readv)
         root.mkdir()
-        self._storage = RetryingStorage(LocalStorage(root), sleep=lambda seconds: None)
+        self._storage = RetryingStorage(LocalStorage(root), Retry(sleep=lambda seconds: None))
         repository_create(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
 
     def opened(self) -> Repository:

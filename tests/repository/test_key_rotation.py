@@ -12,7 +12,7 @@ from repository.chunked.chunks.repository_keys import DataKey, RepositoryKeys
 from repository.chunked.objects import KEYS, prefix_of
 from repository.chunked.repository import Repository, repository_create, repository_keys_rotate, repository_open
 from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealContext
 from repository.storage import Storage, StorageDenied, StorageError, StorageUnavailable
 from tests.storage.memory import Fault, FaultyStorage, MemoryStorage
@@ -32,7 +32,7 @@ def opened(storage: Storage, key: DataKey) -> Repository:
 
 
 def rotate(storage: Storage, old: DataKey = OLD, new: DataKey = NEW) -> None:
-    retrying = RetryingStorage(storage, sleep=pause)
+    retrying = RetryingStorage(storage, Retry(sleep=pause))
     repository_keys_rotate(retrying, tenant=TENANT, repository=REPOSITORY, old=old, new=new)
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from isal import isal_zlib
 
 from sidecar.archive.pack import tree_pack
-from sidecar.archive.scan import PATH_BYTES_MAX
 from sidecar.errors import Cancelled, ScratchFull
+from sidecar.scan import PATH_BYTES_MAX
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import HEAD, Bytes, file_line, listing_of, packed
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, noise

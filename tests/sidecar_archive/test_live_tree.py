@@ -9,9 +9,9 @@ import pytest
 
 from sidecar.archive.pack import PackWarning
 from sidecar.archive.ring import Ring
-from sidecar.archive.scan import root_open, tree_walk
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.places.places import Places
+from sidecar.scan import root_open, tree_walk
 from tests.sidecar_archive.conftest import Archive, Extract
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, content, inode_take, members, names, noise
 from wire.enums import WarningKind

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.preview.changes import Preview
-from sidecar.restore.extraction import ExtractSummary, archive_extract
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_archive.listings import packed, preview
 from wire.enums import Mode
 from wire.listing import FILE

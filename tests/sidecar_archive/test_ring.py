@@ -1,11 +1,14 @@
 import os
-import queue
+import threading
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from sidecar.archive.ring import BUFFER_BYTES, BUFFERS, Ring, Stopped
+from pipelines.pipe import Closed
+from sidecar.archive import ring as ring_module
+from sidecar.archive.ring import BUFFER_BYTES, BUFFERS, Ring
 from tests.sidecar_archive.trees import noise
 
 
@@ -17,7 +20,7 @@ def drain(ring: Ring) -> list[bytes]:
     return pieces
 
 
-def test_written_read_and_zeroed_bytes_leave_in_order_in_full_buffers(tmp_path: Path) -> None:
+def test_bytes_written_read_and_zeroed_come_out_in_order_and_in_full_buffers(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(noise(3 * BUFFER_BYTES + 5))
     ring = Ring()
 
@@ -30,12 +33,11 @@ def test_written_read_and_zeroed_bytes_leave_in_order_in_full_buffers(tmp_path: 
         while ring.read_from(descriptor, 3 * BUFFER_BYTES):
             pass
         os.close(descriptor)
-        ring.close()
+        ring.flush()
 
-    thread = Thread(target=fill)
-    thread.start()
-    pieces = drain(ring)
-    thread.join()
+    with closing(ring):
+        ring.run(fill, name="filling")
+        pieces = drain(ring)
     expected = b"".join(noise(seed * 7, seed) for seed in range(1000))
     expected += noise(2 * BUFFER_BYTES + 1) + bytes(5 * BUFFER_BYTES + 3) + noise(3 * BUFFER_BYTES + 5)
     assert b"".join(pieces) == expected
@@ -43,38 +45,32 @@ def test_written_read_and_zeroed_bytes_leave_in_order_in_full_buffers(tmp_path: 
 
 
 def test_nothing_at_all_ends_at_once() -> None:
-    ring = Ring()
-    ring.close()
-    assert drain(ring) == []
+    with closing(Ring()) as ring:
+        ring.run(ring.flush, name="filling")
+        assert drain(ring) == []
 
 
-def test_error_of_the_filling_side_is_raised_at_the_taking_side() -> None:
-    ring = Ring()
-    ring.write(b"before")
-    ring.close(KeyError("reason"))
-    with pytest.raises(KeyError, match="reason"):
+def test_no_more_than_the_buffers_are_ever_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    class Counted(bytearray):
+        def __init__(self, size: int) -> None:
+            nonlocal made
+            made += 1
+            super().__init__(size)
+
+    monkeypatch.setattr(ring_module, "bytearray", Counted, raising=False)
+    with closing(Ring()) as ring:
+        ring.run(partial(ring.write, bytes(9 * BUFFERS * BUFFER_BYTES)), name="filling")
         drain(ring)
+    assert made <= BUFFERS
 
 
-def test_waiting_for_bytes_that_do_not_come_ends() -> None:
-    with pytest.raises(queue.Empty):
-        Ring().take(timeout=0.01)
-
-
-def test_stopping_ends_a_side_that_waits_for_a_buffer() -> None:
-    ring = Ring()
-    ended = []
-
-    def fill() -> None:
-        try:
-            ring.write(bytes((BUFFERS + 1) * BUFFER_BYTES))
-        except Stopped:
-            ended.append(True)
-
-    thread = Thread(target=fill)
-    thread.start()
-    ring.stop()
-    thread.join(timeout=60)
-    assert ended == [True]
-    with pytest.raises(Stopped):
+def test_closing_ends_a_side_that_waits_for_a_buffer() -> None:
+    before = threading.active_count()
+    with closing(Ring()) as ring:
+        ring.run(partial(ring.write, bytes((BUFFERS + 1) * BUFFER_BYTES)), name="filling")
+        ring.take()
+    assert threading.active_count() == before
+    with pytest.raises(Closed):
         ring.check()

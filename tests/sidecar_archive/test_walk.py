@@ -8,15 +8,16 @@ import pytest
 
 from demo.comparison import live_read
 from sidecar.archive.pack import PackWarning
-from sidecar.archive.scan import DEPTH_MAX, FOLDERS_OPEN, PATH_BYTES_MAX, root_open, tree_walk
 from sidecar.errors import SourceFailed
-from sidecar.restore.extraction import archive_extract
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
+from sidecar.scan import DEPTH_MAX, PATH_BYTES_MAX, root_open, tree_walk
 from tests.descriptors import descriptors
 from tests.sidecar_archive.conftest import Archive
 from tests.sidecar_archive.listings import packed, preview
 from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, chain_make, file_make, names, noise
 from trees.beneath import open_for_reading
+from trees.walk import FOLDERS_OPEN
 from wire.enums import Mode, WarningKind
 
 # Sorts before the files `z` beside the folders, so that those come on the way back.

@@ -19,7 +19,7 @@ from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.extraction import outcome_read
+from sidecar.restore.outcome import outcome_read
 from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_daemon.daemon import PATIENCE_SECONDS, any_operation, eventually
 from tests.sidecar_restore.archives import compressed, member

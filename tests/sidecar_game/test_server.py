@@ -18,7 +18,7 @@ from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.extraction import Outcome
+from sidecar.restore.workspace.outcomes import Outcome
 from wire.enums import Mode, OutcomeKind, ServerControl
 
 PATIENCE_SECONDS = 20.0

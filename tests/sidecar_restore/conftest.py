@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from sidecar.restore.extraction import ExtractProgress, ExtractSummary, archive_extract
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.workspace.outcomes import ExtractSummary
+from sidecar.restore.workspace.progress import ExtractProgress
 from trees import trust
 from wire.enums import Mode
 

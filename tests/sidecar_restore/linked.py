@@ -13,7 +13,8 @@ from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.places.links import LinkRoots
 from sidecar.preview.changes import Page, Preview
 from sidecar.preview.comparison import restore_preview
-from sidecar.restore.extraction import ExtractSummary, archive_extract
+from sidecar.restore.archive import archive_extract
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.trees import write
 from wire.enums import Mode, WarningKind

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.restore.comparing.path_table import PathTable
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.reading.tar.limits import TarLimits
 from tests.sidecar_restore.archives import END, compressed, member, pax
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.trees import write
@@ -83,7 +83,7 @@ def test_empty_gzip_members_cost_in_proportion_to_their_bytes(place: Path, root:
 def test_runs_of_all_sparse_files_are_bounded(
     place: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.restore.reading.tar_reader.RUNS_MAX", 10)
+    monkeypatch.setattr("sidecar.restore.reading.tar.reader.RUNS_MAX", 10)
 
     def files(count: int) -> Iterable[bytes]:
         for number in range(count):
@@ -101,7 +101,7 @@ def test_runs_of_all_sparse_files_are_bounded(
 def test_holes_count_as_bytes_of_files(place: Path, extract: Extract) -> None:
     holes = [pax({b"GNU.sparse.size": b"60000", b"GNU.sparse.map": b"0,0"}) + member(b"s%d" % n) for n in range(2)]
     with pytest.raises(ArchiveRefused, match="files have more than 100000 bytes"):
-        extract(compressed(place / "a.tar.gz", *holes), limits=Limits(total_bytes=100000))
+        extract(compressed(place / "a.tar.gz", *holes), limits=TarLimits(total_bytes=100000))
 
 
 def test_the_ways_of_a_path_have_the_numbers_of_their_paths() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import outcome_release
+from sidecar.restore.outcome import outcome_release
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import pack
 from tests.sidecar_restore.conftest import OPERATION, Extract

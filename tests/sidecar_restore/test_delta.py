@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, Refused, ServerNotStopped
-from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
-from sidecar.restore.staging.kept import KeptFiles
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.staging.unchanged import UnchangedFiles
+from sidecar.restore.workspace.outcomes import Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from tests.sidecar_restore.archives import compressed, gnu_pack, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import Stepping
@@ -376,7 +378,7 @@ def test_two_spellings_that_a_volume_takes_for_one_name_lose_nothing(
     archive: Path, world: Path, root: Path, extract: Extract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a case-insensitive volume, the archive's `level.dat` is live as `LEVEL.DAT`, and must not go as an extra."""
-    monkeypatch.setattr(KeptFiles, "has", lambda _self, path: path != b"level.dat")
+    monkeypatch.setattr(UnchangedFiles, "has", lambda _self, path: path != b"level.dat")
 
     extract(archive)
 

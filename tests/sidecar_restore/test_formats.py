@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import ExtractSummary
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_restore.archives import END, compressed, gnu_pack, header, member, pack, pax
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.trees import live, settle, snapshot, write

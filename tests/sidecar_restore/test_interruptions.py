@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError, SourceFailed
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.faults import fault_script
 from tests.sidecar_archive.listings import listing_of
 from tests.sidecar_restore.archives import compressed, gnu_pack, member

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import ExtractProgress
+from sidecar.restore.workspace.progress import ExtractProgress
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, gnu_pack, member
 from tests.sidecar_restore.conftest import Extract

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SourceFailed
-from sidecar.restore.extraction import extractions_recover, outcome_read
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.recovery import extractions_recover
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed
-from sidecar.restore.extraction import ExtractProgress, Outcome, extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
+from sidecar.restore.workspace.outcomes import Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from tests.descriptors import descriptors
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.services.require import unavailable
 from tests.sidecar_restore.archives import gnu_pack
 from tests.sidecar_restore.conftest import OPERATION, Extract

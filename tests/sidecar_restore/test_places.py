@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.restore.extraction import outcome_read
+from sidecar.restore.outcome import outcome_read
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import dies_at, fails_at, in_child
 from tests.sidecar_restore.placed import Case, dies_in_the_exchange, placed

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import SidecarError
-from sidecar.restore.extraction import Outcome, extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
+from sidecar.restore.workspace.outcomes import Outcome
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.conftest import OPERATION, Extract
 from tests.sidecar_restore.faults import dies_at, in_child

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.places.links import LinkRoots
-from sidecar.restore.extraction import extractions_recover, outcome_read, outcome_release
+from sidecar.restore.outcome import outcome_read, outcome_release
+from sidecar.restore.recovery import extractions_recover
 from tests.sidecar_daemon.daemon import any_operation
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import OPERATION, Extract

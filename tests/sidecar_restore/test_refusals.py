@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveRefused
-from sidecar.restore.extraction import Outcome, outcome_read
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.reading.tar.limits import TarLimits
+from sidecar.restore.workspace.outcomes import Outcome
 from tests.faults import fault_script
 from tests.sidecar_restore.archives import compressed, header, member, pax
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -159,16 +160,16 @@ def test_a_hostile_archive_is_refused_and_nothing_is_touched(
 @pytest.mark.parametrize(
     ("limits", "parts"),
     [
-        pytest.param(Limits(total_bytes=100_000), [member(b"a", bytes(200_000))], id="bytes"),
-        pytest.param(Limits(entries=20), [member(b"%d" % n) for n in range(21)], id="entries"),
-        pytest.param(Limits(entries=20), [pax({b"a": b"b"}, b"g")] * 21, id="headers"),
-        pytest.param(Limits(depth=5), [member(b"a/b/c/d/e/f")], id="depth"),
-        pytest.param(Limits(path_bytes=50), [member(b"a" * 30 + b"/" + b"b" * 30)], id="path"),
-        pytest.param(Limits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)], id="ratio"),
+        pytest.param(TarLimits(total_bytes=100_000), [member(b"a", bytes(200_000))], id="bytes"),
+        pytest.param(TarLimits(entries=20), [member(b"%d" % n) for n in range(21)], id="entries"),
+        pytest.param(TarLimits(entries=20), [pax({b"a": b"b"}, b"g")] * 21, id="headers"),
+        pytest.param(TarLimits(depth=5), [member(b"a/b/c/d/e/f")], id="depth"),
+        pytest.param(TarLimits(path_bytes=50), [member(b"a" * 30 + b"/" + b"b" * 30)], id="path"),
+        pytest.param(TarLimits(ratio=100, ratio_from_bytes=1 << 20), [member(b"a", b"bomb" * 500_000)], id="ratio"),
     ],
 )
 def test_bomb_is_stopped_by_its_real_output_at_the_limit(
-    precious: Path, extract: Extract, limits: Limits, parts: list[bytes]
+    precious: Path, extract: Extract, limits: TarLimits, parts: list[bytes]
 ) -> None:
     archive = compressed(precious / "a.tar.gz", *parts)
     before = snapshot(precious)
@@ -184,7 +185,7 @@ def test_a_bomb_of_zeros_behind_the_archives_end_is_stopped(precious: Path, root
     archive = compressed(precious / "a.tar.gz", member(b"a"), end=bytes(40 << 20))
 
     with pytest.raises(ArchiveRefused):
-        extract(archive, limits=Limits(total_bytes=32 << 20))
+        extract(archive, limits=TarLimits(total_bytes=32 << 20))
 
     assert live(root) == before
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sidecar.errors import ArchiveRefused, NotEnoughSpace
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.reading.tar.limits import TarLimits
 from tests.sidecar_restore.archives import compressed, member
 from tests.sidecar_restore.conftest import Extract
 from tests.sidecar_restore.faults import Stepping
@@ -18,7 +18,7 @@ from tests.sidecar_restore.trees import live, settle, snapshot, write
 from wire.enums import Mode
 
 RESERVE = 1 << 20
-LIMITS = Limits(reserve_bytes=RESERVE)
+LIMITS = TarLimits(reserve_bytes=RESERVE)
 SAME, OTHER, NEW = b"same" * 9_000, b"other" * 7_000, b"new" * 5_000
 
 

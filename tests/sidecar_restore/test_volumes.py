@@ -11,8 +11,10 @@ import pytest
 
 from sidecar.errors import NotEnoughSpace
 from sidecar.places.mounts import Mounts
-from sidecar.restore.extraction import ExtractProgress, Outcome, outcome_read
-from sidecar.restore.reading.limits import Limits
+from sidecar.restore.outcome import outcome_read
+from sidecar.restore.reading.tar.limits import TarLimits
+from sidecar.restore.workspace.outcomes import Outcome
+from sidecar.restore.workspace.progress import ExtractProgress
 from sidecar.restore.workspace.reserved import root_locked
 from tests.sidecar_restore.archives import compressed, header, member
 from tests.sidecar_restore.conftest import OPERATION, Extract
@@ -20,7 +22,7 @@ from tests.sidecar_restore.mounting import mounted, remounted
 from tests.sidecar_restore.trees import live, settle, snapshot, write
 from wire.enums import Mode, OutcomeKind, Phase, WarningKind
 
-NO_RESERVE = Limits(reserve_bytes=0)
+NO_RESERVE = TarLimits(reserve_bytes=0)
 OWN_FILES = 16  # files of the extraction itself
 
 
@@ -50,9 +52,9 @@ def small(place: Path) -> Iterator[Path]:
     ],
 )
 @pytest.mark.parametrize("empty", [False, True], ids=["live data", "an empty root"])
-@pytest.mark.parametrize("limits", [NO_RESERVE, Limits(reserve_bytes=1 << 20)], ids=["to the last byte", "reserve"])
+@pytest.mark.parametrize("limits", [NO_RESERVE, TarLimits(reserve_bytes=1 << 20)], ids=["to the last byte", "reserve"])
 def test_a_full_volume_ends_it_cleanly_and_in_numbers(
-    place: Path, small: Path, extract: Extract, parts: list[bytes], needed: int, limits: Limits, *, empty: bool
+    place: Path, small: Path, extract: Extract, parts: list[bytes], needed: int, limits: TarLimits, *, empty: bool
 ) -> None:
     if empty:
         (small / "a").unlink()
@@ -85,7 +87,7 @@ def test_the_reserve_stays_free_for_a_game_that_runs_meanwhile(place: Path, smal
         return False
 
     with pytest.raises(NotEnoughSpace):
-        extract(archive, root=small, limits=Limits(reserve_bytes=1 << 20), cancelled=watch)
+        extract(archive, root=small, limits=TarLimits(reserve_bytes=1 << 20), cancelled=watch)
     assert min(lowest) > (1 << 20) - (1 << 16), "content counts; lists and folders may take a few pages more"
 
     extract(archive, root=small, limits=NO_RESERVE)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from targets.local import LocalStorage
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from tests.services.seaweedfs import S3Server, s3_client, seaweedfs
 from tests.storage.memory import FaultyStorage, MemoryStorage
 from tests.storage.s3_double import BUCKET, PROVIDERS, REGION, S3Double, s3_double
@@ -82,10 +82,15 @@ def memory_target() -> Target:
     return Target(MemoryStorage(), list)
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the number of retries, but shorten the pauses."""
-    monkeypatch.setattr("targets.s3_client.PAUSE_SECONDS", 0.001)
+AT_ONCE = Retry(sleep=lambda _: None)
+"""The product's number of attempts, without its pauses."""
+
+
+@contextmanager
+def tried_again(settings: S3Settings, retry: Retry = AT_ONCE) -> Iterator[RetryingStorage]:
+    """A bucket as the product opens it."""
+    with closing(S3Storage(settings, retry)) as storage:
+        yield RetryingStorage(storage, retry)
 
 
 def double_settings(double: S3Double, **changed: Any) -> S3Settings:
@@ -106,7 +111,7 @@ def double_settings(double: S3Double, **changed: Any) -> S3Settings:
 @contextmanager
 def double_target(*rules: str) -> Iterator[tuple[Target, S3Double]]:
     """A storage on a double with these rules."""
-    with s3_double(*rules) as double, closing(S3Storage(double_settings(double))) as storage:
+    with s3_double(*rules) as double, tried_again(double_settings(double)) as storage:
         exclusive = "no conditions" not in rules
         yield Target(storage, lambda: [upload.key for upload in double.uploads.values()], exclusive), double
 
@@ -129,9 +134,11 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         found = request.getfixturevalue(f"{name}_target")
         yield replace(found, storage=RetryingStorage(found.storage)) if wrapper else found
     else:
+        # Hold every object: bytes that are written as they come have one try.
+        request.getfixturevalue("monkeypatch").setattr("repository.retrying.HELD_SIZE_MAX", 1 << 50)
         # Every test of the suite runs below each of these, even tests that make fewer calls.
         faulty = FaultyStorage(MemoryStorage(), at=int(name), fault=wrapper, must_strike=False)
-        yield Target(RetryingStorage(faulty, sleep=lambda _: None), list)
+        yield Target(RetryingStorage(faulty, AT_ONCE), list)
 
 
 @pytest.fixture

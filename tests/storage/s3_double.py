@@ -96,7 +96,10 @@ class Upload:
 
 
 class S3Double:
-    """The service's state. `struck` counts how often each rule refused or broke a request."""
+    """The service's state. `struck` counts how often each rule refused or broke a request.
+
+    `away` names a kind of request that is refused the next `away_times` times.
+    """
 
     def __init__(self, rules: frozenset[str]) -> None:
         assert rules <= RULES.keys()
@@ -106,6 +109,7 @@ class S3Double:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.uploads: dict[str, Upload] = {}
         self.endpoint = ""
+        self.away, self.away_times = "", 0
         self._lock = threading.Lock()
         self._ids = count(1)
         self._slow = cycle(_AGAIN)
@@ -133,6 +137,9 @@ class S3Double:
 
     def _refuse(self, request: Request) -> None:
         """Raise for a request that is refused before its operation is considered."""
+        if request.kind == self.away and self.away_times > 0:
+            self.away_times -= 1
+            raise Refusal(503, "SlowDown")
         headers, writes = request.headers, request.kind in ("Put", "UploadPart")
         slow = self._first(f"{request.kind} {request.query}", request.key) and len(self.asked) % SLOW_EVERY == 0
         newer = any(name.lower().startswith("x-amz-checksum-") for name in headers)

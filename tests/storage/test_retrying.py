@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from repository.retrying import OBJECT_SIZE_MAX, RetryingStorage
+from repository.retrying import HELD_SIZE_MAX, ONCE, Retry, RetryingStorage
 from repository.storage import (
     ObjectExists,
     ObjectInfo,
@@ -49,6 +49,9 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
+    def retry(self, jitter: float = 0.5) -> Retry:
+        return Retry(sleep=self.sleep, jitter=lambda: jitter, checkpoint=self.checkpoint)
+
     def checkpoint(self) -> None:
         if self.cancel_at is not None and self.now >= self.cancel_at:
             raise Cancelled
@@ -80,7 +83,7 @@ def retrying(
 ) -> tuple[RetryingStorage, FaultyStorage, Clock]:
     clock = clock or Clock()
     faulty = FaultyStorage(inner or MemoryStorage(), at=at, fault=fault, error=error)
-    storage = RetryingStorage(faulty, sleep=clock.sleep, jitter=lambda: jitter, checkpoint=clock.checkpoint)
+    storage = RetryingStorage(faulty, clock.retry(jitter))
     return storage, faulty, clock
 
 
@@ -158,7 +161,7 @@ def test_a_read_that_gets_on_has_all_its_tries_again() -> None:
     starts: list[int] = []
     inner, clock = Stumbling(), Clock()
     inner.objects["key"] = CONTENT
-    storage = RetryingStorage(inner, sleep=clock.sleep, jitter=lambda: 0.5)
+    storage = RetryingStorage(inner, clock.retry())
     assert b"".join(storage.read("key", start=5, stop=len(CONTENT) - 5)) == CONTENT[5:-5]
     assert starts == [*[5] * 5, *[5 + MIB] * 5, *[5 + 2 * MIB] * 5]
     assert clock.pauses[:9] == pytest.approx([*PAUSES[:8], 0.2])
@@ -256,10 +259,78 @@ def test_buffers_are_stored_as_they_are() -> None:
         assert inner.objects == {"key": b"1" + bytes(5)}
 
 
-def test_a_writer_holds_no_more_than_an_object_of_a_repository() -> None:
-    storage, faulty, _ = retrying(at=0)
-    with storage.writer("key", expected_size=0) as writer:
-        writer.write(bytes(OBJECT_SIZE_MAX))
-        with pytest.raises(ValueError, match="67108864"):
-            writer.write(b"1")
-    assert faulty.calls == []
+@pytest.mark.parametrize("expected_size", [0, 5, HELD_SIZE_MAX, HELD_SIZE_MAX + 2])
+def test_object_too_large_to_hold_is_streamed(expected_size: int) -> None:
+    inner = MemoryStorage()
+    storage, faulty, _ = retrying(at=0, inner=inner)
+    with storage.writer("key", expected_size=expected_size) as writer:
+        writer.write(bytes(HELD_SIZE_MAX))
+        assert faulty.calls == ([] if expected_size <= HELD_SIZE_MAX else ["writer", "write"])
+        writer.write(b"1")
+        writer.write(b"2")
+        assert faulty.calls == ["writer", *["write"] * 3]
+        writer.commit()
+        with pytest.raises(ValueError, match="committed"):
+            writer.write(b"3")
+    assert inner.objects == {"key": bytes(HELD_SIZE_MAX) + b"12"}
+
+
+@pytest.mark.parametrize("expected_size", [0, HELD_SIZE_MAX + 1])
+def test_streamed_object_retries_only_its_opening(expected_size: int) -> None:
+    for at, calls in ((1, 5), (2, 2), (4, 4)):
+        storage, faulty, clock = retrying(at=at)
+        with suppress(StorageUnavailable), storage.writer("key", expected_size=expected_size) as writer:
+            for _ in range(2):
+                writer.write(bytes(HELD_SIZE_MAX))
+            writer.commit()
+        assert (len(faulty.calls), clock.pauses) == (calls, PAUSES[:1] if at == 1 else [])
+
+
+def test_nested_policies_do_not_multiply() -> None:
+    clock, faulty = Clock(), FaultyStorage(MemoryStorage(), at=1, fault="forever")
+    inner = RetryingStorage(faulty, clock.retry())
+    storage = RetryingStorage(RetryingStorage(inner, ONCE), clock.retry())
+    for call in (lambda: storage.size("key"), lambda: storage.put("key", [b"1"]), lambda: list(storage.read("key"))):
+        faulty.calls.clear()
+        faulty.calls.append("one before")
+        with pytest.raises(StorageUnavailable) as caught:
+            call()
+        assert caught.value.given_up
+        assert len(faulty.calls) == 1 + 6
+
+
+def test_single_attempt_below_a_policy_is_retried_by_it() -> None:
+    faulty = FaultyStorage(MemoryStorage(), at=1, fault="forever")
+    storage = RetryingStorage(RetryingStorage(faulty, ONCE), Clock().retry())
+    with pytest.raises(StorageUnavailable):
+        storage.delete("key")
+    assert len(faulty.calls) == 6
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(0.0, 0.2), (0.1, 0.2), (3.0, 3.0), (120.0, 8.0)])
+def test_pause_is_as_long_as_the_target_asks(asked: float, pause: float) -> None:
+    def busy() -> None:
+        if clock.pauses:
+            return
+        error = StorageUnavailable("busy")
+        error.after_seconds = asked
+        raise error
+
+    clock = Clock()
+    clock.retry().call("size", busy)
+    assert clock.now == pytest.approx(pause)
+
+
+def test_long_list_is_held_only_at_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repository.retrying.HELD_ENTRIES_MAX", 3)
+    inner = MemoryStorage()
+    inner.objects = {f"key{number}": b"" for number in range(5)}
+    storage, faulty, _ = retrying(at=4, inner=inner)
+    found = storage.list("")
+    assert next(found).key == "key0"
+    assert faulty.calls == [*["list", "entry", "entry", "entry"] * 2]
+    assert [entry.key for entry in found] == [f"key{number}" for number in range(1, 5)]
+    storage, _, clock = retrying(at=5, inner=inner)
+    with pytest.raises(StorageUnavailable):
+        list(storage.list(""))
+    assert clock.pauses == []

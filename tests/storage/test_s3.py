@@ -12,7 +12,7 @@ import pytest
 
 from repository.storage import ObjectNotFound, StorageDenied
 from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.s3_kind import S3Settings
 from targets.s3_upload import MEMORY, MIB, THREADS, part_size
 from tests.storage.conftest import Target
 

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from repository.retrying import PAUSE_SECONDS_MAX, TRIES, Retry
 from repository.storage import StorageError, StorageUnavailable
-from targets import s3_client
-from targets.s3 import S3Storage
 from targets.s3_errors import AGAIN, CODES, SOURCES, STATUSES, refusal_class
-from tests.storage.conftest import double_settings
+from tests.storage.conftest import AT_ONCE, double_settings, tried_again
 from tests.storage.s3_double import S3Double
 from tests.storage.scripted_s3 import Answer, ScriptedS3, refusal, scripted_s3
 
 PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 
 
-def refused(wire: ScriptedS3) -> StorageError:
-    """The error of a delete with only the client's own retries."""
+def refused(wire: ScriptedS3, retry: Retry = AT_ONCE) -> StorageError:
+    """The error of a delete."""
     double = S3Double(frozenset())
     double.endpoint = wire.endpoint
-    with closing(S3Storage(double_settings(double))) as storage, pytest.raises(StorageError) as caught:
+    with tried_again(double_settings(double), retry) as storage, pytest.raises(StorageError) as caught:
         storage.delete("key")
     return caught.value
 
@@ -31,18 +29,18 @@ def refused(wire: ScriptedS3) -> StorageError:
 @pytest.mark.parametrize("code", CODES)
 def test_each_code_has_its_class_for_any_status(code: str) -> None:
     answer, _ = CODES[code]
-    with scripted_s3(*[refusal(400, code)] * s3_client.REQUEST_TRIES) as wire:
+    with scripted_s3(*[refusal(400, code)] * TRIES) as wire:
         error = refused(wire)
         assert (type(error), code in str(error), answer.advice in str(error)) == (answer.error, True, True)
         # A bucket in another region is located, once, by a request of another kind.
-        assert wire.methods().count("DELETE") == (s3_client.REQUEST_TRIES if answer is AGAIN else 1)
+        assert wire.methods().count("DELETE") == (TRIES if answer is AGAIN else 1)
 
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status not in (301, 307, 404)])
 def test_each_status_without_a_code_has_its_class(status: int) -> None:
-    with scripted_s3(*[Answer(status=status)] * s3_client.REQUEST_TRIES) as wire:
+    with scripted_s3(*[Answer(status=status)] * TRIES) as wire:
         assert type(refused(wire)) is STATUSES[status].error
-        assert len(wire.asked) == (s3_client.REQUEST_TRIES if STATUSES[status] is AGAIN else 1)
+        assert len(wire.asked) == (TRIES if STATUSES[status] is AGAIN else 1)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 522, 524, 530, 599])
@@ -55,20 +53,18 @@ def test_passing_code_is_over_after_one_more_try(code: str) -> None:
     double = S3Double(frozenset())
     with scripted_s3(refusal(400, code), Answer(status=204)) as wire:
         double.endpoint = wire.endpoint
-        with closing(S3Storage(double_settings(double))) as storage:
+        with tried_again(double_settings(double)) as storage:
             storage.delete("key")
         assert wire.methods() == ["DELETE", "DELETE"]
 
 
-def test_service_that_says_when_is_asked_no_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("after", "expected"), [("5", 5.0), ("120", PAUSE_SECONDS_MAX)])
+def test_service_that_says_when_is_asked_no_sooner(after: str, expected: float) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("botocore.endpoint.time.sleep", waited.append)
-    for after, expected in (("3", 3.0), ("120", s3_client.PAUSE_MAX_SECONDS)):
-        slow = Answer(status=503, headers={"Retry-After": after})
-        with scripted_s3(*[slow] * s3_client.REQUEST_TRIES) as wire:
-            assert type(refused(wire)) is StorageUnavailable
-        assert waited == [expected] * (s3_client.REQUEST_TRIES - 1)
-        waited.clear()
+    slow = Answer(status=503, headers={"Retry-After": after})
+    with scripted_s3(*[slow] * TRIES) as wire:
+        assert type(refused(wire, Retry(sleep=waited.append))) is StorageUnavailable
+    assert sum(waited) == pytest.approx(expected * (TRIES - 1))
 
 
 def test_docs_show_the_table_as_it_is() -> None:

@@ -15,6 +15,8 @@ from tests.descriptors import descriptors
 from tests.sidecar_archive.trees import inode_take
 from tests.trees.reading import found, kinds, read
 from trees import walk
+from trees.beneath import Root
+from trees.local.scan import LocalEntries
 from trees.local.tree import LocalTree
 from trees.source import Kind, SourceFailed, SourceGone
 
@@ -124,13 +126,15 @@ def test_paths_longer_than_a_call_takes_are_walked_and_opened(root: Path, tree: 
 def test_a_path_too_long_for_the_manifest_is_skipped(
     root: Path, tree: LocalTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "FOLDER_PATH_BYTES_MAX", 3)
-    (root / "abc" / "d").mkdir(parents=True)
+    monkeypatch.setattr("trees.local.scan.PATH_BYTES_MAX", 5)
+    (root / "abc" / "de" / "f").mkdir(parents=True)
+    (root / "abc" / "d").touch()
     (root / "abc" / "file").touch()
     entries = found(tree)
-    assert entries[b"abc/d"].kind is Kind.SKIPPED
-    assert entries[b"abc/d"].target == b"File name too long"
-    assert entries[b"abc/file"].kind is Kind.FILE
+    assert list(entries) == [b"", b"abc", b"abc/d", b"abc/de", b"abc/file"]
+    assert entries[b"abc/d"].kind is Kind.FILE
+    for path in (b"abc/de", b"abc/file"):
+        assert entries[path] == (Kind.SKIPPED, path, None, 0, b"File name too long")
 
 
 def test_a_hard_links_first_name_is_the_file(root: Path, tree: LocalTree) -> None:
@@ -152,10 +156,10 @@ def test_hard_links_are_forgotten_when_all_were_seen(root: Path) -> None:
         (root / name).touch()
         (root / f"{name}-2").hardlink_to(root / name)
     (root.parent / "outside").hardlink_to(root / "b")
-    opened = walk.Root(root)
-    state = walk._Walk(opened)
-    assert sum(1 for _ in state.entries()) == 5
-    assert [path for path, _ in state._links.values()] == [b"b"]
+    opened = Root(root)
+    entries = LocalEntries(opened)
+    assert sum(1 for _ in entries) == 5
+    assert [path for path, _ in entries.links.values()] == [b"b"]
     opened.close()
 
 
@@ -273,6 +277,22 @@ def test_a_folder_moved_away_while_the_walk_is_deep_in_it_leads_nowhere(root: Pa
         b"d/z": (Kind.FILE, None),
         b"z": (Kind.FILE, None),
     }
+
+
+def test_the_rest_of_a_folder_whose_disk_fails_on_the_way_back_is_skipped_for_that(
+    root: Path, tree: LocalTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depth = walk.FOLDERS_OPEN + 10
+    (root / "/".join("d" * depth)).mkdir(parents=True)
+    (root / "d" / "z").touch()
+    scan = tree.scan()
+    next(entry for entry in scan if entry.path.count(b"/") == depth - 1)
+    failing(monkeypatch, "open", b"..", errno.EIO)
+    (root / "d").rename(root / "gone")
+    (root / "z").touch()
+    assert [(entry.path, entry.kind, entry.target) for entry in scan] == [
+        (b"d/z", Kind.SKIPPED, b"Input/output error"),
+    ]
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM])

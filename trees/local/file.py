@@ -12,9 +12,9 @@ from typing import Final, Self
 
 from trees.beneath import Root
 from trees.local.changes import LocalChanges
+from trees.local.scan import reason
 from trees.sectors.tags import FileTags
 from trees.source import Kind, SourceEntry, SourceGone
-from trees.walk import reason
 
 _DISK_BLOCK: Final = 512
 _USER: Final = "user."

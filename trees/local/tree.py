@@ -10,10 +10,10 @@ from typing import Final
 
 from trees.beneath import Root
 from trees.local.file import LocalFile, entry_open, user_attributes
+from trees.local.scan import LocalEntries, reason
 from trees.sectors.map import SectorMap
 from trees.source import Kind, SourceEntry, SourceGone
 from trees.trust import machine_started_ns
-from trees.walk import reason, tree_walk
 
 # The clock of file times. It lags a few ms, so a file written from now on never has an earlier time.
 _CLOCK_REALTIME_COARSE: Final = 5
@@ -47,7 +47,7 @@ class LocalTree:
 
     def scan(self) -> Iterator[SourceEntry]:
         """All entries, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
-        entries = tree_walk(self._open_root())
+        entries = iter(LocalEntries(self._open_root()))
         return entries if self._sector_map is None else _noted(entries, self._sector_map)
 
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:

@@ -2,6 +2,6 @@
 
 from vault.models.data_key import DataKey
 from vault.models.stored import Asset, StoredObject
-from vault.models.target import StorageTarget, TargetKind
+from vault.models.target import StorageTarget
 
-__all__ = ["Asset", "DataKey", "StorageTarget", "StoredObject", "TargetKind"]
+__all__ = ["Asset", "DataKey", "StorageTarget", "StoredObject"]

@@ -9,26 +9,19 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.fields import EncryptedTextField
-
-
-class TargetKind(models.TextChoices):
-    """The kind of a target: a local folder or S3."""
-
-    LOCAL = "local", _("local folder")
-    S3 = "s3", _("S3")
+from targets.registry import KINDS
 
 
 class StorageTarget(models.Model):
     """A place for backups.
 
-    options: of a local folder `{"root"}`; of S3 `{"bucket", "endpoint_url", "region", "prefix", "path_style",
-    "conditional_writes"}`. secrets: encrypted JSON, of S3 `{"access_key", "secret_key"}`. sealed: archives are stored
-    encrypted; a plain target holds the very bytes customers download.
+    kind: one of `targets.registry`. options, secrets: JSON objects of the options that its settings declare, the second
+    encrypted. sealed: archives are stored encrypted; a plain target holds the very bytes customers download.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=100, unique=True)
-    kind = models.CharField(_("kind"), max_length=16, choices=TargetKind.choices)
+    kind = models.CharField(_("kind"), max_length=16, choices=[(kind.name, _(kind.label)) for kind in KINDS])
     options = models.JSONField(_("options"), default=dict)
     secrets = EncryptedTextField(null=True, blank=True, editable=False)
     sealed = models.BooleanField(_("encrypted"), default=True)
@@ -39,7 +32,7 @@ class StorageTarget(models.Model):
         verbose_name = _("storage target")
         verbose_name_plural = _("storage targets")
         constraints = [
-            models.CheckConstraint(name="target_kind_known", condition=Q(kind__in=TargetKind.values)),
+            models.CheckConstraint(name="target_kind_known", condition=Q(kind__in=[kind.name for kind in KINDS])),
             models.UniqueConstraint(name="target_one_default", fields=["is_default"], condition=Q(is_default=True)),
         ]
 

@@ -6,19 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from common.errors import KeyUnavailable
 from repository.archive.names import LISTING_SUFFIX, archive_context, listing_context
+from repository.checkpoint import Checkpoint, go_on
+from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealError, WrongKey
 from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
-from targets.local import LocalStorage
-from targets.s3 import S3Storage
-from targets.s3_client import S3Settings
+from targets.registry import kind_named, storage_open
 from vault.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
-from vault.models import Asset, StorageTarget, TargetKind
+from vault.models import Asset, StorageTarget
 from vault.services.keys import data_key_get
 
 
@@ -30,13 +29,20 @@ def target_default() -> StorageTarget:
     return target
 
 
-def target_open(target: StorageTarget) -> Storage:
-    """The storage of a target. Opens no connection yet."""
-    options = target.options
-    if target.kind == TargetKind.LOCAL:
-        return LocalStorage(Path(options["root"]))
-    secrets = json.loads(target.secrets or "{}")
-    return S3Storage(S3Settings(**options, **secrets))
+def target_settings(target: StorageTarget) -> Any:
+    """The settings of a target, as its kind has them. Raises OptionInvalid."""
+    kind = kind_named(target.kind)
+    # Do not decrypt secrets for a kind without any.
+    secrets = json.loads(target.secrets or "{}") if any(option.secret for option in kind.options) else {}
+    return kind.read(options=target.options, secrets=secrets)
+
+
+def target_open(target: StorageTarget, *, checkpoint: Checkpoint = go_on) -> RetryingStorage:
+    """Return the storage of a target, with retries. Opens no connection.
+
+    checkpoint: raises to cancel a call; it is called from any thread.
+    """
+    return storage_open(kind_named(target.kind), target_settings(target), Retry(checkpoint=checkpoint))
 
 
 @contextmanager
@@ -110,9 +116,9 @@ class AssetReader:
             raise ArchiveDamagedError
 
 
-def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
+def listing_open(asset: Asset, *, stored_bytes: int, checkpoint: Checkpoint = go_on) -> AssetReader:
     """The listing beside an asset, of that stored size. Raises as `asset_open`."""
-    storage, key = target_open(asset.target), asset.key + LISTING_SUFFIX
+    storage, key = target_open(asset.target, checkpoint=checkpoint), asset.key + LISTING_SUFFIX
     with storage_errors():
         if storage.size(key) != stored_bytes:
             raise ArchiveDamagedError
@@ -128,12 +134,12 @@ def listing_open(asset: Asset, *, stored_bytes: int) -> AssetReader:
     return AssetReader(key=key, size=reader.size, storage=storage, sealed=reader)
 
 
-def asset_open(asset: Asset) -> AssetReader:
+def asset_open(asset: Asset, *, checkpoint: Checkpoint = go_on) -> AssetReader:
     """Open an asset after checking the object, so that a missing one is an error before the first byte.
 
     Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
     """
-    storage = target_open(asset.target)
+    storage = target_open(asset.target, checkpoint=checkpoint)
     with storage_errors():
         if storage.size(asset.key) != asset.stored_bytes:
             raise ArchiveDamagedError

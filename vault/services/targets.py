@@ -6,9 +6,11 @@ from pathlib import Path
 
 from django.conf import settings
 
+from targets.kinds import OptionInvalid
+from targets.registry import kind_named
 from vault.errors import TargetOptionsInvalid, TargetRootRefused
-from vault.models import StorageTarget, TargetKind
-from vault.services.opening import target_open
+from vault.models import StorageTarget
+from vault.services.opening import target_settings
 
 
 def target_save(*, target: StorageTarget) -> None:
@@ -24,18 +26,17 @@ def target_check(*, target: StorageTarget) -> None:
     reads and writes there with its own rights, which reach its keys and its database.
     """
     try:
-        if target.kind == TargetKind.LOCAL:
-            _root_check(target.options)
-        target_open(target)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise TargetOptionsInvalid from None
+        found = target_settings(target)
+    except OptionInvalid as error:
+        raise TargetOptionsInvalid(option=error.name, reason=error.reason) from None
+    for option in kind_named(target.kind).options:
+        if option.type is Path:
+            _folder_check(option.name, getattr(found, option.name))
 
 
-def _root_check(options: dict[str, str]) -> None:
-    if set(options) != {"root"} or not Path(options["root"]).is_absolute() or "\0" in options["root"]:
-        raise ValueError("options")
+def _folder_check(option: str, folder: Path) -> None:
     # Resolved: neither `..` nor a symbolic link leads out of the folders that the operator named.
-    root = Path(options["root"]).resolve()
+    root = folder.resolve()
     allowed = [Path(folder).resolve() for folder in settings.SAVEPOINT_STORAGE_ROOTS]
     if not any(root.is_relative_to(folder) for folder in allowed):
-        raise TargetRootRefused(root=str(root), allowed=", ".join(map(str, allowed)))
+        raise TargetRootRefused(option=option, root=str(root), allowed=", ".join(map(str, allowed)))

@@ -59,7 +59,6 @@ class PackQueue:
         self._turn = threading.Condition()
         self._open: _Pack | None = None
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="pack-sender")
-        self._flying = 0
         self._error: BaseException | None = None
 
     def reserve(self, length: int) -> tuple[_Pack, int, memoryview]:
@@ -86,8 +85,7 @@ class PackQueue:
         with self._turn:
             pack.entries.append(entry)
             pack.writing -= 1
-            if pack.closed and not pack.writing:
-                self._send(pack)
+            self._send_if_done(pack)
 
     def fail(self, error: BaseException) -> None:
         """Nothing more is stored: whoever waits, or comes, is told why."""
@@ -105,8 +103,7 @@ class PackQueue:
         """Send what is there and wait until all is stored; raises what sending raised."""
         self.flush()
         with self._turn:
-            while self._flying and self._error is None:
-                self._turn.wait()
+            self._turn.wait_for(lambda: self._error or len(self._free) == self._made)
             self._raise()
 
     def end(self) -> None:
@@ -133,12 +130,11 @@ class PackQueue:
     def _close(self, pack: _Pack) -> None:
         pack.closed = True
         self._open = None
-        if not pack.writing:
-            self._send(pack)
+        self._send_if_done(pack)
 
-    def _send(self, pack: _Pack) -> None:
-        self._flying += 1
-        self._sender.submit(self._store, pack)
+    def _send_if_done(self, pack: _Pack) -> None:
+        if pack.closed and not pack.writing:
+            self._sender.submit(self._store, pack)
 
     def _store(self, pack: _Pack) -> None:
         try:
@@ -151,7 +147,6 @@ class PackQueue:
             self.fail(error)
         finally:
             with self._turn:
-                self._flying -= 1
                 self._free.append(pack.buffer)
                 self._turn.notify_all()
 

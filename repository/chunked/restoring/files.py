@@ -15,15 +15,15 @@ from repository.chunked.manifest.stream import is_unchanged
 from repository.chunked.restoring.folders import Folder, name_of
 from repository.chunked.restoring.outcome import Reason, reason_of
 from repository.chunked.restoring.parts import Part, Run, file_parts, write_at
-from repository.chunked.restoring.target import Place, Target
+from repository.chunked.restoring.target import Destination, Target
 from repository.chunked.restoring.workers import Task, Workers
 from repository.errors import ManifestInvalid
-from trees.trust import stat_from
+from trees.beneath import open_for_reading
+from trees.trust import identity_of, stat_from
 
 # A file of no more that differs is written anew: to compare and copy it would cost more.
 SMALL_SIZE = 128 << 10
 _FICLONE = 0x40049409  # linux/fs.h
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 RunAll = Callable[[Iterable[Task]], None]
@@ -52,7 +52,7 @@ class File:
         self.many = record.size > SMALL_SIZE or len(self.parts[0].content.ids) > CHUNK_ID_SIZE
         self.pending = 0
         self.fd = -1
-        self.place: Place | None = None
+        self.place: Destination | None = None
         self.failed = False
         self.settled = False
 
@@ -151,7 +151,7 @@ class Files:
     def _is_untouched(self, file: File, found: os.stat_result) -> bool:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 + file.links:
             return False
-        if stat.S_IMODE(found.st_mode) != self._target.metadata.mode_of(file.record):
+        if stat.S_IMODE(found.st_mode) != self._target.metadata.wanted(file.record).mode:
             return False
         trust, size = self._target.trust, found.st_size
         return is_unchanged(file.record, file.others, trust, found=stat_from(found), size=size)
@@ -161,7 +161,7 @@ class Files:
         if not stat.S_ISREG(found.st_mode) or (not file.many and found.st_size != file.record.size):
             return None
         try:
-            fd = os.open(file.name, _READ, dir_fd=file.folder.fd)
+            fd = open_for_reading(file.name, file.folder.fd)
         except OSError:
             return None  # what cannot be read is replaced
         status = os.fstat(fd)
@@ -185,9 +185,9 @@ class Files:
         if any(part.differs for part in file.parts) or before.st_size != file.record.size:
             return False
         now = os.fstat(live)
-        if _mark(now) != _mark(before) or now.st_nlink != 1 + file.links:
+        if identity_of(now) != identity_of(before) or now.st_nlink != 1 + file.links:
             return False
-        self._target.metadata.mend(live, file.record, now)
+        self._target.metadata.apply(live, file.record)
         self._settle_as_is(file)
         return True
 
@@ -214,8 +214,7 @@ class Files:
 
     def _settle(self, file: File) -> None:
         target = self._target
-        owner = target.metadata.owner_of_new(hands_down_group=file.folder.hands_down_group)
-        target.metadata.apply(file.fd, file.record, owner=owner)
+        target.metadata.apply(file.fd, file.record, new=True)
         fd, file.fd = file.fd, -1
         os.close(fd)
         file.settled = True
@@ -235,10 +234,6 @@ def _share(live: int, fd: int, size: int) -> bool:
     finally:
         os.ftruncate(fd, size)
     return True
-
-
-def _mark(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _write(fd: int, piece: memoryview, run: Run) -> None:

@@ -15,13 +15,12 @@ OPEN_MAX = 128
 class Folder:
     """An open folder. `foreign`: it lies on another volume than the root. `holds`: who keeps it open."""
 
-    __slots__ = ("fd", "foreign", "hands_down_group", "holds", "path")
+    __slots__ = ("fd", "foreign", "holds", "path")
 
     def __init__(self, path: bytes, fd: int, status: os.stat_result, device: int) -> None:
         self.path = path
         self.fd = fd
         self.foreign = status.st_dev != device
-        self.hands_down_group = bool(status.st_mode & stat.S_ISGID)
         self.holds = 0
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from repository.chunked.manifest.records import Record
 from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
 from repository.chunked.restoring.outcome import Reason
-from repository.chunked.restoring.target import Place, Target
+from repository.chunked.restoring.target import Destination, Target
+from trees.folders import status_at
 
 
 def hard_link_make(record: Record, target: Target) -> None:
@@ -26,7 +27,7 @@ def hard_link_make(record: Record, target: Target) -> None:
             tally.fail(record.path, Reason.FIRST_LINK_FAILED)
             return
         folder = target.folders.get(parent_of(record.path))
-        live = _status(name_of(record.path), folder)
+        live = status_at(name_of(record.path), at=folder.fd)
         if live is None or (live.st_dev, live.st_ino) != (wanted.st_dev, wanted.st_ino):
             place = _place(target, folder, record)
             os.link(name, place.name, src_dir_fd=source.fd, dst_dir_fd=place.at, follow_symlinks=False)
@@ -37,7 +38,7 @@ def symbolic_link_make(record: Record, target: Target) -> None:
     """A symbolic link that says what the record says, wherever that leads: it is data, and nothing here follows it."""
     with target.tally.failing(record.path):
         folder, name = target.folders.get(parent_of(record.path)), name_of(record.path)
-        live = _status(name, folder)
+        live = status_at(name, at=folder.fd)
         if live is not None and stat.S_ISLNK(live.st_mode) and os.readlink(name, dir_fd=folder.fd) == record.target:
             target.metadata.apply_to_link(name, record, at=folder.fd, live=live)
             return
@@ -58,14 +59,14 @@ def _held(folders: Folders, path: bytes) -> Iterator[Folder]:
         folders.release(folder)
 
 
-def _place(target: Target, folder: Folder, record: Record) -> Place:
+def _place(target: Target, folder: Folder, record: Record) -> Destination:
     if target.fresh:
-        return Place(folder.fd, name_of(record.path), beside=True)
+        return Destination(folder.fd, name_of(record.path), beside=True)
     target.reserved.enter(folder)
-    return Place(*target.reserved.place(folder), beside=folder.foreign)
+    return Destination(*target.reserved.place(folder), beside=folder.foreign)
 
 
-def _put(target: Target, place: Place, folder: Folder, record: Record) -> None:
+def _put(target: Target, place: Destination, folder: Folder, record: Record) -> None:
     if target.fresh:
         return
     try:
@@ -74,10 +75,3 @@ def _put(target: Target, place: Place, folder: Folder, record: Record) -> None:
         with contextlib.suppress(OSError):
             os.unlink(place.name, dir_fd=place.at)
         raise
-
-
-def _status(name: bytes, folder: Folder) -> os.stat_result | None:
-    try:
-        return os.lstat(name, dir_fd=folder.fd)
-    except FileNotFoundError:
-        return None

@@ -11,9 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from repository.errors import Damage, LimitReached, TargetFailed, TargetFull
+from trees.limits import CONTENT_BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, NO_ROOM
 
-GIB = 1 << 30
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _VOLUME_FAILED = frozenset({errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 _NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
@@ -23,9 +22,9 @@ _NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 class RestoreLimits:
     """The most that a restore makes: entries, bytes of content (holes take none), names in a path."""
 
-    entries: int = 200_000_000
-    bytes: int = 4096 * GIB
-    depth: int = 4096
+    entries: int = ENTRIES_MAX
+    bytes: int = CONTENT_BYTES_MAX
+    depth: int = DEPTH_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class Tally:
 
 def reason_of(error: OSError) -> Reason:
     """Why a single path failed; raises `TargetFull`, `TargetFailed` where any other would fail as well."""
-    if error.errno in _FULL:
+    if error.errno in NO_ROOM:
         raise TargetFull("the target is full") from error
     if error.errno in _VOLUME_FAILED:
         raise TargetFailed(f"the target cannot be written: {error.strerror}") from error

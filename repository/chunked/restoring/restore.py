@@ -23,12 +23,12 @@ from repository.chunked.restoring.extras import extras_remove
 from repository.chunked.restoring.files import File
 from repository.chunked.restoring.folders import parent_of
 from repository.chunked.restoring.links import hard_link_make, symbolic_link_make
-from repository.chunked.restoring.metadata import Metadata
+from repository.chunked.restoring.metadata import RecordMetadata
 from repository.chunked.restoring.outcome import Reason, RestoreLimits, RestoreProgress, RestoreReport, Tally, reason_of
 from repository.chunked.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.chunked.restoring.spool import Spool
 from repository.chunked.restoring.target import Target
-from repository.chunked.restoring.units import Units
+from repository.chunked.restoring.units import TargetUnits
 from repository.chunked.restoring.window import Window
 from repository.chunked.restoring.workers import Pulse, Workers
 from repository.errors import TargetFailed
@@ -84,7 +84,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         repository.damage.settle()
     pulse.bytes_total, pulse.files_total = totals.data, totals.files
     pulse.tick(always=True)
-    metadata = Metadata(tally, special_bits=special_bits)
+    metadata = RecordMetadata(tally, special_bits=special_bits)
     with contextlib.ExitStack() as stack, _failures_named():
         stack.callback(repository.damage.settle)
         root, made = _root_opened(target)
@@ -104,7 +104,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(place.close)
         window = Window(repository, chunks, place, workers)
         stack.callback(window.close)
-        units = Units(manifest, chunks, place, workers)
+        units = TargetUnits(manifest, chunks, place, workers)
         run = _Restore(selection, totals, place, window, units, pulse)
         stack.callback(run.close)
         run.contents()
@@ -124,7 +124,7 @@ class _Restore:
     """The steps of a restore."""
 
     def __init__(
-        self, selection: Selection, totals: Totals, target: Target, window: Window, units: Units, pulse: Pulse
+        self, selection: Selection, totals: Totals, target: Target, window: Window, units: TargetUnits, pulse: Pulse
     ) -> None:
         self._selection = selection
         self._totals = totals
@@ -212,7 +212,7 @@ class _Restore:
     def _finish(self, record: Record) -> None:
         with self._tally.failing(record.path):
             folder = self._target.folders.get(record.path)
-            self._target.metadata.mend(folder.fd, record, os.fstat(folder.fd))
+            self._target.metadata.apply(folder.fd, record)
 
 
 def _root_opened(target: Path) -> tuple[int, bool]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from repository.chunked.manifest.records import Record, record_pack
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.restoring.folders import parent_of
-from repository.chunked.restoring.metadata import stat_of
+from repository.chunked.restoring.metadata import metadata_of
 from repository.chunked.restoring.outcome import RestoreLimits
 from repository.chunked.restoring.parts import content_data_size
 from repository.chunked.restoring.workers import Pulse
@@ -149,7 +149,7 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
         if record.kind is Kind.FOLDER:
             folders.append(record.path)
         if record.kind not in (Kind.HARDLINK, Kind.SKIPPED):
-            stat_of(record)
+            metadata_of(record)
         totals.add(record, parts)
         if totals.entries > limits.entries or totals.data > limits.bytes:
             raise LimitReached("the snapshot holds more than is to be restored")

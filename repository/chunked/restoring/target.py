@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 from typing import NamedTuple
 
 from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
-from repository.chunked.restoring.metadata import Metadata
+from repository.chunked.restoring.metadata import RecordMetadata
 from repository.chunked.restoring.outcome import Tally
 from repository.chunked.restoring.reserved import Reserved
+from trees.filesystem import Filesystem
 from trees.trust import Trust
 
 MIB = 1 << 20
 COMMIT_FILES = 16_384
 COMMIT_BYTES = 256 * MIB
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where a file is made: a name in an open folder. `beside`: that is the folder it is for."""
 
     at: int
@@ -43,7 +42,7 @@ class Target:
         root: int,
         *,
         tally: Tally,
-        metadata: Metadata,
+        metadata: RecordMetadata,
         fresh: bool,
         delete: bool,
         durable: bool,
@@ -57,18 +56,19 @@ class Target:
         self.trust = trust
         self._delete = delete
         self._durable = durable
-        self._waiting: list[tuple[bytes, Place]] = []
+        self._filesystem = Filesystem()
+        self._waiting: list[tuple[bytes, Destination]] = []
         self._waiting_bytes = 0
 
-    def create(self, folder: Folder, name: bytes) -> tuple[int, Place]:
+    def create(self, folder: Folder, name: bytes) -> tuple[int, Destination]:
         """A new file for that name, open, and where it is."""
         if self.fresh:
-            place = Place(folder.fd, name, beside=True)
+            place = Destination(folder.fd, name, beside=True)
         else:
-            place = Place(*self.reserved.place(folder), beside=folder.foreign)
+            place = Destination(*self.reserved.place(folder), beside=folder.foreign)
         return os.open(place.name, _CREATE, 0o600, dir_fd=place.at), place
 
-    def offer(self, path: bytes, place: Place, size: int) -> None:
+    def offer(self, path: bytes, place: Destination, size: int) -> None:
         """Have a whole file renamed to its path with the next commit."""
         self._waiting.append((path, place))
         self._waiting_bytes += size
@@ -88,7 +88,7 @@ class Target:
                 self._waiting = waiting[done:]
                 raise
 
-    def put(self, place: Place, folder: Folder, name: bytes) -> None:
+    def put(self, place: Destination, folder: Folder, name: bytes) -> None:
         """Rename something that is no folder to its name, in the place of whatever is there."""
         at = folder.fd if place.beside else place.at
         try:
@@ -104,9 +104,7 @@ class Target:
         fds = [self.folders.root.fd]
         foreign = {parent_of(path) for path, place in self._waiting if place.beside}
         for fd in [*fds, *(self.folders.get(path).fd for path in foreign)]:
-            if _LIBC.syncfs(fd) != 0:
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code))
+            self._filesystem.sync_volume(fd)
 
     def close(self) -> None:
         """Remove what is not done, and give back the descriptors."""
@@ -117,7 +115,7 @@ class Target:
         self._waiting = []
         self.reserved.close()
 
-    def _commit(self, path: bytes, place: Place) -> None:
+    def _commit(self, path: bytes, place: Destination) -> None:
         put = False
         with self.tally.failing(path):
             folder = self.folders.get(parent_of(path))
@@ -127,7 +125,7 @@ class Target:
         if not put:
             self._unlink(path, place)
 
-    def _unlink(self, path: bytes, place: Place) -> None:
+    def _unlink(self, path: bytes, place: Destination) -> None:
         with contextlib.suppress(OSError):
             at = self.folders.get(parent_of(path)).fd if place.beside else place.at
             os.unlink(place.name, dir_fd=at)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from pipelines.ordered import Ordered
 from repository.chunked.chunks.chunk import BLOCK_SIZE
 from repository.chunked.manifest.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
 from repository.chunked.manifest.stream import RawEntry
 from repository.chunked.snapshots.bundling import Bundle, BundledRun, skipped
-from repository.chunked.snapshots.contents import Base, Contents
+from repository.chunked.snapshots.contents import Base, Contents, Done
 from repository.chunked.snapshots.deltas import base_is_usable
 from repository.chunked.snapshots.parent import Parent
 from repository.chunked.snapshots.rules import BUNDLED_SIZE_MAX
@@ -56,13 +58,12 @@ class Assembly:
         self._source = source
         self._contents = contents
         self._parent = parent
-        self._pool = pool
         self._emit = emit
         self._waiting: deque[Waiting | Kept] = deque()
         self._bytes_waiting = 0
-        self._parts_waiting = 0
+        self._parts: Ordered[Done] = Ordered(pool, limit=PARTS_WAITING_MAX)
         self._bundle = Bundle(source, self._store)
-        self._sealing: deque[Future[None]] = deque()
+        self._sealing: Ordered[None] = Ordered(pool, limit=SEALING_MAX)
         self._lost: set[bytes] = set()
         self._last: bytes | None = None
         self.counts = Counts()
@@ -92,8 +93,7 @@ class Assembly:
         """Wait for what is being read, and emit it. Raises what storing raised."""
         while self._waiting:
             self._step()
-        while self._sealing:
-            self._sealing.popleft().result()
+        self._sealing.finish()
 
     def _is_full(self) -> bool:
         return len(self._waiting) > ENTRIES_WAITING_MAX or self._bytes_waiting > BYTES_WAITING_MAX
@@ -147,9 +147,7 @@ class Assembly:
         """Have the pool seal a bundle, if it is new; a few may wait."""
         chunk, is_new = self._contents.claim(len(plain), hashes)
         if is_new:
-            self._sealing.append(self._pool.submit(self._contents.seal, chunk, plain))
-        while len(self._sealing) > SEALING_MAX:
-            self._sealing.popleft().result()
+            self._sealing.start(partial(self._contents.seal, chunk, plain))
         return chunk
 
     def _parted(self, entry: SourceEntry, known: RawEntry | None) -> None:
@@ -162,16 +160,15 @@ class Assembly:
         header = rule.header if rule is not None else 0
         found = self._parent.record(known) if known is not None else None
         spans = parts_of(entry.size, header)
-        parted = Parted(self._record(entry), spans)
+        parted = Parted(self._record(entry), spans, self._parts)
         self._waiting.append(parted)
         for number, span in enumerate(spans):
-            while self._parts_waiting >= PARTS_WAITING_MAX:
+            while self._parts.is_full:
                 self._step()
             if parted.lost:
                 return
             base = _base(found, number, span)
-            parted.futures.append(self._pool.submit(self._contents.part, entry, span, rule=rule, base=base))
-            self._parts_waiting += 1
+            parted.begin(partial(self._contents.part, entry, span, rule=rule, base=base))
 
     def _step(self) -> None:
         """Emit what is first in line, or its next part, waiting for it."""
@@ -190,10 +187,9 @@ class Assembly:
             self._bytes_waiting -= sum(len(raw) for _, raw in records)
         for record, raw in records:
             self._out(record, raw)
-        self._parts_waiting -= isinstance(head, Parted)
         if is_last:
             if isinstance(head, Parted):
-                self._parts_waiting -= head.drop()
+                head.drop()
             self._waiting.popleft()
 
     def _out(self, record: Record, raw: bytes) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipelines.ordered import Ordered
 from repository.chunked.manifest.records import Content, FileHash, Record, all_hashes, record_pack
 from repository.chunked.snapshots.bundling import CHANGED, skipped
 from repository.chunked.snapshots.contents import Done
@@ -55,24 +56,31 @@ class Kept:
 
 
 class Parted:
-    """A file that is read by itself, part by part."""
+    """A file that is read by itself, part by part. `parts` are the tasks of this file and of those behind it."""
 
-    def __init__(self, record: Record, spans: list[tuple[int, int]]) -> None:
+    def __init__(self, record: Record, spans: list[tuple[int, int]], parts: Ordered[Done]) -> None:
         self._record = record
         self._spans = deque(spans)
         self._number = 0
         self._hash = FileHash(record.size)
         self._header = 0
-        self.futures: deque[Future[Done]] = deque()
+        self._parts = parts
+        self._begun = 0
         self.lost = False
+
+    def begin(self, part: Callable[[], Done]) -> None:
+        """Have the next part read and stored."""
+        self._parts.start(part)
+        self._begun += 1
 
     def ready(self) -> bool:
         """Whether the next part is stored."""
-        return bool(self.futures) and self.futures[0].done()
+        return self._parts.is_ready
 
     def take(self) -> Step:
         """The record of the next part; it must have been begun."""
-        done = self.futures.popleft().result()
+        done = self._parts.take()
+        self._begun -= 1
         start, stop = self._spans.popleft()
         is_last = not self._spans
         if self._number == 0:
@@ -91,15 +99,12 @@ class Parted:
         self._number += 1
         return [_packed(record)], is_last
 
-    def drop(self) -> int:
-        """Give up parts that were begun, since the file is lost; returns how many. Raises what storing raised.
+    def drop(self) -> None:
+        """Give up parts that were begun, since the file is lost. Raises what storing raised.
 
         One that is being read is waited for: another file may name a chunk that it is just storing.
         """
-        for future in self.futures:
-            if not future.cancel():
-                future.result()
-        return len(self.futures)
+        self._parts.drop(self._begun)
 
 
 def _first(record: Record, done: Done, content: Content, file_hash: FileHash, *, is_last: bool) -> Record:

@@ -1,1 +1,1 @@
-"""Comparing what an archive holds with the live data: what is the same, what stays."""
+"""Comparing members with the live data: what is the same, what stays."""

@@ -1,4 +1,4 @@
-"""Compares an archive with the live data before anything is written, and checks all of the archive on the way."""
+"""Compares members with the live data before anything is written, and checks all of their source on the way."""
 
 from __future__ import annotations
 
@@ -6,112 +6,90 @@ import os
 import stat
 import time
 from array import array
-from collections.abc import Iterator
 from hashlib import blake2b
-from typing import NamedTuple
 
+from sidecar.errors import at_entry
 from sidecar.places.places import Place, Places
-from sidecar.restore.comparing.archive_paths import ArchivePaths, PathKind
 from sidecar.restore.comparing.path_table import PathTable
-from sidecar.restore.reading.passes import Archive, Density
-from sidecar.restore.reading.tar_reader import Kind, Member, TarReader
-from sidecar.restore.workspace.failures import at_entry
-from sidecar.restore.workspace.progress import Progress
-from trees.filesystem import Metadata
+from sidecar.restore.comparing.wanted import PathKind, WantedPaths
+from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members
+from sidecar.restore.workspace.failures import Need
+from sidecar.restore.workspace.progress import ProgressMeter
+from trees.beneath import open_for_reading
 from trees.fixed import is_fixed, is_frozen
-from trees.trust import Trust, machine_started_ns
+from trees.metadata import Metadata
+from trees.trust import Trust, identity_of, machine_started_ns
 
-_READABLE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME_BYTES = 255
-_PERMISSIONS = 0o777
 _BLOCK = 512  # the unit of st_blocks
-
-
-class Needed(NamedTuple):
-    """Bytes of content, and files and folders."""
-
-    bytes: int
-    files: int
 
 
 class Comparison:
     """The result: so many bytes of content are `needed` in each place to be staged, as so many files and folders,
-    and these files of the archive are live already.
+    and these files are live already.
 
-    `marks` has 8 bytes for each file in the archive's order, 0 where it differs; `paths` tells which of those that are
-    the same a hard link of the archive refers to: such a group is only ever staged as a whole. `shared` are files with
-    a further name in another place: should theirs be left, they are staged all the same.
+    `identities` has 8 bytes for each file in the order of the members, 0 where it differs; `paths` tells which of those
+    that are the same a hard link refers to: such a group is only ever staged as a whole. `shared` are files with a
+    further name in another place: should theirs be left, they are staged all the same.
     """
 
-    def __init__(self, paths: ArchivePaths) -> None:
+    def __init__(self, paths: WantedPaths) -> None:
         self.paths = paths
-        self.marks = array("Q")
+        self.identities = array("Q")
         self.shared = PathTable()
-        self.needed: dict[Place, Needed] = {}
+        self.needed: dict[Place, Need] = {}
 
     def need(self, place: Place, *, size: int = 0, files: int = 0) -> None:
         """Count what is to be staged in a place."""
-        had = self.needed.get(place, Needed(0, 0))
-        self.needed[place] = Needed(had.bytes + size, had.files + files)
+        had = self.needed.get(place, Need())
+        self.needed[place] = Need(had.bytes + size, had.files + files)
 
     def same(self, number: int, path: bytes, live: os.stat_result) -> bool:
-        """Whether the archive's file of this number and path was found live, and nobody touched it since."""
-        return self.paths.kind(path) is PathKind.SAME and self.marks[number] == _mark(live)
+        """Whether the file of this number and path was found live, and nobody touched it since."""
+        return self.paths.kind(path) is PathKind.SAME and self.identities[number] == _identity_hashed(live)
 
 
-def archive_compare(*, archive: Archive, places: Places, progress: Progress) -> Comparison:
-    """Given an archive and the live data, return what is the same. Nothing is written.
+def members_compare(*, members: Members, places: Places, progress: ProgressMeter) -> Comparison:
+    """Given members and the live data, return what is the same. Nothing is written.
 
-    A file is the same when a live file of that path has its content, byte for byte, is a file of its place's volume
-    with no other name, nothing mounted, can be given the archive's metadata where it is, and has been at rest: its stat
-    tells of any change from now on (`trees.trust` has the rule). Ownership is root's to compare.
+    A file is the same when a live file of that path has its content, is a file of its place's volume with no other
+    name, nothing mounted, can be given the member's metadata where it is, and has been at rest: its stat tells of any
+    change from now on (`trees.trust` has the rule). Ownership is root's to compare.
     Raise ArchiveDamaged, ArchiveRefused or Cancelled; a live file that cannot be read is one that differs.
     """
     comparing = _Comparing(places, progress)
     try:
-        with archive.read() as (reader, density):
+        with members.read() as reader:
             for member in reader.members():
                 with at_entry(member.path):
-                    comparing.take(member, reader, density)
+                    comparing.take(member, reader)
     finally:
         comparing.close()
     return comparing.found
 
 
-def metadata_settable(meta: Metadata, live: os.stat_result) -> Metadata:
-    """The metadata that a live file or folder can be given of some: only root gives owners."""
-    return meta if os.geteuid() == 0 else Metadata(meta.mode, live.st_uid, live.st_gid, meta.mtime_ns)
-
-
-def folder_differs(meta: Metadata, live: os.stat_result) -> bool:
-    """Whether a live folder has other permissions or another owner than a restore would give it: it keeps its time."""
-    wanted = metadata_settable(meta, live)
-    is_moded = (live.st_mode ^ wanted.mode) & _PERMISSIONS != 0
-    return is_moded or (live.st_uid, live.st_gid) != (wanted.uid, wanted.gid)
-
-
 class _Comparing:
-    def __init__(self, places: Places, progress: Progress) -> None:
+    def __init__(self, places: Places, progress: ProgressMeter) -> None:
         self._progress = progress
         self._places = places
         self._live = places.tree()
         self._trust = Trust(time.time_ns(), machine_started_ns=machine_started_ns())
         name_bytes = os.fpathconf(places.root.fd, "PC_NAME_MAX")
-        self.found = Comparison(ArchivePaths(name_bytes=name_bytes if name_bytes > 0 else _NAME_BYTES))
+        self.found = Comparison(WantedPaths(name_bytes=name_bytes if name_bytes > 0 else _NAME_BYTES))
 
-    def take(self, member: Member, reader: TarReader, density: Density) -> None:
+    def take(self, member: Member, reader: MemberReader) -> None:
         """Check one member, and compare it if it is a file."""
         kind = PathKind.DIFFERS
-        if member.kind is Kind.FILE:
-            kind = self._compare(member, reader, density)
-        elif member.kind is Kind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
+        if member.kind is MemberKind.FILE:
+            kind = self._compare(member, reader)
+        elif member.kind is MemberKind.HARDLINK and self.found.paths.kind(member.link) is PathKind.SAME:
             self.found.need(self._places.of(member.path), size=self._taken(member.link))
-        if member.kind is Kind.HARDLINK and self._are_apart(member.link, member.path):
+        if member.kind is MemberKind.HARDLINK and self._are_apart(member.link, member.path):
             self.found.shared.set(member.link, 1)
-        if member.kind is not Kind.HARDLINK and kind is not PathKind.SAME:
+        if member.kind is not MemberKind.HARDLINK and kind is not PathKind.SAME:
             self.found.need(self._places.of(member.path), files=1)
         self.found.paths.add(member, kind)
-        self._progress.advance(files=member.kind is not Kind.DIRECTORY)
+        self._progress.advance(files=member.kind is not MemberKind.DIRECTORY)
 
     def close(self) -> None:
         self._live.close()
@@ -122,43 +100,41 @@ class _Comparing:
             self._places.is_elsewhere(path) and not self._places.is_elsewhere(other)
         )
 
-    def _compare(self, member: Member, reader: TarReader, density: Density) -> PathKind:
+    def _compare(self, member: Member, reader: MemberReader) -> PathKind:
         dense = 0
-        fd, mark = self._open(member)
+        fd, identity = self._open(member)
+        same = fd is not None
         try:
-            for piece in reader.content():
-                dense += density.of(piece)
-                if fd is not None and not _next_equals(fd, piece):
-                    os.close(fd)
-                    fd = None
-                self._progress.advance(size=len(piece))
+            for piece in reader.compare(fd):
+                dense += piece.dense
+                same = piece.same
+                self._progress.advance(size=piece.size)
         finally:
-            same = fd is not None
             if fd is not None:
                 os.close(fd)
-        self.found.marks.append(mark if same else 0)
+        self.found.identities.append(identity if same else 0)
         if not same and not self._places.is_elsewhere(member.path):
             self.found.need(self._places.of(member.path), size=dense)
         return PathKind.SAME if same else PathKind.DIFFERS
 
     def _open(self, member: Member) -> tuple[int | None, int]:
-        """Open the live file that may be the same, and return its mark as it is before a byte of it is read."""
+        """Open the live file that may be the same, and return its identity as it is before a byte of it is read."""
         try:
             at, name = self._live.parent(member.path)
             status = os.stat(name, dir_fd=at, follow_symlinks=False)
             if not self._may_be_same(member, status) or self._places.is_left(member.path):
                 return None, 0
-            fd = os.open(name, _READABLE, dir_fd=at)
+            fd = open_for_reading(name, at)
         except OSError:
             return None, 0
         opened = os.fstat(fd)
         if not self._may_be_kept(member, opened, fd):
             os.close(fd)
             return None, 0
-        return fd, _mark(opened)
+        return fd, _identity_hashed(opened)
 
     def _may_be_kept(self, member: Member, live: os.stat_result, fd: int) -> bool:
-        """Whether an open live file can stay if it has the archive's content. One that cannot be replaced stays anyhow,
+        """Whether an open live file can stay if it has the member's content. One that cannot be replaced stays anyhow,
         at rest or not.
         """
         if not self._may_be_same(member, live) or not _can_be_set(member, live, fd):
@@ -180,7 +156,7 @@ class _Comparing:
         return plain and live.st_size == member.size
 
     def _taken(self, path: bytes) -> int:
-        """What a live file takes, which its hard links in the archive say is to be staged after all."""
+        """The bytes that a live file takes on its volume: its hard links have it staged after all."""
         try:
             live = self._live.status(path)
         except OSError:
@@ -188,39 +164,20 @@ class _Comparing:
         return min(live.st_size, live.st_blocks * _BLOCK) if live else 0
 
 
-def _mark(live: os.stat_result) -> int:
+def _identity_hashed(live: os.stat_result) -> int:
     """Eight bytes that change with whatever is done to a file, never 0."""
-    told = b"%d %d %d %d" % (live.st_ino, live.st_size, live.st_mtime_ns, live.st_ctime_ns)
+    told = b"%d %d %d %d" % identity_of(live)
     return int.from_bytes(blake2b(told, digest_size=8).digest(), "little") or 1
 
 
 def _can_be_set(member: Member, live: os.stat_result, fd: int) -> bool:
-    """Whether an open live file has the archive's metadata, or can be given it: without being root only its owner may,
+    """Whether an open live file has the member's metadata, or can be given it: without being root only its owner may,
     and must be able to open it once more afterwards; nobody changes an immutable or append-only one.
     """
-    if metadata_settable(member.metadata, live) == metadata_live(live):
+    if member.metadata.settable(live) == Metadata.of(live):
         return True
     if is_frozen(fd):
         return False
     if os.geteuid() == 0:
         return True
     return live.st_uid == os.geteuid() and bool(member.metadata.mode & stat.S_IRUSR)
-
-
-def metadata_live(live: os.stat_result) -> Metadata:
-    """A live file's metadata, with all twelve mode bits."""
-    return Metadata(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns)
-
-
-def _next_equals(fd: int, piece: memoryview) -> bool:
-    return all(part == piece[start : start + len(part)].tobytes() for start, part in _parts(fd, len(piece)))
-
-
-def _parts(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
-    start = 0
-    while start < size:
-        part = os.read(fd, size - start)
-        yield start, part
-        if not part:
-            return
-        start += len(part)

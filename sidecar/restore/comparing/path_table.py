@@ -1,4 +1,4 @@
-"""What is known of each of very many paths, in memory of some 8 to 24 bytes a path, however long the paths are."""
+"""A small number for each of very many paths: 8 to 24 bytes of memory a path, however long the paths are."""
 
 from __future__ import annotations
 

@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sidecar.archive.report import WarningLog
-from sidecar.archive.scan import Found, tree_walk, warning_kind
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.workspace.records import records_read
 from sidecar.restore.workspace.workspace import STAYING, UNSET, Workspace
+from sidecar.scan import tree_walk, warning_kind
 from trees.beneath import open_for_reading
 from trees.fixed import is_fixed
+from trees.walk import Found
 from wire.enums import WarningKind
 from wire.listing import Listing, ListingDamaged, ListingRefused
 

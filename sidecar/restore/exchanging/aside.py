@@ -1,7 +1,7 @@
 """The folder of an exchange that holds what was taken away, numbered by step.
 
 On an overlay filesystem a folder of a lower layer cannot be renamed (EXDEV); a file can, and a folder made above it.
-Such a folder's content is moved name by name, and such folders in it likewise. What these were is written down before,
+Such a folder's content is moved name by name, and such folders in it likewise. Their metadata is written down before,
 for they are made anew on the way back.
 """
 
@@ -14,12 +14,12 @@ from collections.abc import Callable
 from itertools import islice
 
 from sidecar.places.places import PlacedTree
-from sidecar.restore.comparing.comparison import metadata_live
 from sidecar.restore.workspace.records import RecordWriter
 from sidecar.restore.workspace.workspace import Workspace
 from trees.beneath import Tree
 from trees.filesystem import Filesystem
-from trees.folders import folder_scan, is_folder, status_at
+from trees.folders import fd_closing, folder_scan, is_folder, status_at
+from trees.metadata import Metadata
 
 PIECEWISE = b"piecewise"
 _BATCH = 10_000
@@ -35,10 +35,14 @@ class Aside:
         self._filesystem = workspace.filesystem
         self._noted: RecordWriter | None = None
 
+    def has(self, number: bytes) -> bool:
+        """Whether a step took something away."""
+        return status_at(number, at=self.fd) is not None
+
     def take(self, path: bytes, number: bytes) -> None:
         """Move a live name aside, or the rest of a folder for which that was begun."""
         at, name = self._live.parent(path)
-        begun = status_at(number, at=self.fd) is not None
+        begun = self.has(number)
         if not begun or not is_folder(name, at=at):
             try:
                 self._filesystem.move(name, at=at, to=number, to_at=self.fd)
@@ -47,45 +51,35 @@ class Aside:
                     raise
             else:
                 return
-        source = self._live.open_folder(path)
-        try:
+        with fd_closing(self._live.open_folder(path)) as source:
             if not begun:
                 self._note(path, os.fstat(source))
                 self._filesystem.make_folder(number, at=self.fd, mode=stat.S_IRWXU)
             self._move_contents(path, source, number, outward=True)
-        finally:
-            os.close(source)
         self._filesystem.remove_folder(name, at=at)
 
     def give_back(self, path: bytes, number: bytes) -> None:
         """Move back what was moved out of a live folder that is still there, if anything."""
         if not is_folder(number, at=self.fd):
             return
-        target = self._live.open_folder(path)
-        try:
+        with fd_closing(self._live.open_folder(path)) as target:
             self._move_contents(path, target, number, outward=False)
-        finally:
-            os.close(target)
         self._filesystem.remove_folder(number, at=self.fd)
 
     def _move_contents(self, path: bytes, live: int, number: bytes, *, outward: bool) -> None:
-        aside = Tree(self.fd).open_folder(number)
-        source, target = (live, aside) if outward else (aside, live)
-        try:
+        with fd_closing(Tree(self.fd).open_folder(number)) as aside:
+            source, target = (live, aside) if outward else (aside, live)
             _contents_move(
                 self._filesystem,
                 source=source,
                 target=target,
                 on_folder=lambda below, status: self._note(path + b"/" + below, status),
             )
-        finally:
-            os.close(aside)
 
     def _note(self, path: bytes, status: os.stat_result) -> None:
         if self._noted is None:
             self._noted = RecordWriter(self._workspace.list_continued(PIECEWISE), self._filesystem)
-        had = metadata_live(status)
-        self._noted.add(had.mode, had.uid, had.gid, had.mtime_ns, path)
+        self._noted.add(*Metadata.of(status), path)
         self._noted.flush()
 
 
@@ -122,8 +116,7 @@ def _names_move(
     on_folder: Callable[[bytes, os.stat_result], None],
 ) -> bytes | None:
     """Move names until there are none, or return the one of a folder that has to be moved in the same way first."""
-    at, to_at = sources.open_folder(path), targets.open_folder(path)
-    try:
+    with fd_closing(sources.open_folder(path)) as at, fd_closing(targets.open_folder(path)) as to_at:
         while names := list(islice(folder_scan(at), _BATCH)):
             for name in names:
                 try:
@@ -139,6 +132,3 @@ def _names_move(
                         raise
                     return name
         return None
-    finally:
-        os.close(at)
-        os.close(to_at)

@@ -1,1 +1,1 @@
-"""Reading an archive: every byte of it is checked, nothing is written."""
+"""The members that a restore is made of, and the formats that they are read from."""

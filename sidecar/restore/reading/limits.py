@@ -1,31 +1,26 @@
-"""How much an archive may ask of the machine that extracts it."""
+"""How much a source of members may ask of the machine that restores it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sidecar.errors import ArchiveRefused
+from trees.limits import CONTENT_BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, PATH_BYTES_MAX
 
 MIB = 1 << 20
-GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that are counted on what really comes out of the archive, never on what it announces.
+    """Bounds for members of any format, counted on what really comes and never on what is announced.
 
-    `ratio` compares bytes written with compressed bytes read, once `ratio_from_bytes` were written. Runs of zeros
-    become holes, which take no room, and do not count: deflate ends at 1032:1, and an honest sparse file gets there.
-    `reserve_bytes` of the volume stay free for the game that may be running on it while the archive is staged.
+    `reserve_bytes` of the volume stay free for the game that may be running on it while members are staged.
     """
 
-    total_bytes: int = 4096 * GIB  # decompressed, headers included
-    entries: int = 200_000_000  # headers, extended ones included: more than any volume we pack holds
-    depth: int = 4096  # path components
-    path_bytes: int = 256 * 1024
-    header_bytes: int = MIB  # of one extended header, which has to be held in memory
-    ratio: int = 1000
-    ratio_from_bytes: int = GIB
+    total_bytes: int = CONTENT_BYTES_MAX  # with what the format takes beside content
+    entries: int = ENTRIES_MAX
+    depth: int = DEPTH_MAX
+    path_bytes: int = PATH_BYTES_MAX
     reserve_bytes: int = 16 * MIB
 
 
@@ -46,7 +41,7 @@ class ImpliedFolders:
         self._left += _IMPLIED_FOLDERS_A_MEMBER
 
     def folder(self) -> None:
-        """One more folder is implied. Raise ArchiveRefused when honest archives of so many members imply fewer."""
+        """One more folder is implied. Raise ArchiveRefused when so many members imply fewer in honest data."""
         self._left -= 1
         if self._left < 0:
-            raise ArchiveRefused("the archive implies more folders than allowed")
+            raise ArchiveRefused("the members imply more folders than allowed")

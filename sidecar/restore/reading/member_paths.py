@@ -1,4 +1,4 @@
-"""What an archive may call a member, and how a name that may be any bytes is shown in a message."""
+"""The names that a member may have, and how a name that may be any bytes is shown in a message."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _SHOWN_BYTES = 200
 
 
 def member_path(name: bytes, limits: Limits) -> bytes:
-    """Given a member's name as in the archive, return it relative to the data root, without `.` and doubled slashes.
+    """Given a member's name as its source has it, return it relative to the data root, without `.` and doubled slashes.
 
     The root itself is `b""`. Raise ArchiveRefused for a name that is empty, absolute, has a `..` or a NUL, lies in the
-    reserved folder, or is longer or deeper than the limits allow. A name is never repaired into a harmless one: an
-    archive that holds such a name was not made by honest means.
+    reserved folder, or is longer or deeper than the limits allow. A name is never repaired into a harmless one: a
+    source that holds such a name was not made by honest means.
     """
     if not name or b"\0" in name:
         raise ArchiveRefused(f"a member's name is empty or has a NUL: {shown(name)}")

@@ -23,13 +23,13 @@ from sidecar.errors import Refused, SidecarError, SourceFailed
 from sidecar.places.links import LinkRoots
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
-from sidecar.restore.comparing.comparison import metadata_live
 from sidecar.restore.comparing.staying import staying_listed
 from sidecar.restore.workspace.records import RecordWriter, record_fields
 from sidecar.restore.workspace.reserved import reserved_made, reserved_opened, reserved_remove
 from sidecar.restore.workspace.workspace import PLACES, STAYING, Workspace
-from trees.filesystem import Filesystem, Metadata
+from trees.filesystem import Filesystem
 from trees.folders import is_folder, status_at
+from trees.metadata import Metadata
 from trees.reserved import root_lock
 
 _LEFT = b"left"
@@ -234,4 +234,4 @@ def _time_kept(fd: int, filesystem: Filesystem) -> Iterator[None]:
     had = os.fstat(fd)
     yield
     if stat.S_ISDIR(had.st_mode) and os.fstat(fd).st_mtime_ns != had.st_mtime_ns:
-        filesystem.set_metadata(fd, metadata_live(had))
+        filesystem.set_metadata(fd, Metadata.of(had))

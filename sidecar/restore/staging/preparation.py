@@ -7,24 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from sidecar.errors import NotEnoughSpace
+from sidecar.errors import NotEnoughSpace, at_entry
 from sidecar.places.places import Place, Places
-from sidecar.restore.comparing.comparison import Comparison, archive_compare
+from sidecar.restore.comparing.comparison import Comparison, members_compare
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import staying_read
-from sidecar.restore.reading.passes import Archive
+from sidecar.restore.reading.members import Members
 from sidecar.restore.staging.parts import parts_make
-from sidecar.restore.staging.plan import plan_write
+from sidecar.restore.staging.plan import Planned, Planning
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.stage import PlaceUnfit, Staging
-from sidecar.restore.workspace.failures import NO_ROOM, at_entry
 from sidecar.restore.workspace.journal import Journal
 from sidecar.restore.workspace.outcomes import ExtractSummary
-from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.reserved import reserved_made
 from sidecar.restore.workspace.workspace import Workspace
 from trees.filesystem import Filesystem
 from trees.folders import is_folder
+from trees.limits import NO_ROOM
 from trees.paths import RESERVED_FOLDER
 from trees.reserved import root_is_empty
 from wire.enums import Mode, Phase
@@ -47,20 +47,20 @@ class Committed:
 class Preparation:
     """An extraction that nobody has begun yet. A place that turns out to be unfit is left, and all is begun anew."""
 
-    archive: Archive
+    members: Members
     places: Places
     filesystem: Filesystem
     mode: Mode
     rooms: Rooms
-    progress: Progress
+    progress: ProgressMeter
     before_exchange: Callable[[], None]
     left_out: PathTable
 
     def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
-        """Bring staged tree, plan and commit record to the disk. What is open then, `opened` closes.
+        """Bring staged tree, plan and commit record to the disk. `opened` closes all that is open then.
 
         Nothing is left behind when that fails. Where room runs out, the error says how much was needed in all, which
-        may take reading the archive to its end, and how much is free once everything is removed again.
+        may take reading all members, and how much is free once everything is removed again.
         """
         while True:
             try:
@@ -108,13 +108,13 @@ class Preparation:
 
     def _compare_and_weigh(self) -> Comparison | None:
         """Find what is live already and make sure that there is room for the rest; nothing is written. None when there
-        is nothing to compare with: the archive is then read only once.
+        is nothing to compare with: the members are then read only once.
         """
         if root_is_empty(self.places.root.fd):
-            self.rooms.root.check(self.archive.packed_bytes)  # what is packed needs at least that
+            self.rooms.root.check(self.members.least_bytes)
             return None
         self.progress.enter(Phase.COMPARING)
-        # What a game writes through a mapping shows in a file's times only if the page was clean before.
+        # A write through a mapping shows in a file's times only if the page was clean before.
         for place in (self.places.root, *self.places.used):
             self.filesystem.sync_volume(place.fd)
         comparison = self._compare()
@@ -135,36 +135,41 @@ class Preparation:
         self.rooms.recount(comparison.needed, own_files=_OWN_FILES)
 
     def _compare(self) -> Comparison:
-        return archive_compare(archive=self.archive, places=self.places, progress=self.progress)
+        return members_compare(members=self.members, places=self.places, progress=self.progress)
 
     def _stage_and_plan(self, workspace: Workspace, comparison: Comparison | None) -> ExtractSummary:
         """Stage what differs and write the plan.
 
-        A kept file that was touched since it was compared is staged after all, and the plan made anew, until none
+        An unchanged file that was touched since it was compared is staged after all, and the plan made anew, until none
         is found: that look is the last thing before the commit record. Under a game that keeps on touching them all
         files are staged.
         """
         with contextlib.closing(Staging(self.places, workspace, comparison, self.rooms, self.progress)) as staging:
-            staging.stage(self.archive)
+            staging.stage(self.members)
             staged = ExtractSummary(files=self.progress.files, bytes=self.progress.bytes_done, removed=0)
             self.progress.enter(Phase.STOPPING)
             self.before_exchange()
             self.progress.enter(Phase.STAGING)
             for done in count(1):
-                plan = plan_write(
-                    places=self.places,
-                    workspace=workspace,
-                    mode=self.mode,
-                    kept=staging.kept,
-                    left_out=self.left_out,
-                    progress=self.progress,
-                )
+                planned = self._plan(workspace, staging)
                 workspace.sync()
-                moved = staging.kept.look_again(give_up=done > _ROUNDS)
-                if moved is None and not plan.kept_all:
-                    moved = staging.kept.look_again(give_up=True)
-                if moved is None:
+                touched = staging.unchanged.look_again(give_up=done > _ROUNDS)
+                if touched is None and not planned.found_unchanged:
+                    touched = staging.unchanged.look_again(give_up=True)
+                if touched is None:
                     break
-                staging.stage_moved(self.archive, moved)
+                staging.stage_touched(self.members, touched)
         self.progress.check()
-        return replace(staged, removed=plan.removed, staying=staying_read(workspace))
+        return replace(staged, removed=planned.removed, staying=staying_read(workspace))
+
+    def _plan(self, workspace: Workspace, staging: Staging) -> Planned:
+        planning = Planning(
+            places=self.places,
+            workspace=workspace,
+            mode=self.mode,
+            unchanged=staging.unchanged,
+            left_out=self.left_out,
+            progress=self.progress,
+        )
+        with contextlib.closing(planning):
+            return planning.write()

@@ -6,7 +6,6 @@ import os
 
 from sidecar.errors import NotEnoughSpace
 from sidecar.places.places import Place, Places
-from sidecar.restore.comparing.comparison import Needed
 from sidecar.restore.reading.limits import Limits
 from sidecar.restore.workspace.failures import Need, no_room
 
@@ -32,13 +31,13 @@ class Rooms:
         """The room of the place that has a path."""
         return self.of(self._places.of(path))
 
-    def recount(self, needed: dict[Place, Needed], *, own_files: int) -> None:
+    def recount(self, needed: dict[Place, Need], *, own_files: int) -> None:
         """Say what is needed in each place that is used, and in each so many files of the extraction's own."""
         used = [self._places.root, *self._places.used]
         for room in self._rooms.values():
             room.needed_bytes = room.needed_files = 0
         for place in used:
-            room, need = self.of(place), needed.get(place, Needed(0, 0))
+            room, need = self.of(place), needed.get(place, Need())
             room.needed_bytes += need.bytes
             room.needed_files += need.files + own_files
 

@@ -1,4 +1,4 @@
-"""Stages an archive: its members are made in a folder of their own, beside the live data and never in it."""
+"""Stages members: they are made in a folder of their own, beside the live data and never in it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ import os
 import stat
 from collections.abc import Iterator
 
-from sidecar.errors import ArchiveRefused, NotEnoughSpace, cause_of
+from sidecar.errors import ArchiveRefused, NotEnoughSpace, at_entry, cause_of
 from sidecar.places.places import Place, Places
-from sidecar.restore.comparing.comparison import Comparison, metadata_live
-from sidecar.restore.reading.limits import ImpliedFolders
+from sidecar.restore.comparing.comparison import Comparison
 from sidecar.restore.reading.member_paths import shown
-from sidecar.restore.reading.passes import Archive, Density
-from sidecar.restore.reading.tar_reader import Kind, Member, TarReader
-from sidecar.restore.staging.kept import KeptFiles
+from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members, dense_bytes
+from sidecar.restore.staging.folders import StagedFolders
 from sidecar.restore.staging.room import Rooms
-from sidecar.restore.workspace.failures import at_entry
-from sidecar.restore.workspace.progress import Progress
+from sidecar.restore.staging.unchanged import UnchangedFiles
+from sidecar.restore.workspace.plan import FOLDERS
+from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
-from trees.filesystem import Filesystem, Metadata
-from trees.folders import is_folder, status_at
+from trees.beneath import open_for_reading
+from trees.filesystem import Filesystem
+from trees.folders import fd_closing, is_folder, status_at
+from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
 
-_IMPLIED_MODE = 0o755
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
     | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
 )
-
-
 _COPIED_BYTES = 1 << 20
 
 
@@ -44,14 +42,13 @@ class PlaceUnfit(Exception):
 
 
 class Staging:
-    """The staged tree: all that the archive holds below the workspace's `new/` but the files that are live already,
-    which `kept` has, and the folders' metadata as a list.
+    """The staged tree: all members below the workspace's `new/` but the files that are live already,
+    which `unchanged` has, and the folders' metadata as a list.
 
     Symlinks come last, as themselves: an absolute target, or one that climbs out of the root, is data that servers do
     have (a shared folder of plugins) and that must come back; nothing here or in the exchange ever writes through a
-    link, so that keeping it gives an archive no way out. A symlink may therefore not have members below it.
-    A folder that is only implied by a path gets the data root's owner; the root's own entry is passed over, for its
-    owner and mode are its provision's.
+    link, so that keeping it gives nobody a way out. A symlink may therefore not have members below it.
+    The root's own entry is passed over, for its owner and mode are its provision's.
     A member is staged in the place that has its path. Whatever lies below a part that is left is passed over, and so is
     the reserved name of a place. PlaceUnfit is raised for what fails in a place beside the root.
     All methods raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled; other failures of the volume are
@@ -59,119 +56,113 @@ class Staging:
     """
 
     def __init__(
-        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: Progress
+        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: ProgressMeter
     ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
         self._progress = progress
         self._places = places
         self._rooms = rooms
-        self._owner = os.fstat(places.root.fd)
-        self._implied = ImpliedFolders()
-        self._tree = workspace.staged_tree()
-        self._begun: set[Place] = set()
-        self._folders = RecordWriter(workspace.list_made(b"folders"), self._filesystem)
-        self._links = RecordWriter(workspace.list_made(b"links"), self._filesystem)
+        self._folders = StagedFolders(places, workspace)
+        self._folder_list = RecordWriter(workspace.list_made(FOLDERS), self._filesystem)
+        self._link_list = RecordWriter(workspace.list_made(b"links"), self._filesystem)
         self._shared = comparison.shared if comparison else None
-        self.kept = KeptFiles(places, workspace, comparison, progress)
+        self.unchanged = UnchangedFiles(places, workspace, comparison, progress)
 
-    def stage(self, archive: Archive) -> None:
+    def stage(self, members: Members) -> None:
         """Make everything."""
         number = 0
-        with archive.read() as (reader, density):
+        with members.read() as reader:
             for member in reader.members():
                 with self._fit(member.path):
-                    self._place(number, member, reader, density)
-                number += member.kind is Kind.FILE
-                self._progress.advance(files=member.kind is not Kind.DIRECTORY)
-        self._links.flush()
-        self._folders.flush()
+                    self._place(number, member, reader)
+                number += member.kind is MemberKind.FILE
+                self._progress.advance(files=member.kind is not MemberKind.DIRECTORY)
+        self._link_list.flush()
+        self._folder_list.flush()
         self._make_symlinks()
-        self.kept.finish()
+        self.unchanged.finish()
 
-    def stage_moved(self, archive: Archive, moved: bytearray) -> None:
-        """Make the files that are no longer kept: those of these numbers."""
+    def stage_touched(self, members: Members, touched: bytearray) -> None:
+        """Make the files that turned out not to be unchanged: those with a 1 at their number."""
         number = 0
-        with archive.read() as (reader, density):
+        with members.read() as reader:
             for member in reader.members():
-                if member.kind is Kind.FILE:
-                    if moved[number]:
+                if member.kind is MemberKind.FILE:
+                    if touched[number]:
                         with self._fit(member.path):
-                            self._make_file(member, reader, density)
+                            self._make_file(member, reader)
                     number += 1
                 self._progress.advance()
 
     def close(self) -> None:
         """Give back the descriptors."""
-        self._tree.close()
-        self.kept.close()
+        self._folders.close()
+        self.unchanged.close()
 
-    def _place(self, number: int, member: Member, reader: TarReader, density: Density) -> None:
-        self._implied.member()
+    def _place(self, number: int, member: Member, reader: MemberReader) -> None:
+        self._folders.member()
         match member.kind:
             case _ if self._places.is_elsewhere(member.path):
-                self._pass_over(member, reader, density)
+                self._pass_over(member, reader)
             case _ if self._is_reserved(member.path):
                 pass
-            case Kind.DIRECTORY if member.path:
+            case MemberKind.DIRECTORY if member.path:
                 self._make_folder(member)
-            case Kind.FILE:
-                if self.kept.keep(number, member):
-                    self._parent(member.path)
+            case MemberKind.FILE:
+                if self.unchanged.add(number, member):
+                    self._folders.parent(member.path)
                     self._progress.advance(size=member.size)
                 else:
-                    self._make_file(member, reader, density, counted=True)
-            case Kind.HARDLINK:
+                    self._make_file(member, reader, counted=True)
+            case MemberKind.HARDLINK:
                 self._make_link(member)
-            case Kind.SYMLINK:
-                self._make_way(member.path)
-                meta = member.metadata
-                self._links.add(meta.uid, meta.gid, meta.mtime_ns, member.path, member.link)
+            case MemberKind.SYMLINK:
+                self._folders.way_clear(member.path)
+                self._link_list.add(*member.metadata, member.path, member.link)
 
-    def _pass_over(self, member: Member, reader: TarReader, density: Density) -> None:
+    def _pass_over(self, member: Member, reader: MemberReader) -> None:
         """A member that stays live as it is: its content may be more than this volume can hold. Only a file of which
         another name comes back is made.
         """
-        if member.kind is Kind.FILE and self._shared and self._shared.get(member.path):
-            self._make_file(member, reader, density)
+        if member.kind is MemberKind.FILE and self._shared and self._shared.get(member.path):
+            self._make_file(member, reader)
         else:
-            self._parent(member.path)
+            self._folders.parent(member.path)
 
     def _make_symlinks(self) -> None:
         """Now that nothing else is made any more."""
         with self._workspace.list_read(b"links") as links:
-            for uid, gid, mtime_ns, path, target in records_read(links):
-                metadata = Metadata(0o777, int(uid), int(gid), int(mtime_ns))
+            for *fields, path, target in records_read(links):
+                metadata = Metadata(*map(int, fields))
                 with self._fit(path):
-                    at, name = self._parent(path)
+                    at, name = self._folders.parent(path)
                     status = status_at(name, at=at)
                     if status is not None and stat.S_ISLNK(status.st_mode):
                         self._filesystem.remove_file(name, at=at)
-                    # A file of its name came later in the archive.
+                    # A file of its name came later among the members.
                     if status is None or not stat.S_ISREG(status.st_mode):
                         self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
                 self._progress.advance()
 
     def _make_folder(self, member: Member) -> None:
-        """Private for now; what the archive says of it is applied when all is in place, for a folder without write
+        """Private for now; its metadata is applied when all is in place, for a folder without write
         permission could not be filled, nor moved.
         """
-        at, name = self._parent(member.path)
+        at, name = self._folders.parent(member.path)
         try:
             self._filesystem.make_folder(name, at=at, mode=0o700)
         except FileExistsError:
             if not is_folder(name, at=at):
                 raise
-        meta = member.metadata
-        self._folders.add(meta.mode, meta.uid, meta.gid, meta.mtime_ns, member.path)
+        self._folder_list.add(*member.metadata, member.path)
 
-    def _make_file(self, member: Member, reader: TarReader, density: Density, *, counted: bool = False) -> None:
-        at, name = self._make_way(member.path)
-        fd = self._filesystem.make_file(name, at=at)
-        try:
+    def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
+        at, name = self._folders.way_clear(member.path)
+        with fd_closing(self._filesystem.make_file(name, at=at)) as fd:
             dense = 0
             for piece in reader.content():
-                dense = density.of(piece)
+                dense = dense_bytes(piece)
                 if dense:
                     self._rooms.holding(member.path).claim(dense)
                     self._filesystem.write(fd, piece)
@@ -181,77 +172,32 @@ class Staging:
             if member.size and not dense:
                 self._filesystem.set_size(fd, member.size)
             self._filesystem.set_metadata(fd, member.metadata)
-        finally:
-            os.close(fd)
 
     def _make_link(self, member: Member) -> None:
         """One more name for a file that was staged before; symlinks are not there yet, and so cannot be linked to."""
-        if not self._is_staged_file(member.link):
+        if not self._folders.has_file(member.link):
             raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
         if member.link == member.path:
             return
         if self._places.of(member.link) != self._places.of(member.path):
             self._copy(member.link, member.path)
             return
-        source_at, source_name = self._tree.parent(member.link)
-        held = os.dup(source_at)
-        try:
-            at, name = self._make_way(member.path)
+        source_at, source_name = self._folders.find(member.link)
+        with fd_closing(os.dup(source_at)) as held:
+            at, name = self._folders.way_clear(member.path)
             self._filesystem.make_link(source_name, source_at=held, name=name, at=at)
-        finally:
-            os.close(held)
 
     def _copy(self, source: bytes, path: bytes) -> None:
         """No inode has names in two places: the other name gets a file of its own."""
-        at, name = self._tree.parent(source)
-        source_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-        try:
-            at, name = self._make_way(path)
-            fd = self._filesystem.make_file(name, at=at)
-            try:
+        at, name = self._folders.find(source)
+        with fd_closing(open_for_reading(name, at)) as source_fd:
+            at, name = self._folders.way_clear(path)
+            with fd_closing(self._filesystem.make_file(name, at=at)) as fd:
                 while piece := os.read(source_fd, _COPIED_BYTES):
                     self._rooms.holding(path).claim(len(piece))
                     self._filesystem.write(fd, piece)
                     self._progress.advance()
-                self._filesystem.set_metadata(fd, metadata_live(os.fstat(source_fd)))
-            finally:
-                os.close(fd)
-        finally:
-            os.close(source_fd)
-
-    def _make_way(self, path: bytes) -> tuple[int, bytes]:
-        """The folder that holds `path`, without the file of an earlier member of that name: the last one counts."""
-        at, name = self._parent(path)
-        status = status_at(name, at=at)
-        if status is not None and stat.S_ISREG(status.st_mode):
-            self._filesystem.remove_file(name, at=at)
-        return at, name
-
-    def _is_staged_file(self, path: bytes) -> bool:
-        try:
-            status = self._tree.status(path)
-        except FileNotFoundError:
-            return False
-        return status is not None and stat.S_ISREG(status.st_mode)
-
-    def _parent(self, path: bytes) -> tuple[int, bytes]:
-        """The folder that holds `path`, made with everything above it when the archive has not named it."""
-        place = self._places.of(path)
-        if place is not self._places.root and place not in self._begun:
-            self._begin(place)
-        try:
-            return self._tree.parent(path)
-        except FileNotFoundError:
-            top = place.path + b"/" if place.path else b""
-            self._make_implied(top, path[len(top) :].split(b"/")[:-1])
-            return self._tree.parent(path)
-
-    def _begin(self, place: Place) -> None:
-        """Make the folder at which a place begins where its name is, for the plan to find the place by it."""
-        at, name = self._parent(place.path)
-        if not is_folder(name, at=at):
-            self._filesystem.make_folder(name, at=at, mode=_IMPLIED_MODE)
-        self._begun.add(place)
+                self._filesystem.set_metadata(fd, Metadata.of(os.fstat(source_fd)))
 
     def _is_reserved(self, path: bytes) -> bool:
         place = self._places.of(path)
@@ -259,43 +205,19 @@ class Staging:
 
     @contextlib.contextmanager
     def _fit(self, path: bytes) -> Iterator[None]:
-        """Turn what fails at a member into PlaceUnfit, unless it is in the root; see `_impossible_refused` for that."""
+        """Turn what fails at a member into PlaceUnfit in a place beside the root. In the root raise ArchiveRefused for
+        an error that comes of the member itself: two of one name, one below a file or link, or a name that the volume
+        cannot hold; EntryFailed for another one.
+        """
         try:
-            with _impossible_refused(path):
+            with at_entry(path):
                 yield
-        except (OSError, NotEnoughSpace, ArchiveRefused) as error:
+        except (OSError, NotEnoughSpace) as error:
             place = self._places.of(path)
-            if place is self._places.root or (isinstance(error, ArchiveRefused) and error.__cause__ is None):
+            if place is not self._places.root:
+                raise PlaceUnfit(place) from error
+            if isinstance(error, NotEnoughSpace) or error.errno not in _IMPOSSIBLE:
                 raise
-            raise PlaceUnfit(place) from error
-
-    def _make_implied(self, top: bytes, parts: list[bytes]) -> None:
-        """Make the folders that are missing on a way below a place, going down it once."""
-        held = os.dup(self._tree.parent(top + parts[0])[0])
-        try:
-            for name in parts:
-                if status_at(name, at=held) is None:
-                    self._implied.folder()
-                    self._filesystem.make_folder(name, at=held, mode=_IMPLIED_MODE)
-                    self._filesystem.set_owner(name, at=held, uid=self._owner.st_uid, gid=self._owner.st_gid)
-                below = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)
-                os.close(held)
-                held = below
-        finally:
-            os.close(held)
-
-
-@contextlib.contextmanager
-def _impossible_refused(path: bytes) -> Iterator[None]:
-    """Raise ArchiveRefused for an error that comes of the member itself: two of one name, one below a file or link, or
-    a name that the volume cannot hold; EntryFailed for another one.
-    """
-    try:
-        with at_entry(path):
-            yield
-    except OSError as error:
-        if error.errno in _IMPOSSIBLE:
             refused = ArchiveRefused(f"a member clashes with another or cannot be made: {shown(path)}")
             refused.params = cause_of(error, shown(path))
             raise refused from error
-        raise

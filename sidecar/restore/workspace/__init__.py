@@ -1,1 +1,1 @@
-"""What an extraction keeps of itself on the disk: its folder, journal, lists and outcome."""
+"""The state of a restore: its folder, journal and lists on the disk, its progress, failures and outcome."""

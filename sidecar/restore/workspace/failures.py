@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.errors import ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SidecarError, SourceFailed, cause_of
+from sidecar.errors import (
+    ArchiveRefused,
+    Cancelled,
+    EntryFailed,
+    NotEnoughSpace,
+    Refused,
+    SidecarError,
+    SourceFailed,
+    cause_of,
+)
 from sidecar.restore.reading.limits import DEFAULT_LIMITS
 from sidecar.restore.reading.member_paths import shown
+from trees.limits import NO_ROOM
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BY_CODE: dict[str, type[SidecarError]] = {
     error.code: error for error in (ArchiveRefused, Cancelled, NotEnoughSpace, Refused, SourceFailed)
 }
-
-
-class EntryFailed(OSError):
-    """The operating system refused something at one path of the data, relative to its root."""
-
-    def __init__(self, error: OSError, path: bytes) -> None:
-        super().__init__(error.errno, error.strerror)
-        self.path = path
-
-
-@contextlib.contextmanager
-def at_entry(path: bytes) -> Iterator[None]:
-    """Raise EntryFailed for an OSError that leaves the block; the innermost path counts."""
-    try:
-        yield
-    except EntryFailed:
-        raise
-    except OSError as error:
-        raise EntryFailed(error, path) from error
 
 
 def failure_named(error: BaseException, root: int | Path) -> SidecarError:
@@ -63,14 +52,16 @@ def _source_failed(error: OSError) -> SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The room that is needed: bytes of content, the reserve counted in, and files and folders."""
+    """The room that is needed: bytes of content, and files and folders."""
 
-    bytes: int
+    bytes: int = 0
     files: int = 0
 
 
 def no_room(root: int | Path, need: Need, error: OSError | None = None) -> NotEnoughSpace:
-    """The data root's volume is full, for what is needed or by the system's word; it is asked now what is free."""
+    """The data root's volume is full, for what is needed with the reserve, or by the system's word; it is asked now
+    what is free.
+    """
     failure = NotEnoughSpace("the data volume has no room left")
     free_bytes = 0
     with contextlib.suppress(OSError):

@@ -83,7 +83,7 @@ class Journal:
 
     @property
     def outcome(self) -> Outcome:
-        """What the journal says to those who ask."""
+        """The outcome as of now."""
         match self.state:
             case State.COMPLETED:
                 return Outcome(OutcomeKind.COMPLETED, self.summary)

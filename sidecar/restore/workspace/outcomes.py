@@ -1,4 +1,4 @@
-"""The words in which an extraction is asked for, reported and remembered."""
+"""How an extraction ended."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.archive.report import WarningLog
-from wire.enums import OutcomeKind, Phase
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractProgress:
-    """How far it is: bytes of file content and number of members (folders not counted) that were compared, or staged
-    or found to stay, so far.
-    """
-
-    phase: Phase
-    bytes_done: int
-    files: int
+from wire.enums import OutcomeKind
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractSummary:
-    """What a finished extraction did.
+    """The work of a finished extraction.
 
-    `files` are files, hard links and symlinks of the archive; `bytes` is their content; `removed` counts every live
-    path, folders included, that is gone because the archive does not have it. `staying`: live paths that were neither
+    `files` are members that are files, hard links and symlinks; `bytes` is their content; `removed` counts every live
+    path, folders included, that is gone because no member has it. `staying`: live paths that were neither
     removed nor replaced, because no backup could bring them back.
     """
 

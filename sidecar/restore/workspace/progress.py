@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sidecar.errors import Cancelled
-from sidecar.restore.workspace.outcomes import ExtractProgress
 from wire.enums import Phase
 
 _EVERY_BYTES = 4 << 20
@@ -14,7 +14,18 @@ _EVERY_STEPS = 256
 _UNTOUCHED = (Phase.COMPARING, Phase.STAGING, Phase.STOPPING)
 
 
-class Progress:
+@dataclass(frozen=True, slots=True)
+class ExtractProgress:
+    """How far it is: bytes of file content and number of members (folders not counted) that were compared, or staged
+    or found to stay, so far.
+    """
+
+    phase: Phase
+    bytes_done: int
+    files: int
+
+
+class ProgressMeter:
     """Reports at each change of phase, and after 4 MiB or 256 steps within one."""
 
     def __init__(self, report: Callable[[ExtractProgress], None], cancelled: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from trees.removal import folder_clear, folder_lift
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = b"new"
 _OLD = b"old"
-KEPT = b"kept"
+UNCHANGED = b"kept"
 STAYING = b"staying"
 UNSET = b"unset"
 PLACES = b"places"
@@ -33,13 +33,10 @@ class Workspace:
     """The folder `.savepoint/{operation}/`, held open.
 
     Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
-    what was taken away, numbered by step. The other files are lists: `links` (symlinks still to be staged), `folders`
-    (what the archive says of folders), `merged` (folders that both sides have, as they were live), `extras` (live
-    folders that lose some of what is in them), `barred` (live folders to be opened up for it), `moves` (the steps),
-    `kept` (live files that have the archive's content, with their metadata), `staying` (live paths that no backup could
-    bring back and that are neither removed nor replaced; the list lasts as long as the journal), `unset` (those of them
-    that are folders whose metadata alone stays),
-    `piecewise` (live folders whose content was moved name by name, as they were), `places` (see `parts`).
+    what was taken away, numbered by step. The other files are lists: those of the plan (see `plan`; `staying` lasts as
+    long as the journal), `links` (symlinks still to be staged), `folders` (the members that are folders), `kept`
+    (live files that have a member's content already), `piecewise` (live folders whose content was moved name by name,
+    as they were), `places` (see `parts`).
 
     `parts` are the workspaces in other places, with `new/` and `old/` of their own and no journal and no lists.
     """

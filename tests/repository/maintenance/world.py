@@ -22,7 +22,7 @@ from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open, time_text
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from tests.repository.damaged import unrecorded
 from tests.storage.memory import MemoryStorage
@@ -64,7 +64,7 @@ class World:
         repository_create(self.storage, tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=self.clock)
 
     def open(self, storage: Storage | None = None) -> Repository:
-        retrying = RetryingStorage(storage or self.storage, sleep=pause)
+        retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=TENANT, repository=REPOSITORY, keys=KEY, clock=self.clock)
 
     def write(self, **files: int | bytes) -> None:

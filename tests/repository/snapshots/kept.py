@@ -15,7 +15,7 @@ from repository.chunked.objects import PACKS, SNAPSHOTS, Folder
 from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open
 from repository.chunked.snapshots.create import snapshot_create
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage
 from tests.storage.memory import MemoryStorage
 from trees.local.tree import LocalTree
@@ -45,7 +45,7 @@ class Kept:
         if isinstance(storage, RetryingStorage):
             retrying = storage
         else:
-            retrying = RetryingStorage(storage or self.storage, sleep=pause)
+            retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=self.tenant, repository=self.repository, keys=KEY)
 
     def snapshot(self, storage: Storage | None = None, *, source: Source | None = None, **options: Any) -> Root:

@@ -11,7 +11,7 @@ import pytest
 from repository.chunked.manifest.root import Root
 from repository.chunked.objects import MARKS, PACKS
 from repository.errors import Overtaken
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import StorageFull, StorageUnavailable
 from tests.descriptors import descriptors
 from tests.repository.snapshots.kept import Kept, pause
@@ -193,7 +193,7 @@ def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tupl
         if len(storage.calls) > 13:
             raise Cancelled
 
-    retrying = RetryingStorage(storage, sleep=pause, checkpoint=cancel)
+    retrying = RetryingStorage(storage, Retry(sleep=pause, checkpoint=cancel))
     with pytest.raises(Cancelled):
         kept.snapshot(retrying, parent=first.snapshot)
     assert kept.listed() == {first.snapshot}
@@ -212,7 +212,7 @@ def test_cancelled_writer_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
     while len(kept.listed()) == 1:
         at, asked = at + 1, 0
         with suppress(Cancelled):
-            kept.snapshot(RetryingStorage(kept.storage, checkpoint=cancel), parent=first.snapshot)
+            kept.snapshot(RetryingStorage(kept.storage, Retry(checkpoint=cancel)), parent=first.snapshot)
         assert kept.names(MARKS) == {}
     # At the last checkpoint the root was stored already: that snapshot exists.
     assert at > 10

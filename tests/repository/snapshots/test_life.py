@@ -31,7 +31,7 @@ from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import PruneRefused, PruneRunning, RepositoryKeyWrong
-from repository.retrying import RetryingStorage
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import Storage, StorageFull, StorageUnavailable
 from tests.repository.snapshots.kept import REPOSITORY, TENANT, pause
 from tests.repository.snapshots.test_evolution import Tree, lasting, steps
@@ -80,7 +80,7 @@ class Life(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def opened(self, storage: Storage | None = None) -> Repository:
-        retrying = RetryingStorage(storage or self.storage, sleep=pause)
+        retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=TENANT, repository=REPOSITORY, keys=self.key, clock=self.clock)
 
     def listed(self) -> set[bytes]:
@@ -208,7 +208,7 @@ class Life(RuleBasedStateMachine):
         new = DataKey(self.keys.to_bytes(32, "big"))
 
         def deed(storage: Storage) -> None:
-            retrying = RetryingStorage(storage, sleep=pause)
+            retrying = RetryingStorage(storage, Retry(sleep=pause))
             repository_keys_rotate(retrying, tenant=TENANT, repository=REPOSITORY, old=self.key, new=new)
 
         old, ended = self.key, self.faulty(fault, deed)

@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sidecar.errors import ArchiveRefused
-from sidecar.restore.reading.tar_header import BLOCK, number_parse
+from sidecar.restore.reading.tar.header import BLOCK, number_parse
 
 RUNS_MAX = 1 << 20
 """Of all sparse files of an archive: each run is work of its own, however few bytes it has."""
-ZEROS = bytes(8 << 20)
-"""Every piece of a hole is a view of this object."""
 _LARGEST = (1 << 63) - 1
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 # Offsets in a header of type `S`, and in the blocks that go on with its map.

@@ -17,7 +17,7 @@ _POSITIVE, _NEGATIVE = 0x80, 0xFF  # first byte of a base-256 number
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the block itself says, before extended records override it. `size` is in bytes, `mtime_ns` since 1970."""
+    """The fields of the block, before extended records override them. `size` is in bytes, `mtime_ns` since 1970."""
 
     name: bytes
     mode: int

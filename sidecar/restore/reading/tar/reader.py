@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
-from sidecar.restore.reading.extended import EXTENDED, ExtendedHeaders, Records, pax_number, pax_time
-from sidecar.restore.reading.gzip_stream import GzipStream
-from sidecar.restore.reading.limits import Limits
 from sidecar.restore.reading.member_paths import member_path, shown
-from sidecar.restore.reading.sparse_map import RUNS_MAX, ZEROS, SparseMap, map_of_content, map_of_header, map_of_records
-from sidecar.restore.reading.tar_header import BLOCK, Header, header_parse
-from trees.filesystem import Metadata
+from sidecar.restore.reading.members import ZEROS, Compared, Member, MemberKind, content_compare, dense_bytes
+from sidecar.restore.reading.tar.extended import EXTENDED, ExtendedHeaders, Records, pax_number, pax_time
+from sidecar.restore.reading.tar.gunzip import GunzipStream
+from sidecar.restore.reading.tar.header import BLOCK, Header, header_parse
+from sidecar.restore.reading.tar.limits import TarLimits
+from sidecar.restore.reading.tar.sparse_map import RUNS_MAX, SparseMap, map_of_content, map_of_header, map_of_records
+from trees.metadata import PERMISSIONS, Metadata
 
 _END = bytes(BLOCK)
-_NO_ID = 0xFFFF_FFFF  # chown(2) takes it as "leave it as it is"
-_TIME_RANGE = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; the filesystem clamps to its own
 _SPARSE, _DUMPED_FOLDER, _LABEL = b"S", b"D", b"V"
 _SPARSE_VERSIONS = ((b"0", b"0"), (b"0", b"1"), (b"1", b"0"))
 
 
-class Kind(enum.Enum):
-    """What a member may be. Devices, FIFOs, sockets and pieces of a file on several volumes are not on the list."""
-
-    FILE = enum.auto()
-    DIRECTORY = enum.auto()
-    SYMLINK = enum.auto()
-    HARDLINK = enum.auto()
-
-
 _KINDS = {
-    b"0": Kind.FILE,
-    b"\0": Kind.FILE,
-    b"7": Kind.FILE,
-    b"1": Kind.HARDLINK,
-    b"2": Kind.SYMLINK,
-    b"5": Kind.DIRECTORY,
-    _SPARSE: Kind.FILE,
-    _DUMPED_FOLDER: Kind.DIRECTORY,
+    b"0": MemberKind.FILE,
+    b"\0": MemberKind.FILE,
+    b"7": MemberKind.FILE,
+    b"1": MemberKind.HARDLINK,
+    b"2": MemberKind.SYMLINK,
+    b"5": MemberKind.DIRECTORY,
+    _SPARSE: MemberKind.FILE,
+    _DUMPED_FOLDER: MemberKind.DIRECTORY,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One entry: `path` is checked and relative to the data root; `link` is a symlink's target as it stands in the
-    archive, or a hard link's checked path; `size` is that of a FILE, its holes included.
-    """
-
-    kind: Kind
-    path: bytes
-    link: bytes
-    size: int
-    metadata: Metadata
 
 
 class TarReader:
@@ -67,13 +42,14 @@ class TarReader:
     well formed but not acceptable.
     """
 
-    def __init__(self, stream: GzipStream, limits: Limits) -> None:
+    def __init__(self, stream: GunzipStream, limits: TarLimits) -> None:
         self._stream = stream
         self._limits = limits
         self._extended = ExtendedHeaders(limits)
         self._pieces: Iterator[memoryview] = iter(())
         self._padding = 0
         self._file_bytes = 0
+        self._dense = 0
         self._runs = 0
 
     def members(self) -> Iterator[Member]:
@@ -92,8 +68,20 @@ class TarReader:
             raise ArchiveDamaged("the archive ends after an extended header")
 
     def content(self) -> Iterator[memoryview]:
-        """The current member's content in pieces, each valid until the next is asked for; a hole's are of `ZEROS`."""
-        return self._pieces
+        """The current member's content in pieces, each valid until the next is asked for; holes are views of `ZEROS`.
+
+        Raise ArchiveRefused when there is too much of it for what was read of the archive.
+        """
+        for piece in map(_hole_found, self._pieces):
+            self._dense += dense_bytes(piece)
+            excess = self._dense > self._stream.bytes_read * self._limits.ratio
+            if excess and self._dense > self._limits.ratio_from_bytes:
+                raise ArchiveRefused(f"the archive unpacks to more than {self._limits.ratio} times its size")
+            yield piece
+
+    def compare(self, live: int | None) -> Iterator[Compared]:
+        """Compare the current member's content with an open live file, byte for byte."""
+        return content_compare(self.content(), live)
 
     def _headers(self) -> Iterator[tuple[bytes, Header]]:
         """Every header. Blocks of zeros mark an end, or fill the last record up."""
@@ -139,25 +127,25 @@ class TarReader:
         size = stored
         sparse = self._sparse_map(block, header, records)
         if sparse is not None:
-            if kind is not Kind.FILE:
+            if kind is not MemberKind.FILE:
                 raise ArchiveRefused(f"a member is stored sparse that is no file: {shown(name)}")
             self._sparse_begin(sparse, stored)
             name, size = records.values.get(b"GNU.sparse.name", name), sparse.size
         path = member_path(name, self._limits)
         link = self._link(kind, path, records.values.get(b"linkpath", header.link))
-        size = size if kind is Kind.FILE else 0
+        size = size if kind is MemberKind.FILE else 0
         self._file_bytes += size
         if self._file_bytes > self._limits.total_bytes:
             raise ArchiveRefused(f"the archive's files have more than {self._limits.total_bytes} bytes")
         return Member(kind, path, link, size, _metadata(header, records, name))
 
-    def _link(self, kind: Kind, path: bytes, link: bytes) -> bytes:
+    def _link(self, kind: MemberKind, path: bytes, link: bytes) -> bytes:
         """A member's link, checked."""
-        if not path and kind is not Kind.DIRECTORY:
+        if not path and kind is not MemberKind.DIRECTORY:
             raise ArchiveRefused("a member that is no folder takes the place of the data root")
-        if kind is Kind.HARDLINK:
+        if kind is MemberKind.HARDLINK:
             return member_path(link, self._limits)
-        if kind is Kind.SYMLINK and (not link or b"\0" in link):
+        if kind is MemberKind.SYMLINK and (not link or b"\0" in link):
             raise ArchiveRefused(f"a symlink points to an impossible name: {shown(path)}")
         return link
 
@@ -210,16 +198,23 @@ def _hole(size: int) -> Iterator[memoryview]:
         size -= count
 
 
-def _kind_of(header: Header, name: bytes, size: int) -> Kind:
+def _hole_found(piece: memoryview) -> memoryview:
+    """A piece of content, or as many of `ZEROS` where it holds nothing else."""
+    # Comparing is cheap where it fails, and it mostly fails at an end.
+    is_hole = not piece[0] and not piece[-1] and piece.obj is not ZEROS and bytes(piece) == bytes(len(piece))
+    return memoryview(ZEROS)[: len(piece)] if is_hole else piece
+
+
+def _kind_of(header: Header, name: bytes, size: int) -> MemberKind:
     kind = _KINDS.get(header.kind)
     if kind is None:
         raise ArchiveRefused(f"a member is of a kind that is not restored: {shown(name)}")
     if header.kind == b"\0" and name.endswith(b"/"):
-        kind = Kind.DIRECTORY  # before ustar had a type for folders
-    if kind is Kind.FILE and name.endswith(b"/"):
+        kind = MemberKind.DIRECTORY  # before ustar had a type for folders
+    if kind is MemberKind.FILE and name.endswith(b"/"):
         raise ArchiveRefused(f"a file is named like a folder: {shown(name)}")
     # Tars disagree on whether content follows such a header: read one way it would hide members from the other.
-    if size < 0 or (size and kind is not Kind.FILE and header.kind != _DUMPED_FOLDER):
+    if size < 0 or (size and kind is not MemberKind.FILE and header.kind != _DUMPED_FOLDER):
         raise ArchiveRefused(f"a member has a size that it cannot have: {shown(name)}")
     return kind
 
@@ -230,6 +225,7 @@ def _metadata(header: Header, records: Records, name: bytes) -> Metadata:
     uid = pax_number(said[b"uid"]) if b"uid" in said else header.uid
     gid = pax_number(said[b"gid"]) if b"gid" in said else header.gid
     mtime_ns = pax_time(said[b"mtime"]) if b"mtime" in said else header.mtime_ns
-    if not (0 <= uid < _NO_ID and 0 <= gid < _NO_ID and mtime_ns in _TIME_RANGE):
+    metadata = Metadata(header.mode & PERMISSIONS, uid, gid, mtime_ns)
+    if not metadata.is_possible:
         raise ArchiveRefused(f"a member's owner or time is out of range: {shown(name)}")
-    return Metadata(header.mode & 0o777, uid, gid, mtime_ns)
+    return metadata

@@ -8,11 +8,11 @@ from sidecar.errors import ArchiveRefused
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.reading.limits import ImpliedFolders
 from sidecar.restore.reading.member_paths import shown
-from sidecar.restore.reading.tar_reader import Kind, Member
+from sidecar.restore.reading.members import Member, MemberKind
 
 
 class PathKind(enum.IntEnum):
-    """What an archive makes of a path. A `LINKED` file has several names in it."""
+    """The kind that the members give a path. A `LINKED` file has several names among them."""
 
     NOTHING = 0
     FOLDER = 1
@@ -23,10 +23,14 @@ class PathKind(enum.IntEnum):
 
 
 _FILES = (PathKind.DIFFERS, PathKind.SAME, PathKind.LINKED)
-_KINDS = {Kind.DIRECTORY: PathKind.FOLDER, Kind.SYMLINK: PathKind.SYMLINK, Kind.HARDLINK: PathKind.LINKED}
+_KINDS = {
+    MemberKind.DIRECTORY: PathKind.FOLDER,
+    MemberKind.SYMLINK: PathKind.SYMLINK,
+    MemberKind.HARDLINK: PathKind.LINKED,
+}
 
 
-class ArchivePaths:
+class WantedPaths:
     """The paths of all members so far, and of the folders that they imply."""
 
     def __init__(self, *, name_bytes: int) -> None:
@@ -36,7 +40,7 @@ class ArchivePaths:
         self._parent = b""
 
     def kind(self, path: bytes) -> PathKind:
-        """What the archive makes of a path."""
+        """The kind that the members give a path."""
         return PathKind(self._table.get(path))
 
     def add(self, member: Member, file_kind: PathKind) -> None:
@@ -53,7 +57,7 @@ class ArchivePaths:
             raise ArchiveRefused(f"a member has a name that the volume cannot hold: {shown(member.path)}")
         if parent != self._parent:
             self._imply(parent, member.path)
-        if member.kind is Kind.HARDLINK:
+        if member.kind is MemberKind.HARDLINK:
             if self.kind(member.link) not in _FILES:
                 raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
             self._table.set(member.link, PathKind.LINKED)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused
-from sidecar.restore.reading.limits import Limits
-from sidecar.restore.reading.tar_header import BLOCK, Header
+from sidecar.restore.reading.tar.header import BLOCK, Header
+from sidecar.restore.reading.tar.limits import TarLimits
 
 EXTENDED: Final = frozenset({b"x", b"g", b"L", b"K"})
 _METADATA: Final = frozenset({b"uid", b"gid", b"mtime"})
@@ -51,7 +51,7 @@ class Records:
 class ExtendedHeaders:
     """Collects what is said ahead of each member. Of two headers of one kind the last counts, as for GNU tar."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: TarLimits) -> None:
         self._limits = limits
         self._shared: dict[bytes, bytes] = {}
         self._own = Records()

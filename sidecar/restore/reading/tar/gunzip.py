@@ -6,17 +6,18 @@ from typing import BinaryIO
 
 from isal import igzip_lib
 
+from pipelines.pipe import Pipe
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, SourceFailed
-from sidecar.restore.reading.read_ahead import ReadAhead
 
 _INPUT_BYTES = 256 << 10
 # Fed at once at a member's beginning: few enough that what is left of them costs little when the member was a short
 # one, and enough for any header: ISA-L misreads some optional fields when they arrive in two pieces.
 _BEGIN_BYTES = 16 << 10
 _OUTPUT_BYTES = 1 << 20
+_PIECES_WAITING = 2
 
 
-class GzipStream:
+class GunzipStream:
     """The decompressed bytes of `source` (RFC 1952), read forward only.
 
     Every member's CRC-32 and length are checked before the stream says it has ended; a truncated member, or anything
@@ -32,14 +33,15 @@ class GzipStream:
         self._fed = 0
         self._at_begin = True
         self._piece = memoryview(b"")
-        self._ahead = ReadAhead(self._next_piece)
         self.bytes_read = 0
         self.bytes_out = 0
+        self._pieces: Pipe[bytes] = Pipe(_PIECES_WAITING)
+        self._pieces.feed(iter(self._next_piece, b""), name="decompressing ahead")
 
     def take(self, wanted: int) -> memoryview:
         """Return between 1 and `wanted` of the next bytes, or none at the end of the stream."""
         if not self._piece:
-            self._piece = memoryview(self._ahead.take())
+            self._piece = memoryview(self._pieces.take() or b"")
         taken, self._piece = self._piece[:wanted], self._piece[wanted:]
         return taken
 
@@ -58,7 +60,7 @@ class GzipStream:
 
     def close(self) -> None:
         """Stop reading; the source stays open."""
-        self._ahead.close()
+        self._pieces.close()
 
     def _next_piece(self) -> bytes:
         while True:
@@ -76,7 +78,7 @@ class GzipStream:
                 return piece
 
     def _next_input(self) -> bytes | None:
-        """What to feed next; none at the end. Nothing to feed while the decompressor has not given all it holds."""
+        """The next bytes to feed; None at the end. They are empty while the decompressor has not given all it holds."""
         if self._inflate.eof:
             self._fed -= len(self._inflate.unused_data)
             if not self._find_member():

@@ -1,0 +1,63 @@
+"""Bounded tasks whose results come in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Generic, TypeVar
+
+R = TypeVar("R")
+
+
+class Ordered(Generic[R]):
+    """Tasks in the threads of a pool, their results in the order of the tasks; at most `limit` are under way.
+
+    For one thread. Several may share a pool.
+    """
+
+    def __init__(self, pool: Executor, *, limit: int) -> None:
+        self._pool = pool
+        self._limit = limit
+        self._tasks: deque[Future[R]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a result has to be taken before another task can begin."""
+        return len(self._tasks) >= self._limit
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` would not wait."""
+        return bool(self._tasks) and self._tasks[0].done()
+
+    def start(self, task: Callable[[], R]) -> None:
+        """Hand a task to the pool. Where that is full, it takes the next result, and drops it; raises as `take`."""
+        if self.is_full:
+            self.take()
+        self._tasks.append(self._pool.submit(task))
+
+    def take(self) -> R:
+        """The next result, waited for. Raises what its task raised; tasks that have not begun then never do."""
+        try:
+            return self._tasks.popleft().result()
+        except BaseException:
+            for task in self._tasks:
+                task.cancel()
+            raise
+
+    def finish(self) -> None:
+        """Wait for all tasks, and drop their results; raises as `take`."""
+        while self._tasks:
+            self.take()
+
+    def drop(self, count: int) -> None:
+        """Give up the next `count` tasks; those that have begun are waited for. Raises as `take`."""
+        for _ in range(count):
+            if self._tasks[0].cancel():
+                self._tasks.popleft()
+            else:
+                self.take()

@@ -1,0 +1,52 @@
+"""Extracts an archive into a data root: the restore of members that a `.tar.gz` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from sidecar.places.finding import NO_LINKS
+from sidecar.places.links import LinkRoots
+from sidecar.restore.comparing.staying import left_out_read
+from sidecar.restore.engine import members_restore
+from sidecar.restore.reading.tar.archive import archive_opened
+from sidecar.restore.reading.tar.limits import DEFAULT_TAR_LIMITS, TarLimits
+from sidecar.restore.workspace.outcomes import ExtractSummary
+from sidecar.restore.workspace.progress import ExtractProgress
+from trees.filesystem import Filesystem
+from wire.enums import Mode
+
+
+def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived from another
+    *,
+    archive: Path,
+    listing: Path | None = None,
+    root: Path,
+    operation: str,
+    mode: Mode,
+    on_progress: Callable[[ExtractProgress], None],
+    cancelled: Callable[[], bool],
+    before_exchange: Callable[[], None] = lambda: None,
+    links: LinkRoots = NO_LINKS,
+    limits: TarLimits = DEFAULT_TAR_LIMITS,
+    filesystem: Filesystem | None = None,
+) -> ExtractSummary:
+    """Given a `.tar.gz` and the id of the operation it is for, make the data root as the archive says.
+
+    Live paths that the backup left out stay, as its `listing` says. All else is `members_restore`'s, also what is
+    raised.
+    """
+    return members_restore(
+        members=archive_opened(archive, limits),
+        left_out=partial(left_out_read, listing),
+        root=root,
+        operation=operation,
+        mode=mode,
+        on_progress=on_progress,
+        cancelled=cancelled,
+        before_exchange=before_exchange,
+        links=links,
+        limits=limits,
+        filesystem=filesystem,
+    )

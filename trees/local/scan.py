@@ -1,0 +1,86 @@
+"""The entries of a local folder, in a snapshot's terms."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from trees.beneath import Root
+from trees.source import Kind, SourceEntry, SourceFailed, SourceGone
+from trees.trust import stat_from
+from trees.walk import Bounds, LinkIdentity, Reason, link_identity, reason_of, tree_walk
+
+PATH_BYTES_MAX: Final = 65535 - 256
+"""What the manifest can hold of a path, less a name and its slash: what is left out has a record, too."""
+
+_WORDS: Final = {Reason.REPLACED: "replaced meanwhile", Reason.MOVED: "its folder moved meanwhile"}
+_KINDS: Final = {
+    stat.S_IFIFO: b"a FIFO",
+    stat.S_IFSOCK: b"a socket",
+    stat.S_IFCHR: b"a device",
+    stat.S_IFBLK: b"a device",
+}
+
+
+class LocalEntries:
+    """Every entry of the tree in the manifest's order, the root first; to be gone through once.
+
+    Memory is that of the walk, and of the hard links whose other names are still to come. Raises `SourceFailed` for an
+    error that is not about one entry alone, `SourceGone` when it is about the root.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self.links: dict[LinkIdentity, tuple[bytes, int]] = {}
+        """The first name of files with several, and how many of their names are still to come."""
+        self._root = root.descriptor
+
+    def __iter__(self) -> Iterator[SourceEntry]:
+        bounds = Bounds(depth=PATH_BYTES_MAX, path_bytes=PATH_BYTES_MAX)
+        top = SourceEntry(Kind.FOLDER, b"", stat_from(os.fstat(self._root)), 0, None)
+        return chain([top], tree_walk(self._root, found=self._found, left_out=self._left_out, bounds=bounds))
+
+    def _found(self, path: bytes, name: bytes, folder: int, status: os.stat_result) -> SourceEntry:
+        """The entry of what was found. Raises OSError."""
+        kind = stat.S_IFMT(status.st_mode)
+        if kind == stat.S_IFREG:
+            # Nearly all have one name: a call less for each of a million counts.
+            identity = None if status.st_nlink == 1 else link_identity(status)
+            if identity is None:
+                return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)
+            return self._linked(path, status, identity)
+        if kind == stat.S_IFDIR:
+            return SourceEntry(Kind.FOLDER, path, stat_from(status), 0, None)
+        if kind == stat.S_IFLNK:
+            return SourceEntry(Kind.SYMLINK, path, stat_from(status), 0, os.readlink(name, dir_fd=folder))
+        return SourceEntry(Kind.SKIPPED, path, None, 0, _KINDS.get(kind, b"no file, folder or link"))
+
+    def _left_out(self, path: bytes, error: OSError) -> SourceEntry | None:
+        """The entry of what cannot be looked at, None when it is gone: then it is not there."""
+        if not path:
+            raise SourceGone(f"the root cannot be listed: {os.strerror(error.errno or 0)}") from error
+        if reason_of(error) is Reason.VANISHED:
+            return None
+        return SourceEntry(Kind.SKIPPED, path, None, 0, reason(error).encode())
+
+    def _linked(self, path: bytes, status: os.stat_result, identity: LinkIdentity) -> SourceEntry:
+        """A file with several names: a link to the first of them, or a file of its own where that is not certain."""
+        first, names = self.links.get(identity, (None, status.st_nlink))
+        if names > 1:
+            self.links[identity] = (first or path, names - 1)
+        else:
+            # A file may get further names while the walk goes on: one that is found then is a file of its own.
+            self.links.pop(identity, None)
+        if first is None:
+            return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)
+        return SourceEntry(Kind.HARDLINK, path, stat_from(status), 0, first)
+
+
+def reason(error: OSError) -> str:
+    """What an error at one entry says of it, free of paths. Raises `SourceFailed` when it is not about that entry."""
+    why, text = reason_of(error), os.strerror(error.errno or 0)
+    if why is Reason.EXHAUSTED:
+        raise SourceFailed(text) from error
+    return _WORDS.get(why, text)

@@ -1,0 +1,43 @@
+"""Metadata that a restore brings back beside content."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple, Self
+
+PERMISSIONS = 0o777
+SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+_NO_ID = (1 << 32) - 1  # chown(2) takes it as "leave it as it is"
+_TIMES_NS = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; a filesystem takes the nearest that it has
+
+
+class Metadata(NamedTuple):
+    """Permission bits, numeric owner and modification time (nanoseconds since 1970) of a path."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, live: os.stat_result) -> Self:
+        """A live path's metadata, with all twelve mode bits."""
+        return cls(stat.S_IMODE(live.st_mode), live.st_uid, live.st_gid, live.st_mtime_ns)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether any file can have it."""
+        bits = 0 <= self.mode <= PERMISSIONS | SPECIAL_BITS
+        return bits and 0 <= self.uid < _NO_ID and 0 <= self.gid < _NO_ID and self.mtime_ns in _TIMES_NS
+
+    def settable(self, live: os.stat_result) -> Metadata:
+        """The metadata that a live file or folder can be given instead: only root gives owners."""
+        return self if os.geteuid() == 0 else self._replace(uid=live.st_uid, gid=live.st_gid)
+
+    def differs_for_folder(self, live: os.stat_result) -> bool:
+        """Whether a live folder has other permissions or another owner than it can be given; its time does not count,
+        nor do its special bits, which it keeps.
+        """
+        wanted, has = self.settable(live), Metadata.of(live)
+        return (wanted.mode ^ has.mode) & PERMISSIONS != 0 or (wanted.uid, wanted.gid) != (has.uid, has.gid)

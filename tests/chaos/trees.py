@@ -29,8 +29,10 @@ content; it is a mount point that the user cannot write into; it is a mount poin
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path. `content` is of a file's bytes or a symlink's target; `twin` the first of the paths with its inode; `bar`
-    what keeps the sidecar from it.
+    """One path.
+
+    `content` is the digest of a file's bytes or a symlink's target, `twin` the first of the paths with its inode, `bar`
+    the reason why the sidecar is limited.
     """
 
     kind: str

@@ -11,9 +11,9 @@ R = TypeVar("R")
 
 
 class Ordered(Generic[R]):
-    """Tasks in the threads of a pool, their results in the order of the tasks; at most `limit` are under way.
+    """Runs tasks in a pool and returns their results in the order of the tasks; at most `limit` are under way.
 
-    For one thread. Several may share a pool.
+    One thread starts the tasks and takes the results. Several of these may share a pool.
     """
 
     def __init__(self, pool: Executor, *, limit: int) -> None:
@@ -35,13 +35,13 @@ class Ordered(Generic[R]):
         return bool(self._tasks) and self._tasks[0].done()
 
     def start(self, task: Callable[[], R]) -> None:
-        """Hand a task to the pool. Where that is full, it takes the next result, and drops it; raises as `take`."""
+        """Submit a task. At the limit, first take the next result and discard it; raises as `take`."""
         if self.is_full:
             self.take()
         self._tasks.append(self._pool.submit(task))
 
     def take(self) -> R:
-        """The next result, waited for. Raises what its task raised; tasks that have not begun then never do."""
+        """Wait for the next result. Raises the error of its task, and cancels the tasks behind it that wait."""
         try:
             return self._tasks.popleft().result()
         except BaseException:
@@ -50,12 +50,12 @@ class Ordered(Generic[R]):
             raise
 
     def finish(self) -> None:
-        """Wait for all tasks, and drop their results; raises as `take`."""
+        """Wait for all tasks and discard their results; raises as `take`."""
         while self._tasks:
             self.take()
 
     def drop(self, count: int) -> None:
-        """Give up the next `count` tasks; those that have begun are waited for. Raises as `take`."""
+        """Cancel the next `count` tasks; wait for those that run already. Raises as `take`."""
         for _ in range(count):
             if self._tasks[0].cancel():
                 self._tasks.popleft()

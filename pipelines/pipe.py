@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 
 class Closed(Exception):
-    """Nobody takes any more what is put into the pipe."""
+    """The pipe is closed: no item can be put any more."""
 
 
 class TimedOut(Exception):
-    """The time to wait is over, and nothing has happened."""
+    """The timeout of `put` or `take` has passed."""
 
 
 class Pipe(Generic[T]):
-    """Items from the threads that put them to the one that takes them: in order, and at most `limit` of them waiting.
+    """Carries items from producers to one consumer, in the order they are put; at most `limit` of them wait.
 
-    They are put by threads that `feed` or `run` start, or by a thread of the caller's that ends with `finish`. The pipe
-    has ended once each of them has, and every item was taken. The first failure of one ends the pipe for all: it is
-    raised behind the items that were put before it, and again by every later `take`.
+    Producers are the threads that `feed` and `run` start, or one thread of the caller's, which calls `put` and at last
+    `finish`. The pipe ends with its last producer. The first failure of a producer ends it for all: `take` raises the
+    failure after the items that were put before, and from then on.
     """
 
     def __init__(self, limit: int) -> None:
@@ -38,7 +38,7 @@ class Pipe(Generic[T]):
         self._failure: BaseException | None = None
 
     def put(self, item: T, timeout: float | None = None) -> None:
-        """Add an item when there is room. Raises `Closed`, and `TimedOut` after so many seconds."""
+        """Add an item, once there is room for it. Raises `Closed`, and `TimedOut` after `timeout` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._closed or len(self._items) < self._limit, timeout):
                 raise TimedOut
@@ -52,7 +52,7 @@ class Pipe(Generic[T]):
             raise Closed
 
     def finish(self, failure: BaseException | None = None) -> None:
-        """Nothing more is put, because of `failure` if there is one."""
+        """End the pipe after the items that were put, with `failure` if there is one."""
         with self._changed:
             self._ended = True
             if failure is not None and not self._closed:
@@ -60,7 +60,7 @@ class Pipe(Generic[T]):
             self._changed.notify_all()
 
     def run(self, produce: Callable[[], object], *, name: str) -> None:
-        """Start a thread that puts items by calling `put`; what it raises is its failure, but for `Closed`."""
+        """Start a producer thread, in which `produce` calls `put`. Any error of it but `Closed` is a failure."""
         thread = threading.Thread(target=self._produce, args=(produce,), name=name, daemon=True)
         with self._changed:
             self._running += 1
@@ -69,11 +69,11 @@ class Pipe(Generic[T]):
         thread.start()
 
     def feed(self, items: Iterable[T], *, name: str) -> None:
-        """Start a thread that puts these items."""
+        """Start a producer thread that puts these items."""
         self.run(partial(self._put_all, items), name=name)
 
     def take(self, timeout: float | None = None) -> T | None:
-        """The next item, or None at the end. Raises the failure, and `TimedOut` after so many seconds."""
+        """The next item, or None at the end. Raises the failure, and `TimedOut` after `timeout` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._items or self._ended, timeout):
                 raise TimedOut
@@ -89,7 +89,7 @@ class Pipe(Generic[T]):
             yield item
 
     def close(self) -> None:
-        """Drop what was not taken, let whoever waits go on, and wait for the end of the threads that were started."""
+        """Drop the items that were not taken, wake every thread that waits, and join the producer threads."""
         with self._changed:
             self._closed = self._ended = True
             self._items.clear()
@@ -107,7 +107,7 @@ class Pipe(Generic[T]):
             produce()
         except Closed:
             pass
-        except BaseException as error:  # noqa: BLE001  # it belongs to the thread that takes
+        except BaseException as error:  # noqa: BLE001  # the consumer raises it
             failure = error
         with self._changed:
             self._running -= 1

@@ -64,13 +64,14 @@ class Filesystem:
         """Set a file's size to `size` bytes; a longer file is cut, a shorter one ends in a hole."""
         os.ftruncate(fd, size)
 
-    def set_metadata(self, fd: int, metadata: Metadata) -> None:
+    def set_metadata(self, fd: int, metadata: Metadata, *, live: os.stat_result | None = None) -> None:
         """Set owner (as root only), permission bits and time of an open file or folder; the order keeps all three.
 
         Values that are right already are not set: the caller may lack the permission. The time of a folder is not set
         if another user owns it (it changes with every name in it), or if it is immutable or append-only.
+        `live` is the status that the file or folder has, if it is known.
         """
-        had = os.fstat(fd)
+        had = live or os.fstat(fd)
         if self._is_root and (had.st_uid, had.st_gid) != (metadata.uid, metadata.gid):
             os.fchown(fd, metadata.uid, metadata.gid)
             had = os.fstat(fd)  # chown clears setuid and setgid

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 PERMISSIONS = 0o777
 SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+ALL_BITS = PERMISSIONS | SPECIAL_BITS
 _NO_ID = (1 << 32) - 1  # chown(2) takes it as "leave it as it is"
 _TIMES_NS = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; a filesystem takes the nearest that it has
 
@@ -28,8 +29,8 @@ class Metadata(NamedTuple):
     @property
     def is_possible(self) -> bool:
         """Whether any file can have it."""
-        bits = 0 <= self.mode <= PERMISSIONS | SPECIAL_BITS
-        return bits and 0 <= self.uid < _NO_ID and 0 <= self.gid < _NO_ID and self.mtime_ns in _TIMES_NS
+        mode, uid, gid, mtime_ns = self
+        return 0 <= mode <= ALL_BITS and 0 <= uid < _NO_ID and 0 <= gid < _NO_ID and mtime_ns in _TIMES_NS
 
     def settable(self, live: os.stat_result) -> Metadata:
         """The metadata that a live file or folder can be given instead: only root gives owners."""

@@ -20,10 +20,10 @@ class Filled:
 
 
 class Ring(Pipe[Filled]):
-    """A pipe of bytes in large buffers that are used again; what is read from files is not copied again.
+    """A pipe of bytes in large buffers that are used again; bytes read from files are not copied again.
 
-    One thread calls `write`, `write_zeros` and `read_from`, and in the end `flush`. The other one gives back what it
-    took before it takes the next.
+    The producer calls `write`, `write_zeros` and `read_from`, and in the end `flush`. The consumer gives each buffer
+    back before it takes the next.
     """
 
     _size: int

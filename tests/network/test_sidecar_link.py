@@ -1,7 +1,7 @@
 """The connection to the sidecar breaks, stalls, slows down or drops everything, and recovers: R11 and R22.
 
 Each time the operation ends in time, with its reason or as if nothing had happened; the files are old or new, and a
-backup backup backup backup backup backup backup backup works afterwards.
+backup works afterwards.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def ended(linked: Linked, *, code: str = "sidecar_unavailable") -> bool:
 def test_create_with_a_broken_connection_ends_with_its_reason(
     linked: Linked, little_patience: None, trouble: str, at: int
 ) -> None:
-    backup = linked.created()
+    backup = linked.create()
     getattr(linked.proxy, trouble)(at, "down")
     succeeded = ended(linked)
     assert linked.proxy.struck.is_set()

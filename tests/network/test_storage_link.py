@@ -85,7 +85,7 @@ def stored(observer: Any, server: S3Server, order: object) -> list[str]:
 def test_create_without_storage_fails_in_time_and_leaves_nothing(
     linked: Linked, link: FaultProxy, little_patience: None, observer: Any, server: S3Server, trouble: str, at: int
 ) -> None:
-    backup = linked.created()
+    backup = linked.create()
     getattr(link, trouble)(at, "up")
     began = time.monotonic()
 

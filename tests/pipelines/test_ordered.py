@@ -58,7 +58,7 @@ def failing() -> int:
     raise KeyError("reason")
 
 
-def test_results_come_in_the_order_of_their_tasks(pool: ThreadPoolExecutor) -> None:
+def test_results_arrive_in_the_order_of_their_tasks(pool: ThreadPoolExecutor) -> None:
     tasks: Ordered[int] = Ordered(pool, limit=LIMIT)
     first, second = Held(1), Held(2)
     tasks.start(first)
@@ -70,7 +70,7 @@ def test_results_come_in_the_order_of_their_tasks(pool: ThreadPoolExecutor) -> N
     assert len(tasks) == 0
 
 
-def test_no_more_than_the_limit_are_under_way_and_the_oldest_makes_room() -> None:
+def test_start_beyond_the_limit_waits_for_the_oldest_task() -> None:
     ended: list[int] = []
     tasks: Ordered[None] = Ordered(OnDemand(), limit=LIMIT)
     for number in range(LIMIT):
@@ -83,7 +83,7 @@ def test_no_more_than_the_limit_are_under_way_and_the_oldest_makes_room() -> Non
     assert (len(tasks), ended) == (0, list(range(LIMIT + 1)))
 
 
-def test_the_first_error_cancels_the_tasks_behind_it(pool: ThreadPoolExecutor) -> None:
+def test_first_error_cancels_later_tasks(pool: ThreadPoolExecutor) -> None:
     tasks: Ordered[int] = Ordered(pool, limit=LIMIT)
     one, other = Held(1), Held(2)
     begun = []
@@ -102,14 +102,14 @@ def test_the_first_error_cancels_the_tasks_behind_it(pool: ThreadPoolExecutor) -
 
 
 @pytest.mark.parametrize("end", [Ordered.finish, Ordered.take])
-def test_an_error_is_raised_where_the_result_is_due(pool: ThreadPoolExecutor, end: object) -> None:
+def test_error_is_raised_in_place_of_the_result(pool: ThreadPoolExecutor, end: object) -> None:
     tasks: Ordered[int] = Ordered(pool, limit=LIMIT)
     tasks.start(failing)
     with pytest.raises(KeyError, match="reason"):
         end(tasks)  # type: ignore[operator]
 
 
-def test_dropped_tasks_never_begin_and_one_that_has_is_waited_for() -> None:
+def test_drop_cancels_waiting_tasks_and_waits_for_running_ones() -> None:
     ended: list[int] = []
     pool = OnDemand()
     tasks: Ordered[None] = Ordered(pool, limit=LIMIT)

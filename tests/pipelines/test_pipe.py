@@ -41,14 +41,14 @@ class Counted:
             assert self._more.acquire(timeout=HANGS)
 
 
-def test_all_items_come_in_their_order_and_the_end_comes_again() -> None:
+def test_items_arrive_in_order_and_the_end_repeats() -> None:
     with closing(Pipe[int](LIMIT)) as pipe:
         pipe.feed(range(1000), name="counting")
         assert list(pipe) == list(range(1000))
         assert [pipe.take(), pipe.take(HANGS)] == [None, None]
 
 
-def test_an_error_comes_behind_the_items_before_it_and_again() -> None:
+def test_error_arrives_after_earlier_items_and_repeats() -> None:
     def items() -> Iterator[int]:
         yield from range(10)
         raise KeyError("reason")
@@ -61,7 +61,7 @@ def test_an_error_comes_behind_the_items_before_it_and_again() -> None:
                 pipe.take(HANGS)
 
 
-def test_a_slow_taker_lets_few_items_be_made() -> None:
+def test_slow_consumer_limits_the_items_made() -> None:
     numbers = Counted()
     with closing(Pipe[int](LIMIT)) as pipe:
         pipe.feed(numbers, name="counting")
@@ -71,7 +71,7 @@ def test_a_slow_taker_lets_few_items_be_made() -> None:
     assert numbers.made == 19 + LIMIT + 1, "those that wait, and the one that has no room yet"
 
 
-def test_a_slow_producer_is_waited_for() -> None:
+def test_consumer_waits_for_a_slow_producer() -> None:
     goes_on = threading.Semaphore(0)
 
     def items() -> Iterator[int]:
@@ -89,7 +89,7 @@ def test_a_slow_producer_is_waited_for() -> None:
         assert pipe.take() is None
 
 
-def test_whoever_puts_waits_for_room_but_not_for_ever() -> None:
+def test_put_waits_for_room_up_to_its_timeout() -> None:
     pipe = Pipe[int](LIMIT)
     for number in range(LIMIT):
         pipe.put(number)
@@ -101,7 +101,7 @@ def test_whoever_puts_waits_for_room_but_not_for_ever() -> None:
     assert list(pipe) == [1, 2, 3]
 
 
-def test_closing_wakes_a_producer_that_waits_for_room() -> None:
+def test_close_ends_a_producer_that_waits_for_room() -> None:
     ended: list[type[BaseException]] = []
     numbers = Counted()
     pipe = Pipe[int](LIMIT)
@@ -123,7 +123,7 @@ def test_closing_wakes_a_producer_that_waits_for_room() -> None:
         pipe.put(1)
 
 
-def test_closing_wakes_a_taker_that_waits_for_an_item() -> None:
+def test_close_ends_a_consumer_that_waits_for_an_item() -> None:
     requests = Pipe[int](LIMIT)
     seen = Pipe[int](LIMIT)
 
@@ -139,7 +139,7 @@ def test_closing_wakes_a_taker_that_waits_for_an_item() -> None:
         assert seen.take(HANGS) is None
 
 
-def test_a_taker_that_fails_ends_the_thread() -> None:
+def test_failing_consumer_ends_the_producer() -> None:
     numbers = Counted()
 
     def take() -> None:
@@ -153,7 +153,7 @@ def test_a_taker_that_fails_ends_the_thread() -> None:
     assert 10 <= numbers.made <= 10 + LIMIT + 1
 
 
-def test_several_producers_end_the_pipe_together() -> None:
+def test_pipe_ends_with_its_last_producer() -> None:
     goes_on = threading.Semaphore(0)
 
     def slow(number: int) -> Iterator[int]:
@@ -173,7 +173,7 @@ def test_several_producers_end_the_pipe_together() -> None:
         assert list(pipe) == [3], "one that begins later is waited for, too"
 
 
-def test_the_failure_of_one_producer_ends_the_others() -> None:
+def test_failure_of_one_producer_ends_the_others() -> None:
     def failing() -> Iterator[int]:
         raise KeyError("reason")
         yield 0
@@ -191,7 +191,7 @@ def test_the_failure_of_one_producer_ends_the_others() -> None:
         goes_on.release()
 
 
-def test_a_pipe_that_nothing_was_put_into_can_be_closed() -> None:
+def test_unused_pipe_can_be_closed() -> None:
     pipe = Pipe[int](LIMIT)
     pipe.close()
     pipe.close()
@@ -199,7 +199,7 @@ def test_a_pipe_that_nothing_was_put_into_can_be_closed() -> None:
         pipe.put(1)
 
 
-def test_many_threads_put_and_nothing_is_lost() -> None:
+def test_many_producers_lose_no_item() -> None:
     with closing(Pipe[int](1)) as pipe:
         for begin in range(8):
             pipe.run(partial(put_all, pipe, range(begin, 800, 8)), name="counting")

@@ -50,7 +50,7 @@ def test_nothing_at_all_ends_at_once() -> None:
         assert drain(ring) == []
 
 
-def test_no_more_than_the_buffers_are_ever_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffers_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made = 0
 
     class Counted(bytearray):
@@ -66,7 +66,7 @@ def test_no_more_than_the_buffers_are_ever_made(monkeypatch: pytest.MonkeyPatch)
     assert made <= BUFFERS
 
 
-def test_closing_ends_a_side_that_waits_for_a_buffer() -> None:
+def test_closing_ends_the_thread_that_waits_for_a_buffer() -> None:
     before = threading.active_count()
     with closing(Ring()) as ring:
         ring.run(partial(ring.write, bytes((BUFFERS + 1) * BUFFER_BYTES)), name="filling")

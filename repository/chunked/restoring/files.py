@@ -187,7 +187,7 @@ class Files:
         now = os.fstat(live)
         if identity_of(now) != identity_of(before) or now.st_nlink != 1 + file.links:
             return False
-        self._target.metadata.apply(live, file.record)
+        self._target.metadata.apply(live, file.record, live=now)
         self._settle_as_is(file)
         return True
 
@@ -214,7 +214,7 @@ class Files:
 
     def _settle(self, file: File) -> None:
         target = self._target
-        target.metadata.apply(file.fd, file.record, new=True)
+        target.metadata.apply(file.fd, file.record)
         fd, file.fd = file.fd, -1
         os.close(fd)
         file.settled = True

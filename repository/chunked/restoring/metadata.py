@@ -8,7 +8,7 @@ from repository.chunked.manifest.records import Record, Xattrs
 from repository.chunked.restoring.outcome import Tally
 from repository.errors import ManifestInvalid
 from trees.filesystem import Filesystem
-from trees.metadata import PERMISSIONS, SPECIAL_BITS, Metadata
+from trees.metadata import ALL_BITS, PERMISSIONS, Metadata
 
 _USER = b"user."
 
@@ -18,24 +18,27 @@ class RecordMetadata:
 
     def __init__(self, tally: Tally, *, special_bits: bool) -> None:
         self._tally = tally
-        self._bits = PERMISSIONS | SPECIAL_BITS if special_bits else PERMISSIONS
+        self._bits = ALL_BITS if special_bits else PERMISSIONS
         self._is_root = os.geteuid() == 0
         self._filesystem = Filesystem()
 
     def wanted(self, record: Record) -> Metadata:
         """The metadata that a record's file, folder or link is given."""
-        found = metadata_of(record)
-        return found._replace(mode=found.mode & self._bits)
+        mode, uid, gid, mtime_ns = metadata_of(record)
+        return Metadata(mode & self._bits, uid, gid, mtime_ns)
 
-    def apply(self, fd: int, record: Record, *, new: bool = False) -> None:
-        """Set what differs of an open file or folder; a `new` one has no attributes."""
+    def apply(self, fd: int, record: Record, *, live: os.stat_result | None = None) -> None:
+        """Set what differs of an open file or folder, whose status is `live`; without one it is new, and has no
+        attributes.
+        """
         wanted = self.wanted(record)
-        self._count_owner(wanted, os.fstat(fd))
-        if new:
-            self._set_xattrs(fd, record.xattrs or {})
-        else:
+        status = live or os.fstat(fd)
+        self._count_owner(wanted, status)
+        if live:
             self._mend_xattrs(fd, record.xattrs)
-        self._filesystem.set_metadata(fd, wanted)
+        elif record.xattrs:
+            self._set_xattrs(fd, record.xattrs)
+        self._filesystem.set_metadata(fd, wanted, live=status)
 
     def apply_to_link(self, name: bytes, record: Record, *, at: int, live: os.stat_result) -> None:
         """Set owner and time of a symbolic link itself, where they differ."""
@@ -73,10 +76,9 @@ class RecordMetadata:
 def metadata_of(record: Record) -> Metadata:
     """A record's metadata; raises `ManifestInvalid` unless it has some that can be set."""
     found = record.stat
-    metadata = found and Metadata(found.mode, found.uid, found.gid, found.mtime_ns)
-    if not metadata or not metadata.is_possible:
-        raise ManifestInvalid("the manifest holds metadata that cannot be")
-    return metadata
+    if found is not None and (metadata := Metadata(*found[:4])).is_possible:
+        return metadata
+    raise ManifestInvalid("the manifest holds metadata that cannot be")
 
 
 def _names(fd: int) -> list[bytes]:

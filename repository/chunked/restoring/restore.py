@@ -212,7 +212,7 @@ class _Restore:
     def _finish(self, record: Record) -> None:
         with self._tally.failing(record.path):
             folder = self._target.folders.get(record.path)
-            self._target.metadata.apply(folder.fd, record)
+            self._target.metadata.apply(folder.fd, record, live=os.fstat(folder.fd))
 
 
 def _root_opened(target: Path) -> tuple[int, bool]:

@@ -1,19 +1,18 @@
 """Trees as plain bytes: the content of a folder, and the expected content of its archive."""
 
 # Names are bytes here, which pathlib does not take:
-# ruff: noqa: PTH115, PTH123
+# ruff: noqa: PTH118
 
 from __future__ import annotations
 
 import io
 import os
 import stat
-import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 
+from demo import comparison
 from tests.chaos.mounts import mount_points
 from tests.chaos.user import USER, rights
 from trees.paths import RESERVED_FOLDER
@@ -26,19 +25,21 @@ CLOSED, LISTED, MOUNTED, PLACE = "closed", "listed", "mounted", "place"
 """Reasons why the sidecar is limited: the user cannot read the entry, so no backup includes it; cannot reach its
 content; it is a mount point that the user cannot write into; it is a mount point that the user can write into.
 """
-NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path. `content` is a file's bytes or a symlink's target; `twin` the first of the paths with its inode; `bar`
-    the reason why the sidecar is limited there.
+    """One path.
+
+    `content` is the digest of a file's bytes or a symlink's target, `twin` the first of the paths with its inode, `bar`
+    the reason why the sidecar is limited.
     """
 
     kind: str
     mode: int
     mtime_ns: int
     content: bytes = b""
+    size: int = 0
     twin: bytes = b""
     bar: str = ""
 
@@ -50,24 +51,22 @@ NEVER: Tree = {b"": Entry("nothing", 0, 0)}
 
 
 def tree_read(root: Path) -> Tree:
-    """Every entry below `root` except the sidecar's own folder."""
-    found: Tree = {}
-    mounted = set(mount_points(root))
-    inodes: dict[tuple[int, int], bytes] = {}
-    for path in sorted(_walk(os.fsencode(root), {os.fsencode(root), *mounted})):
-        name = path[len(os.fsencode(root)) + 1 :]
-        status = os.lstat(path)
-        entry = Entry("folder", stat.S_IMODE(status.st_mode), status.st_mtime_ns)
-        if stat.S_ISLNK(status.st_mode):
-            entry = replace(entry, kind="link", content=os.readlink(path))
-        elif stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-            entry = replace(entry, kind=SPECIAL)
-        elif stat.S_ISREG(status.st_mode):
-            with open(path, "rb") as file:
-                twin = inodes.setdefault((status.st_dev, status.st_ino), name)
-                entry = replace(entry, kind="file", content=file.read(), twin=twin)
-        found[name] = replace(entry, bar=_bar(status, is_mounted=path in mounted))
-    return found
+    """Everything below `root` but the folders that are the sidecar's own: one where a volume may begin."""
+    top = len(os.fsencode(root)) + 1
+    mounted = {path[top:] for path in mount_points(root)}
+    reserved = {RESERVED_FOLDER, *(path + b"/" + RESERVED_FOLDER for path in mounted)}
+    found = _entries(comparison.tree_read(root, without=reserved))
+    return {
+        path: replace(entry, bar=_bar(os.lstat(os.path.join(os.fsencode(root), path)), is_mounted=path in mounted))
+        for path, entry in found.items()
+    }
+
+
+def _entries(tree: comparison.Tree) -> Tree:
+    return {
+        path: Entry(entry.kind, entry.mode, entry.mtime_ns, entry.content, entry.size, entry.first)
+        for path, entry in tree.items()
+    }
 
 
 def _bar(status: os.stat_result, *, is_mounted: bool = False) -> str:
@@ -122,28 +121,8 @@ def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
 
 
 def tree_unpack(archive: bytes) -> Tree:
-    """The tree in an archive, read by the standard library."""
-    found: Tree = {}
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz", errors="surrogateescape", encoding="utf-8") as tar:
-        for member in tar:
-            name = os.fsencode(member.name)
-            entry = Entry("folder", member.mode & 0o7777, _mtime_ns(member))
-            if member.issym():
-                entry = replace(entry, kind="link", content=os.fsencode(member.linkname))
-            elif member.islnk():
-                entry = found[os.fsencode(member.linkname)]
-            elif member.isreg():
-                content = tar.extractfile(member)
-                assert content is not None
-                entry = replace(entry, kind="file", content=content.read(), twin=name)
-            found[name] = entry
-    return {name: entry for name, entry in found.items() if name not in (b".", b"")}
-
-
-def _mtime_ns(member: tarfile.TarInfo) -> int:
-    # The library's own value is a float, too imprecise for nanoseconds.
-    told = member.pax_headers.get("mtime")
-    return int(Decimal(told) * NANOSECONDS) if told else int(member.mtime) * NANOSECONDS
+    """What the standard library's reader finds in an archive."""
+    return _entries(comparison.archive_read(io.BytesIO(archive)))
 
 
 def tree_stored(tree: Tree) -> Tree:
@@ -182,7 +161,7 @@ def difference(one: Tree, other: Tree) -> str:
 def _told(entry: Entry | None) -> str:
     if entry is None:
         return "nothing"
-    content = f"{len(entry.content)} bytes {entry.content[:8]!r} of {entry.twin[-20:]!r}"
+    content = f"{entry.size} bytes {entry.content[:8]!r} of {entry.twin[-20:]!r}"
     return f"{entry.kind} {entry.mode:o} {entry.mtime_ns} {content}"
 
 

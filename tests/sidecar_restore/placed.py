@@ -7,9 +7,10 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from demo.comparison import Tree
 from sidecar.places.links import LinkRoots
 from sidecar.restore.outcome import outcome_read, outcome_release
 from sidecar.restore.recovery import extractions_recover
@@ -22,7 +23,6 @@ from wire.enums import Mode, OutcomeKind
 
 FOLDERS = ("", "maps/", "plugins/shared/")
 """The folders of the places, with equal files: the root, the mounted volume, and the bound or linked folder."""
-Tree = dict[bytes, tuple[object, ...]]
 
 
 def fill(top: Path, content: bytes, *, extra: str) -> None:
@@ -43,9 +43,10 @@ def tree(root: Path) -> Tree:
     for folder in FOLDERS[1:]:
         path = os.fsencode(folder.rstrip("/"))
         if stat_is_link(root / folder.rstrip("/")):
-            found.update({path + b"/" + name: told for name, told in snapshot(root / folder).items()})
-        mode, uid, gid, _, content = found[path]
-        found[path] = mode, uid, gid, 0, content
+            for name, told in snapshot(root / folder).items():
+                first = path + b"/" + told.first if told.first else b""
+                found[path + b"/" + name] = replace(told, first=first)
+        found[path] = replace(found[path], mtime_ns=0)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree
 from sidecar.errors import ArchiveDamaged, SourceFailed
 from tests.sidecar_restore.archives import END, compressed, header, member, pax
 from tests.sidecar_restore.conftest import Extract
@@ -23,7 +24,7 @@ TAR = (
 
 
 @pytest.fixture
-def before(root: Path) -> dict[bytes, tuple[object, ...]]:
+def before(root: Path) -> Tree:
     write(root / "world" / "level.dat", b"old")
     write(root / "extra", b"old")
     settle(root)
@@ -32,7 +33,7 @@ def before(root: Path) -> dict[bytes, tuple[object, ...]]:
 
 @pytest.mark.parametrize("blocks", range(len(TAR) // 512 - 1))
 def test_a_tar_cut_at_any_block_is_damaged(
-    place: Path, root: Path, extract: Extract, before: dict[bytes, tuple[object, ...]], blocks: int
+    place: Path, root: Path, extract: Extract, before: Tree, blocks: int
 ) -> None:
     archive = place / "a.tar.gz"
     archive.write_bytes(gzip.compress(TAR[: blocks * 512]))
@@ -44,9 +45,7 @@ def test_a_tar_cut_at_any_block_is_damaged(
     assert not (root / ".savepoint").exists()
 
 
-def test_a_gzip_file_cut_at_any_byte_is_damaged(
-    place: Path, root: Path, extract: Extract, before: dict[bytes, tuple[object, ...]]
-) -> None:
+def test_a_gzip_file_cut_at_any_byte_is_damaged(place: Path, root: Path, extract: Extract, before: Tree) -> None:
     archive, whole = place / "a.tar.gz", gzip.compress(TAR)
     for size in range(len(whole)):
         archive.write_bytes(whole[:size])
@@ -57,7 +56,7 @@ def test_a_gzip_file_cut_at_any_byte_is_damaged(
 
 
 def test_any_flipped_bit_is_refused_or_changes_nothing_that_is_restored(
-    place: Path, root: Path, extract: Extract, before: dict[bytes, tuple[object, ...]]
+    place: Path, root: Path, extract: Extract, before: Tree
 ) -> None:
     archive, whole, refused, restored = place / "a.tar.gz", gzip.compress(TAR), 0, set()
     for bit in range(len(whole) * 8):
@@ -81,7 +80,7 @@ def test_any_flipped_bit_is_refused_or_changes_nothing_that_is_restored(
 
 @pytest.mark.parametrize("tail", [b"garbage", b"\0garbage", b"\x1f\x8b", gzip.compress(b"more")])
 def test_anything_behind_the_archive_is_damage(
-    place: Path, root: Path, extract: Extract, before: dict[bytes, tuple[object, ...]], tail: bytes
+    place: Path, root: Path, extract: Extract, before: Tree, tail: bytes
 ) -> None:
     archive = place / "a.tar.gz"
     archive.write_bytes(gzip.compress(TAR) + tail)
@@ -109,9 +108,7 @@ def test_anything_behind_the_archive_is_damage(
         pytest.param(header(b"a", size=9999) + END, id="content shorter than its size"),
     ],
 )
-def test_a_malformed_archive_is_damaged(
-    place: Path, root: Path, extract: Extract, before: dict[bytes, tuple[object, ...]], blocks: bytes
-) -> None:
+def test_a_malformed_archive_is_damaged(place: Path, root: Path, extract: Extract, before: Tree, blocks: bytes) -> None:
     archive = place / "a.tar.gz"
     archive.write_bytes(gzip.compress(blocks))
 

@@ -6,10 +6,12 @@ import gzip
 import os
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree
 from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_restore.archives import END, compressed, gnu_pack, header, member, pack, pax
 from tests.sidecar_restore.conftest import Extract
@@ -121,7 +123,7 @@ def test_global_and_own_pax_records_override_the_header(place: Path, root: Path,
     )
 
     found = live(root)
-    assert {path: entry[3] for path, entry in found.items()} == {
+    assert {path: entry.mtime_ns for path, entry in found.items()} == {
         b"first": 1_234_567_250_000_000,
         b"sec\xffond": -1_500_000_000,
         b"third": 1_600_000_000_000_000_000,
@@ -233,12 +235,9 @@ def test_restore_works_on_a_disk_as_in_memory(world: Path, place: Path, tmp_path
     assert live(root) == live(world)
 
 
-def timed(tree: dict[bytes, tuple[object, ...]], unit: int) -> dict[bytes, tuple[object, ...]]:
+def timed(tree: Tree, unit: int) -> Tree:
     """The tree with its times rounded down to units of that many nanoseconds."""
-    return {
-        path: (mode, uid, gid, int(str(time)) // unit, content)
-        for path, (mode, uid, gid, time, content) in tree.items()
-    }
+    return {path: replace(entry, mtime_ns=entry.mtime_ns // unit) for path, entry in tree.items()}
 
 
 @pytest.mark.parametrize("contents", [(b"1", b"live"), (b"live", b"1"), (b"live", b"live"), (b"1", b"live", b"2")])

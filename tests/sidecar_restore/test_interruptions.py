@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree
 from sidecar.errors import SidecarError, SourceFailed
 from sidecar.restore.outcome import outcome_read, outcome_release
 from sidecar.restore.recovery import extractions_recover
@@ -26,7 +27,6 @@ from tests.sidecar_restore.trees import live, settle, write
 from wire.enums import Mode, OutcomeKind
 
 STAYING = ("stays", "set", "folder/stays", "folder/set")
-Tree = dict[bytes, tuple[object, ...]]
 
 
 @dataclass

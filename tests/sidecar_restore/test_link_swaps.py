@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree
 from sidecar.archive.pack import PackProgress
 from sidecar.errors import SourceFailed
 from tests.sidecar_restore.linked import Linked, linked  # noqa: F401  # a fixture among them
@@ -162,7 +163,7 @@ def test_preview_agrees_with_the_restore_over_all_places(
     assert linked.preview(mode).changes == tuple(change for change in said.changes if change.kind is ChangeKind.STAYS)
 
 
-def everything(linked: Linked) -> dict[bytes, tuple[object, ...]]:
+def everything(linked: Linked) -> Tree:
     """The data, including the folder behind the link."""
     found = live(linked.root)
     if (linked.root / "link").is_symlink():

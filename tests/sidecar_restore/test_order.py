@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.comparison import digest
 from sidecar.errors import SourceFailed
 from sidecar.restore.outcome import outcome_read
 from sidecar.restore.recovery import extractions_recover
@@ -94,9 +95,9 @@ def test_file_replaced_by_a_game_meanwhile_is_still_restored(
     assert in_child(lambda: extract(archive, filesystem=volume)) == (-signal.SIGKILL if killed else 0)
     extractions_recover(root=root)
 
-    assert {path: entry[4] for path, entry in live(root).items() if path != b"folder"} == dict.fromkeys(
-        (b"a", b"folder/b", b"folder/c", b"folder/d"), (b"new", 1)
-    )
+    assert {
+        path: (entry.content, entry.names) for path, entry in live(root).items() if path != b"folder"
+    } == dict.fromkeys((b"a", b"folder/b", b"folder/c", b"folder/d"), (digest(b"new"), 1))
 
 
 def test_recovery_does_not_overwrite_a_save_after_the_restore(archive: Path, root: Path, extract: Extract) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from demo.comparison import Tree
 from sidecar.errors import ArchiveRefused
 from sidecar.restore.outcome import outcome_read
 from sidecar.restore.reading.tar.limits import TarLimits
@@ -225,10 +227,10 @@ def test_a_refusal_shows_the_name_without_letting_it_speak(precious: Path, extra
     assert refusal.value.detail.isprintable()
 
 
-def without_times(tree: dict[bytes, tuple[object, ...]], *folders: bytes) -> dict[bytes, tuple[object, ...]]:
+def without_times(tree: Tree, *folders: bytes) -> Tree:
     """The tree without these times: making the reserved folder changes the data root's own time, but nothing else."""
     return {
-        path: (*entry[:3], None, entry[4]) if path in folders else entry
+        path: replace(entry, mtime_ns=0) if path in folders else entry
         for path, entry in tree.items()
         if path != b"a.tar.gz"
     }

@@ -13,7 +13,7 @@ from accounts.models import User
 from backups import kinds
 from backups.errors import AssetNotFound, BackupNotFound
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
-from operations.models import LIVE_STATES, Exchange, Operation, OperationState
+from operations.models import LIVE_STATES, ExchangeState, Operation, OperationState
 from orders.models import Order
 from orders.rights import OrderRight, order_rights, orders_visible, right_require
 from provisions.models import Provision
@@ -71,7 +71,7 @@ def restore_undoable(provision: Provision) -> Undoable | None:
     One that failed counts too, where its exchange was completed all the same, or never ended.
     """
     subjects = OperationBackup.objects.filter(operation=OuterRef("pk"), role=OperationRole.SUBJECT)
-    touched = Q(state=OperationState.SUCCEEDED) | Q(exchange__in=[Exchange.DONE, Exchange.UNENDED])
+    touched = Q(state=OperationState.SUCCEEDED) | Q(exchange__in=[ExchangeState.DONE, ExchangeState.UNENDED])
     exchanged = Operation.objects.filter(
         touched, kind__in=kinds.EXCHANGES, finished_at__isnull=False, order=provision.order_id
     ).annotate(subject=Subquery(subjects.values("backup")[:1], output_field=UUIDField()))

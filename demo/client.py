@@ -18,7 +18,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """The response: headers by name in any case; `json` is the body, None when it is not JSON."""
 
     status: int
@@ -33,12 +33,12 @@ class Client:
     url: str
     token: str
 
-    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def call(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> ApiAnswer:
         """Send a request with a JSON body and read the answer. Raises Unreachable."""
         with self.open(method, path, body, headers) as response:
             content = response.read()
             is_json = "json" in response.headers.get_content_type()
-            return Answer(response.status, response.headers, json.loads(content) if is_json else None)
+            return ApiAnswer(response.status, response.headers, json.loads(content) if is_json else None)
 
     @contextmanager
     def open(

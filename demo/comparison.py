@@ -25,7 +25,7 @@ LINK_MODE = 0o777
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One path of a tree: a folder, a file, a link, or something special (a FIFO, a socket, a device).
 
     `content` is the digest of a file's bytes, or a link's target. `first` is the smallest of a file's paths in the
@@ -44,7 +44,7 @@ class Entry:
     identity: tuple[int, int] = (0, 0)
 
 
-Tree = dict[bytes, Entry]
+Tree = dict[bytes, TreeEntry]
 """Entries by their paths: relative, `/` between names."""
 Aspect = Literal["mode", "owner", "mtime_ns", "first", "names", "xattrs", "identity"]
 
@@ -124,7 +124,7 @@ def archive_read(archive: Readable) -> Tree:
 
 def but_for(tree: Tree, *aspects: Aspect, kind: str = "") -> Tree:
     """The tree without what a comparison must not look at, in entries of one kind or in all."""
-    blank: dict[str, Any] = {field.name: field.default for field in fields(Entry) if field.name in aspects}
+    blank: dict[str, Any] = {field.name: field.default for field in fields(TreeEntry) if field.name in aspects}
     return {path: entry if kind not in ("", entry.kind) else replace(entry, **blank) for path, entry in tree.items()}
 
 
@@ -138,7 +138,7 @@ def differences(expected: Tree, found: Tree) -> list[str]:
         elif one != other:
             told = [
                 f"{field.name} {getattr(other, field.name)!r} instead of {getattr(one, field.name)!r}"
-                for field in fields(Entry)
+                for field in fields(TreeEntry)
                 if getattr(one, field.name) != getattr(other, field.name)
             ]
             sentences.append(f"{path!r}: has {', '.join(told)}")
@@ -175,7 +175,7 @@ def _folder_open(root: Path, path: bytes) -> int:
     return descriptor
 
 
-def _entry(status: os.stat_result, name: bytes, folder: int, *, identity: bool) -> Entry:
+def _entry(status: os.stat_result, name: bytes, folder: int, *, identity: bool) -> TreeEntry:
     form = stat.S_IFMT(status.st_mode)
     kind = KINDS.get(form, "special")
     content, names = b"" if kind != "special" else b"%o" % form, 0
@@ -185,7 +185,7 @@ def _entry(status: os.stat_result, name: bytes, folder: int, *, identity: bool) 
         names = status.st_nlink
         with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder), "rb") as file:
             content = hashlib.file_digest(file, hashlib.sha256).digest()
-    return Entry(
+    return TreeEntry(
         kind=kind,
         mode=stat.S_IMODE(status.st_mode),
         owner=(status.st_uid, status.st_gid),
@@ -209,10 +209,10 @@ def _xattrs(path: bytes) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((os.fsencode(name), os.getxattr(path, name, follow_symlinks=False)) for name in sorted(names))
 
 
-def _member(member: tarfile.TarInfo, file: IO[bytes] | None, path: bytes) -> Entry:
+def _member(member: tarfile.TarInfo, file: IO[bytes] | None, path: bytes) -> TreeEntry:
     # The library keeps a time as a float, which has no nanoseconds left.
     mtime_ns = int(Decimal(member.pax_headers.get("mtime", member.mtime)) * 10**9)
-    plain = Entry("folder", member.mode & 0o7777, (member.uid, member.gid), mtime_ns)
+    plain = TreeEntry("folder", member.mode & 0o7777, (member.uid, member.gid), mtime_ns)
     if member.isdir():
         return plain
     if member.issym():

@@ -12,13 +12,13 @@ from opener.errors import Cannot, Exit
 from opener.finding import backups_find
 from opener.output import Progress, file_appears, note, say, shown, size_shown
 from opener.snapshots import Snapshot, snapshot_root
-from repository.chunked.restoring.restore import Reason, snapshot_restore
+from repository.chunked.restoring.restore import FailureReason, snapshot_restore
 from repository.storage import Storage
 
 NAME_SHORT: Final = 12
 _REASONS: Final = {
-    Reason.DAMAGED: "damaged in storage",
-    Reason.COMPANION: "it belongs together with a file that cannot be replaced",
+    FailureReason.DAMAGED: "damaged in storage",
+    FailureReason.COMPANION: "it belongs together with a file that cannot be replaced",
 }
 
 
@@ -83,6 +83,6 @@ def _snapshot_extract(snapshot: Snapshot, arguments: Namespace) -> Exit:
         note(f"{root.skipped} entries could not be read when the backup was made; `list {snapshot.name}` names them")
     for path, reason in report.failed:
         note(f"not extracted: {shown(os.fsdecode(path))}: {_REASONS.get(reason, reason.replace('_', ' '))}")
-    if any(reason is Reason.DAMAGED for _, reason in report.failed):
+    if any(reason is FailureReason.DAMAGED for _, reason in report.failed):
         return Exit.DAMAGED
     return Exit.CANNOT if report.failed else Exit.OK

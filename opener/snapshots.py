@@ -10,7 +10,7 @@ from uuid import UUID
 from opener.archives import name_matches
 from opener.keys import Keys
 from repository.chunked.chunks.repository_keys import DataKey
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.repository import Repository, repository_open
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
@@ -26,7 +26,7 @@ class Snapshot:
 
     repository: Repository
     id: bytes
-    root: Root | None
+    root: SnapshotRoot | None
     damage: str | None
 
     @property
@@ -36,7 +36,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSnapshot:
     """The snapshots of all repositories; which repositories no key opens, and which are damaged, with the reason."""
 
     snapshots: list[Snapshot]
@@ -46,9 +46,9 @@ class Found:
 
 def snapshots_find(
     storage: Storage, keys: Keys, *, tenant: UUID | None, order: UUID | None, names: Sequence[str]
-) -> Found:
+) -> FoundSnapshot:
     """Every snapshot of the place; of `names` those that begin so. Raises `StorageError`."""
-    found = Found([], [], [])
+    found = FoundSnapshot([], [], [])
     for owner, repository_id in _places(storage, tenant):
         try:
             repository = _open(storage, keys, owner, repository_id)
@@ -62,7 +62,7 @@ def snapshots_find(
     return found
 
 
-def snapshot_root(snapshot: Snapshot) -> Root:
+def snapshot_root(snapshot: Snapshot) -> SnapshotRoot:
     """The root of the snapshot. Raises `ObjectDamaged` where that cannot be read."""
     if snapshot.root is None:
         raise ObjectDamaged(snapshot.damage or snapshot.name)

@@ -28,7 +28,7 @@ class OperationScope(models.TextChoices):
     PORTAL = "portal", _("Portal")
 
 
-class Exchange(models.TextChoices):
+class ExchangeState(models.TextChoices):
     """How far an exchange of live files may have got. The sidecar's journal has the exact state."""
 
     NONE = "", _("None")

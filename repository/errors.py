@@ -104,7 +104,7 @@ class TargetBusy(TargetFailed):
     retryable = True
 
 
-class LimitReached(RepositoryError):
+class RepositoryLimitReached(RepositoryError):
     """The snapshot holds more than the caller's limit."""
 
     code = "restore_limit_reached"

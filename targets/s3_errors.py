@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Refusal:
     """A class of refusals: the error it becomes, and the advice for the operator of the portal."""
 
     name: str
@@ -36,17 +36,17 @@ class Answer:
     advice: str = ""
 
 
-AGAIN: Final = Answer("again", StorageUnavailable)
-RENEW: Final = Answer("renew", StorageDenied, "the credentials have expired: renew them")
-CLOCK: Final = Answer("clock", StorageDenied, "this machine's clock and the service's differ")
-PLACE: Final = Answer("place", StorageDenied, "check the target's endpoint_url, region and bucket")
-LOCKED: Final = Answer("locked", StorageDenied, "a retention rule of the bucket keeps the object")
-DENIED: Final = Answer("denied", StorageDenied)
-FULL: Final = Answer("full", StorageFull)
-NOT_FOUND: Final = Answer("not found", ObjectNotFound)
-EXISTS: Final = Answer("exists", ObjectExists)
-UNSUPPORTED: Final = Answer("unsupported", StorageUnsupported, "the service cannot do this")
-FINAL: Final = Answer("final", StorageError)
+AGAIN: Final = Refusal("again", StorageUnavailable)
+RENEW: Final = Refusal("renew", StorageDenied, "the credentials have expired: renew them")
+CLOCK: Final = Refusal("clock", StorageDenied, "this machine's clock and the service's differ")
+PLACE: Final = Refusal("place", StorageDenied, "check the target's endpoint_url, region and bucket")
+LOCKED: Final = Refusal("locked", StorageDenied, "a retention rule of the bucket keeps the object")
+DENIED: Final = Refusal("denied", StorageDenied)
+FULL: Final = Refusal("full", StorageFull)
+NOT_FOUND: Final = Refusal("not found", ObjectNotFound)
+EXISTS: Final = Refusal("exists", ObjectExists)
+UNSUPPORTED: Final = Refusal("unsupported", StorageUnsupported, "the service cannot do this")
+FINAL: Final = Refusal("final", StorageError)
 
 SOURCES: Final = {
     "aws": "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
@@ -61,7 +61,7 @@ SOURCES: Final = {
 
 # The class of every code whose status alone is misleading or ambiguous, with the services that document it. Any other
 # code has the class of its status. docs/storage.md shows the same table.
-CODES: Final[dict[str, tuple[Answer, str]]] = {
+CODES: Final[dict[str, tuple[Refusal, str]]] = {
     # Slow down, or come back.
     "Busy": (AGAIN, "aws"),
     "InternalError": (AGAIN, "aws ceph minio r2 seaweedfs wasabi"),
@@ -132,7 +132,7 @@ CODES: Final[dict[str, tuple[Answer, str]]] = {
     "InvalidBucketState": (FINAL, "aws ceph seaweedfs"),
 }
 
-STATUSES: Final[dict[int, Answer]] = {
+STATUSES: Final[dict[int, Refusal]] = {
     301: PLACE,
     307: AGAIN,
     401: DENIED,
@@ -182,7 +182,7 @@ def s3_call(retry: Retry, action: str, request: Callable[[], Result]) -> Result:
     return retry.call(action, attempt)
 
 
-def refusal_class(code: str, status: int) -> Answer:
+def refusal_class(code: str, status: int) -> Refusal:
     """The class of a refusal: by its code where that is known, else by its status."""
     if code in CODES:
         return CODES[code][0]

@@ -21,7 +21,7 @@ from common.errors import ApplicationError
 from common.locks import row_lock
 from operations.errors import OperationCancelled, OperationTimedOut, WorkerLost
 from operations.kinds import kinds_all
-from operations.models import LIVE_STATES, Exchange, Operation, OperationState
+from operations.models import LIVE_STATES, ExchangeState, Operation, OperationState
 from operations.services.operations import hold_end, operation_fail
 from operations.supervision.leases import operation_lost
 from operations.work.retry import LAST_RESORT
@@ -134,9 +134,9 @@ def outcomes_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
         state=OperationState.SUCCEEDED,
         finished_at__gt=OuterRef("finished_at"),
     )
-    begun = Q(exchange=Exchange.BEGUN) & (Q(error_code__in=unspoken) | given_up)
+    begun = Q(exchange=ExchangeState.BEGUN) & (Q(error_code__in=unspoken) | given_up)
     over = Operation.objects.filter(kind__in=kinds.EXCHANGES).exclude(state__in=LIVE_STATES)
-    ended = over.filter(begun | Q(exchange=Exchange.UNENDED), ~Exists(later), **scope.of("operation"))
+    ended = over.filter(begun | Q(exchange=ExchangeState.UNENDED), ~Exists(later), **scope.of("operation"))
     for operation in rows_of(ended):
         yield Violation(code=Code.OUTCOME_UNKNOWN, object_type="operation", object_id=operation.id)
 

@@ -52,7 +52,7 @@ class AlreadyRunning(Exception):
 
 
 @dataclass(slots=True)
-class Tally:
+class CheckTally:
     """The counts of one run for one invariant: seen, new among these, gone, and repaired."""
 
     seen: int = 0
@@ -65,7 +65,7 @@ class Tally:
 class Report:
     """The result of a run; `blind` has objects that could not be checked, a bounded number."""
 
-    tallies: dict[Invariant, Tally]
+    tallies: dict[Invariant, CheckTally]
     blind: list[Unchecked] = field(default_factory=list)
 
     def blind_note(self, blind: Unchecked) -> None:
@@ -116,7 +116,7 @@ def _alone(seconds: int) -> Iterator[None]:
 
 
 def _run(checks: tuple[Check, ...] | list[Check], scope: CheckScope, *, repaired: frozenset[Check]) -> Report:
-    report = Report(tallies={check.invariant: Tally() for check in checks})
+    report = Report(tallies={check.invariant: CheckTally() for check in checks})
     for check in checks:
         try:
             _check(check, scope, report, repair=check in repaired)

@@ -11,7 +11,7 @@ from backups.models import Backup
 from backups.services.sidecars import sidecar_open
 from common.errors import ApplicationError
 from common.states import compare_and_set
-from operations.models import LIVE_STATES, Exchange, Operation
+from operations.models import LIVE_STATES, ExchangeState, Operation
 from provisions.selectors import provision_sidecar
 from wire.enums import OutcomeKind
 
@@ -28,7 +28,7 @@ def exchanges_settle() -> int:
     The end of the operation stays as its customer was told it. A sidecar that is still away is asked again next time.
     """
     open_ones = Operation.objects.filter(
-        exchange__in=[Exchange.BEGUN, Exchange.UNENDED], finished_at__gt=timezone.now() - ASKED_FOR
+        exchange__in=[ExchangeState.BEGUN, ExchangeState.UNENDED], finished_at__gt=timezone.now() - ASKED_FOR
     ).exclude(state__in=LIVE_STATES)
     # The one asked longest ago comes first, so that a host that stays away does not delay the others.
     rows = list(open_ones.order_by("heartbeat", "finished_at")[:ASKED_A_RUN])
@@ -53,4 +53,4 @@ def _settle(operation: Operation) -> bool:
     completed = outcome.kind is OutcomeKind.COMPLETED
     log.warning("operation %s ended as %s; its exchange was %s", operation.id, operation.state, outcome.kind)
     same = Operation.objects.filter(id=operation.id, exchange=operation.exchange)
-    return compare_and_set(same, exchange=Exchange.DONE if completed else Exchange.NONE)
+    return compare_and_set(same, exchange=ExchangeState.DONE if completed else ExchangeState.NONE)

@@ -56,7 +56,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One action. `who` is empty for the product itself."""
 
     at: datetime
@@ -89,7 +89,7 @@ class ActivityView(OrderPageView):
         return render(request, "backups/activity.html", context)
 
 
-def _entry(row: AuditEvent, name: str | None) -> Entry:
+def _entry(row: AuditEvent, name: str | None) -> HistoryEntry:
     about = name or row.data.get("name", "")
     if row.action.startswith("member."):
         about = ""
@@ -99,6 +99,6 @@ def _entry(row: AuditEvent, name: str | None) -> Entry:
             if about
             else error_title(code)
         )
-    return Entry(
+    return HistoryEntry(
         at=row.at, who=row.actor.get_full_name() if row.actor else "", what=str(WORDS[row.action]), about=about
     )

@@ -65,7 +65,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class PlanUsage:
     """The limits of the plan and their use; `points` draw the stored bytes over time."""
 
     counted: int
@@ -79,7 +79,7 @@ class Overview:
     """The content of the order page. Equal values look the same, apart from relative times."""
 
     health: Health
-    usage: Usage
+    usage: PlanUsage
     rows: tuple[BackupRow, ...]
     create_shown: bool
     create_refused: str
@@ -182,8 +182,8 @@ def _health(order: Order) -> Health:
     return Health("ok", "shield", _("Protected"), protection.good_at)
 
 
-def _usage(order: Order, history: list[tuple[datetime, int]], *, counted: int) -> Usage:
-    return Usage(
+def _usage(order: Order, history: list[tuple[datetime, int]], *, counted: int) -> PlanUsage:
+    return PlanUsage(
         counted=counted,
         limit=order.plan.backup_limit,
         stored_bytes=sum(size for _completed, size in history),

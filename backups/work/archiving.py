@@ -36,7 +36,7 @@ CONTENT_TYPE = "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class ArchiveDestination:
     """Where one attempt stores its archive, and the data key that seals it."""
 
     target: StorageTarget
@@ -49,7 +49,7 @@ class Destination:
 class StoredArchive:
     """An archive that is complete in storage and not listed yet."""
 
-    destination: Destination
+    destination: ArchiveDestination
     uploaded: Uploaded
     packed: ArchiveResult
     listing_bytes: int | None
@@ -131,7 +131,7 @@ def archive_record(*, operation: Operation, backup: Backup, made: StoredArchive)
         raise FenceLost
 
 
-def _destination(operation: Operation, backup: Backup, lease: Lease) -> Destination:
+def _destination(operation: Operation, backup: Backup, lease: Lease) -> ArchiveDestination:
     target = target_default()
     storage = target_open(target, checkpoint=lease.checkpoint)
     key = archive_key(order=backup.order_id, backup=backup.id, fence=operation.fence)
@@ -142,7 +142,7 @@ def _destination(operation: Operation, backup: Backup, lease: Lease) -> Destinat
         objects_condemn(backup_ids=[backup.id], keep=key)
     with storage_errors():
         data_key = data_key_ensure(customer=operation_order(operation).customer, target=target, storage=storage)
-    return Destination(target=target, storage=storage, key=key, data_key=data_key)
+    return ArchiveDestination(target=target, storage=storage, key=key, data_key=data_key)
 
 
 def _stream(
@@ -151,7 +151,7 @@ def _stream(
     output: str,
     listing: str,
     operation: Operation,
-    destination: Destination,
+    destination: ArchiveDestination,
     lease: Lease,
     phase: str,
 ) -> tuple[Uploaded, ArchiveResult]:
@@ -185,7 +185,13 @@ def _stream(
 
 
 def _listing_store(
-    *, client: SidecarClient, listing: str, operation: Operation, destination: Destination, entries: int, lease: Lease
+    *,
+    client: SidecarClient,
+    listing: str,
+    operation: Operation,
+    destination: ArchiveDestination,
+    entries: int,
+    lease: Lease,
 ) -> int | None:
     """Store the listing beside the archive; its size there, or None when the sidecar made none."""
     context = listing_context(
@@ -218,7 +224,7 @@ def _still_ours(lease: Lease) -> None:
 
 
 def _manifest_write(
-    *, operation: Operation, backup: Backup, destination: Destination, uploaded: Uploaded, packed: ArchiveResult
+    *, operation: Operation, backup: Backup, destination: ArchiveDestination, uploaded: Uploaded, packed: ArchiveResult
 ) -> None:
     order = operation_order(operation)
     provision: Provision = backup.provision

@@ -15,7 +15,7 @@ from common.errors import ApplicationError
 from common.paths import path_text
 from common.states import compare_and_set
 from operations.kinds import ATTEMPTS
-from operations.models import Exchange, Operation, OperationState
+from operations.models import ExchangeState, Operation, OperationState
 from operations.work.lease import FenceLost, Lease
 from operations.work.retry import LAST_RESORT, Postponed
 from sidecar_client.client import ExtractOutcome, ExtractResult, SidecarClient
@@ -26,12 +26,12 @@ JOURNAL_WAIT_SECONDS = 60.0
 """How long a worker waits for a sidecar that went away during an exchange; then the operation is tried again later."""
 
 
-def exchange_note(operation: Operation, exchange: Exchange, *, result: ExtractResult | None = None) -> None:
+def exchange_note(operation: Operation, exchange: ExchangeState, *, result: ExtractResult | None = None) -> None:
     """Store how far the exchange may get from here on. Raises FenceLost.
 
     `result`: of an exchange that is done. Live paths that it left as they were become warnings of the operation.
     """
-    if exchange == operation.exchange == Exchange.NONE:
+    if exchange == operation.exchange == ExchangeState.NONE:
         return
     operation.exchange = exchange
     mine = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
@@ -50,7 +50,7 @@ def exchange_unended(operation: Operation, outcome: ExtractOutcome) -> Exception
     """
     if operation.attempts < ATTEMPTS and operation.cancel_requested_at is None:
         return Postponed(seconds=20, counts=True)
-    exchange_note(operation, Exchange.UNENDED)
+    exchange_note(operation, ExchangeState.UNENDED)
     return sidecar_error(outcome.error_code, outcome.error_params)
 
 

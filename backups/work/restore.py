@@ -21,7 +21,7 @@ from backups.work.hashing import HashThread
 from backups.work.journal import exchange_note, exchange_release, exchange_unended, journal_ask, journal_awaited
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
-from operations.models import Exchange, Operation, OperationState
+from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
 from provisions.selectors import provision_sidecar
@@ -50,7 +50,7 @@ def restore_run(operation: Operation, lease: Lease) -> None:
                 )
             )
         # A released exchange has no journal any more: only the end of the operation is missing.
-        if operation.exchange != Exchange.DONE:
+        if operation.exchange != ExchangeState.DONE:
             with journal_awaited(operation):
                 info = sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
             _exchange(client=client, info=info, operation=operation, lease=lease)
@@ -67,10 +67,10 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
         outcome = client.extract_outcome()
     with _nothing_left(client, operation):
         if outcome.kind is OutcomeKind.NONE:
-            exchange_note(operation, Exchange.NONE)
+            exchange_note(operation, ExchangeState.NONE)
             _prepare(client=client, info=info, operation=operation, lease=lease)
         if outcome.kind in (OutcomeKind.NONE, OutcomeKind.RUNNING):
-            exchange_note(operation, Exchange.BEGUN)
+            exchange_note(operation, ExchangeState.BEGUN)
             outcome = _extract(client=client, info=info, operation=operation, lease=lease)
         if outcome.kind is OutcomeKind.RUNNING:
             raise exchange_unended(operation, outcome)
@@ -80,7 +80,7 @@ def _exchange(*, client: SidecarClient, info: SidecarInfo, operation: Operation,
     if outcome.kind is OutcomeKind.ROLLED_BACK:
         exchange_release(client, operation)
         raise sidecar_error(outcome.error_code, outcome.error_params)
-    exchange_note(operation, Exchange.DONE, result=outcome.result)
+    exchange_note(operation, ExchangeState.DONE, result=outcome.result)
 
 
 def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
@@ -171,7 +171,7 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
     except SidecarClientError:
         outcome = journal_ask(client=client, operation=operation, lease=lease)
         if outcome.kind is OutcomeKind.NONE:
-            exchange_note(operation, Exchange.NONE)
+            exchange_note(operation, ExchangeState.NONE)
             with sidecar_errors(lease.checkpoint):
                 raise
         return outcome

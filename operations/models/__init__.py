@@ -4,12 +4,12 @@ from operations.models.chore import ChoreRun
 from operations.models.operation import Operation
 from operations.models.supervisor import Supervisor
 from operations.models.tally import OperationTally
-from operations.states import LIVE_STATES, Exchange, OperationScope, OperationState
+from operations.states import LIVE_STATES, ExchangeState, OperationScope, OperationState
 
 __all__ = [
     "LIVE_STATES",
     "ChoreRun",
-    "Exchange",
+    "ExchangeState",
     "Operation",
     "OperationScope",
     "OperationState",

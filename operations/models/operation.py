@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from operations.kinds import kind_choices
-from operations.states import LIVE_STATES, Exchange, OperationScope, OperationState
+from operations.states import LIVE_STATES, ExchangeState, OperationScope, OperationState
 from orders.models import Order
 
 
@@ -36,7 +36,7 @@ class Operation(models.Model):
     phase = models.CharField(_("phase"), max_length=32, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     params = models.JSONField(default=dict)
-    exchange = models.CharField(max_length=16, choices=Exchange.choices, default=Exchange.NONE, blank=True)
+    exchange = models.CharField(max_length=16, choices=ExchangeState.choices, default=ExchangeState.NONE, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
     heartbeat = models.PositiveBigIntegerField(default=0)
@@ -80,7 +80,7 @@ class Operation(models.Model):
             models.CheckConstraint(
                 name="operation_exclusive_on_an_order", condition=Q(exclusive=False) | Q(scope=OperationScope.ORDER)
             ),
-            models.CheckConstraint(name="operation_exchange_known", condition=Q(exchange__in=Exchange.values)),
+            models.CheckConstraint(name="operation_exchange_known", condition=Q(exchange__in=ExchangeState.values)),
             models.CheckConstraint(name="operation_state_known", condition=Q(state__in=OperationState.values)),
             models.CheckConstraint(
                 name="operation_finished_when_over",

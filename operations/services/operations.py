@@ -20,7 +20,7 @@ from common.queue import task_enqueue
 from common.states import compare_and_set
 from operations.errors import OperationCancelled
 from operations.kinds import OperationKind, kind_of
-from operations.models import LIVE_STATES, Exchange, Operation, OperationState
+from operations.models import LIVE_STATES, ExchangeState, Operation, OperationState
 from operations.rules import cancel_require
 from orders.models import Order
 
@@ -160,7 +160,7 @@ def _cancel(*, user: User, operation: Operation) -> None:
         audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)
     # One that no worker has claimed yet ends here and now; a running one at its next checkpoint. One that may have
     # begun to exchange live files ends only with the outcome in the sidecar's journal.
-    queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED, exchange=Exchange.NONE).first()
+    queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED, exchange=ExchangeState.NONE).first()
     if queued is not None:
         operation_fail(operation=queued, error=OperationCancelled())
 

@@ -22,7 +22,7 @@ SEALED_SIZE_MAX = 64 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class ManifestInvalid(SealError):
+class ArchiveManifestInvalid(SealError):
     """The content is no manifest that this release can read, or it describes another archive."""
 
 
@@ -57,7 +57,7 @@ class ArchiveManifest:
     def __post_init__(self) -> None:
         for name, holds in self._rules().items():
             if not holds:
-                raise ManifestInvalid(f"the manifest's {name} cannot be right")
+                raise ArchiveManifestInvalid(f"the manifest's {name} cannot be right")
 
     def _rules(self) -> dict[str, bool]:
         stored = sealed_size(self.size_bytes) if self.sealed and self.size_bytes >= 0 else self.size_bytes
@@ -87,14 +87,14 @@ class ArchiveManifest:
         try:
             content = json.loads(data)
             if content["version"] != VERSION:
-                raise ManifestInvalid("a manifest of an unknown version")
+                raise ArchiveManifestInvalid("a manifest of an unknown version")
             manifest = cls(**{field.name: _from_json(field.type, content[field.name]) for field in fields(cls)})
             canonical = manifest.to_bytes()
         except (ValueError, KeyError, TypeError):
-            raise ManifestInvalid("not a manifest") from None
+            raise ArchiveManifestInvalid("not a manifest") from None
         # This catches unknown and repeated names, and any other spelling of a number, an id or a time.
         if canonical != data:
-            raise ManifestInvalid("the manifest is not in canonical form")
+            raise ArchiveManifestInvalid("the manifest is not in canonical form")
         return manifest
 
 
@@ -112,11 +112,11 @@ def manifest_seal(manifest: ArchiveManifest, *, data_key: bytes, target: UUID) -
 def manifest_open(sealed: bytes, *, data_key: bytes, tenant: UUID, target: UUID, archive_key: str) -> ArchiveManifest:
     """Open the manifest stored beside that archive; raises ManifestInvalid or another `SealError`."""
     if len(sealed) > SEALED_SIZE_MAX:
-        raise ManifestInvalid("too large for a manifest")
+        raise ArchiveManifestInvalid("too large for a manifest")
     context = manifest_context(tenant=tenant, target=target, archive_key=archive_key)
     manifest = ArchiveManifest.from_bytes(open_bytes(sealed, data_key=data_key, context=context))
     if (manifest.tenant, manifest.archive_key) != (tenant, archive_key):
-        raise ManifestInvalid("the manifest describes another archive")
+        raise ArchiveManifestInvalid("the manifest describes another archive")
     return manifest
 
 

@@ -17,7 +17,7 @@ from trees.source import Kind, Source, SourceEntry, SourceGone
 from trees.trust import Stat, Trust
 
 
-class Change(StrEnum):
+class DifferenceKind(StrEnum):
     """The kind of a difference. A path has the first kind that applies, in this order."""
 
     ADDED = "added"
@@ -35,7 +35,7 @@ class Difference:
     """One path that differs. Sizes are those of files, else None."""
 
     path: bytes
-    change: Change
+    change: DifferenceKind
     old_kind: Kind | None
     new_kind: Kind | None
     old_size: int | None
@@ -119,17 +119,17 @@ def _difference(
 
 def _change(
     before: _Side | None, after: _Side | None, same_content: Callable[[_Side, _Side], bool | None]
-) -> Change | None:
+) -> DifferenceKind | None:
     if before is None or after is None:
-        return Change.ADDED if before is None else Change.REMOVED
+        return DifferenceKind.ADDED if before is None else DifferenceKind.REMOVED
     if before.kind is not after.kind:
-        return Change.KIND
+        return DifferenceKind.KIND
     if before.kind is Kind.SKIPPED:
         return None
     same = same_content(before, after) if before.kind is Kind.FILE else before.target == after.target
     if not same:
-        return Change.KIND if same is None else Change.CONTENT
-    return None if before.kind is Kind.HARDLINK or _meta(before) == _meta(after) else Change.METADATA
+        return DifferenceKind.KIND if same is None else DifferenceKind.CONTENT
+    return None if before.kind is Kind.HARDLINK or _meta(before) == _meta(after) else DifferenceKind.METADATA
 
 
 def _meta(side: _Side) -> tuple[Stat | None, Xattrs]:

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ObjectFolder:
     """One kind of object: its folder, and the kind that is bound into its seal."""
 
     name: str
@@ -36,14 +36,14 @@ class Folder:
         return f"{self.name}/{name[:2]}/{name}" if self.spread else f"{self.name}/{name}"
 
 
-KEYS = Folder("keys", "repository-key")
-PACKS = Folder("packs", "repository-pack", spread=True)
-INDEX = Folder("index", "repository-index")
-SNAPSHOTS = Folder("snapshots", "repository-snapshot")
-TOMBSTONES = Folder("tombstones", "repository-tombstone")
-CONDEMNED = Folder("condemned", "repository-condemned")
-DAMAGED = Folder("damaged", "repository-damaged")
-MARKS = Folder("marks", "repository-mark")
+KEYS = ObjectFolder("keys", "repository-key")
+PACKS = ObjectFolder("packs", "repository-pack", spread=True)
+INDEX = ObjectFolder("index", "repository-index")
+SNAPSHOTS = ObjectFolder("snapshots", "repository-snapshot")
+TOMBSTONES = ObjectFolder("tombstones", "repository-tombstone")
+CONDEMNED = ObjectFolder("condemned", "repository-condemned")
+DAMAGED = ObjectFolder("damaged", "repository-damaged")
+MARKS = ObjectFolder("marks", "repository-mark")
 
 
 def id_new() -> bytes:
@@ -61,22 +61,22 @@ class Objects:
         self._repository = repository
         self._object_key = object_key
 
-    def path(self, folder: Folder, object_id: bytes) -> str:
+    def path(self, folder: ObjectFolder, object_id: bytes) -> str:
         """The object's full key in storage."""
         return self._prefix + folder.key(object_id)
 
-    def list(self, folder: Folder) -> Iterator[tuple[bytes, int]]:
+    def list(self, folder: ObjectFolder) -> Iterator[tuple[bytes, int]]:
         """Ids and sizes in bytes of the objects in a folder; an incomplete listing raises."""
         for found in self.storage.list(f"{self._prefix}{folder.name}/"):
             name = found.key.rpartition("/")[2]
             if _NAME.fullmatch(name) and found.key == self._prefix + folder.key(bytes.fromhex(name)):
                 yield bytes.fromhex(name), found.size
 
-    def seal(self, folder: Folder, object_id: bytes, plain: bytes) -> bytes:
+    def seal(self, folder: ObjectFolder, object_id: bytes, plain: bytes) -> bytes:
         """Seal the bytes as the object of that name."""
         return seal_bytes(plain, data_key=self._object_key, context=self._context(folder, object_id))
 
-    def unseal(self, folder: Folder, object_id: bytes, sealed: bytes) -> bytes:
+    def unseal(self, folder: ObjectFolder, object_id: bytes, sealed: bytes) -> bytes:
         """The plain bytes; raises `ObjectDamaged`, `RepositoryUnknown`.
 
         The object key belongs to this repository alone: an object sealed with another key comes from elsewhere.
@@ -91,21 +91,21 @@ class Objects:
         except UnknownFormat as error:
             raise RepositoryUnknown(f"{name}: {error}") from None
 
-    def put(self, folder: Folder, object_id: bytes, plain: bytes) -> int:
+    def put(self, folder: ObjectFolder, object_id: bytes, plain: bytes) -> int:
         """Seal and store an object; returns its size in storage."""
         sealed = self.seal(folder, object_id, plain)
         self.storage.put(self.path(folder, object_id), [sealed])
         return len(sealed)
 
-    def put_raw(self, folder: Folder, object_id: bytes, pieces: Sequence[memoryview | bytes]) -> None:
+    def put_raw(self, folder: ObjectFolder, object_id: bytes, pieces: Sequence[memoryview | bytes]) -> None:
         """Store an object unchanged; the buffers must not change during the call."""
         self.storage.put(self.path(folder, object_id), pieces)
 
-    def get(self, folder: Folder, object_id: bytes) -> bytes:
+    def get(self, folder: ObjectFolder, object_id: bytes) -> bytes:
         """The plain bytes of a sealed object; raises `ObjectNotFound` and the errors of `unseal`."""
         return self.unseal(folder, object_id, self.get_raw(folder, object_id))
 
-    def get_raw(self, folder: Folder, object_id: bytes, start: int = 0, stop: int | None = None) -> bytes:
+    def get_raw(self, folder: ObjectFolder, object_id: bytes, start: int = 0, stop: int | None = None) -> bytes:
         """Stored bytes of an object; fewer if it ends before `stop`.
 
         Raises `ObjectNotFound`, and `ObjectDamaged` when the target has the bytes but cannot read them.
@@ -115,15 +115,15 @@ class Objects:
         except ObjectUnreadable as error:
             raise ObjectDamaged(f"{folder.key(object_id)}: {error}") from error
 
-    def delete(self, folder: Folder, object_id: bytes) -> None:
+    def delete(self, folder: ObjectFolder, object_id: bytes) -> None:
         """Delete an object; a missing one is no error."""
         self.storage.delete(self.path(folder, object_id))
 
-    def put_map(self, folder: Folder, object_id: bytes, content: dict[str, Any]) -> int:
+    def put_map(self, folder: ObjectFolder, object_id: bytes, content: dict[str, Any]) -> int:
         """Store a MessagePack map with the format's version; returns its size in storage."""
         return self.put(folder, object_id, msgpack.packb({"version": VERSION, **content}, use_bin_type=True))
 
-    def get_map(self, folder: Folder, object_id: bytes) -> dict[str, Any]:
+    def get_map(self, folder: ObjectFolder, object_id: bytes) -> dict[str, Any]:
         """Decode a map; raises the errors of `get`, and `ObjectDamaged` when the object is not a map."""
         plain = self.get(folder, object_id)
         try:
@@ -134,7 +134,7 @@ class Objects:
             raise RepositoryUnknown(f"{folder.key(object_id)} has another version")
         return found
 
-    def _context(self, folder: Folder, object_id: bytes) -> SealContext:
+    def _context(self, folder: ObjectFolder, object_id: bytes) -> SealContext:
         return SealContext(self._tenant, self._repository, folder.kind, folder.key(object_id))
 
 

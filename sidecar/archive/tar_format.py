@@ -36,7 +36,7 @@ _EXTENDED_HEADER_NAME: Final = b"././@PaxHeader"
 _NANOSECONDS: Final = 1_000_000_000
 
 
-class Member(NamedTuple):
+class TarMember(NamedTuple):
     """One entry of an archive.
 
     `path` and `link` are raw bytes; `path` is relative to the root, `link` is the target of a symbolic link
@@ -59,7 +59,7 @@ def padding_bytes(size: int) -> int:
     return -size % BLOCK_BYTES
 
 
-def member_header(member: Member) -> bytes:
+def member_header(member: TarMember) -> bytes:
     """The blocks ahead of a member's content: its header, after an extended one where that is too narrow."""
     path = member.path + b"/" if member.type == DIRECTORY else member.path
     records: list[bytes] = []

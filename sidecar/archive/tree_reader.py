@@ -15,7 +15,7 @@ from sidecar.archive.tar_format import (
     HARD_LINK,
     REGULAR,
     SYMBOLIC_LINK,
-    Member,
+    TarMember,
     member_header,
     padding_bytes,
 )
@@ -161,7 +161,7 @@ class TreeReader:
             self._listing.add(entry)
 
     def _header(self, path: bytes, kind: bytes, status: os.stat_result, *, size: int = 0, link: bytes = b"") -> None:
-        member = Member(
+        member = TarMember(
             path=path,
             type=kind,
             mode=status.st_mode,

@@ -24,7 +24,7 @@ class Written:
     crc32: int
 
 
-class Files:
+class FileCalls:
     """The files that calls can name."""
 
     def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, compressions: Compressions) -> None:

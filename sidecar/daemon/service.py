@@ -11,7 +11,7 @@ import grpc
 
 from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
-from sidecar.daemon.files import Files
+from sidecar.daemon.files import FileCalls
 from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.errors import Refused
 from sidecar.game.game import Game
@@ -48,7 +48,7 @@ class FileIO:
         self._game = game
         self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game, links=links)
         self._previews = Previews(root=root, links=links)
-        self._files = Files(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
+        self._files = FileCalls(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
         """Describe this sidecar: version, capabilities and free space."""

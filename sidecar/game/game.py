@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import profile_of
-from sidecar.game.quiescence import Hold, Quiescence
+from sidecar.game.quiescence import QuiesceHold, Quiescence
 from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from wire.enums import Consistency
@@ -61,7 +61,7 @@ class Game:
         """Whether the game is known to be stopped."""
         return self._profile.running() is False
 
-    def let_go(self, hold: Hold) -> bool:
+    def let_go(self, hold: QuiesceHold) -> bool:
         """End a hold; returns whether the game stayed quiesced until now."""
         return self._quiescence.leave(hold)
 
@@ -69,7 +69,7 @@ class Game:
 class Watch:
     """The observation of the game from `Game.watched` until `end`."""
 
-    def __init__(self, game: Game, *, stopped: bool, hold: Hold | None) -> None:
+    def __init__(self, game: Game, *, stopped: bool, hold: QuiesceHold | None) -> None:
         self._game = game
         self._stopped = stopped
         self._hold = hold

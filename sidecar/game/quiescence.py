@@ -11,14 +11,14 @@ from typing import Final
 from sidecar.game.errors import GameError
 from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
-from sidecar.game.retry import Retry
+from sidecar.game.retry import RetryLoop
 
 _log = logging.getLogger("sidecar")
 
 _TROUBLE: Final = (GameError, OSError)
 
 
-class Hold:
+class QuiesceHold:
     """One period of quiescence, shared by the backups that pack meanwhile."""
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class Quiescence:
         self._profile = profile
         self._mark = mark
         self._lock = threading.Lock()
-        self._hold: Hold | None = None
-        self._retry = Retry(name="letting the game go on", attempt=self._resume_left)
+        self._hold: QuiesceHold | None = None
+        self._retry = RetryLoop(name="letting the game go on", attempt=self._resume_left)
 
     def recover(self) -> None:
         """Resume the game if an earlier daemon died while it was quiesced."""
@@ -42,7 +42,7 @@ class Quiescence:
             _log.warning("an earlier run left the game quiesced: resuming it")
             self._retry.begin()
 
-    def enter(self) -> Hold | None:
+    def enter(self) -> QuiesceHold | None:
         """Quiesce the game until `leave`; None, with the reason in the log, if that fails."""
         with self._lock:
             if self._hold is None:
@@ -51,7 +51,7 @@ class Quiescence:
                 self._hold.holders += 1
             return self._hold
 
-    def leave(self, hold: Hold) -> bool:
+    def leave(self, hold: QuiesceHold) -> bool:
         """Resume the game unless other backups still pack. Returns whether it stayed quiesced until now."""
         with self._lock:
             hold.holders -= 1
@@ -66,7 +66,7 @@ class Quiescence:
                 self._end()
         self._retry.finish()
 
-    def _begin(self) -> Hold | None:
+    def _begin(self) -> QuiesceHold | None:
         if self._mark.present() and not self._resumed():
             # The pending resume of the last period could succeed at any moment of a new one.
             return None
@@ -77,7 +77,7 @@ class Quiescence:
             if self._mark.present():
                 self._resumed()
             return None
-        hold = Hold()
+        hold = QuiesceHold()
         hold.watchdog = threading.Timer(self._profile.settings.quiesce_max_seconds, self._expire, args=(hold,))
         hold.watchdog.daemon = True
         hold.watchdog.start()
@@ -89,7 +89,7 @@ class Quiescence:
             hold.watchdog.cancel()
         return self._resumed()
 
-    def _expire(self, hold: Hold) -> None:
+    def _expire(self, hold: QuiesceHold) -> None:
         with self._lock:
             if hold is self._hold:
                 _log.warning("quiesce_max_seconds have passed: the game is resumed while it is being packed")

@@ -9,7 +9,7 @@ _LONGEST_SECONDS: Final = 30.0
 _GOODBYE_SECONDS: Final = 2.0
 
 
-class Retry:
+class RetryLoop:
     """Calls `attempt` in a thread of its own until it returns True: at once, then after ever longer pauses."""
 
     def __init__(self, *, name: str, attempt: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from sidecar.errors import Cancelled, ServerNotStopped
 from sidecar.game.errors import GameError
 from sidecar.game.flag_file import FlagFile
 from sidecar.game.profiles import Profile
-from sidecar.game.retry import Retry
+from sidecar.game.retry import RetryLoop
 from wire.enums import ServerControl
 
 _log = logging.getLogger("sidecar")
@@ -34,7 +34,7 @@ class GameServer:
         # A server that was told to stop may still be shutting down until this time.
         self._stopping_until = 0.0
         self._settled: Callable[[], bool] = lambda: True
-        self._retry = Retry(name="starting the game", attempt=self._start_left)
+        self._retry = RetryLoop(name="starting the game", attempt=self._start_left)
 
     def recover(self, *, settled: Callable[[], bool]) -> None:
         """Start the server if an earlier daemon died with it stopped, as soon as its data is whole (`settled`)."""

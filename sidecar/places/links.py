@@ -18,7 +18,7 @@ from trees.folders import link_end
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Target(NamedTuple):
+class LinkTarget(NamedTuple):
     """The folder that a link leads to: a readable descriptor, which the caller closes, and its absolute path."""
 
     fd: int
@@ -34,21 +34,21 @@ class LinkRoots:
     def __bool__(self) -> bool:
         return bool(self._roots)
 
-    def follow(self, name: bytes, *, at: int) -> Target | None:
+    def follow(self, name: bytes, *, at: int) -> LinkTarget | None:
         """Open the folder that a link in an open folder leads to, None when it does not lead to one below a root."""
         if not self._roots:
             return None
         end = link_end(name, at)
         return self.open(end) if end else None
 
-    def open(self, path: bytes) -> Target | None:
+    def open(self, path: bytes) -> LinkTarget | None:
         """Open a folder at or below one of the roots by its absolute path, None when there is none."""
         for root in self._roots:
             below = path[len(root) + 1 :]
             if path != root and (not path.startswith(root + b"/") or not _is_plain(below)):
                 continue
             with contextlib.suppress(OSError):
-                return Target(_open_below(root, below), path)
+                return LinkTarget(_open_below(root, below), path)
         return None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from sidecar.calls.calls import Call
 from sidecar.errors import Busy
 from sidecar.places.links import LinkRoots
-from sidecar.preview.changes import PATHS_MAX, Page, Preview
+from sidecar.preview.changes import PATHS_MAX, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
 from wire.enums import Mode
 
@@ -34,7 +34,7 @@ class Previews:
         if not self._free.acquire(blocking=False):
             raise Busy("Other previews are being made on this server just now: try again in a moment.")
         try:
-            page = Page(after=paths_after, limit=min(paths_limit, PATHS_MAX))
+            page = PathsPage(after=paths_after, limit=min(paths_limit, PATHS_MAX))
             return restore_preview(
                 root=self._root, listing=parts, mode=mode, page=page, check=call.check, links=self._links
             )

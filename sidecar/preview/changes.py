@@ -40,7 +40,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PathsPage:
     """The changes that are named: those after a path, in the order of the walk, and how many at most."""
 
     after: bytes
@@ -50,7 +50,7 @@ class Page:
 class Changes:
     """Counts changes, which come in the order of the walk, and keeps those of a page."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: PathsPage) -> None:
         self._page = page
         self._after = walk_order(page.after)
         self._room = _PATHS_BYTES

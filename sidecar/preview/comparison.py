@@ -16,8 +16,8 @@ from sidecar.errors import ArchiveDamaged, ArchiveRefused
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.preview.ahead import Ahead
-from sidecar.preview.changes import Changes, Page, Preview
-from sidecar.preview.contents import Contents
+from sidecar.preview.changes import Changes, PathsPage, Preview
+from sidecar.preview.contents import LiveContents
 from sidecar.preview.live import Live, live_paths
 from sidecar.preview.passed import Passed
 from sidecar.preview.staying import LiveStaying
@@ -33,7 +33,7 @@ def restore_preview(
     root: Path,
     listing: Iterable[bytes | memoryview],
     mode: Mode,
-    page: Page,
+    page: PathsPage,
     check: Callable[[], None],
     links: LinkRoots = NO_LINKS,
 ) -> Preview:
@@ -51,7 +51,7 @@ def restore_preview(
         changes = Changes(page)
         with closing(places_find(descriptor, links)) as places, closing(live_paths(descriptor, places)) as live:
             trust = Trust(told.started_ns, machine_started_ns=machine_started_ns())
-            contents = Contents(trust=trust, check=check)
+            contents = LiveContents(trust=trust, check=check)
             entries = Ahead(told.entries())
             with closing(LiveStaying(places, entries, contents)) as staying:
                 comparison = _Comparison(contents, staying, mode, changes)
@@ -70,7 +70,7 @@ def restore_preview(
 class _Comparison:
     """Takes the entries and the live paths in their order, and counts."""
 
-    def __init__(self, contents: Contents, staying: LiveStaying, mode: Mode, changes: Changes) -> None:
+    def __init__(self, contents: LiveContents, staying: LiveStaying, mode: Mode, changes: Changes) -> None:
         self._contents = contents
         self._staying = staying
         self._mode = mode

@@ -20,7 +20,7 @@ _READ_BYTES: Final = 1 << 20
 _PERMISSIONS: Final = 0o777
 
 
-class Contents:
+class LiveContents:
     """Whether live paths are what the archive has of them."""
 
     def __init__(self, *, trust: Trust, check: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 
 from sidecar.places.places import Places
 from sidecar.preview.ahead import Ahead
-from sidecar.preview.contents import Contents
+from sidecar.preview.contents import LiveContents
 from sidecar.preview.live import Live
 from sidecar.preview.passed import Passed
 from sidecar.restore.comparing.path_table import PathTable
@@ -26,7 +26,7 @@ from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
 class LiveStaying:
     """Asks the restore's own rules; `passed` is told the archive's entries in their order."""
 
-    def __init__(self, places: Places, entries: Ahead, contents: Contents) -> None:
+    def __init__(self, places: Places, entries: Ahead, contents: LiveContents) -> None:
         self.passed = Passed()
         self._tree = places.tree()
         self._entries = entries

@@ -15,7 +15,7 @@ from backups.services.reprovision import order_reprovision
 from backups.work.journal import exchange_note
 from operations.errors import StatusConflict
 from operations.kinds import ATTEMPTS
-from operations.models import Exchange, Operation, OperationState
+from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
 from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire, operation_lost
 from operations.work import lease as lease_module
@@ -272,11 +272,11 @@ def test_slow_worker_that_noted_an_exchange_is_not_judged_by_a_stale_row(rental)
     operation = claimed(rental)
     Operation.objects.update(attempts=ATTEMPTS)
     read_before = Operation.objects.get()
-    exchange_note(operation, Exchange.BEGUN)
+    exchange_note(operation, ExchangeState.BEGUN)
 
     assert operation_lost(read_before)
 
     row = Operation.objects.get()
-    assert (row.state, row.exchange) == (OperationState.QUEUED, Exchange.BEGUN)
+    assert (row.state, row.exchange) == (OperationState.QUEUED, ExchangeState.BEGUN)
     with pytest.raises(FenceLost):
-        exchange_note(operation, Exchange.DONE)
+        exchange_note(operation, ExchangeState.DONE)

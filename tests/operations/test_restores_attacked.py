@@ -17,7 +17,7 @@ from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
 from backups.work import journal
 from operations.errors import OperationCancelled
-from operations.models import Exchange, Operation, OperationState
+from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_cancel, operation_fail
 from provisions.models import Provision, ProvisionKind
 from provisions.services.provisions import provision_create
@@ -173,7 +173,7 @@ def test_a_restore_of_the_server_that_took_over_hides_none(rental, stored):  # n
     assert restore_undoable(second) is None
 
 
-@pytest.mark.parametrize("exchange", [Exchange.DONE, Exchange.UNENDED])
+@pytest.mark.parametrize("exchange", [ExchangeState.DONE, ExchangeState.UNENDED])
 def test_a_failed_restore_that_exchanged_files_is_the_one_to_take_back(rental, stored, exchange):  # noqa: F811
     restored_whole(rental, stored)
     other = BackupFactory(provision=rental.server, asset__customer=rental.order.customer)

@@ -19,7 +19,7 @@ from typing import Any
 
 from common.keyring import kek_generate
 from common.private_files import private_keep
-from demo.client import Answer, Client, Unreachable
+from demo.client import ApiAnswer, Client, Unreachable
 from demo.processes import ROOT, WEB, WORKER, Child, sidecar_program
 from tests.processes.waiting import wait_until
 from tests.services.seaweedfs import S3Server
@@ -59,7 +59,7 @@ class Portal:
 
     def api(
         self, method: str, path: str, json: object = None, *, role: str = "customer", headers: Mapping[str, str] = {}
-    ) -> Answer:
+    ) -> ApiAnswer:
         """Send a request with that role; the path is below `/api/v1/` unless it begins with a slash."""
         return self.client(role).call(method, path, json, headers)
 
@@ -81,7 +81,7 @@ class Portal:
         assert status in (None, found["status"]), found
         return found
 
-    def _over(self, answer: Answer) -> Any:
+    def _over(self, answer: ApiAnswer) -> Any:
         assert answer.status == 200, answer
         # The operation that made a safety backup belongs to another backup.
         operation = answer.json["operation"] or {"state": "succeeded"}

@@ -20,7 +20,7 @@ from repository.chunked.maintenance.rebuild import index_rebuild
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS
 from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.restoring.outcome import Reason
+from repository.chunked.restoring.outcome import FailureReason
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.chunked.snapshots.listing import snapshots_list
@@ -128,7 +128,7 @@ def test_restore_names_files_on_a_bad_sector_and_restores_the_rest(
         report = snapshot_restore(disk.opened(), snapshot=snapshot, target=tmp_path / str(number))
 
         assert {path for path, _ in report.failed} == files
-        assert {reason for _, reason in report.failed} == {Reason.DAMAGED}
+        assert {reason for _, reason in report.failed} == {FailureReason.DAMAGED}
         after = tree_read(tmp_path / str(number))
         assert after.keys() == wanted.keys() - files
         assert all(after[path].content == wanted[path].content for path in after)

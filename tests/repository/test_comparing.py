@@ -11,10 +11,10 @@ import pytest
 
 from repository.chunked.chunks.chunk import Compressor, block_hashes
 from repository.chunked.chunks.repository_keys import DataKey
-from repository.chunked.comparing import Change, Difference, snapshots_diff, tree_diff
+from repository.chunked.comparing import Difference, DifferenceKind, snapshots_diff, tree_diff
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.records import Content, Record, record_pack
-from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import ManifestWriter
 from repository.chunked.objects import id_new
 from repository.chunked.packs.fetching import ChunkStore, Span
@@ -93,25 +93,25 @@ def added(path: Path) -> None:
     os.utime(path.parent, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-CASES: list[tuple[Callable[[Path], None], str, Change]] = [
-    (touched, "folder-and-more", Change.METADATA),
-    (touched, "folder/deep", Change.METADATA),
-    (lambda path: path.chmod(0o600), "sparse", Change.METADATA),
-    (lambda path: os.setxattr(path, "user.x", b"1"), "sparse", Change.METADATA),
-    (rewritten, "folder-and-more", Change.CONTENT),
-    (rewritten, "region.mca", Change.CONTENT),
-    (rewritten, "sparse", Change.CONTENT),
-    (lambda path: path.write_bytes(b"shorter"), "folder/deep/file", Change.CONTENT),
-    (relinked, "link", Change.CONTENT),
-    (replaced, "folder-and-more", Change.KIND),
-    (removed, "folder/deep/file", Change.REMOVED),
-    (added, "folder/deep/new", Change.ADDED),
+CASES: list[tuple[Callable[[Path], None], str, DifferenceKind]] = [
+    (touched, "folder-and-more", DifferenceKind.METADATA),
+    (touched, "folder/deep", DifferenceKind.METADATA),
+    (lambda path: path.chmod(0o600), "sparse", DifferenceKind.METADATA),
+    (lambda path: os.setxattr(path, "user.x", b"1"), "sparse", DifferenceKind.METADATA),
+    (rewritten, "folder-and-more", DifferenceKind.CONTENT),
+    (rewritten, "region.mca", DifferenceKind.CONTENT),
+    (rewritten, "sparse", DifferenceKind.CONTENT),
+    (lambda path: path.write_bytes(b"shorter"), "folder/deep/file", DifferenceKind.CONTENT),
+    (relinked, "link", DifferenceKind.CONTENT),
+    (replaced, "folder-and-more", DifferenceKind.KIND),
+    (removed, "folder/deep/file", DifferenceKind.REMOVED),
+    (added, "folder/deep/new", DifferenceKind.ADDED),
 ]
 
 
 @pytest.mark.parametrize(("how", "name", "change"), CASES)
 def test_a_change_is_found_and_nothing_else(
-    repository: Repository, tree: Path, how: Callable[[Path], None], name: str, change: Change
+    repository: Repository, tree: Path, how: Callable[[Path], None], name: str, change: DifferenceKind
 ) -> None:
     first = kept(repository, tree)
     how(tree / name)
@@ -119,11 +119,11 @@ def test_a_change_is_found_and_nothing_else(
     assert seen(tree_diff(repository, snapshot=first, source=LocalTree(tree))) == expected
     second = snapshot_create(repository, source=LocalTree(tree), parent=first, trust_stat=False).snapshot
     assert seen(snapshots_diff(repository, old=first, new=second)) == expected
-    back = {Change.ADDED: Change.REMOVED, Change.REMOVED: Change.ADDED}
+    back = {DifferenceKind.ADDED: DifferenceKind.REMOVED, DifferenceKind.REMOVED: DifferenceKind.ADDED}
     assert seen(snapshots_diff(repository, old=second, new=first)) == [(os.fsencode(name), back.get(change, change))]
 
 
-def seen(differences: object) -> list[tuple[bytes, Change]]:
+def seen(differences: object) -> list[tuple[bytes, DifferenceKind]]:
     return [(found.path, found.change) for found in differences]  # type: ignore[attr-defined]
 
 
@@ -138,7 +138,7 @@ def test_sizes_and_kinds_are_reported(repository: Repository, tree: Path) -> Non
     first = kept(repository, tree)
     replaced(tree / "folder-and-more")
     [found] = tree_diff(repository, snapshot=first, source=LocalTree(tree))
-    assert found == Difference(b"folder-and-more", Change.KIND, Kind.FILE, Kind.FOLDER, 200_000, None)
+    assert found == Difference(b"folder-and-more", DifferenceKind.KIND, Kind.FILE, Kind.FOLDER, 200_000, None)
 
 
 def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +187,8 @@ def test_shared_chunks_of_two_snapshots_are_not_read(
 
     monkeypatch.setattr(ChunkStore, "read_span", counted)
     assert seen(snapshots_diff(repository, old=first, new=second)) == [
-        (b"", Change.METADATA),
-        (b"f02000-and-more", Change.ADDED),
+        (b"", DifferenceKind.METADATA),
+        (b"f02000-and-more", DifferenceKind.ADDED),
     ]
     assert chunks > 5
     assert len(read) <= 4  # two of each snapshot: one with the root folder, and one with the file
@@ -246,7 +246,7 @@ def test_file_of_many_parts_is_compared_despite_shared_chunks(
         file.write(b"changed")
     os.utime(big, ns=(1, 1))
     second = kept(repository, tmp_path, first)
-    assert seen(snapshots_diff(repository, old=first, new=second)) == [(os.fsencode(big.name), Change.CONTENT)]
+    assert seen(snapshots_diff(repository, old=first, new=second)) == [(os.fsencode(big.name), DifferenceKind.CONTENT)]
 
 
 def test_a_part_that_differs_behind_a_shared_record_is_found(
@@ -259,7 +259,7 @@ def test_a_part_that_differs_behind_a_shared_record_is_found(
     monkeypatch.setattr("repository.chunked.manifest.stream._is_cut", lambda path, length: True)
     old, new = (written(repository, last) for last in (b"o", b"n"))
     assert [len(repository.manifest(snapshot).root.firsts) for snapshot in (old, new)] == [5, 5]
-    assert seen(snapshots_diff(repository, old=old, new=new)) == [(b"file", Change.CONTENT)]
+    assert seen(snapshots_diff(repository, old=old, new=new)) == [(b"file", DifferenceKind.CONTENT)]
 
 
 def written(repository: Repository, last: bytes) -> bytes:
@@ -282,7 +282,7 @@ def written(repository: Repository, last: bytes) -> bytes:
     writer.finish()
     writer.end()
     numbers = dict.fromkeys(("entries", "files", "bytes", "skipped", "warnings", "added_bytes", "stored_bytes"), 0)
-    root = Root(
+    root = SnapshotRoot(
         snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
         chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=hash_, **numbers,
     )  # fmt: skip

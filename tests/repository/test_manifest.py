@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from repository.archive.manifest import (
     SEALED_SIZE_MAX,
     ArchiveManifest,
-    ManifestInvalid,
+    ArchiveManifestInvalid,
     manifest_context,
     manifest_open,
     manifest_seal,
@@ -96,7 +96,7 @@ def test_its_bytes_are_canonical_json() -> None:
 def test_a_missing_name_is_refused(name: str) -> None:
     content = json.loads(MANIFEST.to_bytes())
     del content[name]
-    with pytest.raises(ManifestInvalid):
+    with pytest.raises(ArchiveManifestInvalid):
         ArchiveManifest.from_bytes(canonical(content))
 
 
@@ -136,7 +136,7 @@ def test_a_missing_name_is_refused(name: str) -> None:
     ],
 )
 def test_a_wrong_value_is_refused(name: str, value: object) -> None:
-    with pytest.raises(ManifestInvalid):
+    with pytest.raises(ArchiveManifestInvalid):
         ArchiveManifest.from_bytes(canonical({**json.loads(MANIFEST.to_bytes()), name: value}))
 
 
@@ -155,7 +155,7 @@ def test_a_wrong_value_is_refused(name: str, value: object) -> None:
     ],
 )
 def test_non_canonical_manifest_is_refused(data: bytes) -> None:
-    with pytest.raises(ManifestInvalid):
+    with pytest.raises(ArchiveManifestInvalid):
         ArchiveManifest.from_bytes(data)
 
 
@@ -184,12 +184,12 @@ def test_a_manifest_that_was_tampered_with_does_not_open() -> None:
 def test_a_manifest_sealed_in_anothers_place_is_refused() -> None:
     for other in (replace(MANIFEST, tenant=UUID(int=9)), replace(MANIFEST, archive_key="backups/another.tar.gz")):
         sealed = seal_bytes(other.to_bytes(), data_key=DATA_KEY, context=manifest_context(**PLACE))
-        with pytest.raises(ManifestInvalid, match="another archive"):
+        with pytest.raises(ArchiveManifestInvalid, match="another archive"):
             manifest_open(sealed, data_key=DATA_KEY, **PLACE)
 
 
 def test_an_enormous_manifest_is_refused_before_it_is_opened() -> None:
-    with pytest.raises(ManifestInvalid, match="large"):
+    with pytest.raises(ArchiveManifestInvalid, match="large"):
         manifest_open(bytes(SEALED_SIZE_MAX + 1), data_key=DATA_KEY, **PLACE)
 
 

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from repository.chunked.comparing import Change, tree_diff
+from repository.chunked.comparing import DifferenceKind, tree_diff
 from repository.chunked.repository import Repository, repository_create
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
@@ -100,7 +100,7 @@ def test_mapped_page_rewritten_after_the_scan_is_seen_and_restored(
     source = Timed(tree, after_ns=13 * SECOND_NS // 10)
     snapshot = rewritten(tree / name, lambda: snapshot_create(repository, source=source).snapshot)
     found = list(tree_diff(repository, snapshot=snapshot, source=source, trust_stat=True))
-    assert [(difference.path, difference.change) for difference in found] == [(name.encode(), Change.CONTENT)]
+    assert [(difference.path, difference.change) for difference in found] == [(name.encode(), DifferenceKind.CONTENT)]
     snapshot_restore(repository, snapshot=snapshot, target=tree, trust_stat=True, durable=False)
     assert (tree / name).read_bytes()[4000:4005] == b"first"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
-from sidecar.preview.changes import PATHS_MAX, Page, Preview
+from sidecar.preview.changes import PATHS_MAX, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
 from wire.enums import ChangeKind, Mode
 from wire.listing import Entry, Listing
@@ -68,7 +68,7 @@ def preview(
         root=root,
         listing=[listing] if isinstance(listing, bytes) else listing,
         mode=mode,
-        page=Page(after=after, limit=limit),
+        page=PathsPage(after=after, limit=limit),
         check=lambda: None,
     )
 

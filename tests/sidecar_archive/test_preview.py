@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SourceFailed
-from sidecar.preview.changes import PATHS_MAX, Change, Page, Preview
+from sidecar.preview.changes import PATHS_MAX, Change, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
 from tests.descriptors import descriptors
 from tests.sidecar_archive.listings import (
@@ -355,7 +355,7 @@ def test_stop_takes_effect_within_a_large_file(world: Path) -> None:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        restore_preview(root=world, listing=iter([listing]), mode=Mode.REPLACE, page=Page(b"", 0), check=check)
+        restore_preview(root=world, listing=iter([listing]), mode=Mode.REPLACE, page=PathsPage(b"", 0), check=check)
     assert steps == 11
 
 

@@ -13,7 +13,7 @@ from sidecar.archive.tar_format import (
     HARD_LINK,
     REGULAR,
     SYMBOLIC_LINK,
-    Member,
+    TarMember,
     member_header,
     padding_bytes,
 )
@@ -21,7 +21,7 @@ from sidecar.archive.tar_format import (
 COMPONENT = st.binary(min_size=1, max_size=255).map(lambda raw: raw.replace(b"\0", b"0").replace(b"/", b"|"))
 PATH = st.lists(COMPONENT, min_size=1, max_size=6).map(b"/".join)
 MEMBER = st.builds(
-    Member,
+    TarMember,
     path=PATH,
     type=st.sampled_from([REGULAR, DIRECTORY, SYMBOLIC_LINK, HARD_LINK]),
     mode=st.integers(0, 0o7777),
@@ -45,9 +45,9 @@ def read_back(header: bytes) -> tarfile.TarInfo:
         return member
 
 
-def plain(path: bytes, kind: bytes = REGULAR, **fields: int) -> Member:
+def plain(path: bytes, kind: bytes = REGULAR, **fields: int) -> TarMember:
     numbers = {"mode": 0o644, "uid": 0, "gid": 0, "mtime_ns": 0, **fields}
-    return Member(path=path, type=kind, **numbers)
+    return TarMember(path=path, type=kind, **numbers)
 
 
 @given(MEMBER)
@@ -59,7 +59,7 @@ def plain(path: bytes, kind: bytes = REGULAR, **fields: int) -> Member:
 @example(plain(b"\xff\nsize=3/-x"))
 @example(plain(b"f", mtime_ns=-1))
 @example(plain(b"f", mtime_ns=-1_500_000_000))
-def test_the_standard_library_reads_every_field_of_any_header(member: Member) -> None:
+def test_the_standard_library_reads_every_field_of_any_header(member: TarMember) -> None:
     read = read_back(member_header(member))
     assert read.name.encode("utf-8", "surrogateescape") == member.path
     assert read.linkname.encode("utf-8", "surrogateescape") == member.link
@@ -78,7 +78,7 @@ def test_the_standard_library_reads_every_field_of_any_header(member: Member) ->
         plain(b"f", mtime_ns=8589934591 * 10**9),
     ],
 )
-def test_member_that_fits_a_header_takes_one_block(member: Member) -> None:
+def test_member_that_fits_a_header_takes_one_block(member: TarMember) -> None:
     assert len(member_header(member)) == BLOCK_BYTES
 
 
@@ -94,7 +94,7 @@ def test_member_that_fits_a_header_takes_one_block(member: Member) -> None:
         plain(b"f", mtime_ns=-(10**9)),
     ],
 )
-def test_oversized_field_comes_in_two_blocks_before_the_header(member: Member) -> None:
+def test_oversized_field_comes_in_two_blocks_before_the_header(member: TarMember) -> None:
     assert len(member_header(member)) == 3 * BLOCK_BYTES
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.places.links import LinkRoots
-from sidecar.preview.changes import Page, Preview
+from sidecar.preview.changes import PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
 from sidecar.restore.archive import archive_extract
 from sidecar.restore.workspace.outcomes import ExtractSummary
@@ -62,7 +62,7 @@ class Linked:
             root=self.root,
             listing=[self.listing.read_bytes()],
             mode=mode,
-            page=Page(after=b"", limit=1000),
+            page=PathsPage(after=b"", limit=1000),
             check=lambda: None,
             links=self.links,
         )

@@ -16,14 +16,14 @@ _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class IndexPart:
     """Some index objects, merged into one table."""
 
     names: tuple[bytes, ...]
     table: Table
 
 
-def index_load(objects: Objects) -> list[Part]:
+def index_load(objects: Objects) -> list[IndexPart]:
     """The index as few tables, each in memory once: a large object by itself, small ones merged.
 
     Raises `ObjectDamaged`, `StorageError`.
@@ -37,12 +37,12 @@ def index_load(objects: Objects) -> list[Part]:
     raise AssertionError("not reached")
 
 
-def _parts(objects: Objects) -> Iterator[Part]:
+def _parts(objects: Objects) -> Iterator[IndexPart]:
     held: list[tuple[bytes, Table]] = []
     for name, _ in objects.list(INDEX):
         table = Table.decode(objects.get(INDEX, name))
         if len(table) >= ENTRIES_MAX // 2:
-            yield Part((name,), table)
+            yield IndexPart((name,), table)
             continue
         held.append((name, table))
         if sum(len(table) for _, table in held) >= ENTRIES_MAX:
@@ -52,14 +52,14 @@ def _parts(objects: Objects) -> Iterator[Part]:
         yield _part(held)
 
 
-def _part(held: list[tuple[bytes, Table]]) -> Part:
+def _part(held: list[tuple[bytes, Table]]) -> IndexPart:
     tables = [table for _, table in held]
-    return Part(tuple(name for name, _ in held), tables[0] if len(tables) == 1 else Table.merge(tables))
+    return IndexPart(tuple(name for name, _ in held), tables[0] if len(tables) == 1 else Table.merge(tables))
 
 
 def index_replace(
     objects: Objects,
-    parts: list[Part],
+    parts: list[IndexPart],
     *,
     without: frozenset[bytes],
     added: Table,
@@ -85,7 +85,7 @@ def index_replace(
     return written, len(names)
 
 
-def _is_replaced(part: Part, without: frozenset[bytes]) -> bool:
+def _is_replaced(part: IndexPart, without: frozenset[bytes]) -> bool:
     return len(part.names) > 1 or len(part.table) < ENTRIES_MAX // 2 or _has(part.table, without)
 
 

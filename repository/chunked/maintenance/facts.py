@@ -10,7 +10,7 @@ from repository.checkpoint import Checkpoint
 from repository.chunked.index.damaged import damaged_copies
 from repository.chunked.index.index import Index
 from repository.chunked.index.table import Table
-from repository.chunked.maintenance.consolidate import Part, index_load
+from repository.chunked.maintenance.consolidate import IndexPart, index_load
 from repository.chunked.maintenance.used import PackUse, UsedChunks, snapshot_use
 from repository.chunked.manifest.root import root_load, roots_list
 from repository.chunked.marks import FoundMark, marks_list
@@ -65,7 +65,7 @@ class Facts:
 class Loaded:
     """The index as it was read, a table of the orphans' chunks, and the flags of used chunks."""
 
-    parts: list[Part]
+    parts: list[IndexPart]
     orphans: Table
     used: UsedChunks
     chunks: ChunkStore
@@ -88,7 +88,7 @@ def _load(repository: Repository, checkpoint: Checkpoint) -> tuple[Facts, Loaded
     objects = repository.objects
     now = repository.clock()
     facts = Facts(now, [], [], [], [], {}, {}, frozenset(), frozenset(), frozenset())
-    parts: list[Part] = []
+    parts: list[IndexPart] = []
     try:
         facts.marks = list(marks_list(objects))
         facts.condemnations = list(_condemnations(objects))
@@ -119,7 +119,7 @@ def _snapshots(objects: Objects, facts: Facts) -> None:
     facts.deleted = sorted(listed & facts.tombstones.keys() - set(facts.snapshots))
 
 
-def _open(repository: Repository, facts: Facts, parts: list[Part]) -> Loaded:
+def _open(repository: Repository, facts: Facts, parts: list[IndexPart]) -> Loaded:
     """Tables with flags; the orphans' chunks are in a table of their own, behind the others."""
     entries, sizes, unreadable = [], {}, set()
     for pack in sorted(facts.orphans):

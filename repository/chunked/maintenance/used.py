@@ -10,7 +10,7 @@ from repository.checkpoint import Checkpoint
 from repository.chunked.chunks.chunk import Location
 from repository.chunked.index.table import Table
 from repository.chunked.manifest.records import CHUNK_ID_SIZE, records_unpack
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.manifest.stream import READ_AHEAD
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.errors import ObjectDamaged
@@ -126,7 +126,7 @@ class UsedChunks:
         return pack + chunk in self._damaged, pack in self._avoided
 
 
-def snapshot_use(root: Root, used: UsedChunks, chunks: ChunkStore, checkpoint: Checkpoint) -> None:
+def snapshot_use(root: SnapshotRoot, used: UsedChunks, chunks: ChunkStore, checkpoint: Checkpoint) -> None:
     """Note all chunks that a snapshot names; a chunk of a manifest that several snapshots share is read once.
 
     Raises `Damage`, `StorageError`.

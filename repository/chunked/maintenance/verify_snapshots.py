@@ -13,7 +13,7 @@ from repository.chunked.maintenance.chunk_states import ChunkStates
 from repository.chunked.maintenance.contents import ContentCheck, hash_fits
 from repository.chunked.maintenance.verify_report import LostFile, LostRange, SnapshotReport
 from repository.chunked.manifest.records import CHUNK_ID_SIZE, Content, Record, records_unpack
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.manifest.stream import READ_AHEAD, record_whole
 from repository.errors import ManifestInvalid
 from trees.paths import walk_order
@@ -41,7 +41,7 @@ class SnapshotVerifier:
         self._checkpoint = checkpoint
         self._known: dict[bytes, _Sound] = {}
 
-    def verify(self, root: Root) -> SnapshotReport:
+    def verify(self, root: SnapshotRoot) -> SnapshotReport:
         """Report which files of the snapshot can be restored. Raises `StorageError`."""
         report = SnapshotReport(root.snapshot)
         try:
@@ -56,7 +56,7 @@ class _Walk:
 
     def __init__(
         self,
-        root: Root,
+        root: SnapshotRoot,
         report: SnapshotReport,
         states: ChunkStates,
         contents: ContentCheck | None,

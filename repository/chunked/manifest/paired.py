@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from repository.chunked.manifest.records import CHUNK_ID_SIZE, Record, records_unpack
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.manifest.stream import record_whole
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.errors import ManifestInvalid
@@ -20,7 +20,7 @@ Entry = tuple[Record, list[Record]]
 class PairedManifests:
     """Pairs of entries with the same path in two snapshots; most unchanged entries are skipped."""
 
-    def __init__(self, old: Root, new: Root, chunks: ChunkStore) -> None:
+    def __init__(self, old: SnapshotRoot, new: SnapshotRoot, chunks: ChunkStore) -> None:
         shared = set(_ids(old)) & set(_ids(new))
         self._old = _Cursor(old, chunks, shared)
         self._new = _Cursor(new, chunks, shared)
@@ -52,7 +52,7 @@ class PairedManifests:
 class _Cursor:
     """A position in a manifest: between two chunks, or at an entry of one."""
 
-    def __init__(self, root: Root, chunks: ChunkStore, shared: set[bytes]) -> None:
+    def __init__(self, root: SnapshotRoot, chunks: ChunkStore, shared: set[bytes]) -> None:
         self._root = root
         self._ids = list(_ids(root))
         self._chunks = chunks
@@ -145,5 +145,5 @@ class _Cursor:
         return records
 
 
-def _ids(root: Root) -> Iterator[bytes]:
+def _ids(root: SnapshotRoot) -> Iterator[bytes]:
     return (root.chunks[at : at + CHUNK_ID_SIZE] for at in range(0, len(root.chunks), CHUNK_ID_SIZE))

@@ -12,7 +12,7 @@ from repository.storage import ObjectNotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Root:
+class SnapshotRoot:
     """The metadata of a snapshot; names and meaning as in FORMAT.md.
 
     `created_at` is text in UTC, `bytes` the sum of the files' sizes, `added_bytes` the plain bytes of the chunks it
@@ -36,7 +36,7 @@ class Root:
     stored_bytes: int
 
 
-_NAMES = {found.name for found in fields(Root)}
+_NAMES = {found.name for found in fields(SnapshotRoot)}
 # All other fields are numbers.
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "snapshot": bytes,
@@ -49,12 +49,12 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def root_store(objects: Objects, root: Root) -> None:
+def root_store(objects: Objects, root: SnapshotRoot) -> None:
     """Store the root, which lists the snapshot. Raises `ObjectExists` when its id is taken, `StorageError`."""
     objects.put_map(SNAPSHOTS, root.snapshot, asdict(root))
 
 
-def root_load(objects: Objects, snapshot: bytes) -> Root:
+def root_load(objects: Objects, snapshot: bytes) -> SnapshotRoot:
     """A snapshot's root; raises `SnapshotNotFound`, `ObjectDamaged`, `StorageError`."""
     try:
         found = objects.get_map(SNAPSHOTS, snapshot)
@@ -83,13 +83,13 @@ def _is_deleted(objects: Objects, snapshot: bytes) -> bool:
         return False
 
 
-def _root(snapshot: bytes, found: dict[str, Any]) -> Root:
+def _root(snapshot: bytes, found: dict[str, Any]) -> SnapshotRoot:
     name = SNAPSHOTS.key(snapshot)
     found = {key: value for key, value in found.items() if key != "version"}
     typed = all(isinstance(value, _TYPES.get(key, int)) for key, value in found.items())
     if set(found) != _NAMES or not typed or found["snapshot"] != snapshot:
         raise ObjectDamaged(f"{name} has invalid content")
-    root = Root(**found)
+    root = SnapshotRoot(**found)
     if len(root.chunks) != 32 * len(root.firsts) or not all(isinstance(first, bytes) for first in root.firsts):
         raise ObjectDamaged(f"{name} has invalid content")
     return root

@@ -19,7 +19,7 @@ from repository.chunked.manifest.records import (
     record_of,
     records_unpack,
 )
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.errors import Damage, ManifestInvalid
 from trees.paths import walk_order
@@ -100,7 +100,7 @@ class RawEntry(NamedTuple):
 class Manifest:
     """The records of a snapshot, read on demand."""
 
-    def __init__(self, root: Root, chunks: ChunkStore) -> None:
+    def __init__(self, root: SnapshotRoot, chunks: ChunkStore) -> None:
         self.root = root
         self._chunks = chunks
 

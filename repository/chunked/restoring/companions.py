@@ -15,7 +15,7 @@ from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.restoring.folders import name_of, parent_of
 from repository.chunked.restoring.reading import snapshot_file_head
 from repository.chunked.restoring.selection import Selection
-from repository.chunked.restoring.target import Target
+from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Pulse
 from trees.companions import LEVEL, is_companion, is_of_store, units_of
 from trees.folders import file_head
@@ -52,7 +52,9 @@ def companions_chosen(manifest: Manifest, chunks: ChunkStore, paths: Sequence[by
     return sorted(chosen)
 
 
-def companions_remove(selection: Selection, target: Target, pulse: Pulse, *, hold: Callable[[bytes], bool]) -> None:
+def companions_remove(
+    selection: Selection, target: RestoreRoot, pulse: Pulse, *, hold: Callable[[bytes], bool]
+) -> None:
     """Remove live files that the snapshot does not have and that belong to restored ones, save those that `hold`."""
     above: list[_Folder] = []
     for record, _ in selection.entries():
@@ -67,7 +69,7 @@ def companions_remove(selection: Selection, target: Target, pulse: Pulse, *, hol
         _remove_from(above.pop(), target, hold)
 
 
-def _remove_from(folder: _Folder, target: Target, hold: Callable[[bytes], bool]) -> None:
+def _remove_from(folder: _Folder, target: RestoreRoot, hold: Callable[[bytes], bool]) -> None:
     if not folder.files or target.tally.has_failed(folder.path):
         return
     with target.tally.failing(folder.path), os.scandir(target.folders.get(folder.path).fd) as entries:

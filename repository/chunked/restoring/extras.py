@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from repository.chunked.restoring.folders import name_of, parent_of
 from repository.chunked.restoring.selection import Selection
-from repository.chunked.restoring.target import Target
+from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Pulse
 from trees.folders import is_folder
 from trees.paths import RESERVED_FOLDER
@@ -22,7 +22,7 @@ class _Listed(NamedTuple):
     names: list[bytes]
 
 
-def extras_remove(selection: Selection, target: Target, pulse: Pulse, *, hold: Callable[[bytes], bool]) -> None:
+def extras_remove(selection: Selection, target: RestoreRoot, pulse: Pulse, *, hold: Callable[[bytes], bool]) -> None:
     """In every folder that was chosen, remove the names that no record has, save those that `hold`.
 
     Both come sorted by name.
@@ -41,7 +41,7 @@ def extras_remove(selection: Selection, target: Target, pulse: Pulse, *, hold: C
         _remove_before(open_folders.pop(), None, target, hold)
 
 
-def _names(path: bytes, target: Target) -> list[bytes]:
+def _names(path: bytes, target: RestoreRoot) -> list[bytes]:
     if target.tally.has_failed(path):
         return []
     with target.tally.failing(path), os.scandir(target.folders.get(path).fd) as entries:
@@ -53,7 +53,7 @@ def _names(path: bytes, target: Target) -> list[bytes]:
     return []
 
 
-def _remove_before(folder: _Listed, name: bytes | None, target: Target, hold: Callable[[bytes], bool]) -> None:
+def _remove_before(folder: _Listed, name: bytes | None, target: RestoreRoot, hold: Callable[[bytes], bool]) -> None:
     """Remove the names that come before one, or all that are left; that name itself stays."""
     names = folder.names
     while names and (name is None or names[-1] < name):
@@ -62,7 +62,7 @@ def _remove_before(folder: _Listed, name: bytes | None, target: Target, hold: Ca
         names.pop()
 
 
-def _remove(folder: bytes, name: bytes, target: Target, hold: Callable[[bytes], bool]) -> None:
+def _remove(folder: bytes, name: bytes, target: RestoreRoot, hold: Callable[[bytes], bool]) -> None:
     path = folder + b"/" + name if folder else name
     if hold(path) or target.tally.has_failed(path):
         return

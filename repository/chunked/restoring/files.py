@@ -13,9 +13,9 @@ from functools import partial
 from repository.chunked.manifest.records import CHUNK_ID_SIZE, Record
 from repository.chunked.manifest.stream import is_unchanged
 from repository.chunked.restoring.folders import Folder, name_of
-from repository.chunked.restoring.outcome import Reason, reason_of
+from repository.chunked.restoring.outcome import FailureReason, reason_of
 from repository.chunked.restoring.parts import Part, Run, file_parts, write_at
-from repository.chunked.restoring.target import Destination, Target
+from repository.chunked.restoring.target import Destination, RestoreRoot
 from repository.chunked.restoring.workers import Task, Workers
 from repository.errors import ManifestInvalid
 from trees.beneath import open_for_reading
@@ -61,10 +61,10 @@ class File:
         return sum(part.data_size() for part in self.parts)
 
 
-class Files:
+class RestoredFiles:
     """What is done to files; any thread may call `prepare` and `write`, for one file one at a time."""
 
-    def __init__(self, target: Target, workers: Workers) -> None:
+    def __init__(self, target: RestoreRoot, workers: Workers) -> None:
         self._target = target
         self._tally = target.tally
         self._workers = workers
@@ -107,7 +107,7 @@ class Files:
         except OSError as error:
             self.fail(file, reason_of(error))
         except ManifestInvalid:
-            self.fail(file, Reason.DAMAGED)
+            self.fail(file, FailureReason.DAMAGED)
 
     def settle(self, file: File) -> None:
         """All that a file needs is written: give it its metadata, and its name."""
@@ -120,7 +120,7 @@ class Files:
         except OSError as error:
             self.fail(file, reason_of(error))
 
-    def fail(self, file: File, reason: Reason) -> None:
+    def fail(self, file: File, reason: FailureReason) -> None:
         """List a file; what there is of it is discarded when no thread writes any more."""
         with self._lock:
             file.failed = True

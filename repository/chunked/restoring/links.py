@@ -9,22 +9,22 @@ from collections.abc import Iterator
 
 from repository.chunked.manifest.records import Record
 from repository.chunked.restoring.folders import Folder, Folders, name_of, parent_of
-from repository.chunked.restoring.outcome import Reason
-from repository.chunked.restoring.target import Destination, Target
+from repository.chunked.restoring.outcome import FailureReason
+from repository.chunked.restoring.target import Destination, RestoreRoot
 from trees.folders import status_at
 
 
-def hard_link_make(record: Record, target: Target) -> None:
+def hard_link_make(record: Record, target: RestoreRoot) -> None:
     """One more name for a file that is restored; one that it has already stays."""
     tally, first = target.tally, record.target or b""
     if tally.has_failed(first):
-        tally.fail(record.path, Reason.FIRST_LINK_FAILED)
+        tally.fail(record.path, FailureReason.FIRST_LINK_FAILED)
         return
     with tally.failing(record.path), _held(target.folders, parent_of(first)) as source:
         name = name_of(first)
         wanted = os.lstat(name, dir_fd=source.fd)
         if not stat.S_ISREG(wanted.st_mode):
-            tally.fail(record.path, Reason.FIRST_LINK_FAILED)
+            tally.fail(record.path, FailureReason.FIRST_LINK_FAILED)
             return
         folder = target.folders.get(parent_of(record.path))
         live = status_at(name_of(record.path), at=folder.fd)
@@ -34,7 +34,7 @@ def hard_link_make(record: Record, target: Target) -> None:
             _put(target, place, folder, record)
 
 
-def symbolic_link_make(record: Record, target: Target) -> None:
+def symbolic_link_make(record: Record, target: RestoreRoot) -> None:
     """A symbolic link that says what the record says, wherever that leads: it is data, and nothing here follows it."""
     with target.tally.failing(record.path):
         folder, name = target.folders.get(parent_of(record.path)), name_of(record.path)
@@ -59,14 +59,14 @@ def _held(folders: Folders, path: bytes) -> Iterator[Folder]:
         folders.release(folder)
 
 
-def _place(target: Target, folder: Folder, record: Record) -> Destination:
+def _place(target: RestoreRoot, folder: Folder, record: Record) -> Destination:
     if target.fresh:
         return Destination(folder.fd, name_of(record.path), beside=True)
     target.reserved.enter(folder)
     return Destination(*target.reserved.place(folder), beside=folder.foreign)
 
 
-def _put(target: Target, place: Destination, folder: Folder, record: Record) -> None:
+def _put(target: RestoreRoot, place: Destination, folder: Folder, record: Record) -> None:
     if target.fresh:
         return
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from repository.errors import Damage, LimitReached, TargetFailed, TargetFull
+from repository.errors import Damage, RepositoryLimitReached, TargetFailed, TargetFull
 from trees.limits import CONTENT_BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, NO_ROOM
 
 _VOLUME_FAILED = frozenset({errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -37,7 +37,7 @@ class RestoreProgress:
     files_total: int
 
 
-class Reason(StrEnum):
+class FailureReason(StrEnum):
     """Why a path was not restored; whatever was there before is still there, whole."""
 
     DAMAGED = Damage.code
@@ -62,7 +62,7 @@ class Failure(NamedTuple):
     """A path that was not restored."""
 
     path: bytes
-    reason: Reason
+    reason: FailureReason
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,18 +95,18 @@ class Tally:
         self._lock = threading.Lock()
 
     def entry(self) -> None:
-        """Count one thing that is made; raises `LimitReached`."""
+        """Count one thing that is made; raises `RepositoryLimitReached`."""
         self.report.entries += 1
         if self.report.entries > self._limits.entries:
-            raise LimitReached("the snapshot holds more entries than are to be restored")
+            raise RepositoryLimitReached("the snapshot holds more entries than are to be restored")
 
     def wrote(self, size: int) -> None:
-        """Count bytes that were written; raises `LimitReached`."""
+        """Count bytes that were written; raises `RepositoryLimitReached`."""
         with self._lock:
             self.bytes_done += size
             self.report.bytes_written += size
             if self.report.bytes_written > self._limits.bytes:
-                raise LimitReached("the snapshot holds more bytes than are to be restored")
+                raise RepositoryLimitReached("the snapshot holds more bytes than are to be restored")
 
     def kept(self, size: int) -> None:
         """Count bytes that were right already."""
@@ -128,7 +128,7 @@ class Tally:
             self.report.owners_left += owners
             self.report.xattrs_left += xattrs
 
-    def fail(self, path: bytes, reason: Reason) -> None:
+    def fail(self, path: bytes, reason: FailureReason) -> None:
         """List a path that is not restored; one that is listed already stays as it is."""
         with self._lock:
             if path not in self._failed:
@@ -148,14 +148,14 @@ class Tally:
             self.fail(path, reason_of(error))
 
 
-def reason_of(error: OSError) -> Reason:
+def reason_of(error: OSError) -> FailureReason:
     """Why a single path failed; raises `TargetFull`, `TargetFailed` where any other would fail as well."""
     if error.errno in NO_ROOM:
         raise TargetFull("the target is full") from error
     if error.errno in _VOLUME_FAILED:
         raise TargetFailed(f"the target cannot be written: {error.strerror}") from error
     if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR):
-        return Reason.FOLDER_IN_THE_WAY
+        return FailureReason.FOLDER_IN_THE_WAY
     if error.errno in _DENIED:
-        return Reason.DENIED
-    return Reason.NAME_REFUSED if error.errno in _NAME else Reason.TARGET_FAILED
+        return FailureReason.DENIED
+    return FailureReason.NAME_REFUSED if error.errno in _NAME else FailureReason.TARGET_FAILED

@@ -24,10 +24,17 @@ from repository.chunked.restoring.files import File
 from repository.chunked.restoring.folders import parent_of
 from repository.chunked.restoring.links import hard_link_make, symbolic_link_make
 from repository.chunked.restoring.metadata import RecordMetadata
-from repository.chunked.restoring.outcome import Reason, RestoreLimits, RestoreProgress, RestoreReport, Tally, reason_of
+from repository.chunked.restoring.outcome import (
+    FailureReason,
+    RestoreLimits,
+    RestoreProgress,
+    RestoreReport,
+    Tally,
+    reason_of,
+)
 from repository.chunked.restoring.selection import Entry, Selection, Totals, selection_check
 from repository.chunked.restoring.spool import Spool
-from repository.chunked.restoring.target import Target
+from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.units import TargetUnits
 from repository.chunked.restoring.window import Window
 from repository.chunked.restoring.workers import Pulse, Workers
@@ -37,7 +44,7 @@ from trees.reserved import root_is_empty
 from trees.source import Kind
 from trees.trust import Trust, machine_started_ns
 
-__all__ = ["Reason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
+__all__ = ["FailureReason", "RestoreLimits", "RestoreProgress", "RestoreReport", "snapshot_restore"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 DEFAULT_LIMITS = RestoreLimits()
@@ -91,7 +98,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(os.close, root)
         workers = Workers(threads, pulse)
         stack.callback(workers.close)
-        place = Target(
+        place = RestoreRoot(
             root,
             tally=tally,
             metadata=metadata,
@@ -124,7 +131,13 @@ class _Restore:
     """The steps of a restore."""
 
     def __init__(
-        self, selection: Selection, totals: Totals, target: Target, window: Window, units: TargetUnits, pulse: Pulse
+        self,
+        selection: Selection,
+        totals: Totals,
+        target: RestoreRoot,
+        window: Window,
+        units: TargetUnits,
+        pulse: Pulse,
     ) -> None:
         self._selection = selection
         self._totals = totals
@@ -189,10 +202,10 @@ class _Restore:
     def _refused(self, record: Record) -> bool:
         """Whether a path cannot be restored whatever it is; its own failure is listed."""
         if is_reserved(record.path):
-            self._tally.fail(record.path, Reason.RESERVED_NAME)
+            self._tally.fail(record.path, FailureReason.RESERVED_NAME)
             return True
         if self._broken and parent_of(record.path) in self._broken:
-            self._fail(record, Reason.FOLDER_FAILED)
+            self._fail(record, FailureReason.FOLDER_FAILED)
             return True
         return False
 
@@ -204,7 +217,7 @@ class _Restore:
         except OSError as error:
             self._fail(record, reason_of(error))
 
-    def _fail(self, record: Record, reason: Reason) -> None:
+    def _fail(self, record: Record, reason: FailureReason) -> None:
         self._tally.fail(record.path, reason)
         if record.kind is Kind.FOLDER:
             self._broken.add(record.path)

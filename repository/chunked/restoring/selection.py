@@ -13,7 +13,7 @@ from repository.chunked.restoring.metadata import metadata_of
 from repository.chunked.restoring.outcome import RestoreLimits
 from repository.chunked.restoring.parts import content_data_size
 from repository.chunked.restoring.workers import Pulse
-from repository.errors import LimitReached, ManifestInvalid, PathNotFound
+from repository.errors import ManifestInvalid, PathNotFound, RepositoryLimitReached
 from trees.paths import walk_order
 from trees.source import Kind
 
@@ -139,7 +139,8 @@ class Totals:
 def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse) -> Totals:
     """Read all records and add them up; what this lets pass fits together.
 
-    Raises `ManifestInvalid` for what no writer of ours says, `LimitReached`, `PathNotFound`, `Damage`, `StorageError`.
+    Raises `ManifestInvalid` for records that no writer of ours makes, `RepositoryLimitReached`, `PathNotFound`,
+    `Damage`, `StorageError`.
     """
     totals = Totals()
     folders: list[bytes] = []
@@ -152,7 +153,7 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
             metadata_of(record)
         totals.add(record, parts)
         if totals.entries > limits.entries or totals.data > limits.bytes:
-            raise LimitReached("the snapshot holds more than is to be restored")
+            raise RepositoryLimitReached("the snapshot holds more than is to be restored")
         if totals.entries % _TICK_ENTRIES == 0:
             pulse.tick()
     return totals
@@ -166,7 +167,7 @@ def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> No
     if not folders:
         raise ManifestInvalid("the manifest holds something that is in no folder")
     if path.count(b"/") >= limits.depth:
-        raise LimitReached("the snapshot holds folders deeper than are to be restored")
+        raise RepositoryLimitReached("the snapshot holds folders deeper than are to be restored")
 
 
 def _data_size(record: Record) -> int:

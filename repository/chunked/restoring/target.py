@@ -28,7 +28,7 @@ class Destination(NamedTuple):
     beside: bool
 
 
-class Target:
+class RestoreRoot:
     """A folder to restore to.
 
     In an empty one (`fresh`) files are made under their own names. In any other they are made in the reserved folder,

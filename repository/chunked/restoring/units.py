@@ -11,10 +11,10 @@ from repository.chunked.manifest.records import Record
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.restoring.folders import name_of, parent_of
-from repository.chunked.restoring.outcome import Reason
+from repository.chunked.restoring.outcome import FailureReason
 from repository.chunked.restoring.parts import file_parts
 from repository.chunked.restoring.reading import snapshot_file_head
-from repository.chunked.restoring.target import Target
+from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Workers
 from trees.beneath import open_for_reading
 from trees.companions import member_status
@@ -28,7 +28,7 @@ _FILES = (Kind.FILE, Kind.HARDLINK)
 class TargetUnits:
     """Decides before anything of a unit is written whether all of it stays. For one thread."""
 
-    def __init__(self, manifest: Manifest, chunks: ChunkStore, target: Target, workers: Workers) -> None:
+    def __init__(self, manifest: Manifest, chunks: ChunkStore, target: RestoreRoot, workers: Workers) -> None:
         self._manifest = manifest
         self._chunks = chunks
         self._target = target
@@ -47,7 +47,7 @@ class TargetUnits:
             at = self._target.folders.get(parent_of(path)).fd
             if not self._units.stays(path, at=at) or self._is_right(path, at):
                 return False
-            self._tally.fail(path, Reason.COMPANION)
+            self._tally.fail(path, FailureReason.COMPANION)
         return True
 
     def wanted_head(self, path: bytes, *, at: int) -> bytes | None:
@@ -55,21 +55,21 @@ class TargetUnits:
         del at
         return snapshot_file_head(self._manifest, self._chunks, path)
 
-    def why_stays(self, path: bytes, live: os.stat_result, *, at: int) -> Reason | None:
+    def why_stays(self, path: bytes, live: os.stat_result, *, at: int) -> FailureReason | None:
         """Why a live file has to stay, None when it may change or is as the snapshot has it."""
         if not stat.S_ISREG(live.st_mode):
-            return Reason.NO_FILE
+            return FailureReason.NO_FILE
         is_stuck = file_is_fixed(name_of(path), live, folder=at) and not self._is_right(path, at)
-        return Reason.DENIED if is_stuck else None
+        return FailureReason.DENIED if is_stuck else None
 
-    def keep(self, stuck: Mapping[bytes, Reason], unit: Iterable[bytes], *, at: int) -> None:
+    def keep(self, stuck: Mapping[bytes, FailureReason], unit: Iterable[bytes], *, at: int) -> None:
         """List what is live of a unit: with a reason of its own what has to stay, then all that stay with it."""
         for path, reason in stuck.items():
             self._tally.fail(path, reason)
         for path in unit:
             is_listed = self._tally.has_failed(path)
             if not is_listed and member_status(name_of(path), at) and not self._is_right(path, at):
-                self._tally.fail(path, Reason.COMPANION)
+                self._tally.fail(path, FailureReason.COMPANION)
 
     def _is_right(self, path: bytes, at: int) -> bool:
         """Whether a live file has the content that it has in the snapshot."""

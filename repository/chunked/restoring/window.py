@@ -8,11 +8,11 @@ from functools import partial
 from repository.chunked.chunks.chunk import Location
 from repository.chunked.packs.fetching import ChunkStore, Span, spans_of
 from repository.chunked.repository import Repository
-from repository.chunked.restoring.files import File, Files
+from repository.chunked.restoring.files import File, RestoredFiles
 from repository.chunked.restoring.folders import Folder
-from repository.chunked.restoring.outcome import Reason
+from repository.chunked.restoring.outcome import FailureReason
 from repository.chunked.restoring.parts import Part, Run
-from repository.chunked.restoring.target import Target
+from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Workers
 from repository.errors import ChunkMissing, Damage
 
@@ -36,13 +36,13 @@ class Window:
     For one thread.
     """
 
-    def __init__(self, repository: Repository, chunks: ChunkStore, target: Target, workers: Workers) -> None:
+    def __init__(self, repository: Repository, chunks: ChunkStore, target: RestoreRoot, workers: Workers) -> None:
         self._repository = repository
         self._chunks = chunks
         self._reread = False
         self._target = target
         self._workers = workers
-        self._files = Files(target, workers)
+        self._files = RestoredFiles(target, workers)
         self._held: list[File] = []
         self._folders: dict[bytes, Folder] = {}
         self._begun: list[File] = []
@@ -174,7 +174,7 @@ class Window:
 
     def _damaged(self, waiting: list[tuple[File, list[Run]]]) -> None:
         for file, _ in waiting:
-            self._files.fail(file, Reason.DAMAGED)
+            self._files.fail(file, FailureReason.DAMAGED)
 
 
 def _batches(files: list[File]) -> Iterator[list[File]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.chunked.index.index import Index
-from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import Manifest, ManifestWriter
 from repository.chunked.marks import MarkKind, mark_set
 from repository.chunked.objects import PACKS, id_new
@@ -50,7 +50,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     threads: int = 2,
     progress: Callable[[SnapshotProgress], None] | None = None,
     checkpoint: Checkpoint = go_on,
-) -> Root:
+) -> SnapshotRoot:
     """Keep everything that the source has; returns the snapshot, which exists from then on.
 
     With a `parent`, files whose stat is as it was are not read again (`trees.trust` has the rule, `trust_stat` turns it
@@ -100,7 +100,7 @@ class _Making:
         self._told = 0.0
         self._compressor = Compressor(MANIFEST_LEVEL)
 
-    def run(self, parent: bytes | None, labels: dict[str, str], *, trust_stat: bool) -> Root:
+    def run(self, parent: bytes | None, labels: dict[str, str], *, trust_stat: bool) -> SnapshotRoot:
         """Read and store everything; returns the root, which is not stored yet."""
         created_at = self._repository.time()
         self._packs_settle()
@@ -121,7 +121,7 @@ class _Making:
         self._writer.finish()
         self._check()
         counts = assembly.counts
-        return Root(
+        return SnapshotRoot(
             snapshot=id_new(),
             parent=known_parent,
             created_at=created_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repository.chunked.manifest.root import Root, root_load, roots_list
+from repository.chunked.manifest.root import SnapshotRoot, root_load, roots_list
 from repository.chunked.repository import Repository
 from repository.errors import Damage, RepositoryError, RepositoryUnknown, SnapshotNotFound
 
@@ -13,7 +13,7 @@ from repository.errors import Damage, RepositoryError, RepositoryUnknown, Snapsh
 class SnapshotList:
     """Snapshots, oldest first, and the ids of those whose root cannot be read, with the reason."""
 
-    roots: list[Root]
+    roots: list[SnapshotRoot]
     damaged: list[tuple[bytes, RepositoryError]]
 
 

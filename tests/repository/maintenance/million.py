@@ -15,7 +15,7 @@ from repository.chunked.chunks.chunk import ChunkType, Compression, Compressor, 
 from repository.chunked.index.index import Index
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
-from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import ManifestWriter
 from repository.chunked.objects import PACKS, Objects, id_new
 from repository.chunked.packs.writing import ChunkWriter
@@ -79,7 +79,7 @@ def snapshot(repository: Repository, used: list[bytes], number: int) -> None:
     hash_ = manifest.finish()
     writer.finish()
     writer.end()
-    root = Root(
+    root = SnapshotRoot(
         snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
         chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=hash_, entries=count, files=count,
         bytes=len(used) * SIZE, skipped=0, warnings=0, added_bytes=0, stored_bytes=0,

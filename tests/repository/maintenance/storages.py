@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from repository.chunked.objects import Folder, prefix_of
+from repository.chunked.objects import ObjectFolder, prefix_of
 from repository.storage import ObjectInfo, Storage, StorageFull
 from tests.faults import fault_script
 from tests.repository.maintenance.world import REPOSITORY, TENANT
@@ -38,7 +38,7 @@ class ScheduledStorage(FaultyStorage):
 class Blind(FaultyStorage):
     """Lists nothing of a folder, or omits one object of it."""
 
-    def __init__(self, inner: MemoryStorage, folder: Folder, *, hidden: int | None = None) -> None:
+    def __init__(self, inner: MemoryStorage, folder: ObjectFolder, *, hidden: int | None = None) -> None:
         super().__init__(inner, at=0)
         self._prefix = f"{prefix_of(TENANT, REPOSITORY)}{folder.name}/"
         self._hidden = hidden

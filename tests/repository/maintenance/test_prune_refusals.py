@@ -12,7 +12,7 @@ from repository.chunked.maintenance import repack
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.marks import LIFE, MarkKind
-from repository.chunked.objects import CONDEMNED, DAMAGED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder
+from repository.chunked.objects import CONDEMNED, DAMAGED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, ObjectFolder
 from repository.errors import PruneRefused, PruneRunning
 from repository.storage import ObjectInfo, ObjectWriter, StorageUnavailable
 from tests.repository.maintenance.storages import Blind
@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
     ("folder", "why"),
     [(SNAPSHOTS, "no snapshot is listed"), (PACKS, "packs that are not listed"), (INDEX, "no index")],
 )
-def test_an_empty_list_deletes_nothing(world: World, folder: Folder, why: str) -> None:
+def test_an_empty_list_deletes_nothing(world: World, folder: ObjectFolder, why: str) -> None:
     dead_pack(world)
     world.prune(small_pack=0)
     world.clock.now += DAY
@@ -58,7 +58,7 @@ def test_a_list_that_lacks_a_snapshot_of_the_catalogue_deletes_nothing(world: Wo
 
 
 @pytest.mark.parametrize("folder", [MARKS, CONDEMNED, SNAPSHOTS, TOMBSTONES, INDEX, DAMAGED, PACKS])
-def test_a_list_that_fails_deletes_nothing(world: World, folder: Folder) -> None:
+def test_a_list_that_fails_deletes_nothing(world: World, folder: ObjectFolder) -> None:
     dead_pack(world)
     ready = prune_plan(world.open(), grace=NOW)
     before = stored(world)

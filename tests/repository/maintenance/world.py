@@ -17,7 +17,17 @@ from repository.chunked.maintenance.prune import PruneResult, prune_execute, pru
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.manifest.records import placed
 from repository.chunked.marks import MarkKind
-from repository.chunked.objects import CONDEMNED, INDEX, MARKS, PACKS, SNAPSHOTS, TOMBSTONES, Folder, id_new, prefix_of
+from repository.chunked.objects import (
+    CONDEMNED,
+    INDEX,
+    MARKS,
+    PACKS,
+    SNAPSHOTS,
+    TOMBSTONES,
+    ObjectFolder,
+    id_new,
+    prefix_of,
+)
 from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open, time_text
 from repository.chunked.snapshots.create import snapshot_create
@@ -95,10 +105,10 @@ class World:
             self.clock.now += timedelta(hours=1)
             self.prune()
 
-    def names(self, folder: Folder) -> dict[bytes, int]:
+    def names(self, folder: ObjectFolder) -> dict[bytes, int]:
         return dict(self.open().objects.list(folder))
 
-    def key(self, folder: Folder, name: bytes) -> str:
+    def key(self, folder: ObjectFolder, name: bytes) -> str:
         return prefix_of(TENANT, REPOSITORY) + folder.key(name)
 
     def packs(self, type_: ChunkType) -> list[bytes]:

@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 
-from demo.comparison import Entry, digest, tree_read
+from demo.comparison import TreeEntry, digest, tree_read
 from repository.chunked.manifest import records, stream
 from repository.chunked.objects import INDEX
 from repository.chunked.restoring import window
-from repository.chunked.restoring.outcome import Reason
+from repository.chunked.restoring.outcome import FailureReason
 from repository.chunked.snapshots import assembly
 from repository.errors import Damage, TargetFailed, TargetFull
 from repository.storage import StorageUnavailable
@@ -23,7 +23,7 @@ from tests.faults import Fault, fault_script
 from tests.repository.restoring.trees import Kept, settle, write
 from tests.storage.memory import FaultyStorage
 
-NOTHING = Entry("nothing")
+NOTHING = TreeEntry("nothing")
 RANDOM = Random(11)  # noqa: S311 - content to be told apart
 LARGE = RANDOM.randbytes(6_000_000)
 SHARED = RANDOM.randbytes(900_000)
@@ -81,8 +81,8 @@ def test_damage_names_exactly_the_files_that_need_it(
 
         report = kept.restore(snapshot, folder)
 
-        damaged = {path for path, reason in report.failed if reason is Reason.DAMAGED}
-        linked = {path for path, reason in report.failed if reason is Reason.FIRST_LINK_FAILED}
+        damaged = {path for path, reason in report.failed if reason is FailureReason.DAMAGED}
+        linked = {path for path, reason in report.failed if reason is FailureReason.FIRST_LINK_FAILED}
         after = tree_read(folder)
         if existing != LARGE[:-1] + b"?" or b"large" not in files:
             assert damaged == files

@@ -18,7 +18,7 @@ from demo.comparison import tree_read
 from repository.chunked.restoring import target as target_module
 from repository.chunked.restoring import window
 from repository.chunked.restoring.folders import parent_of
-from repository.chunked.restoring.outcome import Failure, Reason
+from repository.chunked.restoring.outcome import Failure, FailureReason
 from tests.repository.restoring.trees import BASE, FLIPPED, Kept, copied, inodes, settle, write
 
 
@@ -135,7 +135,7 @@ def test_a_full_folder_in_the_way_of_a_file_is_reported(kept: Kept, world: Path,
 
     report = kept.restore(snapshot, target)
 
-    reason = Reason.FOLDER_IN_THE_WAY
+    reason = FailureReason.FOLDER_IN_THE_WAY
     assert sorted(report.failed) == [Failure(b"level.dat", reason), Failure(b"link", reason)]
     assert (target / "level.dat" / "inside").read_bytes() == b"inside"
     assert (target / "region" / "small").read_bytes() == b"small"

@@ -12,8 +12,8 @@ import pytest
 from demo.comparison import tree_read
 from repository.chunked.manifest.records import Content, Record
 from repository.chunked.restoring import folders as folders_module
-from repository.chunked.restoring.outcome import Failure, Reason, RestoreLimits
-from repository.errors import LimitReached, ManifestInvalid, TargetFailed
+from repository.chunked.restoring.outcome import Failure, FailureReason, RestoreLimits
+from repository.errors import ManifestInvalid, RepositoryLimitReached, TargetFailed
 from tests.repository.restoring.trees import MTIME, Kept, file, folder, hard_link, meta, symlink, write
 from trees.source import Kind
 
@@ -116,7 +116,7 @@ def test_an_extent_that_a_chunk_does_not_have_costs_the_file(kept: Kept, target:
 
     report = kept.restore(kept.keep_records([ROOT, found, longer]), target)
 
-    assert report.failed == [Failure(b"b", Reason.DAMAGED)]
+    assert report.failed == [Failure(b"b", FailureReason.DAMAGED)]
     assert tree_read(target).keys() == {b"a"}
 
 
@@ -126,8 +126,8 @@ def test_the_reserved_name_is_refused(kept: Kept, target: Path) -> None:
     report = kept.restore(kept.keep_records(records), target)
 
     assert set(report.failed) == {
-        Failure(b".savepoint", Reason.RESERVED_NAME),
-        Failure(b".savepoint/restoring", Reason.RESERVED_NAME),
+        Failure(b".savepoint", FailureReason.RESERVED_NAME),
+        Failure(b".savepoint/restoring", FailureReason.RESERVED_NAME),
     }
     assert tree_read(target).keys() == {b"a", b"a/.savepoint"}
 
@@ -153,7 +153,7 @@ def test_setuid_is_dropped(kept: Kept, target: Path, *, existing: bool) -> None:
 def test_snapshot_beyond_the_limits_is_refused(kept: Kept, target: Path, limits: RestoreLimits) -> None:
     snapshot = kept.keep_records([ROOT, folder(b"a"), file(b"a/b", b"x" * 10), file(b"a/c", b"x" * 10)])
 
-    with pytest.raises(LimitReached):
+    with pytest.raises(RepositoryLimitReached):
         kept.restore(snapshot, target, limits=limits)
 
     assert not target.exists()
@@ -167,7 +167,7 @@ def test_limits_apply_to_written_bytes_despite_earlier_counts(
     write(target / "a", b"before")
     monkeypatch.setattr("repository.chunked.restoring.selection._data_size", lambda record: 0)
 
-    with pytest.raises(LimitReached):
+    with pytest.raises(RepositoryLimitReached):
         kept.restore(snapshot, target, limits=RestoreLimits(bytes=150))
 
     assert (target / "a").read_bytes() == b"before"
@@ -273,9 +273,9 @@ def test_a_name_that_the_target_cannot_hold_costs_only_that(kept: Kept, target: 
     report = kept.restore(kept.keep_records(records), target)
 
     assert set(report.failed) == {
-        Failure(long, Reason.NAME_REFUSED),
-        Failure(long + b"/a", Reason.FOLDER_FAILED),
-        Failure(long + b"b", Reason.NAME_REFUSED),
+        Failure(long, FailureReason.NAME_REFUSED),
+        Failure(long + b"/a", FailureReason.FOLDER_FAILED),
+        Failure(long + b"b", FailureReason.NAME_REFUSED),
     }
     assert tree_read(target).keys() == {b"a", b"z"}
 

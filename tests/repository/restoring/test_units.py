@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from repository.chunked.restoring.outcome import Reason, RestoreReport
+from repository.chunked.restoring.outcome import FailureReason, RestoreReport
 from tests.network.test_units import LEVEL, READABLE, STORE, Hazard, Hazards, opened, played_on, unit
 from tests.repository.restoring.trees import Kept, write
 from tests.services.require import unavailable
@@ -41,18 +41,18 @@ def source(tmp_path: Path) -> Path:
     return source
 
 
-def stuck(hazards: Hazards, hazard: Hazard, path: Path) -> Reason:
+def stuck(hazards: Hazards, hazard: Hazard, path: Path) -> FailureReason:
     """Make a file hard to replace, and check that it is."""
     hazard(hazards, path)
     if hazard == Hazards.fifo:
         assert stat.S_ISFIFO(path.lstat().st_mode)
-        return Reason.NO_FILE
+        return FailureReason.NO_FILE
     with pytest.raises(OSError, match=r"not permitted|busy"):
         path.unlink()
-    return Reason.DENIED
+    return FailureReason.DENIED
 
 
-def failed(report: RestoreReport, folder: Path, source: Path) -> dict[str, Reason]:
+def failed(report: RestoreReport, folder: Path, source: Path) -> dict[str, FailureReason]:
     """The files that were not restored; all are in one folder."""
     within = os.fsencode(folder.relative_to(source)) + b"/"
     assert all(path.startswith(within) for path, _ in report.failed)
@@ -92,7 +92,7 @@ def test_database_stays_with_a_log_that_stays(  # noqa: PLR0917
 
     assert unit(path) == before
     assert opened(path, tmp_path / "after") == newer
-    assert failed(report, path.parent, source) == dict.fromkeys(before, Reason.COMPANION) | {log.name: reason}
+    assert failed(report, path.parent, source) == dict.fromkeys(before, FailureReason.COMPANION) | {log.name: reason}
     assert (source / "other").read_bytes() == (b"ruined" if paths else b"as it was")
 
 
@@ -117,7 +117,10 @@ def test_database_stays_with_a_pipe_of_its_logs_name(
     report = kept.restore(snapshot, source, delete=delete)
 
     assert unit(path) == before
-    assert failed(report, path.parent, source) == {"x.db": Reason.COMPANION, f"x.db{suffix}": Reason.NO_FILE}
+    assert failed(report, path.parent, source) == {
+        "x.db": FailureReason.COMPANION,
+        f"x.db{suffix}": FailureReason.NO_FILE,
+    }
 
 
 @DELETE
@@ -137,9 +140,9 @@ def test_pipe_in_the_place_of_a_file_of_the_snapshot_holds_the_others(
 
     assert [found.name for found in path.parent.iterdir()] == [name]
     found = failed(report, path.parent, source)
-    assert found.pop(name) is Reason.NO_FILE
+    assert found.pop(name) is FailureReason.NO_FILE
     assert {"x.db", "x.db-wal"} - {name} <= set(found)
-    assert set(found.values()) == {Reason.COMPANION}
+    assert set(found.values()) == {FailureReason.COMPANION}
 
 
 @DELETE
@@ -165,7 +168,7 @@ def test_store_and_level_stay_with_a_file_that_stays(
 
     after = unit(folder / name)
     assert {each: after[each] for each in newer} == {each: before[each] for each in newer}
-    assert failed(report, folder, source) == dict.fromkeys(newer, Reason.COMPANION) | {name: reason}
+    assert failed(report, folder, source) == dict.fromkeys(newer, FailureReason.COMPANION) | {name: reason}
     assert (folder / "notes").read_bytes() == b"as it was"
 
 
@@ -185,7 +188,7 @@ def test_new_database_stays_with_its_log(
     report = kept.restore(snapshot, source, delete=delete)
 
     assert unit(path) == before
-    expected = dict.fromkeys(before, Reason.COMPANION) | {"new.db-wal": reason}
+    expected = dict.fromkeys(before, FailureReason.COMPANION) | {"new.db-wal": reason}
     assert failed(report, path.parent, source) == (expected if delete else {})
 
 
@@ -229,8 +232,8 @@ def test_unit_holds_back_only_itself(kept: Kept, source: Path, hazards: Hazards,
 
     report = kept.restore(snapshot, source, delete=delete)
 
-    fixed = {"notes-journal": Reason.DENIED} if delete else {}
-    expected = {"x.db": Reason.COMPANION, "x.db-wal": Reason.NO_FILE, **fixed}
+    fixed = {"notes-journal": FailureReason.DENIED} if delete else {}
+    expected = {"x.db": FailureReason.COMPANION, "x.db-wal": FailureReason.NO_FILE, **fixed}
     assert failed(report, folder, source) == expected
     assert (folder / "notes").read_bytes() == b"text"
     assert (folder / "other.db").read_bytes() == b"SQLite format 3\0"

@@ -14,7 +14,7 @@ from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.index.index import Index
 from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
-from repository.chunked.manifest.root import Root, root_store
+from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import ManifestWriter
 from repository.chunked.objects import PACKS, id_new
 from repository.chunked.packs.writing import ChunkWriter
@@ -70,7 +70,7 @@ class Kept:
         whole_hash = manifest.finish()
         writer.finish()
         writer.end()
-        root = Root(
+        root = SnapshotRoot(
             snapshot=id_new(), parent=None, created_at=repository.time(), scan_started_ns=0, labels={},
             chunks=bytes(manifest.ids), firsts=manifest.firsts, hash=whole_hash, entries=0, files=0, bytes=0, skipped=0,
             warnings=0, added_bytes=0, stored_bytes=0,

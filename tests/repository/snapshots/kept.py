@@ -10,8 +10,8 @@ from uuid import UUID
 
 from repository.chunked.chunks.cipher import Suite
 from repository.chunked.chunks.repository_keys import DataKey
-from repository.chunked.manifest.root import Root
-from repository.chunked.objects import PACKS, SNAPSHOTS, Folder
+from repository.chunked.manifest.root import SnapshotRoot
+from repository.chunked.objects import PACKS, SNAPSHOTS, ObjectFolder
 from repository.chunked.pack_layout import directory_read
 from repository.chunked.repository import Repository, repository_create, repository_open
 from repository.chunked.snapshots.create import snapshot_create
@@ -48,10 +48,10 @@ class Kept:
             retrying = RetryingStorage(storage or self.storage, Retry(sleep=pause))
         return repository_open(retrying, tenant=self.tenant, repository=self.repository, keys=KEY)
 
-    def snapshot(self, storage: Storage | None = None, *, source: Source | None = None, **options: Any) -> Root:
+    def snapshot(self, storage: Storage | None = None, *, source: Source | None = None, **options: Any) -> SnapshotRoot:
         return snapshot_create(self.opened(storage), source=source or LocalTree(self.root), **options)
 
-    def names(self, folder: Folder) -> dict[bytes, int]:
+    def names(self, folder: ObjectFolder) -> dict[bytes, int]:
         return dict(self.opened().objects.list(folder))
 
     def listed(self) -> set[bytes]:

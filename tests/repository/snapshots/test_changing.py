@@ -13,12 +13,12 @@ import pytest
 
 from repository.chunked.manifest import records, stream
 from repository.chunked.manifest.records import Record
-from repository.chunked.manifest.root import Root as SnapshotRoot
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.repository import Repository
 from repository.chunked.snapshots import assembly
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
-from trees.beneath import Root
+from trees.beneath import SnapshotRoot as RootFolder
 from trees.local import file as local_file
 from trees.local.file import LocalFile
 from trees.local.tree import LocalTree
@@ -202,14 +202,14 @@ def test_lack_of_descriptors_fails_the_snapshot_and_skips_no_file(
         monkeypatch.setattr(module, "PART_SIZE", 256 * KIB)
     for name in "abc":
         (kept.root / name).write_bytes(bytes(size))
-    opened = Root.open
+    opened = RootFolder.open
 
-    def lacking(root: Root, path: bytes, flags: int = 0) -> int:
+    def lacking(root: RootFolder, path: bytes, flags: int = 0) -> int:
         if path == b"b":
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return opened(root, path, flags)
 
-    monkeypatch.setattr(Root, "open", lacking)
+    monkeypatch.setattr(RootFolder, "open", lacking)
     with pytest.raises(SourceFailed, match="Too many open files"):
         kept.snapshot()
     assert kept.listed() == set()

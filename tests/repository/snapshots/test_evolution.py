@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from demo import comparison
 from demo.comparison import but_for
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.restoring.restore import snapshot_restore
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
@@ -144,7 +144,7 @@ class Evolution:
         self.tree.step("write", "b.mca", 600 * KIB, "region", 0)
         self.tree.step("write", "d/deep/f.sqlite", 300 * KIB, "sqlite", 0)
         self.kept = Kept(folder / "tree")
-        self.made: list[tuple[Root, comparison.Tree]] = []
+        self.made: list[tuple[SnapshotRoot, comparison.Tree]] = []
 
     def snapshot(self, *, parent: str, sector_map: str, **options: Any) -> None:
         given = {"last": self.made[-1:], "first": self.made[:1]}.get(parent, [])

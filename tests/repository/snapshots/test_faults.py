@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.objects import MARKS, PACKS
 from repository.errors import Overtaken
 from repository.retrying import Retry, RetryingStorage
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def grown(kept: Kept) -> tuple[Kept, Root]:
+def grown(kept: Kept) -> tuple[Kept, SnapshotRoot]:
     """A snapshot, then changes of every kind whose chunks need several packs."""
     random = Random(1)  # noqa: S311
     for number in range(4):
@@ -68,7 +68,7 @@ def resumed(kept: Kept, parent: bytes, storage: MemoryStorage | FaultyStorage | 
 
 
 @pytest.mark.parametrize("fault", ["once", "reply_lost"])
-def test_a_passing_fault_at_any_call_does_not_show(grown: tuple[Kept, Root], fault: str) -> None:
+def test_a_passing_fault_at_any_call_does_not_show(grown: tuple[Kept, SnapshotRoot], fault: str) -> None:
     kept, first = grown
     base = dict(kept.storage.objects)
     for at in range(1, len(calls(kept, first.snapshot)) + 1):
@@ -80,7 +80,7 @@ def test_a_passing_fault_at_any_call_does_not_show(grown: tuple[Kept, Root], fau
 
 @pytest.mark.parametrize("error", [StorageFull, Killed])
 def test_storage_failing_for_good_lists_nothing_and_keeps_stored_packs(
-    grown: tuple[Kept, Root], error: type[BaseException]
+    grown: tuple[Kept, SnapshotRoot], error: type[BaseException]
 ) -> None:
     kept, first = grown
     named = calls(kept, first.snapshot)
@@ -102,7 +102,7 @@ def test_storage_failing_for_good_lists_nothing_and_keeps_stored_packs(
     assert stored_left[-1] < stored_left[0] / 100
 
 
-def test_a_snapshot_that_no_reply_says_is_there_is_listed_once(grown: tuple[Kept, Root]) -> None:
+def test_a_snapshot_that_no_reply_says_is_there_is_listed_once(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
     named = calls(kept, first.snapshot)
     last_commit = len(named) - named[::-1].index("commit")
@@ -113,7 +113,7 @@ def test_a_snapshot_that_no_reply_says_is_there_is_listed_once(grown: tuple[Kept
     sound(kept)
 
 
-def test_a_pack_cut_short_on_its_way_into_storage_is_stored_again(grown: tuple[Kept, Root]) -> None:
+def test_a_pack_cut_short_on_its_way_into_storage_is_stored_again(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
     before = set(kept.storage.objects)
     kept.snapshot(parent=first.snapshot)
@@ -126,7 +126,7 @@ def test_a_pack_cut_short_on_its_way_into_storage_is_stored_again(grown: tuple[K
     assert resumed(kept, first.snapshot) > 700_000
 
 
-def test_a_mark_that_is_taken_away_overtakes_the_snapshot(grown: tuple[Kept, Root]) -> None:
+def test_a_mark_that_is_taken_away_overtakes_the_snapshot(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
 
     class Late(LocalTree):
@@ -141,7 +141,7 @@ def test_a_mark_that_is_taken_away_overtakes_the_snapshot(grown: tuple[Kept, Roo
     assert resumed(kept, first.snapshot) < 20_000
 
 
-def test_no_descriptor_stays_after_a_failure(grown: tuple[Kept, Root]) -> None:
+def test_no_descriptor_stays_after_a_failure(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
     before = descriptors(kept.root)
     for at in (1, 10, 20):
@@ -154,7 +154,7 @@ class Cancelled(Exception):
     """Raised by a checkpoint."""
 
 
-def test_a_cancel_at_any_checkpoint_ends_the_snapshot(grown: tuple[Kept, Root]) -> None:
+def test_a_cancel_at_any_checkpoint_ends_the_snapshot(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
     counted = 0
 
@@ -185,7 +185,7 @@ def test_a_cancel_at_any_checkpoint_ends_the_snapshot(grown: tuple[Kept, Root]) 
     sound(kept)
 
 
-def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tuple[Kept, Root]) -> None:
+def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
     storage = FaultyStorage(kept.storage, at=12, fault="forever")
 
@@ -199,7 +199,7 @@ def test_a_cancel_while_the_storage_is_tried_again_ends_the_snapshot(grown: tupl
     assert kept.listed() == {first.snapshot}
 
 
-def test_cancelled_writer_leaves_no_mark(grown: tuple[Kept, Root]) -> None:
+def test_cancelled_writer_leaves_no_mark(grown: tuple[Kept, SnapshotRoot]) -> None:
     kept, first = grown
     asked = at = 0
 

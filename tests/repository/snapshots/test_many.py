@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from repository.chunked.manifest.records import PART_SIZE, placed
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, region_head
 from trees.local.tree import LocalTree
@@ -38,7 +38,7 @@ def sparse(path: Path, size: int, data: dict[int, bytes]) -> None:
         edit(path, offset, content)
 
 
-def held(kept: Kept, root: Root, path: bytes) -> dict[int, bytes]:
+def held(kept: Kept, root: SnapshotRoot, path: bytes) -> dict[int, bytes]:
     """The data of a file outside holes, by offset."""
     repository = kept.opened()
     chunks = repository.chunks()

@@ -11,7 +11,7 @@ import pytest
 
 from repository.chunked.chunks.chunk import ChunkType
 from repository.chunked.manifest.records import Record
-from repository.chunked.manifest.root import Root
+from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.objects import CONDEMNED, INDEX, PACKS, id_new
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region, region_head
@@ -23,7 +23,7 @@ MIB = 1 << 20
 SQLITE = b"SQLite format 3\x00"
 
 
-def record(kept: Kept, root: Root, name: str) -> Record:
+def record(kept: Kept, root: SnapshotRoot, name: str) -> Record:
     return next(kept.opened().manifest(root.snapshot).under(name.encode()))[0]
 
 
@@ -96,7 +96,7 @@ def test_a_few_changed_sectors_are_all_that_is_stored(kept: Kept) -> None:
 
 
 @pytest.fixture
-def parented(kept: Kept) -> tuple[Kept, Root]:
+def parented(kept: Kept) -> tuple[Kept, SnapshotRoot]:
     """A snapshot of a region file, a file cut by content and a small one."""
     (kept.root / "r.mca").write_bytes(region(2 * MIB, Random(2)))  # noqa: S311
     (kept.root / "x.zip").write_bytes(Random(3).randbytes(2 * MIB))  # noqa: S311
@@ -104,46 +104,46 @@ def parented(kept: Kept) -> tuple[Kept, Root]:
     return kept, kept.snapshot()
 
 
-def nothing_left(kept: Kept, root: Root) -> None:
+def nothing_left(kept: Kept, root: SnapshotRoot) -> None:
     kept.storage.objects = {key: data for key, data in kept.storage.objects.items() if "/keys/" in key}
 
 
-def root_gone(kept: Kept, root: Root) -> None:
+def root_gone(kept: Kept, root: SnapshotRoot) -> None:
     del kept.storage.objects[next(key for key in kept.storage.objects if "/snapshots/" in key)]
 
 
-def root_damaged(kept: Kept, root: Root) -> None:
+def root_damaged(kept: Kept, root: SnapshotRoot) -> None:
     key = next(key for key in kept.storage.objects if "/snapshots/" in key)
     kept.storage.objects[key] = kept.storage.objects[key][:-1] + b"?"
 
 
-def pack_of(kept: Kept, root: Root, type_: ChunkType) -> str:
+def pack_of(kept: Kept, root: SnapshotRoot, type_: ChunkType) -> str:
     repository = kept.opened()
     found = {at.pack for _, at in repository.chunks().index.entries() if at.type is type_}
     return repository.objects.path(PACKS, found.pop())
 
 
-def manifest_damaged(kept: Kept, root: Root) -> None:
+def manifest_damaged(kept: Kept, root: SnapshotRoot) -> None:
     key = pack_of(kept, root, ChunkType.MANIFEST)
     data = bytearray(kept.storage.objects[key])
     data[100] ^= 1
     kept.storage.objects[key] = bytes(data)
 
 
-def manifest_lost(kept: Kept, root: Root) -> None:
+def manifest_lost(kept: Kept, root: SnapshotRoot) -> None:
     del kept.storage.objects[pack_of(kept, root, ChunkType.MANIFEST)]
 
 
-def data_lost(kept: Kept, root: Root) -> None:
+def data_lost(kept: Kept, root: SnapshotRoot) -> None:
     del kept.storage.objects[pack_of(kept, root, ChunkType.DATA)]
 
 
-def data_cut_short(kept: Kept, root: Root) -> None:
+def data_cut_short(kept: Kept, root: SnapshotRoot) -> None:
     key = pack_of(kept, root, ChunkType.DATA)
     kept.storage.objects[key] = kept.storage.objects[key][:5000]
 
 
-def condemned(kept: Kept, root: Root) -> None:
+def condemned(kept: Kept, root: SnapshotRoot) -> None:
     objects = kept.opened().objects
     packs = b"".join(name for name, _ in objects.list(PACKS))
     objects.put_map(CONDEMNED, id_new(), {"at": "2026-01-31T12:00:00.000000Z", "packs": packs})
@@ -158,7 +158,7 @@ def condemned_delete(kept: Kept) -> None:
             objects.delete(PACKS, packs[at : at + 16])
 
 
-def index_lost(kept: Kept, root: Root) -> None:
+def index_lost(kept: Kept, root: SnapshotRoot) -> None:
     objects = kept.opened().objects
     for name, _ in list(objects.list(INDEX)):
         objects.delete(INDEX, name)
@@ -171,7 +171,10 @@ STORED_ALREADY = [root_gone, root_damaged, manifest_damaged, manifest_lost, inde
 @pytest.mark.parametrize("harm", STORED_AGAIN + STORED_ALREADY)
 @pytest.mark.parametrize("margin", [0, WRITTEN_BACK_NS])
 def test_a_parent_that_is_harmed_is_no_harm(
-    parented: tuple[Kept, Root], harm: Callable[[Kept, Root], None], margin: int, monkeypatch: pytest.MonkeyPatch
+    parented: tuple[Kept, SnapshotRoot],
+    harm: Callable[[Kept, SnapshotRoot], None],
+    margin: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("trees.trust.WRITTEN_BACK_NS", margin)
     kept, first = parented

@@ -9,7 +9,7 @@ from random import Random
 
 from blake3 import blake3
 
-from demo.comparison import Entry, Tree, digest, tree_read
+from demo.comparison import Tree, TreeEntry, digest, tree_read
 from repository.chunked.manifest.records import FileHash, Record, blocks_in, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.repository import Repository
@@ -40,7 +40,7 @@ def kept_picture(repository: Repository, snapshot: bytes) -> Tree:
             groups[record.path] = [record.path]
             content = digest(content_of(chunks, record, parts))
         seen = record.stat or Stat(0, 0, 0, 0, 0, 0)
-        found[record.path] = Entry(
+        found[record.path] = TreeEntry(
             kind=KINDS[record.kind],
             mode=seen.mode,
             owner=(seen.uid, seen.gid),

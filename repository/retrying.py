@@ -107,10 +107,10 @@ class RetryingStorage:
             yield begin() if expected_size > HELD_SIZE_MAX else _HeldWriter(self, key_checked(key), begin)
 
     def put(self, key: str, data: Sequence[bytes | memoryview]) -> None:
-        """Store an object of these buffers without copying them; nobody may change them until this returns.
+        """Store an object of these buffers without copying them; they must not change until this returns.
 
-        Raises `ObjectExists` when the key is taken by anything but this very content, stored by a try whose reply
-        was lost.
+        Raises `ObjectExists` when the key is taken. An object with the same content is no error after the first try:
+        an earlier try has stored it, and its reply was lost.
         """
         views = [memoryview(buffer).cast("B") for buffer in data]
         tries = 0
@@ -134,7 +134,7 @@ class RetryingStorage:
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB; raises `ObjectNotFound`.
 
-        After an error it goes on with the byte it had got to. Every piece that came brings all tries back.
+        After an error the read resumes at the next byte. Each piece received restores the full number of tries.
         """
         position, failures = start, 0
         while True:
@@ -155,11 +155,11 @@ class RetryingStorage:
         return self._retry.call("size", lambda: self._inner.size(key))
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Remove the object; a missing object is no error."""
         self._retry.call("delete", lambda: self._inner.delete(key))
 
     def discard(self, key: str) -> None:
-        """Remove the object by one try, also for whoever is cancelled; one that is not there is no error."""
+        """Remove the object by one try and without a checkpoint, also after a cancel; a missing object is no error."""
         self._inner.delete(key)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -173,7 +173,7 @@ class RetryingStorage:
         yield from others
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
-        """Remove what writers that died left half-written, if it is older; return how many the last try found."""
+        """Remove partial objects of dead writers that are older; return the number of the last try."""
         return self._retry.call("sweep", lambda: self._inner.partials_sweep(older_than_seconds=older_than_seconds))
 
     def _store(self, key: str, views: Sequence[memoryview]) -> None:

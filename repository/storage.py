@@ -1,4 +1,4 @@
-"""The protocol every place for backups speaks, and the errors it answers with."""
+"""The protocol of all storage targets, and its errors."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class StorageError(Exception):
 
 
 class ObjectNotFound(StorageError):
-    """There is no object under that key."""
+    """There is no object with that key."""
 
 
 class ObjectUnreadable(StorageError):
-    """The target has the object, but cannot give these bytes of it, while it answers otherwise: a bad sector."""
+    """The target is reachable, but cannot read these bytes of the object: a bad sector."""
 
 
 class ObjectExists(StorageError):
-    """An object is already there: keys are never reused."""
+    """The key is taken: keys are never reused."""
 
 
 class StorageFull(StorageError):
@@ -41,11 +41,11 @@ class StorageDenied(StorageError):
 
 
 class StorageUnsupported(StorageError):
-    """The target cannot do this at all, by what it is; other calls go on."""
+    """The target does not support this call; other calls work."""
 
 
 class StorageUnavailable(StorageError):
-    """The target could not be reached, or answered with a passing fault."""
+    """The target could not be reached, or reported a temporary error."""
 
     retryable = True
 
@@ -59,7 +59,7 @@ class ObjectInfo:
 
 
 class ObjectWriter(Protocol):
-    """An object on its way into storage; nothing is listed under its key before `commit` returned."""
+    """An object being written; its key is not listed before `commit` returns."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes; the buffer may be reused as soon as this returns."""
@@ -87,10 +87,10 @@ class Storage(Protocol):
         """The object's size in bytes; raises `ObjectNotFound`."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Remove the object; a missing object is no error."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early."""
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
-        """Remove what writers that died left half-written, if it is older; return how many there were."""
+        """Remove partial objects of dead writers that are older; return their number."""

@@ -1,4 +1,4 @@
-"""Fetching chunks: reads of neighbours in a pack are made one, and another copy is tried when one is lost."""
+"""Fetches chunks: neighbours in a pack take one read, and a damaged chunk is read from another copy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Span:
 
 
 def spans_of(located: Iterable[tuple[bytes, Location]]) -> Iterator[Span]:
-    """The chunks by pack and offset, in reads of up to 4 MiB that skip up to 256 KiB in between."""
+    """Group chunks by pack and offset into reads of up to 4 MiB, with gaps of up to 256 KiB between chunks."""
     span: Span | None = None
     for chunk, at in sorted(located, key=lambda found: (found[1].pack, found[1].offset)):
         stop = at.offset + at.stored_size
@@ -46,10 +46,10 @@ def spans_of(located: Iterable[tuple[bytes, Location]]) -> Iterator[Span]:
 
 
 def span_stored(objects: Objects, span: Span) -> Iterator[memoryview]:
-    """The stored bytes of each chunk of a span, in their order; fewer of one that is not there whole.
+    """Yield the stored bytes of each chunk of a span, in order; fewer bytes for a chunk that is cut off or missing.
 
-    A pack may have been pruned since the index was read, or be lost; where a part of it cannot be read, each chunk is
-    read by itself. Raises `StorageError`.
+    A missing pack was pruned since the index was read, or is lost. When the storage cannot read a part of the span,
+    each chunk is read by itself. Raises `StorageError`.
     """
     try:
         view = memoryview(objects.get_raw(PACKS, span.pack, span.start, span.stop))
@@ -71,7 +71,7 @@ def _stored(objects: Objects, at: Location) -> memoryview:
 
 
 class ChunkStore:
-    """The chunks of a repository, opened; any thread may read. A copy that does not open goes into the ledger."""
+    """Reads and decrypts the chunks of a repository, in any thread. The damage ledger notes each damaged copy."""
 
     def __init__(self, objects: Objects, cipher: ChunkCipher, index: Index, damage: DamageLedger) -> None:
         self.objects = objects
@@ -82,7 +82,7 @@ class ChunkStore:
         self._turn = threading.Lock()
 
     def located(self, chunks: Iterable[bytes]) -> list[tuple[bytes, Location]]:
-        """Each chunk with its best place; raises `ChunkMissing`."""
+        """Each chunk with its best location; raises `ChunkMissing`."""
         return [(chunk, self.index.find(chunk)) for chunk in chunks]
 
     def read(self, chunk: bytes) -> bytes:
@@ -92,7 +92,7 @@ class ChunkStore:
         return next(plain for _, plain in self.read_span(span))
 
     def read_span(self, span: Span) -> Iterator[tuple[bytes, bytes]]:
-        """Each chunk of a span with its plain bytes; one that is damaged there is looked for elsewhere.
+        """Yield each chunk of a span with its plain bytes; a damaged chunk is read from another copy.
 
         Raises `ObjectDamaged`, `ChunkMissing`, `StorageError`.
         """
@@ -102,7 +102,7 @@ class ChunkStore:
             yield chunk, plain
 
     def read_each(self, span: Span) -> Iterator[tuple[bytes, bytes | Damage]]:
-        """As `read_span`, with the error in the place of a chunk that no place has whole. Raises `StorageError`."""
+        """As `read_span`, but a chunk without an intact copy yields its error. Raises `StorageError`."""
         for (chunk, at), stored in zip(span.chunks, span_stored(self.objects, span), strict=True):
             plain: bytes | Damage
             try:
@@ -113,7 +113,7 @@ class ChunkStore:
             yield chunk, plain
 
     def _elsewhere(self, chunk: bytes, tried: Location, error: Damage) -> bytes | Damage:
-        """The chunk from another place, also from one that was made since the index was read."""
+        """Read the chunk from another location, including those stored since the index was read."""
         places = dict.fromkeys([*self.index.places(chunk), *self._index_now().places(chunk)])
         for at in places:
             if at == tried:
@@ -131,7 +131,7 @@ class ChunkStore:
         self.damage.note(chunk, at.pack)
 
     def _index_now(self) -> Index:
-        """The index as it is now. A lost pack is missed by all its chunks: what did not change is not read again."""
+        """The current index, cached until its objects change: every chunk of a lost pack asks for it."""
         with self._turn:
             names = frozenset(name for name, _ in self.objects.list(INDEX))
             if self._newest is None or self._newest[0] != names:

@@ -1,4 +1,4 @@
-"""Writing chunks: each stored once, sealed straight into the buffer of a pack, which is sent when it is full."""
+"""Writes each chunk once: sealed directly into the buffer of a pack, which is uploaded when it is full."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from repository.chunked.objects import PACKS, Objects, id_new
 from repository.chunked.pack_layout import HEADER_SIZE, PACK_SIZE, Entry, header, tail
 
 MIB = 1 << 20
-# One fills while another is on its way to storage.
+# One is filled while the other is uploaded.
 BUFFERS = 2
 MANIFEST_PACK_SIZE = 8 * MIB
-# After so many packs an index object names them, so that whoever comes after an interruption need not read them.
+# An index object is written after so many packs: the next snapshot after an interruption need not read them.
 PACKS_PER_INDEX = 64
-# Ids that were found in the index and are asked for again soon, as those of bundles are.
+# Cached ids that the index has; the ids of bundles are soon looked up again.
 SEEN_MAX = 1 << 15
-# Chunks of a few bytes, as of a file that is mostly holes, fill neither directories nor memory.
+# Bounds directories and memory when chunks have a few bytes each, as in a file that is mostly holes.
 CHUNKS_PER_PACK = 1 << 14
 CHUNKS_PER_INDEX = 1 << 14
 
 
 @dataclass(slots=True)
 class _Pack:
-    """A pack being filled. `writing` counts the chunks that were given room and are not sealed yet."""
+    """A pack being filled. `writing` counts the chunks that have reserved room and are not sealed yet."""
 
     name: bytes
     buffer: mmap.mmap
@@ -40,13 +40,13 @@ class _Pack:
     closed: bool = False
 
     def is_full(self, length: int, size: int) -> bool:
-        """Whether so many more bytes belong into another pack."""
+        """Whether `length` more bytes go into the next pack instead."""
         begun = self.offset > HEADER_SIZE
         return begun and (self.offset + length > size or len(self.entries) + self.writing >= CHUNKS_PER_PACK)
 
 
 class PackQueue:
-    """Packs of one type: gives room to any thread, and sends what is full; at most two buffers are in use."""
+    """Packs of one type: any thread reserves room in them; full packs are uploaded. At most two buffers are in use."""
 
     def __init__(self, objects: Objects, *, head: bytes, size: int, stored: _Stored) -> None:
         self._objects = objects
@@ -62,9 +62,9 @@ class PackQueue:
         self._error: BaseException | None = None
 
     def reserve(self, length: int) -> tuple[_Pack, int, memoryview]:
-        """Room for a chunk's stored bytes: the pack, the offset in it and the view to write to.
+        """Reserve room for a chunk's stored bytes; return the pack, the offset in it and the view to write to.
 
-        Waits while both buffers are busy. Raises what sending an earlier pack raised.
+        Waits while both buffers are busy. Raises the error of an earlier upload.
         """
         with self._turn:
             while True:
@@ -81,33 +81,33 @@ class PackQueue:
                     return pack, at, pack.view[at : at + length]
 
     def written(self, pack: _Pack, entry: Entry) -> None:
-        """The chunk is sealed where it was given room."""
+        """Record that the chunk is sealed in its reserved room."""
         with self._turn:
             pack.entries.append(entry)
             pack.writing -= 1
             self._send_if_done(pack)
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more is stored: whoever waits, or comes, is told why."""
+        """Stop the queue: this and every later call raises the error, in the threads that wait as well."""
         with self._turn:
             self._error = self._error or error
             self._turn.notify_all()
 
     def flush(self) -> None:
-        """Send what is there."""
+        """Start the upload of the open pack."""
         with self._turn:
             if self._open is not None:
                 self._close(self._open)
 
     def finish(self) -> None:
-        """Send what is there and wait until all is stored; raises what sending raised."""
+        """Upload the open pack and wait until all packs are stored; raises the error of an upload."""
         self.flush()
         with self._turn:
             self._turn.wait_for(lambda: self._error or len(self._free) == self._made)
             self._raise()
 
     def end(self) -> None:
-        """Give the thread back; what is on its way is waited for, what is not sent is dropped."""
+        """Stop the upload thread after its current upload; packs that wait are dropped."""
         self._sender.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self) -> None:
@@ -117,12 +117,12 @@ class PackQueue:
         elif self._made < BUFFERS:
             self._made += 1
             buffer = mmap.mmap(-1, self._size + 9 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-            # A few large pages are had sooner than ten thousand small ones, by a kernel that has them.
+            # A few huge pages are faster to allocate than ten thousand small ones, where the kernel has them.
             with suppress(OSError):
                 buffer.madvise(mmap.MADV_HUGEPAGE)
         else:
             self._turn.wait()
-            return  # somebody else may have been faster
+            return  # another thread may have taken the buffer
         view = memoryview(buffer)
         view[:HEADER_SIZE] = self._head
         self._open = _Pack(id_new(), buffer, view, HEADER_SIZE)
@@ -143,7 +143,7 @@ class PackQueue:
             self._objects.put_raw(PACKS, pack.name, [pack.view[: pack.offset], end])
             self.sent_bytes += pack.offset + len(end)
             self._stored.add(pack.name, pack.offset + len(end), pack.entries)
-        except BaseException as error:  # noqa: BLE001  # raised to whoever writes next
+        except BaseException as error:  # noqa: BLE001  # raised by the next write
             self.fail(error)
         finally:
             with self._turn:
@@ -156,7 +156,7 @@ class PackQueue:
 
 
 class _Stored:
-    """What is in storage, and which of it no index object names yet."""
+    """The stored packs, and those of them that no index object names yet."""
 
     def __init__(self, index: Index, known: set[bytes]) -> None:
         self._index = index
@@ -166,7 +166,7 @@ class _Stored:
         self._lock = threading.Lock()
 
     def add(self, pack: bytes, size: int, entries: list[Entry]) -> None:
-        """Take note of a pack that is in storage; sometimes this writes an index object."""
+        """Record a stored pack; write an index object after enough of them."""
         with self._lock:
             self._sizes[pack] = size
             self._entries += entries
@@ -174,13 +174,13 @@ class _Stored:
                 self._index_write()
 
     def finish(self) -> None:
-        """Have an index object name everything."""
+        """Write an index object for all packs that none names yet."""
         with self._lock:
             if self._sizes:
                 self._index_write()
 
     def _index_write(self) -> None:
-        """From here on the index knows these chunks, in less memory than a set of their ids."""
+        """Move these chunks from the set of ids to the index, which takes less memory."""
         self._index.store(self._entries, self._sizes)
         self._known.difference_update([chunk for chunk, _ in self._entries])
         self._entries, self._sizes = [], {}
@@ -205,11 +205,11 @@ class ChunkWriter:
 
     @property
     def stored_bytes(self) -> int:
-        """What the packs that were sent so far take."""
+        """The size in bytes of the packs uploaded so far."""
         return sum(queue.sent_bytes for queue in self._queues.values())
 
     def has(self, chunk: bytes) -> bool:
-        """Whether a snapshot may name the chunk: it is here, or is just being written."""
+        """Whether a snapshot may name the chunk: it is stored, or is being written."""
         if chunk in self._known or chunk in self._seen:
             return True
         if not self._index.reusable(chunk):
@@ -220,14 +220,14 @@ class ChunkWriter:
         return True
 
     def store(self, type_: ChunkType, plain: memoryview, hashes: bytes, compressor: Compressor) -> bytes:
-        """The id of a chunk with these bytes, stored if the repository did not have it. Raises `StorageError`."""
+        """Store a chunk unless the repository has it; return its id. Raises `StorageError`."""
         chunk, is_new = self.claim(type_, len(plain), hashes)
         if is_new:
             self.seal(type_, chunk, plain, compressor)
         return chunk
 
     def claim(self, type_: ChunkType, size: int, hashes: bytes) -> tuple[bytes, bool]:
-        """The id of a chunk with these block hashes, and whether it is new: then the caller has to `seal` it."""
+        """Return the id of a chunk with these block hashes, and whether it is new. The caller must `seal` a new one."""
         chunk = self._cipher.chunk_id(type_, hashes)
         if self.has(chunk):
             return chunk, False
@@ -239,20 +239,20 @@ class ChunkWriter:
         return chunk, True
 
     def adopt(self, pack: bytes, size: int, entries: list[Entry]) -> None:
-        """Use a pack that no index names: what an interrupted snapshot left."""
+        """Use a pack that no index names: an interrupted snapshot left it."""
         self._index.take(Table.build(entries, {pack: size}))
         self._stored.add(pack, size, entries)
 
     def finish(self) -> None:
-        """Wait until every chunk is in storage and indexed; raises what storing raised."""
+        """Wait until every chunk is stored and indexed; raises the error of an upload."""
         for queue in self._queues.values():
-            queue.flush()  # on their way side by side
+            queue.flush()  # the queues upload in parallel
         for queue in self._queues.values():
             queue.finish()
         self._stored.finish()
 
     def end(self) -> None:
-        """Give threads and memory back, also after a failure."""
+        """Stop the threads and free the buffers, also after a failure."""
         for queue in self._queues.values():
             queue.end()
 
@@ -265,7 +265,7 @@ class ChunkWriter:
             pack, offset, room = queue.reserve(length)
             self._cipher.seal_into(room, payload, chunk_id=chunk, type_=type_, compression=compression, plain_size=size)
         except BaseException as error:
-            # Others may name the chunk already, or wait for the pack.
+            # Other threads may name the chunk already, or wait for the pack.
             queue.fail(error)
             raise
         queue.written(pack, (chunk, Location(pack.name, offset, length, size, type_, compression)))

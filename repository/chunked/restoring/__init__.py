@@ -1,1 +1,1 @@
-"""Snapshots back into folders: whole, chosen paths, or only what differs; and files read where they lie."""
+"""Restores snapshots into folders, whole or by path, fetching only differences; reads single files in place."""

@@ -1,6 +1,6 @@
-"""Files that belong together: a restored one brings its companions, and takes newer ones away.
+"""Restores a file together with its companions, and removes newer companions.
 
-A journal of a later state, beside a database of an earlier one, is played into it at its next opening and corrupts it.
+A database replays the journal beside it when it opens next: the journal of a later state would corrupt it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _SEEKS_MAX = 64
 
 
 class _Folder(NamedTuple):
-    """A folder whose records are coming by, and the names of the files among them that were restored."""
+    """A folder whose records are being read, and the names of its restored files so far."""
 
     path: bytes
     files: set[bytes]
 
 
 def companions_chosen(manifest: Manifest, chunks: ChunkStore, paths: Sequence[bytes]) -> list[bytes]:
-    """Given chosen paths of a snapshot, return them with all that belong to them, or that they belong to."""
+    """Given chosen paths of a snapshot, return them and all their companions."""
     head = partial(snapshot_file_head, manifest, chunks)
     others = {path: [other for other in _candidates(manifest, path) if other != path] for path in paths}
     present = _present(manifest, {other for found in others.values() for other in found})
@@ -55,7 +55,7 @@ def companions_chosen(manifest: Manifest, chunks: ChunkStore, paths: Sequence[by
 def companions_remove(
     selection: Selection, target: RestoreRoot, pulse: Pulse, *, hold: Callable[[bytes], bool]
 ) -> None:
-    """Remove live files that the snapshot does not have and that belong to restored ones, save those that `hold`."""
+    """Remove live companions of restored files that the snapshot does not have, except where `hold` says True."""
     above: list[_Folder] = []
     for record, _ in selection.entries():
         while above and record.path and above[-1].path != parent_of(record.path):
@@ -92,11 +92,11 @@ def _remove_from(folder: _Folder, target: RestoreRoot, hold: Callable[[bytes], b
 
 
 def _candidates(manifest: Manifest, path: bytes) -> Iterator[bytes]:
-    """The paths that may belong to one, or that it may belong to."""
+    """The paths that may be companions of a path, or that it may be a companion of."""
     name = name_of(path)
     within = path[: len(path) - len(name)]
     for main, others in units_of(name):
-        # An older level alone may be just what is wanted.
+        # A user may want the older level alone.
         if others is not None and (main != LEVEL or name == LEVEL):
             yield from (within + other for other in (main, *others))
     if is_of_store(name):
@@ -106,7 +106,7 @@ def _candidates(manifest: Manifest, path: bytes) -> Iterator[bytes]:
 
 
 def _present(manifest: Manifest, paths: set[bytes]) -> set[bytes]:
-    """Those of some paths that the snapshot has as files."""
+    """The subset of the paths that are files in the snapshot."""
     kinds = (Kind.FILE, Kind.HARDLINK)
     if len(paths) > _SEEKS_MAX:
         return {record.path for record, _ in manifest.files() if record.path in paths and record.kind in kinds}

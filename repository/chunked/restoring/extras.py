@@ -1,4 +1,4 @@
-"""Removing what a target has and the snapshot has not."""
+"""Deletes files that are not in the snapshot."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from trees.source import Kind
 
 
 class _Listed(NamedTuple):
-    """A folder whose records are coming by, and the names in it that none has come by for, in reverse."""
+    """A folder whose records are being read, and its live names without a record so far, in reverse order."""
 
     path: bytes
     names: list[bytes]
 
 
 def extras_remove(selection: Selection, target: RestoreRoot, pulse: Pulse, *, hold: Callable[[bytes], bool]) -> None:
-    """In every folder that was chosen, remove the names that no record has, save those that `hold`.
+    """In every chosen folder, remove the names without a record, except where `hold` says True.
 
-    Both come sorted by name.
+    Records and names are both sorted by name.
     """
     open_folders: list[_Listed] = []
     for record, _ in selection.entries():
@@ -45,7 +45,7 @@ def _names(path: bytes, target: RestoreRoot) -> list[bytes]:
     if target.tally.has_failed(path):
         return []
     with target.tally.failing(path), os.scandir(target.folders.get(path).fd) as entries:
-        # A folder that is changed while it is listed may show a name twice: the second would be taken for an extra.
+        # A folder that changes while it is listed may give a name twice: the second would count as an extra.
         names = {os.fsencode(entry.name) for entry in entries}
         if not path:
             names.discard(RESERVED_FOLDER)
@@ -54,7 +54,7 @@ def _names(path: bytes, target: RestoreRoot) -> list[bytes]:
 
 
 def _remove_before(folder: _Listed, name: bytes | None, target: RestoreRoot, hold: Callable[[bytes], bool]) -> None:
-    """Remove the names that come before one, or all that are left; that name itself stays."""
+    """Remove the names before `name`, or all remaining ones for None; `name` itself stays."""
     names = folder.names
     while names and (name is None or names[-1] < name):
         _remove(folder.path, names.pop(), target, hold)

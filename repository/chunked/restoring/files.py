@@ -1,4 +1,4 @@
-"""Files on their way: compared with what is there, made of what is right already and what is fetched."""
+"""Files being restored: compared with the live file, built from its matching blocks and from fetched chunks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from repository.errors import ManifestInvalid
 from trees.beneath import open_for_reading
 from trees.trust import identity_of, stat_from
 
-# A file of no more that differs is written anew: to compare and copy it would cost more.
+# A changed file of up to this size is written anew: comparing and copying it would cost more.
 SMALL_SIZE = 128 << 10
 _FICLONE = 0x40049409  # linux/fs.h
 
 
 RunAll = Callable[[Iterable[Task]], None]
-"""Runs tasks to their end."""
+"""Runs tasks until all have ended."""
 
 
 def _in_turn(tasks: Iterable[Task]) -> None:
@@ -36,7 +36,7 @@ def _in_turn(tasks: Iterable[Task]) -> None:
 
 
 class File:
-    """One file on its way. `links`: so many hard links to it follow. `many`: it is large, or of more than one chunk."""
+    """A file being restored. `links`: number of hard links that follow it. `many`: large, or of several chunks."""
 
     __slots__ = (
         "failed", "fd", "folder", "links", "many", "name", "others", "parts", "pending", "place", "record", "settled"
@@ -57,12 +57,12 @@ class File:
         self.settled = False
 
     def data_size(self) -> int:
-        """The bytes of the file that are in no hole."""
+        """The size of the file in bytes without its holes."""
         return sum(part.data_size() for part in self.parts)
 
 
 class RestoredFiles:
-    """What is done to files; any thread may call `prepare` and `write`, for one file one at a time."""
+    """Builds the files. Any thread may call `prepare` and `write`, but only one at a time for one file."""
 
     def __init__(self, target: RestoreRoot, workers: Workers) -> None:
         self._target = target
@@ -71,7 +71,7 @@ class RestoredFiles:
         self._lock = threading.Lock()
 
     def prepare(self, file: File, run: RunAll = _in_turn) -> None:
-        """Compare a file with the live one, and settle it if that is right already; `run` sees to its parts."""
+        """Compare a file with the live one; finish it if they match. `run` runs the tasks of its parts."""
         try:
             found = self._found(file)
             if found is not None and self._is_untouched(file, found):
@@ -90,7 +90,7 @@ class RestoredFiles:
             self.fail(file, reason_of(error))
 
     def write(self, file: File, chunk: memoryview, runs: list[Run], *, settle: bool) -> None:
-        """Write the runs of a chunk; the last chunk that a file waits for settles it, where that is wanted."""
+        """Write the runs of a chunk. With `settle`, the last chunk that the file waits for finishes it."""
         if file.failed:
             return
         try:
@@ -110,7 +110,7 @@ class RestoredFiles:
             self.fail(file, FailureReason.DAMAGED)
 
     def settle(self, file: File) -> None:
-        """All that a file needs is written: give it its metadata, and its name."""
+        """Finish a file whose content is written: set its metadata, and offer it for its rename."""
         if file.failed or file.settled:
             return
         try:
@@ -121,15 +121,15 @@ class RestoredFiles:
             self.fail(file, reason_of(error))
 
     def fail(self, file: File, reason: FailureReason) -> None:
-        """List a file; what there is of it is discarded when no thread writes any more."""
+        """List a file as failed; its partial copy is discarded once no thread writes to it."""
         with self._lock:
             file.failed = True
         self._tally.fail(file.record.path, reason)
         if not file.many:
-            self.discard(file)  # nobody else writes to it, and thousands may fail for one reason
+            self.discard(file)  # no other thread writes to it, and one cause may fail thousands of files
 
     def discard(self, file: File) -> None:
-        """Remove what there is of a file that was not settled."""
+        """Remove the partial copy of an unfinished file."""
         if file.fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(file.fd)
@@ -140,13 +140,13 @@ class RestoredFiles:
             file.place = None
 
     def _found(self, file: File) -> os.stat_result | None:
-        """What stands under the file's name, if anything can."""
+        """The lstat of the live file's name, or None."""
         if self._target.fresh:
             return None
         try:
             return os.lstat(file.name, dir_fd=file.folder.fd)
         except OSError:
-            return None  # what cannot be looked at is replaced
+            return None  # replaced, if it cannot be examined
 
     def _is_untouched(self, file: File, found: os.stat_result) -> bool:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 + file.links:
@@ -157,13 +157,13 @@ class RestoredFiles:
         return is_unchanged(file.record, file.others, trust, found=stat_from(found), size=size)
 
     def _opened(self, file: File, found: os.stat_result) -> tuple[int, os.stat_result] | None:
-        """The live file, open, if its content is of use."""
+        """Open the live file if some of its content can be used."""
         if not stat.S_ISREG(found.st_mode) or (not file.many and found.st_size != file.record.size):
             return None
         try:
             fd = open_for_reading(file.name, file.folder.fd)
         except OSError:
-            return None  # what cannot be read is replaced
+            return None  # replaced, if it cannot be read
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
@@ -181,7 +181,7 @@ class RestoredFiles:
             run(partial(self._take, file, part, source, sink) for part in file.parts)
 
     def _keep(self, file: File, live: int, before: os.stat_result) -> bool:
-        """Settle a live file that has the content, did not change meanwhile, and has just the names it should have."""
+        """Keep a live file that has the content and the right hard links, and did not change meanwhile."""
         if any(part.differs for part in file.parts) or before.st_size != file.record.size:
             return False
         now = os.fstat(live)
@@ -197,7 +197,7 @@ class RestoredFiles:
         file.settled = True
 
     def _begin(self, file: File) -> None:
-        # A small file of one chunk is opened, written and closed in one go: no more descriptors than other files.
+        # A small file of one chunk is opened, written and closed in one step, so it holds no descriptor meanwhile.
         if file.many:
             self._open(file)
 
@@ -225,11 +225,11 @@ class RestoredFiles:
 
 
 def _share(live: int, fd: int, size: int) -> bool:
-    """Let a new file have the live one's content without copying it, where the filesystem can (Btrfs, XFS)."""
+    """Clone the live file's content into the new file without a copy, where the filesystem can (Btrfs, XFS)."""
     try:
         fcntl.ioctl(fd, _FICLONE, live)
     except OSError:
-        os.ftruncate(fd, 0)  # of what a full volume let it share
+        os.ftruncate(fd, 0)  # a full volume may have cloned a part
         return False
     finally:
         os.ftruncate(fd, size)

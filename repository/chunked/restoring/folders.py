@@ -13,7 +13,7 @@ OPEN_MAX = 128
 
 
 class Folder:
-    """An open folder. `foreign`: it lies on another volume than the root. `holds`: who keeps it open."""
+    """An open folder. `foreign`: it lies on another volume than the root. `holds`: number of its users."""
 
     __slots__ = ("fd", "foreign", "holds", "path")
 
@@ -25,9 +25,9 @@ class Folder:
 
 
 class Folders:
-    """Up to 128 open folders, and those that are held. For one thread; others may use the descriptors they hold.
+    """A cache of up to 128 open folders, plus those in use (`hold`). One thread calls; any may use the descriptors.
 
-    A folder that was moved away while it is open is still the one that was found below the root.
+    A folder that is moved while it is open stays the folder that was opened below the root.
     """
 
     def __init__(self, root: int) -> None:
@@ -37,7 +37,7 @@ class Folders:
         self.root = Folder(b"", root, os.fstat(root), self._device)
 
     def get(self, path: bytes) -> Folder:
-        """The folder of that path; raises OSError when there is none, or something else is on the way."""
+        """Open the folder at a path; raises OSError when a name on the way is missing or no folder."""
         found = self._open.get(path)
         if found is not None:
             self._open.move_to_end(path)
@@ -53,17 +53,17 @@ class Folders:
         return folder
 
     def hold(self, folder: Folder) -> None:
-        """Keep a folder open until it is released as often."""
+        """Keep a folder open until `release` was called as often."""
         folder.holds += 1
         self._held += folder.holds == 1
 
     def release(self, folder: Folder) -> None:
-        """Take back one hold."""
+        """Undo one `hold`."""
         folder.holds -= 1
         self._held -= folder.holds == 0
 
     def make(self, path: bytes) -> bool:
-        """Have a folder of that path, ours to fill; returns whether it was made. What is no folder is replaced."""
+        """Ensure a writable folder at a path, replacing anything else there; return whether it was made."""
         parent, name = self.get(parent_of(path)), name_of(path)
         try:
             os.mkdir(name, stat.S_IRWXU, dir_fd=parent.fd)
@@ -76,7 +76,7 @@ class Folders:
         return True
 
     def close(self) -> None:
-        """Give back the descriptors but the root's."""
+        """Close all descriptors but the root's."""
         for folder in self._open.values():
             os.close(folder.fd)
         self._open.clear()
@@ -90,7 +90,7 @@ class Folders:
         return folder
 
     def _widen(self, folder: Folder) -> None:
-        """Let us write where the owner may not: the folder's own bits come back when all is in place."""
+        """Give the owner all permissions on a folder; its own bits come back at the end of the restore."""
         mode = os.fstat(folder.fd).st_mode
         if mode & stat.S_IRWXU != stat.S_IRWXU:
             with suppress(PermissionError):

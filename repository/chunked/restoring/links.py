@@ -1,4 +1,4 @@
-"""Hard and symbolic links, made when all files are in place, so that nothing is ever written through one."""
+"""Makes hard and symbolic links after all files, so that nothing is ever written through a link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trees.folders import status_at
 
 
 def hard_link_make(record: Record, target: RestoreRoot) -> None:
-    """One more name for a file that is restored; one that it has already stays."""
+    """Add a name to a restored file; a name that it already has stays."""
     tally, first = target.tally, record.target or b""
     if tally.has_failed(first):
         tally.fail(record.path, FailureReason.FIRST_LINK_FAILED)
@@ -35,7 +35,7 @@ def hard_link_make(record: Record, target: RestoreRoot) -> None:
 
 
 def symbolic_link_make(record: Record, target: RestoreRoot) -> None:
-    """A symbolic link that says what the record says, wherever that leads: it is data, and nothing here follows it."""
+    """Make a symbolic link with the record's target, wherever that leads: a restore follows no link."""
     with target.tally.failing(record.path):
         folder, name = target.folders.get(parent_of(record.path)), name_of(record.path)
         live = status_at(name, at=folder.fd)

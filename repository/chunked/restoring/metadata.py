@@ -1,4 +1,4 @@
-"""Sets what files, folders and links have beside content: owner, permission bits, time, `user.*` attributes."""
+"""Sets the metadata of files, folders and links: owner, permission bits, time, `user.*` attributes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _USER = b"user."
 
 
 class RecordMetadata:
-    """Sets what a record says. Owners as root only; setuid, setgid and sticky only where they are wanted."""
+    """Sets a record's metadata: the owner only as root; setuid, setgid and sticky only with `special_bits`."""
 
     def __init__(self, tally: Tally, *, special_bits: bool) -> None:
         self._tally = tally
@@ -28,7 +28,7 @@ class RecordMetadata:
         return Metadata(mode & self._bits, uid, gid, mtime_ns)
 
     def apply(self, fd: int, record: Record, *, live: os.stat_result | None = None) -> None:
-        """Set what differs of an open file or folder, whose status is `live`; without one it is new, and has no
+        """Set the differing metadata of an open file or folder. `live`: its status; None for a new one without
         attributes.
         """
         wanted = self.wanted(record)
@@ -74,7 +74,7 @@ class RecordMetadata:
 
 
 def metadata_of(record: Record) -> Metadata:
-    """A record's metadata; raises `ManifestInvalid` unless it has some that can be set."""
+    """A record's metadata; raises `ManifestInvalid` when it is missing or out of range."""
     found = record.stat
     if found is not None and (metadata := Metadata(*found[:4])).is_possible:
         return metadata
@@ -85,7 +85,7 @@ def _names(fd: int) -> list[bytes]:
     try:
         return [encoded for name in os.listxattr(fd) if (encoded := os.fsencode(name)).startswith(_USER)]
     except OSError:
-        return []  # a filesystem without them
+        return []  # a filesystem without attributes
 
 
 def _value(fd: int, name: bytes) -> bytes | None:

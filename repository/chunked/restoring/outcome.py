@@ -1,4 +1,4 @@
-"""What a restore may take, what it says while it runs, and what it did."""
+"""The limits, the progress and the report of a restore."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreLimits:
-    """The most that a restore makes: entries, bytes of content (holes take none), names in a path."""
+    """The limits of a restore: entries, bytes of content (without holes), names in a path."""
 
     entries: int = ENTRIES_MAX
     bytes: int = CONTENT_BYTES_MAX
@@ -29,7 +29,7 @@ class RestoreLimits:
 
 @dataclass(frozen=True, slots=True)
 class RestoreProgress:
-    """How far a restore is; what was right already counts as done. Bytes are those of the files' data."""
+    """The progress of a restore, in bytes of the files' data and in files. Matching live data counts as done."""
 
     bytes_done: int
     bytes_total: int
@@ -38,23 +38,23 @@ class RestoreProgress:
 
 
 class FailureReason(StrEnum):
-    """Why a path was not restored; whatever was there before is still there, whole."""
+    """Why a path was not restored. A live path that failed is unchanged."""
 
     DAMAGED = Damage.code
     FOLDER_IN_THE_WAY = "folder_in_the_way"
-    """A folder that holds something is where a file should be, and nothing was to be deleted."""
+    """A folder with content is in the place of a file, and `delete` was off."""
     RESERVED_NAME = "reserved_name"
     DENIED = "denied"
     NAME_REFUSED = "name_refused"
-    """The target cannot hold that name."""
+    """The target's filesystem does not allow that name."""
     FOLDER_FAILED = "folder_failed"
     """The folder above it could not be restored."""
     FIRST_LINK_FAILED = "first_link_failed"
-    """A hard link to a file that could not be restored."""
+    """The path is a hard link to a file that could not be restored."""
     COMPANION = "companion"
-    """A file that belongs together with it has to stay, so that all of them stay."""
+    """A companion of the file cannot be replaced, so the whole unit stays."""
     NO_FILE = "no_file"
-    """A device, FIFO or socket that belongs together with files."""
+    """The path is a device, FIFO or socket with the name of a companion."""
     TARGET_FAILED = TargetFailed.code
 
 
@@ -67,10 +67,10 @@ class Failure(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class RestoreReport:
-    """What a restore did.
+    """The result of a restore.
 
-    `files_kept` had their content already. `owners_left` and `xattrs_left` count what only root, or another
-    filesystem, could have set. `removed` counts what the snapshot does not have, each folder with all it held as one.
+    `files_kept`: files that already had their content. `owners_left`, `xattrs_left`: owners and attributes that only
+    root, or another filesystem, could have set. `removed`: deleted paths; a folder with its content counts once.
     """
 
     entries: int = 0
@@ -84,7 +84,7 @@ class RestoreReport:
 
 
 class Tally:
-    """The report as it grows; any thread may add to it."""
+    """Counts the work of a restore for its report; any thread may add to it."""
 
     def __init__(self, limits: RestoreLimits) -> None:
         self.report = RestoreReport()
@@ -95,7 +95,7 @@ class Tally:
         self._lock = threading.Lock()
 
     def entry(self) -> None:
-        """Count one thing that is made; raises `RepositoryLimitReached`."""
+        """Count one entry that is made; raises `RepositoryLimitReached`."""
         self.report.entries += 1
         if self.report.entries > self._limits.entries:
             raise RepositoryLimitReached("the snapshot holds more entries than are to be restored")
@@ -109,12 +109,12 @@ class Tally:
                 raise RepositoryLimitReached("the snapshot holds more bytes than are to be restored")
 
     def kept(self, size: int) -> None:
-        """Count bytes that were right already."""
+        """Count bytes that the live file already had."""
         with self._lock:
             self.bytes_done += size
 
     def file(self, *, kept: bool) -> None:
-        """Count a file that is done."""
+        """Count a finished file."""
         with self._lock:
             self.files_done += 1
             if kept:
@@ -123,25 +123,25 @@ class Tally:
                 self.report.files_written += 1
 
     def left(self, *, owners: int = 0, xattrs: int = 0) -> None:
-        """Count what could not be set."""
+        """Count owners and attributes that could not be set."""
         with self._lock:
             self.report.owners_left += owners
             self.report.xattrs_left += xattrs
 
     def fail(self, path: bytes, reason: FailureReason) -> None:
-        """List a path that is not restored; one that is listed already stays as it is."""
+        """List a path that is not restored; the first reason of a path counts."""
         with self._lock:
             if path not in self._failed:
                 self._failed.add(path)
                 self.report.failed.append(Failure(path, reason))
 
     def has_failed(self, path: bytes) -> bool:
-        """Whether a path is listed."""
+        """Whether a path is listed as failed."""
         return path in self._failed
 
     @contextmanager
     def failing(self, path: bytes) -> Iterator[None]:
-        """List the path when the filesystem refuses it; raises what concerns the whole target."""
+        """List the path as failed on an OSError that concerns it alone; raises as `reason_of`."""
         try:
             yield
         except OSError as error:
@@ -149,7 +149,7 @@ class Tally:
 
 
 def reason_of(error: OSError) -> FailureReason:
-    """Why a single path failed; raises `TargetFull`, `TargetFailed` where any other would fail as well."""
+    """Why a single path failed. Raises `TargetFull`, `TargetFailed` for errors of the whole target."""
     if error.errno in NO_ROOM:
         raise TargetFull("the target is full") from error
     if error.errno in _VOLUME_FAILED:

@@ -1,4 +1,4 @@
-"""A part of a file: its runs in chunks, and how it compares with what a live file has there."""
+"""Parts of a file: their runs in chunks, and their comparison with the live file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from repository.chunked.manifest.records import CHUNK_ID_SIZE, HOLE, Content, Re
 from repository.chunked.restoring.workers import Workers
 
 MIB = 1 << 20
-READ_SIZE = MIB // 4  # what has been read is still in the processor's own memory when it is hashed
-ONE = 3  # numbers in a content's extents that are one extent
+READ_SIZE = MIB // 4  # fits into the processor's cache, where it is hashed
+ONE = 3  # numbers per extent in a content's `extents`
 _ZEROS = bytes(READ_SIZE)
 
 Range = tuple[int, int]
 
 
 class Run(NamedTuple):
-    """So many bytes at an offset of a file, from an offset of a chunk."""
+    """A run of bytes: `offset` in the file, `at` in the chunk, `length`."""
 
     offset: int
     at: int
@@ -33,9 +33,9 @@ class Run(NamedTuple):
 
 
 class Part:
-    """A part of a file on its way: `wanted` are the ranges whose content the target lacks, None when it lacks all.
+    """A part of a file being restored. `wanted`: the ranges still to be fetched, None for all of them.
 
-    `differs`: what is live there is not what the part says.
+    `differs`: the live file has other content in this part.
     """
 
     __slots__ = ("content", "differs", "header", "start", "stop", "wanted")
@@ -49,14 +49,14 @@ class Part:
         self.differs = True
 
     def compare(self, fd: int, workers: Workers) -> None:
-        """Find out whether a live file is as it should be, up to the first difference."""
+        """Compare the part with a live file, up to the first difference; sets `differs`."""
         wrong = any(not right for _, _, blocks in _reads(fd, self, workers) for _, right in blocks)
         self.differs = wrong or any(_holds_data(fd, hole, workers) for hole in self._holes())
 
     def take(self, live: int, fd: int | None, workers: Workers) -> int:
-        """Take from the live file what is right there into another one; all else is wanted then.
+        """Copy the blocks of the live file that already match into the new file; the rest becomes `wanted`.
 
-        Without a file to take it to, the live one is that file itself. Returns the bytes that need not be fetched.
+        Without a new file (`fd` is None) the live file itself is completed. Returns the bytes that need no fetch.
         """
         wrong: list[Range] = []
         data = list(self._data())
@@ -71,7 +71,7 @@ class Part:
         return sum(end - begin for begin, end in _without(data, self.wanted))
 
     def runs(self) -> dict[bytes, list[Run]]:
-        """What to fetch: by chunk, the runs that lie in wanted ranges."""
+        """The runs to fetch, by chunk: those in wanted ranges."""
         content = self.content
         found: dict[bytes, list[Run]] = {}
         if self.wanted is None and len(content.extents) == ONE and content.extents[1] != HOLE:
@@ -87,16 +87,16 @@ class Part:
         return found
 
     def data_size(self) -> int:
-        """The bytes of the part that are in no hole."""
+        """The size of the part in bytes without its holes."""
         return content_data_size(self.content)
 
     @property
     def is_sparse(self) -> bool:
-        """Whether it has holes."""
+        """Whether the part has holes."""
         return HOLE in self.content.extents[1::3]
 
     def _data(self) -> Iterator[Range]:
-        """The ranges that are in no hole: most files have none, whatever number of extents they have."""
+        """The ranges between the holes: a single one for most files, whatever their number of extents."""
         if not self.is_sparse:
             return iter([(self.start, self.stop)])
         return ((begin, end) for begin, end, extent in placed(self.content, self.start) if extent.chunk is not None)
@@ -109,7 +109,7 @@ class Part:
 
 
 def content_data_size(content: Content) -> int:
-    """The bytes of a part that are in no hole."""
+    """The size in bytes of a part's content without its holes."""
     flat = content.extents
     if len(flat) == ONE:
         return flat[0] if flat[1] != HOLE else 0
@@ -117,7 +117,7 @@ def content_data_size(content: Content) -> int:
 
 
 def file_parts(record: Record, others: list[Record]) -> list[Part]:
-    """The parts of a file, of its record and those that follow it."""
+    """The parts of a file, given its record and the part records that follow it."""
     if not others and record.content is not None:
         return [Part(record.content, 0, record.size, record.header)]
     spans = parts_of(record.size, record.header)
@@ -126,7 +126,7 @@ def file_parts(record: Record, others: list[Record]) -> list[Part]:
 
 
 class _Buffer(threading.local):
-    """A thread's own buffer: to make one for each small file would cost more than to read the file."""
+    """A buffer for each thread: allocating one for each small file would cost more than reading the file."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(READ_SIZE))
@@ -136,9 +136,9 @@ _buffer = _Buffer()
 
 
 def _reads(fd: int, part: Part, workers: Workers) -> Iterator[tuple[int, memoryview, list[tuple[Range, bool]]]]:
-    """What a file has of a part, but holes, read by read: offset, bytes, and each block with whether it is right.
+    """Read a live file's data in a part, without holes: yield offset, bytes, and each block with whether it matches.
 
-    The bytes are valid until the next are asked for.
+    The bytes are valid until the next iteration.
     """
     known = iter(range(0, len(part.content.blocks), HASH_SIZE))
     for blocks in _neighbours(part):
@@ -156,7 +156,7 @@ def _reads(fd: int, part: Part, workers: Workers) -> Iterator[tuple[int, memoryv
 
 
 def _neighbours(part: Part) -> Iterator[list[Range]]:
-    """The blocks of a part that are in no hole, as many together as are read at once."""
+    """The blocks of a part outside its holes, in groups of one read each."""
     group: list[Range] = []
     for begin, end, hole in blocks_in(part.content, part.start, part.stop, part.header):
         if hole:
@@ -170,7 +170,7 @@ def _neighbours(part: Part) -> Iterator[list[Range]]:
 
 
 def _read(fd: int, view: memoryview, offset: int) -> int:
-    """Fill the view; returns less where the file ends, or cannot be read: that is not right either."""
+    """Fill the view; return fewer bytes where the file ends or cannot be read: both count as a difference."""
     filled = 0
     with suppress(OSError):
         while filled < len(view):
@@ -182,7 +182,7 @@ def _read(fd: int, view: memoryview, offset: int) -> int:
 
 
 def _holds_data(fd: int, hole: Range, workers: Workers) -> bool:
-    """Whether a range that should be zeros holds anything else, or cannot be read; what is a hole is not read."""
+    """Whether a range that should be zeros has other bytes, or cannot be read. Holes of the live file are not read."""
     begin, end = hole
     try:
         while begin < end:
@@ -197,19 +197,19 @@ def _holds_data(fd: int, hole: Range, workers: Workers) -> bool:
                     return False
                 begin += len(piece)
     except OSError as error:
-        return error.errno != errno.ENXIO  # nothing but a hole up to the end
+        return error.errno != errno.ENXIO  # a hole up to the end
     return False
 
 
 def write_at(fd: int, view: memoryview, offset: int) -> None:
-    """Write all of it at that offset; raises OSError."""
+    """Write the whole view at an offset; raises OSError."""
     written = 0
     while written < len(view):
         written += os.pwrite(fd, view[written:], offset + written)
 
 
 def _joined(ranges: Iterable[Range]) -> list[Range]:
-    """Ranges in order, those that touch made one."""
+    """Sorted ranges, with adjacent ones merged."""
     joined: list[Range] = []
     for begin, end in ranges:
         if joined and joined[-1][1] >= begin:
@@ -220,7 +220,7 @@ def _joined(ranges: Iterable[Range]) -> list[Range]:
 
 
 def _overlaps(begin: int, end: int, ranges: list[Range]) -> Iterator[Range]:
-    """What of a range lies in others, which are in order and apart."""
+    """The intersection of a range with sorted, disjoint ranges."""
     first = max(0, bisect_right(ranges, (begin, begin)) - 1)
     for low, high in ranges[first:]:
         if low >= end:
@@ -230,7 +230,7 @@ def _overlaps(begin: int, end: int, ranges: list[Range]) -> Iterator[Range]:
 
 
 def _without(ranges: Iterable[Range], taken: list[Range]) -> Iterator[Range]:
-    """What of ranges is in none of those taken, which are in order and apart."""
+    """The ranges minus `taken`, which is sorted and disjoint."""
     for begin, end in ranges:
         at = begin
         for low, high in _overlaps(begin, end, taken):

@@ -1,4 +1,4 @@
-"""Reading a file of a snapshot where it lies, at any offset, without restoring it."""
+"""Reads a file of a snapshot directly from storage, at any offset, without restoring it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Fetch = Callable[[list[bytes]], Iterable[tuple[bytes, bytes]]]
 
 
 def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.RawIOBase:
-    """A file of a snapshot, to be read and sought in; a hard link is the file it is a name of.
+    """Open a file of a snapshot for reading and seeking; a hard link opens its file.
 
-    Reading fetches the chunks that hold the bytes, and keeps up to 32 MiB of them. One thread at a time.
-    Raises `SnapshotNotFound`, `PathNotFound` for what is no file; reads raise `Damage`, `StorageError`.
+    A read fetches the chunks of its bytes; up to 32 MiB of chunks are cached. One thread at a time.
+    Raises `SnapshotNotFound`, and `PathNotFound` when the path is no file; reads raise `Damage`, `StorageError`.
     """
     chunks = repository.chunks()
     try:
@@ -45,7 +45,7 @@ def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.Raw
 
 
 def snapshot_file_head(manifest: Manifest, chunks: ChunkStore, path: bytes) -> bytes | None:
-    """The first bytes of a file of a snapshot; None for what is none, or is damaged."""
+    """The first bytes of a file of a snapshot; None when the path is no file, or is damaged."""
     try:
         with _opened(manifest, chunks, path) as file:
             return file.read(HEAD_BYTES)
@@ -76,11 +76,11 @@ class SnapshotFile(io.RawIOBase):
         self._part: _PartReading | None = None
 
     def readable(self) -> bool:
-        """It is there to be read."""
+        """Always True."""
         return True
 
     def seekable(self) -> bool:
-        """At any offset."""
+        """Always True."""
         return True
 
     def tell(self) -> int:
@@ -88,7 +88,7 @@ class SnapshotFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Go to an offset, also beyond the end; raises ValueError before the beginning."""
+        """Move to an offset, which may be beyond the end; raises ValueError for a negative one."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise ValueError("an offset is not negative")
@@ -127,7 +127,7 @@ class SnapshotFile(io.RawIOBase):
         return self._part
 
     def _plain(self, wanted: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """The chunks, those that are held first; those that are not are fetched together."""
+        """Yield each chunk with its plain bytes: first the cached ones, then the others, fetched together."""
         missing = [chunk for chunk in wanted if chunk not in self._held]
         for chunk in wanted:
             if chunk in self._held:
@@ -147,7 +147,7 @@ class SnapshotFile(io.RawIOBase):
 
 
 class _PartReading:
-    """A part of a file with what is needed to find offsets in it."""
+    """A part of a file, with tables to find offsets in it."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -158,7 +158,7 @@ class _PartReading:
         self._hash_at = list(accumulate((not hole for _, _, hole in self._blocks), initial=0))
 
     def read(self, start: int, stop: int, view: memoryview, fetch: Fetch) -> None:
-        """Fill the view with the bytes from `start` to `stop`, and check the blocks that are whole in it."""
+        """Fill the view with the bytes from `start` to `stop`, and verify the blocks that lie wholly in it."""
         wanted = self._wanted(start, stop, view)
         for chunk, plain in fetch(list(wanted)):
             for run in wanted[chunk]:
@@ -169,7 +169,7 @@ class _PartReading:
         self._check(start, stop, view)
 
     def _wanted(self, start: int, stop: int, view: memoryview) -> dict[bytes, list[Run]]:
-        """What to take of which chunk; holes are filled at once."""
+        """The runs to copy, by chunk. Holes are filled with zeros here."""
         wanted: dict[bytes, list[Run]] = {}
         for number in range(bisect_right(self._begins, start) - 1, len(self._runs)):
             begin, run = self._begins[number], self._runs[number]

@@ -1,4 +1,4 @@
-"""The reserved folder at a target's root: what is on its way lies there, and nothing else of a restore's."""
+"""The reserved folder at a target's root, which holds all temporary files of a restore."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BESIDE = b".savepoint."
 
 
 class Reserved:
-    """`.savepoint/restoring` below the root: temporary files, and what is about to be removed.
+    """`.savepoint/restoring` below the root: temporary files, and folders that are being removed.
 
-    Only one restore at a time has it; what one that died left behind is removed. Raises `TargetBusy`, `TargetFailed`,
-    OSError.
+    One restore at a time locks it, and deletes the leftovers of a restore that died. Raises `TargetBusy`,
+    `TargetFailed`, OSError.
     """
 
     def __init__(self, root: int) -> None:
@@ -53,32 +53,32 @@ class Reserved:
         return outer, ours
 
     def _leave(self, outer: int) -> None:
-        """Remove both folders, each as far as it is empty."""
+        """Remove each of the two folders if it is empty."""
         with contextlib.suppress(OSError):
             os.rmdir(_OURS, dir_fd=outer)
         with contextlib.suppress(OSError):
             os.rmdir(RESERVED_FOLDER, dir_fd=self._root)
 
     def place(self, folder: Folder) -> tuple[int, bytes]:
-        """Where to make a temporary file that is to be renamed into that folder: a descriptor and a name."""
+        """Return the place of a temporary file for a folder: the descriptor of its folder, and its name."""
         number = next(self._numbers)
         if not folder.foreign:
             return self.fd, b"%d" % number
         return folder.fd, _BESIDE + b"%d" % number
 
     def enter(self, folder: Folder) -> None:
-        """Before the first temporary file in a folder on another volume, remove those of a restore that died there."""
+        """Delete the leftovers in a folder on another volume, before its first temporary file is made."""
         if folder.foreign and folder.path not in self._swept:
             self._swept.add(folder.path)
             _sweep_beside(folder.fd)
 
     def take(self, name: bytes, *, at: int) -> None:
-        """Move a folder away, and remove it with all it holds."""
+        """Move a folder into the reserved one, and remove it with its content."""
         if lifted := folder_lift(name, at=at, top=self.fd, filesystem=self._filesystem):
             folder_remove(lifted, top=self.fd, filesystem=self._filesystem)
 
     def close(self) -> None:
-        """Remove what is left, and the folder itself unless others use it; once is enough."""
+        """Remove the temporary files, and the folder unless it is in use. Later calls do nothing."""
         if self._closed:
             return
         self._closed = True
@@ -92,7 +92,7 @@ class Reserved:
 
 
 def _sweep_beside(folder: int) -> None:
-    """Remove the temporary files of a restore that died, in a folder that cannot have them in the reserved one."""
+    """Delete a dead restore's temporary files in a folder of another volume, which holds its own."""
     with os.scandir(folder) as entries:
         names = [os.fsencode(entry.name) for entry in entries]
     for name in names:

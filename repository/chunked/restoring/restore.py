@@ -1,12 +1,12 @@
-"""Restores a snapshot, whole or in part, into an empty folder or onto what is there.
+"""Restores a snapshot, whole or in part, into an empty folder or over live data.
 
-1. All records are read and checked, and added up. Until then nothing is written.
-2. Folders are made as they come by; files are collected and restored some thousands at a time (`window`). A file that
-   is there already is compared by its blocks, and only what differs is fetched.
-3. Hard links, then symbolic links; then what the snapshot has not is removed, if that is wanted.
+1. All records are read, checked and counted before anything is written.
+2. Folders are made in the order of their records. Files are collected and restored some thousands at a time
+   (`window`). A live file is compared block by block, and only differing blocks are fetched.
+3. Hard links are made, then symbolic links. With `delete`, paths that are not in the snapshot are removed.
 4. The folders get their metadata, the deepest first.
 
-Damage of a chunk costs the files that need it, which are listed; whatever was there under their names stays.
+A damaged chunk fails the files that need it: they are listed, and their live files stay.
 """
 
 from __future__ import annotations
@@ -65,18 +65,18 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     checkpoint: Callable[[], None] | None = None,
     threads: int = 2,
 ) -> RestoreReport:
-    """Make a folder hold what a snapshot holds, or these paths of it with all below them; returns what was done.
+    """Restore a snapshot into a folder, or only `paths` and everything below them; return the report.
 
-    The folder is made when it is missing. One that holds something is changed only where it differs, and each file is
-    wholly old or wholly new at any moment: a file that changes gets a new inode, so that who has it open goes on with
-    the old one. Files that belong together (a database and its journal) come back together, and newer ones of them
-    go. `delete` also removes what the snapshot does not have, below what was chosen. `special_bits` brings
-    setuid, setgid and sticky back. `durable`: all is on the disk before this returns, and each new file before it
-    takes its name. `trust_stat`: a live file with the size, owner, mode, inode and times that the snapshot found is
-    taken for right without being read, unless it had changed shortly before, or the machine was started since: what a
-    disk lost unnoticed stays lost. The root keeps its own metadata unless it is made. Owners come back as root only.
+    A missing folder is made. In a filled one, only differences change, and each file is wholly old or wholly new at
+    any moment: a changed file gets a new inode, and programs that have it open keep the old one. Companions (a
+    database and its journal) are restored together, and newer companions are removed. Owners are restored only as
+    root. The root keeps its own metadata unless it is made.
 
-    `checkpoint` raises to cancel: what was not yet whole is removed, what was stays.
+    delete: also remove paths that are not in the snapshot, below the chosen ones. special_bits: restore setuid,
+    setgid and sticky. durable: sync each new file before its rename, and everything before the return. trust_stat:
+    do not read a live file whose size, owner, mode, inode and times match the snapshot, unless it had changed
+    shortly before the scan, or the machine has started since; silent damage of the disk then stays. checkpoint:
+    raises to cancel; unfinished files are removed, and their live files stay.
     Raises, before anything is written, `PathNotFound`, `SnapshotNotFound`, `LimitReached`, and `Damage` when the
     manifest is damaged; `TargetFailed` (`TargetFull`, `TargetBusy`) and `StorageError` at any time.
     """
@@ -150,7 +150,7 @@ class _Restore:
         self._folders, self._hard, self._symbolic = (Spool(target.reserved.fd) for _ in range(3))
 
     def contents(self) -> None:
-        """Folders and files; links are set aside."""
+        """Restore folders and files; collect links for later."""
         for entry in self._selection.entries():
             self._place(entry)
             self._pulse.tick()
@@ -159,14 +159,14 @@ class _Restore:
         self._target.commit(force=True)
 
     def links(self) -> None:
-        """What was set aside; a link to a file comes before one to a name."""
+        """Make the collected links: hard links before symbolic ones."""
         for spool, make in ((self._hard, hard_link_make), (self._symbolic, symbolic_link_make)):
             for record in spool:
                 make(record, self._target)
                 self._pulse.tick()
 
     def folders(self, *, root_too: bool) -> None:
-        """The metadata of folders, each after those within: one that keeps us out would keep us from them."""
+        """Set the metadata of folders, subfolders first: a folder's own mode may deny access to them."""
         above: list[Record] = []
         for record in self._folders:
             while above and not record.path.startswith(above[-1].path + b"/" if above[-1].path else b""):
@@ -177,7 +177,7 @@ class _Restore:
             self._finish(above.pop())
 
     def close(self) -> None:
-        """Forget what was set aside."""
+        """Drop the collected records."""
         for spool in (self._folders, self._hard, self._symbolic):
             spool.close()
 
@@ -200,7 +200,7 @@ class _Restore:
             (self._hard if record.kind is Kind.HARDLINK else self._symbolic).add(record)
 
     def _refused(self, record: Record) -> bool:
-        """Whether a path cannot be restored whatever it is; its own failure is listed."""
+        """Whether a path of any kind cannot be restored; lists the failure."""
         if is_reserved(record.path):
             self._tally.fail(record.path, FailureReason.RESERVED_NAME)
             return True
@@ -229,7 +229,7 @@ class _Restore:
 
 
 def _root_opened(target: Path) -> tuple[int, bool]:
-    """The target's root, open, and whether it was made."""
+    """Open the target's root; return its descriptor, and whether it was made."""
     made = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     return os.open(target, _FOLDER), made
@@ -237,7 +237,7 @@ def _root_opened(target: Path) -> tuple[int, bool]:
 
 @contextlib.contextmanager
 def _failures_named() -> Iterator[None]:
-    """Raise what the target's filesystem says as `TargetFailed`."""
+    """Raise an OSError of the target's filesystem as `TargetFailed`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which records of a snapshot are to be restored, and a look at all of them before anything is written."""
+"""The records of a snapshot to restore, and the check of all of them before anything is written."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from repository.errors import ManifestInvalid, PathNotFound, RepositoryLimitReac
 from trees.paths import walk_order
 from trees.source import Kind
 
-# Beyond so many paths the whole manifest is read once, instead of a piece of it for each.
+# For more paths than this, the whole manifest is read once, instead of a piece of it per path.
 _SEEKS_MAX = 16
 _TICK_ENTRIES = 1024
-# A snapshot of no more is read once, and not once for the look and once for the restore.
+# Up to this size, the check and the restore share one read of the records.
 _HELD_ENTRIES = 8192
 _HELD_BYTES = 4 << 20
 
@@ -28,7 +28,7 @@ Entry = tuple[Record, list[Record]]
 
 
 class Selection:
-    """The whole snapshot, or some paths with all below them, and the folders that lead there."""
+    """The whole snapshot, or some paths with everything below them and their parent folders."""
 
     def __init__(self, manifest: Manifest, paths: Sequence[bytes] | None) -> None:
         self._manifest = manifest
@@ -38,16 +38,16 @@ class Selection:
         self._held: list[Entry] | None = None
 
     def covers(self, path: bytes) -> bool:
-        """Whether a path was chosen, itself or with a folder it is in."""
+        """Whether a path, or a folder above it, was chosen."""
         if self.paths is None:
             return True
         return path in self._chosen or any(above in self._chosen for above in _folders_of(path))
 
     def entries(self) -> Iterator[Entry]:
-        """The records in order, each with the parts of a file that belong to it.
+        """Yield the records in order, each with the part records of its file.
 
-        A hard link whose first name was not chosen becomes the file itself, and later ones are links to that.
-        Raises `PathNotFound` for a path that the snapshot does not hold, `Damage`, `StorageError`.
+        A hard link whose file was not chosen becomes the file, and later links of that file link to it.
+        Raises `PathNotFound` for a path that is not in the snapshot, `Damage`, `StorageError`.
         """
         if self._held is not None:
             yield from self._held
@@ -108,7 +108,7 @@ class Selection:
         return next(self._under(path))
 
     def _under(self, path: bytes) -> Iterator[Entry]:
-        """The record of a path and all below it."""
+        """Yield the record of a path and all records below it."""
         found = self._manifest.under(path)
         first = next(found, None)
         if first is None or first[0].path != path:
@@ -119,7 +119,7 @@ class Selection:
 
 @dataclass(slots=True)
 class Totals:
-    """What a selection amounts to: `links` has for each file how many hard links to it follow."""
+    """The totals of a selection. `links`: the number of hard links to each file."""
 
     entries: int = 0
     files: int = 0
@@ -137,10 +137,10 @@ class Totals:
 
 
 def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse) -> Totals:
-    """Read all records and add them up; what this lets pass fits together.
+    """Read and count all records, and check that they are consistent.
 
-    Raises `ManifestInvalid` for records that no writer of ours makes, `RepositoryLimitReached`, `PathNotFound`,
-    `Damage`, `StorageError`.
+    Raises `ManifestInvalid` for inconsistent records, `RepositoryLimitReached`, `PathNotFound`, `Damage`,
+    `StorageError`.
     """
     totals = Totals()
     folders: list[bytes] = []
@@ -160,7 +160,7 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
 
 
 def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> None:
-    """Raise unless the record right before, or a folder that it is in, is the folder that holds the path."""
+    """Raise unless the path's parent folder is among `folders`, the open folders of the records before it."""
     parent = parent_of(path)
     while folders and folders[-1] != parent:
         folders.pop()
@@ -175,13 +175,13 @@ def _data_size(record: Record) -> int:
 
 
 def _folders_of(path: bytes) -> list[bytes]:
-    """The folders that lead to a path, the root first."""
+    """The parent folders of a path, the root first."""
     steps = path.split(b"/")
     return [b"/".join(steps[:count]) for count in range(len(steps))] if path else []
 
 
 def _apart(paths: Sequence[bytes]) -> list[bytes]:
-    """The paths in the manifest's order, without those that lie in another."""
+    """The paths in the manifest's order, without those below another one."""
     found: list[bytes] = []
     for path in sorted(set(paths), key=walk_order):
         if not found or not path.startswith(found[-1] + b"/"):

@@ -1,4 +1,4 @@
-"""Records set aside until all files are there."""
+"""Records that wait until all files are restored."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LENGTH = struct.Struct(">I")
 
 
 class Spool:
-    """Records in order: the first 4 MiB in memory, more in a file without a name in the folder `at`."""
+    """A queue of records: up to 4 MiB in memory, more of them in an unnamed file in the folder `at`."""
 
     def __init__(self, at: int) -> None:
         folder = f"/proc/self/fd/{at}"
         self._file = tempfile.SpooledTemporaryFile(max_size=_HELD_MAX, dir=folder)  # noqa: SIM115 - closed by `close`
 
     def add(self, record: Record) -> None:
-        """Set a record aside."""
+        """Append a record."""
         self._file.write(_LENGTH.pack(len(record.raw)) + record.raw)
 
     def __iter__(self) -> Iterator[Record]:
@@ -29,5 +29,5 @@ class Spool:
             yield from records_unpack(self._file.read(_LENGTH.unpack(length)[0]))
 
     def close(self) -> None:
-        """Forget the records."""
+        """Drop the records."""
         self._file.close()

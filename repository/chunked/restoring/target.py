@@ -1,4 +1,4 @@
-"""The target of a restore: where files are made, and how they come to stand under their names."""
+"""The target of a restore: temporary files, and their renames to the final names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Destination(NamedTuple):
-    """Where a file is made: a name in an open folder. `beside`: that is the folder it is for."""
+    """The place of a new file: a name in an open folder. `beside`: this is already its final folder."""
 
     at: int
     name: bytes
@@ -29,12 +29,11 @@ class Destination(NamedTuple):
 
 
 class RestoreRoot:
-    """A folder to restore to.
+    """The folder that a restore writes to.
 
-    In an empty one (`fresh`) files are made under their own names. In any other they are made in the reserved folder,
-    and renamed, many at once, after what they hold is on the disk: so each is wholly old or wholly new.
-    A rename gives a name another inode: who has the old file open goes on with the old file. `trust` says which live
-    files need not be read.
+    In an empty folder (`fresh`), files are made under their final names. Otherwise they are made in the reserved
+    folder, synced, and renamed in batches, so that each file is wholly old or wholly new. A rename gives the name a
+    new inode: programs that have the old file open keep it. `trust` decides which live files need not be read.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class RestoreRoot:
         self._waiting_bytes = 0
 
     def create(self, folder: Folder, name: bytes) -> tuple[int, Destination]:
-        """A new file for that name, open, and where it is."""
+        """Make a file for a name; return its descriptor, and its place."""
         if self.fresh:
             place = Destination(folder.fd, name, beside=True)
         else:
@@ -69,12 +68,12 @@ class RestoreRoot:
         return os.open(place.name, _CREATE, 0o600, dir_fd=place.at), place
 
     def offer(self, path: bytes, place: Destination, size: int) -> None:
-        """Have a whole file renamed to its path with the next commit."""
+        """Queue a finished file for its rename by the next commit."""
         self._waiting.append((path, place))
         self._waiting_bytes += size
 
     def commit(self, *, force: bool = False) -> None:
-        """Rename what was offered, once it is much; raises `TargetFailed`, OSError when it cannot be synced."""
+        """Rename the queued files once there are enough, or with `force`. Raises `TargetFailed`, OSError."""
         if not self._waiting or not (
             force or len(self._waiting) >= COMMIT_FILES or self._waiting_bytes >= COMMIT_BYTES
         ):
@@ -89,7 +88,7 @@ class RestoreRoot:
                 raise
 
     def put(self, place: Destination, folder: Folder, name: bytes) -> None:
-        """Rename something that is no folder to its name, in the place of whatever is there."""
+        """Rename a file or link to its name, replacing anything there."""
         at = folder.fd if place.beside else place.at
         try:
             os.rename(place.name, name, src_dir_fd=at, dst_dir_fd=folder.fd)
@@ -98,7 +97,7 @@ class RestoreRoot:
             os.rename(place.name, name, src_dir_fd=at, dst_dir_fd=folder.fd)
 
     def sync(self) -> None:
-        """Bring all that was written to the disk, where that is wanted."""
+        """Sync the volumes that were written to; does nothing unless `durable`."""
         if not self._durable:
             return
         fds = [self.folders.root.fd]
@@ -107,7 +106,7 @@ class RestoreRoot:
             self._filesystem.sync_volume(fd)
 
     def close(self) -> None:
-        """Remove what is not done, and give back the descriptors."""
+        """Remove unfinished files and close the descriptors."""
         for path, place in self._waiting:
             if place.beside:
                 with contextlib.suppress(OSError):
@@ -131,7 +130,7 @@ class RestoreRoot:
             os.unlink(place.name, dir_fd=at)
 
     def _clear(self, folder: Folder, name: bytes) -> None:
-        """Take away a folder that is where something else must be: an empty one, or any where that is wanted."""
+        """Remove a folder whose name another entry takes: an empty one, or with `delete` any."""
         try:
             os.rmdir(name, dir_fd=folder.fd)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Which files of a target stay because others of their unit have to (`trees.units` has the rule)."""
+"""Finds the files of a target that stay because another file of their unit must (`trees.units` has the rule)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILES = (Kind.FILE, Kind.HARDLINK)
 
 
 class TargetUnits:
-    """Decides before anything of a unit is written whether all of it stays. For one thread."""
+    """Decides before a file of a unit is written whether the whole unit stays. For one thread."""
 
     def __init__(self, manifest: Manifest, chunks: ChunkStore, target: RestoreRoot, workers: Workers) -> None:
         self._manifest = manifest
@@ -37,9 +37,9 @@ class TargetUnits:
         self._units = Units(self)
 
     def hold(self, path: bytes) -> bool:
-        """Whether a path must not change because a live file of its unit has to stay. It need not be there itself.
+        """Whether a path must not change because a live file of its unit must stay. The path itself may be missing.
 
-        All of the unit are listed as failed then, save those that are as the snapshot has them.
+        If so, all files of the unit that differ from the snapshot are listed as failed.
         """
         if self._target.fresh:
             return False
@@ -51,19 +51,19 @@ class TargetUnits:
         return True
 
     def wanted_head(self, path: bytes, *, at: int) -> bytes | None:
-        """The first bytes of the snapshot's file of a path, None when it has none."""
+        """The first bytes of the file at a path in the snapshot, None when it has no such file."""
         del at
         return snapshot_file_head(self._manifest, self._chunks, path)
 
     def why_stays(self, path: bytes, live: os.stat_result, *, at: int) -> FailureReason | None:
-        """Why a live file has to stay, None when it may change or is as the snapshot has it."""
+        """Why a live file must stay; None when it may change or matches the snapshot."""
         if not stat.S_ISREG(live.st_mode):
             return FailureReason.NO_FILE
         is_stuck = file_is_fixed(name_of(path), live, folder=at) and not self._is_right(path, at)
         return FailureReason.DENIED if is_stuck else None
 
     def keep(self, stuck: Mapping[bytes, FailureReason], unit: Iterable[bytes], *, at: int) -> None:
-        """List what is live of a unit: with a reason of its own what has to stay, then all that stay with it."""
+        """List the live files of a unit as failed: each of `stuck` with its own reason, then the others."""
         for path, reason in stuck.items():
             self._tally.fail(path, reason)
         for path in unit:
@@ -72,7 +72,7 @@ class TargetUnits:
                 self._tally.fail(path, FailureReason.COMPANION)
 
     def _is_right(self, path: bytes, at: int) -> bool:
-        """Whether a live file has the content that it has in the snapshot."""
+        """Whether a live file has its content of the snapshot."""
         entry = self._entry(path)
         if entry and entry[0].kind is Kind.HARDLINK:
             entry = self._entry(entry[0].target or b"")
@@ -91,6 +91,6 @@ class TargetUnits:
             os.close(fd)
 
     def _entry(self, path: bytes) -> tuple[Record, list[Record]] | None:
-        """The file that the snapshot has at that path."""
+        """The record and parts of the file at a path in the snapshot, None when there is none."""
         entry = next(self._manifest.under(path), None)
         return entry if entry and entry[0].path == path and entry[0].kind in _FILES else None

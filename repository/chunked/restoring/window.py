@@ -1,4 +1,4 @@
-"""Files restored some thousands at a time: each chunk that several of them need is fetched once."""
+"""Restores files some thousands at a time, so that a chunk which several of them share is fetched once."""
 
 from __future__ import annotations
 
@@ -27,13 +27,11 @@ _BATCH_BYTES = 8 * MIB
 
 Needs = dict[bytes, list[tuple[File, list[Run]]]]
 Fetches = tuple[list[Span], Needs]
-"""What to read from storage, and who waits for each chunk."""
+"""The reads from storage, and the files that wait for each chunk."""
 
 
 class Window:
-    """Collects files, and restores them together once they are enough; meanwhile the next are collected.
-
-    For one thread.
+    """Collects files and restores them in batches; the next batch is collected meanwhile. For one thread.
     """
 
     def __init__(self, repository: Repository, chunks: ChunkStore, target: RestoreRoot, workers: Workers) -> None:
@@ -51,7 +49,7 @@ class Window:
         self._many = 0
 
     def add(self, file: File) -> None:
-        """Take a file. Raises `StorageError`, `TargetFailed`, `LimitReached`, and what cancels."""
+        """Add a file. Raises `StorageError`, `TargetFailed`, `LimitReached`, and the checkpoint's error."""
         self._target.reserved.enter(file.folder)
         if file.folder.path not in self._folders:
             self._folders[file.folder.path] = file.folder
@@ -67,12 +65,12 @@ class Window:
             self.flush()
 
     def flush(self) -> None:
-        """Begin to restore what was taken, once what was begun before is done; raises as `add`."""
+        """Finish the batch in work, then start the collected one; raises as `add`."""
         held, folders = self._held, list(self._folders.values())
         self._held, self._folders, self._bytes, self._many = [], {}, 0, 0
         small = [file for file in held if len(file.parts) == 1]
         parts = [(file, file.parts[0]) for file in small]
-        # Where nothing can be right already, it is clear what to fetch while the threads are still at what came before.
+        # Without live files to compare, the reads are planned while the threads still work on the batch before.
         fetches = self._plan(parts, settle=True) if self._target.fresh else None
         self.finish()
         self._begun, self._begun_folders = held, folders
@@ -85,18 +83,18 @@ class Window:
             self._restore_large(file)
 
     def finish(self) -> None:
-        """Wait for what was begun, and give it its names; raises as `add`."""
+        """Wait for the batch in work, and rename its files; raises as `add`."""
         self._workers.finish()
         self._tidy()
         self._target.commit()
 
     def close(self) -> None:
-        """Give up what was begun."""
+        """Stop the batch in work, and discard its unfinished files."""
         self._workers.stop()
         self._tidy()
 
     def _tidy(self) -> None:
-        """Discard what was not settled; nobody writes to it any more."""
+        """Discard unfinished files; no thread writes to them any more."""
         for file in self._begun:
             self._files.discard(file)
         for folder in self._begun_folders:
@@ -126,7 +124,7 @@ class Window:
         self._files.settle(file)
 
     def _plan(self, parts: list[tuple[File, Part]], *, settle: bool) -> Fetches:
-        """What to fetch for these parts; a file that waits for nothing is settled, where that is wanted."""
+        """Plan the reads for these parts. With `settle`, a file that needs none is finished."""
         needs: Needs = {}
         for file, part in parts:
             if file.failed or file.settled:
@@ -154,7 +152,7 @@ class Window:
                 self._files.write(file, view, runs, settle=settle)
 
     def _located(self, needs: Needs) -> list[tuple[bytes, Location]]:
-        """Where the chunks are; a prune may have moved one since the index was read, so it is read once more."""
+        """Locate the chunks; read the index once more for a missing one, which a prune may have moved."""
         located = []
         for chunk, waiting in needs.items():
             try:
@@ -178,7 +176,7 @@ class Window:
 
 
 def _batches(files: list[File]) -> Iterator[list[File]]:
-    """The files in tasks of some 8 MiB to compare."""
+    """Group files into batches of some 8 MiB to compare."""
     batch: list[File] = []
     size = 0
     for file in files:

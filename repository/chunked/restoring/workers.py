@@ -1,4 +1,4 @@
-"""Threads that read, open and write, while the caller's own thread reports and asks whether to go on."""
+"""Threads that read, decrypt and write, while the caller's thread reports progress and calls the checkpoint."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Task = Callable[[], None]
 
 
 class Cancelled(Exception):
-    """Ends a task whose result nobody wants any more."""
+    """Ends a task after the restore has stopped."""
 
 
 class Pulse:
-    """Reports progress, and asks the checkpoint, every 0.1 s or 4 MiB; only ever from the caller's thread."""
+    """Reports progress and calls the checkpoint every 0.1 s or 4 MiB, always in the caller's thread."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Pulse:
         self._bytes = 0
 
     def tick(self, *, always: bool = False) -> None:
-        """Raises what the checkpoint raises, to cancel."""
+        """Report and check if it is time, or with `always`. Raises the checkpoint's error."""
         done, now = self._tally.bytes_done, time.monotonic()
         if not always and now - self._at < TICK_SECONDS and done - self._bytes < TICK_BYTES:
             return
@@ -49,7 +49,7 @@ class Pulse:
 
 
 class Workers:
-    """So many threads. A task that runs long asks `go_on` now and then; all but that is for the caller's own thread."""
+    """A pool of threads. A long task calls `go_on` now and then; all other methods are for the caller's thread."""
 
     def __init__(self, threads: int, pulse: Pulse) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="restore")
@@ -58,11 +58,11 @@ class Workers:
         self._stopping = False
 
     def start(self, tasks: Iterable[Task]) -> None:
-        """Have tasks run, in any order, until `finish`."""
+        """Submit tasks, which run in any order."""
         self._waiting.update(self._pool.submit(task) for task in tasks)
 
     def finish(self) -> None:
-        """Wait for what was started; raises what the first of them raised, or the checkpoint, once all have ended."""
+        """Wait for all tasks. After an error of a task or the checkpoint, stop the others, then raise it."""
         try:
             while self._waiting:
                 ended, self._waiting = wait(self._waiting, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
@@ -74,12 +74,12 @@ class Workers:
             raise
 
     def run(self, tasks: Iterable[Task]) -> None:
-        """Run tasks to their end; raises as `finish`."""
+        """Run tasks and wait for them; raises as `finish`."""
         self.start(tasks)
         self.finish()
 
     def stop(self) -> None:
-        """End what was started, whatever it is at; what has not begun never does."""
+        """Cancel the tasks that have not begun, and wait for those that run: their next `go_on` raises."""
         running = [future for future in self._waiting if not future.cancel()]
         self._stopping = True
         wait(running)
@@ -87,11 +87,11 @@ class Workers:
         self._stopping = False
 
     def go_on(self) -> None:
-        """Raise `Cancelled` when nobody wants the result any more."""
+        """Raise `Cancelled` once the tasks are stopped."""
         if self._stopping:
             raise Cancelled
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self.stop()
         self._pool.shutdown()

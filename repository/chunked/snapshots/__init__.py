@@ -1,1 +1,1 @@
-"""Snapshots: the root of one backup, and the making of a new one."""
+"""Creates and lists snapshots. A snapshot is the root object of one backup."""

@@ -1,4 +1,4 @@
-"""Putting a snapshot together: entries are given to threads as they are found, and their records come out in order."""
+"""Assembles a snapshot: threads read the entries as the scan finds them, and the records are emitted in order."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
 from trees.paths import walk_order
 from trees.source import Kind, Source, SourceEntry, SourceGone
 
-# What may wait for an entry before it that is still being read.
+# Bounds of the entries that wait while one before them is being read.
 ENTRIES_WAITING_MAX = 8192
 BYTES_WAITING_MAX = 8 << 20
-# What a small file's record is reckoned to take while it waits.
+# The estimated memory of a small file's record while it waits.
 RECORD_BYTES = 1024
 PARTS_WAITING_MAX = 64
-# Some file systems let anybody make a file of 8 EiB that is nothing but a hole, and has 34 billion parts.
+# On some filesystems any user can make a file of 8 EiB that is a single hole, with 34 billion parts.
 FILE_SIZE_MAX = 16 << 40
-# Bundles that are read and wait to be sealed, of about 1 MiB each.
+# Bundles of about 1 MiB each that are read and wait to be sealed.
 SEALING_MAX = 4
 
 Emit = Callable[[bytes, bytes], None]
-"""Takes path and bytes of the next record."""
+"""Receives the path and the bytes of the next record."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a snapshot holds so far; `bytes` is the sum of the files' sizes."""
+    """The counts of a snapshot so far; `bytes` is the sum of the files' sizes."""
 
     entries: int = 0
     files: int = 0
@@ -50,7 +50,7 @@ class Counts:
 
 
 class Assembly:
-    """Takes entries in order and emits their records in order. `pool` reads, one thread calls."""
+    """Takes entries in order and emits their records in order. One thread calls; `pool` reads the files."""
 
     def __init__(
         self, source: Source, contents: Contents, parent: Parent, *, pool: ThreadPoolExecutor, emit: Emit
@@ -69,7 +69,7 @@ class Assembly:
         self.counts = Counts()
 
     def add(self, entry: SourceEntry) -> None:
-        """Take the next entry. Raises what storing raised, ValueError for one that is out of order."""
+        """Take the next entry. Raises the error of an upload, and ValueError for an entry out of order."""
         key = walk_order(entry.path)
         if self._last is not None and key <= self._last:
             raise ValueError("a source's entries are out of order")
@@ -90,7 +90,7 @@ class Assembly:
             self._step()
 
     def finish(self) -> None:
-        """Wait for what is being read, and emit it. Raises what storing raised."""
+        """Wait for all entries and emit their records. Raises the error of an upload."""
         while self._waiting:
             self._step()
         self._sealing.finish()
@@ -99,7 +99,7 @@ class Assembly:
         return len(self._waiting) > ENTRIES_WAITING_MAX or self._bytes_waiting > BYTES_WAITING_MAX
 
     def _ready(self, records: list[tuple[Record, bytes]]) -> None:
-        """Records that need no reading."""
+        """Queue records that need no reading."""
         self._waiting.append(Ready(records))
         self._bytes_waiting += sum(len(raw) for _, raw in records)
 
@@ -108,7 +108,7 @@ class Assembly:
         self._ready([(lost, record_pack(lost))])
 
     def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
-        """Copy what the parent holds; mostly nothing waits before it."""
+        """Copy the parent's records of an entry, at once unless other entries wait before it."""
         self.counts.unchanged += entry.kind is Kind.FILE
         kept = Kept(entry, [known.raw, *(raw for _, raw in known.parts)])
         if self._waiting:
@@ -118,7 +118,7 @@ class Assembly:
             self._kept_out(kept)
 
     def _kept_out(self, kept: Kept) -> None:
-        """The parent's records of an entry, which say nothing of warnings."""
+        """Emit the parent's records of an entry. A copied entry counts no warning."""
         entry, counts = kept.entry, self.counts
         counts.entries += 1
         if entry.kind is Kind.FILE:
@@ -144,14 +144,14 @@ class Assembly:
         self._bundle = Bundle(self._source, self._store)
 
     def _store(self, plain: bytes, hashes: bytes) -> bytes:
-        """Have the pool seal a bundle, if it is new; a few may wait."""
+        """Let the pool seal a bundle if it is new; return its id. A few bundles may wait."""
         chunk, is_new = self._contents.claim(len(plain), hashes)
         if is_new:
             self._sealing.start(partial(self._contents.seal, chunk, plain))
         return chunk
 
     def _parted(self, entry: SourceEntry, known: RawEntry | None) -> None:
-        """A larger file, part by part. The rule of one with several parts is settled first: it moves their borders."""
+        """Read a larger file part by part. With several parts, its rule is decided first: it sets their borders."""
         try:
             rule = self._contents.rule(entry) if entry.size > PART_SIZE else None
         except SourceGone as error:
@@ -171,7 +171,7 @@ class Assembly:
             parted.begin(partial(self._contents.part, entry, span, rule=rule, base=base))
 
     def _step(self) -> None:
-        """Emit what is first in line, or its next part, waiting for it."""
+        """Wait for the first entry in the queue, or for its next part, and emit it."""
         head = self._waiting[0]
         if isinstance(head, Kept):
             self._bytes_waiting -= head.bytes
@@ -208,7 +208,7 @@ class Assembly:
         self._emit(record.path, raw)
 
     def _record(self, entry: SourceEntry) -> Record:
-        """The entry's record, but for a file's content."""
+        """The entry's record, without a file's content."""
         path_check(entry.path)
         xattrs: Xattrs = None
         if entry.kind is Kind.FOLDER:
@@ -218,7 +218,7 @@ class Assembly:
 
 
 def _base(found: tuple[Record, list[Record]] | None, number: int, span: tuple[int, int]) -> Base | None:
-    """What the parent holds of a part, if it is fit to be built upon."""
+    """The parent's content of a part, None when no delta can be made against it."""
     if found is None:
         return None
     record, parts = found

@@ -1,7 +1,7 @@
-"""Small files, read one after the other and stored together.
+"""Bundles: small files, read one after the other and stored in one chunk.
 
-They are read by the thread that walks the tree: reading one takes so little outside of the interpreter that several
-threads would only wait for each other. What is long in it, compressing and sealing a bundle, is left to the pool.
+The thread that walks the tree reads them: most of that time is spent in the interpreter, where several threads would
+only wait for each other. The pool does the slow work: compressing and sealing a bundle.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ BUNDLE_FILES_MAX = 1024
 CHANGED = "changed"
 
 StoreBytes = Callable[[bytes, bytes], bytes]
-"""Begins to store a chunk of which the bytes and the block hashes are given; returns its id at once."""
+"""Given the bytes of a chunk and its block hashes, start to store it, and return its id at once."""
 
 
 class _Place(NamedTuple):
-    """Where in the bundle a file is."""
+    """The place of a file in its bundle."""
 
     offset: int
     length: int
@@ -33,7 +33,7 @@ class _Place(NamedTuple):
 
 
 class Bundle:
-    """Files in the order they were added; `records` has theirs once it is closed."""
+    """A bundle of files, in the order of `add`. `records`: their records after `close`, None before."""
 
     def __init__(self, source: Source, store: StoreBytes) -> None:
         self._source = source
@@ -47,15 +47,15 @@ class Bundle:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time to close it."""
+        """Whether the bundle has reached a limit and should be closed."""
         return len(self._held) >= BUNDLE_SIZE or len(self._files) >= BUNDLE_FILES_MAX
 
     def add(self, entry: SourceEntry, record: Record) -> None:
-        """Read a file; `record` is its own, but for what only reading can tell."""
+        """Read a file; `record` lacks its content, attributes and warning."""
         self._files.append((record, self._read(entry)))
 
     def close(self) -> None:
-        """Store what was read."""
+        """Store the files, and build their records."""
         held = bytes(self._held)
         chunk = self._store(held, block_hashes(memoryview(held))) if held else b""
         view = memoryview(held)
@@ -73,7 +73,7 @@ class Bundle:
                     del self._held[offset + length :]
                 return _Place(offset, length, file.xattrs(), length < entry.size or file.changed())
         except SourceGone as error:
-            # Where the read failed there may still be a view of the buffer, which cannot shrink then.
+            # After a failed read a view of the buffer may be alive, so the buffer cannot shrink.
             self._held = self._held[:offset]
             return str(error)
 
@@ -88,7 +88,7 @@ class Bundle:
 
 
 class BundledRun:
-    """Neighbours in a bundle that are neighbours in the tree."""
+    """Consecutive files of a bundle that are consecutive in the tree, too."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -100,19 +100,19 @@ class BundledRun:
         return self.bundle.records is not None
 
     def take(self) -> tuple[list[tuple[Record, bytes]], bool]:
-        """All their records; closes the bundle."""
+        """All records of the run; closes the bundle."""
         if self.bundle.records is None:
             self.bundle.close()
         return (self.bundle.records or [])[self._begin : self.end], True
 
 
 def skipped(path: bytes, reason: str | None) -> Record:
-    """The record of what could not be read."""
+    """The record of an entry that could not be read."""
     return Record(Kind.SKIPPED, path, target=(reason or "it could not be read").encode())
 
 
 def _content(size: int, chunk: bytes, data: memoryview, offset: int) -> Content:
-    """A small file's content; what was cut off while it was read is a hole."""
+    """A small file's content, with a hole at its end if the file shrank while it was read."""
     extents = ExtentList()
     if data:
         extents.add(len(data), chunk, offset)
@@ -124,7 +124,7 @@ def _content(size: int, chunk: bytes, data: memoryview, offset: int) -> Content:
 
 
 def _blocks(data: memoryview, size: int) -> bytes:
-    """The hashes of its blocks; one that ends in a hole is padded, one that is all hole has none."""
+    """The hashes of the blocks; a block that ends in a hole is padded with zeros, one within a hole has no hash."""
     if len(data) < size:
         data = memoryview(bytes(data) + bytes(min(-len(data) % BLOCK_SIZE, size - len(data))))
     return block_hashes(data)

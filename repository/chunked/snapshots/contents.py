@@ -1,4 +1,4 @@
-"""From files to contents: reads, cuts, and stores what is new. This is the work of a snapshot's threads."""
+"""The work of a snapshot's threads: read a file, cut it into chunks, and store the new ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from repository.chunked.snapshots.rules import HEAD_SIZE, Rule, rule_by_content,
 from trees.source import Source, SourceEntry, SourceFile, SourceGone
 
 MIB = 1 << 20
-# More than a chunk can take: what follows one has to be seen to know where it ends.
+# The buffer is larger than a chunk: the chunker needs the bytes behind a chunk to find its end.
 BUFFER_SPARE = MIB
 
 
 class Done(NamedTuple):
-    """A part of a file, stored; or `gone`, the reason why it could not be read."""
+    """A stored part of a file, or without `content` the reason why it could not be read (`gone`)."""
 
     content: Content | None
     header: int = 0
@@ -33,14 +33,14 @@ class Done(NamedTuple):
 
 
 class Base(NamedTuple):
-    """What the parent holds of a part of a file."""
+    """The parent's content of a part of a file, and the size of its header block."""
 
     content: Content
     header: int
 
 
 class _Tools:
-    """What each thread has of its own."""
+    """The compressor, chunker and buffer of one thread."""
 
     def __init__(self, chunker: FastCDC) -> None:
         size = max(chunker.max_size, GRID_SIZE) + BUFFER_SPARE
@@ -61,7 +61,7 @@ class Contents:
         self._own = threading.local()
 
     def part(self, entry: SourceEntry, span: tuple[int, int], *, rule: Rule | None, base: Base | None) -> Done:
-        """One part of a larger file; without a `rule` it is found out here."""
+        """Read and store one part of a larger file. Without a `rule`, its name and content decide."""
         suggested = rule or rule_by_name(entry.path, entry.size)
         try:
             with self._source.open(entry, in_place=suggested.in_place) as file:
@@ -74,16 +74,16 @@ class Contents:
             return Done(None, gone=str(error))
 
     def claim(self, size: int, hashes: bytes) -> tuple[bytes, bool]:
-        """The id of a chunk with these block hashes, and whether it is new and has to be sealed."""
+        """Return the id of a chunk with these block hashes, and whether it is new and must be sealed."""
         return self._writer.claim(ChunkType.DATA, size, hashes)
 
     def seal(self, chunk: bytes, plain: bytes) -> None:
-        """Store a chunk that was claimed for being new."""
+        """Store a chunk for which `claim` returned True."""
         self._checkpoint()
         self._writer.seal(ChunkType.DATA, chunk, memoryview(plain), self._tools.compressor)
 
     def rule(self, entry: SourceEntry) -> Rule:
-        """How a file is to be cut; raises `SourceGone` when it cannot be read."""
+        """The rule by which a file is cut; raises `SourceGone` when it cannot be read."""
         with self._source.open(entry, in_place=False) as file:
             return _rule(entry, file)
 
@@ -93,7 +93,7 @@ class Contents:
             content = delta_content(file, span, header=rule.header, base=base.content, store=self._store)
             return Done(content, rule.header, file.changed(), file.xattrs())
         if rule.in_place or not whole:
-            # Holes move no bytes: what is around them stays on the grid, and small pieces share a chunk.
+            # A hole shifts no bytes: the data around it stays on the grid, and small pieces share a chunk.
             content, shrunk = cut_by_grid(file, span, header=rule.header, buffer=self._tools.buffer, store=self._store)
         else:
             tools = self._tools

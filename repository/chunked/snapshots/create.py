@@ -1,4 +1,4 @@
-"""Making a snapshot."""
+"""Creates snapshots."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MANIFEST_LEVEL = 3
 
 @dataclass(frozen=True, slots=True)
 class SnapshotProgress:
-    """How far a snapshot is; `stored_bytes` is what it has put into storage."""
+    """The progress of a snapshot; `stored_bytes`: the size of its uploaded packs."""
 
     entries: int
     bytes: int
@@ -51,15 +51,15 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     progress: Callable[[SnapshotProgress], None] | None = None,
     checkpoint: Checkpoint = go_on,
 ) -> SnapshotRoot:
-    """Keep everything that the source has; returns the snapshot, which exists from then on.
+    """Store the whole source as a new snapshot and return it. It is listed once this returns.
 
-    With a `parent`, files whose stat is as it was are not read again (`trees.trust` has the rule, `trust_stat` turns it
-    off), and files that are rewritten in place are stored by their changed sectors. A parent that is gone or damaged
-    only makes it slower. `checkpoint` is called often, from several threads; what it raises ends the snapshot, of which
-    nothing is listed then, and whose stored packs the next one uses.
+    With a `parent`, files whose stat did not change are not read again (`trees.trust` has the rule; `trust_stat=False`
+    turns it off), and of files that are rewritten in place only changed sectors are stored. A missing or damaged
+    parent only makes the snapshot slower. `checkpoint` is called often, from several threads; its error cancels the
+    snapshot. A cancelled snapshot is never listed, and the next one uses its stored packs.
 
-    Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, and
-    `SourceGone` when the source's root cannot be read, `SourceFailed` when it cannot go on.
+    Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, `SourceGone`
+    when the source's root cannot be read, and `SourceFailed` when the source fails.
     """
     with mark_set(repository.objects, kind=MarkKind.SNAPSHOT, at=repository.time()) as mark:
         index = Index.load(repository.objects)
@@ -71,7 +71,7 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
             repository.damage.settle()
         mark.check()
         root_store(repository.objects, root)
-        with suppress(SourceGone, SourceFailed):  # the snapshot is there; the source only learns less of it
+        with suppress(SourceGone, SourceFailed):  # the snapshot is stored; the source only misses its report
             source.commit(root.snapshot)
         return root
 
@@ -140,15 +140,16 @@ class _Making:
         )
 
     def end(self) -> None:
-        """Stop the threads, whatever they are at."""
+        """Stop the threads, even in the middle of their work."""
         self._ended.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._writer.end()
 
     def _packs_settle(self) -> None:
-        """Hold the index against the packs that are there.
+        """Compare the index with the stored packs.
 
-        What an interrupted snapshot left is used. What is indexed and gone, or has another size, is stored again.
+        Packs that an interrupted snapshot left are used. The chunks of an indexed pack that is missing, or has
+        another size, are stored again.
         """
         there = dict(self._repository.objects.list(PACKS))
         indexed = self._index.packs()
@@ -158,7 +159,7 @@ class _Making:
             try:
                 entries = directory_read(self._repository.objects, pack, there[pack])
             except (Damage, RepositoryUnknown, ObjectNotFound):
-                continue  # cut short on its way into storage, or gone since it was listed: nothing names it
+                continue  # truncated by an interrupted upload, or deleted since the listing: nothing names it
             self._writer.adopt(pack, there[pack], entries)
 
     def _parent(self, parent: bytes | None) -> Manifest | None:
@@ -192,4 +193,4 @@ class _Making:
 
 
 class _Ended(Exception):
-    """The snapshot is over: its threads need not go on."""
+    """The snapshot has ended; raised in its threads to stop them."""

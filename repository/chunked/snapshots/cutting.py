@@ -1,4 +1,4 @@
-"""Cutting a part of a file into chunks, where nothing of it is known: by the grid, or where its content says."""
+"""Cuts a part of a file into chunks without a parent: on the grid, or by content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIB = 1 << 20
 GRID_SIZE = MIB
 
 StoreChunk = Callable[[memoryview, bytes], bytes]
-"""Stores the bytes of a chunk whose block hashes are given; returns its id."""
+"""Given the bytes of a chunk and its block hashes, store it and return its id."""
 
 
 def chunker_of(sizes: ChunkerSizes, seed: bytes) -> FastCDC:
@@ -34,9 +34,9 @@ def chunker_of(sizes: ChunkerSizes, seed: bytes) -> FastCDC:
 def cut_by_grid(
     file: SourceFile, span: tuple[int, int], *, header: int, buffer: memoryview, store: StoreChunk
 ) -> tuple[Content, bool]:
-    """Chunks of 1 MiB after the header, of less where there are holes in it.
+    """Cut into chunks of 1 MiB after the header, or less where the file has holes.
 
-    Also returns whether the file was shorter than it was said to be.
+    Return the content, and whether the file was shorter than its stat said.
     """
     extents, blocks, shrunk = ExtentList(), bytearray(), False
     for begin, end in _cells(*span, header):
@@ -44,7 +44,7 @@ def cut_by_grid(
         ranges: list[tuple[int, int]] = []
         for low, high in file.data_ranges(begin, end):
             if low == high:
-                continue  # it became a hole while it was asked about
+                continue  # it became a hole between two calls
             view = buffer[fill : fill + high - low]
             shrunk |= _fill(file, view, low)
             ranges.append((low, high))
@@ -52,7 +52,7 @@ def cut_by_grid(
                 cell.skip(low - at)
                 cell.update(view)
             at, fill = high, fill + high - low
-        # A chunk that is a cell has the blocks of the file: they are hashed once.
+        # A chunk that is a whole cell has the same blocks as the file: they are hashed once.
         hashes = block_hashes(buffer[:fill])
         cell.skip(end - at)
         blocks += hashes if ranges == [(begin, end)] else cell.finish()
@@ -61,7 +61,7 @@ def cut_by_grid(
 
 
 def _cell_place(extents: ExtentList, cell: tuple[int, int], ranges: list[tuple[int, int]], chunk: bytes) -> None:
-    """The extents of a cell whose ranges of data lie in a chunk, one behind the other."""
+    """Add the extents of a cell; its ranges of data follow one another in the chunk."""
     at, offset = cell[0], 0
     for low, high in ranges:
         extents.add_hole(low - at)
@@ -73,7 +73,7 @@ def _cell_place(extents: ExtentList, cell: tuple[int, int], ranges: list[tuple[i
 def cut_by_content(
     file: SourceFile, span: tuple[int, int], *, chunker: FastCDC, buffer: memoryview, store: StoreChunk
 ) -> tuple[Content, bool]:
-    """Chunks where the content says; also whether the file was shorter than it was said to be."""
+    """Cut by content (FastCDC). Return the content, and whether the file was shorter than its stat said."""
     start, stop = span
     extents, blocks, at, shrunk = ExtentList(), _BlockHasher(), start, False
     for low, high in file.data_ranges(start, stop):
@@ -92,7 +92,7 @@ def cut_by_content(
 
 
 def _cells(start: int, stop: int, header: int) -> Iterator[tuple[int, int]]:
-    """Where each chunk of the grid begins and ends."""
+    """The start and end of each chunk of the grid."""
     if header and start == 0 and stop:
         yield 0, min(header, stop)
         start = min(header, stop)
@@ -101,7 +101,7 @@ def _cells(start: int, stop: int, header: int) -> Iterator[tuple[int, int]]:
 
 
 def _fill(file: SourceFile, view: memoryview, offset: int) -> bool:
-    """Read the view full, with zeros where the file ends before; whether it did."""
+    """Fill the view, with zeros after the end of the file; return whether the file ended."""
     length = file.readinto(view, offset)
     if length == len(view):
         return False
@@ -112,7 +112,7 @@ def _fill(file: SourceFile, view: memoryview, offset: int) -> bool:
 def _pieces(
     file: SourceFile, span: tuple[int, int], *, chunker: FastCDC, buffer: memoryview, blocks: _BlockHasher
 ) -> Iterator[memoryview]:
-    """A range of data, chunk by chunk, up to where the file ends; each is valid until the next is asked for."""
+    """Yield a range of data chunk by chunk, up to the end of the file. A view is valid until the next iteration."""
     (low, high), held, end = span, 0, False
     while not end or held:
         wanted = buffer[held : held + min(len(buffer) - held, high - low)]
@@ -123,7 +123,7 @@ def _pieces(
         end = end or length < len(wanted) or low == high
         used = 0
         for cut in chunker.cut_buf(buffer[:held]):
-            # What ends with the buffer may go on after it.
+            # A chunk that ends with the buffer may continue behind it.
             if not end and cut.offset + cut.length == held:
                 break
             yield buffer[cut.offset : cut.offset + cut.length]
@@ -133,7 +133,7 @@ def _pieces(
 
 
 class _BlockHasher:
-    """The hashes of a file's blocks from bytes that come in any pieces; blocks of nothing but hole have none."""
+    """Hashes a file's blocks from pieces of any size; a block within a hole has no hash."""
 
     def __init__(self) -> None:
         self._hashes = bytearray()
@@ -142,7 +142,7 @@ class _BlockHasher:
         self._has_data = False
 
     def update(self, view: memoryview) -> None:
-        """The next bytes."""
+        """Hash the next bytes."""
         while view:
             if not self._fill and len(view) >= BLOCK_SIZE:
                 whole = len(view) // BLOCK_SIZE * BLOCK_SIZE
@@ -155,7 +155,7 @@ class _BlockHasher:
                 view = view[len(piece) :]
 
     def skip(self, length: int) -> None:
-        """A hole."""
+        """Skip a hole of `length` bytes."""
         if self._fill:
             rest = min(length, BLOCK_SIZE - self._fill)
             self._take(memoryview(bytes(rest)))
@@ -163,7 +163,7 @@ class _BlockHasher:
         self._take(memoryview(bytes(length % BLOCK_SIZE)))
 
     def finish(self) -> bytes:
-        """All hashes, 32 bytes each."""
+        """Return all hashes, 32 bytes each."""
         self._end_block()
         return bytes(self._hashes)
 

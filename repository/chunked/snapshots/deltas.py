@@ -1,4 +1,4 @@
-"""A part of a file that is rewritten in place, against what the parent holds of it: only changed sectors are stored."""
+"""Deltas: of a file that is rewritten in place, only the sectors that changed since the parent are stored."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from repository.chunked.snapshots.extents import ExtentList
 from trees.source import SourceFile
 
 MIB = 1 << 20
-# A part in more pieces than that is stored anew: its chunks hold little of it, and reading it means many small reads.
+# A part with more extents than that is stored anew: each chunk has little of it, so a restore needs many small reads.
 EXTENTS_PER_BLOCK = 8
 
 
 def base_is_usable(base: Content, blocks: int) -> bool:
-    """Whether a part may be stored as changes of this one: it is in one piece enough, and has no holes."""
+    """Whether a part may be stored as a delta against `base`, which must have few extents and no holes."""
     extents = len(base.extents) // 3
     return extents <= EXTENTS_PER_BLOCK * max(1, blocks) and HOLE not in base.extents[1::3]
 
 
 def delta_content(file: SourceFile, span: tuple[int, int], *, header: int, base: Content, store: StoreChunk) -> Content:
-    """The part as extents of the parent's chunks, and of new chunks that hold what changed."""
+    """Return the part as extents of the parent's chunks and of new chunks with the changed sectors."""
     start, stop = span
     # Only the first part has the header.
     changes = file.changes(start, stop, header=0 if start else header, known=base.blocks)
@@ -48,14 +48,14 @@ def delta_content(file: SourceFile, span: tuple[int, int], *, header: int, base:
 
 
 def _named(extent: Extent) -> tuple[int, bytes, int]:
-    """An extent that is no hole."""
+    """The extent, which must have a chunk; raises ValueError for a hole."""
     if extent.chunk is None:
         raise ValueError("a base has no holes")
     return extent.length, extent.chunk, extent.offset
 
 
 class _Fresh:
-    """Changed bytes gathered into chunks of up to 1 MiB."""
+    """Collects changed bytes into new chunks of up to 1 MiB."""
 
     def __init__(self, store: StoreChunk) -> None:
         self._store = store
@@ -63,7 +63,7 @@ class _Fresh:
         self._chunks: list[bytes] = []
 
     def add(self, view: memoryview) -> Iterator[tuple[int, int, int]]:
-        """Where the bytes will lie: length, number of the chunk, offset in it."""
+        """Add bytes; yield their places: length, number of the chunk, offset in it."""
         while view:
             piece = view[: MIB - len(self._held)]
             yield len(piece), len(self._chunks), len(self._held)
@@ -73,7 +73,7 @@ class _Fresh:
                 self._flush()
 
     def finish(self) -> list[bytes]:
-        """The ids of the chunks, by number."""
+        """Store the last chunk; return the ids of all chunks by number."""
         self._flush()
         return self._chunks
 
@@ -85,14 +85,14 @@ class _Fresh:
 
 
 class _Parent:
-    """The parent's extents of a part, asked for in order."""
+    """The parent's extents of a part, sliced in ascending order."""
 
     def __init__(self, base: Content, start: int) -> None:
         self._placed = placed(base, start)
         self._now: tuple[int, int, Extent] | None = next(self._placed, None)
 
     def slice(self, begin: int, end: int) -> Iterator[Extent]:
-        """The extents that make up these bytes; raises ValueError when the parent has not that many."""
+        """Yield the extents of these bytes; raises ValueError when they exceed the parent's content."""
         while begin < end:
             while self._now is not None and self._now[1] <= begin:
                 self._now = next(self._placed, None)

@@ -1,4 +1,4 @@
-"""Building the content of a part: extents that touch are made one, and each chunk is named once."""
+"""Builds the content of a part: adjacent extents are merged, and each chunk is named once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ExtentList:
         self._flat: list[int] = []
 
     def add(self, length: int, chunk: bytes, offset: int) -> None:
-        """So many bytes from that offset of a chunk."""
+        """Append `length` bytes from an offset of a chunk."""
         number = self._numbers.get(chunk)
         if number is None:
             number = self._numbers[chunk] = len(self._numbers)
@@ -26,7 +26,7 @@ class ExtentList:
             flat += (length, number, offset)
 
     def add_hole(self, length: int) -> None:
-        """So many bytes that read as zeros."""
+        """Append `length` bytes that read as zeros."""
         flat = self._flat
         if flat and flat[-2] == HOLE:
             flat[-3] += length
@@ -34,5 +34,5 @@ class ExtentList:
             flat += (length, HOLE, 0)
 
     def content(self, blocks: bytes) -> Content:
-        """The content, with the hashes of its blocks; the file's own hash is not known here."""
+        """Return the content with the hashes of its blocks, without the hash of the whole file."""
         return Content(bytes(self._ids), tuple(self._flat), blocks, None)

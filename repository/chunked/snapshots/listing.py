@@ -1,4 +1,4 @@
-"""Which snapshots there are."""
+"""Lists the snapshots of a repository."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from repository.errors import Damage, RepositoryError, RepositoryUnknown, Snapsh
 
 @dataclass(frozen=True, slots=True)
 class SnapshotList:
-    """Snapshots, oldest first, and the ids of those whose root cannot be read, with the reason."""
+    """The snapshots, oldest first; for those with an unreadable root, the ids with the reasons."""
 
     roots: list[SnapshotRoot]
     damaged: list[tuple[bytes, RepositoryError]]
 
 
 def snapshots_list(repository: Repository) -> SnapshotList:
-    """Every snapshot that exists; raises `StorageError`."""
+    """List every snapshot; raises `StorageError`."""
     found = SnapshotList([], [])
     for snapshot in roots_list(repository.objects):
         try:

@@ -1,4 +1,4 @@
-"""The parent of a snapshot, walked beside the source: what it holds of each path."""
+"""The parent of a snapshot, read in step with the source."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trees.trust import Trust
 
 
 class Parent:
-    """Answers in the order of paths: each path may be asked for once, and none that came before it.
+    """Looks up entries of the parent. Paths must be ascending, each asked for at most once.
 
-    Most of what it is asked for did not change, and is copied as it stands: only what is built upon is checked.
+    Most entries did not change, and their records are copied unchecked; only the base of a delta is checked.
     """
 
     def __init__(self, manifest: Manifest | None, writer: ChunkWriter, trust: Trust) -> None:
@@ -24,7 +24,7 @@ class Parent:
         self._now = self._next()
 
     def known(self, path: bytes) -> RawEntry | None:
-        """What the parent holds under that path, of any kind."""
+        """The parent's entry of any kind at a path, None when it has none."""
         now = self._now
         if now is None or now.array[1] == path:
             return now
@@ -34,7 +34,7 @@ class Parent:
         return now if now is not None and now.array[1] == path else None
 
     def is_unchanged(self, entry: SourceEntry, known: RawEntry) -> bool:
-        """Whether the entry is what the parent holds, as far as its stat can say, and all of that is still there."""
+        """Whether the entry matches the parent's by its stat, and every chunk of that is still stored."""
         array, stat = known.array, entry.stat
         if array[0] != entry.kind:
             return False
@@ -47,14 +47,14 @@ class Parent:
             return False
 
     def record(self, known: RawEntry) -> tuple[Record, list[Record]] | None:
-        """A file's record and parts, to be built upon; None when its chunks may not be named again."""
+        """A file's record and parts as the base of a delta; None when a chunk may not be named again."""
         try:
             return known.checked() if known.array[0] == Kind.FILE and self._is_there(known) else None
         except (Damage, TypeError, IndexError):
             return None
 
     def _is_there(self, known: RawEntry) -> bool:
-        """Whether every chunk may be named by a new snapshot."""
+        """Whether a new snapshot may name every chunk."""
         has = self._writer.has
         for ids in (known.array[5][0], *(part[3][0] for part, _ in known.parts)):
             for at in range(0, len(ids), CHUNK_ID_SIZE):
@@ -63,7 +63,7 @@ class Parent:
         return True
 
     def _next(self) -> RawEntry | None:
-        """The parent's next entry; from where it is damaged on, it holds nothing."""
+        """The parent's next entry; None at its end, and from a damaged place on."""
         try:
             return next(self._entries, None)
         except Damage:

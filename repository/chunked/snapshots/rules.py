@@ -1,4 +1,4 @@
-"""How a file is cut into chunks: the one place that decides, by size, name and content."""
+"""Decides by size, name and content how a file is cut into chunks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from repository.chunked.manifest.records import HEADER_SIZE
 KIB = 1 << 10
 SECTOR_SIZE = 4 * KIB
 BUNDLED_SIZE_MAX = 128 * KIB
-# What the rule wants to see of a file.
+# The beginning of a file that `rule_by_content` reads.
 HEAD_SIZE = SECTOR_SIZE
 
 _REGION_NAMES = (b".mca", b".mcr")
-# Files that engines write in place, page by page, and that do not all say so at their beginning.
+# Files that engines write in place, page by page; not all of them have a signature.
 _DATABASE_NAMES = (b".db", b".db3", b".sqlite", b".sqlite3", b".ibd", b".mdb", b".myd", b".myi")
 _DATABASE_MAGICS = (b"SQLite format 3\x00",)
 _LOCATIONS = struct.Struct(">1024I")
@@ -23,9 +23,8 @@ _LOCATIONS = struct.Struct(">1024I")
 class Rule(Enum):
     """The ways to cut a file.
 
-    `BUNDLED`: several files make one chunk. `CONTENT`: where the content says (FastCDC).
-    `GRID`: every MiB, and changes by the sector against the parent. `REGION`: the same, with a region file's
-    header apart.
+    `BUNDLED`: several files share a chunk. `CONTENT`: by content (FastCDC). `GRID`: every MiB, and as deltas by the
+    sector against the parent. `REGION`: as `GRID`, with the header of a region file in a chunk of its own.
     """
 
     BUNDLED = "bundled"
@@ -40,12 +39,12 @@ class Rule(Enum):
 
     @property
     def header(self) -> int:
-        """The size of the first block in bytes, 0 for one like the others."""
+        """The size of the header block in bytes, 0 without one."""
         return HEADER_SIZE if self is Rule.REGION else 0
 
 
 def rule_by_name(path: bytes, size: int) -> Rule:
-    """What name and size suggest; whoever has the file's beginning asks `rule_by_content` then."""
+    """The rule that name and size suggest, for `rule_by_content` to confirm."""
     if size <= BUNDLED_SIZE_MAX:
         return Rule.BUNDLED
     name = path.lower()
@@ -55,7 +54,7 @@ def rule_by_name(path: bytes, size: int) -> Rule:
 
 
 def rule_by_content(suggested: Rule, size: int, head: bytes) -> Rule:
-    """What the first 4 KiB say: a region file that is none is cut like any file, a database of any name by the grid."""
+    """The final rule, by the first 4 KiB: they may reveal a false region file, or a database of any name."""
     if suggested is Rule.BUNDLED:
         return suggested
     if head.startswith(_DATABASE_MAGICS):
@@ -66,9 +65,9 @@ def rule_by_content(suggested: Rule, size: int, head: bytes) -> Rule:
 
 
 def _is_region(size: int, head: bytes) -> bool:
-    """Whether this is the location table of a region file: 1,024 places of chunks, in sectors, all inside the file.
+    """Whether this is the location table of a region file: 1,024 locations in sectors, all inside the file.
 
-    Each entry has three bytes of offset and one of length (Minecraft's region format); no place is 0.
+    Each location has three bytes of offset and one of length (Minecraft's region format); 0 is an unused one.
     """
     if len(head) < _LOCATIONS.size:
         return False

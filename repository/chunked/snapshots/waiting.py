@@ -1,4 +1,4 @@
-"""Entries of a snapshot that wait for their turn to be written into the manifest."""
+"""The entries of a snapshot that wait to be written to the manifest in order."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from repository.chunked.snapshots.contents import Done
 from trees.source import Kind, SourceEntry
 
 Step = tuple[list[tuple[Record, bytes]], bool]
-"""Records with their bytes, and whether these were the entry's last."""
+"""Records with their bytes, and whether they are the entry's last."""
 
 
 class Waiting(Protocol):
-    """An entry whose records are not out yet."""
+    """An entry whose records are not emitted yet."""
 
     def ready(self) -> bool:
-        """Whether `take` would answer at once."""
+        """Whether `take` would return at once."""
 
     def take(self) -> Step:
-        """The entry's next records, waited for; raises what storing raised."""
+        """Wait for the entry's next records; raises the error of an upload."""
 
 
 @dataclass(slots=True)
 class Ready:
-    """An entry whose records are known: what no reading is needed for."""
+    """An entry whose records are known, as it needs no reading."""
 
     records: list[tuple[Record, bytes]]
 
@@ -38,12 +38,12 @@ class Ready:
         return True
 
     def take(self) -> Step:
-        """All of them."""
+        """All records."""
         return self.records, True
 
 
 class Kept:
-    """An entry of which the parent's records are copied."""
+    """An unchanged entry, whose records are copied from the parent."""
 
     def __init__(self, entry: SourceEntry, raws: list[bytes]) -> None:
         self.entry = entry
@@ -56,7 +56,7 @@ class Kept:
 
 
 class Parted:
-    """A file that is read by itself, part by part. `parts` are the tasks of this file and of those behind it."""
+    """A larger file, read part by part. `parts`: the tasks of this file and of those behind it."""
 
     def __init__(self, record: Record, spans: list[tuple[int, int]], parts: Ordered[Done]) -> None:
         self._record = record
@@ -69,7 +69,7 @@ class Parted:
         self.lost = False
 
     def begin(self, part: Callable[[], Done]) -> None:
-        """Have the next part read and stored."""
+        """Start to read and store the next part."""
         self._parts.start(part)
         self._begun += 1
 
@@ -78,7 +78,7 @@ class Parted:
         return self._parts.is_ready
 
     def take(self) -> Step:
-        """The record of the next part; it must have been begun."""
+        """The record of the next part, which must have been begun."""
         done = self._parts.take()
         self._begun -= 1
         start, stop = self._spans.popleft()
@@ -90,7 +90,7 @@ class Parted:
             self._header = done.header
             self._number = 1
             return [_packed(_first(self._record, done, done.content, self._hash, is_last=is_last))], is_last
-        # What was there when the file was begun and is gone now is a hole, as with a file that shrank.
+        # A part that was deleted since the file was begun becomes a hole, as in a file that shrank.
         content = done.content or Content(b"", (stop - start, -1, 0), b"", None)
         self._hash.update(all_hashes(content, start, stop, self._header))
         content = content._replace(hash=self._hash.digest() if is_last else None)
@@ -100,9 +100,9 @@ class Parted:
         return [_packed(record)], is_last
 
     def drop(self) -> None:
-        """Give up parts that were begun, since the file is lost. Raises what storing raised.
+        """Cancel the parts of a lost file. Raises the error of an upload.
 
-        One that is being read is waited for: another file may name a chunk that it is just storing.
+        A part that is being read is waited for: another file may name a chunk that it is storing.
         """
         self._parts.drop(self._begun)
 

@@ -31,8 +31,7 @@ Fetches = tuple[list[Span], Needs]
 
 
 class Window:
-    """Collects files and restores them in batches; the next batch is collected meanwhile. For one thread.
-    """
+    """Collects files and restores them in batches; the next batch is collected meanwhile. For one thread."""
 
     def __init__(self, repository: Repository, chunks: ChunkStore, target: RestoreRoot, workers: Workers) -> None:
         self._repository = repository

@@ -1,1 +1,1 @@
-"""Work that threads hand to each other: a bounded pipe, and bounded tasks with their results in order. No Django."""
+"""Pipelines between threads: a bounded pipe, and bounded tasks with their results in order. No Django."""

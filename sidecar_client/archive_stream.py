@@ -20,10 +20,9 @@ from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 class ArchiveStream:
     """A context manager whose iteration yields the archive's bytes; leaving it early cancels the packing.
 
-    Iterating raises `Cancelled`, `SidecarUnavailable`, what the sidecar failed with, or `SourceFailed` when
-    the bytes that came are not those that were packed. `on_progress` and `cancelled` are called by the
-    iterating thread. The total is reported before the first bytes are yielded. Once the iteration has ended,
-    `result` describes the archive.
+    Iterating raises `Cancelled`, `SidecarUnavailable`, the sidecar's error, or `SourceFailed` when the bytes
+    received differ from those packed. The iterating thread calls `on_progress` and `cancelled`. The total is
+    reported before the first bytes are yielded. After the iteration, `result` describes the archive.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class ArchiveStream:
 
     @property
     def result(self) -> ArchiveResult:
-        """What was packed; only to be asked for when the iteration has come to its end."""
+        """The packed archive; raises RuntimeError before the iteration has ended."""
         if self._result is None:
             raise RuntimeError("an archive stream has no result before it has been read to its end")
         return self._result
@@ -82,7 +81,7 @@ class ArchiveStream:
             if message is not None:
                 planned = message.bytes_total > 0
                 self._follow(message)
-            # The output can be read from the first reply on, but the total is told first, if there is any.
+            # The output can be read from the first reply on, but the total, if any, is reported first.
             if not reading and (planned or message is None):
                 reading = True
                 self._fetch(self._read())
@@ -114,7 +113,7 @@ class ArchiveStream:
             warnings_total=reported.warnings_total,
             warnings=warnings_from_wire(reported.warnings),
             content_bytes=reported.content_bytes,
-            # A missing or unknown value means the least that can be promised.
+            # A missing or unknown value counts as the weakest consistency.
             consistency=Consistency.of(reported.consistency) or Consistency.LIVE,
         )
 

@@ -52,10 +52,10 @@ __all__ = [
 
 
 class SidecarClient:
-    """Speaks to a sidecar for one operation, inside a `with`; every method may raise a `SidecarClientError`.
+    """Calls a sidecar for one operation, inside a `with`; every method may raise a `SidecarClientError`.
 
-    Paths are the sidecar's: `/data` is the server's data root, `/tmp` its scratch folder. Callbacks are
-    called by the thread that called the method.
+    Paths are the sidecar's: `/data` is the server's data root, `/tmp` its scratch folder. Callbacks run in the
+    thread that called the method.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class SidecarClient:
         self._address = Address(target=address, token=token, tls=tls)
         self._ticket = wire.Ticket(operation=ticket.operation, fence=ticket.fence)
         self._timeouts = timeouts or Timeouts()
-        # Over TLS the certificate says who calls.
+        # Over TLS the certificate identifies the caller.
         self._metadata = () if tls else (("authorization", f"Bearer {token}"),)
         self._channel: grpc.Channel | None = None
 
@@ -89,7 +89,7 @@ class SidecarClient:
             self._channel.close()
 
     def describe(self) -> SidecarInfo:
-        """What the sidecar is and how much room it has; soon `SidecarUnavailable` when it is down."""
+        """The sidecar's version, free room and abilities. A sidecar that is down raises `SidecarUnavailable` soon."""
         with status_translated():
             reply = self._methods.describe(
                 wire.DescribeRequest(ticket=self._ticket),
@@ -115,11 +115,11 @@ class SidecarClient:
         on_progress: Callable[[ArchiveProgress], None],
         cancelled: Callable[[], bool],
     ) -> ArchiveStream:
-        """Pack the folder `source` into the scratch file `output`, which is read while it is being written.
+        """Pack the folder `source` into the scratch file `output`, and read it while it is written.
 
-        `listing`: a scratch file that appears with the output and tells of every entry. `quiesce`: let the game hold
-        its files still meanwhile, where its profile can. Both files stay until `file_delete`, unless the packing fails
-        or the stream is left early.
+        `listing`: a scratch file that appears with the output and lists every entry. `quiesce`: ask the game to pause
+        its writes meanwhile, if its profile supports that. Both files stay until `file_delete`; they are removed when
+        packing fails or the stream is left early.
         """
         pack = wire.CompressFilesRequest(
             ticket=self._ticket,
@@ -138,7 +138,7 @@ class SidecarClient:
         )
 
     def file_write(self, *, path: str, size: int, chunks: Iterable[bytes]) -> None:
-        """Write a scratch file of exactly `size` bytes, which appears only when they have all arrived."""
+        """Write a scratch file of exactly `size` bytes, which appears once all of them have arrived."""
         content_send(
             method=self._methods.write_file,
             metadata=self._metadata,
@@ -148,7 +148,7 @@ class SidecarClient:
         )
 
     def file_read(self, *, path: str, cancelled: Callable[[], bool]) -> Iterator[bytes]:
-        """The bytes of a whole file; leaving the iteration early ends the call."""
+        """Yield the bytes of a whole file; leaving the iteration early ends the call."""
         request = wire.ReadFileRequest(ticket=self._ticket, path=path)
         return replies_receive(
             call=self._methods.read_file(request, metadata=self._metadata),
@@ -156,7 +156,7 @@ class SidecarClient:
         )
 
     def file_delete(self, *, path: str) -> None:
-        """Remove a scratch file; one that is not there is no error."""
+        """Remove a scratch file; a missing file is no error."""
         with status_translated():
             self._methods.delete_file(
                 wire.DeleteFileRequest(ticket=self._ticket, path=path),
@@ -175,12 +175,13 @@ class SidecarClient:
         on_progress: Callable[[ExtractProgress], None],
         cancelled: Callable[[], bool],
     ) -> ExtractResult:
-        """Bring the scratch file `source` into `destination`; joins the operation's extraction if it runs.
+        """Extract the scratch file `source` into `destination`; join the operation's extraction if it runs.
 
-        `mode`: a word of `Mode`. `listing`: the archive's own, in scratch too; it tells what the backup left out.
+        `mode`: a word of `Mode`. `listing`: the scratch file with the archive's listing, which names the paths that
+        the backup left out.
 
-        A cancel takes effect only before the exchange. Whoever gets an error from here, `Cancelled` included,
-        learns from `extract_outcome` what became of the data.
+        A cancel takes effect only before the exchange. After any error, including `Cancelled`, `extract_outcome` has
+        the state of the data.
         """
         request = wire.ExtractToRequest(
             ticket=self._ticket,
@@ -197,7 +198,7 @@ class SidecarClient:
         )
 
     def extract_outcome(self) -> ExtractOutcome:
-        """What became of the operation's extraction, also after a restart of the sidecar."""
+        """The outcome of the operation's extraction, also after a restart of the sidecar."""
         with status_translated():
             reply = self._methods.get_extract_outcome(
                 wire.GetExtractOutcomeRequest(ticket=self._ticket),
@@ -207,7 +208,7 @@ class SidecarClient:
         return outcome_from_wire(reply)
 
     def extract_release(self) -> None:
-        """Let the sidecar forget the operation's extraction; only when its outcome has been recorded."""
+        """Delete the sidecar's record of the operation's extraction. Call it once the outcome is stored here."""
         with status_translated():
             self._methods.release_extract(
                 wire.ReleaseExtractRequest(ticket=self._ticket),
@@ -224,14 +225,13 @@ class SidecarClient:
         paths_after: bytes,
         cancelled: Callable[[], bool],
     ) -> RestorePreview:
-        """What restoring the archive of this listing would change now; nothing is written, and no operation is needed.
+        """Preview the changes of restoring the archive of this listing now. Writes nothing, and needs no operation.
 
         `mode`: a word of `Mode`. Names up to `paths_limit` changes, at most 1000, from the first after the path
-        `paths_after` on (`b""`: from the beginning). Raises `SidecarFailed` with `archive_damaged` or `archive_refused`
-        for what is wrong with the listing, and `SidecarUnavailable` when it takes too long, or while others are being
-        made.
+        `paths_after` on (`b""`: from the beginning). Raises `SidecarFailed` with `archive_damaged` or
+        `archive_refused` for a bad listing, and `SidecarUnavailable` when it takes too long or too many previews run.
         """
-        # Its fence is 0: a preview is no attempt at anything.
+        # The fence is 0: a preview is no attempt of an operation.
         header = wire.PreviewRestoreRequest.Header(
             ticket=wire.Ticket(operation=self._ticket.operation),
             mode=Mode(mode).number,
@@ -248,7 +248,7 @@ class SidecarClient:
         )
 
     def certificate_request(self) -> bytes:
-        """Let the sidecar make a new key; returns its request for a certificate, PKCS #10, DER. Over TLS only."""
+        """Let the sidecar make a new key; return its certificate request (PKCS #10, DER). Over TLS only."""
         with status_translated():
             reply = self._methods.request_certificate(
                 wire.RequestCertificateRequest(ticket=self._ticket),
@@ -258,7 +258,7 @@ class SidecarClient:
         return reply.request
 
     def certificate_install(self, *, chain: bytes, authorities: bytes) -> None:
-        """Let the sidecar use that certificate of the newest key from now on, and believe those authorities; PEM."""
+        """Let the sidecar use this certificate of its newest key, and trust these authorities, from now on; PEM."""
         with status_translated():
             self._methods.install_certificate(
                 wire.InstallCertificateRequest(ticket=self._ticket, chain=chain, authorities=authorities),

@@ -1,11 +1,11 @@
-"""What a worker learns when a sidecar cannot be used, or could not do what it was asked."""
+"""Errors of calls to a sidecar."""
 
 from wire.errors import ErrorCode
 
 
 class SidecarClientError(Exception):
-    """Base of all. `detail` is fit for a customer; `params` are what the code's sentence may need: numbers, the `path`
-    that it is about, the `errno` by its name.
+    """The base class. `detail` may be shown to customers. `params` fill the sentence of the code: numbers, the `path`
+    that it is about, the name of the `errno`.
     """
 
     def __init__(self, code: ErrorCode, detail: str) -> None:
@@ -16,32 +16,32 @@ class SidecarClientError(Exception):
 
 
 class SidecarUnavailable(SidecarClientError):
-    """Nobody answers, or no longer: what the sidecar did last is unknown, and a later attempt may succeed."""
+    """The sidecar does not answer, or no longer. Its last action is unknown, and a later attempt may succeed."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(ErrorCode.SIDECAR_UNAVAILABLE, detail)
 
 
 class SidecarFailed(SidecarClientError):
-    """The sidecar answered that it could not; `code` came over the wire."""
+    """The sidecar reported an error; `code` came over the wire."""
 
 
 class Refused(SidecarFailed):
-    """The sidecar does not accept this portal, this path, or this attempt (a newer fence has taken over)."""
+    """The sidecar refused this portal, this path, or this attempt (a newer fence has taken over)."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(ErrorCode.SIDECAR_REFUSED, detail)
 
 
 class SourceFailed(SidecarFailed):
-    """The data did not arrive as the sidecar read it, or it could not be read."""
+    """The data could not be read, or did not arrive as the sidecar read it."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(ErrorCode.SOURCE_FAILED, detail)
 
 
 class Cancelled(SidecarFailed):
-    """The caller's `cancelled` said so; the sidecar has been told to stop and clean up."""
+    """The caller's `cancelled` returned True; the sidecar was told to stop and clean up."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(ErrorCode.CANCELLED, detail)

@@ -1,4 +1,4 @@
-"""Extractions as the wire tells of them: their progress, their result, and what became of them."""
+"""Extractions on the wire: their progress, result and outcome."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -22,7 +22,7 @@ def extraction_follow(
 ) -> ExtractResult:
     """Report progress until the extraction is done.
 
-    Raises what it failed with, `Cancelled`, or `SidecarUnavailable`; what became of it the journal knows.
+    Raises the extraction's error, `Cancelled`, or `SidecarUnavailable`; the outcome is in the sidecar's journal.
     """
     result: ExtractResult | None = None
     with closing(replies_receive(call=call, patience=patience)) as replies:
@@ -31,13 +31,13 @@ def extraction_follow(
             if reply.HasField("result"):
                 result = _result(reply.result)
     if result is None:
-        # Whether anything was exchanged is for the journal to say.
+        # The journal knows whether names were exchanged.
         raise SidecarUnavailable("The sidecar stopped before the extraction was done.")
     return result
 
 
 def outcome_from_wire(reply: wire.GetExtractOutcomeReply) -> ExtractOutcome:
-    """The journal's word; raises `SidecarFailed` for one that this portal does not know."""
+    """The outcome in the journal; raises `SidecarFailed` for one that this portal does not know."""
     kind = OutcomeKind.of(reply.outcome)
     if kind is None or (kind is OutcomeKind.COMPLETED) != reply.HasField("result"):
         raise SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported an outcome that the portal does not know.")

@@ -17,10 +17,10 @@ def _content(message: bytes) -> bytes:
 
 
 class Methods:
-    """What can be called.
+    """The calls of the wire.
 
-    File content goes past the generated code: `read_file` answers with it as it is, `write_file` and
-    `preview_restore` take requests that are serialized already.
+    File content bypasses the generated code: `read_file` returns raw bytes; `write_file` and `preview_restore` take
+    serialized requests.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:

@@ -1,4 +1,4 @@
-"""Asking a sidecar what a restore would change."""
+"""Asks a sidecar for the changes that a restore would make."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def preview_ask(
     seconds: float,
     patience: Patience,
 ) -> RestorePreview:
-    """Send the listing and return what the sidecar found, which it has `seconds` for.
+    """Send the listing and return the sidecar's preview. The sidecar has `seconds` for it.
 
-    Raises what `requests_send` does.
+    Raises as `requests_send`.
     """
     reply = requests_send(
         start=partial(method.future, metadata=metadata, timeout=seconds),

@@ -1,4 +1,4 @@
-"""How the end of a call becomes one of the client's errors."""
+"""Translates the end of a call into the client's errors."""
 
 import json
 import re
@@ -25,11 +25,11 @@ _REFUSALS: Final = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-# What gRPC says when the handshake showed another certificate than the right one, or none. It says this in words only,
-# under the status of an absence; a peer that does not believe ours just closes the connection, and counts as absent.
+# gRPC's messages for a missing or wrong certificate in the handshake. Only the text tells: the status is that of an
+# unreachable peer. A peer that refuses our certificate closes the connection, and counts as unreachable.
 _NOT_BELIEVED: Final = ("CERTIFICATE_VERIFY_FAILED", "Verification Check failed", "WRONG_VERSION_NUMBER")
-# What gRPC says of itself when the peer goes away, is too slow or too busy. A call this client cancelled is
-# never asked for its status, so CANCELLED means that the sidecar is shutting down.
+# gRPC's own statuses for a peer that goes away, is too slow or too busy. The client never asks for the status of a
+# call that it cancelled, so CANCELLED means that the sidecar is shutting down.
 _ABSENCES: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -41,7 +41,7 @@ _ABSENCES: Final = frozenset(
 
 
 def error_from_wire(*, code: str, detail: str, params: str = "") -> SidecarClientError:
-    """The error for a code that a sidecar sent; one that is not in the contract becomes `internal`."""
+    """The error for a sidecar's code; an unknown code becomes `internal`."""
     known = ErrorCode.of(code)
     if known is None:
         return SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported a failure that the portal does not know.")
@@ -59,7 +59,7 @@ def _error(code: ErrorCode, detail: str) -> SidecarClientError:
 
 
 def error_from_status(error: grpc.RpcError) -> SidecarClientError:
-    """The error for a call that ended with anything but OK."""
+    """The error for a call that ended with another status than OK."""
     if not isinstance(error, grpc.Call):
         return SidecarUnavailable("The sidecar does not answer.")
     told = {key: str(value) for key, value in error.trailing_metadata() or ()}
@@ -78,8 +78,8 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
 
 
 def _params(text: str) -> dict[str, int | str]:
-    """The numbers of a sentence, its path and its error's name. Whatever else a sidecar sent is dropped: it is not
-    trusted with words.
+    """The numbers, the path and the errno name for a sentence. Other text of a sidecar is dropped, since it is not
+    trusted.
     """
     try:
         values = json.loads(text) if len(text) <= _PARAMS_CHARACTERS else {}
@@ -103,7 +103,7 @@ def _printable(text: str, characters: int) -> str:
 
 @contextmanager
 def status_translated() -> Iterator[None]:
-    """Raise the client's errors for gRPC's."""
+    """Raise gRPC's errors as the client's."""
     try:
         yield
     except grpc.RpcError as error:

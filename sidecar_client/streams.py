@@ -1,4 +1,4 @@
-"""The replies of a call, fetched by a thread of their own, so that they can be waited for with a limit."""
+"""Fetches the replies of a call in a thread, so that the caller can wait for them with a timeout."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -15,16 +15,16 @@ MESSAGES_WAITING: Final = 4
 
 
 class ReplyStream(Protocol[T_co]):
-    """What gRPC returns for a call that answers with many messages."""
+    """gRPC's call object of a response stream."""
 
     def __iter__(self) -> Iterator[T_co]: ...
 
     def cancel(self) -> None:
-        """End the call, whatever state it is in."""
+        """End the call in any state."""
 
 
 def replies_of(call: ReplyStream[T], *, alive: Callable[[], None]) -> Iterator[T]:
-    """The replies of a call, with a call of `alive` for each. Raises `SidecarClientError`s."""
+    """Yield the replies of a call, calling `alive` for each. Raises `SidecarClientError`s."""
     with status_translated():
         for reply in call:
             alive()
@@ -32,9 +32,9 @@ def replies_of(call: ReplyStream[T], *, alive: Callable[[], None]) -> Iterator[T
 
 
 def replies_receive(*, call: ReplyStream[T], patience: Patience) -> Generator[T, None, None]:
-    """The replies of one call, which ends with the iteration.
+    """Yield the replies of one call, which ends with the iteration.
 
-    Raises `Cancelled`, `SidecarUnavailable`, and what the call ended with.
+    Raises `Cancelled`, `SidecarUnavailable`, and the call's error.
     """
     replies: Pipe[T] = Pipe(MESSAGES_WAITING)
     with closing(replies):

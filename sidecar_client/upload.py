@@ -1,4 +1,4 @@
-"""Sending content to a sidecar: a file for its scratch folder, or whatever else a call takes much of."""
+"""Sends content to a sidecar: files for its scratch folder, and large requests."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def content_send(
     chunks: Iterable[bytes],
     timeouts: Timeouts,
 ) -> None:
-    """Send the chunks and compare what the sidecar wrote with what was sent.
+    """Send the chunks, and compare the written size and CRC-32 with those sent.
 
-    The chunks are read by the calling thread; what reading them raises cancels the call and is passed on.
+    The calling thread reads the chunks; an error of reading them cancels the call and is raised.
     """
     size = crc32 = 0
 
@@ -66,15 +66,15 @@ def requests_send(
 ) -> Reply:
     """Start a call and send it a serialized header, then the chunks as the requests' `field`. Returns its reply.
 
-    No more waits in memory than a few messages. The call has ended when this returns or raises: `Cancelled`,
-    `SidecarUnavailable` when the sidecar neither takes what is sent nor replies, what the call failed with, and what
-    reading the chunks raises.
+    At most a few messages wait in memory. The call has ended when this returns or raises. Raises `Cancelled`,
+    `SidecarUnavailable` when the sidecar neither takes messages nor replies, the call's error, and errors of reading
+    the chunks.
     """
     requests: Pipe[bytes] = Pipe(MESSAGES_WAITING)
     call = start(iter(requests))
     call.add_done_callback(lambda _: requests.close())
     try:
-        # Closed: the sidecar wants no more, and its status says why.
+        # Closed: the sidecar takes no more messages, and its status gives the reason.
         with suppress(Closed):
             requests.put(header)
             for piece in _pieces(chunks):

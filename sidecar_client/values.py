@@ -1,4 +1,4 @@
-"""What goes to a sidecar and comes back, in the portal's own types."""
+"""The arguments and results of a sidecar's calls, in the portal's own types."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from wire.enums import ChangeKind, Consistency, OutcomeKind, Phase, WarningKind
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The operation that calls belong to, and its fence: one below the highest seen is refused."""
+    """The operation that calls belong to, and its fence. A sidecar refuses a fence below the highest one it saw."""
 
     operation: str
     fence: int
@@ -16,10 +16,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """How a worker proves who it is, and knows a sidecar, over TLS; all PEM but the name.
+    """The TLS identity of a worker, and the identity it expects of a sidecar; all PEM but the name.
 
-    authorities: whom it believes: the sidecar's certificate is one of these, or signed by one of them. server_name:
-    the one name that certificate must have. certificate, key: the worker's own.
+    authorities: the trusted certificates: the sidecar's is one of these, or signed by one of them. server_name: the
+    name that the sidecar's certificate must have. certificate, key: the worker's own.
     """
 
     server_name: str
@@ -30,7 +30,7 @@ class TlsIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a sidecar listens: `127.0.0.1:7331` or `unix:/path` and the secret it shares with the portal, or with
+    """The address of a sidecar: `127.0.0.1:7331` or `unix:/path` with the secret it shares with the portal, or with
     `tls` any `HOST:PORT` and no secret.
     """
 
@@ -41,21 +41,21 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a sidecar may take, in seconds."""
+    """The timeouts of a sidecar's calls, in seconds."""
 
     describe: float = 5.0
-    """To say what it is: also how long it takes to find out that it is down."""
+    """For `describe`: also the time to notice that a sidecar is down."""
     reply: float = 30.0
-    """To answer any other single question."""
+    """For any other call with a single reply."""
     stall: float = 30.0
-    """Between two messages of a stream, or before it takes the next bytes sent to it."""
+    """Between two messages of a stream, in either direction."""
     preview: float = 60.0
-    """To compare a listing with the live data, some of which it may have to read."""
+    """For a preview, which may have to read live data."""
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarInfo:
-    """A sidecar's version, the free bytes on its two volumes, and what its game's profile can do."""
+    """A sidecar's version, the free bytes on its two volumes, and the abilities of its game's profile."""
 
     version: str
     data_free_bytes: int
@@ -67,7 +67,7 @@ class SidecarInfo:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveProgress:
-    """Bytes of file content packed so far, bytes found when scanning (0 until then), files packed so far."""
+    """Bytes of file content packed so far, their total by the scan (0 before it), and files packed so far."""
 
     bytes_read: int
     bytes_total: int
@@ -76,7 +76,7 @@ class ArchiveProgress:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveWarning:
-    """One thing that is not in the archive as it was; `path` is relative to the source."""
+    """A path that is missing in the archive or was changing; `path` is relative to the source."""
 
     kind: WarningKind
     path: bytes
@@ -84,8 +84,8 @@ class ArchiveWarning:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
-    """A whole archive: size and CRC-32 of its bytes, its members, its warnings (the first 1000 of all), the bytes of
-    file content in it, and in what state the data was.
+    """A complete archive: its size and CRC-32, the number of its members, the first 1000 warnings and their total,
+    the bytes of file content in it, and the consistency of its data.
     """
 
     size_bytes: int
@@ -99,7 +99,7 @@ class ArchiveResult:
 
 @dataclass(frozen=True, slots=True)
 class ExtractProgress:
-    """The phase, and the bytes of file content and the files staged so far."""
+    """The phase, the bytes of file content and the number of files staged so far."""
 
     phase: Phase
     bytes_done: int
@@ -108,9 +108,9 @@ class ExtractProgress:
 
 @dataclass(frozen=True, slots=True)
 class ExtractResult:
-    """The result of an extraction: files and bytes of the archive, and live paths that it took away.
+    """The result of an extraction: files and bytes of the archive, and the number of removed live paths.
 
-    `staying`: the first 1000 live paths that were neither removed nor replaced, of `staying_total`.
+    `staying`: the first 1000 live paths, of `staying_total`, that were neither removed nor replaced.
     """
 
     files: int
@@ -122,9 +122,9 @@ class ExtractResult:
 
 @dataclass(frozen=True, slots=True)
 class ExtractOutcome:
-    """The journal's word: `result` comes with `COMPLETED`, the error's code, detail and params with `ROLLED_BACK`.
+    """The outcome in the journal. `COMPLETED` has a `result`; `ROLLED_BACK` has the error's code, detail and params.
 
-    `RUNNING` with an error could not be brought to its end, and nobody is at it.
+    `RUNNING` with an error: the extraction could not end, and no process works on it.
     """
 
     kind: OutcomeKind
@@ -136,7 +136,7 @@ class ExtractOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path, relative to the data root, and the bytes of content that would be written there, or would go."""
+    """One path, relative to the data root, and the bytes of content that would be written or removed there."""
 
     kind: ChangeKind
     path: bytes
@@ -145,10 +145,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RestorePreview:
-    """What a restore would add, change and remove (paths), and write (bytes of content); some of it by name.
+    """Numbers of paths that a restore would add, change and remove, the bytes it would write, and some changes by name.
 
-    `stays`: paths that would be removed or replaced, if a backup could bring them back. `more`: there are changes after
-    the last one named, to be asked for with its path.
+    `stays`: paths that stay although the archive differs there, because no backup could restore them. `more`: there
+    are changes after the last one named; its path asks for the next page.
     """
 
     added: int

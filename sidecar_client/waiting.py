@@ -1,4 +1,4 @@
-"""Waiting for a sidecar without waiting for ever: a cancel is seen within a second, a stall ends the wait."""
+"""Waits for a sidecar: a cancel is noticed within a second, and a stall ends the wait."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _POLL_SECONDS: Final = 0.4
 
 
 class Patience:
-    """How long one stream may be waited for; `cancelled` may cost a query, so it is not asked too often."""
+    """The stall timeout and the cancel of one stream; `cancelled` may cost a query, so its calls are limited."""
 
     def __init__(self, *, stall: float, cancelled: Callable[[], bool]) -> None:
         self._stall = stall
@@ -23,15 +23,15 @@ class Patience:
         self._last_life = self._asked
 
     def alive(self) -> None:
-        """The other side gave a sign of life just now."""
+        """Restart the stall timeout, since the other side has just sent something."""
         self._last_life = time.monotonic()
 
     def wait(self, step: Callable[[float], T]) -> T:
-        """The result of `step`, tried until it does not raise `TimedOut` after the seconds that it is given.
+        """Call `step` with a number of seconds until it no longer raises `TimedOut`; return its result.
 
-        Raises `Cancelled` and `SidecarUnavailable`.
+        Raises `Cancelled`, and `SidecarUnavailable` after a stall.
         """
-        # Time the caller spent elsewhere, with nothing read, says nothing about the sidecar.
+        # Time that the caller spent without reading does not count against the sidecar.
         began = time.monotonic()
         while True:
             self._check_cancelled()
@@ -41,7 +41,7 @@ class Patience:
                 raise SidecarUnavailable("The sidecar has stopped sending.")
 
     def _check_cancelled(self) -> None:
-        """Ask the caller when the last answer is no longer fresh."""
+        """Call `cancelled` again if its last answer is too old. Raises `Cancelled`."""
         now = time.monotonic()
         if now - self._asked < _POLL_SECONDS:
             return

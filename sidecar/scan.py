@@ -1,4 +1,4 @@
-"""Walking the live data, in the sidecar's terms: warnings of what is left out, and failures."""
+"""Walks the live data with the sidecar's own warnings and errors."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ Warn = Callable[[WarningKind, bytes], None]
 
 
 def root_open(root: str | os.PathLike[str]) -> int:
-    """A descriptor of the tree's root. Raises SourceFailed when there is no such folder, or none for us."""
+    """Open the tree's root; return its descriptor. Raises SourceFailed when it is missing or forbidden."""
     try:
         return os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -33,7 +33,7 @@ def root_open(root: str | os.PathLike[str]) -> int:
 
 
 def tree_bytes(root: int, *, cancelled: Callable[[], bool], places: Places | None = None) -> int:
-    """The bytes of file content below an open folder, those of a file with several names once.
+    """The bytes of file content below an open folder; a file with several names counts once.
 
     Raises Cancelled and SourceFailed.
     """
@@ -56,9 +56,9 @@ def tree_bytes(root: int, *, cancelled: Callable[[], bool], places: Places | Non
 def tree_walk(
     root: int, *, warn: Warn, below: bytes = b"", places: Places | None = None
 ) -> Generator[Found, None, None]:
-    """Every entry below an open folder, as `trees.walk` has it; unreadable ones are warned of.
+    """Yield every entry below an open folder, as `trees.walk` does; warn of unreadable ones.
 
-    Raises SourceFailed for an error that is not about one entry alone.
+    Raises SourceFailed for an error that does not concern a single entry.
     """
 
     def left_out(path: bytes, error: OSError) -> None:
@@ -71,7 +71,7 @@ def tree_walk(
 
 
 def warning_kind(error: OSError) -> WarningKind:
-    """What an error at one entry means for it. Raises SourceFailed when the error is not about that entry."""
+    """The warning for an error at one entry. Raises SourceFailed when the error does not concern that entry."""
     kind = _WARNINGS.get(reason_of(error))
     if kind is None:
         raise SourceFailed(f"the data cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Packing into a scratch file, which can be read while it is written."""
+"""Packs a folder into a scratch file that can be read while it is written."""
 
 import threading
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ class Compressions:
     def run(
         self, call: Call, *, source: str, output: str, listing: str, quiesce: bool
     ) -> Iterator[tuple[PackProgress, Packed | None]]:
-        """Pack the folder `source` into the scratch file `output`; the result comes last.
+        """Pack the folder `source` into the scratch file `output`; yield the progress, and at last the result.
 
-        From the first progress on, `growing` finds the output. `listing`, unless empty, names a scratch file that
+        From the first progress on, `growing` returns the output. `listing`, unless empty, names a scratch file that
         lists every entry; it appears just before the output. Both are removed when packing fails or the call is
-        stopped. `quiesce` asks the game to hold still; if that fails, packing goes on. Raises `SidecarError`s.
+        stopped. `quiesce` asks the game to pause its writes; if that fails, packing goes on. Raises `SidecarError`s.
         """
         name = scratch_name(output)
         listing_name = scratch_name(listing) if listing else ""
@@ -93,7 +93,7 @@ class Compressions:
         yield job.progress, job.result()
 
     def growing(self, name: str) -> GrowingFile | None:
-        """The file being written that will have this name, or None."""
+        """The file being written under this name, or None."""
         with self._lock:
             _, growing = self._growing.get(name, (None, None))
             return growing

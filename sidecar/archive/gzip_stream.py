@@ -1,10 +1,10 @@
 """A gzip member (RFC 1952) written block by block, as fast as each block's content allows.
 
-A block that compresses goes through ISA-L. Most game data does not: it is compressed already, and only the
-zeros that fill it up to whole sectors can be saved. Finding those costs half of what a search for matches
-costs, and saves as much. Such a block becomes stored blocks (RFC 1951, 3.2.4) with ready-made compressed
-runs of zeros between them, which unpack faster than noise in Huffman codes, too. Every part ends on a byte and
-refers to nothing before it, so the two kinds may follow each other in any order.
+A compressible block goes through ISA-L. Most game data is compressed already: only the zeros that pad it to whole
+sectors can be saved. Finding these zeros takes half the time of a search for matches, and saves as much. Such a block
+becomes stored blocks (RFC 1951, 3.2.4) with ready-made compressed runs of zeros between them, which also unpack
+faster than noise in Huffman codes. Every part ends on a byte and refers to nothing before it, so the two kinds may
+follow each other in any order.
 """
 
 import struct
@@ -29,22 +29,22 @@ _SAMPLE_BYTES: Final = 1024
 _SAMPLE_ZEROS: Final = bytes(16)
 _NOISE_RATIO: Final = 0.95
 
-# Shorter runs of zeros cost more time than they save room. Their lengths are rounded down to whole steps, so
-# that few different ones need encoding, and measured by comparing ever shorter pieces.
+# Shorter runs of zeros are not worth their time. The lengths are rounded down to whole steps, so that few different
+# runs need encoding, and are measured by comparing ever shorter pieces.
 _SHORTEST_RUN: Final = bytes(256)
 _LONGEST_PIECE: Final = bytes(4096)
 _PIECES: Final = tuple(bytes(size) for size in (2048, 1024, 512, 256, 128, 64))
 
 
 class GzipStream:
-    """The bytes of one gzip member: what `compress` returned for each block, then `finish`."""
+    """The bytes of one gzip member: the results of `compress` for each block, then that of `finish`."""
 
     def __init__(self) -> None:
         self._crc32 = 0
         self._size = 0
 
     def compress(self, block: bytearray, size: int) -> bytes:
-        """The next part of the stream, for the first `size` bytes of a block of about a MiB."""
+        """Return the next part of the stream, for the first `size` bytes of a block of about 1 MiB."""
         head = b"" if self._size else _HEADER
         content = memoryview(block)[:size]
         self._crc32 = isal_zlib.crc32(content, self._crc32)
@@ -54,7 +54,7 @@ class GzipStream:
         return head + _deflated(content)
 
     def finish(self) -> bytes:
-        """The end of the stream."""
+        """Return the end of the stream."""
         head = b"" if self._size else _HEADER
         return head + _LAST_BLOCK + _TRAILER.pack(self._crc32, self._size & 0xFFFFFFFF)
 

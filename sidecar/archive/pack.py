@@ -1,4 +1,4 @@
-"""Packing a live tree into a `.tar.gz`: one thread reads ahead, the caller's compresses and writes."""
+"""Packs a live tree into a `.tar.gz`: one thread reads ahead, the caller's thread compresses and writes."""
 
 import os
 import time
@@ -28,7 +28,7 @@ _PROGRESS_SECONDS: Final = 0.2
 
 
 class Sink(Protocol):
-    """Where the archive goes: takes all of the bytes at each call, and may keep them."""
+    """Receives the archive. Each call takes all of the bytes, and may keep the buffer."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> object:
         """Take the next bytes of the archive."""
@@ -46,15 +46,15 @@ def tree_pack(
 ) -> PackResult:
     """Write everything below `root` to the sink as a gzip'd tar.
 
-    Members are relative to the root, which is none itself. The reserved folder is left out, and so are devices,
-    FIFOs and sockets; the listing names all that was left out. A link that `links` follow is packed as the folder that
-    it leads to. A file that changes while it is read keeps the size it began with and is warned of.
-    `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is asked at every
-    MiB; both in the caller's thread, as `sink.write` is. `listing`, written by another thread, takes the archive's
-    listing (wire/listing.py), and has it whole before the sink has the archive.
+    The paths of members are relative to the root, which is no member itself. The reserved folder, devices, FIFOs and
+    sockets are left out; the listing names everything that was left out. A link that `links` follow is packed as the
+    folder that it leads to. A file that changes while it is read keeps its first size, with a warning.
+    `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is called for every
+    MiB. The caller's thread makes these calls, and those of `sink.write`. Another thread writes the archive's listing
+    (wire/listing.py) to `listing`; it is complete before the archive is.
 
-    Raises SourceFailed, Cancelled, and ScratchFull when a sink's disk has no room; the sinks then hold part
-    of an archive and of a listing.
+    Raises SourceFailed, Cancelled, and ScratchFull when a sink's disk has no room; the sinks then hold an incomplete
+    archive and listing.
     """
     started_ns = time.time_ns()
     with ExitStack() as opened:
@@ -66,7 +66,7 @@ def tree_pack(
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
         reader = TreeReader(ring, places, listed)
         progress = _Progress(reader, bytes_total, on_progress)
-        # Readers of the archive plan by the total, so it is told before the first byte.
+        # Readers of the archive plan by the total, so it is reported before the first byte.
         progress.report()
         output = _Output(sink)
         with closing(ring):
@@ -102,7 +102,7 @@ def _compress(ring: Ring, output: "_Output", progress: "_Progress", cancelled: C
 
 
 class _Output:
-    """The sink, with the size and CRC-32 of what went into it."""
+    """The sink, with the size and the CRC-32 of the bytes written to it."""
 
     def __init__(self, sink: Sink) -> None:
         self.size = 0
@@ -121,7 +121,7 @@ class _Output:
 
 
 class _Progress:
-    """Reports how far the reader is, but not more often than anybody looks."""
+    """Reports the reader's progress at a limited rate."""
 
     def __init__(self, reader: TreeReader, bytes_total: int, on_progress: Callable[[PackProgress], None]) -> None:
         self._reader = reader

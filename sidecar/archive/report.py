@@ -1,4 +1,4 @@
-"""What packing a tree tells its caller: progress, warnings, the result."""
+"""Progress, warnings and result of packing a tree."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from wire.enums import WarningKind
 
 @dataclass(frozen=True, slots=True)
 class PackWarning:
-    """One thing that is not as it was; `path` is relative to the root."""
+    """A path that is missing in the archive or was changing; `path` is relative to the root."""
 
     kind: WarningKind
     path: bytes
@@ -16,7 +16,7 @@ class PackWarning:
 
 @dataclass(frozen=True, slots=True)
 class PackProgress:
-    """Bytes of file content read so far and in all (as scanned beforehand), and the files packed so far."""
+    """Bytes of file content read so far, their total by the scan before, and the files packed so far."""
 
     bytes_read: int
     bytes_total: int
@@ -25,8 +25,8 @@ class PackProgress:
 
 @dataclass(frozen=True, slots=True)
 class PackResult:
-    """The finished archive: size and CRC-32 of its bytes, members, bytes of file content in it, and the first
-    `WARNINGS_KEPT` warnings.
+    """The finished archive: its size and CRC-32, the number of its members, the bytes of file content in it, and
+    the first `WARNINGS_KEPT` warnings.
     """
 
     size_bytes: int
@@ -39,13 +39,13 @@ class PackResult:
 
 @dataclass(slots=True)
 class WarningLog:
-    """Counts every warning and keeps the first, so that a tree full of them costs no memory."""
+    """Counts every warning and keeps the first ones, so that memory stays bounded."""
 
     total: int = 0
     kept: list[PackWarning] = field(default_factory=list)
 
     def add(self, kind: WarningKind, path: bytes) -> None:
-        """Take note of one warning."""
+        """Add one warning."""
         self.total += 1
         if len(self.kept) < WARNINGS_KEPT:
             self.kept.append(PackWarning(kind, path))

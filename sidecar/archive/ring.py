@@ -1,4 +1,4 @@
-"""A few reusable buffers that go round between the thread that fills them and the one that empties them."""
+"""A ring of a few reusable buffers between the thread that fills them and the thread that empties them."""
 
 import os
 from collections import deque
@@ -13,23 +13,23 @@ BUFFERS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A buffer whose first `size` bytes count."""
+    """A buffer of which the first `size` bytes are filled."""
 
     buffer: bytearray
     size: int
 
 
 class Ring(Pipe[Filled]):
-    """A pipe of bytes in large buffers that are used again; bytes read from files are not copied again.
+    """A pipe of bytes in large, reused buffers; bytes read from files are not copied again.
 
-    The producer calls `write`, `write_zeros` and `read_from`, and in the end `flush`. The consumer gives each buffer
+    The producer calls `write`, `write_zeros` and `read_from`, and at the end `flush`. The consumer gives each buffer
     back before it takes the next.
     """
 
     _size: int
 
     def __init__(self) -> None:
-        # One more is being filled, and one emptied.
+        # One buffer is being filled, and one is being emptied.
         super().__init__(BUFFERS - 2)
         self._empty: deque[bytearray] = deque()
         self._begin()
@@ -48,14 +48,14 @@ class Ring(Pipe[Filled]):
         self._size = end
 
     def write_zeros(self, size: int) -> None:
-        """Append `size` zeros, however many."""
+        """Append `size` zeros; they may exceed a buffer."""
         while size:
             count = min(BUFFER_BYTES, size)
             self.write(bytes(count))
             size -= count
 
     def read_from(self, descriptor: int, size: int) -> memoryview:
-        """Append up to `size` bytes of an open file; none at its end. Returns them, to be looked at before the next."""
+        """Append up to `size` bytes of an open file, none at its end. Return them, valid until the next call."""
         if self._size == BUFFER_BYTES:
             self.flush()
         start = self._size
@@ -63,13 +63,13 @@ class Ring(Pipe[Filled]):
         return self._view[start : self._size]
 
     def flush(self) -> None:
-        """Hand over what was appended. Raises `Closed`, as all that appends."""
+        """Hand the bytes over to the consumer. Raises `Closed`, as every method that appends."""
         if self._size:
             self.put(Filled(self._buffer, self._size))
             self._begin()
 
     def give_back(self, filled: Filled) -> None:
-        """The bytes that `take` returned have been used."""
+        """Return a buffer that `take` returned, for reuse."""
         self._empty.append(filled.buffer)
 
     def _begin(self) -> None:

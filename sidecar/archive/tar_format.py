@@ -1,8 +1,8 @@
-"""The tar format: block size, entry types, the header's layout, and how a member's header is written.
+"""The tar format: block size, entry types, the layout of a header, and the function that writes it.
 
-The layout is ustar (POSIX.1-1988); what it cannot say goes into a pax extended header (POSIX.1-2001) ahead
-of it. Names are raw bytes there as well: pax asks for UTF-8, but GNU tar and the standard library read any
-bytes, and a file that cannot be named cannot be restored.
+The layout is ustar (POSIX.1-1988); values that do not fit go into a pax extended header (POSIX.1-2001) before it.
+Names are raw bytes there, too: pax asks for UTF-8, but GNU tar and the standard library read any bytes, and a
+restore needs the exact name.
 """
 
 import struct
@@ -19,14 +19,14 @@ SYMBOLIC_LINK: Final = b"2"
 DIRECTORY: Final = b"5"
 PAX_EXTENDED: Final = b"x"
 
-# What a header has room for.
+# The limits of a header's fields.
 NAME_BYTES: Final = 100
 PREFIX_BYTES: Final = 155
 LARGEST_ID: Final = 0o7777777
 LARGEST_SIZE: Final = 0o77777777777
 LARGEST_MTIME: Final = 0o77777777777
 
-# Name, numbers, checksum, type flag, link name, what never changes, prefix; the rest is zero.
+# Name, numbers, checksum, type flag, link name, constant fields, prefix; the rest is zero.
 _HEADER: Final = struct.Struct("100s 48s 8s 1s 100s 88s 155s 12x")
 _NUMBERS: Final = b"%07o\0%07o\0%07o\0%011o\0%011o\0"
 # Magic and version, no user name, no group name, no device numbers.
@@ -39,9 +39,9 @@ _NANOSECONDS: Final = 1_000_000_000
 class TarMember(NamedTuple):
     """One entry of an archive.
 
-    `path` and `link` are raw bytes; `path` is relative to the root, `link` is the target of a symbolic link
-    or the path of the member that a hard link is another name of. `mtime_ns` counts from 1970. `size` is that
-    of the content after the header, in bytes: zero for all but regular files.
+    `path` and `link` are raw bytes. `path` is relative to the root. `link` is the target of a symbolic link, or the
+    path of the member that a hard link names again. `mtime_ns` counts from 1970. `size` is the size in bytes of the
+    content after the header: zero for all but regular files.
     """
 
     path: bytes
@@ -55,12 +55,12 @@ class TarMember(NamedTuple):
 
 
 def padding_bytes(size: int) -> int:
-    """Zero bytes after a content of `size` bytes, up to the next block."""
+    """The padding after a content of `size` bytes, up to the next block."""
     return -size % BLOCK_BYTES
 
 
 def member_header(member: TarMember) -> bytes:
-    """The blocks ahead of a member's content: its header, after an extended one where that is too narrow."""
+    """The blocks before a member's content: its header, and before that an extended one if values do not fit."""
     path = member.path + b"/" if member.type == DIRECTORY else member.path
     records: list[bytes] = []
     prefix, name = _split(path)
@@ -85,7 +85,7 @@ def _split(path: bytes) -> tuple[bytes, bytes]:
     """The path as (prefix, name) of a ustar header; the name is empty when no split fits."""
     if len(path) <= NAME_BYTES:
         return b"", path
-    # The last byte may be a directory's own slash: behind it there is no name.
+    # The last byte may be a directory's own slash, with no name behind it.
     slash = path.find(b"/", len(path) - NAME_BYTES - 1, len(path) - 1)
     if 0 < slash <= PREFIX_BYTES:
         return path[:slash], path[slash + 1 :]
@@ -93,7 +93,7 @@ def _split(path: bytes) -> tuple[bytes, bytes]:
 
 
 def _number(value: int, largest: int, keyword: bytes, records: list[bytes]) -> int:
-    """The value for the header's own field, or zero once it had to become an extended record."""
+    """The value for the header's own field; zero when it is added to the extended records instead."""
     if value <= largest:
         return value
     records.append(_pax_record(keyword, b"%d" % value))
@@ -129,6 +129,6 @@ def _ustar(
 ) -> bytes:
     """A header block; `numbers` are mode, uid, gid, size and mtime."""
     fields = _NUMBERS % numbers
-    # Of all bytes, with blanks for the checksum; the zeros between the fields add nothing.
+    # The sum of all bytes, with blanks for the checksum; the zeros between the fields add nothing.
     checksum = _UNCHANGING_SUM + sum(name) + sum(fields) + sum(kind) + sum(link) + sum(prefix)
     return _HEADER.pack(name, fields, b"%06o\0 " % checksum, kind, link, _UNCHANGING, prefix)

@@ -1,4 +1,4 @@
-"""Reading a live tree into a ring of buffers, as the members of a tar archive."""
+"""Reads a live tree into a ring of buffers, as the members of a tar archive."""
 
 import errno
 import os
@@ -31,10 +31,10 @@ from wire.listing import HARD_LINK as FURTHER_NAME
 
 
 class TreeReader:
-    """Fills a ring with the archive of a tree, in a thread of its own, and counts what it meets.
+    """Fills a ring with the archive of a tree, in a thread of its own, and counts entries and warnings.
 
-    Nothing waits for the server: what changes meanwhile is read as it is and warned of. What went into the archive is
-    told to the listing, when there is one.
+    The game server is never made to wait: a file that changes meanwhile is read as it is, with a warning. The
+    listing, if any, gets every entry of the archive.
     """
 
     def __init__(self, ring: Ring, places: Places, listing: ListingWriter | None = None) -> None:
@@ -50,7 +50,7 @@ class TreeReader:
         self._linked: dict[LinkIdentity, Entry] = {}
 
     def run(self, root: int) -> None:
-        """Write every entry below an open folder, then the archive's end. Raises `SourceFailed`, and `Closed`."""
+        """Write every entry below an open folder, then the end of the archive. Raises `SourceFailed`, and `Closed`."""
         try:
             self._tree(root)
         except OSError as error:
@@ -62,13 +62,13 @@ class TreeReader:
             for found in walk:
                 self._ring.check()
                 self._entry(found)
-        # Whoever has seen the archive's end has the listing.
+        # The listing is complete before the archive's end is written.
         if self._listing is not None:
             self._listing.finish()
         self._ring.write(END_OF_ARCHIVE)
 
     def _entry(self, found: Found) -> None:
-        # Of a link that is followed its folder is in the archive, whether a restore can write there or not.
+        # The archive has the folder behind a followed link, even if a restore cannot write there.
         if self._places.left_at(found.path) is WarningKind.MOUNTED:
             self.warnings.add(WarningKind.MOUNTED, found.path)
         kind = stat.S_IFMT(found.status.st_mode)
@@ -94,7 +94,7 @@ class TreeReader:
             self._list(_entry(SYMLINK, found.path, found.status, link=target))
 
     def _leads_out(self, found: Found) -> bool:
-        """Whether a symbolic link leads to something outside the tree. One that leads nowhere hides nothing."""
+        """Whether a symbolic link leads out of the tree. A dangling link does not."""
         end = link_end(found.name, found.folder)
         return end is not None and not (end + b"/").startswith(self._root.rstrip(b"/") + b"/")
 
@@ -133,8 +133,8 @@ class TreeReader:
         self.content_bytes += before.st_size
 
     def _content(self, descriptor: int, before: os.stat_result) -> tuple[int, os.stat_result | None]:
-        """Write as much content as the header says. Returns its CRC-32, and the file's status after that, if it has
-        its size.
+        """Write as much content as the header says. Return its CRC-32, and the file's status afterwards, or None when
+        the file was shorter.
         """
         if before.st_size > BUFFER_BYTES:
             os.posix_fadvise(descriptor, 0, before.st_size, os.POSIX_FADV_SEQUENTIAL)
@@ -146,7 +146,7 @@ class TreeReader:
                 crc32 = isal_zlib.crc32(part, crc32)
             after = None if missing else os.fstat(descriptor)
         except OSError as error:
-            # A network file system's word for an open file that was removed.
+            # The error of a network filesystem for an open file that was removed.
             if error.errno != errno.ESTALE:
                 raise
         self._ring.write_zeros(missing + padding_bytes(before.st_size))

@@ -1,1 +1,1 @@
-"""The parts of a data root that no rename reaches from the root: mounted folders, and folders behind links."""
+"""The places of a data root: mounted folders and folders behind links, which a rename from the root cannot reach."""

@@ -23,12 +23,12 @@ _DESCRIPTORS_A_PLACE = 20
 
 
 def places_find(root_fd: int, links: LinkRoots = NO_LINKS) -> Places:
-    """Return the places of an open data root, and the parts that are left; the caller closes them. Nothing is written.
+    """Find the places of an open data root; the caller closes them. Nothing is written.
 
-    A folder that is reached twice, by mounts or by links, is a place where the walk meets it first: later, a mount is
-    left, and a link is a link. So is each that is met when there are as many places as this process can hold open
-    beside its other files, or 1000. Whatever lies below a part that is left is left with it, though links there are
-    known.
+    A folder that is reached twice, by mounts or by links, is a place where the walk meets it first. Later, a mount
+    of it is left as it is, and a link to it stays a link. The same holds for all further mounts and links once there
+    are 1000 places, or as many as this process can hold open beside its other files. Everything below a part that is
+    left is left with it, though links there are known.
     """
     places = Places(root_fd)
     try:
@@ -48,12 +48,12 @@ class _Finding:
         self._most = min(_PLACES_MAX, max(0, descriptors_limit() - _DESCRIPTORS_KEPT) // _DESCRIPTORS_A_PLACE)
 
     def run(self) -> None:
-        """Go down every folder in the order of a walk: names that are still to come wait on a stack."""
+        """Walk every folder in order; the names still to come wait on a stack."""
         waiting = [b""]
         with contextlib.closing(self._places.tree()) as tree:
             while waiting:
                 path = waiting.pop()
-                with contextlib.suppress(OSError):  # gone, or forbidden: nothing below it is backed up either
+                with contextlib.suppress(OSError):  # deleted or forbidden: no backup has anything below it either
                     if not path or self._enters(path, *tree.parent(path)):
                         waiting += self._below(path, tree.open_folder(path))
         for point, device in self._mounts.points.items():
@@ -61,7 +61,7 @@ class _Finding:
                 self._places.left.setdefault(point, Left(WarningKind.MOUNTED, device))
 
     def _below(self, path: bytes, fd: int) -> list[bytes]:
-        """The folders and links in a folder, the first last."""
+        """The folders and links in a folder, in reverse order."""
         before = path + b"/" if path else b""
         is_top = self._places.is_top(path)
         try:
@@ -76,7 +76,7 @@ class _Finding:
         return [before + name for name in sorted(names, reverse=True) if not (is_top and name == RESERVED_FOLDER)]
 
     def _enters(self, path: bytes, at: int, name: bytes) -> bool:
-        """Whether the walk goes into a folder or a link; one where a place begins is taken in before."""
+        """Whether the walk enters a folder or link. If a place begins there, add the place first."""
         status = status_at(name, at=at)
         if status is None:
             return False
@@ -116,14 +116,14 @@ class _Finding:
         return True
 
     def _is_taken_in(self, origin: Origin | None) -> bool:
-        """Whether a folder may be a place: neither in one that is known, nor around it, as far as that can be told."""
+        """Whether a folder overlaps no known place, as far as the mount table shows."""
         if origin is None or len(self._places.parts) >= self._most:
             return False
         return not any(known is None or known.overlaps(origin) for known in self._origins)
 
 
 def _is_usable(fd: int) -> bool:
-    """Whether names in an open folder may be changed by this process, and its reserved name is free or ours."""
+    """Whether this process may change names in an open folder, and the reserved name in it is free or ours."""
     if os.fstatvfs(fd).f_flag & os.ST_RDONLY or not os.access(f"/proc/self/fd/{fd}", _USED, effective_ids=True):
         return False
     reserved = status_at(RESERVED_FOLDER, at=fd)

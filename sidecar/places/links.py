@@ -1,7 +1,7 @@
-"""Symbolic links that may be followed: those to folders below a few roots that the operator names.
+"""Follows symbolic links to folders below a few roots, which the operator names.
 
-Whoever writes to the data root can make any link, so a link only ever says a name. The folder is opened beneath its
-root without following any further link: nothing outside the roots can be reached, whatever is swapped meanwhile.
+The game's owner can make any link in the data root, so a link only gives a name. The folder is opened below its root
+without following any further link: nothing outside the roots is reachable, even if names are swapped meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The mount table: where other volumes are mounted, and where in its volume an open folder lies."""
+"""The mount table: the mount points of other volumes, and the location of an open folder in its volume."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IN_MEMORY = frozenset({b"tmpfs", b"ramfs"})
 
 
 class Origin(NamedTuple):
-    """Where a folder lies: its volume, the way from that volume's root, and whether the volume is in memory only.
+    """The location of a folder: its volume, its path in that volume, and whether the volume is in memory only.
 
     A folder that is mounted twice has one origin.
     """
@@ -44,8 +44,8 @@ class _Mount(NamedTuple):
 class Mounts:
     """The mount points below a root and below other folders, by their paths relative to the root.
 
-    The mount table (proc(5)) knows bind mounts of the same device and of single files; the device number of a folder
-    knows what is no mount at all but cannot be renamed across either, such as a btrfs subvolume.
+    The mount table (proc(5)) shows bind mounts of the same device and of single files. The device number of a folder
+    shows borders that are no mounts, but which no rename crosses either, such as a btrfs subvolume.
     """
 
     def __init__(self, root_fd: int) -> None:
@@ -54,7 +54,7 @@ class Mounts:
         self.look_below(root_fd, b"")
 
     def look_below(self, fd: int, path: bytes) -> None:
-        """Take in the mount points below an open folder, which counts as being at `path`."""
+        """Add the mount points below an open folder, which is treated as lying at `path`."""
         top = path_of(fd).rstrip(b"/") + b"/"
         before = path + b"/" if path else b""
         for mount in self._table.values():
@@ -62,12 +62,12 @@ class Mounts:
                 self.points[before + mount.point[len(top) :]] = _device(mount.point)
 
     def is_point(self, path: bytes, status: os.stat_result, *, folder: int) -> bool:
-        """Whether something is mounted right at a path in an open folder, be it a single file."""
+        """Whether a path in an open folder is a mount point; a single file can be one."""
         foreign = stat.S_ISDIR(status.st_mode) and status.st_dev != os.fstat(folder).st_dev
         return foreign or path in self.points
 
     def origin(self, fd: int) -> Origin | None:
-        """Where an open folder lies; None when the table does not tell."""
+        """The location of an open folder; None when the mount table does not show it."""
         try:
             told = _MOUNT_ID.search(Path(f"/proc/self/fdinfo/{fd}").read_bytes())
         except OSError:
@@ -88,7 +88,7 @@ def _device(point: bytes) -> int:
 
 
 def _mounts() -> dict[bytes, _Mount]:
-    """The table by the mounts' numbers; a line is `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG…] - KIND …`."""
+    """The mounts by their ids; a line is `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG…] - KIND …`."""
     mounts = {}
     for line in _MOUNT_TABLE.read_bytes().split(b"\n")[:-1]:
         fields, _, rest = line.partition(b" - ")

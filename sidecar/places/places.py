@@ -1,7 +1,7 @@
-"""The places of a data root: the root itself, and each folder that has to have a staging of its own.
+"""The places of a data root: the root itself, and each folder that needs a staging folder of its own.
 
-Names can be exchanged within a place, and never between two. Where a place begins is its own path, at which the folder
-that holds it has a mount point or a link: that name is never exchanged itself.
+Names can be exchanged within a place, never between two places. A place begins at its own path, which is a mount point
+or a link in its parent folder: that name itself is never exchanged.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from wire.enums import WarningKind
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place, open. `link` is the text of the link that leads there and `target` the folder's absolute path, both
-    empty for what is mounted. A place `in_memory` is lost when it is unmounted.
+    """One open place. `link` is the text of the link that leads there, and `target` the folder's absolute path; both
+    are empty for a mount. A place `in_memory` is lost when it is unmounted.
     """
 
     path: bytes
@@ -34,43 +34,43 @@ class Place:
 
     @property
     def kind(self) -> WarningKind:
-        """The reason with which the name of this place stays."""
+        """The reason why the name of this place stays."""
         return WarningKind.LINKED_OUT if self.link else WarningKind.MOUNTED
 
     def is_at(self, name: bytes, *, at: int) -> bool:
-        """Whether a name in an open folder leads to this very folder, and not to one that has its path by now."""
+        """Whether a name in an open folder still leads to this folder, not to another one that took its path."""
         if self.link:
             return link_end(name, at) == path_of(self.fd)
         return os.path.samestat(os.fstat(self.fd), os.stat(name, dir_fd=at, follow_symlinks=False))
 
 
 class Left(NamedTuple):
-    """A part that is no place, and stays as it is with all below it."""
+    """A part that is no place: it stays as it is, with everything below it."""
 
     kind: WarningKind
     device: int
 
 
 class Rooted(Protocol):
-    """A folder at the path of a place: the live one, or the one in which its members are staged."""
+    """A folder at the path of a place: the live one, or the one that its members are staged in."""
 
     @property
     def path(self) -> bytes:
-        """Relative to the data root."""
+        """The path relative to the data root."""
         ...
 
     @property
     def fd(self) -> int:
-        """Its descriptor."""
+        """The folder's descriptor."""
         ...
 
 
 class Places:
-    """The places in the order in which a walk meets them, the root first, and the parts that are left as they are.
+    """The places in the order of a walk, the root first, and the parts that are left as they are.
 
-    `parts` are all but the root, those that are left too, for they are read; `used` are those that are not left. `away`
-    are paths of places that an extraction was begun with and that are not there now, `lost` those of which nothing is
-    left: they were in memory.
+    `parts` are all places but the root, including those that are left, since a backup reads them. `used` are the
+    places that are not left. `away` are the paths of places of an earlier extraction that are unmounted now. `lost`
+    are those of them whose content is gone, since they were in memory.
     """
 
     def __init__(self, root_fd: int) -> None:
@@ -82,7 +82,7 @@ class Places:
         self.lost: list[bytes] = []
 
     def add(self, place: Place) -> None:
-        """Take in a place; its descriptor is closed with the others. Below a part that is left it is left, too."""
+        """Add a place, and own its descriptor. Below a part that is left, the place is left, too."""
         self.parts.append(place)
         if self.is_left(place.path):
             self.leave(place)
@@ -90,17 +90,17 @@ class Places:
             self.used.append(place)
 
     def leave(self, place: Place) -> None:
-        """Make a place one of the parts that are left, and the places in it with it."""
+        """Turn a place, and every place in it, into parts that are left."""
         self.left[place.path] = Left(place.kind, place.device)
         self.used = [part for part in self.used if not _is_within(part.path, place.path)]
 
     def miss(self, place: Place, *, lost: bool) -> None:
-        """Make a place that was found one that is away, or `lost`; places in it are places of their own."""
+        """Mark a place as away, or as `lost`; the places in it remain places of their own."""
         self.used.remove(place)
         (self.lost if lost else self.away).append(place.path)
 
     def of(self, path: bytes) -> Place:
-        """The place in which a path has its name."""
+        """The place that holds the name of a path."""
         for part in reversed(self.used):
             if path.startswith(part.path + b"/"):
                 return part
@@ -113,19 +113,19 @@ class Places:
         return next((part for part in self.used if part.path == path), None)
 
     def met(self, path: bytes, name: bytes, *, at: int) -> Place | None:
-        """The place that begins at a live path in an open folder, unless it is a link by now that leads elsewhere."""
+        """The place that begins at a live path in an open folder, None when a link there leads elsewhere by now."""
         return self._met(self.used, path, name, at)
 
     def linked(self, path: bytes, name: bytes, *, at: int) -> Place | None:
-        """The place, be it left, that a live link in an open folder leads to."""
+        """The place, left or not, that a live link in an open folder leads to."""
         return self._met(self.parts, path, name, at)
 
     def is_top(self, path: bytes) -> bool:
-        """Whether the reserved name in a folder is that of a place, or may be that of one that is mounted twice."""
+        """Whether the reserved name in a folder belongs to a place, or may belong to one that is mounted twice."""
         return not path or path in self.left or any(part.path == path for part in self.parts)
 
     def require_unmoved(self, tree: PlacedTree) -> None:
-        """Raise EntryFailed unless every part still begins where it was found."""
+        """Raise EntryFailed when a part no longer begins where it was found."""
         for part in self.parts:
             with at_entry(part.path):
                 at, name = tree.parent(part.path)
@@ -134,33 +134,33 @@ class Places:
                     raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     def left_at(self, path: bytes) -> WarningKind | None:
-        """Why a path stays with all below it, if it is a part that is left."""
+        """Why a part stays with everything below it; None for a path that is no part, or is not left."""
         left = self.left.get(path)
         return left.kind if left else None
 
     def is_left(self, path: bytes) -> bool:
-        """Whether a path is, or lies below, a part that is left."""
+        """Whether a path is a part that is left, or lies below one."""
         return any(_is_within(path, point) for point in self.left)
 
     def is_elsewhere(self, path: bytes) -> bool:
-        """Whether a path lies below a part that is left, of another device than what holds it: no hard link leads
-        there.
+        """Whether a path lies below a part that is left and has another device than its parent folder: no hard link
+        leads there.
         """
         return any(
             path.startswith(point + b"/") and left.device != self.of(point).device for point, left in self.left.items()
         )
 
     def is_away(self, path: bytes) -> bool:
-        """Whether a path is, or lies below, a place that is not there now."""
+        """Whether a path is a place that is away, or lies below one."""
         return any(_is_within(path, place) for place in self.away)
 
     def is_gone(self, path: bytes) -> bool:
-        """Whether the innermost place that has a path is away or lost."""
+        """Whether the innermost place of a path is away or lost."""
         found = len(self.of(path).path)
         return any(len(place) > found and _is_within(path, place) for place in (*self.away, *self.lost))
 
     def takes_part(self, path: bytes) -> bool:
-        """Whether anything is done at a path: it is in no place that is away or lost, and in no part that is left."""
+        """Whether a restore works at a path: it lies in no place that is away or lost, and in no part that is left."""
         return not (self.is_gone(path) or self.is_left(path))
 
     def tree(self) -> PlacedTree:
@@ -168,12 +168,12 @@ class Places:
         return PlacedTree(self.root, self.parts)
 
     def open_folder(self, path: bytes) -> int:
-        """A readable descriptor of the live folder at a path, which the caller closes. Raises OSError."""
+        """Open the live folder at a path for reading; the caller closes the descriptor. Raises OSError."""
         with contextlib.closing(self.tree()) as tree:
             return tree.open_folder(path)
 
     def close(self) -> None:
-        """Give back all descriptors but the root's."""
+        """Close all descriptors but the root's."""
         for part in self.parts:
             os.close(part.fd)
         self.parts, self.used = [], []
@@ -190,7 +190,7 @@ class Places:
 
 
 class PlacedTree:
-    """Resolves paths as a `Tree` does, each in the place that has it. A place added to `parts` later counts at once."""
+    """Resolves paths as a `Tree` does, each in its own place. A place that is added to `parts` later counts at once."""
 
     def __init__(self, root: Rooted, parts: Sequence[Rooted]) -> None:
         self._root = Tree(root.fd)
@@ -198,28 +198,28 @@ class PlacedTree:
         self._trees: dict[bytes, Tree] = {}
 
     def parent(self, path: bytes) -> tuple[int, bytes]:
-        """Return the descriptor of the folder that holds `path`, good until the next call, and the last component."""
+        """Return the descriptor of the parent folder, valid until the next call, and the last name of `path`."""
         tree, below = self._find(path)
         return tree.parent(below)
 
     def status(self, path: bytes) -> os.stat_result | None:
-        """The lstat of `path`, or None when its last component is not there: of a place, that of its name."""
+        """The lstat of `path`, None when its last name is missing. For a place: of the mount point or link."""
         tree, below = self._find(path)
         return tree.status(below)
 
     def folder_status(self, path: bytes) -> os.stat_result | None:
-        """As `status`, but of the folder itself where a place begins."""
+        """As `status`, but for a place that of the folder itself."""
         part = self._beginning(path)
         return os.fstat(part.fd) if part else self.status(path)
 
     def open_folder(self, path: bytes) -> int:
-        """Return a readable descriptor of the folder at `path` (`b""` is the root), which the caller closes."""
+        """Open the folder at `path` (`b""` is the root) for reading; the caller closes the descriptor."""
         part = self._beginning(path)
         tree, below = (self._tree(part), b"") if part else self._find(path)
         return tree.open_folder(below)
 
     def close(self) -> None:
-        """Give back the kept descriptors; those of the places belong to the caller."""
+        """Close the cached descriptors; those of the places belong to the caller."""
         for tree in (self._root, *self._trees.values()):
             tree.close()
 

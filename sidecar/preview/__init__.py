@@ -1,1 +1,1 @@
-"""Previews of restores: the listing of an archive beside the live tree, without writing anything."""
+"""Previews of restores: compare the listing of an archive with the live tree, without writing anything."""

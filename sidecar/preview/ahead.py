@@ -1,4 +1,4 @@
-"""The entries of a listing in their order, of which some may be looked at before their turn."""
+"""The entries of a listing in order, with a bounded look-ahead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENTRIES_MAX: Final = 10_000
 
 
 class Ahead:
-    """Entries one by one. Those that were looked at keep their turn; there are never very many."""
+    """Iterates over the entries. Entries read ahead by `find` keep their turn; their number is bounded."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._rest = iter(entries)
@@ -26,7 +26,7 @@ class Ahead:
             yield entry
 
     def find(self, path: bytes) -> Entry | None:
-        """The entry of a path whose turn is now or to come; None when there is none, or when it is too far away."""
+        """The current or a later entry with this path; None when there is none, or when it is too far ahead."""
         if self._current is not None and self._current.path == path:
             return self._current
         order = walk_order(path)

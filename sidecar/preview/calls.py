@@ -1,4 +1,4 @@
-"""Previews of restores for the calls that ask for them."""
+"""Runs previews of restores for calls, a few at a time."""
 
 import threading
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sidecar.preview.changes import PATHS_MAX, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
 from wire.enums import Mode
 
-# They may read all of the data, and each holds a call's thread: whoever asks again and again must not take them all.
+# A preview may read all data, and occupies a call's thread: repeated calls must not occupy all threads.
 PREVIEWS_AT_ONCE: Final = 2
 
 
@@ -27,9 +27,9 @@ class Previews:
     def run(
         self, call: Call, *, parts: Iterator[bytes | memoryview], mode: Mode, paths_limit: int, paths_after: bytes
     ) -> Preview:
-        """Compare the listing whose bytes these are with the data.
+        """Compare a listing, given as its bytes, with the data.
 
-        Raises `SidecarError`s, among them `Busy` when enough others are being made.
+        Raises `SidecarError`s, among them `Busy` when too many previews run.
         """
         if not self._free.acquire(blocking=False):
             raise Busy("Other previews are being made on this server just now: try again in a moment.")

@@ -1,4 +1,4 @@
-"""The changes that a restore would make: counted all, and named a page at a time."""
+"""The changes that a restore would make: all are counted, and one page of them is named."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from trees.paths import walk_order
 from wire.enums import ChangeKind
 
 PATHS_MAX: Final = 1000
-# Names can be long: those of one answer stay well below what a message may hold.
+# Names can be long: those of one reply stay well below the limit of a message.
 _PATHS_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path, and the bytes of content that would be written there, or would go."""
+    """One path, and the bytes of content that would be written or removed there."""
 
     kind: ChangeKind
     path: bytes
@@ -24,10 +24,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Paths that would be added, changed and removed, bytes of content to be written, and some changes by name.
+    """Numbers of paths that would be added, changed and removed, the bytes to be written, and some changes by name.
 
-    `stays`: paths that a restore would leave as they are, though the archive has something else there. `more`: there
-    are changes after the last one named.
+    `stays`: paths that a restore would leave as they are, though the archive differs there. `more`: there are
+    changes after the last one named.
     """
 
     added: int
@@ -41,14 +41,14 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class PathsPage:
-    """The changes that are named: those after a path, in the order of the walk, and how many at most."""
+    """The page of changes to name: those after a path in the order of the walk, up to a limit."""
 
     after: bytes
     limit: int
 
 
 class Changes:
-    """Counts changes, which come in the order of the walk, and keeps those of a page."""
+    """Counts changes, given in the order of the walk, and keeps those of one page."""
 
     def __init__(self, page: PathsPage) -> None:
         self._page = page
@@ -76,7 +76,7 @@ class Changes:
             self._named.append(Change(kind, path, size))
 
     def preview(self) -> Preview:
-        """All that was counted."""
+        """The counts and the page."""
         return Preview(
             added=self._counts[ChangeKind.ADDED],
             changed=self._counts[ChangeKind.CHANGED],

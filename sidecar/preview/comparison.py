@@ -1,7 +1,7 @@
-"""Compares the listing of an archive with the live tree: both are walked in the same order, side by side.
+"""Compares the listing of an archive with the live tree by walking both in step, in the same order.
 
-Nothing is written, not even an access time where that can be left alone, and memory is that of the walk, whatever the
-size of the two. The game may go on meanwhile: what is told of each path was true at its turn.
+Nothing is written, not even access times where the kernel allows that. Memory is that of the walk, whatever the size
+of the two. The game may run meanwhile: the result for each path was true when the walk reached it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def restore_preview(
 ) -> Preview:
     """Compare the live tree with the listing of an archive, given in parts of any size.
 
-    A live path that the archive lacks is removed in the mode `REPLACE` only, save below a folder that gives way to
-    something else, and the companion of a file: these go in either. Some paths stay, as the restore decides it
-    (`staying` and `units` in `sidecar.restore.comparing`). `check` is called at every step, and ends the work by
-    raising.
-    Raises ArchiveDamaged and ArchiveRefused for what is wrong with the listing, and SourceFailed.
+    A live path that the archive lacks is removed in the mode `REPLACE` only. Two kinds of such paths are removed in
+    both modes: those below a folder that another kind of entry replaces, and companions of restored files. Some paths
+    stay, by the rules of the restore (`staying` and `units` in `sidecar.restore.comparing`). `check` is called at
+    every step, and raises to cancel.
+    Raises ArchiveDamaged and ArchiveRefused for a bad listing, and SourceFailed.
     """
     descriptor = root_open(root)
     try:
@@ -68,7 +68,7 @@ def restore_preview(
 
 
 class _Comparison:
-    """Takes the entries and the live paths in their order, and counts."""
+    """Takes the entries and the live paths in order, and counts changes."""
 
     def __init__(self, contents: LiveContents, staying: LiveStaying, mode: Mode, changes: Changes) -> None:
         self._contents = contents
@@ -83,7 +83,7 @@ class _Comparison:
     def step(self, entry: Entry | None, live: Live | None) -> None:
         """Compare the archive's entry of a path with the live one; either may be missing."""
         if entry is not None and entry.vanished:
-            entry = None  # it was not there
+            entry = None  # it did not exist at the backup
         if entry is not None and entry.kind in (FILE, HARD_LINK, FOLDER):
             self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
         if entry is not None and not self._is_left(entry.path):
@@ -95,7 +95,7 @@ class _Comparison:
             self._takes(live)
 
     def _archive_only(self, entry: Entry) -> None:
-        """A path that the archive alone has."""
+        """Compare a path that only the archive has."""
         is_below_new = _is_below(entry.path, self._new)
         if not is_below_new and self._staying.keeps_out(entry.path):
             self._leave(entry.path)
@@ -105,7 +105,7 @@ class _Comparison:
         self._writes(ChangeKind.ADDED, entry)
 
     def _both(self, entry: Entry, live: Live) -> None:
-        """A path that the archive has, or left out, and that is live."""
+        """Compare a live path that the archive has or left out."""
         folders = entry.kind == FOLDER and live.is_folder
         if entry.kind == LEFT_OUT:
             if self._staying.is_told_left_out(live) or self._goes(live):
@@ -118,7 +118,7 @@ class _Comparison:
             self._differs(entry, live, folders=folders)
 
     def _differs(self, entry: Entry, live: Live, *, folders: bool) -> None:
-        """A path whose live content or metadata is not the archive's; `folders`: both are folders."""
+        """Count a path whose live content or metadata differs from the archive's; `folders`: both are folders."""
         if folders and self._staying.keeps_metadata(live):
             self._leave(live.path, whole=False)
         elif folders or self._contents.is_kept(entry, live.found) or self._staying.may_go(live):
@@ -129,19 +129,19 @@ class _Comparison:
             self._leave(live.path)
 
     def _over_link(self, entry: Entry, live: Live) -> None:
-        """A live link that is followed gives way to what is no folder, and nothing behind it does."""
+        """Count a followed live link that a non-folder replaces; nothing behind the link changes."""
         if not self._contents.same_link(entry, live.found):
             self._writes(ChangeKind.CHANGED, entry)
         self._left = live.path + b"/"
 
     def _goes(self, live: Live) -> bool:
-        """Whether the archive has no place for a live path that it lacks."""
+        """Whether a restore would try to remove a live path that the archive lacks."""
         if self._mode is Mode.REPLACE or _is_below(live.path, self._replaced):
             return True
         return self._staying.stays(live.path) or self._staying.is_companion(live)
 
     def _takes(self, live: Live) -> None:
-        """A live path goes, unless it stays."""
+        """Count a live path as removed, unless it stays."""
         if live.found is not None and self._staying.may_go(live):
             status = live.found.status
             self._changes.add(ChangeKind.REMOVED, live.path, status.st_size if stat.S_ISREG(status.st_mode) else 0)
@@ -149,7 +149,7 @@ class _Comparison:
             self._leave(live.path, whole=not self._staying.holds(live.path))
 
     def _leave(self, path: bytes, *, whole: bool = True) -> None:
-        """A path stays as it is; `whole`: with everything below it."""
+        """Count a path that stays; `whole`: with everything below it."""
         self._changes.add(ChangeKind.STAYS, path)
         if whole:
             self._left = path + b"/"
@@ -158,7 +158,7 @@ class _Comparison:
         return _is_below(path, self._left)
 
     def _writes(self, kind: ChangeKind, entry: Entry) -> None:
-        # A further name of a file costs no content of its own.
+        # A hard link has no content of its own.
         self._changes.writes(kind, entry.path, entry.size if entry.kind == FILE else 0)
 
 
@@ -167,5 +167,5 @@ def _path(step: Entry | Live) -> bytes:
 
 
 def _is_below(path: bytes, folder: bytes) -> bool:
-    """Whether a path lies below a folder, which ends in a slash; an empty one is none."""
+    """Whether a path lies below `folder`, which ends in a slash, or is empty for none."""
     return bool(folder) and path.startswith(folder)

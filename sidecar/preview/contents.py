@@ -1,4 +1,4 @@
-"""The content of live files beside that of an archive, which is known by its checksums alone."""
+"""Compares live files with the archive's, of which only checksums are known."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _PERMISSIONS: Final = 0o777
 
 
 class LiveContents:
-    """Whether live paths are what the archive has of them."""
+    """Compares live paths with the archive's entries."""
 
     def __init__(self, *, trust: Trust, check: Callable[[], None]) -> None:
-        """`trust`: of the scan that the archive is of."""
+        """`trust`: built from the start of the scan that made the archive."""
         self.check = check
         self._trust = trust
         self._owners_count = os.geteuid() == 0
         self._buffer = bytearray(_READ_BYTES)
 
     def same(self, entry: Entry, found: Found | None) -> bool:
-        """Whether a restore would leave a live path as it is. Raises SourceFailed when its disk fails."""
+        """Whether a restore would leave a live path unchanged. Raises SourceFailed when its disk fails."""
         if found is None:
             return False
         kind = stat.S_IFMT(found.status.st_mode)
@@ -47,7 +47,7 @@ class LiveContents:
             return False
 
     def is_kept(self, entry: Entry, found: Found | None) -> bool:
-        """Whether a restore would leave the content of a live file and set its metadata at most.
+        """Whether a restore would keep the content of a live file, and at most set its metadata.
 
         Raises SourceFailed when its disk fails.
         """
@@ -70,7 +70,7 @@ class LiveContents:
             os.close(descriptor)
 
     def same_link(self, entry: Entry, found: Found | None) -> bool:
-        """Whether a live link is the archive's, whatever lies behind it."""
+        """Whether a live link has the text of the archive's link."""
         try:
             if found is None or entry.kind != SYMLINK:
                 return False
@@ -80,7 +80,7 @@ class LiveContents:
             return False
 
     def _metadata_same(self, entry: Entry, status: os.stat_result) -> bool:
-        """The permission bits, which are all that a restore brings; owners come back only to root."""
+        """Whether the permission bits match; as root also the owner."""
         owners = not self._owners_count or (status.st_uid, status.st_gid) == (entry.uid, entry.gid)
         return owners and (status.st_mode ^ entry.mode) & _PERMISSIONS == 0
 
@@ -97,7 +97,7 @@ class LiveContents:
             os.close(descriptor)
 
     def _crc32(self, descriptor: int, size: int) -> int | None:
-        """The CRC-32 of an open file, None when it is not of this size any more."""
+        """The CRC-32 of an open file, None when its size has changed."""
         crc32 = 0
         view = memoryview(self._buffer)
         while count := os.readv(descriptor, [view]):

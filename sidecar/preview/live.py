@@ -1,4 +1,4 @@
-"""The live tree as a preview goes through it: every path, also those that cannot be looked at."""
+"""Walks the live tree for a preview, including paths that cannot be examined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wire.enums import WarningKind
 
 
 class Live(NamedTuple):
-    """A live path; `found` is None for one that is there and cannot be looked at."""
+    """A live path; `found` is None for a path that exists but cannot be examined."""
 
     path: bytes
     found: Found | None
@@ -26,7 +26,7 @@ class Live(NamedTuple):
 
 
 def live_paths(root: int, places: Places) -> Generator[Live, None, None]:
-    """Every live path in the order of the walk, each to be looked at before the next is asked for."""
+    """Yield every live path in the order of the walk; each is valid until the next iteration."""
     unseen: list[Live] = []
 
     def warn(kind: WarningKind, path: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The files of an archive that a live one may belong to, told from the entries that passed by."""
+"""The archive's files that a live file may be a companion of, collected from the entries of the walk."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from trees.folders import file_head
 
 
 class Passed:
-    """Entries of an archive that passed by in the order of a walk, as far as a live file that follows may belong to one
-    of them.
+    """Remembers the archive's entries that a later live file of the walk may be a companion of.
 
-    Names that begin with another follow it in a row, so that a chain of such names is all there is to keep. What the
-    files hold is told from the live ones, as a listing has no content.
+    Names that begin with another name follow it directly in the order, so a chain of such names is enough. A listing
+    has no content, so the beginning of a file is read from the live file.
     """
 
     def __init__(self) -> None:
@@ -21,7 +20,7 @@ class Passed:
         self._stores: list[bytes] = []
 
     def note(self, path: bytes, *, is_folder: bool) -> None:
-        """An entry passes by."""
+        """Add the next entry of the walk."""
         for kept in (self._files, self._folders, self._levels, self._stores):
             while kept and not path.startswith(kept[-1]):
                 kept.pop()
@@ -36,11 +35,11 @@ class Passed:
             self._files.append(path)
 
     def has_store(self, current: bytes) -> bool:
-        """Whether the file passed by that tells the state of a store."""
+        """Whether the archive has the file `current` of a store."""
         return current.removesuffix(CURRENT) in self._stores
 
     def take_along(self, path: bytes, *, at: int) -> bool:
-        """Whether a live file that the archive does not have goes with one that it has; `at` is its folder."""
+        """Whether a live file that the archive lacks is a companion of one that it has; `at` is its open folder."""
         name = path.rpartition(b"/")[2]
         within = path[: len(path) - len(name)]
 
@@ -51,7 +50,7 @@ class Passed:
         return is_companion(name, backup=archived, live=lambda _: file_head(name, at=at) or b"")
 
     def head(self, path: bytes, *, at: int) -> bytes | None:
-        """The first bytes of the archive's file of a path, as far as the live one tells; None when none passed by."""
+        """The first bytes of the archive's file at a path, read from the live file; None when the archive has none."""
         within, name = path[: path.rfind(b"/") + 1], path.rpartition(b"/")[2]
         is_there = path in self._files or (name == LEVEL and within in self._levels)
         return (file_head(name, at=at) or b"") if is_there else None

@@ -1,4 +1,4 @@
-"""Paths that a restore would leave as they are, told from the live tree and the entries around."""
+"""Decides which paths a restore would leave as they are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wire.listing import FILE, HARD_LINK, LEFT_OUT, Entry
 
 
 class LiveStaying:
-    """Asks the restore's own rules; `passed` is told the archive's entries in their order."""
+    """Applies the restore's own rules; `passed` gets the archive's entries in order."""
 
     def __init__(self, places: Places, entries: Ahead, contents: LiveContents) -> None:
         self.passed = Passed()
@@ -38,46 +38,46 @@ class LiveStaying:
         self._turn = b""
 
     def close(self) -> None:
-        """Give back the descriptor."""
+        """Close the descriptor."""
         self._tree.close()
 
     def stays(self, path: bytes) -> bool:
-        """Whether it is known of a path that it stays."""
+        """Whether a path is known to stay."""
         return self._staying.known(path) is Stay.WHOLE
 
     def holds(self, path: bytes) -> bool:
-        """Whether it is known of a folder that it stays because of something in it."""
+        """Whether a folder is known to stay because of an entry in it."""
         return self._staying.known(path) is Stay.HOLDS
 
     def is_left(self, live: Live) -> bool:
-        """Whether a live path is mounted or leads out, and no place."""
+        """Whether a live path is a mount, or a link out of the root, that is no place."""
         kind = self._staying.left(live.found) if live.found else None
         if kind:
             self._staying.stay(kind, live.path)
         return kind is not None
 
     def is_followed(self, live: Live) -> bool:
-        """Whether a live folder is one behind a link."""
+        """Whether a live folder lies behind a followed link."""
         return live.found is not None and self._staying.is_followed(live.found)
 
     def is_closed(self, live: Live) -> bool:
-        """Whether a live folder stays with all that is in it."""
+        """Whether a live folder stays with everything in it."""
         return live.found is not None and self._staying.look_here(live.found)
 
     def keeps_metadata(self, live: Live) -> bool:
-        """Whether a live folder cannot be given other permissions or another owner; what is in it may change."""
+        """Whether a live folder's permissions and owner cannot be set; its content may still change."""
         try:
             folder = self._tree.open_folder(live.path)
         except OSError:
-            return False  # gone, or something else by now
+            return False  # deleted or replaced meanwhile
         try:
             return metadata_fixed(folder)
         finally:
             os.close(folder)
 
     def is_told_left_out(self, live: Live) -> bool:
-        """Take note of a live path that the archive could not take, and return whether a restore tells it in any mode,
-        as it would write another file of its unit.
+        """Record a live path that the backup left out. Return whether a restore reports it in every mode, because it
+        would write another file of its unit.
         """
         is_known = self.stays(live.path)
         self._left_out.set(live.path, 1)
@@ -86,7 +86,7 @@ class LiveStaying:
         return is_known or any(self._is_written(within + other, live.found) for other in chain(*companions))
 
     def _is_written(self, path: bytes, beside: Found | None) -> bool:
-        """Whether a restore would write a path of the archive, in the folder of a live one, or try to."""
+        """Whether a restore would write, or try to write, a path of the archive beside a live one."""
         entry = self._entries.find(path)
         if entry is None or not _is_file(entry):
             return False
@@ -96,7 +96,7 @@ class LiveStaying:
         return not self._contents.is_kept(entry, found)
 
     def is_companion(self, live: Live) -> bool:
-        """Whether a live file that the archive lacks belongs to one that it has."""
+        """Whether a live file that the archive lacks is a companion of one that it has."""
         found = live.found
         if found is None or not stat.S_ISREG(found.status.st_mode):
             return False
@@ -109,7 +109,7 @@ class LiveStaying:
         return is_of_archived and self._units.hold(live.path, at=found.folder)
 
     def may_go(self, live: Live) -> bool:
-        """Whether a restore may remove or replace a live path with all that is below it."""
+        """Whether a restore may remove or replace a live path with everything below it."""
         self._turn = walk_order(live.path)
         if live.found is None or self._staying.known(live.path) is not Stay.GOES:
             return False
@@ -122,19 +122,19 @@ class LiveStaying:
         return goes is not None
 
     def keeps_out(self, path: bytes) -> bool:
-        """Whether a path that is not there cannot be made."""
+        """Whether a missing path cannot be made."""
         self._turn = walk_order(path)
         try:
             folder = self._tree.open_folder(path.rpartition(b"/")[0])
         except OSError:
-            return False  # something else is in the place of its folder, and goes
+            return False  # another entry in the place of its folder is replaced first
         try:
             return names_fixed(folder) or self._units.hold(path, at=folder)
         finally:
             os.close(folder)
 
     def _archived_head(self, path: bytes, at: int) -> bytes | None:
-        """The first bytes of the archive's file of a path, of which the listing has only the name."""
+        """The first bytes of the archive's file at a path, as far as known: the listing has only its name."""
         name = path.rpartition(b"/")[2]
         if is_of_store(name):
             return file_head(name, at=at)
@@ -144,9 +144,9 @@ class LiveStaying:
         return head
 
     def _reason(self, found: Found) -> WarningKind | None:
-        """Why a live file of a unit stays, None when it may change, or has what the archive has.
+        """Why a live file of a unit stays; None when it may change, or matches the archive.
 
-        One that passed by without a word has just that.
+        A live file that the walk passed without a change matches.
         """
         if walk_order(found.path) < self._turn:
             return WarningKind.LEFT_OUT if self._left_out.get(found.path) else None

@@ -1,4 +1,4 @@
-"""Extracts an archive into a data root: the restore of members that a `.tar.gz` holds."""
+"""Extracts a `.tar.gz` into a data root, by the restore engine."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
 ) -> ExtractSummary:
     """Given a `.tar.gz` and the id of the operation it is for, make the data root as the archive says.
 
-    Live paths that the backup left out stay, as its `listing` says. All else is `members_restore`'s, also what is
-    raised.
+    Live paths that the backup left out stay; `listing` names them. Otherwise, and in its errors, as `members_restore`.
     """
     return members_restore(
         members=archive_opened(archive, limits),

@@ -1,15 +1,14 @@
-"""The restore engine: makes a data root hold given members so that the live data is wholly old or wholly new, whatever
-happens on the way. It knows no format: the members come from a source (`reading.members`).
+"""The restore engine: restores members into a data root so that after any crash or error the live data is wholly old
+or wholly new. It knows no format: the members come from a source (`reading.members`).
 
-1. The members are compared with the live data (`comparing`), and what differs is staged in
-   `.savepoint/{operation}/new/` on the root's own volume, and for each other place in that place (`sidecar.places`;
-   `staging`); then the steps are written down (`staging.plan`). Until the journal's commit record is on the
-   disk nothing live was touched, and any failure removes the whole folder.
-2. Names are exchanged one by one, and metadata is set where nothing else differs (`exchanging`). A crash is carried
-   forward by `extractions_recover`; an error takes everything back. Live folders keep their inodes, so that mounts and
-   open handles stay right.
-3. The journal's end is on the disk before anything that was displaced is removed. The journal stays until
-   `outcome_release`.
+1. The members are compared with the live data (`comparing`). Differing members are staged in
+   `.savepoint/{operation}/new/` on the root's volume, and those of another place in that place (`sidecar.places`,
+   `staging`). Then the steps of the exchange are written to the plan (`staging.plan`). Nothing live is touched before
+   the journal's commit record is on the disk, and any failure until then removes the whole folder.
+2. Names are exchanged one by one, and where only metadata differs, it is set (`exchanging`). After a crash,
+   `extractions_recover` finishes the exchange; an error undoes all of it. Live folders keep their inodes, so that
+   mounts and open handles stay valid.
+3. Displaced files are removed only after the journal's end is on the disk. The journal stays until `outcome_release`.
 """
 
 from __future__ import annotations
@@ -51,18 +50,18 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
     limits: Limits = DEFAULT_LIMITS,
     filesystem: Filesystem | None = None,
 ) -> ExtractSummary:
-    """Given members and the id of the operation they are for, make the data root as they say.
+    """Given members and the id of their operation, restore them into the data root.
 
-    Owners come back when running as root; permission bits and times always; setuid, setgid, sticky, access lists and
-    extended attributes never. A finished operation is not done again: its summary is returned, or its error raised.
-    Live paths that no backup could bring back stay, and so do those that the backup left out.
-    `members` is opened once they are needed. `cancelled` is asked until the exchange begins. `before_exchange` is
-    called once when all is staged: what it raises ends the restore there. A folder mounted in the root, or behind a
-    link that `links` follow, comes back in a staging of its own; a part that cannot have one stays.
-    Files that have their content already are not written: they keep their inode, access lists and attributes.
-    Raise, with the live data as it was: ArchiveDamaged, ArchiveRefused, NotEnoughSpace, Cancelled, SourceFailed (the
-    volume failed), or Refused (another extraction is at work or could not be ended). Only when taking back fails as
-    well is the journal left unfinished, for `extractions_recover`.
+    Permission bits and times are always restored, owners only as root; setuid, setgid, sticky, access lists and
+    extended attributes never. A finished operation is not repeated: its summary is returned, or its error raised.
+    Live paths that no backup could bring back stay, and so do those that the backup left out. Files that already have
+    their content are not written: they keep their inode, access lists and attributes.
+    `members` is opened when it is needed. `cancelled` is called until the exchange begins. `before_exchange` is called
+    once after staging; an error of it ends the restore there. A folder that is mounted in the root, or that lies
+    behind a link which `links` follow, has its own staging; a part that cannot have one stays.
+    Raise, with the live data unchanged: ArchiveDamaged, ArchiveRefused, NotEnoughSpace, Cancelled, SourceFailed (the
+    volume failed), or Refused (another extraction runs, or could not be ended). If the rollback fails, too, the
+    journal stays unfinished, for `extractions_recover`.
     """
     name = operation_name(operation)
     volume = filesystem or Filesystem()
@@ -85,7 +84,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
                     mode=mode,
                     rooms=Rooms(places, limits),
                     progress=ProgressMeter(on_progress, cancelled),
-                    before_exchange=cache(before_exchange),  # preparing may begin anew
+                    before_exchange=cache(before_exchange),  # the preparation may start again
                     left_out=left_out(),
                 )
                 return _restore(preparation, name)

@@ -28,11 +28,11 @@ _NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0
 
 
 class Extractions:
-    """At most one extraction at a time, followed by the calls of its operation.
+    """Runs one extraction at a time, which the calls of its operation follow.
 
-    It is cancelled when its last call ends, unless a newer attempt is about to follow it. Once it exchanges names, it
-    always runs to its end. An extraction and the release or recovery of another one exclude each other: otherwise each
-    would find the other's folders half removed.
+    The extraction is cancelled when its last call ends, unless a newer attempt is about to follow. Once it exchanges
+    names, it always runs to its end. It excludes the release and the recovery of another extraction: each would see
+    the other's folders partly removed.
     """
 
     def __init__(self, *, root: Path, server: GameServer, links: LinkRoots) -> None:
@@ -49,7 +49,7 @@ class Extractions:
     def run(
         self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
     ) -> Iterator[Told]:
-        """Follow the operation's extraction, starting it unless it runs; its summary comes last.
+        """Follow the operation's extraction, starting it unless it runs; yield its progress, at last its summary.
 
         A finished extraction is not repeated: its summary is yielded at once, or its error raised. `server`: whether
         the game server is stopped while names are exchanged. Raises `SidecarError`s.
@@ -65,13 +65,13 @@ class Extractions:
                 call.check()
                 if not job.cancelled():
                     raise
-                # It was being cancelled already when this call joined: start again.
+                # The extraction was already being cancelled when this call joined: start again.
             else:
                 yield _done(summary), summary
                 return
 
     def outcome(self, *, operation: str) -> Outcome:
-        """The outcome of the operation's extraction. RUNNING with an error: it could not be brought to an end."""
+        """The outcome of the operation's extraction. RUNNING with an error: the extraction could not end."""
         with self._lock:
             if self._runs(operation):
                 return Outcome(OutcomeKind.RUNNING)

@@ -1,4 +1,4 @@
-"""How an extraction ended, as its journal on the disk says, until it is released."""
+"""The outcome of an extraction, read from its journal on the disk until it is released."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from wire.enums import OutcomeKind
 
 
 def outcome_read(*, root: Path, operation: str) -> Outcome:
-    """Return what the journal on the disk says of an operation. Raise Refused or SourceFailed if it cannot be read."""
+    """Return the outcome in an operation's journal. Raise Refused or SourceFailed if it cannot be read."""
     with failures_named(root), root_opened(root) as root_fd:
         return outcome_found(root_fd, operation_name(operation))
 
 
 def outcome_release(*, root: Path, operation: str, links: LinkRoots = NO_LINKS) -> None:
-    """Forget a finished operation: remove its folder, and the reserved one when it is empty. Nothing there is no error.
+    """Remove the folder of a finished operation, and the reserved one when it is empty. A missing folder is no error.
 
-    Raise Refused while the journal has no end: what it needs to be carried to one must stay.
+    Raise Refused while the journal has no end: recovery still needs the folder.
     """
     name, volume = operation_name(operation), Filesystem()
     with failures_named(root), root_opened(root) as root_fd:
@@ -44,7 +44,7 @@ def outcome_release(*, root: Path, operation: str, links: LinkRoots = NO_LINKS) 
                 contextlib.closing(parts_open(workspace, root_fd, links, running=False)),
             ):
                 workspace.forget()
-                with contextlib.suppress(OSError):  # an immutable file that was taken away, say: the next recovery's
+                with contextlib.suppress(OSError):  # such as a removed immutable file: the next recovery deletes it
                     workspace.discard()
         reserved_remove(root_fd, volume)
 

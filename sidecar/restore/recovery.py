@@ -1,4 +1,4 @@
-"""Brings extractions to their end: those that a killed process left, and those that are committed now."""
+"""Finishes extractions: those of a killed process, and those committed now."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from wire.enums import OutcomeKind, Phase
 def extractions_recover(
     *, root: Path, links: LinkRoots = NO_LINKS, filesystem: Filesystem | None = None
 ) -> list[tuple[str, Outcome]]:
-    """Bring every unfinished extraction to its end, and return how each ended.
+    """Finish every interrupted extraction, and return the outcome of each.
 
-    NONE: it had not begun its exchange, and was removed; COMPLETED and ROLLED_BACK speak for themselves; RUNNING, with
-    an error, means that the volume still fails: the live data is part old, part new, and all of both is kept. Where the
-    error is ENODEV, the place at its path is away: everything else is wholly old or wholly new.
+    NONE: the exchange had not begun, and the extraction was removed. RUNNING with an error: the volume still fails;
+    the live data is partly old and partly new, and nothing of either is lost. If that error is ENODEV, the place at
+    its path is away, and everything else is wholly old or wholly new.
     Raise Refused while another process is at work, SourceFailed when the root is missing.
     """
     with failures_named(root), root_locked(root) as root_fd:
@@ -44,7 +44,7 @@ def extractions_recover(
 
 
 def unfinished_recover(root_fd: int, volume: Filesystem, links: LinkRoots) -> list[tuple[str, Outcome]]:
-    """As `extractions_recover`, in an open data root that is locked."""
+    """As `extractions_recover`, in an open and locked data root."""
     with reserved_opened(root_fd) as reserved_fd:
         if reserved_fd is None:
             return []
@@ -57,9 +57,9 @@ def unfinished_recover(root_fd: int, volume: Filesystem, links: LinkRoots) -> li
 
 
 def extraction_conclude(places: Places, workspace: Workspace, journal: Journal, progress: ProgressMeter) -> None:
-    """Carry a committed extraction to its end. Raise the error that made it go back, or OSError if that failed too.
+    """Finish a committed extraction. Raise the error that caused a rollback, or OSError if that failed, too.
 
-    While a place is away there is no end: all others are brought as far as they go, and ENODEV is raised for it.
+    While a place is away the extraction cannot end: all other places are finished, and ENODEV is raised for it.
     """
     cause: Exception | None = None
     root_fd = places.root.fd
@@ -78,14 +78,14 @@ def extraction_conclude(places: Places, workspace: Workspace, journal: Journal, 
                 journal.rolled_back(failure_named(refused, root_fd) if refused else None)
     if places.away:
         raise EntryFailed(OSError(errno.ENODEV, os.strerror(errno.ENODEV)), places.away[0])
-    with contextlib.suppress(OSError):  # what cannot be removed now is removed by the release
+    with contextlib.suppress(OSError):  # the release removes the rest
         workspace.sweep()
     if journal.state is State.ROLLED_BACK:
         raise failure_recalled(journal.error_code, journal.error_detail, journal.error_params) from cause
 
 
 def _recover_one(root_fd: int, workspace: Workspace, links: LinkRoots) -> Outcome | None:
-    """Bring one extraction to its end and return how; None when it had ended before."""
+    """Finish one extraction and return its outcome; None when it had ended before."""
     journal: Journal | None = None
     with contextlib.ExitStack() as opened:
         opened.callback(workspace.close)
@@ -96,7 +96,7 @@ def _recover_one(root_fd: int, workspace: Workspace, links: LinkRoots) -> Outcom
                 raise SourceFailed("the list of an extraction's places is missing")
             places = opened.enter_context(contextlib.closing(parts_open(workspace, root_fd, links, running=running)))
             if journal is None or journal.state is State.STAGING:
-                with contextlib.suppress(OSError):  # it keeps nobody from anything
+                with contextlib.suppress(OSError):  # leftovers do no harm
                     workspace.discard()
                 return Outcome(OutcomeKind.NONE)
             if journal.outcome.kind is not OutcomeKind.RUNNING:

@@ -1,1 +1,1 @@
-"""Comparing members with the live data: what is the same, what stays."""
+"""Compares members with the live data, and decides which live paths stay."""

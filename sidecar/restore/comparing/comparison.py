@@ -1,4 +1,4 @@
-"""Compares members with the live data before anything is written, and checks all of their source on the way."""
+"""Compares members with the live data before anything is written; this also checks their whole source."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ _BLOCK = 512  # the unit of st_blocks
 
 
 class Comparison:
-    """The result: so many bytes of content are `needed` in each place to be staged, as so many files and folders,
-    and these files are live already.
+    """The result of a comparison. `needed`: the bytes, files and folders to stage in each place.
 
-    `identities` has 8 bytes for each file in the order of the members, 0 where it differs; `paths` tells which of those
-    that are the same a hard link refers to: such a group is only ever staged as a whole. `shared` are files with a
-    further name in another place: should theirs be left, they are staged all the same.
+    `identities` has 8 bytes for each file in the order of the members, 0 for a file that differs. `paths` marks the
+    unchanged files that have hard links: such a group is only staged as a whole. `shared` are files with a hard link
+    in another place: they are staged even if their own place is left.
     """
 
     def __init__(self, paths: WantedPaths) -> None:
@@ -40,22 +39,22 @@ class Comparison:
         self.needed: dict[Place, Need] = {}
 
     def need(self, place: Place, *, size: int = 0, files: int = 0) -> None:
-        """Count what is to be staged in a place."""
+        """Add to the content, files and folders to stage in a place."""
         had = self.needed.get(place, Need())
         self.needed[place] = Need(had.bytes + size, had.files + files)
 
     def same(self, number: int, path: bytes, live: os.stat_result) -> bool:
-        """Whether the file of this number and path was found live, and nobody touched it since."""
+        """Whether the file of this number and path was found unchanged, and was not touched since."""
         return self.paths.kind(path) is PathKind.SAME and self.identities[number] == _identity_hashed(live)
 
 
 def members_compare(*, members: Members, places: Places, progress: ProgressMeter) -> Comparison:
-    """Given members and the live data, return what is the same. Nothing is written.
+    """Compare members with the live data; return the unchanged files and the room for the others. Nothing is written.
 
-    A file is the same when a live file of that path has its content, is a file of its place's volume with no other
-    name, nothing mounted, can be given the member's metadata where it is, and has been at rest: its stat tells of any
-    change from now on (`trees.trust` has the rule). Ownership is root's to compare.
-    Raise ArchiveDamaged, ArchiveRefused or Cancelled; a live file that cannot be read is one that differs.
+    A file is unchanged when the live file at its path has the same content, lies on its place's volume, is no mount,
+    has no other name, can be given the member's metadata in place, and is at rest, so that its stat shows any later
+    change (`trees.trust` has the rule). Owners are compared only as root. An unreadable live file counts as changed.
+    Raise ArchiveDamaged, ArchiveRefused or Cancelled.
     """
     comparing = _Comparing(places, progress)
     try:
@@ -95,7 +94,7 @@ class _Comparing:
         self._live.close()
 
     def _are_apart(self, path: bytes, other: bytes) -> bool:
-        """Whether one of two paths may be passed over while the other is staged."""
+        """Whether one of two paths may be left while the other is staged."""
         return self._places.of(path) != self._places.of(other) or (
             self._places.is_elsewhere(path) and not self._places.is_elsewhere(other)
         )
@@ -118,7 +117,7 @@ class _Comparing:
         return PathKind.SAME if same else PathKind.DIFFERS
 
     def _open(self, member: Member) -> tuple[int | None, int]:
-        """Open the live file that may be the same, and return its identity as it is before a byte of it is read."""
+        """Open a live file that may be unchanged; return its descriptor, and its identity before the first read."""
         try:
             at, name = self._live.parent(member.path)
             status = os.stat(name, dir_fd=at, follow_symlinks=False)
@@ -134,8 +133,8 @@ class _Comparing:
         return fd, _identity_hashed(opened)
 
     def _may_be_kept(self, member: Member, live: os.stat_result, fd: int) -> bool:
-        """Whether an open live file can stay if it has the member's content. One that cannot be replaced stays anyhow,
-        at rest or not.
+        """Whether an open live file can stay if it has the member's content. A file that cannot be replaced need not
+        be at rest.
         """
         if not self._may_be_same(member, live) or not _can_be_set(member, live, fd):
             return False
@@ -156,7 +155,7 @@ class _Comparing:
         return plain and live.st_size == member.size
 
     def _taken(self, path: bytes) -> int:
-        """The bytes that a live file takes on its volume: its hard links have it staged after all."""
+        """The bytes that a live file takes on its volume; 0 when it cannot be examined."""
         try:
             live = self._live.status(path)
         except OSError:
@@ -165,14 +164,14 @@ class _Comparing:
 
 
 def _identity_hashed(live: os.stat_result) -> int:
-    """Eight bytes that change with whatever is done to a file, never 0."""
+    """A number of eight bytes, never 0, that changes with any change of the file."""
     told = b"%d %d %d %d" % identity_of(live)
     return int.from_bytes(blake2b(told, digest_size=8).digest(), "little") or 1
 
 
 def _can_be_set(member: Member, live: os.stat_result, fd: int) -> bool:
-    """Whether an open live file has the member's metadata, or can be given it: without being root only its owner may,
-    and must be able to open it once more afterwards; nobody changes an immutable or append-only one.
+    """Whether an open live file has the member's metadata, or can be given it. Without root, only the file's owner
+    can, and must be able to open the file afterwards. An immutable or append-only file cannot be changed.
     """
     if member.metadata.settable(live) == Metadata.of(live):
         return True

@@ -17,7 +17,7 @@ _FIRST_CELLS = 1 << 10
 
 
 class Way(NamedTuple):
-    """A path on the way down to another: its last name, its number, and what gives it another."""
+    """A folder above a path, or the path itself: its last name, its number, and a function that sets the number."""
 
     name: bytes
     number: int
@@ -27,8 +27,9 @@ class Way(NamedTuple):
 class PathTable:
     """Maps a path to a small number from 1 to 7.
 
-    A path is known by 61 bits of a keyed hash: of a million paths two look the same once in four million tables, nobody
-    can choose names that do, and the next table has another key. Open addressing, a quarter of the cells stays free.
+    A path is represented by 61 bits of a keyed hash. With a million paths, a collision occurs once in four million
+    tables. Nobody can choose names that collide, and each table has a new key. Open addressing; a quarter of the cells
+    stays free.
     """
 
     def __init__(self) -> None:
@@ -37,15 +38,15 @@ class PathTable:
         self._used = 0
 
     def get(self, path: bytes) -> int:
-        """The number of a path, 0 when it has none."""
+        """The number of a path, 0 for an unknown path."""
         return self._cells[self._place(self._hash(path))] & _NOTES
 
     def set(self, path: bytes, number: int) -> None:
-        """Give a path its number, or another."""
+        """Set or change the number of a path."""
         self._set(self._hash(path), number)
 
     def ways(self, path: bytes) -> Iterator[Way]:
-        """Every folder on the way down to a path, and the path itself, in time that is linear in its length."""
+        """Yield every folder above a path, and the path itself, in time linear in its length."""
         state = blake2b(digest_size=_HASH_BYTES, key=self._key)
         for separator, name in zip(chain([b""], repeat(b"/")), path.split(b"/")):  # noqa: B905 - one is endless
             state.update(separator + name)

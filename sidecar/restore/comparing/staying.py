@@ -1,10 +1,14 @@
-"""Live paths that a restore neither removes nor replaces: no backup could bring them back, or nothing moves them.
+"""Decides which live paths stay: a restore neither removes nor replaces a path that no backup could bring back, or
+that cannot be moved.
 
-The rule is the one that packing has: a file or folder that this process cannot read, a device, FIFO or socket is in no
-backup, so not in the safety backup either. A path that was there and that the backup could not take is not in it. The
-name at which a place begins (see `sidecar.places`) stays, though what is in it may go; what is mounted and no place
-stays with all that is in it. So does a name that this process cannot move. A folder that holds one of these stays with
-it.
+These paths stay:
+- a file or folder that this process cannot read, a device, FIFO or socket: packing leaves it out, so the safety backup
+  does not have it either;
+- a path that the restored backup had left out;
+- the name at which a place begins (see `sidecar.places`), though the place's content may be removed;
+- a mount that is no place, with everything in it;
+- a name that this process cannot move;
+- a folder that holds one of these.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ _READ_BYTES = 1 << 20
 
 
 class Stay(enum.IntEnum):
-    """Whether a path that was looked at goes, stays with all below it, or stays because of some of it."""
+    """The decision on a path: it goes, stays with everything below it, or stays because of an entry below it."""
 
     GOES = 0
     WHOLE = 1
@@ -41,7 +45,7 @@ class Stay(enum.IntEnum):
 
 
 class Staying:
-    """Decides which live paths stay before anything takes their names. Each is told once to `tell`."""
+    """Decides which live paths stay before their names change. Calls `tell` once for each path that stays."""
 
     def __init__(
         self, places: Places, *, tell: Callable[[WarningKind, bytes], None], left_out: PathTable | None = None
@@ -56,19 +60,19 @@ class Staying:
         self._stays = PathTable()
 
     def known(self, path: bytes) -> Stay:
-        """The decision on a path that was looked at, or lies below one that was."""
+        """The decision on a path that was checked, or lies below one that was."""
         return Stay(self._stays.get(path))
 
     def covers(self, path: bytes) -> bool:
-        """Whether a path stays wholly, itself or with a folder that it is in."""
+        """Whether a path stays with everything below it, by itself or with a folder above it."""
         while path and self.known(path) is not Stay.WHOLE:
             path = path.rpartition(b"/")[0]
         return bool(path)
 
     def look(self, found: Found, *, as_link: bool = False, check: Callable[[], None] = lambda: None) -> int | None:
-        """Return how many paths there are at and below a live one, None when it or something in it stays.
+        """Count the paths at and below a live one; return None when it or an entry below it stays.
 
-        `as_link`: where it is a link, nothing is done behind it. `check` is called for each of them. Raise SourceFailed
+        `as_link`: take a link as a link, and do not follow it. `check` is called for each path. Raise SourceFailed
         when the disk fails.
         """
         as_link = as_link and stat.S_ISLNK(found.status.st_mode)
@@ -84,23 +88,23 @@ class Staying:
         return self._look_below(found, check) if stat.S_ISDIR(found.status.st_mode) else 1
 
     def is_followed(self, found: Found) -> bool:
-        """Whether a live folder is one behind a link."""
+        """Whether a live folder lies behind a followed link."""
         place = self._places.linked(found.path, found.name, at=found.folder)
         return place is not None and bool(place.link)
 
     def look_here(self, found: Found) -> bool:
-        """Whether a live folder stays with all that is in it. It keeps its name; nothing below it is looked at."""
+        """Whether a live folder that keeps its name stays with everything in it. Nothing below it is checked."""
         kind = self._reason(found, moves=False)
         if kind:
             self.stay(kind, found.path)
         return kind is not None
 
     def reason(self, found: Found) -> WarningKind | None:
-        """Why a live file would stay if its name were taken away or replaced, None when it would not."""
+        """Why a live file would stay if its name were removed or replaced; None when it would not."""
         return self._reason(found, moves=True)
 
     def stay(self, kind: WarningKind, path: bytes) -> None:
-        """Decide that a path stays as it is, with all below it."""
+        """Decide that a path stays as it is, with everything below it."""
         if self.known(path) is not Stay.WHOLE:
             self._stays.set(path, Stay.WHOLE)
             self._tell(kind, path)
@@ -111,7 +115,7 @@ class Staying:
 
         def stay(kind: WarningKind, path: bytes) -> None:
             nonlocal holds
-            # A path below one that stays wholly stays with it, and takes nothing of it back.
+            # A path below a wholly staying one changes nothing about that decision.
             if kind is not WarningKind.VANISHED and not (inside and path.startswith(inside)):
                 holds = True
                 self.stay(kind, path)
@@ -144,7 +148,7 @@ class Staying:
             self._tell(place.kind, place.path)
 
     def _hold(self, path: bytes, *, top: bytes) -> None:
-        """Take note of the folders that hold a path that stays, from `top` down."""
+        """Mark the folders from `top` down that hold a staying path."""
         folder = path
         while folder != top:
             folder = folder.rpartition(b"/")[0]
@@ -154,7 +158,7 @@ class Staying:
             self._tell(WarningKind.HOLDS, folder)
 
     def _reason(self, found: Found, *, moves: bool) -> WarningKind | None:
-        """Why a live path stays, None when it does not; `moves`: its name is to be taken away or replaced."""
+        """Why a live path stays, None when it does not. `moves`: its name is to be removed or replaced."""
         if self._left_out.get(found.path):
             return WarningKind.LEFT_OUT
         if self._begins(found):
@@ -170,7 +174,7 @@ class Staying:
         return self._places.met(found.path, found.name, at=found.folder)
 
     def left(self, found: Found) -> WarningKind | None:
-        """Why a live path that is mounted or leads out, and is no place, stays, even if it is as the backup has it."""
+        """Why a live mount, or link out of the root, that is no place stays, even if it matches the backup."""
         if self._begins(found):
             return None
         left = self._places.left_at(found.path)
@@ -181,7 +185,7 @@ class Staying:
 
 
 def _reason_of_kind(found: Found, *, moves: bool) -> WarningKind | None:
-    """Why a path would be in no backup, or cannot be moved."""
+    """Why no backup takes a path of this kind, or why it cannot be moved."""
     kind = stat.S_IFMT(found.status.st_mode)
     if kind == stat.S_IFLNK:
         return WarningKind.FIXED if moves and is_fixed(found.status, folder=found.folder) else None
@@ -199,14 +203,14 @@ def _reason_opened(found: Found, *, moves: bool) -> WarningKind | None:
     fd = open_for_reading(found.name, found.folder)
     try:
         if stat.S_ISDIR(found.status.st_mode):
-            os.stat(b".", dir_fd=fd)  # what is in it can be reached
+            os.stat(b".", dir_fd=fd)  # raises unless its content is reachable
         return WarningKind.FIXED if moves and is_fixed(found.status, folder=found.folder, fd=fd) else None
     finally:
         os.close(fd)
 
 
 class StayingPaths:
-    """The paths that stay, as an extraction's plan has them, for its exchange."""
+    """The staying paths of an extraction's plan, for its exchange."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._paths = PathTable()
@@ -220,7 +224,7 @@ class StayingPaths:
             self._any = True
 
     def cover(self, path: bytes) -> bool:
-        """Whether a path, or a folder above it, is one of them. A folder whose metadata alone stays covers itself."""
+        """Whether a path, or a folder above it, stays. A folder whose metadata alone stays covers only itself."""
         if self._any and self._unset.get(path):
             return True
         while self._any and path:
@@ -231,11 +235,10 @@ class StayingPaths:
 
 
 def left_out_read(listing: Path | None) -> PathTable:
-    """The paths that a backup could not take, as its listing says: nothing without one, or beyond where it is damaged.
+    """The paths that a backup left out, by its listing: none without a listing, or after its damaged part.
 
-    A path that vanished before it was read is none of them: it was not there, so a restore takes it away like any other
-    that the backup does not have.
-    A listing that is lost costs no restore: what the live tree itself says still holds.
+    A path that vanished before it was read does not count: it did not exist, so a restore removes it like any other
+    path that is not in the backup. A lost listing fails no restore: the rules of the live tree still apply.
     """
     left_out = PathTable()
     if listing is None or not listing.exists():
@@ -248,7 +251,7 @@ def left_out_read(listing: Path | None) -> PathTable:
 
 
 def staying_read(workspace: Workspace) -> WarningLog:
-    """The paths that stay, as an extraction's plan has them."""
+    """The staying paths of an extraction's plan."""
     told = WarningLog()
     for kind, path in staying_listed(workspace):
         told.add(kind, path)
@@ -256,7 +259,7 @@ def staying_read(workspace: Workspace) -> WarningLog:
 
 
 def staying_listed(workspace: Workspace) -> Iterator[tuple[WarningKind, bytes]]:
-    """Each path that stays, with its reason."""
+    """Yield each staying path with its reason."""
     if not workspace.has_list(STAYING):
         return
     with workspace.list_read(STAYING) as staying:

@@ -1,4 +1,4 @@
-"""Finds members that cannot stand beside each other without making any of them."""
+"""Finds members that contradict each other, before any of them is made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KINDS = {
 
 
 class WantedPaths:
-    """The paths of all members so far, and of the folders that they imply."""
+    """The paths of all members so far, and the folders that these imply."""
 
     def __init__(self, *, name_bytes: int) -> None:
         self._name_bytes = name_bytes
@@ -44,10 +44,10 @@ class WantedPaths:
         return PathKind(self._table.get(path))
 
     def add(self, member: Member, file_kind: PathKind) -> None:
-        """Take in one member; a file counts as `file_kind`.
+        """Add one member; a file counts as `file_kind`.
 
-        Of several of one name the last counts. Raise ArchiveRefused when a folder and something else have one name, or
-        when it lies below what is no folder, or links to no file.
+        Of several members of one name the last one counts. Raise ArchiveRefused when a folder and another kind of
+        member have the same name, when a member lies below a non-folder, or when a hard link refers to no file.
         """
         if not member.path:
             return

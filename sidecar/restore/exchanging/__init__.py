@@ -1,1 +1,1 @@
-"""Exchanging staged names with live ones, forward or back."""
+"""Exchanges staged names with live ones, forward or back."""

@@ -1,8 +1,8 @@
-"""The folder of an exchange that holds what was taken away, numbered by step.
+"""The folder of an exchange that holds the removed names, numbered by step.
 
-On an overlay filesystem a folder of a lower layer cannot be renamed (EXDEV); a file can, and a folder made above it.
-Such a folder's content is moved name by name, and such folders in it likewise. Their metadata is written down before,
-for they are made anew on the way back.
+On an overlay filesystem a folder of a lower layer cannot be renamed (EXDEV), unlike a file, or a folder of the upper
+layer. The content of such a folder is moved name by name, and so are such folders in it. Their metadata is recorded
+first, because a rollback makes these folders anew.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BATCH = 10_000
 
 
 class Aside:
-    """The names taken away from a live tree, in one place of it. All methods raise OSError."""
+    """The names removed from a live tree, in one place of it. All methods raise OSError."""
 
     def __init__(self, live: PlacedTree, workspace: Workspace, part: Workspace) -> None:
         self.fd = part.aside()
@@ -36,11 +36,11 @@ class Aside:
         self._noted: RecordWriter | None = None
 
     def has(self, number: bytes) -> bool:
-        """Whether a step took something away."""
+        """Whether a step moved something aside."""
         return status_at(number, at=self.fd) is not None
 
     def take(self, path: bytes, number: bytes) -> None:
-        """Move a live name aside, or the rest of a folder for which that was begun."""
+        """Move a live name aside, or the rest of a folder that was partly moved."""
         at, name = self._live.parent(path)
         begun = self.has(number)
         if not begun or not is_folder(name, at=at):
@@ -59,7 +59,7 @@ class Aside:
         self._filesystem.remove_folder(name, at=at)
 
     def give_back(self, path: bytes, number: bytes) -> None:
-        """Move back what was moved out of a live folder that is still there, if anything."""
+        """Move the names back that were moved out of a live folder which still exists, if any."""
         if not is_folder(number, at=self.fd):
             return
         with fd_closing(self._live.open_folder(path)) as target:
@@ -86,9 +86,9 @@ class Aside:
 def _contents_move(
     filesystem: Filesystem, *, source: int, target: int, on_folder: Callable[[bytes, os.stat_result], None]
 ) -> None:
-    """Move everything in one open folder into another, which may hold a part of it since an interrupted call.
+    """Move everything in one open folder into another, which may have a part of it after an interrupted call.
 
-    Before a folder is made anew in `target`, `on_folder` is told its path and status; it is made with mode 0700.
+    `on_folder` is called with path and status before a folder is made in `target`, with mode 0700.
     """
     path = b""
     sources, targets = Tree(source), Tree(target)
@@ -115,7 +115,7 @@ def _names_move(
     targets: Tree,
     on_folder: Callable[[bytes, os.stat_result], None],
 ) -> bytes | None:
-    """Move names until there are none, or return the one of a folder that has to be moved in the same way first."""
+    """Move names until none is left, or return the name of a folder whose content must be moved first."""
     with fd_closing(sources.open_folder(path)) as at, fd_closing(targets.open_folder(path)) as to_at:
         while names := list(islice(folder_scan(at), _BATCH)):
             for name in names:

@@ -1,8 +1,8 @@
-"""Carries out a committed plan, or takes it back: names first, then metadata.
+"""Executes a committed plan, or rolls it back: names first, then metadata.
 
-Nothing is touched that is right already, in neither direction: it may be refused, and then nothing could ever end.
-Unchanged files are given their metadata behind the names, in both directions, while their inode is the planned one. A
-game that runs on may change live names meanwhile: what it made instead is set aside like what was planned.
+Both directions skip paths that are already right: setting them again may be refused, and the exchange could never
+end. Unchanged files get their metadata after the names, in both directions, if their inode is still the planned one.
+A game that keeps running may change live names meanwhile: its new files are moved aside like the planned ones.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sidecar.restore.workspace.workspace import Workspace
 
 
 class Exchange:
-    """The live tree and the staged one, open for exchanging names. All methods raise OSError.
+    """The live tree and the staged one, open for the exchange of names. All methods raise OSError.
 
-    Nothing is done in places that are away; both directions can be begun again when they are back.
+    Places that are away are skipped; both directions can be repeated when these are back.
     """
 
     def __init__(self, places: Places, workspace: Workspace, progress: ProgressMeter) -> None:
@@ -42,10 +42,10 @@ class Exchange:
         self._workspace.sync()
 
     def backward(self) -> OSError | None:
-        """Make the live data wholly old again, and durable. Every step is tried; the first error is raised after.
+        """Make the live data wholly old again, and durable. Every step is tried; then the first error is raised.
 
-        Metadata that is refused its way back for good does not keep the rest from its end: the first such refusal is
-        returned. All content is old again then.
+        A final refusal to set old metadata does not stop the rest: the first such error is returned. All content is
+        old again then.
         """
         self._metadata.open_all()
         stuck: list[OSError] = []
@@ -61,12 +61,12 @@ class Exchange:
         return refused
 
     def close(self) -> None:
-        """Give back the descriptors."""
+        """Close the descriptors."""
         self._live.close()
         self._names.close()
 
     def _steps(self) -> Iterator[Step]:
-        """The steps of the plan, but those in places that are not there."""
+        """The steps of the plan, without those in places that are away."""
         for step in steps_read(self._workspace):
             if self._places.takes_part(step.path):
                 yield step

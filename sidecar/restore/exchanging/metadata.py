@@ -1,4 +1,4 @@
-"""The metadata that an exchange sets behind the names: of unchanged files and of folders, forward and back."""
+"""Sets metadata after the exchange of names: of unchanged files and of folders, forward and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FINAL = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP})
 
 
 class MetadataExchange:
-    """The metadata of a live tree. Whatever is right already is not touched: it may be refused."""
+    """Sets the metadata of a live tree. Metadata that is already right is not set again, which may be refused."""
 
     def __init__(self, places: Places, workspace: Workspace, live: PlacedTree, progress: ProgressMeter) -> None:
         self._places = places
@@ -34,11 +34,11 @@ class MetadataExchange:
         self._staying = StayingPaths(workspace)
 
     def open_barred(self) -> None:
-        """Give live folders that lack their owner's permissions these, where a name in them changes."""
+        """Give the owner all permissions on live folders that lack them and in which a name changes."""
         self._set_barred(BARRED, opened=True)
 
     def forward(self) -> None:
-        """Set what the members say, once all names are exchanged. Unchanged files are all tried; then the first error
+        """Set the members' metadata, once all names are exchanged. Every unchanged file is tried; then the first error
         is raised.
         """
         errors: list[OSError] = []
@@ -51,14 +51,14 @@ class MetadataExchange:
                 self._set_folder(path, metadata, keep_special=True)
 
     def open_all(self) -> None:
-        """As `open_barred`, also for the folders that got theirs from members. Nothing is raised: if something is in
-        the way, the steps that need it will say so.
+        """As `open_barred`, also for folders that got their permissions from members. Raises nothing: the steps that
+        need these permissions raise.
         """
         for listed in (BARRED, FOLDERS):
             self._set_barred(listed, opened=True, errors=[])
 
     def backward(self) -> OSError | None:
-        """Give back what live paths had. The first refusal that is final is returned, any other error raised."""
+        """Restore the old metadata of live paths. Return the first final refusal; raise any other error."""
         errors: list[OSError] = []
         self._set_unchanged(errors, forward=False)
         listed = [PIECEWISE] if self._workspace.has_list(PIECEWISE) else []
@@ -72,8 +72,8 @@ class MetadataExchange:
         return errors[0] if errors else None
 
     def _set_unchanged(self, errors: list[OSError], *, forward: bool) -> None:
-        """Give unchanged files the members' metadata, or what they had. One that has another inode by now, or on the
-        way forward another time, was written after the commit record: it is the game's.
+        """Give unchanged files the members' metadata, or their old one. A file with another inode, or on the way
+        forward another time, was written by the game after the commit record, and is skipped.
         """
         with contextlib.suppress(FileNotFoundError), self._workspace.list_read(UNCHANGED) as listed:
             for file in unchanged_read(listed):
@@ -98,13 +98,13 @@ class MetadataExchange:
     def _listed(self, listed: bytes) -> Iterator[tuple[bytes, Metadata]]:
         for path, metadata in folders_read(self._workspace, listed):
             self._progress.advance()
-            # A folder that stays is given no member's metadata, in either direction.
+            # A folder that stays gets no member's metadata, in either direction.
             if self._places.takes_part(path) and (listed != FOLDERS or not self._staying.cover(path)):
                 yield path, metadata
 
     def _set_folder(self, path: bytes, metadata: Metadata, *, keep_special: bool) -> None:
-        """Set a live folder's metadata. With `keep_special` its own setuid, setgid and sticky bits stay: no member
-        brings any, and a shared group must not be lost to a restore. One that is right already is not opened.
+        """Set a live folder's metadata, if it differs. With `keep_special` its own setuid, setgid and sticky bits stay:
+        members have none, and a restore must not remove a shared group.
         """
         live = self._live.folder_status(path) if path else None
         if live is not None and Metadata.of(live) == _wanted(metadata, live, keep_special=keep_special):
@@ -113,8 +113,8 @@ class MetadataExchange:
             self._filesystem.set_metadata(fd, _wanted(metadata, os.fstat(fd), keep_special=keep_special))
 
     def _set_barred(self, listed: bytes, *, opened: bool, errors: list[OSError] | None = None) -> None:
-        """Give those live folders of a list that lack their owner's permissions these, or take them away again. One
-        that is no folder any more has been exchanged already. With `errors` they are added there instead of raised.
+        """Give the owner all permissions on the live folders of a list, or restore the old ones. A path that is no
+        folder any more was exchanged already. With `errors`, errors are added there instead of raised.
         """
         for path, metadata in self._listed(listed):
             if metadata.mode & stat.S_IRWXU == stat.S_IRWXU:
@@ -135,8 +135,8 @@ def _wanted(metadata: Metadata, live: os.stat_result, *, keep_special: bool) -> 
 
 @contextlib.contextmanager
 def error_collected(errors: list[OSError] | None) -> Iterator[None]:
-    """Add an error to a list instead of letting it end the work, where there is a list; only the first that may pass
-    and the first that is final, for there may be as many as steps.
+    """Add an error to the list, if there is one, instead of raising it. The list keeps only the first temporary and
+    the first final error, since there may be as many errors as steps.
     """
     try:
         yield

@@ -1,7 +1,8 @@
-"""The names that an exchange changes: each step looks first at what is done already.
+"""Exchanges the names. Each step first checks how much of it is already done.
 
-The staged side is private, so it tells how far a step got: while the staged inode still is at its staged place, the
-name has not been put. That makes each step idempotent in both directions, without a write to the journal for each.
+Only the exchange writes to the staged side, so that side shows the progress of a step: while the staged inode is at its
+staged place, the step is not done. Each step is thereby idempotent in both directions, without a journal entry of its
+own.
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ class NameExchange:
         (self._put if step.staged else self._take)(step)
 
     def backward(self, step: Step) -> None:
-        """Undo a step, however far it got."""
+        """Undo a step that was done in whole or in part."""
         (self._put_back if step.staged else self._take_back)(step)
 
     def close(self) -> None:
-        """Give back the descriptors."""
+        """Close the descriptors."""
         self._staged.close()
 
     def _put(self, step: Step) -> None:
-        """Give the staged inode its live name; what had the name is then at the staged place, or set aside."""
+        """Give the staged inode its live name; the inode displaced from it goes to the staged place, or aside."""
         if self._staged_inode(step) != step.staged:
             return
         now = self._inode(self._live, step.path)
         live_at, name = self._live.parent(step.path)
         staged_at, _ = self._staged.parent(step.path)
-        # Only what was planned for may take the staged place: anything else there could not be told apart later.
+        # Only the planned inode may take the staged place: another one could not be recognized later.
         if now and now == step.live and self._filesystem.exchange(name, at=staged_at, other=name, other_at=live_at):
             return
         if now:
@@ -53,7 +54,7 @@ class NameExchange:
         self._filesystem.move(name, at=staged_at, to=name, to_at=live_at)
 
     def _put_back(self, step: Step) -> None:
-        """The inverse of `_put`, whichever of its two ways it went, and however far."""
+        """Undo `_put`, whichever of its two ways it took, and even if it was interrupted."""
         now = self._inode(self._live, step.path)
         if step.live and now == step.live:
             self._aside(step).give_back(step.path, step.number)
@@ -74,7 +75,7 @@ class NameExchange:
             self._filesystem.move(step.number, at=self._aside(step).fd, to=name, to_at=live_at)
 
     def _take(self, step: Step) -> None:
-        """Set a live name aside. One that somebody made anew after it was taken is not the one that was planned."""
+        """Move a live name aside. A name that was made anew afterwards is not the planned one, and stays."""
         now = self._inode(self._live, step.path)
         if now and (now == step.live or not self._aside(step).has(step.number)):
             self._aside(step).take(step.path, step.number)
@@ -98,8 +99,8 @@ class NameExchange:
         return self._asides[place]
 
     def _staged_inode(self, step: Step) -> int:
-        """The inode at a staged place: the staged inode, the one it displaced, or nothing. Raise ESTALE for any other,
-        as on a volume that numbers its inodes anew: better unfinished than guessed.
+        """The inode at a staged place: the staged inode, the one it displaced, or none. Raise ESTALE for any other, as
+        on a volume that numbers its inodes anew: the exchange stops rather than guess.
         """
         inode = self._inode(self._staged, step.path)
         if inode not in (0, step.staged, step.live):
@@ -108,6 +109,6 @@ class NameExchange:
 
     @staticmethod
     def _inode(tree: PlacedTree, path: bytes) -> int:
-        """The inode that has a name, 0 for none."""
+        """The inode of a name, 0 for a missing name."""
         status = tree.status(path)
         return status.st_ino if status else 0

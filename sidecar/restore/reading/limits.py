@@ -1,4 +1,4 @@
-"""How much a source of members may ask of the machine that restores it."""
+"""Limits of the resources that a source of members may take."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds for members of any format, counted on what really comes and never on what is announced.
+    """Bounds for members of any format, applied to the bytes actually read, never to announced sizes.
 
-    `reserve_bytes` of the volume stay free for the game that may be running on it while members are staged.
+    `reserve_bytes` of the volume stay free for a game that runs while members are staged.
     """
 
-    total_bytes: int = CONTENT_BYTES_MAX  # with what the format takes beside content
+    total_bytes: int = CONTENT_BYTES_MAX  # content and the format's own bytes
     entries: int = ENTRIES_MAX
     depth: int = DEPTH_MAX
     path_bytes: int = PATH_BYTES_MAX
@@ -31,17 +31,17 @@ _IMPLIED_FOLDERS_A_MEMBER = 64
 
 
 class ImpliedFolders:
-    """Bounds the folders that paths imply without a member of their own: a short path can imply thousands."""
+    """Bounds the folders that paths imply without a member of their own: a path can imply thousands."""
 
     def __init__(self) -> None:
         self._left = _IMPLIED_FOLDERS
 
     def member(self) -> None:
-        """One more member came."""
+        """Count one more member."""
         self._left += _IMPLIED_FOLDERS_A_MEMBER
 
     def folder(self) -> None:
-        """One more folder is implied. Raise ArchiveRefused when so many members imply fewer in honest data."""
+        """Count one more implied folder. Raise ArchiveRefused when there are too many for this number of members."""
         self._left -= 1
         if self._left < 0:
             raise ArchiveRefused("the members imply more folders than allowed")

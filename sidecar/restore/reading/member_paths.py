@@ -1,4 +1,4 @@
-"""The names that a member may have, and how a name that may be any bytes is shown in a message."""
+"""Checks the names of members, and formats names of arbitrary bytes for messages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _SHOWN_BYTES = 200
 
 
 def member_path(name: bytes, limits: Limits) -> bytes:
-    """Given a member's name as its source has it, return it relative to the data root, without `.` and doubled slashes.
+    """Given a member's name in its source, return the path relative to the data root, without `.` and doubled slashes.
 
     The root itself is `b""`. Raise ArchiveRefused for a name that is empty, absolute, has a `..` or a NUL, lies in the
-    reserved folder, or is longer or deeper than the limits allow. A name is never repaired into a harmless one: a
-    source that holds such a name was not made by honest means.
+    reserved folder, or is longer or deeper than the limits allow. Such a name is never repaired: a source that has it
+    is malicious.
     """
     if not name or b"\0" in name:
         raise ArchiveRefused(f"a member's name is empty or has a NUL: {shown(name)}")
@@ -32,6 +32,6 @@ def member_path(name: bytes, limits: Limits) -> bytes:
 
 
 def shown(name: bytes) -> str:
-    """The beginning of a name for a message: printable, whatever bytes it holds."""
+    """The beginning of a name for a message, with unprintable bytes escaped."""
     text = name[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -1,8 +1,8 @@
-"""The members that a restore makes the data of: all that comparing, staging and exchanging know of a format.
+"""The members of a restore: the interface between a format and comparing, staging and exchanging.
 
-A format is a source of members: a `.tar.gz` (`tar`), or any other that can give them in passes. A restore reads them
-from the beginning once to compare them with the live data, once to stage what differs, and once more for each time
-that a game changed files meanwhile.
+A format is a source of members: a `.tar.gz` (`tar`), or any other that can be read in passes. A restore makes one pass
+to compare the members with the live data, one to stage the differing ones, and one more each time that a game has
+changed files meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from trees.metadata import Metadata
 
 ZEROS = bytes(8 << 20)
-"""Content that is a view of this object is a hole."""
+"""A piece of content that is a view of this object is a hole."""
 
 
 class MemberKind(enum.Enum):
@@ -31,8 +31,8 @@ class MemberKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry: `path` is checked (`member_paths`) and relative to the data root; `link` is a symlink's target as it
-    stands in the source, or a hard link's checked path; `size` is that of a FILE in bytes, its holes included.
+    """One entry. `path`: checked (`member_paths`), relative to the data root. `link`: a symlink's unchecked target, or
+    a hard link's checked path. `size`: that of a FILE in bytes, including holes.
     """
 
     kind: MemberKind
@@ -43,8 +43,8 @@ class Member:
 
 
 class Compared(NamedTuple):
-    """The next bytes of a member's content: how many, how many of them are in no hole, and whether a live file has had
-    all content so far.
+    """A step of comparing content: the number of bytes, the number outside holes, and whether the live file has matched
+    so far.
     """
 
     size: int
@@ -55,48 +55,48 @@ class Compared(NamedTuple):
 class MemberReader(Protocol):
     """One pass over the members.
 
-    A hard link comes after its file, and of several members of one path the last one counts. All methods raise
-    ArchiveDamaged for a source that contradicts itself, ArchiveRefused for more than its limits allow or for a member
-    that could reach outside the data root, SourceFailed where it cannot be read.
+    A hard link comes after its file. Of several members of one path the last one counts. All methods raise
+    ArchiveDamaged for an inconsistent source, ArchiveRefused for a source beyond its limits or a member that could
+    reach outside the data root, and SourceFailed when the source cannot be read.
     """
 
     def members(self) -> Iterator[Member]:
-        """Yield every member, in the same order in each pass; all of the source has been checked at the end."""
+        """Yield every member, in the same order in each pass. At the end the whole source has been checked."""
         ...
 
     def content(self) -> Iterator[memoryview]:
-        """Yield the content of the member last given, each piece valid until the next is asked for; it may be left
-        unread. A hole is made of views of `ZEROS`.
+        """Yield the content of the current member; each piece is valid until the next iteration. The content may be
+        left unread. A hole consists of views of `ZEROS`.
         """
         ...
 
     def compare(self, live: int | None) -> Iterator[Compared]:
-        """Compare the content of the member last given with an open live file, if there is one: its size is right, and
-        it is read from its beginning, no further than it is the same. A source that knows a hash needs no content.
+        """Compare the content of the current member with an open live file of the same size, or None for no file. The
+        file is read from its beginning up to the first difference. A source that knows a hash needs no content.
         """
         ...
 
 
 class Members(Protocol):
-    """A source of members. No pass binds the next one: each checks everything again."""
+    """A source of members. Each pass checks everything again."""
 
     @property
     def least_bytes(self) -> int:
-        """Bytes that the members are known to take before any was read."""
+        """The least bytes that the members take, known before any was read."""
         ...
 
     def read(self) -> AbstractContextManager[MemberReader]:
-        """Begin a pass; there is one at a time."""
+        """Begin a pass; only one at a time."""
         ...
 
 
 def dense_bytes(piece: memoryview) -> int:
-    """The bytes that a piece of content takes on a volume: none when it is a hole."""
+    """The bytes that a piece of content takes on a volume: 0 for a hole."""
     return 0 if piece.obj is ZEROS else len(piece)
 
 
 def content_compare(content: Iterable[memoryview], live: int | None) -> Iterator[Compared]:
-    """Compare content byte for byte with an open live file, as `MemberReader.compare` has it."""
+    """Compare content byte by byte with an open live file, as `MemberReader.compare` does."""
     same = live is not None
     for piece in content:
         same = same and live is not None and _next_equals(live, piece)

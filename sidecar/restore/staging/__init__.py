@@ -1,1 +1,1 @@
-"""Staging what differs beside the live data, and writing down the steps of the exchange."""
+"""Stages differing members beside the live data, and plans the exchange."""

@@ -1,4 +1,4 @@
-"""The folders of the staged tree: those that hold members, those that their paths imply, and where places begin."""
+"""The folders of the staged tree: folders with members, implied folders, and the names of places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IMPLIED_MODE = 0o755
 
 
 class StagedFolders:
-    """Finds the folder that holds a path in the staged tree, and makes it with all above it.
+    """Finds the parent folder of a path in the staged tree, and makes missing folders on the way.
 
     A folder that is only implied by a path gets the data root's owner. All methods raise ArchiveRefused or OSError.
     """
@@ -28,11 +28,11 @@ class StagedFolders:
         self._begun: set[Place] = set()
 
     def member(self) -> None:
-        """One more member came: members may imply so many folders each."""
+        """Count one more member: the number of members bounds that of implied folders."""
         self._implied.member()
 
     def parent(self, path: bytes) -> tuple[int, bytes]:
-        """The folder that holds `path`, made with everything above it when no member has named it."""
+        """The parent folder of `path`, as descriptor and name; missing folders are made."""
         place = self._places.of(path)
         if place is not self._places.root and place not in self._begun:
             self._begin(place)
@@ -44,7 +44,7 @@ class StagedFolders:
             return self._tree.parent(path)
 
     def way_clear(self, path: bytes) -> tuple[int, bytes]:
-        """As `parent`, without the file of an earlier member of that name: the last one counts."""
+        """As `parent`, and remove an earlier member's file of that name: the last member counts."""
         at, name = self.parent(path)
         status = status_at(name, at=at)
         if status is not None and stat.S_ISREG(status.st_mode):
@@ -52,7 +52,7 @@ class StagedFolders:
         return at, name
 
     def find(self, path: bytes) -> tuple[int, bytes]:
-        """As `parent`, where nothing is made. Raise FileNotFoundError when there is no such folder."""
+        """As `parent`, but make nothing. Raise FileNotFoundError when there is no such folder."""
         return self._tree.parent(path)
 
     def has_file(self, path: bytes) -> bool:
@@ -64,18 +64,18 @@ class StagedFolders:
         return status is not None and stat.S_ISREG(status.st_mode)
 
     def close(self) -> None:
-        """Give back the descriptors."""
+        """Close the descriptors."""
         self._tree.close()
 
     def _begin(self, place: Place) -> None:
-        """Make the folder at which a place begins where its name is, for the plan to find the place by it."""
+        """Make a folder in the place of a place's name, by which the plan finds the place."""
         at, name = self.parent(place.path)
         if not is_folder(name, at=at):
             self._filesystem.make_folder(name, at=at, mode=_IMPLIED_MODE)
         self._begun.add(place)
 
     def _make_implied(self, top: bytes, parts: list[bytes]) -> None:
-        """Make the folders that are missing on a way below a place, going down it once."""
+        """Make the missing folders of a path below a place, in one descent."""
         folder = os.dup(self._tree.parent(top + parts[0])[0])
         try:
             for name in parts:

@@ -1,14 +1,13 @@
-"""The workspaces of one extraction in the places beside the root, and the list of these that its journal goes with.
+"""The workspaces of one extraction in the places beside the root, and the list of these places beside its journal.
 
 A line of the list `places` is a place: its kind, the device and inode of its folder, whether it is in memory only, its
-path, and for a link its text and the absolute path of its target; or `left` and the path of one that turned out to be
-unfit. It lasts until nothing of the extraction is left in any of them. A place's own workspace is
-`.savepoint/{operation}.place` in it: not the name of an operation, so that a sidecar whose data root that folder is
-lets it be.
+path, and for a link its text and the absolute path of its target. The line of an unfit place is `left` and its path.
+The list lasts until the extraction has left all places. A place's own workspace is `.savepoint/{operation}.place` in
+it. This is not the name of an operation, so a sidecar with that folder as its data root ignores it.
 
-When an extraction is to be brought to its end, a place may be *away*: nothing is mounted there, or not the volume with
-the workspace. Nothing is done in it then, and the extraction does not end before it is back. One that was in memory
-only and is mounted anew has lost what it held, and is passed over.
+When an extraction is finished later, a place may be *away*: nothing is mounted there, or a volume without the
+workspace. Such a place is skipped, and the extraction does not end before it is back. A place in memory that is mounted
+anew has lost its content, and is skipped for good.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _PROBED = Metadata(mode=0o640, uid=1, gid=1, mtime_ns=1_000_000_000)
 
 
 def parts_make(workspace: Workspace, places: Places) -> None:
-    """Make a workspace in every place that is used; one that cannot have one is left. The list is on the disk first."""
+    """Write the list, then make a workspace in every used place; a place that cannot have one is left."""
     workspace.places = places
     wanted = list(places.used)
     if not wanted:
@@ -63,9 +62,9 @@ def parts_make(workspace: Workspace, places: Places) -> None:
 
 
 def parts_open(workspace: Workspace, root_fd: int, links: LinkRoots, *, running: bool) -> Places:
-    """Open the places of an extraction with their workspaces, as far as they are there; the caller closes them.
+    """Open the places of an extraction and their existing workspaces; the caller closes them.
 
-    `running`: the extraction has begun its exchange and not ended it, so that a workspace that is not there is away.
+    `running`: the extraction is in its exchange, so a missing workspace means that its place is away.
     """
     workspace.places = places = Places(root_fd)
     if not workspace.has_list(PLACES):
@@ -82,12 +81,12 @@ def parts_open(workspace: Workspace, root_fd: int, links: LinkRoots, *, running:
 
 
 def _places_listed(workspace: Workspace, *, whole: bool) -> list[Place]:
-    """The places of the list but those that were left. A crash before the commit record may have cut it or zeroed it:
-    unless it must be `whole`, it counts as far as it can be read. Raise SourceFailed.
+    """The places of the list without those that were left. A crash before the commit record may have truncated or
+    zeroed the list: it is read up to there, unless it must be `whole`. Raise SourceFailed.
     """
     places: dict[bytes, Place] = {}
     with workspace.list_read(PLACES) as listed:
-        lines = listed.read().split(b"\n")[:-1]  # what has no end was cut
+        lines = listed.read().split(b"\n")[:-1]  # a line without an end was truncated
         try:
             for line in lines:
                 match record_fields(line):
@@ -113,7 +112,7 @@ class _Opening:
         self._mounts = Mounts(places.root.fd)
 
     def take(self, listed: Place) -> None:
-        """Open one place that was listed."""
+        """Open one listed place."""
         if self._places.is_away(listed.path):
             return
         fd = self._open(listed)
@@ -128,7 +127,7 @@ class _Opening:
             if self._open_part(place):
                 return
             lost = place.in_memory
-        except (OSError, SidecarError):  # the volume fails, or is another one: the name is somebody else's there
+        except (OSError, SidecarError):  # the volume fails, or is another one with this name in use
             lost = False
         if self._running:
             self._places.miss(place, lost=lost)
@@ -136,14 +135,14 @@ class _Opening:
                 self._tell_lost(place)
             return
         self._places.leave(place)
-        with contextlib.suppress(OSError, SidecarError):  # made, or emptied, right before a kill
+        with contextlib.suppress(OSError, SidecarError):  # made, or emptied, just before a kill
             reserved_leave(place, self._workspace.filesystem)
 
     def close(self) -> None:
         self._tree.close()
 
     def _open(self, place: Place) -> int | None:
-        """A descriptor of the folder, None when it is not there, or nothing is mounted there."""
+        """Open the folder; None when it is missing, or when nothing is mounted there."""
         if place.link:
             target = self._links.open(place.target)
             return target.fd if target else None
@@ -157,7 +156,7 @@ class _Opening:
             return None
 
     def _open_part(self, place: Place) -> bool:
-        """Whether the workspace is there. Raise OSError or Refused when it cannot be looked at."""
+        """Open the workspace; return whether it exists. Raise OSError or Refused when it cannot be examined."""
         workspace = self._workspace
         reserved_fd = workspace.opened.enter_context(reserved_opened(place.fd))
         if reserved_fd is None or not is_folder(workspace.name + _SUFFIX, at=reserved_fd):
@@ -168,7 +167,7 @@ class _Opening:
         return True
 
     def _tell_lost(self, place: Place) -> None:
-        """Have the outcome say that a place was passed over."""
+        """Record for the outcome that a place was skipped."""
         lost = (place.kind, place.path)
         if lost not in staying_listed(self._workspace):
             told = RecordWriter(self._workspace.list_continued(STAYING), self._workspace.filesystem)
@@ -177,7 +176,7 @@ class _Opening:
 
 
 class _Part(Workspace):
-    """The workspace in a place beside the root; with it goes the reserved folder."""
+    """The workspace in a place beside the root; `discard` also removes the place's reserved folder."""
 
     def __init__(self, place: Place, reserved_fd: int, of: Workspace) -> None:
         super().__init__(reserved_fd, of.name + _SUFFIX, of.filesystem)
@@ -216,7 +215,7 @@ def _part_make(workspace: Workspace, place: Place) -> None:
 
 
 def _probe(part: Workspace) -> None:
-    """Raise OSError unless the place can have what a restore brings: owners, permission bits, times and links."""
+    """Raise OSError unless the place supports owners, permission bits, times and links."""
     filesystem, name = part.filesystem, b"probe"
     fd = filesystem.make_file(name, at=part.fd)
     try:
@@ -230,7 +229,7 @@ def _probe(part: Workspace) -> None:
 
 @contextlib.contextmanager
 def _time_kept(fd: int, filesystem: Filesystem) -> Iterator[None]:
-    """Give an open folder its time back when the reserved folder in it was made or removed."""
+    """Restore an open folder's time after its reserved folder was made or removed."""
     had = os.fstat(fd)
     yield
     if stat.S_ISDIR(had.st_mode) and os.fstat(fd).st_mtime_ns != had.st_mtime_ns:

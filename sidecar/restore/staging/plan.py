@@ -27,15 +27,15 @@ from wire.enums import Mode, WarningKind
 
 
 class Planned(NamedTuple):
-    """How many live paths are taken away, and whether every unchanged file was seen where it should be."""
+    """The number of live paths that are removed, and whether every unchanged file was found at its path."""
 
     removed: int
     found_unchanged: bool
 
 
 class Planning:
-    """A plan to be written, anew if there is one, of a staged tree, the unchanged live files and the paths that the
-    backup left out. Folders wait in a list on the disk, not in memory, for their turn to be compared or thinned out.
+    """Writes the plan of a staged tree, the unchanged live files and the paths that the backup left out; an earlier
+    plan is replaced. Folders that wait to be compared or thinned out are in a list on the disk, not in memory.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class Planning:
         self._thin_out()
         self._look_at_metadata()
         self._plan.flush()
-        # An unchanged file would be lost below a folder that was away for a moment, and so is to be put; or as an
-        # extra, on a volume that takes two spellings for one name.
+        # An unchanged file could be lost in two ways: below a folder that was missing for a moment and is put as a
+        # whole; or as an extra, on a volume that treats two spellings as one name.
         return Planned(self._removed, found_unchanged=self._unchanged_found == self._unchanged.files)
 
     def close(self) -> None:
-        """Give back the descriptors."""
+        """Close the descriptors."""
         self._live.close()
         self._staged.close()
 
     def _compare(self) -> None:
-        """Write the steps for everything below every folder that both sides have. Members staged for a place must go
-        there, and not where its name leads by now.
+        """Write the steps for everything below every folder that both sides have. Members of a place must go to that
+        place, even if its name leads elsewhere by now.
         """
         self._places.require_unmoved(self._live)
         with closing(self._plan.merged()) as merged:
@@ -88,14 +88,14 @@ class Planning:
                     self._compare_folder(path)
 
     def _thin_out(self) -> None:
-        """Write the steps for the live folders that stay while some of what is in them goes."""
+        """Write the steps for the live folders that stay while some of their content is removed."""
         with closing(self._plan.extras()) as extras:
             for folder in extras:
                 with at_entry(folder):
                     self._thin_folder(folder)
 
     def _look_at_metadata(self) -> None:
-        """Tell the folders of both sides whose metadata differs and cannot be set. Their content is restored."""
+        """Note the folders of both sides whose metadata differs and cannot be set. Their content is restored."""
         with closing(folders_read(self._workspace, FOLDERS)) as folders:
             for path, metadata in folders:
                 with at_entry(path):
@@ -108,7 +108,7 @@ class Planning:
         try:
             live = self._live.folder_status(path)
         except (FileNotFoundError, NotADirectoryError):
-            return  # it is put with a folder above it
+            return  # put with a folder above it
         if live is None or not stat.S_ISDIR(live.st_mode) or not metadata.differs_for_folder(live):
             return
         with fd_closing(self._live.open_folder(path)) as fd:
@@ -122,7 +122,7 @@ class Planning:
                     self._take(folder + b"/" + name, name, fd)
 
     def _compare_folder(self, path: bytes) -> None:
-        """A folder in which no name changes is not touched, so that nothing is asked of it."""
+        """Write the steps of one folder. A folder in which no name changes needs no permissions."""
         steps = self._plan.steps
         with (
             fd_closing(self._staged.open_folder(path)) as staged_fd,
@@ -150,26 +150,26 @@ class Planning:
             self._progress.advance()
 
     def _folder(self, path: bytes, name: bytes, live_fd: int, live: os.stat_result) -> os.stat_result | None:
-        """The status of a live folder, or of the one where a place begins, be its name a link; None for all else."""
+        """The status of a live folder, or of a place's folder, even behind a link; None for anything else."""
         if place := self._places.met(path, name, at=live_fd):
             return os.fstat(place.fd)
         return live if stat.S_ISDIR(live.st_mode) else None
 
     def _put_new(self, path: bytes, ours: os.stat_result, live_fd: int) -> None:
-        """Give a name that the live folder lacks, where the folder and the files of its unit allow it."""
+        """Put a name that the live folder lacks, unless the folder or the name's unit forbids it."""
         if names_fixed(live_fd):
             self._staying.stay(WarningKind.FIXED, path)
         elif not self._units.hold(path, at=live_fd):
             self._plan.put(path, staged=ours.st_ino, live=0)
 
     def _goes(self, found: Found, *, as_link: bool = False) -> int | None:
-        """How many paths go with a live one, None when it stays."""
+        """The number of paths that go with a live one, None when it stays."""
         if self._staying.known(found.path) is not Stay.GOES or self._units.hold(found.path, at=found.folder):
             return None
         return self._staying.look(found, as_link=as_link, check=self._progress.advance)
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
-        """Count what stays, and take away what no member has: all of it, or what belongs to a member."""
+        """Take away the live names without a member, all or only companions of members; note those that stay."""
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
             if self._unchanged.has(path):
@@ -181,7 +181,7 @@ class Planning:
                 self._take(path, name, live_fd)
 
     def _take(self, path: bytes, name: bytes, live_fd: int) -> None:
-        """Take a live name away unless it stays; of a folder that holds what stays, the rest has its turn later."""
+        """Take a live name away unless it stays. A folder with a staying entry is noted, and thinned out later."""
         live = os.stat(name, dir_fd=live_fd, follow_symlinks=False)
         if goes := self._goes(Found(path, name, live_fd, live)):
             self._plan.note_barred(path, live)
@@ -203,7 +203,7 @@ class Planning:
         return is_companion(name, backup=member, live=lambda _: head() or b"") and head() is not None
 
     def _member_head(self, path: bytes, live_fd: int) -> bytes | None:
-        """The first bytes of the member of a path in an open live folder, None when it is no file."""
+        """The first bytes of the member at a path in an open live folder, None when it is no file."""
         if self._unchanged.has(path):
             return file_head(path.rpartition(b"/")[2], at=live_fd)
         try:

@@ -1,4 +1,4 @@
-"""Everything up to the commit record: compare, stage, have the game stopped, plan, and look once more."""
+"""The steps up to the commit record: compare, stage, stop the game, plan, and check once more."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from wire.enums import Mode, Phase
 
 _ROUNDS = 3
 _OWN_FILES = 16
-"""Journal, lists and folders of the extraction itself, at most."""
+"""The most files and folders of the extraction itself: journal, lists and folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """An extraction that nobody has begun yet. A place that turns out to be unfit is left, and all is begun anew."""
+    """An extraction before its commit record. When a place turns out to be unfit, it is left, and all starts anew."""
 
     members: Members
     places: Places
@@ -57,10 +57,10 @@ class Preparation:
     left_out: PathTable
 
     def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:
-        """Bring staged tree, plan and commit record to the disk. `opened` closes all that is open then.
+        """Write staged tree, plan and commit record, and sync them. `opened` closes everything that is open then.
 
-        Nothing is left behind when that fails. Where room runs out, the error says how much was needed in all, which
-        may take reading all members, and how much is free once everything is removed again.
+        A failure leaves nothing behind. When the room runs out, the error has the total room needed, which may take
+        reading all members, and the room that is free after the removal.
         """
         while True:
             try:
@@ -94,21 +94,21 @@ class Preparation:
             summary = self._stage_and_plan(workspace, comparison)
             journal.commit(summary, places=len(self.places.used))
         except BaseException:
-            with contextlib.suppress(OSError):  # what cannot be removed now is removed by the next recovery
+            with contextlib.suppress(OSError):  # the next recovery removes the rest
                 workspace.discard()
             raise
         return Committed(workspace, journal, summary)
 
     def _clear(self, reserved_fd: int, name: bytes) -> None:
-        """Remove what a killed attempt left here for a place that is away: this one does not go on with it."""
+        """Remove the leftovers of a killed attempt, which it left for a place that is away: this one starts anew."""
         if is_folder(name, at=reserved_fd):
             with contextlib.closing(Workspace(reserved_fd, name, self.filesystem)) as leftover:
                 leftover.places = self.places
                 leftover.discard()
 
     def _compare_and_weigh(self) -> Comparison | None:
-        """Find what is live already and make sure that there is room for the rest; nothing is written. None when there
-        is nothing to compare with: the members are then read only once.
+        """Compare the members, and check that there is room for those that differ; nothing is written. Return None when
+        there is no live data: the members are then read only once.
         """
         if root_is_empty(self.places.root.fd):
             self.rooms.root.check(self.members.least_bytes)
@@ -138,11 +138,11 @@ class Preparation:
         return members_compare(members=self.members, places=self.places, progress=self.progress)
 
     def _stage_and_plan(self, workspace: Workspace, comparison: Comparison | None) -> ExtractSummary:
-        """Stage what differs and write the plan.
+        """Stage the differing members and write the plan.
 
-        An unchanged file that was touched since it was compared is staged after all, and the plan made anew, until none
-        is found: that look is the last thing before the commit record. Under a game that keeps on touching them all
-        files are staged.
+        An unchanged file that was touched since its comparison is staged, too, and the plan is made anew. This check
+        is repeated until it finds none; it is the last step before the commit record. When a game keeps touching
+        files, all files are staged.
         """
         with contextlib.closing(Staging(self.places, workspace, comparison, self.rooms, self.progress)) as staging:
             staging.stage(self.members)

@@ -32,7 +32,7 @@ class Rooms:
         return self.of(self._places.of(path))
 
     def recount(self, needed: dict[Place, Need], *, own_files: int) -> None:
-        """Say what is needed in each place that is used, and in each so many files of the extraction's own."""
+        """Set the needs of each used place, each with `own_files` more files of the extraction itself."""
         used = [self._places.root, *self._places.used]
         for room in self._rooms.values():
             room.needed_bytes = room.needed_files = 0
@@ -43,8 +43,8 @@ class Rooms:
 
 
 class Room:
-    """Keeps the reserve free. `needed_bytes` of content are to be staged in all, as `needed_files` files and folders; 0
-    while that is not known.
+    """Keeps the reserve of a volume free. `needed_bytes`, `needed_files`: the total content and number of files and
+    folders to stage; 0 while they are unknown.
     """
 
     def __init__(self, root_fd: int, limits: Limits) -> None:
@@ -63,12 +63,12 @@ class Room:
             raise self.lack()
 
     def has(self, size: int) -> bool:
-        """Whether `check` lets so many bytes pass."""
+        """Whether `check` accepts `size` more bytes."""
         volume = os.fstatvfs(self._root_fd)
         return self._free() >= size and not (volume.f_files and volume.f_favail < self.needed_files)
 
     def claim(self, size: int) -> None:
-        """Take `size` bytes, unless `check` refuses them."""
+        """Count `size` bytes as taken. Raises as `check`."""
         self._claimed += size
         self._granted -= size
         if self._granted < 0:
@@ -76,7 +76,7 @@ class Room:
             self._granted = min(self._free() - size, _ASKED_EVERY)
 
     def lack(self, error: OSError | None = None) -> NotEnoughSpace:
-        """The error that says how much must be free, the reserve counted in, and how much is now."""
+        """The error, with the bytes that must be free, including the reserve, and those that are free now."""
         need = Need(max(self.needed_bytes, self._claimed) + self._reserve, self.needed_files)
         return no_room(self._root_fd, need, error)
 

@@ -1,4 +1,4 @@
-"""Stages members: they are made in a folder of their own, beside the live data and never in it."""
+"""Stages members: makes them in a separate folder beside the live data."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from trees.paths import RESERVED_FOLDER
 
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
-    | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that hold UTF-8 only
+    | {errno.EINVAL, errno.EILSEQ}  # vfat, and volumes that allow UTF-8 only
 )
 _COPIED_BYTES = 1 << 20
 
 
 class PlaceUnfit(Exception):
-    """A place beside the root does not take a member: it has no room, or cannot hold such a thing."""
+    """A place beside the root has no room for a member, or does not support it."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place.path)
@@ -42,17 +42,17 @@ class PlaceUnfit(Exception):
 
 
 class Staging:
-    """The staged tree: all members below the workspace's `new/` but the files that are live already,
-    which `unchanged` has, and the folders' metadata as a list.
+    """Makes the staged tree: all members below the workspace's `new/`, without the unchanged live files (`unchanged`),
+    and the folders' metadata as a list.
 
-    Symlinks come last, as themselves: an absolute target, or one that climbs out of the root, is data that servers do
-    have (a shared folder of plugins) and that must come back; nothing here or in the exchange ever writes through a
-    link, so that keeping it gives nobody a way out. A symlink may therefore not have members below it.
-    The root's own entry is passed over, for its owner and mode are its provision's.
-    A member is staged in the place that has its path. Whatever lies below a part that is left is passed over, and so is
-    the reserved name of a place. PlaceUnfit is raised for what fails in a place beside the root.
-    All methods raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled; other failures of the volume are
-    OSError.
+    Symlinks are made last, as links. Servers have links with an absolute target, or one that climbs out of the root (a
+    shared folder of plugins), and these must come back. Neither staging nor the exchange ever writes through a link, so
+    such a link opens no way out. A symlink may therefore not have members below it.
+    The root's own entry is skipped: its owner and mode belong to the provision.
+    A member is staged in the place of its path. Members below a part that is left, or with the reserved name of a
+    place, are skipped. PlaceUnfit is raised for failures in a place beside the root.
+    All methods raise ArchiveDamaged, ArchiveRefused, NotEnoughSpace or Cancelled, and OSError for other failures of
+    the volume.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Staging:
         self.unchanged = UnchangedFiles(places, workspace, comparison, progress)
 
     def stage(self, members: Members) -> None:
-        """Make everything."""
+        """Stage all members."""
         number = 0
         with members.read() as reader:
             for member in reader.members():
@@ -84,7 +84,7 @@ class Staging:
         self.unchanged.finish()
 
     def stage_touched(self, members: Members, touched: bytearray) -> None:
-        """Make the files that turned out not to be unchanged: those with a 1 at their number."""
+        """Stage the files that were touched after their comparison: those with a 1 at their number."""
         number = 0
         with members.read() as reader:
             for member in reader.members():
@@ -96,7 +96,7 @@ class Staging:
                 self._progress.advance()
 
     def close(self) -> None:
-        """Give back the descriptors."""
+        """Close the descriptors."""
         self._folders.close()
         self.unchanged.close()
 
@@ -122,8 +122,8 @@ class Staging:
                 self._link_list.add(*member.metadata, member.path, member.link)
 
     def _pass_over(self, member: Member, reader: MemberReader) -> None:
-        """A member that stays live as it is: its content may be more than this volume can hold. Only a file of which
-        another name comes back is made.
+        """Skip a member whose live path stays: its content may exceed this volume. A file is made only if another name
+        of it is restored.
         """
         if member.kind is MemberKind.FILE and self._shared and self._shared.get(member.path):
             self._make_file(member, reader)
@@ -131,7 +131,7 @@ class Staging:
             self._folders.parent(member.path)
 
     def _make_symlinks(self) -> None:
-        """Now that nothing else is made any more."""
+        """Make the symlinks, after everything else."""
         with self._workspace.list_read(b"links") as links:
             for *fields, path, target in records_read(links):
                 metadata = Metadata(*map(int, fields))
@@ -140,14 +140,14 @@ class Staging:
                     status = status_at(name, at=at)
                     if status is not None and stat.S_ISLNK(status.st_mode):
                         self._filesystem.remove_file(name, at=at)
-                    # A file of its name came later among the members.
+                    # A later member of this name is a file.
                     if status is None or not stat.S_ISREG(status.st_mode):
                         self._filesystem.make_symlink(target, name, at=at, metadata=metadata)
                 self._progress.advance()
 
     def _make_folder(self, member: Member) -> None:
-        """Private for now; its metadata is applied when all is in place, for a folder without write
-        permission could not be filled, nor moved.
+        """Make a folder with mode 0700. Its metadata is set at the end: a folder without write permission could be
+        neither filled nor moved.
         """
         at, name = self._folders.parent(member.path)
         try:
@@ -174,7 +174,7 @@ class Staging:
             self._filesystem.set_metadata(fd, member.metadata)
 
     def _make_link(self, member: Member) -> None:
-        """One more name for a file that was staged before; symlinks are not there yet, and so cannot be linked to."""
+        """Make a hard link to an earlier staged file; symlinks are not made yet, so nothing can link to one."""
         if not self._folders.has_file(member.link):
             raise ArchiveRefused(f"a hard link has no file before it to link to: {shown(member.path)}")
         if member.link == member.path:
@@ -188,7 +188,7 @@ class Staging:
             self._filesystem.make_link(source_name, source_at=held, name=name, at=at)
 
     def _copy(self, source: bytes, path: bytes) -> None:
-        """No inode has names in two places: the other name gets a file of its own."""
+        """Copy a file for its name in another place: an inode cannot have names in two places."""
         at, name = self._folders.find(source)
         with fd_closing(open_for_reading(name, at)) as source_fd:
             at, name = self._folders.way_clear(path)
@@ -205,9 +205,9 @@ class Staging:
 
     @contextlib.contextmanager
     def _fit(self, path: bytes) -> Iterator[None]:
-        """Turn what fails at a member into PlaceUnfit in a place beside the root. In the root raise ArchiveRefused for
-        an error that comes of the member itself: two of one name, one below a file or link, or a name that the volume
-        cannot hold; EntryFailed for another one.
+        """Raise PlaceUnfit for an error at a member in a place beside the root. In the root, raise ArchiveRefused for
+        an error of the member itself (two of one name, one below a file or link, a name that the volume does not
+        allow), and EntryFailed for any other error.
         """
         try:
             with at_entry(path):

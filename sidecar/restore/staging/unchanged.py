@@ -1,4 +1,4 @@
-"""The unchanged files: live files that have a member's content already, watched until the plan is sure of them."""
+"""The unchanged files: live files that already have a member's content, checked again before the commit record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trees.trust import identity_of
 
 
 class UnchangedFiles:
-    """Files are added one by one in the order of the members; `files` is how many there are now."""
+    """The list of unchanged files, added in the order of the members; `files` is their number."""
 
     def __init__(
         self, places: Places, workspace: Workspace, comparison: Comparison | None, progress: ProgressMeter
@@ -30,7 +30,7 @@ class UnchangedFiles:
         self._list_begin()
 
     def add(self, number: int, member: Member) -> bool:
-        """Add a member if it is live and was not touched since it was compared; returns whether it was added."""
+        """Add a member if its live file was not touched since the comparison; return whether it was added."""
         live = self._status(member.path)
         if live is None or self._comparison is None or not self._comparison.same(number, member.path, live):
             return False
@@ -39,17 +39,17 @@ class UnchangedFiles:
         return True
 
     def finish(self) -> None:
-        """All files have been asked for: forget what only they needed."""
+        """End the list: free the memory that only `add` needs."""
         self._list.flush()
         self._comparison = None
 
     def has(self, path: bytes) -> bool:
-        """Whether a live path is one of them."""
+        """Whether a live path is an unchanged file."""
         return bool(self._table.get(path))
 
     def look_again(self, *, give_up: bool) -> bytearray | None:
-        """Forget the files that were touched meanwhile, or with `give_up` all. Return a byte for each file among the
-        members, 1 for those that are to be staged instead; None when none was forgotten.
+        """Drop the files that were touched meanwhile, or with `give_up` all. Return a byte for each file among the
+        members, 1 for a dropped one that must be staged; None when none was dropped.
         """
         touched = bytearray(self._total)
         with self._workspace.list_read(UNCHANGED) as listed:
@@ -68,7 +68,7 @@ class UnchangedFiles:
         return touched
 
     def close(self) -> None:
-        """Give back the descriptor."""
+        """Close the descriptor."""
         self._live.close()
 
     def _list_begin(self) -> None:

@@ -1,4 +1,4 @@
-"""Which of the sidecar's errors an operating system's error is."""
+"""Translates errors of the operating system into the sidecar's."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _BY_CODE: dict[str, type[SidecarError]] = {
 
 
 def failure_named(error: BaseException, root: int | Path) -> SidecarError:
-    """Given whatever stopped an extraction, and the data root or its descriptor, return it as an error with a stable
-    code, naming no path of the machine.
+    """Given the error that stopped an extraction, and the data root or its descriptor, return an error with a stable
+    code. It names no path of the machine.
     """
     if isinstance(error, SidecarError):
         return error
     if isinstance(error, OSError):
         if error.errno in NO_ROOM:
-            return no_room(root, Need(DEFAULT_LIMITS.reserve_bytes), error)  # beside staging nothing takes more
+            return no_room(root, Need(DEFAULT_LIMITS.reserve_bytes), error)  # only staging takes more
         return _source_failed(error)
     return SidecarError(f"unexpected {type(error).__name__}")
 
@@ -52,15 +52,15 @@ def _source_failed(error: OSError) -> SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The room that is needed: bytes of content, and files and folders."""
+    """The room needed: bytes of content, and number of files and folders."""
 
     bytes: int = 0
     files: int = 0
 
 
 def no_room(root: int | Path, need: Need, error: OSError | None = None) -> NotEnoughSpace:
-    """The data root's volume is full, for what is needed with the reserve, or by the system's word; it is asked now
-    what is free.
+    """The error of a full data volume, either for the need plus the reserve, or by the system's `error`. Reads the free
+    room now.
     """
     failure = NotEnoughSpace("the data volume has no room left")
     free_bytes = 0
@@ -78,7 +78,7 @@ def no_room(root: int | Path, need: Need, error: OSError | None = None) -> NotEn
 
 
 def failure_recalled(code: str, detail: str, params: Mapping[str, int | str]) -> SidecarError:
-    """Given a code, a detail and params from a journal, return the error they were written from."""
+    """Rebuild an error from its code, detail and params in a journal."""
     error = _BY_CODE.get(code, SidecarError)(detail)
     error.params.update(params)
     return error
@@ -86,7 +86,7 @@ def failure_recalled(code: str, detail: str, params: Mapping[str, int | str]) ->
 
 @contextlib.contextmanager
 def failures_named(root: Path) -> Iterator[None]:
-    """Turn an OSError that leaves the block into the error it stands for."""
+    """Raise an OSError of the block as one of the sidecar's errors."""
     try:
         yield
     except OSError as error:

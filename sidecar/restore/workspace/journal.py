@@ -1,7 +1,7 @@
-"""The journal of one extraction: a few lines that say how far it is, written so that a crash leaves the last one whole.
+"""The journal of one extraction: a few lines with its state. After a crash, the last line is complete.
 
     savepoint-extraction 1            the staging folder is being filled; nothing live was touched
-    commit FILES BYTES REMOVED [PLACES]   all of it, and the plan, is on the disk: from here on it goes forward; where
+    commit FILES BYTES REMOVED [PLACES]   staged tree and plan are on the disk: from here on it goes forward; where
                                       it spans more places than the root (see `parts`), how many
     rollback CODE DETAIL [PARAMS]     a step failed: from here on it goes back; the error's params as JSON
     completed | rolled_back [DETAIL]  the end; what the way back was refused, where no content hangs on it
@@ -40,7 +40,7 @@ class State(enum.Enum):
 
 
 class Journal:
-    """An open journal. `state` is its last line's; the lines before it gave the summary and the error."""
+    """An open journal. `state` is that of the last line; earlier lines have the summary and the error."""
 
     def __init__(self, fd: int, filesystem: Filesystem) -> None:
         self._fd = fd
@@ -93,25 +93,25 @@ class Journal:
                 return Outcome(OutcomeKind.RUNNING, None, self.error_code, self.error_detail, self.error_params)
 
     def commit(self, summary: ExtractSummary, *, places: int = 0) -> None:
-        """Staging and plan are on the disk, in the root and so many other places."""
+        """Record that staged tree and plan are on the disk, in the root and `places` other places."""
         numbers = [summary.files, summary.bytes, summary.removed, *([places] if places else [])]
         self._append(record_line(State.COMMITTED.value, *numbers))
 
     def roll_back(self, error: SidecarError) -> None:
-        """A step failed with this error."""
+        """Record that a step failed with this error."""
         params = [json.dumps(error.params).encode()] if error.params else []
         self._append(record_line(State.ROLLING_BACK.value, error.code.encode(), _cut(error.detail), *params))
 
     def complete(self) -> None:
-        """The live data is wholly new."""
+        """Record that the live data is wholly new."""
         self._append(record_line(State.COMPLETED.value))
 
     def rolled_back(self, refused: SidecarError | None) -> None:
-        """The live data is wholly old again; some metadata may be `refused` its way back."""
+        """Record that the live data is wholly old again; `refused`: why some metadata is not."""
         self._append(record_line(State.ROLLED_BACK.value, *([_cut(refused.detail)] if refused else [])))
 
     def close(self) -> None:
-        """Give back the descriptor."""
+        """Close the descriptor."""
         os.close(self._fd)
 
     def _append(self, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How an extraction ended."""
+"""The outcome and the summary of an extraction."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from wire.enums import OutcomeKind
 class ExtractSummary:
     """The work of a finished extraction.
 
-    `files` are members that are files, hard links and symlinks; `bytes` is their content; `removed` counts every live
-    path, folders included, that is gone because no member has it. `staying`: live paths that were neither
-    removed nor replaced, because no backup could bring them back.
+    `files`: number of members that are files, hard links or symlinks; `bytes`: their content. `removed`: number of
+    live paths, including folders, that were removed because no member has them. `staying`: live paths that were
+    neither removed nor replaced, because no backup could bring them back.
     """
 
     files: int
@@ -26,7 +26,7 @@ class ExtractSummary:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an extraction ended. `summary` comes with COMPLETED; the error's code, detail and params with a failure."""
+    """The outcome of an extraction: COMPLETED has a `summary`, a failure the error's code, detail and params."""
 
     kind: OutcomeKind
     summary: ExtractSummary | None = None

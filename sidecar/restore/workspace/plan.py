@@ -5,14 +5,17 @@ The steps are lines of the list `moves`:
     put STAGED LIVE PATH    the staged inode takes the name; LIVE is the inode that has it now, 0 for none
     take LIVE PATH          a live name that no member has goes away (in overlay: a companion)
 
-Where the live side lacks a name, or either side has something other than a folder, one step moves everything below the
-name too. The folders that both sides have are lines of `merged`. Unchanged files have no step, nor have live paths that
-stay, which are lines of `staying`. `extras` are live folders that no member has and that stay because of something in
-them. `unset` are folders that both sides have and that cannot be given the wanted owner or permissions: these stay
-alone. `barred` are those live folders that lack their owner's permissions, and in which a name changes or which move.
-A line of a list of folders is a folder's metadata, of `merged` and `barred` for the way back, and its path. A line of
-`kept` is an unchanged file: its number among the members that are files; its identity as it was compared; the
-metadata that it should have and the one that it had; its path.
+One step moves a name with everything below it, unless both sides have a folder there. The other lists:
+
+    merged    the folders that both sides have, with their live metadata, for the rollback
+    staying   the live paths that stay; they have no step
+    extras    the live folders without a member that stay because of an entry in them
+    unset     the folders of both sides whose owner or permissions cannot be set: only these stay
+    barred    the live folders without their owner's permissions that move or in which a name changes, with their metadata
+    kept      the unchanged files, which have no step: the number among the members that are files; the identity at the
+              comparison; the wanted metadata; the old metadata; the path
+
+A line of a list of folders is the folder's metadata, if any, and its path.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ _TAKE = b"take"
 
 
 class Step(NamedTuple):
-    """One step: its number, the inode that takes the name, 0 where none does, and the one that has it, 0 for none."""
+    """One step: its number, the staged inode that takes the name, the live inode that has it (0: none)."""
 
     number: bytes
     staged: int
@@ -46,7 +49,7 @@ class Step(NamedTuple):
 
 
 class Unchanged(NamedTuple):
-    """A live file that has a member's content already."""
+    """A live file that already has a member's content."""
 
     number: int
     identity: tuple[int, ...]
@@ -60,12 +63,12 @@ class Unchanged(NamedTuple):
         return self.identity[0]
 
     def fields(self) -> tuple[int | bytes, ...]:
-        """Its line of the list."""
+        """The fields of its line in the list."""
         return self.number, *self.identity, *self.wanted, *self.had, self.path
 
 
 class PlanWriter:
-    """The lists, begun anew. `steps` is how many were written."""
+    """Writes the lists anew. `steps` is the number of steps so far."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -76,12 +79,12 @@ class PlanWriter:
         self.steps = 0
 
     def put(self, path: bytes, *, staged: int, live: int) -> None:
-        """Have a staged inode take a name."""
+        """Add a step: a staged inode takes a name."""
         self._moves.add(_PUT, staged, live, path)
         self.steps += 1
 
     def take(self, path: bytes, *, live: int) -> None:
-        """Have a live name go away."""
+        """Add a step: a live name is removed."""
         self._moves.add(_TAKE, live, path)
         self.steps += 1
 
@@ -90,13 +93,11 @@ class PlanWriter:
         self._merged.add(*Metadata.of(live), path)
 
     def note_extra(self, path: bytes) -> None:
-        """Note a live folder that stays, while some of what is in it may go."""
+        """Note a live folder that stays while some of its content may be removed."""
         self._extras.add(path)
 
     def note_barred(self, path: bytes, live: os.stat_result) -> None:
-        """Note a live folder, unless it has its owner's permissions, without which only root fills, empties or moves
-        it.
-        """
+        """Note a live folder that lacks its owner's permissions, without which only root can fill, empty or move it."""
         if stat.S_ISDIR(live.st_mode) and ~live.st_mode & stat.S_IRWXU:
             self._barred.add(*Metadata.of(live), path)
 
@@ -105,30 +106,30 @@ class PlanWriter:
         self._staying.add(kind.value.encode(), path)
 
     def note_unset(self, path: bytes) -> None:
-        """Note a folder whose metadata alone stays."""
+        """Note a folder of which only the metadata stays."""
         self._unset.add(path)
         self.note_staying(WarningKind.FIXED, path)
 
     def merged(self) -> Generator[bytes, None, None]:
-        """The paths of the folders that both sides have, those too that are noted meanwhile."""
+        """Yield the paths of the folders that both sides have, including those noted meanwhile."""
         with self._workspace.list_read(MERGED) as merged:
             for *_, path in records_read(merged, self._merged):
                 yield path
 
     def extras(self) -> Generator[bytes, None, None]:
-        """The paths of the folders that stay while some of what is in them goes, those too that are noted meanwhile."""
+        """Yield the paths of the folders of `note_extra`, including those noted meanwhile."""
         with self._workspace.list_read(_EXTRAS) as extras:
             for (path,) in records_read(extras, self._extras):
                 yield path
 
     def flush(self) -> None:
-        """The plan is whole."""
+        """Write the buffered lines; the plan is complete."""
         for written in (self._moves, self._barred, self._staying, self._unset):
             written.flush()
 
 
 def steps_read(workspace: Workspace) -> Iterator[Step]:
-    """The steps of a plan, in their order."""
+    """The steps of a plan, in order."""
     with workspace.list_read(_MOVES) as moves:
         for number, (word, *inodes, path) in enumerate(records_read(moves)):
             staged = int(inodes.pop(0)) if word == _PUT else 0

@@ -1,4 +1,4 @@
-"""Counts what an extraction has done, tells whoever watches, and asks whether to go on while that can be asked."""
+"""Counts and reports the progress of an extraction, and checks for a cancel while one is possible."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _UNTOUCHED = (Phase.COMPARING, Phase.STAGING, Phase.STOPPING)
 
 @dataclass(frozen=True, slots=True)
 class ExtractProgress:
-    """How far it is: bytes of file content and number of members (folders not counted) that were compared, or staged
-    or found to stay, so far.
+    """The progress of the phase: bytes of file content and number of members (without folders) that were compared,
+    or staged or found to stay.
     """
 
     phase: Phase
@@ -43,11 +43,11 @@ class ProgressMeter:
         self._tell()
 
     def recount(self) -> None:
-        """Count from nothing again."""
+        """Restart the counts at 0."""
         self.bytes_done = self.files = 0
 
     def advance(self, *, size: int = 0, files: int = 0) -> None:
-        """One step was done, with so many bytes of content and so many files. Raise Cancelled as `check` does."""
+        """Count one step, with its bytes of content and its files. Raise Cancelled as `check` does."""
         self.bytes_done += size
         self.files += files
         self._bytes_unreported += size
@@ -57,12 +57,12 @@ class ProgressMeter:
             self._tell()
 
     def check(self) -> None:
-        """Raise Cancelled if asked to while nothing live was touched."""
+        """Raise Cancelled on a cancel, as long as nothing live was touched."""
         if self._phase in _UNTOUCHED and self._cancelled():
             raise Cancelled("the restore was cancelled before anything live was touched")
 
     def _tell(self) -> None:
         self._bytes_unreported = self._steps_unreported = 0
-        # Once the exchange began it runs to its end, whatever becomes of those who watch.
+        # Once begun, the exchange runs to its end, even if a report fails.
         with contextlib.nullcontext() if self._phase in _UNTOUCHED else contextlib.suppress(Exception):
             self._report(ExtractProgress(self._phase, self.bytes_done, self.files))

@@ -1,4 +1,4 @@
-"""Files of one record a line, for lists too long for memory: fields between blanks, any byte of a name kept."""
+"""Files with one record per line, for lists too long for memory: fields separated by blanks, names of any bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FLUSH_BYTES = 64 << 10
 
 
 class RecordWriter:
-    """Appends records to an open file; what is buffered gets there with `flush`."""
+    """Appends records to an open file; `flush` writes the buffered ones."""
 
     def __init__(self, fd: int, filesystem: Filesystem) -> None:
         self._fd = fd
@@ -28,15 +28,15 @@ class RecordWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything to the operating system; records are only ever cut at their ends."""
+        """Write all buffered records to the file, without a sync; writes end at the end of a record."""
         if self._buffer:
             self._filesystem.write(self._fd, self._buffer)
             self._buffer.clear()
 
 
 def records_read(file: BinaryIO, grown: RecordWriter | None = None) -> Iterator[list[bytes]]:
-    """Yield the records of a file to its end. With `grown`, its own writer, records added on the way come too: a list
-    that grows while it is worked off is a queue.
+    """Yield the records of a file. With `grown`, the file's own writer, records that are added meanwhile follow: the
+    list is then a queue.
     """
     while True:
         line = file.readline()

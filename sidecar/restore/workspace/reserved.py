@@ -1,4 +1,4 @@
-"""The data root and its reserved folder `.savepoint`: who may be in it, and one extraction at a time."""
+"""The data root and its reserved folder `.savepoint`, with the lock that allows one extraction at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STILL_USED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEX
 
 
 def operation_name(operation: str) -> bytes:
-    """Given an operation's id, return its folder's name. Raise Refused when it is not a UUID in its usual spelling."""
+    """Given an operation's id, return its folder's name. Raise Refused when it is no UUID in the usual spelling."""
     try:
         usual = str(uuid.UUID(operation)) == operation
     except ValueError:
@@ -32,7 +32,7 @@ def operation_name(operation: str) -> bytes:
 
 @contextlib.contextmanager
 def root_opened(root: Path) -> Iterator[int]:
-    """Give a descriptor of the data root. Raise SourceFailed when it is not there."""
+    """Open the data root. Raise SourceFailed when it is missing."""
     try:
         fd = os.open(root, _FOLDER)
     except OSError as error:
@@ -47,9 +47,9 @@ def root_opened(root: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def root_locked(root: Path) -> Iterator[int]:
-    """Give a descriptor of the data root that keeps every other extraction out, in this process or another.
+    """Open and lock the data root against any other extraction, in this process or another.
 
-    Raise Refused when one is at work: waiting for it could outlast any caller.
+    Raise Refused when another one holds the lock: waiting for it could outlast any caller.
     """
     with root_opened(root) as fd:
         if not root_lock(fd):
@@ -59,7 +59,7 @@ def root_locked(root: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def reserved_opened(root_fd: int) -> Iterator[int | None]:
-    """Give a descriptor of the reserved folder, None when there is none. Raise Refused when its name is taken."""
+    """Open the reserved folder; give None when there is none. Raise Refused when its name is taken."""
     try:
         fd = reserved_open(root_fd)
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def reserved_opened(root_fd: int) -> Iterator[int | None]:
 
 @contextlib.contextmanager
 def reserved_made(root_fd: int, filesystem: Filesystem) -> Iterator[int]:
-    """Give a descriptor of the reserved folder, made when it is not there. Raise Refused when its name is taken."""
+    """Open the reserved folder, and make a missing one. Raise Refused when its name is taken."""
     try:
         fd = reserved_make(root_fd, filesystem)
     except FileNotFoundError as error:
@@ -100,7 +100,7 @@ def reserved_remove(root_fd: int, filesystem: Filesystem) -> None:
 
 
 def operations_listed(reserved_fd: int) -> list[str]:
-    """The operations that have a folder in the reserved one; a stranger's name is passed over."""
+    """The operations that have a folder in the reserved one; other names are skipped."""
     names = []
     for name in folder_scan(reserved_fd):
         with contextlib.suppress(Refused):

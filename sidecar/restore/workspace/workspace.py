@@ -1,4 +1,4 @@
-"""One operation's folder in the reserved one, from its making to its removal."""
+"""The workspace: an operation's folder in the reserved one."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Staged(NamedTuple):
 class Workspace:
     """The folder `.savepoint/{operation}/`, held open.
 
-    Beside the journal: `new/` is the staged tree, and after an exchange what it displaced; `old/` is flat and holds
-    what was taken away, numbered by step. The other files are lists: those of the plan (see `plan`; `staying` lasts as
-    long as the journal), `links` (symlinks still to be staged), `folders` (the members that are folders), `kept`
-    (live files that have a member's content already), `piecewise` (live folders whose content was moved name by name,
-    as they were), `places` (see `parts`).
+    Beside the journal: `new/` is the staged tree, and after an exchange holds the displaced files; `old/` is flat and
+    holds the removed names, numbered by step. The other files are lists: those of the plan (see `plan`; `staying` lasts
+    as long as the journal), `links` (symlinks still to be staged), `folders` (the members that are folders), `kept`
+    (unchanged live files), `piecewise` (the old metadata of live folders whose content was moved name by name),
+    `places` (see `parts`).
 
     `parts` are the workspaces in other places, with `new/` and `old/` of their own and no journal and no lists.
     """
@@ -53,7 +53,7 @@ class Workspace:
 
     @classmethod
     def make(cls, reserved_fd: int, name: bytes, filesystem: Filesystem) -> Self:
-        """Make an operation's folder, which must not be there, ready for staging; nothing is left when that fails."""
+        """Make an operation's folder, which must not exist, ready for staging; a failure leaves nothing behind."""
         filesystem.make_folder(name, at=reserved_fd, mode=stat.S_IRWXU)
         workspace = cls(reserved_fd, name, filesystem)
         try:
@@ -84,7 +84,7 @@ class Workspace:
         return self.parts.get(place, self)
 
     def list_made(self, name: bytes) -> int:
-        """Begin one of the lists, anew if it is there, and return its descriptor, which the workspace closes."""
+        """Begin one of the lists, emptying an earlier one, and return its descriptor, which the workspace closes."""
         if status_at(name, at=self.fd) is not None:
             self.filesystem.remove_file(name, at=self.fd)
         fd = self.filesystem.make_file(name, at=self.fd)
@@ -92,7 +92,7 @@ class Workspace:
         return fd
 
     def list_continued(self, name: bytes) -> int:
-        """As `list_made`, but what the list holds already stays."""
+        """As `list_made`, but append to an earlier list."""
         if status_at(name, at=self.fd) is None:
             return self.list_made(name)
         fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
@@ -104,18 +104,18 @@ class Workspace:
         return status_at(name, at=self.fd) is not None
 
     def list_read(self, name: bytes) -> BinaryIO:
-        """Open one of the lists for reading, once more on each call; the caller closes it."""
+        """Open one of the lists for reading, anew on each call; the caller closes it."""
         return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd), "rb")
 
     def sync(self) -> None:
-        """Bring everything on the volume, and on those of the other places, to the disk."""
+        """Sync the volume, and those of the other places."""
         for workspace in (self, *self.parts.values()):
             self.filesystem.sync_volume(workspace.fd)
 
     def sweep(self) -> None:
-        """Remove everything but the journal and the list of what stayed, which belongs to its outcome, in all places.
+        """Remove everything in all places but the journal and the list `staying`, which belongs to the outcome.
 
-        An interrupted sweep is simply begun again. The list of the places stays while one of them is away.
+        An interrupted sweep can be repeated. The list of the places stays while one of them is away.
         """
         self._sweep_own()
         for part in self.parts.values():
@@ -125,7 +125,7 @@ class Workspace:
 
     def _sweep_own(self) -> None:
         if not is_folder(_OLD, at=self.fd):
-            return  # it is made first and removed last
+            return  # made first and removed last
         old = self.aside()
         for name in list(folder_scan(self.fd)):
             if name in (JOURNAL, PLACES, _OLD) or (name == STAYING and os.stat(name, dir_fd=self.fd).st_size):
@@ -144,8 +144,8 @@ class Workspace:
             self.filesystem.sync(self.fd)
 
     def discard(self) -> None:
-        """Remove the whole folder, the journal before anything else: a commit record whose writing failed must not be
-        found later beside half a staged tree.
+        """Remove the whole folder, the journal first: a commit record whose write failed must not be found later beside
+        half a staged tree.
         """
         self.forget()
         self.sweep()
@@ -155,11 +155,11 @@ class Workspace:
 
     @property
     def is_there(self) -> bool:
-        """Whether the folder still has its name, for one that is discarded more than once."""
+        """Whether the folder still has its name, since it may be discarded more than once."""
         return is_folder(self.name, at=self._reserved_fd)
 
     def close(self) -> None:
-        """Give back every descriptor."""
+        """Close every descriptor."""
         self.opened.close()
 
     def _open_folder(self, name: bytes, *, at: int) -> int:

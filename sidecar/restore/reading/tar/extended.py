@@ -1,7 +1,7 @@
 """The headers before a member's own: pax records for it (`x`) or for all that follow (`g`), GNU long names (`L`, `K`).
 
-Only the keywords that a restore acts upon are kept, so that neither memory nor the work for a member depends on how
-many records came before it.
+Only the keywords that a restore needs are stored, so that neither memory nor the work for a member depends on the
+number of records before it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _DECIMAL_TIME: Final = re.compile(rb"(-?)(\d{1,40})(?:\.(\d*))?")
 _NS: Final = 1_000_000_000
 _NUMBER_DIGITS: Final = 20  # of the largest 64-bit number
 _METADATA_BYTES: Final = 64
-# Records that nothing here acts upon: extended attributes, comments. An honest member has a few.
+# Records that a restore ignores: extended attributes, comments. An honest member has a few.
 _IGNORED_MAX: Final = 100_000
 _IGNORED_A_MEMBER: Final = 100
 
 
 @dataclass(slots=True)
 class Records:
-    """The records of one member that have a value, and the numbers of a sparse map that came in pairs."""
+    """The non-empty records of one member, and the number pairs of its sparse map."""
 
     values: dict[bytes, bytes] = field(default_factory=dict)
     pairs: list[bytes] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Records:
 
 
 class ExtendedHeaders:
-    """Collects what is said ahead of each member. Of two headers of one kind the last counts, as for GNU tar."""
+    """Collects the headers before each member. Of two headers of one kind the last one counts, as for GNU tar."""
 
     def __init__(self, limits: TarLimits) -> None:
         self._limits = limits
@@ -66,7 +66,7 @@ class ExtendedHeaders:
         return bool(self._own.values or self._own.pairs or self._long)
 
     def take(self, header: Header, exactly: Callable[[int], bytes]) -> None:
-        """Take in a header of one of these kinds; `exactly` reads its content.
+        """Add a header of one of these kinds; `exactly` reads its content.
 
         Raise ArchiveRefused when there is more than a member may have, ArchiveDamaged when it is malformed.
         """
@@ -86,7 +86,7 @@ class ExtendedHeaders:
                 self._long[b"linkpath"] = data.partition(b"\0")[0]
 
     def end(self) -> Records:
-        """The records of the member that comes now; the next begins anew."""
+        """Return the records of the current member, and start anew for the next."""
         own, shared = self._own, self._shared
         values = {key: value for key, value in {**self._long, **shared, **own.values}.items() if value}
         self._own, self._long, self._bytes = Records(), {}, 0
@@ -105,7 +105,7 @@ class ExtendedHeaders:
         found = Records()
         for key, value in _parsed(data):
             if key in (_OFFSET, _LENGTH):
-                # They come in turn, and so do the numbers of the map.
+                # Offsets and sizes alternate, as the numbers of the map do.
                 if (len(found.pairs) % 2 == 0) != (key == _OFFSET):
                     raise ArchiveRefused("a sparse file's map contradicts itself")
                 found.pairs.append(value)
@@ -138,14 +138,14 @@ def _parsed(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def pax_number(value: bytes) -> int:
-    """A pax record's decimal number. Raise ArchiveDamaged when it is none."""
+    """Parse a pax record's decimal number. Raise ArchiveDamaged when it is malformed."""
     if not value.isdigit() or len(value) > _NUMBER_DIGITS:
         raise ArchiveDamaged("an extended header holds a malformed number")
     return int(value)
 
 
 def pax_time(value: bytes) -> int:
-    """A pax record's time in nanoseconds since 1970, finer digits dropped towards the past."""
+    """Parse a pax record's time into nanoseconds since 1970, rounded down."""
     match = _DECIMAL_TIME.fullmatch(value)
     if match is None:
         raise ArchiveDamaged("an extended header holds a malformed time")

@@ -1,4 +1,4 @@
-"""Reads a gzip file of one or more members as one stream of checked bytes, a bounded piece at a time."""
+"""Reads a gzip file of one or more members as one stream of checked bytes, in bounded pieces."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pipelines.pipe import Pipe
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, SourceFailed
 
 _INPUT_BYTES = 256 << 10
-# Fed at once at a member's beginning: few enough that what is left of them costs little when the member was a short
-# one, and enough for any header: ISA-L misreads some optional fields when they arrive in two pieces.
+# The bytes fed at the beginning of a member. ISA-L misreads some optional fields that arrive in two pieces, so this is
+# enough for any header. It is also few enough that the rest of a short member's bytes costs little.
 _BEGIN_BYTES = 16 << 10
 _OUTPUT_BYTES = 1 << 20
 _PIECES_WAITING = 2
@@ -20,9 +20,9 @@ _PIECES_WAITING = 2
 class GunzipStream:
     """The decompressed bytes of `source` (RFC 1952), read forward only.
 
-    Every member's CRC-32 and length are checked before the stream says it has ended; a truncated member, or anything
-    but a further member or zeros behind the last one, is `ArchiveDamaged`. More than `total_bytes` is `ArchiveRefused`.
-    Decompressing happens in a thread, some MiB ahead, until `close`.
+    The CRC-32 and the length of every member are checked before the stream ends. Raises `ArchiveDamaged` for a
+    truncated member, and for anything but zeros or a further member behind it; `ArchiveRefused` for more than
+    `total_bytes`. A thread decompresses some MiB ahead, until `close`.
     """
 
     def __init__(self, source: BinaryIO, *, total_bytes: int) -> None:
@@ -98,7 +98,7 @@ class GunzipStream:
         return data
 
     def _find_member(self) -> bool:
-        """Pass over zeros behind a member, with which some devices and tools fill up; False when nothing follows."""
+        """Skip zeros behind a member, which some devices and tools pad with; return False when nothing follows."""
         while True:
             self._fill(1)
             if self._fed == len(self._input):
@@ -108,7 +108,7 @@ class GunzipStream:
             self._input, self._fed = self._input[self._fed :].lstrip(b"\0"), 0
 
     def _fill(self, wanted: int) -> None:
-        """Have so many bytes to feed, fewer only at the file's end."""
+        """Buffer at least `wanted` bytes to feed, fewer only at the end of the file."""
         while len(self._input) - self._fed < wanted and (more := self._read()):
             self._input, self._fed = self._input[self._fed :] + more, 0
 

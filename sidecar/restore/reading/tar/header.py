@@ -33,7 +33,7 @@ def header_parse(block: bytes) -> Header:
     """Given a block of 512 bytes, return its fields. Raise ArchiveDamaged on a wrong checksum or a malformed number."""
     _checksum_check(block)
     name = _text(block[0:100])
-    # GNU tar keeps times where ustar has the prefix, and writes another magic.
+    # GNU tar has another magic, and times in the place of ustar's prefix.
     if block[257:265] == b"ustar\x0000" and block[345]:
         name = _text(block[345:500]) + b"/" + name
     return Header(
@@ -49,7 +49,7 @@ def header_parse(block: bytes) -> Header:
 
 
 def _checksum_check(block: bytes) -> None:
-    """The sum of all bytes, its own field taken as spaces; some old tars summed signed bytes."""
+    """Check the sum of all bytes, with the checksum's own field as spaces; some old tars summed signed bytes."""
     stored = number_parse(block[_CHECKSUM])
     rest = block[:148] + block[156:]
     unsigned = sum(rest) + 8 * ord(" ")
@@ -62,7 +62,7 @@ def _text(field: bytes) -> bytes:
 
 
 def number_parse(field: bytes) -> int:
-    """Octal digits between blanks, or base-256 when the first bit is set (GNU tar, for what octal cannot hold)."""
+    """Parse octal digits between blanks, or base-256 when the first bit is set (GNU tar, for larger numbers)."""
     if field[0] == _POSITIVE:
         return int.from_bytes(field[1:], "big")
     if field[0] == _NEGATIVE:

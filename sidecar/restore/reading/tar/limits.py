@@ -1,4 +1,4 @@
-"""How much a `.tar.gz` may ask of the machine that extracts it."""
+"""Limits of the resources that a `.tar.gz` may take."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sidecar.restore.reading.limits import MIB, Limits
 class TarLimits(Limits):
     """Bounds for a `.tar.gz`. Headers, extended ones included, are entries, and their bytes count.
 
-    `ratio` compares bytes written with compressed bytes read, once `ratio_from_bytes` were written. Runs of zeros
-    become holes, which take no room, and do not count: deflate ends at 1032:1, and an honest sparse file gets there.
+    `ratio` limits the bytes written per compressed byte read, once `ratio_from_bytes` were written. Runs of zeros
+    become holes and do not count: an honest sparse file can reach deflate's maximum of 1032:1.
     """
 
-    header_bytes: int = MIB  # of one extended header, which has to be held in memory
+    header_bytes: int = MIB  # of one extended header, which must fit in memory
     ratio: int = 1000
     ratio_from_bytes: int = 1024 * MIB
 

@@ -1,4 +1,4 @@
-"""Turns a tar stream into members, and refuses every kind of member that a game server's data cannot need."""
+"""Parses a tar stream into members, and refuses kinds of members that a game server does not need."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _KINDS = {
 
 
 class TarReader:
-    """The members of a tar stream in their order; the content of the one last given is read with `content`.
+    """The members of a tar stream in order; `content` reads the current one.
 
     Understands ustar, pax (global and per member), GNU long names, sparse files, volume labels and incremental dumps.
-    One of the two blocks of zeros is end enough, as for GNU tar; without any, nothing tells the archive from a cut one.
-    Behind the end it reads on, where another archive may have been appended.
+    A single block of zeros ends an archive, as for GNU tar; without one, the archive may have been truncated. Reading
+    continues behind the end, where another archive may have been appended.
 
-    Raises ArchiveDamaged when a checksum is wrong, a member is cut or the end is missing, ArchiveRefused for what is
-    well formed but not acceptable.
+    Raises ArchiveDamaged when a checksum is wrong, a member is truncated or the end is missing, and ArchiveRefused for
+    valid members that are not acceptable.
     """
 
     def __init__(self, stream: GunzipStream, limits: TarLimits) -> None:
@@ -53,7 +53,7 @@ class TarReader:
         self._runs = 0
 
     def members(self) -> Iterator[Member]:
-        """Yield every member up to the end of the stream, in which nothing but archives and zeros may be."""
+        """Yield every member up to the end of the stream, which may hold only archives and zeros."""
         for block, header in self._headers():
             if header.kind in EXTENDED:
                 self._extended.take(header, self._stream.exactly)
@@ -68,9 +68,9 @@ class TarReader:
             raise ArchiveDamaged("the archive ends after an extended header")
 
     def content(self) -> Iterator[memoryview]:
-        """The current member's content in pieces, each valid until the next is asked for; holes are views of `ZEROS`.
+        """Yield the current member's content; each piece is valid until the next iteration. Holes are views of `ZEROS`.
 
-        Raise ArchiveRefused when there is too much of it for what was read of the archive.
+        Raise ArchiveRefused when the content exceeds the ratio to the bytes read of the archive.
         """
         for piece in map(_hole_found, self._pieces):
             self._dense += dense_bytes(piece)
@@ -80,11 +80,11 @@ class TarReader:
             yield piece
 
     def compare(self, live: int | None) -> Iterator[Compared]:
-        """Compare the current member's content with an open live file, byte for byte."""
+        """Compare the current member's content with an open live file, byte by byte."""
         return content_compare(self.content(), live)
 
     def _headers(self) -> Iterator[tuple[bytes, Header]]:
-        """Every header. Blocks of zeros mark an end, or fill the last record up."""
+        """Yield every header. Blocks of zeros mark an end, or pad the last record."""
         count, ended, has_end = 0, False, False
         while block := self._block():
             ended = block == _END[: len(block)]
@@ -107,7 +107,7 @@ class TarReader:
             raise ArchiveDamaged("the archive's end is missing: it may have been cut")
 
     def _block(self) -> bytes:
-        """The next block, shorter at the end of the stream, where there is none at last."""
+        """The next block; shorter, then empty, at the end of the stream."""
         block = bytes(self._stream.take(BLOCK))
         while len(block) < BLOCK and (more := self._stream.take(BLOCK - len(block))):
             block += more
@@ -117,7 +117,7 @@ class TarReader:
         return self._stream.exactly(BLOCK)
 
     def _member(self, block: bytes, header: Header, records: Records) -> Member | None:
-        """Combine a header with its extended records; None for a volume's label."""
+        """Combine a header with its extended records; return None for a volume label."""
         name = records.values.get(b"path", header.name)
         stored = pax_number(records.values[b"size"]) if b"size" in records.values else header.size
         self._pieces, self._padding = self._stored(stored), -stored % BLOCK

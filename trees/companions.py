@@ -1,7 +1,7 @@
-"""Files that belong together, a unit each: a database and its logs, a level and its older one, the files of a store.
+"""Units of files that belong together: a database and its logs, a level and its older one, the files of a store.
 
-A journal of a later state, beside a database of an earlier one, is played into it at its next opening and corrupts it:
-so a restored file takes its companions with it, also where other newer files stay.
+A database replays the journal beside it when it opens next, and a journal of a later state would corrupt it. So a
+restored file replaces or removes its companions, even in a mode in which other newer files stay.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ LEVEL = b"level.dat"
 _OF_LEVEL = frozenset({b"level.dat_old", b"level.dat_new", b"session.lock"})
 CURRENT = b"CURRENT"
 _MANIFEST = re.compile(rb"MANIFEST-\d+")
-# Of LevelDB and RocksDB, which name all the files of a folder in a manifest.
+# The files of LevelDB and RocksDB, which list all files of a folder in a manifest.
 _OF_STORE = re.compile(
     rb"\d+\.(ldb|sst|log|blob|dbtmp)|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|CURRENT|IDENTITY|LOCK|LOG(\.old.*)?"
 )
 
 
 def is_companion(name: bytes, *, backup: Callable[[bytes], bytes | None], live: Callable[[bytes], bytes]) -> bool:
-    """Whether a live file that the backup does not have belongs to one that it has, all in one folder.
+    """Whether a live file that is not in the backup is a companion of one that is, in the same folder.
 
-    `backup` gives the first bytes of a file in the backup, None when there is none; `live` those of a live file.
+    `backup` returns the first bytes of a file in the backup, None for a missing one; `live` those of a live file.
     """
     for suffix in _SQLITE_SUFFIXES:
         if name.endswith(suffix) and (head := backup(name.removesuffix(suffix))) is not None:
@@ -44,7 +44,7 @@ def is_companion(name: bytes, *, backup: Callable[[bytes], bytes | None], live: 
 
 
 def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
-    """The units that a name may be of: the name of its main file, and those of the others; None: all of a store."""
+    """Yield the units that a name may be in: the main file's name, and the others' (None: all files of a store)."""
     main = main_of_log(name)
     for each in [name] if main is None else [name, main]:
         yield each, [each + suffix for suffix in _SQLITE_SUFFIXES]
@@ -55,24 +55,25 @@ def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
 
 
 def main_of_log(name: bytes) -> bytes | None:
-    """The name of the database whose log would have a name."""
+    """The name of the database whose log is named `name`, None when no log has such a name."""
     return next((name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix)), None)
 
 
 def is_of_level(name: bytes) -> bool:
-    """Whether a name is a level's, or of one of its companions."""
+    """Whether a name is that of a level or of one of its companions."""
     return name == LEVEL or name in _OF_LEVEL
 
 
 def is_of_store(name: bytes) -> bool:
-    """Whether a name is one that LevelDB and RocksDB give."""
+    """Whether a name is one of LevelDB's or RocksDB's."""
     return _OF_STORE.fullmatch(name) is not None
 
 
 def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Iterable[bytes]]) -> bool:
-    """Whether a file and the main one of its unit, by their names, are what these say.
+    """Whether two files whose names form a unit do so by their content, too.
 
-    `heads` gives the first bytes of a file in the backup and live, if there are such; empty ones count by the name.
+    `heads` returns the first bytes of a file in the backup and of the live one, if they exist. For an empty file, the
+    name decides.
     """
     if main == LEVEL and other in _OF_LEVEL:
         return any(True for _ in heads(main))
@@ -87,6 +88,6 @@ def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Itera
 
 
 def member_status(name: bytes, at: int) -> os.stat_result | None:
-    """The lstat of a live name that may be of a unit: anything but a folder or a link, which no program plays in."""
+    """The lstat of a live name that may be in a unit; None for a missing name, a folder or a link."""
     live = status_at(name, at=at)
     return None if live is None or stat.S_ISDIR(live.st_mode) or stat.S_ISLNK(live.st_mode) else live

@@ -1,4 +1,4 @@
-"""Names that this process cannot move: of immutable and append-only files, of mounted ones, in folders of others."""
+"""Finds names that this process cannot move: immutable and append-only files, mounts, names in others' folders."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def is_frozen(fd: int) -> bool:
 
 
 def metadata_fixed(fd: int) -> bool:
-    """Whether an open file or folder can be given neither other permissions nor another owner."""
+    """Whether neither permissions nor owner of an open file or folder can be changed."""
     return is_frozen(fd) or os.geteuid() not in (0, os.fstat(fd).st_uid)
 
 
 def names_fixed(folder: int) -> bool:
-    """Whether no name in an open folder can be made or taken away.
+    """Whether no name in an open folder can be made or removed.
 
-    The owner of a folder can: a restore lends itself the permissions that its own folders lack.
+    The owner of a folder can do so: a restore sets missing permissions of its own folders for a time.
     """
     if is_frozen(folder):
         return True
@@ -43,7 +43,7 @@ def names_fixed(folder: int) -> bool:
 
 
 def is_fixed(status: os.stat_result, *, folder: int, fd: int | None = None) -> bool:
-    """Whether what has this lstat cannot be moved out of its folder. `fd`: it is open, as a file or folder can be."""
+    """Whether the entry with this lstat cannot be moved out of its folder. `fd`: the open file or folder, if any."""
     if names_fixed(folder) or (fd is not None and is_frozen(fd)):
         return True
     user, owner = os.geteuid(), status.st_uid
@@ -52,13 +52,13 @@ def is_fixed(status: os.stat_result, *, folder: int, fd: int | None = None) -> b
     above = os.fstat(folder)
     if above.st_mode & stat.S_ISVTX and user != above.st_uid:
         return True
-    # A folder that moves is told its new parent, which takes the right to write in it.
+    # A move changes the `..` of a folder, which takes the right to write in it.
     is_folder = stat.S_ISDIR(status.st_mode)
     return is_folder and not os.access(b".", os.W_OK, dir_fd=fd, effective_ids=True)
 
 
 def file_is_fixed(name: bytes, status: os.stat_result, *, folder: int) -> bool:
-    """Whether a file can neither be removed from an open folder nor be replaced; `status` is its lstat."""
+    """Whether a file in an open folder can be neither removed nor replaced; `status` is its lstat."""
     return is_fixed(status, folder=folder) or _is_mounted(name, folder) or _is_frozen(name, folder)
 
 
@@ -76,7 +76,7 @@ def _is_frozen(name: bytes, folder: int) -> bool:
     try:
         fd = open_for_reading(name, folder)
     except OSError:
-        return False  # of one that cannot be read, the flags cannot be asked
+        return False  # an unreadable file does not show its flags
     try:
         return is_frozen(fd)
     finally:

@@ -1,4 +1,4 @@
-"""Names in an open folder; no symbolic link is ever followed."""
+"""Works on names in an open folder, and never follows a symbolic link."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def mount_of(fd: int) -> str:
 
 
 def link_end(name: bytes, folder: int) -> bytes | None:
-    """The absolute path of what a symbolic link in an open folder leads to, None when it leads nowhere.
+    """The absolute path that a symbolic link in an open folder leads to, None for a dangling link.
 
-    The kernel goes the way, so that a chain or circle of links ends where it ends for every program.
+    The kernel resolves the link, so a chain or circle of links ends as for every other program.
     """
     try:
         end = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
@@ -107,5 +107,5 @@ def link_end(name: bytes, folder: int) -> bytes | None:
 
 
 def path_of(fd: int) -> bytes:
-    """The absolute path at which something open lies now."""
+    """The present absolute path of an open file or folder."""
     return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes

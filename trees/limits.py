@@ -1,4 +1,4 @@
-"""The largest tree of files that is backed up and restored, and what a volume says that has no room for it."""
+"""The limits of a tree that is backed up and restored, and the errors of a full volume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 
 ENTRIES_MAX = 200_000_000  # more than any volume we pack holds
 CONTENT_BYTES_MAX = 4096 << 30
-# A backup leaves out, with a warning, what lies deeper or has a longer path: a restore would refuse all of it.
+# A backup leaves out deeper and longer paths, with a warning: a restore would refuse the whole backup.
 DEPTH_MAX = 4096  # names in a path
 PATH_BYTES_MAX = 256 << 10
 

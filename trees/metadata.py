@@ -1,4 +1,4 @@
-"""Metadata that a restore brings back beside content."""
+"""The metadata that a restore sets beside content."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Metadata(NamedTuple):
 
     @property
     def is_possible(self) -> bool:
-        """Whether any file can have it."""
+        """Whether a file can have this metadata."""
         mode, uid, gid, mtime_ns = self
         return 0 <= mode <= ALL_BITS and 0 <= uid < _NO_ID and 0 <= gid < _NO_ID and mtime_ns in _TIMES_NS
 
     def settable(self, live: os.stat_result) -> Metadata:
-        """The metadata that a live file or folder can be given instead: only root gives owners."""
+        """This metadata, with the live path's owner unless this process is root: only root can set owners."""
         return self if os.geteuid() == 0 else self._replace(uid=live.st_uid, gid=live.st_gid)
 
     def differs_for_folder(self, live: os.stat_result) -> bool:
-        """Whether a live folder has other permissions or another owner than it can be given; its time does not count,
-        nor do its special bits, which it keeps.
+        """Whether a live folder has other permissions or another owner than it can be given. Its time and its special
+        bits, which it keeps, do not count.
         """
         wanted, has = self.settable(live), Metadata.of(live)
         return (wanted.mode ^ has.mode) & PERMISSIONS != 0 or (wanted.uid, wanted.gid) != (has.uid, has.gid)

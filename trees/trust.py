@@ -1,4 +1,4 @@
-"""Whether a file is as it was found earlier, as far as its stat can say: the one rule for leaving a file unread."""
+"""The rule for leaving a file unread: its stat shows that it did not change since an earlier scan."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import stat
 import time
 from typing import Any, NamedTuple
 
-# A program that writes through mapped memory dates the file when it first writes to a page, and not again until the
-# kernel has written the page back: after 35 s, as Linux is set (vm.dirty_expire_centisecs and
+# A write through mapped memory updates the file's time only with the first write to a page, and not again until the
+# kernel has written that page back. Linux does so within 35 s by default (vm.dirty_expire_centisecs and
 # vm.dirty_writeback_centisecs).
 WRITTEN_BACK_NS = 60_000_000_000
 
 
 class Stat(NamedTuple):
-    """The identity of an unchanged file: permission bits (with setuid, setgid, sticky), owner, times in ns, inode."""
+    """The identity of an unchanged file: mode (with setuid, setgid, sticky), owner, times in ns, inode."""
 
     mode: int
     uid: int
@@ -25,14 +25,14 @@ class Stat(NamedTuple):
 
 
 class Trust:
-    """Which stats are believed: of files that had been at rest for a minute when a scan began.
+    """Decides which stats prove that a file is unchanged: those of files that had been at rest for a minute at a scan.
 
-    A file that changed later may have changed again without another date, so it is read. Nothing is believed of a
-    machine that started since: it may have lost a date that it had not yet written, and kept the content. Change times
-    are the kernel's own: a file at rest that gets another content, owner or mode gets another one.
+    A file that changed later than that may have changed again with the same time, so it is read. After a restart of
+    the machine every file is read: a time may have been lost that was not yet written, while the content was. The
+    change time is set by the kernel alone: a new content, owner or mode of a file at rest gives it a new one.
 
-    `scan_started_ns` is None where no stat is to be believed; `machine_started_ns` is when the machine started that
-    has the files now.
+    `scan_started_ns`: None when no stat is trusted. `machine_started_ns`: the start of the machine that has the files
+    now.
     """
 
     def __init__(self, scan_started_ns: int | None, *, machine_started_ns: int) -> None:
@@ -40,11 +40,11 @@ class Trust:
         self._before = scan_started_ns - WRITTEN_BACK_NS if is_used and scan_started_ns is not None else None
 
     def believes(self, ctime_ns: int) -> bool:
-        """Whether a file with this change time is as it was when the scan began."""
+        """Whether this change time proves that the file is unchanged since the scan began."""
         return self._before is not None and ctime_ns < self._before
 
     def holds(self, kept: tuple[Any, ...] | None, found: Stat | None) -> bool:
-        """Whether the stat that is found now is the one that was kept, and can be believed."""
+        """Whether the stat found now equals the stored one, and is trusted."""
         return found is not None and kept == found and self.believes(found.ctime_ns)
 
 
@@ -54,7 +54,7 @@ def machine_started_ns() -> int:
 
 
 def stat_from(status: os.stat_result) -> Stat:
-    """The part of a status that tells whether a file is the same."""
+    """The part of a status that identifies an unchanged file."""
     return Stat(
         stat.S_IMODE(status.st_mode),
         status.st_uid,
@@ -66,5 +66,5 @@ def stat_from(status: os.stat_result) -> Stat:
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Inode, size, and times in ns: one of them changes with whatever is done to a file at rest."""
+    """Inode, size, and times in ns: any change of a file at rest changes one of them."""
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

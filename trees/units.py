@@ -1,6 +1,6 @@
-"""Files that belong together stay together: where one of them must stay, none of the others changes.
+"""Keeps units whole: when one file of a unit must stay, none of its other files changes.
 
-A database of an earlier state beside a log of a later one that cannot be removed would be corrupt at its next opening.
+An example: a log that cannot be removed would corrupt a restored database of an earlier state when it opens next.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ R = TypeVar("R")
 
 
 class Files(Protocol[R]):
-    """The files of a backup beside the live ones. `at` is always the live folder that holds a path, open."""
+    """The files of a backup and the live ones. `at` is always the open live folder that holds the path."""
 
     def wanted_head(self, path: bytes, *, at: int) -> bytes | None:
-        """The first bytes of the backup's file of a path, None when it has none."""
+        """The first bytes of the backup's file at a path, None when it has no such file."""
         ...
 
     def why_stays(self, path: bytes, live: os.stat_result, *, at: int) -> R | None:
-        """Why a live file has to stay, None when it may change or is as the backup has it."""
+        """Why a live file must stay; None when it may change or matches the backup."""
         ...
 
     def keep(self, stuck: Mapping[bytes, R], unit: Iterable[bytes], *, at: int) -> None:
-        """Take note that a unit stays: of each of its files that has to, with the reason, and of the paths of all."""
+        """Record that a unit stays. `stuck`: the files that must stay, each with its reason. `unit`: all its paths."""
         ...
 
 
 @dataclass(slots=True)
 class _Folder:
-    """Names of a live folder, as they were when it was first asked for.
+    """The names of a live folder, as they were at its scan.
 
-    `mains` have a log, or what is named like one; `odd` are no file, folder or link. `stays` is whether its store does,
-    None before that was asked.
+    `mains`: the names for which there is a log, by its name. `odd`: the names that are no file, folder or link.
+    `of_store`: the names of a store's files. `stays`: whether the store stays, None before it was checked.
     """
 
     path: bytes
@@ -48,26 +48,26 @@ class _Folder:
     stays: bool | None = None
 
     def may_be_of_unit(self, name: bytes) -> bool:
-        """Whether a name may belong together with a live one: most have no such, at the cost of a look in a set."""
+        """Whether a name may be in a unit with a live one. For most names this takes two set look-ups."""
         is_side = main_of_log(name) is not None or is_of_level(name) or is_of_store(name)
         return is_side or name in self.mains or name in self.odd
 
     def paths(self, names: Iterable[bytes]) -> Iterator[bytes]:
-        """The paths of names in the folder."""
+        """The paths of the folder's names."""
         return (self.path + b"/" + name if self.path else name for name in names)
 
 
 class Units(Generic[R]):
-    """Decides before anything of a unit is written whether all of it stays. For one thread."""
+    """Decides before a file of a unit is written whether the whole unit stays. For one thread."""
 
     def __init__(self, files: Files[R]) -> None:
         self._files = files
         self._above: list[_Folder] = []
 
     def stays(self, path: bytes, *, at: int) -> bool:
-        """Whether a path must not change because a live file of its unit has to stay. It need not be there itself.
+        """Whether a path must not change because a live file of its unit must stay. The path itself may be missing.
 
-        Paths of one folder are best asked for in a row. Raises OSError.
+        Ask for the paths of one folder in a row: only the folders above the last path are cached. Raises OSError.
         """
         within, _, name = path.rpartition(b"/")
         folder = self._folder(within, at)
@@ -77,7 +77,7 @@ class Units(Generic[R]):
         )
 
     def _folder(self, path: bytes, at: int) -> _Folder:
-        """A folder's names, of those on the way down to the last one that was asked for."""
+        """The names of a folder, from the cache of the folders above the last path, or by a scan."""
         while self._above and path != self._above[-1].path and not _is_below(path, self._above[-1].path):
             self._above.pop()
         if not self._above or self._above[-1].path != path:
@@ -85,9 +85,9 @@ class Units(Generic[R]):
         return self._above[-1]
 
     def _store_stays(self, folder: _Folder, at: int) -> bool:
-        """Whether a store, which may have very many files, stays."""
+        """Whether the folder's store stays. It may have very many files, so the result is cached."""
         if folder.stays is None:
-            # What the main file holds decides for all of them.
+            # The main file decides for all files of a store.
             is_store = any(self._belong(folder, CURRENT, name, at) for name in folder.of_store[:1])
             stuck = self._stuck(folder, folder.of_store, at) if is_store else {}
             folder.stays = bool(stuck)
@@ -99,7 +99,7 @@ class Units(Generic[R]):
         return any(self._stays(folder, stuck, main, name, others, at) for stuck in (main, *others))
 
     def _stays(self, folder: _Folder, stuck: bytes, main: bytes, name: bytes, others: Sequence[bytes], at: int) -> bool:
-        """Whether a live file has to stay, and the name belongs together with it: one of the unit is its main one."""
+        """Whether the live file `stuck` must stay and is in one unit with the name; `main` is the unit's main file."""
         if member_status(stuck, at) is None:
             return False
         belong = partial(self._belong, folder, main, at=at)
@@ -115,7 +115,7 @@ class Units(Generic[R]):
         return bool(found)
 
     def _stuck(self, folder: _Folder, names: Sequence[bytes], at: int) -> dict[bytes, R]:
-        """The paths of live files that have to stay, with the reason."""
+        """The paths of the live files that must stay, each with its reason."""
         stuck: dict[bytes, R] = {}
         for name, path in zip(names, folder.paths(names), strict=True):
             live = member_status(name, at)
@@ -130,7 +130,7 @@ class Units(Generic[R]):
         return belong_together(main, other, heads=partial(self._heads, folder, at))
 
     def _heads(self, folder: _Folder, at: int, name: bytes) -> Iterator[bytes]:
-        """The first bytes of a file, live and in the backup, as far as there are such."""
+        """Yield the first bytes of a file: of the live one and of the backup's, if they exist."""
         if member_status(name, at) is not None:
             yield file_head(name, at=at) or b""
         for path in folder.paths([name]):

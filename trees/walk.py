@@ -1,7 +1,7 @@
-"""Walking a live tree: every entry below a folder, and nothing outside of it whatever is renamed meanwhile.
+"""Walks a live tree: every entry below a folder, and nothing outside of it, even if names change meanwhile.
 
-Each step opens relative to the folder it came from and never through a symbolic link, so whoever can write in
-the tree cannot lead the walk out of it. Paths are only names here; nothing is opened by them.
+Each step opens a name relative to the open folder before it, never through a symbolic link. So a user who writes to
+the tree cannot lead the walk out of it. Paths are only names here; nothing is opened by its path.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ LinkIdentity = tuple[int, int, int]
 
 
 class Reason(Enum):
-    """Why an entry cannot be looked at, or read."""
+    """Why an entry cannot be examined or read."""
 
     VANISHED = auto()
     REPLACED = auto()
-    """It is no longer what it was a moment ago."""
+    """The entry was replaced a moment ago, by one of another kind."""
     MOVED = auto()
-    """Its folder was moved away while the walk was below it, and is not found again."""
+    """The entry's folder was moved while the walk was below it, and is not found again."""
     FORBIDDEN = auto()
     TOO_FAR = auto()
-    """It lies too deep, or its path is too long."""
+    """The entry lies too deep, or its path is too long."""
     NO_FILE = auto()
-    """It is something that cannot be opened, such as a socket."""
+    """The entry is of a kind that cannot be opened, such as a socket."""
     FAILED = auto()
-    """Its disk fails."""
+    """The entry's disk fails."""
     EXHAUSTED = auto()
-    """Descriptors or memory have run out, which says nothing of the entry: to go on would leave out what is there."""
+    """Descriptors or memory have run out, which is no fault of the entry: going on would leave out readable data."""
 
 
-# EINVAL is readlink's word for a symbolic link that is none any more, ENXIO open's for a socket.
+# readlink fails with EINVAL when the symbolic link was replaced, open with ENXIO for a socket.
 _REASONS: Final = {
     errno.ENOENT: Reason.VANISHED,
     **dict.fromkeys((errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ESTALE), Reason.REPLACED),
@@ -59,14 +59,14 @@ _REASONS: Final = {
 
 
 class FolderMoved(OSError):
-    """The folder of an entry is not found again."""
+    """The folder of an entry was moved, and is not found again."""
 
 
 class Found(NamedTuple):
-    """An entry of the tree: its path from the root, and how to reach it until the walk's next step.
+    """An entry of the tree, valid until the walk's next step. `path` is relative to the root.
 
-    `folder` is a descriptor of the folder that holds it under `name`. `status` is what the name led to a
-    moment ago; a folder's is that of the folder itself, which has been opened and listed.
+    `folder` is a descriptor of the folder that holds the entry under `name`. `status` is the lstat of a moment ago;
+    for a folder, it is that of the open folder itself.
     """
 
     path: bytes
@@ -76,34 +76,34 @@ class Found(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """How many names a path may have, and how many bytes; what lies further down is left out."""
+    """The most names and bytes of a path; deeper entries are left out."""
 
     depth: int
     path_bytes: int
 
 
 class Place(Protocol):
-    """A folder that a link leads to."""
+    """A folder behind a link."""
 
     @property
     def fd(self) -> int:
-        """Its descriptor."""
+        """The folder's descriptor."""
         ...
 
 
 class Places(Protocol):
-    """The folders behind links that a walk goes into, and others that have a reserved folder of their own."""
+    """The folders behind links that a walk enters, and other folders with a reserved folder of their own."""
 
     def is_top(self, path: bytes) -> bool:
         """Whether the reserved name in the folder at a path is left out."""
         ...
 
     def linked(self, path: bytes, name: bytes, *, at: int) -> Place | None:
-        """The folder that a link in an open folder leads to, None when the walk is not to follow it."""
+        """The folder that a link in an open folder leads to, None when the walk does not follow it."""
         ...
 
     def open_folder(self, path: bytes) -> int:
-        """A readable descriptor of the folder at a path from the root, which the caller closes. Raises OSError."""
+        """Open the folder at a path from the root for reading; the caller closes the descriptor. Raises OSError."""
         ...
 
 
@@ -116,16 +116,16 @@ def tree_walk(
     below: bytes = b"",
     places: Places | None = None,
 ) -> Generator[T, None, None]:
-    """Every entry below an open folder: a folder before what is in it, names in the order of their bytes.
+    """Yield every entry below an open folder: a folder before its content, names in the order of their bytes.
 
-    `below` is the path of that folder when it is not the root itself; every path begins with it. The reserved folder
-    directly below the root is left out, and so is that of each of the `places`. A link that leads to one of these is
-    a folder, and gone into; no other link is followed. Memory is that of the names in the folders on the way down,
-    whatever the size of the tree.
+    `below` is the path of that folder when it is not the root; every path begins with it. The reserved folder directly
+    below the root, or directly below one of the `places`, is left out. A link to one of the `places` is entered like
+    a folder; no other link is followed. Memory is that of the names in the folders on the way down, whatever the size
+    of the tree.
 
-    `found` makes what is yielded, of the four parts of a `Found`. `left_out` is told what cannot be looked at, and an
-    OSError that `found` raises; what it makes of that is yielded, too. When the folder itself cannot be listed it is
-    told `below`, and there are no entries.
+    `found` builds the yielded value from the four fields of a `Found`. `left_out` is called with the path and the
+    error of an entry that cannot be examined, or for which `found` raises OSError; its result is yielded unless it is
+    None. If the folder itself cannot be listed, `left_out` is called with `below`, and nothing is yielded.
     """
     walk = _Walk(below, places, bounds)
     levels, status_of, is_file = walk.levels, os.stat, stat.S_ISREG
@@ -140,7 +140,7 @@ def tree_walk(
                     if is_limited:
                         walk.require_within(path)
                     status = status_of(name, dir_fd=folder, follow_symlinks=False)
-                    # Most are files: the way of these is the short one.
+                    # The common case: most entries are files.
                     if is_file(status.st_mode):
                         yield found(path, name, folder, status)
                         continue
@@ -156,26 +156,26 @@ def tree_walk(
 
 
 def reason_of(error: OSError) -> Reason:
-    """What an error at one entry says of it."""
+    """The reason that an error at one entry stands for."""
     return Reason.MOVED if isinstance(error, FolderMoved) else _REASONS.get(error.errno or 0, Reason.FAILED)
 
 
 def link_identity(status: os.stat_result) -> LinkIdentity | None:
-    """The key by which the names of one file find each other; None for a file with one name.
+    """The key that all names of one file share; None for a file with one name.
 
-    The number of a freed inode goes to the next new file. The change time tells the two apart: nobody can set it. A
-    file that changes between two of its names counts as two files, each with the bytes of its turn.
+    A new file may get the number of a freed inode. The change time tells the two apart, since nobody can set it. A
+    file that changes between two of its names counts as two files, each with its bytes at that time.
     """
     return None if status.st_nlink == 1 else (status.st_dev, status.st_ino, status.st_ctime_ns)
 
 
 @dataclass(slots=True)
 class _Level:
-    """A folder that the walk is in.
+    """A folder on the walk's way down.
 
-    `descriptor` is -1 while the walk is far below it, and for good when it is not found again: `lost` is the number of
-    the error then, unless it just moved. `names` are those still to come. `prefix_bytes` is the length of the path in
-    front of the folder.
+    `descriptor` is -1 while the walk is far below the folder, and stays so when the folder is not found again. `lost`
+    is then the errno, or 0 when the folder was only moved. `names` are those still to come. `prefix_bytes` is the
+    length of the path before the folder's name.
     """
 
     descriptor: int
@@ -191,7 +191,7 @@ class _Level:
 
 
 class _Walk:
-    """The state of a walk: an explicit stack, since trees may be deeper than a recursion or a path can be."""
+    """The state of a walk: an explicit stack, since a tree may be deeper than the limits of recursion and paths."""
 
     def __init__(self, below: bytes, places: Places | None, bounds: Bounds) -> None:
         self.levels: list[_Level] = []
@@ -206,21 +206,21 @@ class _Walk:
             level.close()
 
     def begin(self, root: int, left_out: Callable[[bytes, OSError], object]) -> None:
-        """Go into the open folder that the walk is of."""
+        """Enter the open folder at which the walk begins."""
         try:
             self.enter(b"", root)
         except OSError as error:
             left_out(self.prefix[:-1], error)
 
     def enter(self, name: bytes, folder: int, place: Place | None = None) -> os.stat_result:
-        """Go down into a folder within an open one, be it a link to a place; an empty name is that folder itself.
+        """Enter a folder in an open one, or the folder `place` behind a link; an empty name is the open folder itself.
         Raises OSError.
         """
         at, entry = (place.fd, b".") if place else (folder, name or b".")
         descriptor = open_for_reading(entry, at, os.O_DIRECTORY)
         try:
             status = os.fstat(descriptor)
-            # A folder that is changed while it is listed may show a name twice.
+            # A folder that changes while it is listed may give a name twice.
             names = set(map(os.fsencode, os.listdir(descriptor)))  # noqa: PTH208 - not a path
         except OSError:
             os.close(descriptor)
@@ -236,7 +236,7 @@ class _Walk:
         return status
 
     def look(self, path: bytes, name: bytes, status: os.stat_result) -> os.stat_result:
-        """The status of what is no file; a folder is gone into. Raises OSError."""
+        """The status of an entry that is no file; a folder or followed link is entered. Raises OSError."""
         folder = self.levels[-1].descriptor
         if stat.S_ISDIR(status.st_mode):
             return self.enter(name, folder)
@@ -258,7 +258,7 @@ class _Walk:
         return is_far or self._is_deep() or self.levels[-1].descriptor < 0
 
     def require_within(self, path: bytes) -> None:
-        """Raise OSError for a path in the innermost folder that the walk has no way to, or may not go."""
+        """Raise OSError for a path in the innermost folder if that folder is lost, or the path exceeds the bounds."""
         if self.levels[-1].descriptor < 0:
             lost = self.levels[-1].lost
             raise OSError(lost, os.strerror(lost)) if lost else FolderMoved
@@ -273,13 +273,13 @@ class _Walk:
         return not path or (self._places is not None and self._places.is_top(path))
 
     def _find_again(self, level: _Level, below: _Level) -> None:
-        """A folder closed on the way down: the parent of the one below it, or where it was if that one moved."""
+        """Reopen a folder that was closed on the way down: as the parent of the one below it, or by its path."""
         root, path, inner = self.levels[0].descriptor, self.prefix[:-1], below.descriptor
         ways: list[Callable[[], int]] = [lambda: open_beneath(path[self._below_bytes :], root, _FOLDER)]
         if inner >= 0:
             ways.insert(0, lambda: os.open(b"..", _FOLDER, dir_fd=inner))
         if (places := self._places) is not None:
-            # On the way down there may have been a link.
+            # The way down may have led through a link.
             ways.append(lambda: places.open_folder(path))
         level.lost = below.lost
         for way in ways:

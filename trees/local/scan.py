@@ -14,7 +14,7 @@ from trees.trust import stat_from
 from trees.walk import Bounds, LinkIdentity, Reason, link_identity, reason_of, tree_walk
 
 PATH_BYTES_MAX: Final = 65535 - 256
-"""What the manifest can hold of a path, less a name and its slash: what is left out has a record, too."""
+"""The manifest's limit for a path, less a name and its slash: an entry that is left out needs a record, too."""
 
 _WORDS: Final = {Reason.REPLACED: "replaced meanwhile", Reason.MOVED: "its folder moved meanwhile"}
 _KINDS: Final = {
@@ -79,7 +79,7 @@ class LocalEntries:
 
 
 def reason(error: OSError) -> str:
-    """What an error at one entry says of it, free of paths. Raises `SourceFailed` when it is not about that entry."""
+    """The message for an error at one entry, free of paths. Raises `SourceFailed` when it concerns more than it."""
     why, text = reason_of(error), os.strerror(error.errno or 0)
     if why is Reason.EXHAUSTED:
         raise SourceFailed(text) from error

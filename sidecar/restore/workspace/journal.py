@@ -1,13 +1,13 @@
 """The journal of one extraction: a few lines with its state. After a crash, the last line is complete.
 
     savepoint-extraction 1            the staging folder is being filled; nothing live was touched
-    commit FILES BYTES REMOVED [PLACES]   staged tree and plan are on the disk: from here on it goes forward; where
-                                      it spans more places than the root (see `parts`), how many
+    commit FILES BYTES REMOVED [PLACES]   staged tree and plan are on the disk: from here on it goes forward; PLACES:
+                                      the number of places beside the root (see `parts`)
     rollback CODE DETAIL [PARAMS]     a step failed: from here on it goes back; the error's params as JSON
-    completed | rolled_back [DETAIL]  the end; what the way back was refused, where no content hangs on it
+    completed | rolled_back [DETAIL]  the end; DETAIL: the error of metadata that could not be restored
 
-The file has its full length from the start, so that the end can be written on a full disk; a line counts once its
-newline is there, and the last line decides.
+The file has its full length from the start, so that the end can be written on a full disk. A line is valid once its
+newline is written. The last valid line is the state.
 """
 
 from __future__ import annotations

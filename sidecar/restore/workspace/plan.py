@@ -11,7 +11,7 @@ One step moves a name with everything below it, unless both sides have a folder 
     staying   the live paths that stay; they have no step
     extras    the live folders without a member that stay because of an entry in them
     unset     the folders of both sides whose owner or permissions cannot be set: only these stay
-    barred    the live folders without their owner's permissions that move or in which a name changes, with their metadata
+    barred    the live folders without their owner's permissions that move or in which a name changes, with metadata
     kept      the unchanged files, which have no step: the number among the members that are files; the identity at the
               comparison; the wanted metadata; the old metadata; the path
 

@@ -70,7 +70,7 @@ def imports_not_allowed() -> list[str]:
 
 
 def conftests_borrowed() -> list[str]:
-    """What tests of several folders share is in `tests/world/`: a conftest is its own folder's."""
+    """No test imports another folder's conftest: `tests/world/` has the code that several folders share."""
     found = []
     for path in files_tracked(".py"):
         own = ".".join((*path.relative_to(ROOT).parent.parts, "conftest."))

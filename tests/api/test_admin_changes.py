@@ -143,7 +143,7 @@ S3_OPTIONS = {
 
 
 def target_fields(**changes):
-    """What the form sends for S3: an unticked box is not sent."""
+    """The fields that the form sends for S3: an unticked box is not sent."""
     options = {f"s3_{name}": value for name, value in S3_OPTIONS.items()}
     return {"name": "T", "kind": "s3", **options, "s3_access_key": "", "s3_secret_key": "", **changes}
 

@@ -121,7 +121,7 @@ def _walk(folder: bytes, tops: set[bytes]) -> Iterable[bytes]:
 
 
 def tree_unpack(archive: bytes) -> Tree:
-    """What the standard library's reader finds in an archive."""
+    """The entries of an archive, by the standard library's reader."""
     return _entries(comparison.archive_read(io.BytesIO(archive)))
 
 

@@ -35,7 +35,7 @@ KEYS: dict[str, Any] = {"tenant": UUID(int=1), "repository": UUID(int=2), "keys"
 
 
 class Cancelled(Exception):
-    """What a checkpoint raises."""
+    """The error of the tests' checkpoints."""
 
 
 def store(storage: Storage, size: int, key: str = "new", *, expected_size: int = 0) -> None:

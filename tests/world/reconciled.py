@@ -29,12 +29,12 @@ class World(Rental):
         return reconcile(invariants=frozenset(map(Invariant, invariants or Invariant.values)), **options)
 
     def codes(self) -> list[str]:
-        """What is open and counts."""
+        """The codes of the confirmed findings that are open."""
         counted = Finding.objects.filter(gone_at__isnull=True, confirmed_at__isnull=False)
         return sorted(counted.values_list("code", flat=True))
 
     def found(self, *invariants: str, **options: Any) -> list[str]:
-        """What is open and counts after a look that saw everything."""
+        """The codes of the confirmed findings that are open, after a look that saw everything."""
         report = self.look(*invariants, **options)
         assert report.blind == []
         return self.codes()

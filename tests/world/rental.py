@@ -65,7 +65,7 @@ class Rental:
         self.order.suspended_at = timezone.now()
         self.order.save()
 
-    # What the customer does, by the services.
+    # The customer's actions, by the services.
 
     def create(self, **changes: Any) -> Backup:
         """Ask for a backup."""

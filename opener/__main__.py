@@ -71,7 +71,7 @@ _TOLD: Final[list[tuple[type[Exception] | tuple[type[Exception], ...], Exit, str
     (UnknownFormat, Exit.CANNOT, "it was stored by a later release: {}"),
     ((Damage, SealError), Exit.DAMAGED, "damaged: {}"),
     (RepositoryError, Exit.CANNOT, "{}"),
-    (StorageError, Exit.CANNOT, "the storage does not do it: {}"),
+    (StorageError, Exit.CANNOT, "storage error: {}"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Archives: found by their names, known by their manifests, read to the last byte and compared."""
+"""Archives: found by name, described by their manifests, and verified to the last byte."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ READERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One archive as far as it is known.
+    """The known facts of one archive.
 
-    `stored_bytes` is None where only its manifest is there. `damage` is the damage known before a byte of it was read;
-    `locked` means that none of the keys is its own.
+    `stored_bytes`: None when only the manifest exists. `damage`: the damage known before the archive is read.
+    `locked`: none of the keys opens it.
     """
 
     key: str
@@ -42,12 +42,12 @@ class Archive:
 
     @property
     def size(self) -> int | None:
-        """How many bytes the archive has for the customer, as far as that is known."""
+        """The size of the unsealed archive in bytes, None when unknown."""
         return self.manifest.size_bytes if self.manifest else self.stored_bytes
 
 
 def archives_find(storage: Storage, keys: Keys, *, order: UUID | None, names: Sequence[str]) -> list[Archive]:
-    """Every archive of the place, the oldest first; of `names` those that begin so. Raises `StorageError`."""
+    """List the archives of the place, oldest first; with `names`, those whose names begin so. Raises `StorageError`."""
     sizes = {info.key: info.size for info in storage.list(archive_folder(order))}
     found = {key.removesuffix(MANIFEST_SUFFIX) for key in sizes}
     wanted = sorted(key for key in found if archive_backup(key) and name_matches(archive_name(key), key, names))
@@ -56,12 +56,12 @@ def archives_find(storage: Storage, keys: Keys, *, order: UUID | None, names: Se
 
 
 def name_matches(name: str, key: str, wanted: Sequence[str]) -> bool:
-    """Whether a backup is one of those that were asked for; all of them are when none was."""
+    """Whether a backup was selected by name; without names all are."""
     return not wanted or any(name.startswith(begun) or key == begun for begun in wanted)
 
 
 def archive_content(storage: Storage, archive: Archive) -> Iterator[bytes]:
-    """The archive's bytes; raises `Damaged` at their end unless they are the stored ones.
+    """Yield the archive's bytes; raises `Damaged` at the end unless their size and hash are right.
 
     Raises `Cannot` when the keys do not open it, and `StorageError`.
     """
@@ -87,7 +87,7 @@ def _pieces(storage: Storage, archive: Archive) -> Iterator[bytes]:
         return storage.read(archive.key)
     if archive.owner is None or archive.stored_bytes is None:
         raise Damaged(archive.damage or "the archive is missing")
-    # By the manifest's size, all that is left of an archive that was cut short can be read.
+    # With the manifest's size, the rest of a truncated archive can be read.
     stored = archive.manifest.stored_bytes if archive.manifest else archive.stored_bytes
     return _reader(storage, archive.key, archive.owner, stored).read()
 
@@ -117,7 +117,7 @@ def _archive_look(storage: Storage, keys: Keys, key: str, sizes: dict[str, int])
 def _manifest_look(
     storage: Storage, owned: Sequence[OwnedKey], key: str, size: int
 ) -> tuple[OwnedKey, ArchiveManifest] | None:
-    """The manifest and the owner of the key that opened it; None when none of the keys is its own.
+    """The manifest and the owner of the key that opened it; None when no key opens it.
 
     Raises `SealError`.
     """
@@ -136,7 +136,7 @@ def _manifest_look(
         except WrongKey:
             continue
         except SealError as error:
-            # One key may be tried in the name of several tenants and targets, and opens in one of them.
+            # A key is tried for several tenants and targets, and opens the manifest for one of them.
             said = error
         else:
             return owner, manifest

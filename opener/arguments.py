@@ -1,4 +1,4 @@
-"""The command line. It never has a key or password: other users see it, and shells store it."""
+"""The command line. It never has a key or password: other users can see it, and shells store it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ examples:
   savepoint-open extract --folder /backups --master-keys master-keys.txt 0a1b2c3d --to world.tar.gz
   savepoint-open extract --s3-endpoint https://s3.example.com --s3-bucket backups --key-file - 0a1b2c3d --to world
 
-It only reads where the backups lie. Exit status: 0 it is done, 1 something is damaged, 2 it cannot be done.
+The command never writes to the place of the backups. Exit status: 0 done, 1 damage found, 2 failed.
 """
 
 
@@ -37,26 +37,22 @@ def arguments_parse(words: list[str] | None) -> Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     common = _common()
 
-    listing = commands.add_parser("list", parents=[common], help="what backups there are, or what is in a snapshot")
+    listing = commands.add_parser("list", parents=[common], help="list the backups, or the paths of a snapshot")
     listing.add_argument("name", nargs="?", metavar="NAME", help="a snapshot, whose paths are listed")
     listing.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
 
-    verify = commands.add_parser("verify", parents=[common], help="whether backups are what was stored")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="which ones; all of them without a name")
+    verify = commands.add_parser("verify", parents=[common], help="check that backups are intact")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="backups to check; all of them without a name")
     verify.add_argument("--data", action="store_true", help="read all content of snapshots (of archives: always)")
 
-    extract = commands.add_parser("extract", parents=[common], help="get an archive's file, or the files of a snapshot")
+    extract = commands.add_parser("extract", parents=[common], help="write an archive, or the files of a snapshot")
     extract.add_argument("name", metavar="NAME", help="a backup as `list` shows it, or the beginning of its name")
     extract.add_argument("paths", nargs="*", metavar="PATH", help="only these files or folders of a snapshot")
     extract.add_argument("--to", metavar="PATH", help="the new file (archive) or the folder (snapshot)")
-    extract.add_argument(
-        "--force", action="store_true", help="replace a file that is there, write into a filled folder"
-    )
-    extract.add_argument(
-        "--keep-damaged", action="store_true", help="keep what came before the damage, as PATH.damaged"
-    )
+    extract.add_argument("--force", action="store_true", help="replace an existing file, write into a filled folder")
+    extract.add_argument("--keep-damaged", action="store_true", help="keep the part before the damage, as PATH.damaged")
     arguments, rest = parser.parse_known_args(words)
-    # argparse takes no more names after an option that follows the first one.
+    # argparse accepts no further names after an option behind the first name.
     more = getattr(arguments, "paths" if arguments.command == "extract" else "names", None)
     if rest and (more is None or any(word.startswith("-") for word in rest)):
         parser.error(f"unknown: {' '.join(rest)}")

@@ -23,7 +23,7 @@ _REASONS: Final = {
 
 
 def extract_run(arguments: Namespace) -> Exit:
-    """Write one backup where it is wanted. Raises `Cannot`, and the errors of storage and formats."""
+    """Write one backup to its destination. Raises `Cannot`, and the errors of storage and formats."""
     backups = backups_find(arguments, [arguments.name])
     backup = backups.one(arguments.name)
     if isinstance(backup, Archive):
@@ -32,7 +32,7 @@ def extract_run(arguments: Namespace) -> Exit:
 
 
 def _archive_extract(storage: Storage, archive: Archive, arguments: Namespace) -> Exit:
-    """Write the archive's file; it has its name only once size and SHA-256 are known to be right."""
+    """Write the archive's file; it gets its name only after size and SHA-256 were verified."""
     if arguments.paths:
         raise Cannot("an archive is extracted whole, as a .tar.gz; `tar -xzf FILE PATH` takes a path out of it")
     path = Path(arguments.to or f"backup-{archive.name}.tar.gz")

@@ -1,4 +1,4 @@
-"""The backups of a place, and the look-up of one by its name."""
+"""Finds the backups of a place, and one backup by its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """The backups that the keys open, with the known facts about the others."""
+    """The backups that the keys open, and the known facts about the others."""
 
     storage: Storage
     archives: list[Archive]
@@ -39,9 +39,9 @@ class Backups:
 
 
 def backups_find(arguments: Namespace, names: Sequence[str] = ()) -> Backups:
-    """All backups of the place, or those whose names begin so. Raises `Cannot`, and `StorageError`.
+    """All backups of the place, or those whose names begin with one of `names`. Raises `Cannot`, and `StorageError`.
 
-    An empty place is an error, too: a wrong folder, prefix or key looks like one.
+    An empty place is an error, too: a wrong folder, prefix or key looks the same.
     """
     storage = place_open(arguments)
     keys = _keys(arguments, storage)

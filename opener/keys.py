@@ -76,7 +76,7 @@ def data_key_parse(content: bytes) -> bytes:
 
 
 def keys_given(data_key: bytes, storage: Storage, *, tenant: UUID | None, target: UUID | None) -> Keys:
-    """Keys from a data key. Unless given, its possible owners come from the names of the key copies in the target."""
+    """Keys from a data key. Without `tenant` and `target`, its possible owners are those of the target's key copies."""
     if tenant is not None and target is not None:
         return Keys([OwnedKey(tenant, target, data_key)], loose=data_key)
     named = (copy_owner(info.key) for info in storage.list(FOLDER))

@@ -23,27 +23,27 @@ _NAME_BYTES_MAX = 255
 _TICK_SECONDS = 0.5
 _STEP = 1000
 _PARTIAL = ".partial"
-# A new file is not locked at once, and must not be taken for a leftover meanwhile.
+# A new file is unlocked for a moment, and must not count as a leftover then.
 _GRACE_SECONDS = 60
 
 
 def say(text: str = "") -> None:
-    """A line of the answer, on standard output."""
+    """Print a line of the result to standard output."""
     sys.stdout.write(f"{text}\n")
 
 
 def note(text: str) -> None:
-    """A line beside the answer, on standard error."""
+    """Print a remark to standard error."""
     sys.stderr.write(f"{text}\n")
 
 
 def shown(text: str) -> str:
-    """A customer's text with nothing in it that a terminal obeys."""
+    """A customer's text without terminal control characters."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def size_shown(size: float) -> str:
-    """A number of bytes for people."""
+    """A number of bytes with a unit, for display."""
     power = 0
     while size >= _STEP and power < len(_UNITS) - 1:
         size, power = size / _STEP, power + 1
@@ -59,21 +59,21 @@ class Status:
         self._terminal = sys.stderr.isatty()
 
     def tell(self, text: str) -> None:
-        """How far it is now; not every word is shown."""
+        """Show a text; calls in quick succession are skipped."""
         if self._terminal and time.monotonic() - self._told >= _TICK_SECONDS:
             self._told = time.monotonic()
             sys.stderr.write(f"\r\x1b[K{self._what}: {text}")
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Take the line away."""
+        """Clear the line."""
         if self._terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
 
 class Progress(Status):
-    """How many bytes are done, of how many, and how fast."""
+    """A status line with the bytes done, the total and the speed."""
 
     def __init__(self, what: str, total: int | None) -> None:
         super().__init__(what)
@@ -94,17 +94,17 @@ class Progress(Status):
 
 
 def _cut(name: str, bytes_max: int) -> str:
-    """As many whole characters of a file's name as fit: file systems count bytes."""
+    """Truncate a file's name at a character to at most `bytes_max` bytes: file systems count bytes."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= bytes_max else encoded[:bytes_max].decode(errors="ignore")
 
 
 @contextmanager
 def file_appears(path: Path, *, force: bool, size: int, keep_damaged: bool) -> Iterator[IO[bytes]]:
-    """A new file that gets its name when the block ends, whole and on disk; before that it has a temporary one.
+    """Write a new file under a temporary name; it is synced and gets its name when the block ends.
 
-    An error in the block deletes it; damage may leave it as `PATH.damaged`. Raises `Cannot` when there is a file
-    already (unless `force`), no folder, or not enough room.
+    An error in the block deletes it; after damage, `keep_damaged` keeps it as `PATH.damaged`. Raises `Cannot` when the
+    file exists (unless `force`), the folder is missing, or the room is not enough.
     """
     if not force and os.path.lexists(path):
         raise Cannot(f"{path} is there already; --force replaces it")
@@ -153,8 +153,8 @@ def _rename(partial: Path, path: Path, *, force: bool) -> None:
     except FileExistsError:
         raise Cannot(f"{path} is there already; --force replaces it") from None
     except OSError:
-        # A file system without hard links, such as a USB stick or a share; no other program is expected to create that
-        # file now.
+        # A file system without hard links, such as a USB stick or a share. Another program is unlikely to create the
+        # same file now.
         if os.path.lexists(path):
             raise Cannot(f"{path} is there already; --force replaces it") from None
         partial.rename(path)

@@ -1,4 +1,4 @@
-"""Snapshots: the repositories of the place, each opened with its key, and their content."""
+"""Snapshots: the repositories of the place, opened with their keys, and their snapshots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLACE = re.compile(rf"repositories/{UUID_PATTERN}/{UUID_PATTERN}/.+")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot as far as it is known; `root` is None where it cannot be read, and `damage` says why."""
+    """The known facts of one snapshot. `root`: None when it cannot be read; `damage` is then the reason."""
 
     repository: Repository
     id: bytes
@@ -37,7 +37,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FoundSnapshot:
-    """The snapshots of all repositories; which repositories no key opens, and which are damaged, with the reason."""
+    """The snapshots of all repositories, the repositories that no key opens, and the damaged ones with the reason."""
 
     snapshots: list[Snapshot]
     locked: list[str]
@@ -47,7 +47,7 @@ class FoundSnapshot:
 def snapshots_find(
     storage: Storage, keys: Keys, *, tenant: UUID | None, order: UUID | None, names: Sequence[str]
 ) -> FoundSnapshot:
-    """Every snapshot of the place; of `names` those that begin so. Raises `StorageError`."""
+    """List the snapshots of the place; with `names`, those whose names begin so. Raises `StorageError`."""
     found = FoundSnapshot([], [], [])
     for owner, repository_id in _places(storage, tenant):
         try:
@@ -63,7 +63,7 @@ def snapshots_find(
 
 
 def snapshot_root(snapshot: Snapshot) -> SnapshotRoot:
-    """The root of the snapshot. Raises `ObjectDamaged` where that cannot be read."""
+    """The root of the snapshot. Raises `ObjectDamaged` when it cannot be read."""
     if snapshot.root is None:
         raise ObjectDamaged(snapshot.damage or snapshot.name)
     return snapshot.root
@@ -95,7 +95,7 @@ def _snapshots(repository: Repository) -> Iterator[Snapshot]:
 
 
 def _is_asked(snapshot: Snapshot, order: UUID | None) -> bool:
-    # One that cannot be read may be of any order.
+    # An unreadable snapshot may belong to any order.
     return order is None or snapshot.root is None or snapshot.root.labels.get("order") == str(order)
 
 

@@ -1,4 +1,4 @@
-"""`verify`: whether backups are byte for byte as stored."""
+"""`verify`: checks that backups are byte for byte as stored."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _coverage(arguments: Namespace) -> Coverage:
 
 
 def _told(name: str, damage: str | None) -> bool:
-    """Print the result; return whether it was damage."""
+    """Print the result of one backup; return whether it is damaged."""
     say(f"{name}  {f'damaged: {damage}' if damage else 'ok'}".lstrip())
     return damage is not None
 
@@ -71,7 +71,7 @@ def _archive_verify(storage: Storage, archive: Archive) -> str | None:
 
 
 def _snapshots_verify(snapshots: Sequence[Snapshot], *, coverage: Coverage, named: bool) -> int:
-    """Verify the repositories of these snapshots; damage beside them counts unless they were named."""
+    """Verify the repositories of these snapshots; return the number of damages. Without names, other damage counts."""
     damaged = 0
     for repository in {_id(snapshot): snapshot.repository for snapshot in snapshots}.values():
         chosen = {snapshot.id for snapshot in snapshots if _id(snapshot) == repository.keys.repository}

@@ -103,9 +103,9 @@ class ArchiveStream:
     def _checked(self) -> ArchiveResult:
         reported = self._reported
         if reported is None:
-            raise SourceFailed("The sidecar did not say what it packed.")
+            raise SourceFailed("The sidecar sent no result of the packing.")
         if (self._size, self._crc32) != (reported.size_bytes, reported.crc32):
-            raise SourceFailed("The archive did not arrive as it was packed.")
+            raise SourceFailed("The archive's bytes differ from those packed.")
         return ArchiveResult(
             size_bytes=self._size,
             crc32=self._crc32,

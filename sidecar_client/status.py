@@ -69,12 +69,12 @@ def error_from_status(error: grpc.RpcError) -> SidecarClientError:
         )
     status = error.code()
     if any(words in (error.details() or "") for words in _NOT_BELIEVED):
-        return Refused("The sidecar could not prove that it is the one that was meant.")
+        return Refused("The sidecar could not prove its identity.")
     if status in _ABSENCES:
         return SidecarUnavailable("The sidecar does not answer.")
     if status in _REFUSALS:
         return Refused("The sidecar does not accept calls from this portal.")
-    return SidecarFailed(ErrorCode.INTERNAL, "The sidecar failed in a way it could not explain.")
+    return SidecarFailed(ErrorCode.INTERNAL, "The sidecar failed without giving a reason.")
 
 
 def _params(text: str) -> dict[str, int | str]:

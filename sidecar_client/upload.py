@@ -53,7 +53,7 @@ def content_send(
         patience=Patience(stall=timeouts.stall, cancelled=lambda: False),
     )
     if (reply.size_bytes, reply.crc32) != (size, crc32):
-        raise SidecarFailed(ErrorCode.ARCHIVE_DAMAGED, "What the sidecar wrote is not what was sent.")
+        raise SidecarFailed(ErrorCode.ARCHIVE_DAMAGED, "The sidecar wrote other bytes than those sent.")
 
 
 def requests_send(

@@ -32,7 +32,7 @@ class Previews:
         Raises `SidecarError`s, among them `Busy` when too many previews run.
         """
         if not self._free.acquire(blocking=False):
-            raise Busy("Other previews are being made on this server just now: try again in a moment.")
+            raise Busy("Other previews are running on this server now: try again in a moment.")
         try:
             page = PathsPage(after=paths_after, limit=min(paths_limit, PATHS_MAX))
             return restore_preview(

@@ -247,7 +247,7 @@ def test_wrong_credentials_are_reported(bucket: Place) -> None:
     bucket.environ["AWS_SECRET_ACCESS_KEY"] = "wrong-secret"
     answer = bucket.run("list")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
-    assert "the storage does not do it: list: SignatureDoesNotMatch" in answer.err
+    assert "storage error: list: SignatureDoesNotMatch" in answer.err
     assert "wrong-secret" not in answer.err
 
 

@@ -1,1 +1,1 @@
-"""Places for objects: a folder, an S3 bucket. Each speaks `repository.storage.Storage`; no Django, no app."""
+"""Storage targets: a folder, an S3 bucket. Each implements `repository.storage.Storage`; no Django, no app."""

@@ -1,4 +1,4 @@
-"""Target kinds: one value holds all differences between them. `targets.registry` lists the kinds.
+"""Target kinds: all differences between kinds are in one value each. `targets.registry` lists the kinds.
 
 The admin form, the validation, the arguments of `savepoint-open` and the table in docs/operating.md follow that value.
 """

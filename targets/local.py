@@ -1,4 +1,4 @@
-"""A folder as a target: objects appear whole by a hard link, and are synced to disk before a write returns."""
+"""A folder as a target: an object is synced to disk, then appears whole by a hard link."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PARTIAL = ".partial"  # on the objects' own file system; no segment of a key be
 class LocalStorage:
     """Objects as files below `root`, which must exist; files are 0600, folders 0700.
 
-    The file system must have hard links: a link appears at once, and refuses a taken name.
+    The file system must support hard links: a link appears atomically, and fails for a taken name.
     """
 
     def __init__(self, root: Path) -> None:
@@ -52,7 +52,7 @@ class LocalStorage:
     def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (or the end), 1 MiB at a time, a range of up to 4 MiB at once.
 
-        Raises `ObjectNotFound`, and `ObjectUnreadable` where the disk has lost a part of it.
+        Raises `ObjectNotFound`, and `ObjectUnreadable` when the disk cannot read a part of the object.
         """
         if start < 0:
             raise ValueError("a start is not negative")
@@ -84,9 +84,9 @@ class LocalStorage:
         return size
 
     def delete(self, key: str) -> None:
-        """Remove the object and the folders it leaves empty; one that is not there is no error."""
+        """Remove the object and the folders it leaves empty; a missing object is no error."""
         path = self._path(key)
-        # An unmounted folder has no objects either, and a delete in it would look done.
+        # In an unmounted folder every object is missing, so a delete would seem to succeed.
         self._root_check("delete")
         try:
             with storage_errors("delete"):
@@ -119,9 +119,9 @@ class LocalStorage:
                     yield ObjectInfo(key=key, size=size)
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
-        """Delete files of uncommitted objects that were not written to for so long; return how many.
+        """Delete files of uncommitted objects that were not written to for that time; return their number.
 
-        An object still being written holds a lock on its file and stays, however old it is.
+        An object that is still being written has a lock on its file, and stays at any age.
         """
         removed = 0
         self._root_check("sweep")
@@ -150,12 +150,12 @@ class LocalStorage:
             os.close(descriptor)
 
     def _entries(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """The entries of a folder with their keys. Names that are no segment of a key are not ours."""
+        """The entries of a folder with their keys. Names that are no segment of a key are skipped as foreign."""
         with storage_errors("list"):
             try:
                 entries = os.scandir(self._root / folder)
             except (FileNotFoundError, NotADirectoryError):
-                return  # nothing has that prefix, or its last object was deleted meanwhile
+                return  # no object has that prefix, or the last one was deleted meanwhile
         with entries:
             while True:
                 with storage_errors("list"):
@@ -171,7 +171,7 @@ class LocalStorage:
                 raise StorageDenied(f"{action}: the target's folder does not exist")
 
     def _mounted_check(self, action: str) -> None:
-        """A folder without any object may be an unmounted volume: its objects do not count as deleted."""
+        """Raise StorageDenied for an empty folder: it may be an unmounted volume, whose objects are not deleted."""
         if not (self._root / _PARTIAL).is_dir():
             raise StorageDenied(f"{action}: the target's folder is empty; is its volume mounted?")
 
@@ -181,7 +181,7 @@ class LocalStorage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """Which folder it is."""
+    """The settings of a folder target."""
 
     root: Annotated[
         Path,

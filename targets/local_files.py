@@ -1,4 +1,4 @@
-"""The steps on disk below a folder target: errors, folders and files that survive a power cut."""
+"""File operations of a folder target: errors, and files and folders that survive a power cut."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from repository.storage import (
 
 WRITEBACK_SIZE = 16 << 20
 DIRECT_SIZE_MIN = 4 << 20
-"""Smaller writes are faster through the page cache than to the disk."""
+"""The least size of a direct write; smaller ones are faster through the page cache."""
 COMMIT_TRIES = 10
 NEIGHBOURS = 8
 
@@ -45,7 +45,7 @@ _ERRORS: dict[int, type[StorageError]] = {
 
 @contextmanager
 def storage_errors(action: str) -> Iterator[None]:
-    """Answer an OSError with the storage's own error, whose message names no path of this machine."""
+    """Raise an OSError as the storage's own error, whose message names no path of this machine."""
     try:
         yield
     except OSError as error:
@@ -67,7 +67,7 @@ class LocalWriter:
         self._committed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes: whole pages of a large buffer that begins at a page go past the page cache."""
+        """Take the next bytes; whole pages of a large, page-aligned buffer bypass the page cache."""
         if self._committed:
             raise ValueError("the object is committed")
         view = memoryview(data).cast("B")
@@ -94,7 +94,7 @@ class LocalWriter:
         self._committed = True
 
     def _write_direct(self, view: memoryview) -> int:
-        """Write without a copy into the page cache; returns how much, 0 where file system or buffer do not allow it.
+        """Write past the page cache; return the bytes written, 0 when file system or buffer do not allow it.
 
         On ext4 this is four times as fast as the cache's write-back, and takes half the processor time.
         """
@@ -110,10 +110,10 @@ class LocalWriter:
             fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags)
 
     def _writeback(self) -> None:
-        """Let the kernel begin to write dirty pages, so that the last fdatasync is short.
+        """Start the write-back of dirty pages, so that the last fdatasync is short.
 
-        On Linux this advice starts the writing of dirty pages without waiting for it. It would also drop
-        clean pages from the cache, but these are not clean yet.
+        On Linux this advice starts the write-back without waiting for it. It also drops clean pages from the cache,
+        but these pages are still dirty.
         """
         length = self._written - self._handed_over
         os.posix_fadvise(self._descriptor, self._handed_over, length, os.POSIX_FADV_DONTNEED)
@@ -133,7 +133,7 @@ class LocalWriter:
 
 
 def file_open(path: Path) -> int:
-    """A descriptor of the object's file, never of a link, folder or FIFO; the caller closes it."""
+    """Open the object's file, never a link, folder or FIFO; the caller closes the descriptor."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -142,10 +142,9 @@ def file_open(path: Path) -> int:
 
 
 def file_read(descriptor: int, length: int, offset: int, *, path: Path) -> bytes:
-    """So many bytes of a file, fewer at its end; raises OSError, and `ObjectUnreadable` when only these are lost.
+    """Read `length` bytes of a file, fewer at its end. Raises OSError, and `ObjectUnreadable` when only these are lost.
 
-    A bad sector must cost no more than the backups that need it, while a missing disk must not make all of them look
-    damaged.
+    A bad sector damages only the backups that need it; a missing disk must not make all backups look damaged.
     """
     try:
         return os.pread(descriptor, length, offset)
@@ -156,14 +155,14 @@ def file_read(descriptor: int, length: int, offset: int, *, path: Path) -> bytes
 
 
 def _disk_answers(path: Path) -> bool:
-    """Whether something else can be read near a file, from the disk itself: more of it, or of the files beside it."""
+    """Whether the disk can read other data: the ends of this file, or of the files beside it."""
     with suppress(OSError), os.scandir(path.parent) as beside:
         return any(_is_readable(file) for file in [path, *islice(beside, NEIGHBOURS)])
     return False
 
 
 def _is_readable(file: os.PathLike[str]) -> bool:
-    """Whether the first or the last page of a file comes, not from the page cache."""
+    """Whether the first or the last page of a file can be read from the disk, past the page cache."""
     with suppress(OSError), mmap(-1, PAGESIZE) as room:
         descriptor = os.open(file, os.O_RDONLY | os.O_DIRECT | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
@@ -185,7 +184,7 @@ def file_size(entry: Path | os.DirEntry[str]) -> int | None:
 
 
 def unlink_unless_locked(path: Path) -> bool:
-    """Remove a file that no living process has locked; whether it was removed."""
+    """Remove a file unless a living process has locked it; return whether it was removed."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,7 +197,7 @@ def unlink_unless_locked(path: Path) -> bool:
 
 
 def folder_sync(folder: Path) -> None:
-    """Sync a folder's names to disk; a deleted one has none."""
+    """Sync a folder's names to disk; a deleted folder needs no sync."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

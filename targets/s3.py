@@ -1,4 +1,4 @@
-"""An S3 bucket as a target, by boto3's client alone."""
+"""An S3 bucket as a target, with boto3's client."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ PIECE_SIZE = 1 << 20
 class S3Storage:
     """Objects in a bucket, which must exist.
 
-    Connections belong to the process that made them: the client is made at the first call, and again after a fork.
-    `retry` is for the requests of a call that makes many: the pages of a list, the parts of an upload.
+    Connections belong to one process: the client is made at the first call, and again after a fork. `retry` applies to
+    each request of a call that makes many: the pages of a list, the parts of an upload.
     """
 
     def __init__(self, settings: S3Settings, retry: Retry = ONCE) -> None:
@@ -48,7 +48,7 @@ class S3Storage:
         self._client_of: tuple[int, S3Client] | None = None
 
     def close(self) -> None:
-        """Give the connections back; the next call opens new ones."""
+        """Close the connections; the next call opens new ones."""
         if self._client_of is not None:
             self._client_of[1].close()
             self._client_of = None
@@ -85,14 +85,14 @@ class S3Storage:
             raise
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Remove the object; a missing object is no error."""
         with suppress(ObjectNotFound), s3_errors("delete"):
             self._client.delete_object(Bucket=self._settings.bucket, Key=self._name(key))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object whose key begins with `prefix`; raises rather than ending early.
 
-        Objects of other programs, under names that are no keys, are left out.
+        Objects whose names are no keys belong to other programs, and are left out.
         """
         request: dict[str, Any] = {"Prefix": self._prefix + prefix_checked(prefix)}
         while True:
@@ -109,7 +109,7 @@ class S3Storage:
             request["ContinuationToken"] = page["NextContinuationToken"]
 
     def partials_sweep(self, *, older_than_seconds: float) -> int:
-        """Abort uploads begun so long ago, by the service's own clock; returns how many."""
+        """Abort uploads that began before that time, by the service's own clock; return their number."""
         aborted = 0
         request: dict[str, Any] = {"Prefix": self._prefix}
         while True:
@@ -117,7 +117,7 @@ class S3Storage:
             page = s3_call(self._retry, "sweep", ask)
             begun = _service_time(page) - timedelta(seconds=older_than_seconds)
             for upload in page.get("Uploads", []):
-                # Not every service heeds the prefix, and uploads outside of ours must not be ended.
+                # Not every service applies the prefix, and uploads outside of ours must not be aborted.
                 if upload["Key"].startswith(self._prefix) and upload["Initiated"] <= begun:
                     aborted += self._abort(upload["Key"], upload["UploadId"])
             if not page.get("IsTruncated"):
@@ -163,7 +163,7 @@ class S3Storage:
         return answer["Body"], start + answer["ContentLength"]
 
     def _abort(self, name: str, upload_id: str) -> bool:
-        """End an upload; whether it was still open."""
+        """Abort an upload; return whether it was still open."""
         try:
             abort = self._client.abort_multipart_upload
             s3_call(self._retry, "sweep", partial(abort, Bucket=self._settings.bucket, Key=name, UploadId=upload_id))
@@ -172,7 +172,7 @@ class S3Storage:
         return True
 
     def _bucket_check(self) -> None:
-        # A refused request about the bucket does not tell whether the bucket exists.
+        # A denied request about the bucket does not show whether the bucket exists.
         try:
             with suppress(StorageDenied), s3_errors("size"):
                 self._client.head_bucket(Bucket=self._settings.bucket)
@@ -184,7 +184,7 @@ class S3Storage:
 
 
 def _service_time(answer: Mapping[str, Any]) -> datetime:
-    """When the service answered, by the clock that also dates its uploads."""
+    """The time of the answer by the service's clock, which also dates its uploads."""
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     if date is None:
         raise StorageError("sweep: the service does not tell the time")

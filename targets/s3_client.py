@@ -20,7 +20,7 @@ READ_TIMEOUT_SECONDS = 30
 
 
 def client_create(settings: S3Settings) -> S3Client:
-    """A client for the calling process. It tries nothing again: `repository.retrying` does."""
+    """A client for the calling process. It never retries: `repository.retrying` does."""
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if settings.path_style else "virtual"},
@@ -46,5 +46,5 @@ def client_create(settings: S3Settings) -> S3Client:
 
 @cache
 def _session(process: int) -> tuple[boto3.session.Session, threading.Lock]:  # noqa: ARG001  # it is the cache's key
-    """One session for each process, since making one takes 0.1 s; it makes clients for one thread at a time."""
+    """One session per process, since making one takes 0.1 s, and its lock: one thread at a time may make a client."""
     return boto3.session.Session(), threading.Lock()

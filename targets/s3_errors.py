@@ -1,4 +1,4 @@
-"""Answers of an S3 service, or of the way to it: as the storage's own errors, free of secrets."""
+"""Translates errors of an S3 service, and of the network to it, into the storage's own errors without secrets."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ SOURCES: Final = {
 # The class of every code whose status alone is misleading or ambiguous, with the services that document it. Any other
 # code has the class of its status. docs/storage.md shows the same table.
 CODES: Final[dict[str, tuple[Refusal, str]]] = {
-    # Slow down, or come back.
+    # The service is overloaded for now.
     "Busy": (AGAIN, "aws"),
     "InternalError": (AGAIN, "aws ceph minio r2 seaweedfs wasabi"),
     "ServiceUnavailable": (AGAIN, "aws ceph r2"),
@@ -87,7 +87,7 @@ CODES: Final[dict[str, tuple[Refusal, str]]] = {
     "XMinioReadQuorum": (AGAIN, "minio"),
     "XMinioServerNotInitialized": (AGAIN, "minio"),
     "XMinioWriteQuorum": (AGAIN, "minio"),
-    # The request did not arrive as it was sent: sent again, it may.
+    # The request was damaged on its way, and may succeed when sent again.
     "BadDigest": (AGAIN, "aws minio r2 wasabi"),
     "ClientDisconnect": (AGAIN, "r2"),
     "ClientDisconnected": (AGAIN, "minio"),
@@ -97,11 +97,11 @@ CODES: Final[dict[str, tuple[Refusal, str]]] = {
     "RequestTimeout": (AGAIN, "aws ceph minio"),
     "RequestTimeoutException": (AGAIN, "boto"),
     "XAmzContentSHA256Mismatch": (AGAIN, "aws ceph minio seaweedfs wasabi"),
-    # Two requests met: one of them is over soon.
+    # Two requests conflict, and one of them ends soon.
     "ConditionalRequestConflict": (AGAIN, "aws"),
     "Locked": (AGAIN, "ceph"),
     "OperationAborted": (AGAIN, "aws ceph"),
-    # The bucket moves to another address, which is not known everywhere yet.
+    # The bucket is moving to another address, which not every server knows yet.
     "TemporaryRedirect": (AGAIN, "aws"),
     "ExpiredToken": (RENEW, "aws"),
     "InvalidToken": (RENEW, "aws"),
@@ -118,7 +118,7 @@ CODES: Final[dict[str, tuple[Refusal, str]]] = {
     "NoSuchBucket": (PLACE, "aws ceph minio r2 seaweedfs"),
     "PermanentRedirect": (PLACE, "aws"),
     "ObjectLockedByBucketPolicy": (LOCKED, "r2"),
-    # Wrong keys too often; a further try would only prolong it.
+    # Too many tries with wrong keys; a further one would prolong the lockout.
     "AuthenticationLockout": (DENIED, "wasabi"),
     # Quotas have no status of their own: Ceph answers 403.
     "InsufficientCapacity": (FULL, "aws"),
@@ -127,7 +127,7 @@ CODES: Final[dict[str, tuple[Refusal, str]]] = {
     "XMinioStorageFull": (FULL, "minio"),
     "MethodNotAllowed": (UNSUPPORTED, "aws ceph minio seaweedfs"),
     "NotImplemented": (UNSUPPORTED, "aws ceph minio seaweedfs wasabi"),
-    # Conflicts that no object under this key explains.
+    # Conflicts with another cause than an object under this key.
     "BucketNotEmpty": (FINAL, "aws ceph minio r2 seaweedfs"),
     "InvalidBucketState": (FINAL, "aws ceph seaweedfs"),
 }
@@ -150,7 +150,7 @@ STATUSES: Final[dict[int, Refusal]] = {
     501: UNSUPPORTED,
     507: FULL,
 }
-"""The class of a refusal whose code is unknown, or has none: a HEAD has no body, a proxy knows no codes."""
+"""The classes by status, for an unknown or missing code: a HEAD has no body, and a proxy sends no codes."""
 
 PASSING = (BotoConnectionError, HTTPClientError, HTTPError, IncompleteReadError, OSError, ResponseParserError)
 _FULL: Final = re.compile(r".*(Quota|StorageFull|InsufficientStorage).*")
@@ -160,7 +160,7 @@ _FULL: Final = re.compile(r".*(Quota|StorageFull|InsufficientStorage).*")
 def s3_errors(action: str) -> Iterator[None]:
     """Translate errors of boto3 into the storage's own.
 
-    The original is dropped: messages of a service or a library may hold signed addresses.
+    The original error is dropped: messages of a service or a library may contain signed addresses.
     """
     try:
         yield
@@ -183,7 +183,7 @@ def s3_call(retry: Retry, action: str, request: Callable[[], Result]) -> Result:
 
 
 def refusal_class(code: str, status: int) -> Refusal:
-    """The class of a refusal: by its code where that is known, else by its status."""
+    """The class of a refusal: by its code if that is known, else by its status."""
     if code in CODES:
         return CODES[code][0]
     if _FULL.fullmatch(code):
@@ -192,7 +192,7 @@ def refusal_class(code: str, status: int) -> Refusal:
 
 
 def refusal_read(response: Mapping[str, Any]) -> tuple[str, int]:
-    """Code and status of a parsed refusal; of the code only characters that a code may have."""
+    """The code and the status of a parsed refusal; characters that no code has are removed."""
     code = re.sub(r"[^A-Za-z0-9.]", "", str(response.get("Error", {}).get("Code", "")))[:64]
     return code, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 

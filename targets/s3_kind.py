@@ -16,7 +16,7 @@ REGION_DEFAULT = "us-east-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Settings:
-    """Where a bucket is and how to sign for it. `session_token` belongs to credentials that were lent for a while."""
+    """The address of a bucket and its credentials. `session_token` belongs to temporary credentials."""
 
     bucket: Annotated[
         str,
@@ -102,7 +102,7 @@ def _open(settings: S3Settings, retry: Retry) -> Storage:
 
 
 def _found_here(given: dict[str, Any]) -> S3Settings:
-    """With credentials from where every AWS tool looks: environment, files, the machine's role."""
+    """The settings with credentials from the usual sources of AWS tools: environment, files, the machine's role."""
     import boto3.session
     from botocore.exceptions import BotoCoreError
 

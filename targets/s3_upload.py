@@ -1,4 +1,4 @@
-"""One object on its way into S3: a single request when it is small, otherwise parts that travel while it is written."""
+"""Uploads one object to S3: a small one by a single request, a larger one in parts while it is written."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 PART_SIZE_MIN = 8 * MIB
-# With it an object of 64 GiB still has few parts; from there on memory counts for more.
+# With this size an object of 64 GiB still has few parts; for larger objects memory matters more.
 PART_SIZE_PLANNED_MAX = 128 * MIB
 PARTS_PLANNED = 500
 PARTS_MAX = 10_000
 OBJECT_SIZE_MAX = 5 << 40
 THREADS = 2
 MEMORY = 96 * MIB
-# How long an abandoned upload waits for its last parts before it is aborted all the same.
+# The time for which an abandoned upload waits for its last parts before its abort.
 ABANDON_SECONDS = 5
 ABORT_TRIES = 3
 _MARK = "savepoint-write"
 
 
 def part_size(expected_size: int) -> int:
-    """The length of every part but the last of an object of about `expected_size` bytes, 0 when that is unknown.
+    """The length in bytes of every part but the last, for an object of about `expected_size` bytes (0: unknown).
 
-    Some services refuse parts of different lengths when the upload is completed, some read no object of more than
-    1,000 parts back, and none takes more than 10,000. So the length is chosen once: for 500 parts, which leaves room
-    for twice the expectation; for an unknown size it is the longest of which two fit into memory. Past 64 GiB parts
-    stay at 128 MiB until nine tenths of 10,000 parts are needed, up to the 5 TiB that an object may have.
+    Some services refuse parts of different lengths, some cannot read an object of more than 1,000 parts, and none takes
+    more than 10,000. So the length is chosen once, for 500 parts: this allows twice the expected size. For an unknown
+    size it is the longest of which two fit into memory. Past 64 GiB parts stay at 128 MiB until nine tenths of 10,000
+    parts are needed, up to the largest object of 5 TiB.
     """
     if expected_size <= 0:
         return MEMORY // 2
@@ -54,9 +54,9 @@ def part_size(expected_size: int) -> int:
 
 
 class S3Writer:
-    """The object's bytes, held up to a part's size; at most 96 MiB in all, or one single part when that is larger.
+    """Writes the object. At most 96 MiB of its parts are in memory, or one part when that is larger.
 
-    `retry` applies to each of its requests; a part stays in memory until the service has it.
+    `retry` applies to each request; a part stays in memory until the service has it.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class S3Writer:
         self._committed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes; waits while as many as memory allows are on their way."""
+        """Take the next bytes; wait while the parts under way fill the memory."""
         if self._committed:
             raise ValueError("the object is committed")
         view = memoryview(data).cast("B")
@@ -104,7 +104,7 @@ class S3Writer:
         self._committed = True
 
     def close(self) -> None:
-        """Leave nothing behind unless the object was committed."""
+        """Abort the upload unless the object was committed."""
         self._left.set()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -149,7 +149,7 @@ class S3Writer:
         return answer["ETag"]
 
     def _wait(self, *, flying: int) -> None:
-        """Wait until no more parts than that are on their way, and the next one fits into memory beside them."""
+        """Wait until at most `flying` parts are under way, and the next one fits into memory."""
         while self._flying and (len(self._flying) > flying or sum(self._flying.values()) + self._part_size > MEMORY):
             done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
             for future in done:
@@ -172,7 +172,7 @@ class S3Writer:
         )
 
     def _settle(self, error: StorageError) -> None:
-        """Find the outcome of a failed commit: its reply may be lost, or a retry met its own first try."""
+        """Find the outcome of a failed commit: its reply was lost, or a retry found the object of the first try."""
         try:
             mark = self._mark_found()
         except StorageError:
@@ -184,7 +184,7 @@ class S3Writer:
         raise error
 
     def _mark_found(self) -> str | None:
-        """The mark of the object now under the key: empty when another program wrote it, None when there is none."""
+        """The mark of the object that has the key: empty for another program's object, None for a free key."""
         try:
             found = s3_call(self._retry, "commit", partial(self._client.head_object, **self._place))
             return found["Metadata"].get(_MARK, "")
@@ -207,5 +207,5 @@ def _until(left: threading.Event, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _md5(data: bytearray) -> str:
-    """The checksum that a bucket with object lock demands of each upload, and that every service knows."""
+    """The MD5: a bucket with object lock requires it of each upload, and every service knows it."""
     return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

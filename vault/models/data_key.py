@@ -11,7 +11,7 @@ from vault.models.target import StorageTarget
 class DataKey(models.Model):
     """The key of one tenant on one target: 32 random bytes wrapped by the tenant key.
 
-    copied_version: the KEK version that wraps the tenant key in the copy beside the objects, null before there is one.
+    copied_version: the KEK version that wraps the tenant key in the copy beside the objects, null without a copy.
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="data_keys")

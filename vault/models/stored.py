@@ -12,11 +12,11 @@ from vault.models.target import StorageTarget
 
 
 class StoredObject(models.Model):
-    """An archive that is, or may be, in storage. The row is written before the first byte, and deleted after the last.
+    """An archive that is, or may be, in storage. The row exists from before the first byte until after the deletion.
 
-    backup_id is not a foreign key on purpose: the row must outlive its backup until the object is gone. condemned_at:
-    when it was marked for deletion, because nothing needs it; object and manifest are deleted, with retries. swept_at:
-    when they were deleted; the row stays for a grace, in which a late write can still land, and is swept once more.
+    backup_id is deliberately no foreign key: the row must outlive its backup until the object is deleted. condemned_at:
+    the time at which it was marked for deletion; object and manifest are then deleted, with retries. swept_at: the time
+    of that deletion; the row stays for a grace, in which a late write can still arrive, and is swept once more.
     """
 
     target = models.ForeignKey(StorageTarget, on_delete=models.RESTRICT, related_name="objects_stored")

@@ -15,8 +15,8 @@ from targets.registry import KINDS
 class StorageTarget(models.Model):
     """A place for backups.
 
-    kind: one of `targets.registry`. options, secrets: JSON objects of the options that its settings declare, the second
-    encrypted. sealed: archives are stored encrypted; a plain target holds the very bytes customers download.
+    kind: one of `targets.registry`. options, secrets: JSON objects of the options that the kind's settings declare;
+    `secrets` is encrypted. sealed: archives are stored encrypted; a plain target has the bytes that customers download.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""Rotation of the KEK: everything it wraps is wrapped anew under the newest version; no archive is touched."""
+"""Rotates the KEK: everything it wraps is wrapped anew under the newest version; no archive is touched."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Rotation:
 
 
 def keys_rotate() -> Rotation:
-    """Bring every wrap to the newest KEK version; safe to run again at any time, and to stop half way.
+    """Wrap everything under the newest KEK version. The run may be interrupted, and repeated at any time.
 
-    Older versions may leave the keyring only when a run reports no failure.
+    Remove older versions from the keyring only after a run without failures.
     """
     done = Rotation()
     for customer in Customer.objects.iterator():
@@ -65,7 +65,7 @@ def keys_rotate() -> Rotation:
         except KeyUnavailable:
             log.exception("the second factor %s cannot be opened", authenticator.pk)
             done.failed += 1
-    # The secrets of a target are opened inside: those that cannot be must not end the whole run.
+    # Secrets of a target that cannot be decrypted must not end the whole run, so the query defers them.
     for row in DataKey.objects.select_related("customer", "target").defer("target__secrets").iterator():
         try:
             done.copies += data_key_copy(row=row, storage=target_open(row.target))

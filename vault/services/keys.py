@@ -24,7 +24,7 @@ KEY_BYTES = 32
 
 
 def data_key_ensure(*, customer: Customer, target: StorageTarget, storage: Storage) -> bytes:
-    """The tenant's data key on a target, made when there is none, its copy brought up to date before it is used.
+    """The tenant's data key on a target. A missing one is made, and its copy is updated before the key is used.
 
     Raises KeyUnavailable, and StorageError when the copy cannot be written.
     """
@@ -51,9 +51,9 @@ def data_key_open(row: DataKey) -> bytes:
 
 
 def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
-    """Write the copy of a key beside the objects unless the current one is there; return whether it was written.
+    """Write the copy of a key beside the objects, unless a current one exists; return whether it was written.
 
-    One object for each KEK version, since keys of objects are never reused; the one it replaces is deleted afterwards.
+    Each KEK version has its own object, since keys of objects are never reused; the older one is deleted afterwards.
     """
     wrapped = bytes(row.customer.tenant_key)
     version = portal_keyring().version_of(wrapped)
@@ -78,11 +78,11 @@ def data_key_copy(*, row: DataKey, storage: Storage) -> bool:
 
 
 def _copy_adopt(row: DataKey, copy: KeyCopy) -> None:
-    """Make the key of a copy that is there already the row's key: objects beside it may be sealed with it.
+    """Make the key of an existing copy the row's key: objects beside the copy may be sealed with it.
 
-    A worker died between writing the copy and recording it, or the database was restored from an earlier state. The
-    row's own key has sealed nothing while no copy of it was noted. Raises KeyUnavailable when the copy is of another
-    tenant key.
+    Such a copy exists after a worker died before recording it, or when the database was restored from an earlier
+    state. The row's own key has sealed nothing, since no copy of it was recorded. Raises KeyUnavailable when the copy
+    is wrapped by another tenant key.
     """
     wrapped = copy.data_key
     try:
@@ -111,7 +111,7 @@ def _row_ensure(customer: Customer, target: StorageTarget) -> DataKey:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        # Two first backups at once: the key that was stored first is used.
+        # Two first backups ran at once: the key that was stored first is used.
         row = rows.get(customer=customer, target=target)
     return row
 

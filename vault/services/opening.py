@@ -1,4 +1,4 @@
-"""Opening targets, and archives and listings in them."""
+"""Opens targets, and archives and listings in them."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ class AssetReader:
 
     @property
     def resumable(self) -> bool:
-        """Whether each piece is verified by itself, so that a reading may stop and go on from another offset."""
+        """Whether each piece is verified by itself, so that a download may resume at any offset."""
         return self._sealed is not None
 
     def read(self, start: int = 0, stop: int | None = None, *, digest: Digest | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` in pieces of at most 4 MiB.
 
-        The last piece of all bytes is handed out only when their hash matches the stored one; a part of a plain
-        archive is not checked. digest: computes that hash, in the caller's thread unless it says otherwise. Raises
+        When all bytes are read, the last piece is yielded only if their hash matches the stored one. A part of a
+        plain archive is not verified. digest: computes that hash; the default does so in the caller's thread. Raises
         ArchiveDamagedError, StorageUnavailableError, KeyUnavailable.
         """
         whole = start == 0 and (stop is None or stop >= self.size)
@@ -117,7 +117,7 @@ class AssetReader:
 
 
 def listing_open(asset: Asset, *, stored_bytes: int, checkpoint: Checkpoint = go_on) -> AssetReader:
-    """The listing beside an asset, of that stored size. Raises as `asset_open`."""
+    """Open the listing beside an asset, given its stored size. Raises as `asset_open`."""
     storage, key = target_open(asset.target, checkpoint=checkpoint), asset.key + LISTING_SUFFIX
     with storage_errors():
         if storage.size(key) != stored_bytes:
@@ -135,7 +135,7 @@ def listing_open(asset: Asset, *, stored_bytes: int, checkpoint: Checkpoint = go
 
 
 def asset_open(asset: Asset, *, checkpoint: Checkpoint = go_on) -> AssetReader:
-    """Open an asset after checking the object, so that a missing one is an error before the first byte.
+    """Open an asset. Its object is checked first, so that a missing one raises before the first byte.
 
     Raises ArchiveDamagedError when the object is gone or has another size, StorageUnavailableError, KeyUnavailable.
     """

@@ -1,4 +1,4 @@
-"""Deletion of stored objects that nothing needs."""
+"""Deletes stored objects that are no longer needed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def objects_condemn(*, backup_ids: Iterable[UUID], keep: str | None = None) -> N
 
 
 def objects_due() -> QuerySet[StoredObject]:
-    """Objects to delete now: once when they are marked, once more after the grace. Never one that an asset names."""
+    """The objects to delete now: once when marked, and once more after the grace. Never an object of an asset."""
     needed = Asset.objects.filter(target=OuterRef("target"), key=OuterRef("key"))
     late = Q(condemned_at__lt=timezone.now() - GRACE)
     due = StoredObject.objects.filter(Q(swept_at__isnull=True) | late, condemned_at__isnull=False)
@@ -47,7 +47,7 @@ def storage_sweep() -> int:
         try:
             swept += _target_sweep(target.id)
         except (StorageError, ApplicationError) as error:
-            # A target that is away, or whose secrets cannot be opened, does not stop the sweep of the others.
+            # A target that is unreachable, or whose secrets cannot be decrypted, does not stop the sweep of the others.
             _say(target, f"the sweep was broken off: {error}")
         except Exception:
             log.exception("sweep of target %s was broken off", target.id)
@@ -57,12 +57,12 @@ def storage_sweep() -> int:
 def _target_sweep(target_id: UUID) -> int:
     """Sweep one target: a bounded batch of objects marked for deletion, and leftovers of interrupted uploads.
 
-    Raises StorageUnavailable at the first call that finds the target away: each further call would wait just as long.
+    Raises StorageUnavailable at the first call that cannot reach the target: every further call would wait as long.
     """
     swept, refused = 0, ""
     target = StorageTarget.objects.get(id=target_id)
     storage = target_open(target)
-    # Objects under a lock stay due. The next sweep begins behind them, so that the others have their turn.
+    # Locked objects stay due. The next sweep begins behind them, so that it reaches the others.
     begin = f"storage-sweep-from:{target_id}"
     rows = list(objects_due().filter(target=target_id, id__gt=cache.get(begin, 0))[:BATCH])
     for row in rows:
@@ -80,7 +80,7 @@ def _target_sweep(target_id: UUID) -> int:
     try:
         storage.partials_sweep(older_than_seconds=GRACE.total_seconds())
     except StorageUnsupported:
-        _say(target, "it cannot list uploads that were cut off: let a lifecycle rule of the bucket end them")
+        _say(target, "the service cannot list uploads: let a lifecycle rule of the bucket end incomplete ones")
     return swept
 
 
@@ -92,7 +92,7 @@ def _say(target: StorageTarget, words: str) -> None:
 
 
 def object_delete(row: StoredObject, storage: Storage) -> None:
-    """Delete an archive: its manifest first, so that no rebuild brings it back. Raises StorageError."""
+    """Delete an archive, its manifest first, so that no rebuild restores its row. Raises StorageError."""
     storage.delete(row.key + MANIFEST_SUFFIX)
     storage.delete(row.key + LISTING_SUFFIX)
     storage.delete(row.key)

@@ -1,4 +1,4 @@
-"""Writes of storage targets, and their validation."""
+"""Saves and validates storage targets."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Long work of any kind: rows, leases, progress, cancellation, supervision, chores. It knows no kind by name."""
+"""Long work of any kind: rows, leases, progress, cancellation, supervision, chores. This app names no kind."""

@@ -1,4 +1,4 @@
-"""Kinds of operations: one value holds everything that differs between them. Apps register theirs at start-up."""
+"""Kinds of operations: everything that differs between kinds is in one value each. Apps register theirs at start-up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAITS = _("Other work is going on. This is possible again when it has ended.")
 
 
 class Named(Protocol):
-    """Anything with the name of a kind in it: an operation, or a row that counts some."""
+    """Any row with the name of a kind: an operation, or a tally."""
 
     kind: str
 
@@ -31,8 +31,8 @@ class Named(Protocol):
 class Words:
     """A kind in the words of its customer; `%(name)s` in an ending is the name of the backup it is about.
 
-    title: the entry in a history. running: the phase, while no finer one is known. waits: the reason why other work has
-    to wait. endings: the sentence for each end. problems: the same as a few words beside the backup.
+    title: the entry in a history. running: the phase, while no finer one is known. waits: the reason why other work
+    must wait. endings: the sentence for each end. problems: each end in a few words, shown beside the backup.
     """
 
     title: Text
@@ -48,8 +48,8 @@ class OperationKind:
 
     run: dotted path of its work, `(operation, lease)`; None for a hold, which no worker runs. unsuccessful: dotted path
     of a function `(operation, error)`, called in the transaction that ends an operation without success. right: the
-    right on the order that cancelling takes; None when it cannot stop half way. exclusive: whether it excludes other
-    exclusive operations on its order. attempts: how often it is tried; None when it is never given up.
+    right on the order that a cancel needs; None when the kind cannot be cancelled. exclusive: excludes other exclusive
+    operations on its order. attempts: the maximum of attempts; None for no limit.
     """
 
     name: str

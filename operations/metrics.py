@@ -24,7 +24,9 @@ RESULTS = [state for state in OperationState if state not in LIVE_STATES]
 
 
 def metric_families() -> Iterator[Metric]:
-    """The families of this app, every series from the first scrape on, by four queries. Raises DatabaseError."""
+    """The metric families of this app, by four queries. Every series exists from the first scrape on. Raises
+    DatabaseError.
+    """
     yield from _operations()
     yield from _work()
 

@@ -74,7 +74,7 @@ class OperationDetailSerializer(OperationSerializer):
 
     @extend_schema_field(StaysSerializer(many=True, allow_null=True))
     def get_stays(self, operation: Operation) -> list[dict[str, str]] | None:
-        """Their names, where the context says that the caller may see them."""
+        """The paths, if the context allows the caller to see them."""
         if operation.warnings and not self.context.get("named"):
             return None
         return [{"path": item["path"], "reason": item["kind"]} for item in operation.warnings]

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 class ChoreRun(models.Model):
     """One run of a chore, from the tick that asked for it to its end.
 
-    done: the number that the chore returned (objects deleted, sessions expired), null for one that counts nothing.
-    error: the exception that ended it, by its type; empty when it succeeded.
+    done: the count that the chore returned (objects deleted, sessions expired), null for a chore without a count.
+    error: the type of the exception that ended the run; empty when it succeeded.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -40,5 +40,5 @@ class ChoreRun(models.Model):
 
     @property
     def took(self) -> timedelta | None:
-        """How long it ran; None while it does."""
+        """The duration of the run; None while it runs."""
         return self.finished_at - self.started_at if self.finished_at and self.started_at else None

@@ -1,4 +1,4 @@
-"""Operations: the row is the truth about long work, not the queue."""
+"""Operations: the rows, not the queue, have the authoritative state of long work."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from orders.models import Order
 class Operation(models.Model):
     """One piece of work, claimed by one worker at a time.
 
-    fence: grows with every claim; a writer with an older one changes nothing. heartbeat: a counter, not a time,
-    so that no clock decides who is alive. attempts: claims that count. not_before: nobody claims it earlier.
-    warnings: live paths that a restore left as they were, the first of warnings_total.
-    worker: the claiming worker, `{supervisor}:{pid}`. expires_at: a hold, which no worker runs, ends then by itself.
-    exclusive: whether it excludes other exclusive operations on its order. exchange: how far an exchange of live files
-    may have got. order, scope_id: its owner; scope_id is the id of a repository or a target.
+    fence: grows with every claim; a write with an older fence changes nothing. heartbeat: a counter, not a time, so
+    that liveness depends on no clock. attempts: the claims that count. not_before: the earliest time of a claim.
+    warnings: the first of the live paths that a restore left unchanged; warnings_total: their number.
+    worker: the claiming worker, `{supervisor}:{pid}`. expires_at: the end of a hold, which no worker runs.
+    exclusive: excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
+    of live files. order, scope_id: the owner; scope_id is the id of a repository or a target.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -102,12 +102,12 @@ class Operation(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether it is queued or running."""
+        """Whether the operation is queued or running."""
         return self.state in LIVE_STATES
 
     @property
     def is_hold(self) -> bool:
-        """Whether it holds its order for a time and no worker runs it."""
+        """Whether this is a hold: it reserves its order for a time, and no worker runs it."""
         return self.expires_at is not None
 
     @property

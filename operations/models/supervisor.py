@@ -6,9 +6,9 @@ from django.db import models
 
 
 class Supervisor(models.Model):
-    """One running `manage.py worker`. Pages tell by its row that workers are available.
+    """One running `manage.py worker`. Pages use its row to see that workers are available.
 
-    workers_alive: how many of its `workers` processes lived at its last check.
+    workers_alive: the number of its `workers` processes that were alive at its last check.
     """
 
     id = models.UUIDField(primary_key=True)

@@ -1,4 +1,4 @@
-"""Chores: recurring work on a schedule of its own. One table, one tick; each run is recorded."""
+"""Chores: recurring work with a schedule per chore. One table, one tick; each run is recorded."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ REQUESTED_SECONDS = 300
 LOST_SECONDS = 3600
 """A run that has not ended after this time has lost its worker, and a new one may start."""
 KEPT = timedelta(days=7)
-"""How long a run is kept for staff."""
+"""The time for which a run is kept for staff."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chore:
     """One chore.
 
-    run: returns a count of its results, or nothing. wanted: asked each minute whether there is work before `every` is
-    over; None when there never is.
+    run: returns a count of its results, or None. wanted: called each minute; returns True when there is work before
+    `every` has passed. None for a chore without such work.
     """
 
     name: str
@@ -57,14 +57,14 @@ def chores_request() -> list[UUID]:
 
 
 def chore_answer(run_id: UUID) -> None:
-    """Do the chore of a requested run, unless another worker has begun it."""
+    """Execute a requested run, unless another worker has begun it."""
     requested = ChoreRun.objects.filter(id=run_id, started_at__isnull=True, finished_at__isnull=True)
     if compare_and_set(requested, started_at=timezone.now()):
         _do(ChoreRun.objects.get(id=run_id))
 
 
 def chores_run() -> None:
-    """Run every chore now, one after the other; one that fails, or that runs elsewhere, does not stop the others."""
+    """Run every chore now, one after the other. A chore that fails, or runs elsewhere, does not stop the others."""
     for chore in _CHORES.values():
         run = _begin(chore, started=True)
         if run is not None:
@@ -79,7 +79,7 @@ def chore_runs_expire() -> int:
 
 def _request(chore: Chore) -> UUID | None:
     runs = ChoreRun.objects.filter(chore=chore.name)
-    # Not the newest by its time: somebody may have set the clock back since an earlier one.
+    # The unfinished run, not the newest one by time: the clock may have been set back since an earlier run.
     going_on = runs.filter(finished_at__isnull=True).first()
     if going_on is not None:
         return _again(going_on)

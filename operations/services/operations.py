@@ -1,4 +1,4 @@
-"""Starting, ending and cancelling operations of any kind."""
+"""Starts, ends and cancels operations of any kind."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def hold_end(*, operation: Operation, actor: User | None) -> bool:
 def operation_finish(
     *, operation: Operation, state: OperationState, error_code: str = "", error_params: Params | None = None
 ) -> bool:
-    """End a live operation, if it still has the fence `operation` was read with. Return whether it did.
+    """End a live operation if its fence is still that of `operation`. Return whether it ended.
 
     The caller changes its backup in the same transaction, and only when this returned True.
     """
@@ -158,8 +158,8 @@ def _cancel(*, user: User, operation: Operation) -> None:
     live = Operation.objects.filter(id=operation.id, state__in=LIVE_STATES, cancel_requested_at__isnull=True)
     if compare_and_set(live, cancel_requested_at=timezone.now()):
         audit_record(actor=user, action=f"{operation.kind}.cancel", order_id=operation.order_id, object_id=operation.id)
-    # One that no worker has claimed yet ends here and now; a running one at its next checkpoint. One that may have
-    # begun to exchange live files ends only with the outcome in the sidecar's journal.
+    # A queued operation ends here; a running one ends at its next checkpoint. An operation that may have begun to
+    # exchange live files ends only with the outcome in the sidecar's journal.
     queued = Operation.objects.filter(id=operation.id, state=OperationState.QUEUED, exchange=ExchangeState.NONE).first()
     if queued is not None:
         operation_fail(operation=queued, error=OperationCancelled())

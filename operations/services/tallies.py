@@ -9,9 +9,9 @@ from orders.models import Order
 
 
 def operations_tally(order: Order) -> None:
-    """Keep the number of an order's operations; call it in the transaction that deletes them with the order."""
+    """Add an order's operations to the tallies; call it in the transaction that deletes them with the order."""
     over = Operation.objects.filter(order=order).exclude(state__in=LIVE_STATES)
-    # In the order of their keys: two deletions at once must not wait for each other.
+    # Sorted by key, so that two concurrent deletions cannot deadlock.
     counted = over.order_by("kind", "state").values_list("kind", "state").annotate(Count("id"))
     for kind, state, count in counted:
         OperationTally.objects.get_or_create(kind=kind, state=state)

@@ -33,8 +33,8 @@ class Vanished:
 class Cluster:
     """One `manage.py qcluster` with its sentinel and workers, in a process group of its own.
 
-    A `kill -9` of an idle worker leaves the lock of the task queue held for ever, and django-q2 then freezes silently:
-    a child of the sentinel that vanished while it was not busy means that the cluster is to be replaced.
+    A `kill -9` of an idle worker leaves the lock of the task queue taken for ever, and django-q2 then freezes silently:
+    the cluster must be replaced when a child of the sentinel vanishes while it is not busy.
 
     Workers drain when the write end of a pipe closes: on purpose, or because the supervisor that holds it died.
     """

@@ -22,13 +22,13 @@ from operations.work.retry import LAST_RESORT, backoff_seconds
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 3.0
-"""How long a cancelled operation has to reach a checkpoint; with the time between two checks it is over in ten."""
+"""The time for a cancelled operation to reach a checkpoint; with the interval of checks it ends within ten seconds."""
 
 
 class LeaseJudge:
-    """Remembers when each running operation's heartbeat last moved, by this process's monotonic clock.
+    """Remembers when each running operation's heartbeat last changed, by this process's monotonic clock.
 
-    So a jump of the database's clock steals nothing, nor does a supervisor that has just started.
+    So no lease is lost to a jump of the database's clock, or to a supervisor that has just started.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +54,7 @@ class LeaseJudge:
 class CancelJudge:
     """Ends cancelled operations that reach no checkpoint in time, because a storage or a sidecar stalls.
 
-    A worker still at it has lost the operation, and changes nothing more.
+    A worker that still runs such an operation has lost it, and can change nothing more.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -72,7 +72,7 @@ class CancelJudge:
 
 
 def operation_cancel_now(operation: Operation) -> bool:
-    """End a running operation as cancelled, unless live files may be being exchanged. Return whether it ended."""
+    """End a running operation as cancelled, unless it may be exchanging live files. Return whether it ended."""
     with transaction.atomic():
         row = row_lock(Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING))
         if row is None or row.exchange:
@@ -81,12 +81,12 @@ def operation_cancel_now(operation: Operation) -> bool:
 
 
 def operation_lost(operation: Operation) -> bool:
-    """Requeue an operation whose worker is gone, or end it as `worker_lost`. Return False when it moved after all."""
+    """Requeue an operation whose worker is gone, or end it as `worker_lost`. Return False if its heartbeat changed."""
     unchanged = Operation.objects.filter(
         id=operation.id, fence=operation.fence, heartbeat=operation.heartbeat, state=OperationState.RUNNING
     )
     with transaction.atomic():
-        # Read anew, and held: a worker that was only slow may have noted an exchange since.
+        # Read again under the row's lock: a worker that was only slow may have recorded an exchange since.
         row = row_lock(unchanged)
         return row is not None and _lost(row)
 
@@ -107,8 +107,8 @@ def _lost(operation: Operation) -> bool:
 def exchange_last_resort(operation: Operation) -> bool:
     """Wait and ask the sidecar again after the last attempt: an exchange ends only with the outcome in its journal.
 
-    The operation ends a day after its request all the same, so that an order whose sidecar is gone for good is not
-    held.
+    The operation always ends a day after its request, so that a sidecar that is gone for good does not block its order
+    for ever.
     """
     if timezone.now() - operation.created_at > LAST_RESORT:
         return operation_fail(operation=operation, error=WorkerLost())
@@ -116,6 +116,6 @@ def exchange_last_resort(operation: Operation) -> bool:
 
 
 def holds_expire() -> int:
-    """End every hold that has run out; return how many."""
+    """End every expired hold; return their number."""
     expired = Operation.objects.filter(state=OperationState.RUNNING, expires_at__lte=timezone.now())
     return sum(hold_end(operation=operation, actor=None) for operation in expired)

@@ -37,7 +37,7 @@ FROZEN_AFTER_SECONDS = 15.0
 RING_BATCH = 100
 DRAIN_SECONDS = 20.0
 CHECKPOINT_SECONDS = 5.0
-"""How long running operations have to reach a checkpoint before their cluster is killed."""
+"""The time for running operations to reach a checkpoint before their cluster is killed."""
 SUPERVISOR_KEPT = timedelta(hours=1)
 
 

@@ -1,4 +1,4 @@
-"""Owning an operation: the heartbeat, progress and checkpoints of the worker that claimed it."""
+"""Leases: the heartbeat, progress and checkpoints of the worker that claimed an operation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
 """The interval at which progress is written and a cancel is noticed."""
 HEARTBEAT_SECONDS = 5.0
-"""How often the heartbeat moves although nothing else does."""
+"""The interval of the heartbeat without progress."""
 LEASE_SECONDS = 20.0
-"""How long the heartbeat may stand still before another worker may take the operation over."""
+"""The time without a heartbeat after which another worker may take the operation over."""
 LONGEST_SECONDS = 24 * 3600.0 - 300
 """An operation that runs longer is ended, before the queue's own limit of a day kills its worker silently."""
 
@@ -32,7 +32,7 @@ COUNT_MAX = 2**63 - 1
 
 
 class FenceLost(Exception):
-    """The operation is no longer ours: change nothing more."""
+    """Another worker owns the operation: change nothing more."""
 
 
 class Drained(Exception):
@@ -42,8 +42,8 @@ class Drained(Exception):
 class Lease:
     """Keeps a claimed operation alive while its block runs.
 
-    A thread of its own moves the heartbeat and writes progress, so that a long read or write costs no ownership.
-    When it could not reach the database for a whole lease, the worker counts itself out before others do.
+    A separate thread writes heartbeat and progress, so that a long read or write does not lose the lease. When that
+    thread cannot reach the database for a whole lease, the worker gives the operation up before others take it.
     """
 
     def __init__(self, operation: Operation) -> None:
@@ -75,7 +75,7 @@ class Lease:
         self._bytes_done, self._bytes_total, self._phase = min(bytes_done, COUNT_MAX), total, phase
 
     def phase(self, phase: str) -> None:
-        """Report the phase of the work, with its bytes: those of another phase would run backwards."""
+        """Report the phase of the work, and keep the reported bytes: those of another phase would run backwards."""
         self._phase = phase
 
     def interrupted(self) -> bool:
@@ -94,7 +94,7 @@ class Lease:
             raise OperationTimedOut
 
     def fence_check(self) -> None:
-        """Ask the database itself whether the operation is still ours, and write how far it is. Raises FenceLost."""
+        """Check in the database that this worker still owns the operation, and write its progress. Raises FenceLost."""
         if not self._rows.update(
             heartbeat=F("heartbeat") + 1, bytes_done=self._bytes_done, bytes_total=self._bytes_total
         ):
@@ -102,7 +102,7 @@ class Lease:
             raise FenceLost
 
     def fence_hold(self) -> None:
-        """As `fence_check`, and no other worker takes the operation over before the transaction ends.
+        """As `fence_check`, and prevent a takeover until the transaction ends.
 
         Raises FenceLost.
         """
@@ -117,7 +117,7 @@ class Lease:
         try:
             self._beats()
         finally:
-            # A thread that ends without being asked to leaves the heartbeat standing still: the lease is lost.
+            # If this thread ends by an error, the heartbeat stops: the lease is lost.
             self._lost = self._lost or not self._stop.is_set()
             connection.close()
 
@@ -131,7 +131,7 @@ class Lease:
             if current == written and now - last < HEARTBEAT_SECONDS:
                 self._cancel_look()
                 continue
-            # The last seconds weigh more, so that the time left follows a change within seconds.
+            # Recent seconds weigh more, so that the time left follows a change within seconds.
             rate = 0.7 * rate + 0.3 * max(0, current[0] - written[0]) / max(now - last, 0.001)
             if self._beat_write(current, min(round(rate), COUNT_MAX)):
                 written, last = current, now

@@ -1,4 +1,4 @@
-"""Retries of work that cannot be done now."""
+"""Postpones work that cannot be done now."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class Postponed(Exception):
 
 
 def backoff_seconds(attempt: int) -> float:
-    """How long to wait after the n-th attempt (from 1): 5 s, doubling, at most an hour."""
+    """The pause in seconds after the n-th attempt (from 1): 5, doubling, at most an hour."""
     return float(min(5 * 2 ** min(attempt - 1, 10), 3600))

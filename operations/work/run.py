@@ -1,4 +1,4 @@
-"""The run of an operation in a worker: claim it, do it, end it."""
+"""Runs an operation in a worker: claims it, does its work, ends it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 def operation_answer(operation_id: UUID) -> None:
     """Run the operation if no other worker has it, and end it in every case.
 
-    A second task for the same operation, at once or an hour later, does nothing. Neither does one that reaches a worker
-    which is asked to stop: a supervisor enqueues the operation again.
+    A second task for the same operation does nothing, at any time. A task in a worker that must stop does nothing,
+    either: a supervisor enqueues the operation again.
     """
     operation = None if draining() else operation_claim(operation_id)
     if operation is None:
@@ -48,7 +48,7 @@ def operation_answer(operation_id: UUID) -> None:
     except ApplicationError as error:
         _fail(operation, error)
     except (OperationalError, InterfaceError):
-        # The database went away: the supervisor that sees the heartbeat stand still decides.
+        # The database is unreachable: the supervisor decides when the heartbeat stops.
         log.exception("operation %s lost the database", operation.id)
     except Exception:
         log.exception("operation %s %s failed unexpectedly", operation.kind, operation.id)
@@ -71,7 +71,7 @@ def _fail(operation: Operation, error: ApplicationError) -> None:
 
 
 def _ended(operation: Operation, error: ApplicationError) -> bool:
-    """End it, or try it again later where its kind is never given up. Return whether it was still ours."""
+    """End the operation, or requeue it if its kind has no limit of attempts. Return whether it was still ours."""
     if kind_of(operation).attempts is not None:
         return operation_fail(operation=operation, error=error)
     later = timezone.now() + timedelta(seconds=backoff_seconds(operation.attempts))

@@ -50,7 +50,7 @@ def _answered(work: Callable[[], int]) -> int:
         return work()
     except (KeyboardInterrupt, BrokenPipeError):
         raise
-    except Exception as error:  # noqa: BLE001  # what nobody foresaw is one line, too
+    except Exception as error:  # noqa: BLE001  # an unforeseen error is one line, too
         code, reason = _told(error)
         note(f"{PROGRAM}: {reason}")
         return code

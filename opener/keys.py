@@ -91,7 +91,7 @@ def keys_unwrapped(
     try:
         ring = Keyring.parse(master_keys.decode("ascii", errors="replace"))
     except KeyringInvalid as error:
-        raise Cannot(f"the file of the master keys is not right: {error}") from None
+        raise Cannot(f"the file of the master keys is not valid: {error}") from None
     found: dict[tuple[UUID, UUID], OwnedKey] = {}
     refused: list[str] = []
     for name, content in _copies_read(storage, copies):

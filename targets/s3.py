@@ -72,7 +72,7 @@ class S3Storage:
             start += len(piece)
             yield piece
         if start < end:
-            raise StorageUnavailable(f"read: broken off at byte {start}")
+            raise StorageUnavailable(f"read: the connection ended at byte {start}")
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""

@@ -145,7 +145,7 @@ class S3Writer:
         try:
             answer = s3_call(self._retry, "part", put)
         except ObjectNotFound as error:
-            raise StorageUnavailable(f"{error}: somebody else ended the upload") from None
+            raise StorageUnavailable(f"{error}: another process ended the upload") from None
         return answer["ETag"]
 
     def _wait(self, *, flying: int) -> None:

@@ -10,7 +10,7 @@ PERMISSIONS = 0o777
 SPECIAL_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 ALL_BITS = PERMISSIONS | SPECIAL_BITS
 _NO_ID = (1 << 32) - 1  # chown(2) takes it as "leave it as it is"
-_TIMES_NS = range(-(10**9 << 63), 10**9 << 63)  # what a 64-bit time_t holds; a filesystem takes the nearest that it has
+_TIMES_NS = range(-(10**9 << 63), 10**9 << 63)  # the range of a 64-bit time_t; a filesystem rounds to its own
 
 
 class Metadata(NamedTuple):

@@ -28,9 +28,9 @@ def walks_joined(
     left_path: Callable[[Left], bytes],
     right_path: Callable[[Right], bytes],
 ) -> Iterator[tuple[Left | None, Right | None]]:
-    """Two walks side by side in their order: what has the same path together, what one side lacks with None.
+    """Join two walks of the same order: yield steps with equal paths together, a step without a partner with None.
 
-    One step of each is held at a time, and the next is asked for when the caller is done with it.
+    Only one step of each walk is held; the next is requested when the caller has finished with it.
     """
     steps, others = iter(left), iter(right)
     one, other = next(steps, None), next(others, None)

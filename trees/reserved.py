@@ -17,9 +17,9 @@ _NOT_OURS = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
 
 class ReservedTaken(Exception):
-    """Something else has the reserved name; the message says what.
+    """The reserved name is taken by a foreign entry, which the message describes.
 
-    Otherwise a user who can write to the root could plant a journal for the sidecar to follow.
+    Without this check, a user who can write to the root could plant a journal for the sidecar to execute.
     """
 
 

@@ -101,4 +101,4 @@ class Source(Protocol):
         """Open a file; `in_place` asks for changes by sector in the next snapshot."""
 
     def commit(self, snapshot: bytes) -> None:
-        """Make what the source has learnt describe that snapshot, which is stored."""
+        """Store the state that the source collected as that of `snapshot`, which is complete."""

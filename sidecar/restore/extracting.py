@@ -90,7 +90,7 @@ class Extractions:
             if self._runs(operation):
                 raise Refused("The extraction is still running.")
         if not self._at_work.acquire(timeout=_RELEASE_WAITS_SECONDS):
-            raise Refused("Another extraction is at work.")
+            raise Refused("Another extraction is running.")
         try:
             outcome_release(root=self._root, operation=operation, links=self._links)
         finally:

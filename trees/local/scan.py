@@ -43,7 +43,7 @@ class LocalEntries:
         return chain([top], tree_walk(self._root, found=self._found, left_out=self._left_out, bounds=bounds))
 
     def _found(self, path: bytes, name: bytes, folder: int, status: os.stat_result) -> SourceEntry:
-        """The entry of what was found. Raises OSError."""
+        """The source's entry for an entry of the walk. Raises OSError."""
         kind = stat.S_IFMT(status.st_mode)
         if kind == stat.S_IFREG:
             # Nearly all have one name: a call less for each of a million counts.
@@ -58,7 +58,7 @@ class LocalEntries:
         return SourceEntry(Kind.SKIPPED, path, None, 0, _KINDS.get(kind, b"no file, folder or link"))
 
     def _left_out(self, path: bytes, error: OSError) -> SourceEntry | None:
-        """The entry of what cannot be looked at, None when it is gone: then it is not there."""
+        """The skipped entry for a path that cannot be examined, None for a path that was deleted meanwhile."""
         if not path:
             raise SourceGone(f"the root cannot be listed: {os.strerror(error.errno or 0)}") from error
         if reason_of(error) is Reason.VANISHED:
@@ -66,12 +66,12 @@ class LocalEntries:
         return SourceEntry(Kind.SKIPPED, path, None, 0, reason(error).encode())
 
     def _linked(self, path: bytes, status: os.stat_result, identity: LinkIdentity) -> SourceEntry:
-        """A file with several names: a link to the first of them, or a file of its own where that is not certain."""
+        """The entry of a file with several names: a link to its first name, or a file if that is not certain."""
         first, names = self.links.get(identity, (None, status.st_nlink))
         if names > 1:
             self.links[identity] = (first or path, names - 1)
         else:
-            # A file may get further names while the walk goes on: one that is found then is a file of its own.
+            # A file may get further names during the walk: such a name becomes a file of its own.
             self.links.pop(identity, None)
         if first is None:
             return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)

@@ -48,9 +48,9 @@ def storage_sweep() -> int:
             swept += _target_sweep(target.id)
         except (StorageError, ApplicationError) as error:
             # A target that is unreachable, or whose secrets cannot be decrypted, does not stop the sweep of the others.
-            _say(target, f"the sweep was broken off: {error}")
+            _say(target, f"the sweep was stopped: {error}")
         except Exception:
-            log.exception("sweep of target %s was broken off", target.id)
+            log.exception("sweep of target %s failed", target.id)
     return swept
 
 

@@ -238,5 +238,5 @@ def _share(live: int, fd: int, size: int) -> bool:
 
 def _write(fd: int, piece: memoryview, run: Run) -> None:
     if len(piece) != run.length:
-        raise ManifestInvalid("the manifest names bytes that a chunk does not have")
+        raise ManifestInvalid("the manifest names bytes beyond the end of a chunk")
     write_at(fd, piece, run.offset)

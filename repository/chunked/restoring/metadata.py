@@ -78,7 +78,7 @@ def metadata_of(record: Record) -> Metadata:
     found = record.stat
     if found is not None and (metadata := Metadata(*found[:4])).is_possible:
         return metadata
-    raise ManifestInvalid("the manifest holds metadata that cannot be")
+    raise ManifestInvalid("the manifest has metadata out of range")
 
 
 def _names(fd: int) -> list[bytes]:

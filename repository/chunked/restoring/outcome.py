@@ -98,7 +98,7 @@ class Tally:
         """Count one entry that is made; raises `RepositoryLimitReached`."""
         self.report.entries += 1
         if self.report.entries > self._limits.entries:
-            raise RepositoryLimitReached("the snapshot holds more entries than are to be restored")
+            raise RepositoryLimitReached("the snapshot has more entries than the limit of the restore")
 
     def wrote(self, size: int) -> None:
         """Count bytes that were written; raises `RepositoryLimitReached`."""
@@ -106,7 +106,7 @@ class Tally:
             self.bytes_done += size
             self.report.bytes_written += size
             if self.report.bytes_written > self._limits.bytes:
-                raise RepositoryLimitReached("the snapshot holds more bytes than are to be restored")
+                raise RepositoryLimitReached("the snapshot has more bytes than the limit of the restore")
 
     def kept(self, size: int) -> None:
         """Count bytes that the live file already had."""

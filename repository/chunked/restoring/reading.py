@@ -164,7 +164,7 @@ class _PartReading:
             for run in wanted[chunk]:
                 piece = memoryview(plain)[run.at : run.at + run.length]
                 if len(piece) != run.length:
-                    raise ManifestInvalid("the manifest names bytes that a chunk does not have")
+                    raise ManifestInvalid("the manifest names bytes beyond the end of a chunk")
                 view[run.offset - start : run.offset - start + run.length] = piece
         self._check(start, stop, view)
 
@@ -191,7 +191,7 @@ class _PartReading:
                 continue
             at = self._hash_at[number] * HASH_SIZE
             if blake3(view[begin - start : end - start]).digest() != self.part.content.blocks[at : at + HASH_SIZE]:
-                raise ObjectDamaged("a block of a file is not what was read when the backup was made")
+                raise ObjectDamaged("a block of a file differs from the bytes read for the backup")
 
 
 def _file(manifest: Manifest, path: bytes) -> tuple[Record, list[Record]]:

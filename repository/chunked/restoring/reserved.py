@@ -30,7 +30,7 @@ class Reserved:
         self._numbers = count()
         self._swept: set[bytes] = set()
         if not root_lock(root):
-            raise TargetBusy("another restore is at work on this target")
+            raise TargetBusy("another restore is running on this target")
         self._closed = False
         try:
             self._outer, self.fd = self._made()

@@ -77,7 +77,7 @@ class Selection:
             firsts[record.target or b""] = record.path
             first, others = self._entry(record.target or b"")
             if first.kind is not Kind.FILE:
-                raise ManifestInvalid("the manifest holds a hard link to what is no file")
+                raise ManifestInvalid("the manifest has a hard link whose target is no file")
             yield first._replace(path=record.path), others
 
     def _found(self) -> Iterator[Entry]:
@@ -153,7 +153,7 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
             metadata_of(record)
         totals.add(record, parts)
         if totals.entries > limits.entries or totals.data > limits.bytes:
-            raise RepositoryLimitReached("the snapshot holds more than is to be restored")
+            raise RepositoryLimitReached("the snapshot exceeds the limits of the restore")
         if totals.entries % _TICK_ENTRIES == 0:
             pulse.tick()
     return totals
@@ -165,9 +165,9 @@ def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> No
     while folders and folders[-1] != parent:
         folders.pop()
     if not folders:
-        raise ManifestInvalid("the manifest holds something that is in no folder")
+        raise ManifestInvalid("the manifest has an entry without its folder")
     if path.count(b"/") >= limits.depth:
-        raise RepositoryLimitReached("the snapshot holds folders deeper than are to be restored")
+        raise RepositoryLimitReached("the snapshot's folders are deeper than the limit of the restore")
 
 
 def _data_size(record: Record) -> int:

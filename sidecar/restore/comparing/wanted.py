@@ -75,7 +75,7 @@ class WantedPaths:
                 if way.number == PathKind.FOLDER:
                     continue
                 if way.number or len(way.name) > self._name_bytes:
-                    raise ArchiveRefused(f"a member cannot lie where it says: {shown(path)}")
+                    raise ArchiveRefused(f"a member's parent folder cannot be made: {shown(path)}")
                 self._implied.folder()
                 way.set(PathKind.FOLDER)
         self._parent = parent

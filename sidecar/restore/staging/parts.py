@@ -197,7 +197,7 @@ def reserved_leave(place: Place, filesystem: Filesystem) -> None:
 def _part_make(workspace: Workspace, place: Place) -> None:
     filesystem, name = workspace.filesystem, workspace.name + _SUFFIX
     if not root_lock(place.fd):
-        raise Refused("another extraction is at work in this place")
+        raise Refused("another extraction is running in this place")
     with contextlib.ExitStack() as failing:
         failing.callback(reserved_leave, place, filesystem)
         with _time_kept(place.fd, filesystem):

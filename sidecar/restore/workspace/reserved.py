@@ -53,7 +53,7 @@ def root_locked(root: Path) -> Iterator[int]:
     """
     with root_opened(root) as fd:
         if not root_lock(fd):
-            raise Refused("another extraction is at work on this data root")
+            raise Refused("another extraction is running on this data root")
         yield fd
 
 
@@ -79,7 +79,7 @@ def reserved_made(root_fd: int, filesystem: Filesystem) -> Iterator[int]:
     try:
         fd = reserved_make(root_fd, filesystem)
     except FileNotFoundError as error:
-        raise Refused("the reserved folder .savepoint was taken away") from error
+        raise Refused("the reserved folder .savepoint was removed") from error
     except ReservedTaken as error:
         raise Refused(str(error)) from error
     try:

@@ -96,9 +96,9 @@ class ExtendedHeaders:
     def _share(self, records: Records) -> None:
         for key, value in records.values.items():
             if key not in _METADATA and value:
-                raise ArchiveRefused("a global header says what only one member can have")
+                raise ArchiveRefused("a global header has records that only one member can have")
         if records.pairs:
-            raise ArchiveRefused("a global header says what only one member can have")
+            raise ArchiveRefused("a global header has records that only one member can have")
         self._shared.update({key: value for key, value in records.values.items() if key in _METADATA})
 
     def _records(self, data: bytes) -> Records:

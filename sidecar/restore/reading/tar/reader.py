@@ -100,7 +100,7 @@ class TarReader:
                 header = header_parse(block)
             except ArchiveDamaged:
                 if has_end:
-                    raise ArchiveDamaged("something that is no archive follows the archive's end") from None
+                    raise ArchiveDamaged("other data than an archive follows the archive's end") from None
                 raise
             yield block, header
         if not ended:
@@ -128,7 +128,7 @@ class TarReader:
         sparse = self._sparse_map(block, header, records)
         if sparse is not None:
             if kind is not MemberKind.FILE:
-                raise ArchiveRefused(f"a member is stored sparse that is no file: {shown(name)}")
+                raise ArchiveRefused(f"a member is sparse, but is no file: {shown(name)}")
             self._sparse_begin(sparse, stored)
             name, size = records.values.get(b"GNU.sparse.name", name), sparse.size
         path = member_path(name, self._limits)
@@ -142,7 +142,7 @@ class TarReader:
     def _link(self, kind: MemberKind, path: bytes, link: bytes) -> bytes:
         """A member's link, checked."""
         if not path and kind is not MemberKind.DIRECTORY:
-            raise ArchiveRefused("a member that is no folder takes the place of the data root")
+            raise ArchiveRefused("the member of the data root is no folder")
         if kind is MemberKind.HARDLINK:
             return member_path(link, self._limits)
         if kind is MemberKind.SYMLINK and (not link or b"\0" in link):

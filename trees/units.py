@@ -1,4 +1,4 @@
-"""Files that belong together stay together: where one of them must stay, none of the others changes.
+"""One engine that keeps units whole: where one file of a unit must stay, none of its other files changes.
 
 A database of an earlier state beside a log of a later one that cannot be removed would be corrupt at its next opening.
 """

@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 
 from backups.services import sidecars
-from backups.work import journal
+from backups.work import exchange_outcome
 from operations.work import lease
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
@@ -59,7 +59,7 @@ def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon) -
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A heartbeat that is often, and no patience with a journal or a connection."""
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(exchange_outcome, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(sidecars, "REACH_SECONDS", PATIENCE_SECONDS)
 
 

@@ -1,1 +1,1 @@
-"""The product: backups, operations, targets, assets."""
+"""The product: backups and restores of a server's files, and their downloads."""

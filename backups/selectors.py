@@ -22,6 +22,8 @@ from vault.models import Asset
 
 LISTED = Q(deleted_at__isnull=True) & ~Q(is_safety=True, status=BackupStatus.CREATING)
 """The backups that a customer sees: no deleted ones, and safety backups only once they are complete."""
+COUNTED = Q(deleted_at__isnull=True, is_safety=False) & ~Q(status=BackupStatus.FAILED)
+"""Backups that count towards the limit of a plan: all but failed, safety and deleted ones."""
 
 RESTORABLE = Q(
     deleted_at__isnull=True,
@@ -112,9 +114,8 @@ def asset_readable(*, user: User, asset_id: UUID) -> bool:
 
 
 def backups_counted(provision: Provision) -> int:
-    """How many backups count towards the plan's limit: all but failed, safety and deleted ones."""
-    listed = Backup.objects.filter(provision=provision, deleted_at__isnull=True, is_safety=False)
-    return listed.exclude(status=BackupStatus.FAILED).count()
+    """How many backups of a server count towards the plan's limit."""
+    return Backup.objects.filter(COUNTED, provision=provision).count()
 
 
 def backups_of_order(order: Order) -> QuerySet[Backup]:

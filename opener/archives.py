@@ -11,7 +11,13 @@ from uuid import UUID
 from opener.errors import Cannot
 from opener.keys import Keys, OwnedKey
 from repository.archive.manifest import SEALED_SIZE_MAX, ArchiveManifest, manifest_open
-from repository.archive.names import MANIFEST_SUFFIX, archive_backup, archive_context, archive_folder, archive_name
+from repository.archive.object_keys import (
+    MANIFEST_SUFFIX,
+    archive_backup,
+    archive_context,
+    archive_folder,
+    archive_name,
+)
 from repository.sealing.frames import MAGIC, Damaged, SealError, WrongKey
 from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, Storage

@@ -14,7 +14,7 @@ from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.repository import Repository, repository_open
 from repository.chunked.snapshots.listing import snapshots_list
 from repository.errors import ObjectDamaged, RepositoryError, RepositoryKeyWrong
-from repository.object_keys import UUID_PATTERN
+from repository.key_grammar import UUID_PATTERN
 from repository.storage import Storage
 
 _PLACE = re.compile(rf"repositories/{UUID_PATTERN}/{UUID_PATTERN}/.+")

@@ -47,9 +47,9 @@ class OperationKind:
     """One kind of operation.
 
     run: dotted path of its work, `(operation, lease)`; None for a hold, which no worker runs. unsuccessful: dotted path
-    of a function `(operation, error)`, called in the transaction that ends an operation without success. right: the
-    right on the order that a cancel needs; None when the kind cannot be cancelled. exclusive: excludes other exclusive
-    operations on its order. attempts: the maximum of attempts; None for no limit.
+    of a function `(operation, error)`, called in the transaction that ends an operation without success. cancel_right:
+    the right on the order that a cancel needs; None when the kind cannot be cancelled. exclusive: excludes other
+    exclusive operations on its order. attempts: the maximum of attempts; None for no limit.
     """
 
     name: str
@@ -57,7 +57,7 @@ class OperationKind:
     run: str | None
     unsuccessful: str | None = None
     scope: OperationScope = OperationScope.ORDER
-    right: OrderRight | None = None
+    cancel_right: OrderRight | None = None
     exclusive: bool = True
     attempts: int | None = ATTEMPTS
 

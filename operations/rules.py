@@ -19,7 +19,7 @@ def cancel_require(*, user: User, operation: Operation, rights: Collection[Order
     is staff's. rights: the caller's on the order, where they are known already.
     """
     kind = kind_of(operation)
-    if kind.right is None or operation.state not in LIVE_STATES:
+    if kind.cancel_right is None or operation.state not in LIVE_STATES:
         raise StatusConflict(status=operation.get_state_display())
     if operation.order is None:
         if not user.has_perm("operations.change_operation"):
@@ -27,6 +27,6 @@ def cancel_require(*, user: User, operation: Operation, rights: Collection[Order
         return
     if not (operation.is_hold and operation.requested_by_id == user.id):
         held = order_rights(user, operation.order) if rights is None else rights
-        if kind.right not in held:
+        if kind.cancel_right not in held:
             raise PermissionDenied
     order_change_require(user, operation.order)

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from repository.checkpoint import Checkpoint, go_on
-from repository.object_keys import key_checked
+from repository.key_grammar import key_checked
 from repository.storage import ObjectExists, ObjectInfo, ObjectNotFound, ObjectWriter, Storage, StorageError
 
 log = logging.getLogger(__name__)

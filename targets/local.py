@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from repository.object_keys import key_checked, prefix_checked, segment_is_valid
+from repository.key_grammar import key_checked, prefix_checked, segment_is_valid
 from repository.retrying import Retry
 from repository.storage import ObjectInfo, ObjectNotFound, ObjectWriter, StorageDenied
 from targets.kinds import Option, OptionInvalid, TargetKind, folder_checked, gettext_noop

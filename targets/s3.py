@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from repository.object_keys import key_checked, key_is_valid, prefix_checked
+from repository.key_grammar import key_checked, key_is_valid, prefix_checked
 from repository.retrying import ONCE, Retry
 from repository.storage import (
     ObjectInfo,

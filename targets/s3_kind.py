@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from repository.object_keys import prefix_checked
+from repository.key_grammar import prefix_checked
 from repository.retrying import Retry
 from repository.storage import Storage
 from targets.kinds import Option, OptionInvalid, TargetKind, gettext_noop
@@ -71,7 +71,7 @@ class S3Settings:
             ),
         ),
     ] = True
-    access_key: Annotated[str, Option(label=gettext_noop("access key"), secret=True)]
+    access_key: Annotated[str, Option(label=gettext_noop("access key"), secret=True)] = field(repr=False)
     secret_key: Annotated[str, Option(label=gettext_noop("secret key"), secret=True)] = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
 

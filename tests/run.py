@@ -29,8 +29,9 @@ ON_BOTH_DATABASES = [
     "tests/web",
 ]
 WAITING = [
-    ["tests/browser", "tests/processes"],
+    ["tests/processes"],
     ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network", "tests/sidecar_daemon"],
+    ["tests/browser"],
 ]
 """Tests of the product's own processes mostly wait, so they begin first and leave room beside them."""
 COMPUTING = [

@@ -1,4 +1,4 @@
-"""Keeps units whole: when one file of a unit must stay, none of its other files changes.
+"""One engine that keeps units whole: when one file of a unit must stay, none of its other files changes.
 
 An example: a log that cannot be removed would corrupt a restored database of an earlier state when it opens next.
 """
@@ -71,10 +71,15 @@ class Units(Generic[R]):
         """
         within, _, name = path.rpartition(b"/")
         folder = self._folder(within, at)
-        return folder.may_be_of_unit(name) and any(
-            self._store_stays(folder, at) if others is None else self._unit_stays(folder, main, name, others, at)
-            for main, others in units_of(name)
-        )
+        if not folder.may_be_of_unit(name):
+            return False
+        for main, others in units_of(name):
+            if others is None:
+                if self._store_stays(folder, at):
+                    return True
+            elif any(self._stays(folder, stuck, main, name, others, at) for stuck in (main, *others)):
+                return True
+        return False
 
     def _folder(self, path: bytes, at: int) -> _Folder:
         """The names of a folder, from the cache of the folders above the last path, or by a scan."""
@@ -94,9 +99,6 @@ class Units(Generic[R]):
             if stuck:
                 self._files.keep(stuck, folder.paths(folder.of_store), at=at)
         return folder.stays
-
-    def _unit_stays(self, folder: _Folder, main: bytes, name: bytes, others: Sequence[bytes], at: int) -> bool:
-        return any(self._stays(folder, stuck, main, name, others, at) for stuck in (main, *others))
 
     def _stays(self, folder: _Folder, stuck: bytes, main: bytes, name: bytes, others: Sequence[bytes], at: int) -> bool:
         """Whether the live file `stuck` must stay and is in one unit with the name; `main` is the unit's main file."""

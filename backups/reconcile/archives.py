@@ -16,7 +16,7 @@ from backups.reconcile.storages import Storages, object_size
 from backups.reconcile.wording import Code
 from common.errors import ApplicationError
 from common.states import compare_and_set
-from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX
+from repository.archive.object_keys import LISTING_SUFFIX, MANIFEST_SUFFIX
 from repository.storage import Storage, StorageError
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, OuterRef, Subquery
 
 from backups.models import Backup, BackupStatus, Invariant
 from backups.reconcile.checks import Check, CheckScope, Unchecked, Violation, rows_of
 from backups.reconcile.wording import Code
+from backups.selectors import COUNTED
 from provisions.models import Provision
 
 EXPIRY_GRACE = timedelta(hours=2)
@@ -17,11 +18,10 @@ EXPIRY_GRACE = timedelta(hours=2)
 
 
 def limits_find(scope: CheckScope) -> Iterator[Violation | Unchecked]:
-    """I5: servers with more backups than their plan keeps, counted as `backups_counted` does."""
-    counted = Q(backups__deleted_at__isnull=True, backups__is_safety=False)
-    counted &= ~Q(backups__status=BackupStatus.FAILED)
+    """I5: servers with more backups than their plan keeps."""
+    counted = Backup.objects.filter(COUNTED, provision=OuterRef("pk")).order_by().values("provision")
     servers = Provision.objects.filter(**scope.of("provision")).annotate(
-        counted=Count("backups", filter=counted), limit=F("order__plan__backup_limit")
+        counted=Subquery(counted.annotate(count=Count("pk")).values("count")), limit=F("order__plan__backup_limit")
     )
     for server in rows_of(servers.filter(counted__gt=F("limit"))):
         count: int = server.counted  # type: ignore[attr-defined]  # the annotations above

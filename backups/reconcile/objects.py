@@ -18,7 +18,7 @@ from backups.reconcile.wording import Code
 from common.errors import ApplicationError
 from common.locks import row_lock
 from common.states import compare_and_set
-from repository.archive.names import FOLDER, MANIFEST_SUFFIX, SUFFIXES, archive_backup
+from repository.archive.object_keys import FOLDER, MANIFEST_SUFFIX, SUFFIXES, archive_backup
 from repository.storage import Storage, StorageError
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.sweep import GRACE

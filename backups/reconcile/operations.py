@@ -23,7 +23,7 @@ from operations.errors import OperationCancelled, OperationTimedOut, WorkerLost
 from operations.kinds import kinds_all
 from operations.models import LIVE_STATES, ExchangeState, Operation, OperationState
 from operations.services.operations import hold_end, operation_fail
-from operations.supervision.leases import operation_lost
+from operations.supervision.expired_leases import operation_lost
 from operations.work.retry import LAST_RESORT
 from orders.models import Order
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from backups.reconcile.checks import Unchecked
 from common.errors import ApplicationError
-from repository.archive.names import SUFFIXES
+from repository.archive.object_keys import SUFFIXES
 from repository.storage import ObjectNotFound, Storage, StorageError
 from vault.models import StorageTarget
 from vault.services.opening import target_open

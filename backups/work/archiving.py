@@ -20,7 +20,13 @@ from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
 from provisions.models import Provision
 from repository.archive.manifest import ArchiveManifest, manifest_seal
-from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX, archive_context, archive_key, listing_context
+from repository.archive.object_keys import (
+    LISTING_SUFFIX,
+    MANIFEST_SUFFIX,
+    archive_context,
+    archive_key,
+    listing_context,
+)
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SourceFailed

@@ -17,8 +17,14 @@ from backups.services.damage import damage_over
 from backups.services.previews import backup_listing_open
 from backups.services.roles import backups_give_back, operation_order, operation_source, operation_subject
 from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
+from backups.work.exchange_outcome import (
+    exchange_note,
+    exchange_release,
+    exchange_unended,
+    journal_ask,
+    journal_awaited,
+)
 from backups.work.hashing import HashThread
-from backups.work.journal import exchange_note, exchange_release, exchange_unended, journal_ask, journal_awaited
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
 from operations.models import ExchangeState, Operation, OperationState

@@ -58,7 +58,7 @@ class OperationCancelView(ApiView):
         """Ask an operation to stop (scope `create` for a create, else `restore`). It ends at its next checkpoint."""
         body_read(request, NoFields)
         found = operation_get(user=caller_of(request), operation_id=operation)
-        scope_require(request, Scope.CREATE if kind_of(found).right == OrderRight.CREATE else Scope.RESTORE)
+        scope_require(request, Scope.CREATE if kind_of(found).cancel_right == OrderRight.CREATE else Scope.RESTORE)
         user = caller_of(request)
         stopped = operation_cancel(user=user, operation=found, idempotency=idempotency_key(request, user_id=user.id))
         return Response(OperationDetailSerializer(stopped).data, status=status.HTTP_202_ACCEPTED)

@@ -22,7 +22,7 @@ from operations.services import chores
 from operations.services.chores import chores_request
 from operations.services.operations import TASK, operation_requeue
 from operations.supervision.cluster import Cluster
-from operations.supervision.leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
+from operations.supervision.expired_leases import CancelJudge, LeaseJudge, holds_expire, operation_lost
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from repository.object_keys import key_is_valid
+from repository.key_grammar import key_is_valid
 from repository.sealing.frames import SealContext, SealError, sealed_size
 from repository.sealing.sealed import open_bytes, seal_bytes
 

@@ -16,7 +16,7 @@ from django.utils.http import http_date
 
 from backups.api.assets import content_disposition
 from common.keyring import Keyring
-from repository.archive.names import archive_context
+from repository.archive.object_keys import archive_context
 from repository.sealing.sealed import SealWriter
 from tests.api.problems import assert_problem
 from tests.api.test_orders import NO_IDS

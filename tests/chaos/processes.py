@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import connections
 
 from backups.services import sidecars
-from backups.work import journal
+from backups.work import exchange_outcome
 from operations.work import lease
 from operations.work import run as work_run
 from sidecar.archive import tree_reader
@@ -114,7 +114,7 @@ def patience_shorten() -> None:
     """Shorten all timeouts to the time that shows that they would have applied."""
     for module, name, value in (
         (lease, "BEAT_SECONDS", BEAT_SECONDS),
-        (journal, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
+        (exchange_outcome, "JOURNAL_WAIT_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_SECONDS", WAIT_SECONDS),
         (sidecars, "REACH_PAUSE_SECONDS", BEAT_SECONDS),
         (trust, "WRITTEN_BACK_NS", 0),

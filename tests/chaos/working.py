@@ -12,7 +12,7 @@ from backups.services.previews import backup_listing_open
 from common.errors import ApplicationError
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
-from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, operation_lost
+from operations.supervision.expired_leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from operations.work.run import operation_claim
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle

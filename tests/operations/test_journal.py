@@ -11,7 +11,7 @@ from django.utils import timezone
 from backups.models import Backup, BackupStatus
 from backups.services import sidecars
 from backups.services.restores import RestoreOptions, backup_restore
-from backups.work import journal, restore
+from backups.work import exchange_outcome, restore
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel, operation_finish
 from operations.supervision.supervisor import _claimable
@@ -29,7 +29,7 @@ CONTENT = b"an archive"
 @pytest.fixture
 def restoring(rental, monkeypatch):
     """A queued restore of a stored backup, and a function that runs a worker with a scripted sidecar."""
-    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(exchange_outcome, "JOURNAL_WAIT_SECONDS", 0.0)
     backup = rental.create()
     operation_finish(operation=Operation.objects.get(), state=OperationState.SUCCEEDED)
     root = rental.root

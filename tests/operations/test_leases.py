@@ -12,12 +12,12 @@ from django.utils import timezone
 from backups.errors import SidecarUnavailableError
 from backups.models import Backup, BackupStatus
 from backups.services.reprovision import order_reprovision
-from backups.work.journal import exchange_note
+from backups.work.exchange_outcome import exchange_note
 from operations.errors import StatusConflict
 from operations.kinds import ATTEMPTS
 from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_cancel, operation_fail, operation_finish, operation_requeue
-from operations.supervision.leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire, operation_lost
+from operations.supervision.expired_leases import CANCEL_SECONDS, CancelJudge, LeaseJudge, holds_expire, operation_lost
 from operations.work import lease as lease_module
 from operations.work.lease import LEASE_SECONDS, FenceLost, Lease
 from operations.work.run import operation_answer, operation_claim

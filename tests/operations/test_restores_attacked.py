@@ -15,7 +15,7 @@ from backups.services.previews import restore_preview
 from backups.services.restores import RestoreOptions, backup_restore
 from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
-from backups.work import journal
+from backups.work import exchange_outcome
 from operations.errors import OperationCancelled
 from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_cancel, operation_fail
@@ -75,7 +75,7 @@ def test_replaced_server_keeps_a_possible_exchange_open(restoring):  # noqa: F81
 
 
 def test_a_journal_that_fails_right_after_the_exchange_is_asked_again(restoring, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", 5.0)
+    monkeypatch.setattr(exchange_outcome, "JOURNAL_WAIT_SECONDS", 5.0)
     sidecar = ScriptedSidecar(outcomes=[NONE, unreadable, COMPLETED], extract=away)
     assert restoring(sidecar).state == OperationState.SUCCEEDED
 

@@ -20,7 +20,7 @@ def main() -> None:
     django.setup()
 
     from orders.models import Plan
-    from repository.archive.names import archive_context
+    from repository.archive.object_keys import archive_context
     from repository.sealing.sealed import seal_bytes
     from tests.factories import (
         AssetFactory,

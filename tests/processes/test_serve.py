@@ -164,7 +164,7 @@ def said_ready(serving: Serving) -> set[int]:
 
 def test_files_that_do_not_parse_are_shown_and_can_be_repaired(serving: Serving) -> None:
     right, wrong = b"from __future__", b"from from __future__"
-    files = ("common/queue.py", "sidecar/service.py")
+    files = ("common/queue.py", "sidecar/daemon/service.py")
     for file in files:
         edit(serving, file, right, wrong)
     for program in COMMANDS:

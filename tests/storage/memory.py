@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeVar
 
-from repository.object_keys import key_checked, prefix_checked
+from repository.key_grammar import key_checked, prefix_checked
 from repository.storage import (
     ObjectExists,
     ObjectInfo,

@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 
 from backups.services import sidecars
-from backups.work import journal
+from backups.work import exchange_outcome
 from operations.work import lease
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
@@ -24,13 +24,19 @@ PATIENCE_SECONDS = 0.6
 
 
 @pytest.fixture
-def rental(db: None, tmp_path: Path) -> Rental:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage is asked again as often as ever, only sooner."""
+    monkeypatch.setattr("repository.retrying.PAUSE_SECONDS", 0.001)
+
+
+@pytest.fixture
+def rental(db: None, tmp_path: Path, short_pauses: None) -> Rental:
     """A sidecar that nobody reaches, and a target in a real folder."""
     return Rental.make(tmp_path / "storage")
 
 
 @pytest.fixture
-def real_rental(transactional_db: None, tmp_path: Path) -> Rental:
+def real_rental(transactional_db: None, tmp_path: Path, short_pauses: None) -> Rental:
     """The same, committed, so that other threads see it."""
     return Rental.make(tmp_path / "storage")
 
@@ -47,7 +53,7 @@ def shared_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]
 
 
 @pytest.fixture
-def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon) -> World:
+def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon, short_pauses: None) -> World:
     """Backups through a real sidecar, and a look at it all."""
     made = World.make(tmp_path / "storage")
     made.reach(shared_sidecar.address, token=shared_sidecar.token)
@@ -59,7 +65,7 @@ def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon) -
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A heartbeat that is often, and no patience with a journal or a connection."""
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(journal, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(exchange_outcome, "JOURNAL_WAIT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(sidecars, "REACH_SECONDS", PATIENCE_SECONDS)
 
 

@@ -14,7 +14,7 @@ from django.db import connections
 from backups.models import Backup
 from operations.models import Operation
 from operations.services.operations import operation_cancel
-from operations.supervision.leases import CancelJudge
+from operations.supervision.expired_leases import CancelJudge
 from operations.work.run import operation_answer
 from tests.processes.waiting import wait_until
 from tests.services.fault_proxy import FaultProxy, fault_proxy

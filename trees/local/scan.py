@@ -44,13 +44,13 @@ class LocalEntries:
 
     def _found(self, path: bytes, name: bytes, folder: int, status: os.stat_result) -> SourceEntry:
         """The source's entry for an entry of the walk. Raises OSError."""
-        kind = stat.S_IFMT(status.st_mode)
-        if kind == stat.S_IFREG:
+        if stat.S_ISREG(status.st_mode):
             # Nearly all have one name: a call less for each of a million counts.
             identity = None if status.st_nlink == 1 else link_identity(status)
             if identity is None:
                 return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)
             return self._linked(path, status, identity)
+        kind = stat.S_IFMT(status.st_mode)
         if kind == stat.S_IFDIR:
             return SourceEntry(Kind.FOLDER, path, stat_from(status), 0, None)
         if kind == stat.S_IFLNK:

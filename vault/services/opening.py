@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from common.errors import KeyUnavailable
-from repository.archive.names import LISTING_SUFFIX, archive_context, listing_context
+from repository.archive.object_keys import LISTING_SUFFIX, archive_context, listing_context
 from repository.checkpoint import Checkpoint, go_on
 from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealError, WrongKey

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from common.errors import ApplicationError
-from repository.archive.names import LISTING_SUFFIX, MANIFEST_SUFFIX
+from repository.archive.object_keys import LISTING_SUFFIX, MANIFEST_SUFFIX
 from repository.storage import Storage, StorageError, StorageUnsupported
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.opening import target_open

@@ -15,9 +15,9 @@ from repository.chunked.manifest.records import PART_SIZE, Record, Xattrs, parts
 from repository.chunked.manifest.stream import RawEntry
 from repository.chunked.snapshots.bundling import Bundle, BundledRun, skipped
 from repository.chunked.snapshots.contents import Base, Contents, Done
+from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX
 from repository.chunked.snapshots.deltas import base_is_usable
 from repository.chunked.snapshots.parent import Parent
-from repository.chunked.snapshots.rules import BUNDLED_SIZE_MAX
 from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
 from trees.paths import walk_order
 from trees.source import Kind, Source, SourceEntry, SourceGone

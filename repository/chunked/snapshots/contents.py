@@ -13,8 +13,8 @@ from repository.chunked.chunks.repository_keys import RepositoryKeys
 from repository.chunked.manifest.records import Content, Xattrs
 from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.snapshots.cutting import GRID_SIZE, chunker_of, cut_by_content, cut_by_grid
+from repository.chunked.snapshots.cutting_rules import HEAD_SIZE, Rule, rule_by_content, rule_by_name
 from repository.chunked.snapshots.deltas import delta_content
-from repository.chunked.snapshots.rules import HEAD_SIZE, Rule, rule_by_content, rule_by_name
 from trees.source import Source, SourceEntry, SourceFile, SourceGone
 
 MIB = 1 << 20

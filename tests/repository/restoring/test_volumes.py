@@ -68,11 +68,11 @@ def test_nothing_is_left_beside_by_one_that_is_cancelled(
     write(target / "volume" / "b", b"before")
     before = tree_read(target / "volume")
 
-    def cancelled(self: target_module.Target) -> None:
+    def cancelled(self: target_module.RestoreRoot) -> None:
         assert len([path for path in (target / "volume").iterdir() if path.name.startswith(".savepoint.")]) == 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(target_module.Target, "sync", cancelled)
+    monkeypatch.setattr(target_module.RestoreRoot, "sync", cancelled)
 
     with pytest.raises(KeyboardInterrupt):
         kept.restore(snapshot, target)

@@ -18,7 +18,7 @@ from repository.chunked.repository import Repository
 from repository.chunked.snapshots import assembly
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
-from trees.beneath import SnapshotRoot as RootFolder
+from trees.beneath import Root as RootFolder
 from trees.local import file as local_file
 from trees.local.file import LocalFile
 from trees.local.tree import LocalTree

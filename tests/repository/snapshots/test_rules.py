@@ -13,7 +13,7 @@ from demo.comparison import digest
 from repository.chunked.chunks.cipher import Suite
 from repository.chunked.chunks.repository_keys import ChunkerSizes, RepositoryKeys
 from repository.chunked.snapshots.cutting import chunker_of
-from repository.chunked.snapshots.rules import Rule, rule_by_content, rule_by_name
+from repository.chunked.snapshots.cutting_rules import Rule, rule_by_content, rule_by_name
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import edit, kept_picture, picture, region
 

@@ -13,7 +13,7 @@ from backups import kinds
 from backups.services.reprovision import order_reprovision
 from backups.web import overview
 from operations.models import Operation, OperationState
-from operations.supervision.leases import holds_expire
+from operations.supervision.expired_leases import holds_expire
 from orders.models import OrderUserPermission
 from orders.rights import OrderRight
 from tests.api.problems import assert_problem

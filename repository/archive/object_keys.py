@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from repository.object_keys import UUID_PATTERN
+from repository.key_grammar import UUID_PATTERN
 from repository.sealing.frames import SealContext
 
 FOLDER = "backups/"

@@ -101,9 +101,10 @@ def test_error_carries_neither_secrets_nor_text_of_the_service() -> None:
         assert "you signed" not in told
 
 
-def test_settings_do_not_show_their_secret() -> None:
+def test_settings_do_not_show_their_secrets() -> None:
     with wired() as (storage, _):
-        assert "an-access-key" in repr(storage._settings)
+        assert "us-east-1" in repr(storage._settings)
+        assert "an-access-key" not in repr(storage._settings)
         assert SECRET not in repr(storage._settings)
 
 

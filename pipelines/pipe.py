@@ -65,8 +65,12 @@ class Pipe(Generic[T]):
         with self._changed:
             self._running += 1
             self._ended = self._closed
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no thread for us
+            self._produced(error)
+            raise
         self._threads.append(thread)
-        thread.start()
 
     def feed(self, items: Iterable[T], *, name: str) -> None:
         """Start a producer thread that puts these items."""
@@ -109,6 +113,9 @@ class Pipe(Generic[T]):
             pass
         except BaseException as error:  # noqa: BLE001  # the consumer raises it
             failure = error
+        self._produced(failure)
+
+    def _produced(self, failure: BaseException | None) -> None:
         with self._changed:
             self._running -= 1
             if failure is not None or not self._running:

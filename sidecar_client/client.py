@@ -1,6 +1,6 @@
 """The portal's client of one sidecar."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -147,7 +147,7 @@ class SidecarClient:
             timeouts=self._timeouts,
         )
 
-    def file_read(self, *, path: str, cancelled: Callable[[], bool]) -> Iterator[bytes]:
+    def file_read(self, *, path: str, cancelled: Callable[[], bool]) -> Generator[bytes, None, None]:
         """Yield the bytes of a whole file; leaving the iteration early ends the call."""
         request = wire.ReadFileRequest(ticket=self._ticket, path=path)
         return replies_receive(

@@ -38,8 +38,8 @@ def replies_receive(*, call: ReplyStream[T], patience: Patience) -> Generator[T,
     """
     replies: Pipe[T] = Pipe(MESSAGES_WAITING)
     with closing(replies):
-        replies.feed(replies_of(call, alive=patience.alive), name="sidecar-replies")
         try:
+            replies.feed(replies_of(call, alive=patience.alive), name="sidecar-replies")
             while (reply := patience.wait(replies.take)) is not None:
                 yield reply
         finally:

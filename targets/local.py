@@ -94,6 +94,8 @@ class LocalStorage:
                 folder_sync(path.parent)
         except ObjectNotFound:
             self._mounted_check("delete")
+            with storage_errors("delete"):
+                folder_sync(path.parent)  # an earlier try may have removed the name, and failed here
         for folder in path.parents:
             if folder == self._root:
                 break

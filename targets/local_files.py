@@ -89,8 +89,13 @@ class LocalWriter:
             raise ValueError("the object is committed")
         with storage_errors("commit"):
             os.fdatasync(self._descriptor)
-            self._link()
-            folder_sync(self._path.parent)
+            try:
+                self._link()
+            except FileExistsError:
+                # An earlier try of the same object may have linked it and failed after that: its name is synced here.
+                self._names_sync()
+                raise
+            self._names_sync()
         self._committed = True
 
     def _write_direct(self, view: memoryview) -> int:
@@ -118,6 +123,14 @@ class LocalWriter:
         length = self._written - self._handed_over
         os.posix_fadvise(self._descriptor, self._handed_over, length, os.POSIX_FADV_DONTNEED)
         self._handed_over = self._written
+
+    def _names_sync(self) -> None:
+        """Sync the object's name to disk, and that of each folder on the way to it."""
+        folder = self._path.parent
+        while folder != self._root:
+            folder_sync(folder)
+            folder = folder.parent
+        folder_sync(self._root)
 
     def _link(self) -> None:
         for _ in range(COMMIT_TRIES):
@@ -209,7 +222,7 @@ def folder_sync(folder: Path) -> None:
 
 
 def _folders_make(folder: Path, *, root: Path) -> None:
-    """Create the missing folders of a path below the root, each synced to disk before its content."""
+    """Create the missing folders of a path below the root."""
     missing: list[Path] = []
     while folder != root and not folder.is_dir():
         missing.append(folder)
@@ -217,4 +230,3 @@ def _folders_make(folder: Path, *, root: Path) -> None:
     for path in reversed(missing):
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
-        folder_sync(path.parent)

@@ -16,13 +16,15 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from trees.beneath import open_beneath, open_for_reading
+from trees.folders import fd_closing
 from trees.paths import RESERVED_FOLDER
 
 # Folders kept open on the way down, besides the root; those further up are opened anew on the way back.
 FOLDERS_OPEN: Final = 64
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NAME_BYTES_MAX: Final = 255
+NAME_BYTES_MAX: Final = 1024
+"""The longest name of a file system: FUSE has 1024 bytes, vfat up to 765, most 255."""
 
 T = TypeVar("T")
 LinkIdentity = tuple[int, int, int]
@@ -222,7 +224,7 @@ class _Walk:
             status = os.fstat(descriptor)
             # A folder that changes while it is listed may give a name twice.
             names = set(map(os.fsencode, os.listdir(descriptor)))  # noqa: PTH208 - not a path
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             raise
         before = len(self.prefix)
@@ -254,7 +256,7 @@ class _Walk:
 
     def is_limited(self) -> bool:
         """Whether some names in the innermost folder may have to be left out."""
-        is_far = len(self.prefix) + _NAME_BYTES_MAX > self._bounds.path_bytes
+        is_far = len(self.prefix) + NAME_BYTES_MAX > self._bounds.path_bytes
         return is_far or self._is_deep() or self.levels[-1].descriptor < 0
 
     def require_within(self, path: bytes) -> None:
@@ -285,14 +287,13 @@ class _Walk:
         for way in ways:
             try:
                 descriptor = way()
+                with fd_closing(descriptor) as opened:
+                    if _identity(os.fstat(opened)) == level.identity:
+                        level.descriptor, level.lost = os.dup(opened), 0
+                        return
             except OSError as error:
                 if reason_of(error) in (Reason.FAILED, Reason.EXHAUSTED):
                     level.lost = error.errno or 0
-                continue
-            if _identity(os.fstat(descriptor)) == level.identity:
-                level.descriptor, level.lost = descriptor, 0
-                return
-            os.close(descriptor)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -203,25 +203,25 @@ def _listing_store(
     context = listing_context(
         tenant=operation_order(operation).customer_id, target=destination.target.id, key=destination.key
     )
-    chunks = client.file_read(path=listing, cancelled=lease.interrupted)
-    try:
-        # Checked before an upload is opened: a sidecar of an earlier release makes no listing.
-        first = next(chunks, b"")
-    except (SourceFailed, Refused):
-        return None
+    with contextlib.closing(client.file_read(path=listing, cancelled=lease.interrupted)) as chunks:
+        try:
+            # Checked before an upload is opened: a sidecar of an earlier release makes no listing.
+            first = next(chunks, b"")
+        except (SourceFailed, Refused):
+            return None
 
-    def content() -> Iterator[bytes]:
-        yield first
-        yield from chunks
+        def content() -> Iterator[bytes]:
+            yield first
+            yield from chunks
 
-    return object_upload(
-        chunks=content(),
-        storage=destination.storage,
-        key=destination.key + LISTING_SUFFIX,
-        expected_size=entries * LISTED_ENTRY_BYTES,
-        seal=(destination.data_key, context) if destination.target.sealed else None,
-        before_commit=lambda: _still_ours(lease),
-    )
+        return object_upload(
+            chunks=content(),
+            storage=destination.storage,
+            key=destination.key + LISTING_SUFFIX,
+            expected_size=entries * LISTED_ENTRY_BYTES,
+            seal=(destination.data_key, context) if destination.target.sealed else None,
+            before_commit=lambda: _still_ours(lease),
+        )
 
 
 def _still_ours(lease: Lease) -> None:

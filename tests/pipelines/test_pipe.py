@@ -11,6 +11,7 @@ from itertools import count
 import pytest
 
 from pipelines.pipe import Closed, Pipe, TimedOut
+from tests.faults import raising
 
 LIMIT = 3
 # Nobody waits as long as this: it ends a test that would hang.
@@ -209,3 +210,13 @@ def test_many_producers_lose_no_item() -> None:
 def put_all(pipe: Pipe[int], numbers: range) -> None:
     for number in numbers:
         pipe.put(number)
+
+
+def test_producer_that_does_not_start_ends_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = RuntimeError("can't start new thread")
+    monkeypatch.setattr(threading.Thread, "start", raising(refused))
+    pipe: Pipe[int] = Pipe(LIMIT)
+    with pytest.raises(RuntimeError, match="start new thread"), closing(pipe):
+        pipe.feed([1], name="none")
+    with pytest.raises(Closed):
+        pipe.put(1)

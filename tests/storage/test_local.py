@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from repository.retrying import Retry, RetryingStorage
 from repository.storage import (
     ObjectExists,
     ObjectInfo,
@@ -281,3 +282,42 @@ def test_an_error_names_no_path_of_the_machine(tmp_path: Path) -> None:
     with pytest.raises(ObjectNotFound) as caught:
         storage.size("a/object")
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_object_whose_name_was_not_synced_is_stored_once_all_names_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    """The next try only finds the names that a failed one has made: they have to reach the disk all the same."""
+    fault, sync, synced = fault_script("the disk does not take a name"), os.fsync, list[str]()
+
+    def sync_failing(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        if len(synced) == fails:
+            fault.strike()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_failing)
+    storage = RetryingStorage(LocalStorage(tmp_path), Retry(sleep=lambda _: None))
+    storage.put("a/b/key", [b"content"])
+    assert storage.get("a/b/key") == b"content"
+    assert {str(tmp_path / "a" / "b"), str(tmp_path / "a"), str(tmp_path)} <= set(synced[fails:])
+
+
+def test_deletion_whose_name_was_not_synced_is_over_once_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = RetryingStorage(LocalStorage(tmp_path), Retry(sleep=lambda _: None))
+    storage.put("a/key", [b"content"])
+    storage.put("a/other", [b"content"])
+    fault, sync, synced = fault_script("the disk does not take a name"), os.fsync, list[str]()
+
+    def sync_failing(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        if len(synced) == 1:
+            fault.strike()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_failing)
+    storage.delete("a/key")
+    assert synced == [str(tmp_path / "a")] * 2

@@ -9,11 +9,12 @@ from itertools import chain
 from typing import Final
 
 from trees.beneath import Root
+from trees.limits import DEPTH_MAX
 from trees.source import Kind, SourceEntry, SourceFailed, SourceGone
 from trees.trust import stat_from
-from trees.walk import Bounds, LinkIdentity, Reason, link_identity, reason_of, tree_walk
+from trees.walk import NAME_BYTES_MAX, Bounds, LinkIdentity, Reason, link_identity, reason_of, tree_walk
 
-PATH_BYTES_MAX: Final = 65535 - 256
+PATH_BYTES_MAX: Final = 65535 - NAME_BYTES_MAX - 1
 """The manifest's limit for a path, less a name and its slash: an entry that is left out needs a record, too."""
 
 _WORDS: Final = {Reason.REPLACED: "replaced meanwhile", Reason.MOVED: "its folder moved meanwhile"}
@@ -38,7 +39,7 @@ class LocalEntries:
         self._root = root.descriptor
 
     def __iter__(self) -> Iterator[SourceEntry]:
-        bounds = Bounds(depth=PATH_BYTES_MAX, path_bytes=PATH_BYTES_MAX)
+        bounds = Bounds(depth=DEPTH_MAX, path_bytes=PATH_BYTES_MAX)
         top = SourceEntry(Kind.FOLDER, b"", stat_from(os.fstat(self._root)), 0, None)
         return chain([top], tree_walk(self._root, found=self._found, left_out=self._left_out, bounds=bounds))
 

@@ -77,8 +77,8 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
     do not read a live file whose size, owner, mode, inode and times match the snapshot, unless it had changed
     shortly before the scan, or the machine has started since; silent damage of the disk then stays. checkpoint:
     raises to cancel; unfinished files are removed, and their live files stay.
-    Raises, before anything is written, `PathNotFound`, `SnapshotNotFound`, `LimitReached`, and `Damage` when the
-    manifest is damaged; `TargetFailed` (`TargetFull`, `TargetBusy`) and `StorageError` at any time.
+    Raises, before anything is written, `PathNotFound`, `SnapshotNotFound`, `RepositoryLimitReached`, and `Damage` when
+    the manifest is damaged; `TargetFailed` (`TargetFull`, `TargetBusy`) and `StorageError` at any time.
     """
     tally = Tally(limits)
     pulse = Pulse(tally, progress=progress, checkpoint=checkpoint)

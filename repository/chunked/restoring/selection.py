@@ -146,7 +146,7 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
     folders: list[bytes] = []
     for record, parts in selection.entries():
         if record.path:
-            _place_check(record.path, folders, limits)
+            _place_check(record, folders, limits)
         if record.kind is Kind.FOLDER:
             folders.append(record.path)
         if record.kind not in (Kind.HARDLINK, Kind.SKIPPED):
@@ -159,14 +159,15 @@ def selection_check(selection: Selection, *, limits: RestoreLimits, pulse: Pulse
     return totals
 
 
-def _place_check(path: bytes, folders: list[bytes], limits: RestoreLimits) -> None:
-    """Raise unless the path's parent folder is among `folders`, the open folders of the records before it."""
-    parent = parent_of(path)
+def _place_check(record: Record, folders: list[bytes], limits: RestoreLimits) -> None:
+    """Raise unless the record's parent folder is among `folders`, the open folders of the records before it."""
+    parent = parent_of(record.path)
     while folders and folders[-1] != parent:
         folders.pop()
     if not folders:
         raise ManifestInvalid("the manifest has an entry without its folder")
-    if path.count(b"/") >= limits.depth:
+    # An entry that lies too deep is in the manifest as a skipped one.
+    if record.kind is not Kind.SKIPPED and record.path.count(b"/") >= limits.depth:
         raise RepositoryLimitReached("the snapshot's folders are deeper than the limit of the restore")
 
 

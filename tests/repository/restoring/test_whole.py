@@ -11,11 +11,13 @@ import pytest
 
 from demo.comparison import tree_read
 from repository.chunked.restoring import extras, window
-from repository.chunked.restoring.outcome import RestoreProgress
+from repository.chunked.restoring.outcome import RestoreLimits, RestoreProgress
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from repository.errors import PathNotFound, SnapshotNotFound, TargetBusy, TargetFailed
 from tests.repository.restoring.trees import Kept, settle, write
+from tests.sidecar_archive.trees import chain_make
+from trees.local import scan
 from trees.local.tree import LocalTree
 
 RANDOM = Random(5)  # noqa: S311 - content to be told apart
@@ -238,3 +240,15 @@ def test_target_is_synced_at_the_end(kept: Kept, world: Path, target: Path) -> N
 
     assert report.failed == []
     assert (target / "level.dat").read_bytes() == LARGE
+
+
+def test_tree_deeper_than_a_restore_takes_is_kept_down_to_there(
+    kept: Kept, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert RestoreLimits().depth == scan.DEPTH_MAX
+    monkeypatch.setattr(scan, "DEPTH_MAX", 8)
+    os.close(chain_make(source, "d", 20))
+    settle(source)
+    report = kept.restore(kept.keep(source), target, limits=RestoreLimits(depth=8))
+    assert report.failed == []
+    assert max(path.count(b"/") for path in tree_read(target) if path.endswith(b"z")) == 7

@@ -24,6 +24,8 @@ NEEDED = gettext_noop("This is missing.")
 UNKNOWN = gettext_noop("This kind of target has no such option.")
 NOT_TEXT = gettext_noop("This has to be a text.")
 NOT_BOOLEAN = gettext_noop("This is either true or false.")
+NOT_VALID = "Enter a valid value."
+"""Django's text, unmarked: Django's own catalogs translate it."""
 
 
 class OptionInvalid(ValueError):
@@ -97,9 +99,14 @@ class TargetKind:
         declared = [item for item in fields(self.settings) if get_origin(hints[item.name]) is Annotated]
         return tuple(_option(hints[item.name], item) for item in declared)
 
-    def read(self, *, options: Mapping[str, Any], secrets: Mapping[str, Any]) -> Any:
-        """Return the settings of a stored target. Raises OptionInvalid for the first option that is not valid."""
-        for given, secret in ((options, False), (secrets, True)):
+    def read(self, *, options: Any, secrets: Any) -> Any:
+        """Return the settings of a stored target, from two JSON values that should be objects.
+
+        Raises OptionInvalid for the first option that is not valid, and for `options` or `secrets` that are no object.
+        """
+        for stored, given, secret in (("options", options, False), ("secrets", secrets, True)):
+            if not isinstance(given, Mapping):
+                raise OptionInvalid(stored, NOT_VALID)
             for name in sorted(given.keys() - {known.name for known in self.options if known.secret is secret}):
                 raise OptionInvalid(name, UNKNOWN)
         return self.settings(

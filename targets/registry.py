@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from repository.retrying import Retry, RetryingStorage
-from targets.kinds import TargetKind
+from targets.kinds import NOT_VALID, OptionInvalid, TargetKind
 from targets.local import LOCAL
 from targets.s3_kind import S3
 
@@ -13,8 +13,11 @@ KINDS: Final[tuple[TargetKind, ...]] = (LOCAL, S3)
 
 
 def kind_named(name: str) -> TargetKind:
-    """Return the kind of that name. Raises KeyError."""
-    return {kind.name: kind for kind in KINDS}[name]
+    """Return the kind of that name. Raises OptionInvalid."""
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise OptionInvalid("kind", NOT_VALID)
 
 
 def storage_open(kind: TargetKind, settings: Any, retry: Retry | None = None) -> RetryingStorage:

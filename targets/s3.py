@@ -127,7 +127,11 @@ class S3Storage:
     @property
     def _client(self) -> S3Client:
         if self._client_of is None or self._client_of[0] != os.getpid():
-            self._client_of = (os.getpid(), client_create(self._settings))
+            try:
+                with s3_errors("open"):
+                    self._client_of = (os.getpid(), client_create(self._settings))
+            except ValueError:
+                raise StorageError("open: the endpoint is not valid") from None
         return self._client_of[1]
 
     @contextmanager

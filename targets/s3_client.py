@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import boto3.session
 from botocore.config import Config
 
-from targets.s3_kind import S3Settings
+from targets.s3_kind import REGION_DEFAULT, S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -36,7 +36,7 @@ def client_create(settings: S3Settings) -> S3Client:
         return session.client(
             "s3",
             endpoint_url=settings.endpoint_url,
-            region_name=settings.region,
+            region_name=settings.region or REGION_DEFAULT,
             aws_access_key_id=settings.access_key,
             aws_secret_access_key=settings.secret_key,
             aws_session_token=settings.session_token,

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from ipaddress import IPv6Address
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from repository.key_grammar import prefix_checked
 from repository.retrying import Retry
 from repository.storage import Storage
-from targets.kinds import Option, OptionInvalid, TargetKind, gettext_noop
+from targets.kinds import NEEDED, NOT_VALID, Option, OptionInvalid, TargetKind, gettext_noop
 
 REGION_DEFAULT = "us-east-1"
+# botocore makes no client for another region or host.
+_LABEL: Final = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_REGION: Final = re.compile(rf"(?![0-9]+\Z){_LABEL}")
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Settings:
-    """The address of a bucket and its credentials. `session_token` belongs to temporary credentials."""
+    """The address of a bucket and its credentials. `session_token` belongs to temporary credentials.
+
+    region: None, which older targets have stored, is `REGION_DEFAULT`.
+    """
 
     bucket: Annotated[
         str,
@@ -36,7 +45,7 @@ class S3Settings:
         ),
     ] = None
     region: Annotated[
-        str,
+        str | None,
         Option(
             label=gettext_noop("region"),
             help=gettext_noop("The region of the bucket. Services without regions accept any."),
@@ -76,7 +85,11 @@ class S3Settings:
     session_token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.endpoint_url is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", self.endpoint_url):
+        if not self.bucket:
+            raise OptionInvalid("bucket", NEEDED)
+        if self.region is not None and not _REGION.fullmatch(self.region):
+            raise OptionInvalid("region", NOT_VALID if self.region else NEEDED)
+        if self.endpoint_url is not None and not _address_is_valid(self.endpoint_url):
             raise OptionInvalid(
                 "endpoint_url",
                 gettext_noop("This has to be an address like https://s3.example.com, without the bucket."),
@@ -95,6 +108,18 @@ class S3Settings:
         return prefix_checked(f"{folder}/") if folder else ""
 
 
+def _address_is_valid(address: str) -> bool:
+    """Whether the address of a service has a host, and perhaps a port and a path."""
+    if not re.fullmatch(r"(?i:https?)://[^\s?#]+", address):
+        return False
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+        return bool(_HOST.fullmatch(host) or (":" in host and IPv6Address(host)))
+    except ValueError:
+        return False
+
+
 def _open(settings: S3Settings, retry: Retry) -> Storage:
     from targets.s3 import S3Storage
 
@@ -106,6 +131,8 @@ def _found_here(given: dict[str, Any]) -> S3Settings:
     import boto3.session
     from botocore.exceptions import BotoCoreError
 
+    # An empty region means that none was given.
+    given = {name: value for name, value in given.items() if (name, value) != ("region", "")}
     # Validate first: missing credentials would hide a wrong argument.
     S3Settings(**{"region": REGION_DEFAULT, "access_key": "", "secret_key": "", **given})
     try:

@@ -29,7 +29,9 @@ from tests.factories import (
     StorageTargetFactory,
     UserFactory,
 )
+from vault.errors import TargetOptionsInvalid
 from vault.models import StorageTarget
+from vault.services.targets import target_check
 
 
 def test_a_customer_is_made_with_a_key_that_opens(admin_client):
@@ -172,6 +174,8 @@ KEYS = {"s3_access_key": "a", "s3_secret_key": "b"}
         ({"s3_bucket": "", **KEYS}, "s3_bucket"),
         ({"s3_region": "", **KEYS}, "s3_region"),
         ({"s3_endpoint_url": "s3.example", **KEYS}, "s3_endpoint_url"),
+        ({"s3_endpoint_url": "http://[127", **KEYS}, "s3_endpoint_url"),
+        ({"s3_region": "eu west", **KEYS}, "s3_region"),
         ({"s3_prefix": "a folder", **KEYS}, "s3_prefix"),
         ({"kind": "local"}, "local_root"),
         ({"kind": "local", "local_root": "relative"}, "local_root"),
@@ -183,6 +187,22 @@ def test_a_target_that_could_not_be_opened_is_not_saved(changes, named, admin_cl
     assert response.status_code == 200
     assert [*response.context["adminform"].form.errors] == [named]
     assert not StorageTarget.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"kind": "tape"}, "kind"),
+        ({"options": []}, "options"),
+        ({"secrets": "[]"}, "secrets"),
+        ({"secrets": "{"}, "secrets"),
+    ],
+)
+def test_a_target_of_another_shape_is_refused(changes, named):
+    fields = {"kind": "s3", "options": S3_OPTIONS, "secrets": '{"access_key": "a", "secret_key": "b"}'}
+    with pytest.raises(TargetOptionsInvalid) as caught:
+        target_check(target=StorageTarget(**{**fields, **changes}))
+    assert caught.value.params == {"option": named}
 
 
 def test_defaults_of_a_target_are_stored(admin_client):

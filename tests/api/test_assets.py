@@ -269,9 +269,10 @@ def test_an_object_on_a_bad_sector_is_damaged_while_its_disk_answers(rental, ass
     assert_problem(client.get(url(asset)), 503, "storage_unavailable")
 
 
-def test_unreachable_storage_is_an_error_before_the_first_byte(rental, asset, client):
+@pytest.mark.parametrize("endpoint_url", ["http://127.0.0.1:9", "http://[127"])
+def test_unreachable_storage_is_an_error_before_the_first_byte(endpoint_url, rental, asset, client):
     options = {
-        "endpoint_url": "http://127.0.0.1:9",
+        "endpoint_url": endpoint_url,
         "region": "x",
         "bucket": "b",
         "prefix": "",

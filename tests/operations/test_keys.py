@@ -15,7 +15,7 @@ from common.errors import KeyUnavailable
 from common.keyring import Keyring, kek_generate
 from common.portal_keyring import portal_keyring
 from provisions.models import Provision
-from vault.models import DataKey
+from vault.models import DataKey, StorageTarget
 from vault.services.keys import data_key_ensure, data_key_get
 from vault.services.opening import target_open
 
@@ -120,6 +120,14 @@ def test_rotation_with_an_unwritten_copy_reports_it_and_is_repeatable(keyed, kek
     root.with_name("away").rename(root)
     call_command("rotate_keys")
     assert copies(rental) == [f"{rental.target.id}.2.json"]
+
+
+@pytest.mark.parametrize("options", [{"root": "relative"}, {"folder": "/backups"}, []])
+def test_rotation_with_a_target_that_cannot_be_opened_reports_it(keyed, keks, options):
+    StorageTarget.objects.update(options=options)
+    keks.use(f"{SECOND},{FIRST}")
+    with pytest.raises(CommandError, match="1 failed"):
+        call_command("rotate_keys")
 
 
 def test_a_missing_kek_is_an_unavailable_key_and_never_damage(keyed, keks):

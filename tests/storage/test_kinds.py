@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from targets.kinds import OptionInvalid, TargetKind
 from targets.local import LOCAL, LocalSettings
 from targets.registry import KINDS, kind_named
+from targets.s3_client import client_create
 from targets.s3_kind import S3, S3Settings
 
 KEYS = {"access_key": "a", "secret_key": "b"}
@@ -72,8 +74,25 @@ def test_missing_secret_is_named(name: str) -> None:
     [
         ("bucket", 5),
         ("bucket", None),
+        ("bucket", ""),
+        ("region", ""),
+        ("region", "eu west"),
+        ("region", "-eu"),
+        ("region", "12"),
+        ("region", "e" * 64),
+        ("region", "eu-1\n"),
         ("endpoint_url", "s3.example.com"),
         ("endpoint_url", "https://"),
+        ("endpoint_url", "http://[127"),
+        ("endpoint_url", "http://[::1:9000"),
+        ("endpoint_url", "http://?x"),
+        ("endpoint_url", "http://h/path?x"),
+        ("endpoint_url", "http://h:99999"),
+        ("endpoint_url", "http://h:port"),
+        ("endpoint_url", "http://user@"),
+        ("endpoint_url", "https://a_b!.example"),
+        ("endpoint_url", "https://a..example"),
+        ("endpoint_url", "https://s3.example\n"),
         ("prefix", "my backups"),
         ("prefix", "a//b"),
         ("path_style", "true"),
@@ -84,6 +103,42 @@ def test_missing_secret_is_named(name: str) -> None:
 )
 def test_wrong_option_is_named(name: str, value: Any) -> None:
     assert named(S3, {**OPTIONS, name: value}, KEYS) == name
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["HTTPS://s3.example.com", "http://127.0.0.1:9000", "http://[::1]:9000/s3", "http://minio:9000/", "https://h."],
+)
+def test_address_of_a_service_is_valid(address: str) -> None:
+    settings = S3.read(options={**OPTIONS, "endpoint_url": address}, secrets=KEYS)
+    assert settings.endpoint_url == address
+    client_create(settings).close()
+
+
+def test_stored_region_may_be_null() -> None:
+    settings = S3.read(options={**OPTIONS, "region": None, "endpoint_url": None}, secrets=KEYS)
+    with closing(client_create(settings)) as client:
+        assert client.meta.region_name == "us-east-1"
+
+
+@pytest.mark.parametrize("value", [None, [], "text", 5])
+def test_options_and_secrets_are_objects(value: Any) -> None:
+    assert named(S3, value, KEYS) == "options"
+    assert named(S3, OPTIONS, value) == "secrets"
+
+
+def test_unknown_kind_is_named() -> None:
+    with pytest.raises(OptionInvalid, match="kind: "):
+        kind_named("tape")
+
+
+@pytest.mark.parametrize(("words", "region"), [({"region": ""}, "eu-7"), ({}, "eu-7"), ({"region": "eu-1"}, "eu-1")])
+def test_empty_region_on_the_command_line_is_not_given(
+    words: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "eu-7"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    assert S3.found_here({"bucket": "b", **words}).region == region
 
 
 @pytest.mark.parametrize("root", ["relative", "", "/a\0b", 5, None])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from botocore.exceptions import InvalidRegionError
 
 from repository.retrying import ONCE, TRIES, Retry, RetryingStorage
 from repository.storage import (
@@ -19,7 +20,7 @@ from repository.storage import (
     StorageUnavailable,
     StorageUnsupported,
 )
-from targets import s3_upload
+from targets import s3, s3_upload
 from targets.s3 import S3Storage
 from targets.s3_kind import S3Settings
 from tests.storage.conftest import AT_ONCE
@@ -48,6 +49,32 @@ def wired(
         )
         with closing(S3Storage(settings, retry)) as storage:
             yield storage, wire
+
+
+CALLS: dict[str, Callable[[S3Storage], object]] = {
+    "list": lambda storage: list(storage.list("")),
+    "sweep": lambda storage: storage.partials_sweep(older_than_seconds=0),
+    "write": lambda storage: put(storage, b"data"),
+    "read": lambda storage: list(storage.read("key")),
+    "size": lambda storage: storage.size("key"),
+    "delete": lambda storage: storage.delete("key"),
+}
+
+
+@pytest.mark.parametrize("error", [InvalidRegionError(region_name=SECRET), ValueError(f"Invalid endpoint: {SECRET}")])
+@pytest.mark.parametrize("call", CALLS)
+def test_client_that_cannot_be_made_is_an_error_of_the_storage(
+    call: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(settings: S3Settings) -> None:
+        raise error
+
+    monkeypatch.setattr(s3, "client_create", refuse)
+    with wired() as (storage, _):
+        with pytest.raises(StorageError, match=r"^open: ") as caught:
+            CALLS[call](storage)
+        assert not caught.value.retryable
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def part_of_body(start: int, *, cut: int | None = None) -> Answer:

@@ -14,7 +14,7 @@ from accounts.models import Customer
 from accounts.services.audit import audit_record
 from accounts.services.customers import customer_key_rewrap
 from accounts.services.second_factor import second_factor_rewrap
-from common.errors import KeyUnavailable
+from common.errors import ApplicationError, KeyUnavailable
 from common.keyring import KeyringError
 from common.locks import row_lock
 from provisions.models import Provision, SidecarAuthority
@@ -69,7 +69,7 @@ def keys_rotate() -> Rotation:
     for row in DataKey.objects.select_related("customer", "target").defer("target__secrets").iterator():
         try:
             done.copies += data_key_copy(row=row, storage=target_open(row.target))
-        except (StorageError, KeyUnavailable, KeyringError):
+        except (StorageError, ApplicationError, KeyringError):
             log.exception("the copy of the data key %s cannot be written", row)
             done.failed += 1
     audit_record(actor=None, action="keys.rotate", tenant_keys=done.tenant_keys, copies=done.copies, failed=done.failed)

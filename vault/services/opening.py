@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -15,10 +16,13 @@ from repository.retrying import Retry, RetryingStorage
 from repository.sealing.frames import SealError, WrongKey
 from repository.sealing.sealed import SealReader
 from repository.storage import ObjectNotFound, ObjectUnreadable, Storage, StorageError, StorageFull
+from targets.kinds import NOT_VALID, OptionInvalid
 from targets.registry import kind_named, storage_open
 from vault.errors import ArchiveDamagedError, StorageFullError, StorageUnavailableError
 from vault.models import Asset, StorageTarget
 from vault.services.keys import data_key_get
+
+log = logging.getLogger(__name__)
 
 
 def target_default() -> StorageTarget:
@@ -33,16 +37,26 @@ def target_settings(target: StorageTarget) -> Any:
     """The settings of a target, as its kind has them. Raises OptionInvalid."""
     kind = kind_named(target.kind)
     # Do not decrypt secrets for a kind without any.
-    secrets = json.loads(target.secrets or "{}") if any(option.secret for option in kind.options) else {}
+    stored = (target.secrets if any(option.secret for option in kind.options) else None) or "{}"
+    try:
+        secrets = json.loads(stored)
+    except ValueError:
+        raise OptionInvalid("secrets", NOT_VALID) from None
     return kind.read(options=target.options, secrets=secrets)
 
 
 def target_open(target: StorageTarget, *, checkpoint: Checkpoint = go_on) -> RetryingStorage:
     """Return the storage of a target, with retries. Opens no connection.
 
-    checkpoint: raises to cancel a call; it is called from any thread.
+    checkpoint: raises to cancel a call; it is called from any thread. Raises StorageUnavailableError for stored options
+    that are not valid, such as those of another release.
     """
-    return storage_open(kind_named(target.kind), target_settings(target), Retry(checkpoint=checkpoint))
+    try:
+        kind, settings = kind_named(target.kind), target_settings(target)
+    except OptionInvalid as error:
+        log.warning("target %s cannot be opened: %s", target.id, error)
+        raise StorageUnavailableError from error
+    return storage_open(kind, settings, Retry(checkpoint=checkpoint))
 
 
 @contextmanager

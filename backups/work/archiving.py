@@ -29,7 +29,7 @@ from repository.archive.object_keys import (
 )
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
-from sidecar_client.errors import Refused, SidecarClientError, SourceFailed
+from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable, SourceFailed
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.keys import data_key_ensure
 from vault.services.opening import storage_errors, target_default, target_open
@@ -58,7 +58,7 @@ class StoredArchive:
     destination: ArchiveDestination
     uploaded: Uploaded
     packed: ArchiveResult
-    listing_bytes: int | None
+    listing_bytes: int
 
 
 def archive_make(
@@ -198,17 +198,21 @@ def _listing_store(
     destination: ArchiveDestination,
     entries: int,
     lease: Lease,
-) -> int | None:
-    """Store the listing beside the archive; its size there, or None when the sidecar made none."""
+) -> int:
+    """Store the listing beside the archive; its size there.
+
+    Raises SidecarUnavailable when the sidecar has lost it: a backup without one would not know what it left out, and a
+    restore could remove that.
+    """
     context = listing_context(
         tenant=operation_order(operation).customer_id, target=destination.target.id, key=destination.key
     )
     with contextlib.closing(client.file_read(path=listing, cancelled=lease.interrupted)) as chunks:
         try:
-            # Checked before an upload is opened: a sidecar of an earlier release makes no listing.
+            # Checked before an upload is opened. The listing appeared with the archive: only a restart loses it.
             first = next(chunks, b"")
-        except (SourceFailed, Refused):
-            return None
+        except (SourceFailed, Refused) as error:
+            raise SidecarUnavailable("The sidecar has lost the listing of the backup.") from error
 
         def content() -> Iterator[bytes]:
             yield first

@@ -11,14 +11,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from backups.models import Backup
+from backups.models import Backup, BackupStatus
 from backups.services.previews import restore_preview
-from operations.models import Operation
+from operations.models import Operation, OperationState
+from sidecar_client.client import SidecarClient
+from tests.faults import fault_script
 from tests.services.require import unavailable
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_daemon.unprivileged import NOBODY
@@ -305,3 +308,31 @@ def test_listing_that_is_lost_costs_no_restore(place: Place, loss: str, *, seale
 
     assert told(place.restore(backup, safety=False)) == {"pipe": "skipped"}
     assert not (place.world / "extra").exists()
+
+
+@pytest.mark.parametrize("loss", ["restart", "swept"])
+def test_backup_whose_listing_the_sidecar_lost_is_not_listed(
+    place: Place, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a listing it would not know what it left out, and a restore could remove that."""
+    fault, read = fault_script("a listing is lost before it is read"), SidecarClient.file_read
+
+    def lost(client: SidecarClient, **options: Any) -> Iterator[bytes]:
+        fault.strike()
+        if loss == "restart":
+            place.daemon.kill()
+            place.daemon.start()
+        else:
+            (place.daemon.scratch / "files" / options["path"].rpartition("/")[2]).unlink()
+        yield from read(client, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SidecarClient, "file_read", lost)
+        backup = place.create()
+        operation = place.work()
+    assert (operation.state, operation.error_code) == (OperationState.FAILED, "sidecar_unavailable")
+    backup.refresh_from_db()
+    assert backup.status == BackupStatus.FAILED
+    if loss == "restart":
+        place.reach(place.daemon.address, token=place.daemon.token)
+    assert place.backup().listing_bytes

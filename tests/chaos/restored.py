@@ -13,7 +13,8 @@ def tree_restored(live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool
     """The tree after a restore, and the paths that stay although they differ from the backup.
 
     Special, unreadable and mounted entries stay, and so does a live path that the backup left out; a folder stays with
-    its content. `frozen`: immutable paths; they stay, and so does every name in such a folder.
+    its content. `frozen`: immutable paths; they stay, and so does every name in such a folder, though not what lies
+    deeper in one that both sides have.
     """
     restoring = _Restored(live, backup, frozen, overlay=overlay)
     restoring.merge(b"")
@@ -37,8 +38,9 @@ class _Restored:
         """Merge a folder that both sides have."""
         for path in _children(self._backup, folder):
             ours, live = self._backup[path], self._live.get(path)
-            if live is not None and ours.kind == live.kind == "folder" and not self._stays(path):
-                self.after[path] = ours
+            if live is not None and ours.kind == live.kind == "folder" and not self._stays(path, moves=False):
+                # The metadata of an immutable folder stays, and so do the names in it; what lies deeper is restored.
+                self.after[path] = live if path in self._frozen else ours
                 self.merge(path)
             elif live is None and folder in self._frozen:
                 self.stays.add(path)
@@ -65,10 +67,10 @@ class _Restored:
         self.stays.add(path)
         self.after |= _subtree(self._live, path)
 
-    def _stays(self, path: bytes) -> bool:
-        """Whether a live path stays, with all below it, because of its own kind."""
+    def _stays(self, path: bytes, *, moves: bool = True) -> bool:
+        """Whether a live path stays, with all below it, because of its own kind; `moves`: its name is to be taken."""
         live = self._live[path]
-        frozen = path in self._frozen or path.rpartition(b"/")[0] in self._frozen
+        frozen = moves and not self._frozen.isdisjoint({path, path.rpartition(b"/")[0]})
         return frozen or live.kind == SPECIAL or live.bar in BARRED or path in self._left_out
 
     def _is_kept(self, path: bytes) -> bool:

@@ -37,14 +37,15 @@ class Retry:
 
     The pauses start at 200 ms and double, with a jitter of half their length, so that clients that failed together do
     not retry together. The target can ask for a longer pause of up to 8 s. checkpoint: raises to cancel; it is called
-    before each attempt and twice a second in a pause, from any thread. jitter: returns numbers from 0 to 1.
+    before each attempt and twice a second in a pause, from any thread. sleep: waits for so many seconds of a pause.
+    jitter: returns numbers from 0 to 1.
 
     Nested policies never multiply: after the last attempt the error is marked as `given_up`, and no policy retries it.
     """
 
     tries: int = TRIES
     checkpoint: Checkpoint = go_on
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = time.sleep  # tests give one that does not wait
     jitter: Callable[[], float] = random.random
 
     def call(self, action: str, call: Callable[[], Result]) -> Result:

@@ -279,7 +279,7 @@ def test_a_folder_moved_away_while_the_walk_is_deep_in_it_leads_nowhere(root: Pa
     }
 
 
-def test_the_rest_of_a_folder_whose_disk_fails_on_the_way_back_is_skipped_for_that(
+def test_rest_of_a_folder_whose_disk_fails_on_the_way_back_is_skipped(
     root: Path, tree: LocalTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     depth = walk.FOLDERS_OPEN + 10

@@ -20,7 +20,6 @@ ORDERS = "/api/v1/orders/"
 
 @pytest.fixture(autouse=True)
 def low_rates(monkeypatch):
-    # A daily rate: no test runs into the next window.
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"read": "3/day", "write": "2/day"})
 
 

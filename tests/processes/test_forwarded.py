@@ -65,8 +65,9 @@ def test_enrolments_are_counted_for_the_client(proxied: Portal) -> None:
         for headers in orders(spelling, next(addresses)):
             json = ("Content-Type", "application/json")
             statuses.append(ask(proxied, "POST", "/api/v1/sidecars/enrol/", [*headers, json], b"{}").status)
-    assert statuses[-1] == 429
-    assert statuses.count(400) <= 2 * ENROLMENTS, "a minute may end in between"
+    assert len(statuses) > 2 * ENROLMENTS, "a minute may end in between, and the count begins anew"
+    assert 429 in statuses
+    assert statuses.count(400) <= 2 * ENROLMENTS
 
 
 def test_failed_sign_ins_are_counted_for_the_client(proxied: Portal) -> None:

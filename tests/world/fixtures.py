@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from django.core.cache import cache
 
 from backups.services import sidecars
 from backups.work import exchange_outcome
+from common.api.throttling import WindowThrottle
 from operations.work import lease
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
@@ -19,8 +21,17 @@ from tests.world.linked import Linked, linked_rental
 from tests.world.reconciled import World
 from tests.world.rental import Rental
 
+WINDOWS = count(2_000_000_000.0, 2 * 24 * 3600)
+"""For each test a time that no other test has."""
 PATIENCE_SECONDS = 0.6
 """The product's own waits of five to sixty seconds, for these tests."""
+
+
+@pytest.fixture(autouse=True)
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Throttles count in one window, however late in a minute the test begins, and each test anew."""
+    now = next(WINDOWS)
+    monkeypatch.setattr(WindowThrottle, "timer", staticmethod(lambda: now))
 
 
 @pytest.fixture

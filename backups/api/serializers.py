@@ -12,6 +12,7 @@ from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from operations.api.serializers import OperationSerializer
+from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
 
 
@@ -24,8 +25,15 @@ class BackupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=BackupStatus.choices)
     asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
-    size_bytes = serializers.IntegerField(allow_null=True, help_text="Size of the download.")
-    sha256 = serializers.CharField(source="asset.sha256", allow_null=True, help_text="Hash of the download.")
+    size_bytes = serializers.IntegerField(
+        allow_null=True, help_text="Size of the download, or of the files in a backup of the format `repository`."
+    )
+    added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
+    sha256 = serializers.CharField(
+        source="asset.sha256",
+        allow_null=True,
+        help_text="Hash of the download; null in the format `repository`, whose downloads are made on the fly.",
+    )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
     locked = serializers.BooleanField(help_text="Kept from deletion.")
@@ -69,6 +77,9 @@ class BackupCreateFields(StrictSerializer):
     """The parameters of a new backup."""
 
     name = NameField(required=False, help_text="Default: “Backup” and the date and time.")
+    format = serializers.ChoiceField(
+        choices=BackupFormat.values, required=False, help_text="Default: as the plan of the order says."
+    )
 
 
 class BackupUpdateFields(StrictSerializer):

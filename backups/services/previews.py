@@ -6,26 +6,19 @@ from uuid import UUID, uuid4
 
 from accounts.models import User
 from backups.errors import ArchiveRefusedError, PreviewUnavailable
+from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.sidecars import sidecar_open
 from operations.errors import StatusConflict
 from provisions.selectors import provision_sidecar
-from repository.checkpoint import Checkpoint, go_on
+from repository.checkpoint import go_on
 from sidecar_client.values import RestorePreview
 from vault.errors import ArchiveDamagedError
-from vault.services.opening import AssetReader, listing_open
 from wire.enums import Mode
 
 PATHS_A_PAGE = 100
-
-
-def backup_listing_open(backup: Backup, *, checkpoint: Checkpoint = go_on) -> AssetReader:
-    """The listing of a usable backup. Raises PreviewUnavailable without one, and as `asset_open`."""
-    if backup.asset is None or backup.listing_bytes is None:
-        raise PreviewUnavailable
-    return listing_open(backup.asset, stored_bytes=backup.listing_bytes, checkpoint=checkpoint)
 
 
 def restore_preview(
@@ -57,7 +50,7 @@ def backup_preview(
         raise StatusConflict(status=backup.get_status_display())
     sidecar = provision_sidecar(backup.provision)
     try:
-        listing = backup_listing_open(backup).read()
+        listing = format_of(backup).listing(backup, checkpoint=go_on)
         # A preview has no operation: the fence 0 is stored nowhere.
         with sidecar_open(sidecar=sidecar, operation_id=uuid4(), fence=0) as client:
             preview = client.restore_preview(

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.services.audit import audit_record
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
+from backups.services.formats import format_choose
 from backups.services.roles import backup_work_start, operation_order, operation_subject
 from common.locks import row_lock
 from common.names import NAME_LENGTH_MAX
@@ -47,6 +48,7 @@ def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Bac
             order_id=subject.order_id,
             provision_id=subject.provision_id,
             name=_name(operation, subject),
+            format=format_choose(order=operation_order(operation)),
             is_safety=True,
             expires_at=expires_at,
         )

@@ -110,7 +110,7 @@ def order(*, owner: str, name: str, limit: int = 10, plan: str = "", customer: s
 
     from accounts.models import Customer
     from accounts.services.customers import customer_create
-    from orders.models import BackupFormat, Plan
+    from orders.models import Plan
     from orders.services.orders import order_create
     from provisions.models import Provision, ProvisionKind
     from provisions.services.provisions import provision_create

@@ -1,0 +1,1 @@
+"""The formats of backups, in the terms of the wire."""

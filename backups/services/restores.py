@@ -81,7 +81,7 @@ def backup_restore(
         Rules(user=user, order=order).restore_require(backup, server)
         _collapse_accepted(backup, accepted=options.accept_collapsed)
         wanted = options.params(order)
-        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, server=server, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, onto=server, **wanted)
         return {"action": "backup.restore", "operation": str(operation.id), **wanted}
 
     return _requested(
@@ -114,7 +114,7 @@ def restore_undo(
         source = Rules(user=user, order=order).undo_require(backup, server)
         _collapse_accepted(source, accepted=accept_collapsed)
         wanted = RestoreOptions().params(order)
-        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, server=server, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, onto=server, **wanted)
         _hold(source)
         OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
         return {"action": "backup.undo", "operation": str(operation.id), "source": str(source.id)}
@@ -172,10 +172,10 @@ def _collapse_accepted(source: Backup, *, accepted: bool) -> None:
 
 
 def _start(
-    *, user: User, order: Order, kind: OperationKind, backup: Backup, server: Provision, **wanted: object
+    *, user: User, order: Order, kind: OperationKind, backup: Backup, onto: Provision, **wanted: object
 ) -> Operation:
     _hold(backup)
-    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, server_id=server.id, **wanted)
+    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, server_id=onto.id, **wanted)
 
 
 def _hold(backup: Backup) -> None:

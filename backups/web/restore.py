@@ -48,9 +48,10 @@ class Choice:
 
     @property
     def query(self) -> str:
-        """The choice as the query of an address."""
+        """The choice as the query of an address; empty for everything onto the backup's own server."""
         onto = [] if self.server.id == self.backup.provision_id else [(ONTO, str(self.server.id))]
-        return urlencode([*onto, *((PATH, path_text(path)) for path in self.paths)])
+        query = urlencode([*onto, *((PATH, path_text(path)) for path in self.paths)])
+        return f"?{query}" if query else ""
 
     @property
     def texts(self) -> list[str]:

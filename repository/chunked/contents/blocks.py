@@ -39,7 +39,7 @@ class BlockCheck:
         while view:
             piece = self._piece(view)
             if self._hash is None and not self._left:  # a whole block, as most are
-                self._compare(blake3(piece).digest())
+                block_check(piece, self._expected())
             else:
                 self._update(piece)
             view = view[len(piece) :]
@@ -70,10 +70,19 @@ class BlockCheck:
         self._hash = self._hash or blake3()
         self._hash.update(piece)
         if not self._left:
-            self._compare(self._hash.digest())
-            self._hash = None
+            digest, self._hash = self._hash.digest(), None
+            _compare(digest, self._expected())
 
-    def _compare(self, digest: bytes) -> None:
+    def _expected(self) -> bytes:
         at, self._next_hash = self._next_hash, self._next_hash + HASH_SIZE
-        if digest != self._hashes[at : at + HASH_SIZE]:
-            raise ObjectDamaged("a block of a file differs from the bytes read for the backup")
+        return self._hashes[at : at + HASH_SIZE]
+
+
+def block_check(block: memoryview, expected: bytes) -> None:
+    """Compare the bytes of a whole block with its hash; raises `ObjectDamaged`."""
+    _compare(blake3(block).digest(), expected)
+
+
+def _compare(digest: bytes, expected: bytes) -> None:
+    if digest != expected:
+        raise ObjectDamaged("a block of a file differs from the bytes read for the backup")

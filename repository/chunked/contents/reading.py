@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from repository.checkpoint import Checkpoint, go_on
+from repository.chunked.contents.blocks import BlockCheck, block_check
 from repository.chunked.contents.windows import Begin, End, Entry, Run, Step, Windows
 from repository.chunked.manifest.records import Record
 from repository.chunked.packs.fetching import ChunkStore
@@ -94,13 +95,18 @@ class _Content:
 
 def _piece(run: Run) -> Piece:
     """The checked bytes of a run, or the length of a hole; raises `Damage`."""
-    if run.chunk is None:
-        run.check.take_hole(run.length)
-        return run.length - run.skipped
-    if isinstance(run.chunk.plain, Damage):
-        raise run.chunk.plain
-    piece = memoryview(run.chunk.plain)[run.offset : run.offset + run.length]
-    if len(piece) != run.length:
+    check, chunk, offset, length, skipped = run
+    if chunk is None:
+        if isinstance(check, BlockCheck):
+            check.take_hole(length)
+        return length - skipped
+    if isinstance(chunk.plain, Damage):
+        raise chunk.plain
+    piece = memoryview(chunk.plain)[offset : offset + length]
+    if len(piece) != length:
         raise ManifestInvalid("the manifest names bytes beyond the end of a chunk")
-    run.check.take(piece)
-    return piece[run.skipped :]
+    if isinstance(check, BlockCheck):
+        check.take(piece)
+    else:
+        block_check(piece, check)
+    return piece[skipped:] if skipped else piece

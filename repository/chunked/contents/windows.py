@@ -10,9 +10,9 @@ from weakref import WeakValueDictionary
 
 from pipelines.ordered import Ordered
 from repository.checkpoint import Checkpoint
-from repository.chunked.chunks.chunk import Location
+from repository.chunked.chunks.chunk import HASH_SIZE, Location
 from repository.chunked.contents.blocks import BlockCheck
-from repository.chunked.manifest.records import Record, parts_of, placed
+from repository.chunked.manifest.records import HOLE, Record, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.errors import ChunkMissing, Damage
 from trees.source import Kind
@@ -44,10 +44,11 @@ class Begin(NamedTuple):
 class Run(NamedTuple):
     """The next bytes of the entry: `length` bytes from `offset` of a chunk, or a hole where `chunk` is None.
 
-    The caller gets them without the first `skipped` bytes, which are given to the check only.
+    The caller gets them without the first `skipped` bytes, which are given to the check only. `check` is the hash of
+    a run that is a whole file of one block.
     """
 
-    check: BlockCheck
+    check: BlockCheck | bytes
     chunk: Fetched | None
     offset: int
     length: int
@@ -58,9 +59,17 @@ class End(NamedTuple):
     """The entry ends."""
 
 
+class _Planned(NamedTuple):
+    """A run, with the id of its chunk."""
+
+    check: BlockCheck | bytes
+    chunk: bytes | None
+    offset: int
+    length: int
+    skipped: int = 0
+
+
 Step = Begin | Run | End
-_Planned = Begin | End | tuple[Run, bytes | None] | None
-"""A step, with the id of a run's chunk, or None for a pause."""
 _END = End()
 
 
@@ -75,10 +84,10 @@ class Windows:
         self, chunks: ChunkStore, entries: Iterable[Entry | None], *, start: int, pool: Executor, ahead: int
     ) -> None:
         self._chunks = chunks
-        self._planned: Iterator[_Planned] = _plan(entries, start)
+        self._planned: Iterator[_Planned | Begin | End | None] = _plan(entries, start)
         self._coming: Ordered[_Window] = Ordered(pool, limit=ahead)
         self._known: WeakValueDictionary[bytes, Fetched] = WeakValueDictionary()
-        self._held: tuple[Run, bytes | None] | None = None
+        self._held: _Planned | None = None
         self._paused = False
         self._ended = False
         self._failure: Exception | None = None
@@ -113,18 +122,18 @@ class Windows:
         """Plan the next window, up to a pause or the end of the entries."""
         window = _Window()
         while not window.is_full and (planned := self._held or self._requested()) is not None:
-            if isinstance(planned, (Begin, End)):
+            if not isinstance(planned, _Planned):
                 window.add(planned)
                 continue
-            run, chunk = planned
+            check, chunk, offset, length, skipped = planned
             if chunk is not None and not self._has_room(window, chunk):
                 self._held = planned
                 break
             self._held = None
-            window.add(run if chunk is None else run._replace(chunk=window.chunks[chunk]))
+            window.add(Run(check, None if chunk is None else window.chunks[chunk], offset, length, skipped))
         return window
 
-    def _requested(self) -> _Planned:
+    def _requested(self) -> _Planned | Begin | End | None:
         """The next step, None at a pause and at the end."""
         try:
             planned = next(self._planned)
@@ -195,7 +204,8 @@ class _Window:
         return self
 
 
-def _plan(entries: Iterable[Entry | None], start: int) -> Iterator[_Planned]:
+def _plan(entries: Iterable[Entry | None], start: int) -> Iterator[_Planned | Begin | End | None]:
+    """All steps from an offset in the first entry on; None for a pause."""
     for entry in entries:
         if entry is None:
             yield None
@@ -208,8 +218,14 @@ def _plan(entries: Iterable[Entry | None], start: int) -> Iterator[_Planned]:
         start = 0
 
 
-def _runs(record: Record, others: list[Record], first: int) -> Iterator[tuple[Run, bytes | None]]:
+def _runs(record: Record, others: list[Record], first: int) -> Iterator[_Planned]:
     """The runs of a file from an offset on."""
+    content = record.content
+    if content is not None and not first and len(content.blocks) == HASH_SIZE == len(content.ids) and not others:
+        length, number, offset = content.extents[:3]
+        if length == record.size and number != HOLE:  # one block in one chunk, as of most files
+            yield _Planned(content.blocks, content.ids, offset, length)
+            return
     spans = parts_of(record.size, record.header)
     for part, (start, stop) in zip((record, *others), spans, strict=True):
         if part.content is None or (stop <= first and first):
@@ -221,4 +237,4 @@ def _runs(record: Record, others: list[Record], first: int) -> Iterator[tuple[Ru
                 continue
             before = max(0, begin - low)
             skipped = min(max(0, first - low - before), high - low - before)
-            yield Run(check, None, extent.offset + before, high - low - before, skipped), extent.chunk
+            yield _Planned(check, extent.chunk, extent.offset + before, high - low - before, skipped)

@@ -51,7 +51,7 @@ def listing_read(backup: Backup, *, checkpoint: Checkpoint) -> Iterator[bytes]:
 
 
 def snapshot_check(restoring: Restoring) -> None:
-    """Raise ArchiveDamagedError unless the whole manifest can be read, and the index knows every chunk that it names."""
+    """Raise ArchiveDamagedError unless the whole manifest can be read, and the index has every chunk that it names."""
     lease = restoring.lease
     snapshot = snapshot_open(restoring.source, checkpoint=lease.checkpoint)
     with repository_errors():

@@ -123,7 +123,7 @@ class LocalFile:
         filled = 0
         try:
             while filled < len(view):
-                count = os.preadv(self._descriptor, [view[filled:]], offset + filled)
+                count = os.preadv(self._descriptor, [view[filled:] if filled else view], offset + filled)
                 if count == 0:
                     break
                 filled += count

@@ -133,7 +133,7 @@ class Assembly:
         if not isinstance(run, BundledRun) or run.bundle is not bundle:
             run = BundledRun(bundle)
             self._waiting.append(run)
-        bundle.add(entry, self._record(entry))
+        bundle.add(entry)
         run.end = len(bundle)
         self._bytes_waiting += RECORD_BYTES
         if bundle.is_full:
@@ -193,18 +193,21 @@ class Assembly:
             self._waiting.popleft()
 
     def _out(self, record: Record, raw: bytes) -> None:
+        counts = self.counts
+        counts.warnings += record.warning is not None
+        if record.kind is Kind.FILE:  # as most entries are
+            counts.entries += 1
+            counts.files += 1
+            counts.bytes += record.size
+            self._emit(record.path, raw)
+            return
         if record.kind is Kind.SKIPPED:
             self._lost.add(record.path)
         elif record.kind is Kind.HARDLINK and record.target in self._lost:
             record = skipped(record.path, "the first of its names could not be read")
             raw = record_pack(record)
-        counts = self.counts
         counts.entries += record.kind is not Kind.PART
         counts.skipped += record.kind is Kind.SKIPPED
-        counts.warnings += record.warning is not None
-        if record.kind is Kind.FILE:
-            counts.files += 1
-            counts.bytes += record.size
         self._emit(record.path, raw)
 
     def _record(self, entry: SourceEntry) -> Record:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from repository.chunked.chunks.chunk import BLOCK_SIZE, block_hashes
 from repository.chunked.manifest.records import Content, FileHash, Record, Xattrs, all_hashes, record_pack
 from repository.chunked.snapshots.extents import ExtentList
-from trees.source import Kind, Source, SourceEntry, SourceGone
+from trees.source import Kind, Left, Source, SourceEntry, SourceGone
 
 MIB = 1 << 20
 BUNDLE_SIZE = MIB
@@ -108,7 +108,7 @@ class BundledRun:
 
 def skipped(path: bytes, reason: str | None) -> Record:
     """The record of an entry that could not be read."""
-    return Record(Kind.SKIPPED, path, target=(reason or "it could not be read").encode())
+    return Record(Kind.SKIPPED, path, target=(reason or Left.UNREADABLE).encode())
 
 
 def _content(size: int, chunk: bytes, data: memoryview, offset: int) -> Content:

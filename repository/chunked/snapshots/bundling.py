@@ -14,7 +14,7 @@ from repository.chunked.manifest.records import Content, Record, Xattrs, all_has
 from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX
 from repository.chunked.snapshots.extents import ExtentList
 from trees.hashes import BLOCK_SIZE, file_hash
-from trees.source import Kind, Source, SourceEntry, SourceGone
+from trees.source import Kind, Left, Source, SourceEntry, SourceGone
 
 MIB = 1 << 20
 BUNDLE_SIZE = MIB
@@ -100,7 +100,7 @@ class BundledRun:
 
 def skipped(path: bytes, reason: str | None) -> Record:
     """The record of an entry that could not be read."""
-    return Record(Kind.SKIPPED, path, target=(reason or "it could not be read").encode())
+    return Record(Kind.SKIPPED, path, target=(reason or Left.UNREADABLE).encode())
 
 
 def _record(entry: SourceEntry, place: _Place | str, chunk: bytes, held: memoryview) -> tuple[Record, bytes]:

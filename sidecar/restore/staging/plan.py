@@ -13,6 +13,7 @@ from sidecar.places.places import Places
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
 from sidecar.restore.comparing.units import LiveUnits
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.staging.unchanged import UnchangedFiles
 from sidecar.restore.workspace.plan import FOLDERS, PlanWriter, folders_read
 from sidecar.restore.workspace.progress import ProgressMeter
@@ -44,6 +45,7 @@ class Planning:
         places: Places,
         workspace: Workspace,
         mode: Mode,
+        chosen: Chosen,
         unchanged: UnchangedFiles,
         left_out: PathTable,
         progress: ProgressMeter,
@@ -51,6 +53,7 @@ class Planning:
         self._workspace = workspace
         self._unchanged = unchanged
         self._mode = mode
+        self._chosen = chosen
         self._progress = progress
         self._places = places
         self._live = places.tree()
@@ -169,7 +172,9 @@ class Planning:
         return self._staying.look(found, as_link=as_link, check=self._progress.advance)
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
-        """Take away the live names without a member, all or only companions of members; note those that stay."""
+        """Take away the live names without a member, all chosen ones or only companions of members; note those that
+        stay.
+        """
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
             if self._unchanged.has(path):
@@ -177,7 +182,7 @@ class Planning:
                 continue
             if self._is_reserved(folder, name) or status_at(name, at=staged_fd) is not None:
                 continue
-            if self._mode is Mode.REPLACE or self._is_companion(path, name, live_fd):
+            if (self._mode is Mode.REPLACE and self._chosen.covers(path)) or self._is_companion(path, name, live_fd):
                 self._take(path, name, live_fd)
 
     def _take(self, path: bytes, name: bytes, live_fd: int) -> None:

@@ -13,6 +13,7 @@ from itertools import count
 from sidecar.errors import ArchiveRefused, NotEnoughSpace, at_entry, cause_of
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.member_paths import shown
 from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members, dense_bytes
 from sidecar.restore.staging.folders import StagedFolders
@@ -80,12 +81,20 @@ class Staging:
     """
 
     def __init__(
-        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: ProgressMeter
+        self,
+        *,
+        places: Places,
+        workspace: Workspace,
+        comparison: Comparison | None,
+        chosen: Chosen,
+        rooms: Rooms,
+        progress: ProgressMeter,
     ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
         self._progress = progress
         self._places = places
+        self._chosen = chosen
         self._rooms = rooms
         self._folders = StagedFolders(places, workspace)
         self._folder_list = RecordWriter(workspace.list_made(FOLDERS), self._filesystem)
@@ -182,7 +191,17 @@ class Staging:
         except FileExistsError:
             if not is_folder(name, at=at):
                 raise
-        self._folder_list.add(*member.metadata, member.path)
+        if not self._keeps_metadata(member.path):
+            self._folder_list.add(*member.metadata, member.path)
+
+    def _keeps_metadata(self, path: bytes) -> bool:
+        """Whether a live folder has this path and is only above the chosen ones."""
+        if self._chosen.covers(path):
+            return False
+        with contextlib.suppress(OSError), contextlib.closing(self._places.tree()) as live:
+            status = live.folder_status(path)
+            return status is not None and stat.S_ISDIR(status.st_mode)
+        return False
 
     def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
         at, name = self._folders.way_clear(member.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -15,9 +16,10 @@ from sidecar.restore.comparing.staying import Stay, Staying
 from sidecar.restore.comparing.units import LiveUnits
 from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.staging.unchanged import UnchangedFiles
-from sidecar.restore.workspace.plan import FOLDERS, PlanWriter, folders_read
+from sidecar.restore.workspace.plan import FOLDERS, PlanWriter, folder_attributes_read, folders_read
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.workspace import Workspace
+from trees.attributes import attributes_of
 from trees.companions import is_companion
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import fd_closing, file_head, folder_scan, status_at
@@ -98,25 +100,36 @@ class Planning:
                     self._thin_folder(folder)
 
     def _look_at_metadata(self) -> None:
-        """Note the folders of both sides whose metadata differs and cannot be set. Their content is restored."""
-        with closing(folders_read(self._workspace, FOLDERS)) as folders:
+        """Note the folders of both sides whose metadata differs and cannot be set, and those whose attributes differ.
+        Their content is restored.
+        """
+        with (
+            closing(folders_read(self._workspace, FOLDERS)) as folders,
+            closing(folder_attributes_read(self._workspace)) as attributes,
+        ):
             for path, metadata in folders:
                 with at_entry(path):
-                    self._look_at_folder(path, metadata)
+                    self._look_at_folder(path, metadata, next(attributes, None))
                 self._progress.advance()
 
-    def _look_at_folder(self, path: bytes, metadata: Metadata) -> None:
+    def _look_at_folder(self, path: bytes, metadata: Metadata, attributes: Mapping[bytes, bytes] | None) -> None:
         if self._staying.covers(path):
             return
         try:
             live = self._live.folder_status(path)
         except (FileNotFoundError, NotADirectoryError):
             return  # put with a folder above it
-        if live is None or not stat.S_ISDIR(live.st_mode) or not metadata.differs_for_folder(live):
+        if live is None or not stat.S_ISDIR(live.st_mode):
+            return
+        differs = metadata.differs_for_folder(live)
+        if not differs and attributes is None:
             return
         with fd_closing(self._live.open_folder(path)) as fd:
-            if metadata_fixed(fd):
+            had = None if attributes is None else attributes_of(fd)
+            if (differs or attributes != had) and metadata_fixed(fd):
                 self._plan.note_unset(path)
+            elif attributes is not None and had is not None and attributes != had:
+                self._plan.note_attributes(path, wanted=attributes, had=had)
 
     def _thin_folder(self, folder: bytes) -> None:
         with fd_closing(self._live.open_folder(folder)) as fd:

@@ -73,6 +73,7 @@ def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProg
             destination=DATA,
             mode=restoring.operation.params["mode"],
             server=restoring.server,
+            paths=restoring.paths,
             on_progress=on_progress,
             cancelled=lease.interrupted,
         )

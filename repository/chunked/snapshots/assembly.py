@@ -18,7 +18,6 @@ from repository.chunked.snapshots.contents import Contents, Done
 from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX, Rule
 from repository.chunked.snapshots.parent import Parent
 from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
-from trees.hashes import BLOCK_SIZE
 from trees.paths import walk_order
 from trees.source import Kind, Left, Source, SourceEntry, SourceGone, Wanted
 

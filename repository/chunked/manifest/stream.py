@@ -30,7 +30,8 @@ KIB = 1 << 10
 CUT_LEAST = 32 * KIB
 CUT_AVERAGE = 64 * KIB
 CUT_MOST = 4 << 20
-# This many chunks of a manifest are fetched together.
+# This many chunks of a manifest are fetched together: few at first, since many callers want a single entry.
+READ_AHEAD_FIRST = 4
 READ_AHEAD = 64
 
 
@@ -179,11 +180,17 @@ class Manifest:
     def under(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
         """The record of that path and all records below it, without reading the whole manifest."""
         below = path + b"/" if path else b""
-        for record, parts in self.files(first=self._chunk_of(path)):
-            if record.path == path or record.path.startswith(below):
-                yield record, parts
-            elif walk_order(record.path) > walk_order(path):
+        for record, parts in self.beginning_at(path):
+            if record.path != path and not record.path.startswith(below):
                 return
+            yield record, parts
+
+    def beginning_at(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
+        """The record of that path and all records behind it, without reading those before it."""
+        key = walk_order(path)
+        for record, parts in self.files(first=self._chunk_of(path)):
+            if walk_order(record.path) >= key:
+                yield record, parts
 
     def chunk_ids(self) -> Iterator[bytes]:
         """The ids of the manifest's own chunks."""
@@ -211,8 +218,10 @@ class Manifest:
         The chunks of one batch are all opened, and their damage recorded, before the first one is yielded.
         """
         ids = list(self.chunk_ids())[first:]
-        for at in range(0, len(ids), READ_AHEAD):
-            window = ids[at : at + READ_AHEAD]
+        at, ahead = 0, READ_AHEAD_FIRST
+        while at < len(ids):
+            window = ids[at : at + ahead]
+            at, ahead = at + ahead, min(4 * ahead, READ_AHEAD)
             found: dict[bytes, bytes | Damage] = {}
             for span in spans_of(self._chunks.located(dict.fromkeys(window))):
                 found.update(self._chunks.read_each(span))

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from repository.chunked.contents.selection import Entry, Selection
 from repository.chunked.manifest.records import Record
 from repository.chunked.repository import Repository
 from repository.chunked.restoring.companions import companions_chosen, companions_remove
@@ -32,7 +33,7 @@ from repository.chunked.restoring.outcome import (
     Tally,
     reason_of,
 )
-from repository.chunked.restoring.selection import Entry, Selection, Totals, selection_check
+from repository.chunked.restoring.selection import Totals, selection_check
 from repository.chunked.restoring.spool import Spool
 from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.units import TargetUnits

@@ -31,8 +31,10 @@ class Arrivals:
     their order, or dropped.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, *, explain: Callable[[SidecarClientError], SidecarClientError]) -> None:
+        """`explain` may find the cause of an error in another call."""
         self._patience = patience
+        self._explain = explain
         self._changed = threading.Condition()
         self._expected: deque[Item] = deque()
         self._opened: Item | None = None
@@ -138,7 +140,7 @@ class Arrivals:
         except ValueError:
             failure = SourceFailed("The sidecar sent a reply that is none.")
         except SidecarClientError as error:
-            failure = error
+            failure = self._explain(error)
         with self._changed:
             self._failure = failure
             self._changed.notify_all()

@@ -15,7 +15,7 @@ from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
-from sidecar.pacing import Bandwidth
+from sidecar.pacing import NO_LIMIT
 from sidecar.places.finding import NO_LINKS
 from sidecar.snapshot.service import Snapshots
 from sidecar.snapshot.sessions import Sessions
@@ -47,7 +47,7 @@ class LyingTree:
     def serving(self) -> Iterator[None]:
         self.scratch.mkdir(mode=0o700)
         game = Game(GameSettings(), folder=self.scratch)
-        sessions = Sessions(root=self.root, scratch=self.scratch, game=game, links=NO_LINKS, bandwidth=Bandwidth())
+        sessions = Sessions(root=self.root, scratch=self.scratch, game=game, links=NO_LINKS, bandwidth=NO_LIMIT)
         service = Snapshots(calls=Calls(Fences(self.scratch / "fences.json")), sessions=sessions)
         handlers = service.handlers() | {
             "ScanTree": grpc.unary_stream_rpc_method_handler(

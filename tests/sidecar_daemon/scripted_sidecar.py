@@ -34,6 +34,8 @@ class ScriptedSidecar(sidecar_pb2_grpc.FileIOServicer):
             wire.ExtractToReply(phase=wire.ExtractToReply.PHASE_STAGING),
             wire.ExtractToReply(phase=wire.ExtractToReply.PHASE_DONE, result=wire.ExtractResult(files=1)),
         ]
+        self.listed = threading.Event()
+        self.listed.set()
         self.tree: list[wire.RestoreTreeReply] = []
         self.outcome = wire.GetExtractOutcomeReply(outcome=wire.GetExtractOutcomeReply.OUTCOME_NONE)
         self.silent_at: set[str] = set()
@@ -89,6 +91,7 @@ class ScriptedSidecar(sidecar_pb2_grpc.FileIOServicer):
         self, requests: Iterator[wire.RestoreTreeRequest], context: grpc.ServicerContext
     ) -> Iterator[wire.RestoreTreeReply]:
         self._step("RestoreTree", context)
+        self.listed.wait()
         yield from self.tree
         self._step("RestoreTree end", context)
         yield from (wire.RestoreTreeReply(progress=reply) for reply in self.extract)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
 from sidecar_client.client import ExtractResult, SidecarClient
 from sidecar_client.errors import SidecarFailed, SidecarUnavailable
-from tests.sidecar_daemon.scripted_sidecar import ScriptedSidecar, serving
+from tests.sidecar_daemon.scripted_sidecar import STALL_SECONDS, ScriptedSidecar, serving
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 
@@ -27,12 +27,12 @@ def wanted(number: int, *files: int) -> wire.RestoreTreeReply:
     return wire.RestoreTreeReply(wanted=wire.RestoreTreeReply.Wanted(files=files, **{"pass": number}))
 
 
-def restore(client: SidecarClient) -> ExtractResult:
+def restore(client: SidecarClient, *, listing: Iterable[bytes] = (b"listing",)) -> ExtractResult:
     def contents(numbers: Sequence[int]) -> Iterator[memoryview | int]:
         return (memoryview(b"%d" % number) for number in numbers)
 
     return client.tree_restore(
-        listing=[b"listing"],
+        listing=listing,
         contents=contents,
         destination="/data",
         mode="replace",
@@ -74,6 +74,20 @@ def test_sidecar_that_sends_no_result_is_unavailable(scripted: ScriptedSidecar, 
 
     with pytest.raises(SidecarUnavailable):
         restore(client)
+
+
+def test_slow_reading_of_the_manifest_is_no_stall_of_the_sidecar(
+    scripted: ScriptedSidecar, client: SidecarClient
+) -> None:
+    def listing() -> Iterator[bytes]:
+        yield b"begin"
+        assert not scripted.released.wait(2 * STALL_SECONDS)
+        scripted.listed.set()
+        yield b"end"
+
+    scripted.listed.clear()
+
+    assert restore(client, listing=listing()).files == 1
 
 
 @pytest.mark.parametrize("step", ["RestoreTree", "RestoreTree end"])

@@ -15,7 +15,7 @@ from accounts.services.customers import customer_create
 from accounts.services.tokens import token_authenticate, token_create
 from common.private_files import private_write
 from demo.places import DemoServer
-from orders.models import Order, Plan
+from orders.models import BackupFormat, Order, Plan
 from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, order_create
 from provisions.models import Provision, ProvisionKind
@@ -64,7 +64,7 @@ def demo_seed(*, home: Path, places: dict[str, DemoServer]) -> Seeded:
     """Create missing rows. `places` are the game servers of `customer` and `other`."""
     users, logins = _people(home / "secrets/demo-logins.json")
     _storage_target(home / "storage")
-    plan, _ = Plan.objects.get_or_create(name="Demo")
+    plan, _ = Plan.objects.get_or_create(name="Demo", defaults={"backup_format": BackupFormat.ARCHIVE})
     mine = _customer("Demo Games", users["customer"])
     order = _order(mine, plan, "Survival server")
     for right in (OrderRight.VIEW, OrderRight.CREATE):

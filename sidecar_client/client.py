@@ -12,6 +12,7 @@ from sidecar_client.channel import channel_open
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
+from sidecar_client.snapshot.tree_source import TreeSource
 from sidecar_client.status import status_translated
 from sidecar_client.streams import replies_receive
 from sidecar_client.trees import Contents, tree_follow
@@ -49,6 +50,7 @@ __all__ = [
     "Ticket",
     "Timeouts",
     "TlsIdentity",
+    "TreeSource",
 ]
 
 
@@ -136,6 +138,25 @@ class SidecarClient:
             read=partial(self._methods.read_file, read, metadata=self._metadata),
             on_progress=on_progress,
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
+        )
+
+    def tree_source(
+        self, *, source: str, quiesce: bool = False, count: bool = False, cancelled: Callable[[], bool]
+    ) -> TreeSource:
+        """The folder `source` as the source of a snapshot, which is used inside a `with`.
+
+        `quiesce`: ask the game to pause its writes meanwhile, if its profile supports that. `count`: first count the
+        bytes of all files.
+        """
+        return TreeSource(
+            methods=self._methods,
+            metadata=self._metadata,
+            ticket=self._ticket,
+            source=source,
+            quiesce=quiesce,
+            count=count,
+            timeouts=self._timeouts,
+            cancelled=cancelled,
         )
 
     def file_write(self, *, path: str, size: int, chunks: Iterable[bytes]) -> None:

@@ -109,13 +109,13 @@ class AssetView(ApiView):
             return unchanged
         if request.method == "HEAD":
             return _headed(StreamingHttpResponse(content_type=found.content_type), found, part=None, headers=headers)
-        part = None
+        part, (size, _) = None, found.measured()
         if if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at):
-            part = range_of(request.headers.get("Range"), size=found.size_bytes)
+            part = range_of(request.headers.get("Range"), size=size)
         download = Download(
             asset=found,
             start=part.start if part else 0,
-            stop=part.stop if part else found.size_bytes,
+            stop=part.stop if part else size,
             caller=caller_key(request),
             look=caller_look(request),
         )
@@ -131,9 +131,10 @@ def content_disposition(filename: str) -> str:
 
 
 def _headers(asset: Asset) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(asset.sha256)).decode()
+    _, sha256 = asset.measured()
+    digest = base64.b64encode(bytes.fromhex(sha256)).decode()
     return {
-        "ETag": f'"{asset.sha256}"',
+        "ETag": f'"{sha256}"',
         "Last-Modified": http_date(asset.created_at.timestamp()),
         # No-transform says the same to a proxy that compresses.
         "Cache-Control": "private, no-cache, no-transform",

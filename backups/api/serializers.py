@@ -10,8 +10,11 @@ from rest_framework import serializers
 
 from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus
+from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.paths import path_within
 from operations.api.serializers import OperationSerializer
+from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
 
 
@@ -24,8 +27,15 @@ class BackupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=BackupStatus.choices)
     asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
-    size_bytes = serializers.IntegerField(allow_null=True, help_text="Size of the download.")
-    sha256 = serializers.CharField(source="asset.sha256", allow_null=True, help_text="Hash of the download.")
+    size_bytes = serializers.IntegerField(
+        allow_null=True, help_text="Size of the download, or of the files in a backup of the format `repository`."
+    )
+    added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
+    sha256 = serializers.CharField(
+        source="asset.sha256",
+        allow_null=True,
+        help_text="Hash of the download; null in the format `repository`, whose downloads are made on the fly.",
+    )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
     locked = serializers.BooleanField(help_text="Kept from deletion.")
@@ -69,6 +79,9 @@ class BackupCreateFields(StrictSerializer):
     """The parameters of a new backup."""
 
     name = NameField(required=False, help_text="Default: “Backup” and the date and time.")
+    format = serializers.ChoiceField(
+        choices=BackupFormat.values, required=False, help_text="Default: as the plan of the order says."
+    )
 
 
 class BackupUpdateFields(StrictSerializer):
@@ -85,6 +98,22 @@ class BackupUpdateFields(StrictSerializer):
         if collapsed:
             raise serializers.ValidationError(gettext("Only false can be sent here."))
         return collapsed
+
+
+class PathField(serializers.CharField):
+    """A path in a backup: relative, UTF-8, other bytes and `%` as `%XX`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=1 << 16, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The path in bytes. Raises ValidationError for a text that is no path below the server's files."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return path_within(super().to_internal_value(data))
+        except ValueError:
+            raise serializers.ValidationError(gettext("This is no path below the server's files.")) from None
 
 
 class AcceptCollapsedField(StrictBooleanField):
@@ -113,6 +142,14 @@ class BackupRestoreFields(StrictSerializer):
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
     accept_collapsed = AcceptCollapsedField()
+    destination = serializers.UUIDField(
+        required=False,
+        help_text="Another server (provision) of the same customer and game. Default: the server of the backup.",
+    )
+    paths = serializers.ListField(
+        child=PathField(), required=False, allow_empty=False, max_length=PATHS_MAX,
+        help_text="Bring only these back, with everything below them. Default: everything.",
+    )  # fmt: skip
 
 
 class BackupUndoFields(StrictSerializer):

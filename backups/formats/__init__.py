@@ -1,1 +1,1 @@
-"""The formats of backups, in the terms of the wire."""
+"""The formats in which a backup is stored, behind one interface: an archive, or a snapshot in a repository."""

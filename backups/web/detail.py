@@ -128,7 +128,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
     return Detail(
         row=row,
         server=backup.provision.name,
-        sha256=backup.asset.sha256 if backup.asset else "",
+        sha256=(backup.asset.sha256 if backup.asset else None) or "",
         format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,

@@ -5,21 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from trees.attributes import attributes_of
-from trees.beneath import Root
 from trees.local.changes import LocalChanges
 from trees.local.scan import reason
 from trees.sectors.tags import FileTags
-from trees.source import Kind, SourceEntry, SourceGone
+from trees.source import Kind, Left, SourceEntry, SourceGone
+
+Pace = Callable[[int], None]
+"""Waits until so many bytes of content may be read; its error ends the reading."""
 
 _DISK_BLOCK: Final = 512
 
 
-def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
+class Openable(Protocol):
+    """A tree whose entries can be opened."""
+
+    def open(self, path: bytes) -> int:
+        """Open the entry at that path for reading, never through a link that the tree does not follow; OSError."""
+        ...
+
+
+def entry_open(root: Openable, entry: SourceEntry) -> tuple[int, os.stat_result]:
     """Open the file or folder that the scan found, and return its descriptor and status. Raises `SourceGone`."""
     try:
         descriptor = root.open(entry.path)
@@ -30,7 +40,7 @@ def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
     kind = stat.S_IFDIR if entry.kind is Kind.FOLDER else stat.S_IFREG
     if entry.stat is None or status.st_ino != entry.stat.inode or stat.S_IFMT(status.st_mode) != kind:
         os.close(descriptor)
-        raise SourceGone("replaced meanwhile")
+        raise SourceGone(Left.VANISHED)
     return descriptor, status
 
 
@@ -40,15 +50,16 @@ def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
         return attributes_of(descriptor) or None
     except OSError as error:
         if error.errno == errno.E2BIG:
-            raise SourceGone("its attributes are too large") from error
+            raise SourceGone(Left.UNREADABLE) from error
         raise SourceGone(reason(error)) from error
 
 
 class LocalFile:
     """A regular file, open while its context is entered. Every call may raise `SourceGone`."""
 
-    def __init__(self, root: Root, entry: SourceEntry, *, tags: FileTags | None) -> None:
+    def __init__(self, root: Openable, entry: SourceEntry, *, tags: FileTags | None, pace: Pace | None = None) -> None:
         self._root = root
+        self._pace = pace
         self._entry = entry
         self._tags = tags
         self._descriptor = -1
@@ -99,9 +110,11 @@ class LocalFile:
     def fill(self, view: memoryview, offset: int) -> int:
         """As `readinto`, but without recording tags: the caller does that."""
         filled = 0
+        if self._pace is not None:
+            self._pace(len(view))
         try:
             while filled < len(view):
-                count = os.preadv(self._descriptor, [view[filled:]], offset + filled)
+                count = os.preadv(self._descriptor, [view[filled:] if filled else view], offset + filled)
                 if count == 0:
                     break
                 filled += count

@@ -9,13 +9,13 @@ from functools import cached_property
 from hashlib import blake2b
 from uuid import UUID
 
-from archives.formats import ArchiveFormat
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from archives.formats import ArchiveFormat
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.rules import Rules

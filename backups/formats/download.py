@@ -63,8 +63,10 @@ class ArchiveContent:
             raise ValidationError(errors={"format": [_("This backup is stored as one .tar.gz file.")]})
         if choice.paths:
             raise ValidationError(errors={"path": [_("This backup is stored as one file, and is downloaded whole.")]})
-        self.size, self.sha256 = asset.measured()
-        self.etag = self.sha256
+        size, sha256 = asset.measured()
+        self.size: int | None = size
+        self.sha256: str | None = sha256
+        self.etag = sha256
         self.resumable = False
         self._asset = asset
         self._reader: AssetReader | None = None

@@ -92,7 +92,7 @@ class SnapshotContent:
                     yield from export_open(self._repository, start=start, points=points, **options)
                 except ArchiveDiffers as error:
                     # What was remembered is wrong: it is forgotten, and the client sees that this download broke off.
-                    AssetExport.objects.filter(id=self._row.id if self._row else None).delete()
+                    self._asset.exports.filter(format=self.format, choice=self._choice, edition=self._edition).delete()
                     raise StorageUnavailableError from error
                 return
             making = export_pass(self._repository, **options)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from archives.formats import ArchiveFormat
 from django.utils.translation import gettext as _
 
+from archives.formats import ArchiveFormat
 from common.errors import ValidationError
 from vault.models import Asset
 from vault.services.opening import AssetReader, asset_open

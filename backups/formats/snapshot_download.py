@@ -8,13 +8,13 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from typing import Any
 
+from django.db import DatabaseError, transaction
+
 from archives.formats import ArchiveFormat, edition
 from archives.points import Points
-from django.db import DatabaseError, transaction
-from repository.chunked.exporting.export import ArchiveDiffers, ExportPass, export_open, export_pass
-
 from backups.errors import PathNotFound
 from backups.formats.download import DownloadChoice
+from repository.chunked.exporting.export import ArchiveDiffers, ExportPass, export_open, export_pass
 from repository.chunked.repository import Repository as OpenRepository
 from repository.errors import PathNotFound as NoSuchPath
 from vault.errors import StorageUnavailableError

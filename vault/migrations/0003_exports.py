@@ -5,49 +5,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_newest_of_order'),
-        ('vault', '0002_repository_format'),
+        ("accounts", "0003_newest_of_order"),
+        ("vault", "0002_repository_format"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AssetExport',
+            name="AssetExport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('format', models.CharField(max_length=16)),
-                ('choice', models.CharField(blank=True, max_length=64)),
-                ('edition', models.CharField(max_length=100)),
-                ('size_bytes', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('points', models.BinaryField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("format", models.CharField(max_length=16)),
+                ("choice", models.CharField(blank=True, max_length=64)),
+                ("edition", models.CharField(max_length=100)),
+                ("size_bytes", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("points", models.BinaryField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.RemoveConstraint(
-            model_name='asset',
-            name='asset_archive_measured',
+            model_name="asset",
+            name="asset_archive_measured",
         ),
         migrations.AddConstraint(
-            model_name='asset',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sha256__regex', '^[0-9a-f]{64}$'), ('size_bytes__isnull', False)), models.Q(('repository__isnull', False), ('sha256__isnull', True), ('size_bytes__isnull', True)), _connector='OR'), name='asset_measured'),
+            model_name="asset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sha256__regex", "^[0-9a-f]{64}$"), ("size_bytes__isnull", False)),
+                    models.Q(("repository__isnull", False), ("sha256__isnull", True), ("size_bytes__isnull", True)),
+                    _connector="OR",
+                ),
+                name="asset_measured",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='asset',
-            constraint=models.CheckConstraint(condition=models.Q(('repository__isnull', True), ('sealed', True), _connector='OR'), name='asset_snapshot_sealed'),
+            model_name="asset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("repository__isnull", True), ("sealed", True), _connector="OR"),
+                name="asset_snapshot_sealed",
+            ),
         ),
         migrations.AddField(
-            model_name='assetexport',
-            name='asset',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exports', to='vault.asset'),
+            model_name="assetexport",
+            name="asset",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="exports", to="vault.asset"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assetexport',
-            constraint=models.UniqueConstraint(fields=('asset', 'format', 'choice', 'edition'), name='asset_export_once'),
+            model_name="assetexport",
+            constraint=models.UniqueConstraint(
+                fields=("asset", "format", "choice", "edition"), name="asset_export_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assetexport',
-            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='asset_export_sha256'),
+            model_name="assetexport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")), name="asset_export_sha256"
+            ),
         ),
     ]

@@ -30,9 +30,10 @@ KIB = 1 << 10
 CUT_LEAST = 32 * KIB
 CUT_AVERAGE = 64 * KIB
 CUT_MOST = 4 << 20
-# This many chunks of a manifest are fetched together: few at first, since many callers want a single entry.
-READ_AHEAD_FIRST = 4
+# This many chunks of a manifest are fetched together; few at first by those who begin in the middle, who often want a
+# single entry.
 READ_AHEAD = 64
+READ_AHEAD_FIRST = 4
 
 
 class ManifestWriter:
@@ -197,7 +198,7 @@ class Manifest:
         The chunks of one batch are all opened, and their damage recorded, before the first one is yielded.
         """
         ids = list(self.chunk_ids())[first:]
-        at, ahead = 0, READ_AHEAD_FIRST
+        at, ahead = 0, READ_AHEAD_FIRST if first else READ_AHEAD
         while at < len(ids):
             window = ids[at : at + ahead]
             at, ahead = at + ahead, min(4 * ahead, READ_AHEAD)

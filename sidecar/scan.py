@@ -8,7 +8,7 @@ from typing import Final
 from sidecar.errors import Cancelled, SourceFailed
 from trees import walk
 from trees.limits import DEPTH_MAX, PATH_BYTES_MAX
-from trees.walk import Bounds, Found, LinkIdentity, Places, Reason, link_identity, reason_of
+from trees.walk import Bounds, Exclusion, Found, LinkIdentity, Places, Reason, Rules, link_identity, reason_of
 from wire.enums import WarningKind
 
 _ENTRIES_A_CHECK: Final = 1000
@@ -54,7 +54,12 @@ def tree_bytes(root: int, *, cancelled: Callable[[], bool], places: Places | Non
 
 
 def tree_walk(
-    root: int, *, warn: Warn, below: bytes = b"", places: Places | None = None
+    root: int,
+    *,
+    warn: Warn,
+    below: bytes = b"",
+    places: Places | None = None,
+    exclusion: Exclusion[Found] | None = None,
 ) -> Generator[Found, None, None]:
     """Yield every entry below an open folder, as `trees.walk` does; warn of unreadable ones.
 
@@ -67,7 +72,18 @@ def tree_walk(
         warn(warning_kind(error), path)
 
     bounds = Bounds(depth=DEPTH_MAX, path_bytes=PATH_BYTES_MAX)
-    return walk.tree_walk(root, found=Found, left_out=left_out, bounds=bounds, below=below, places=places)
+    return walk.tree_walk(
+        root, found=Found, left_out=left_out, bounds=bounds, below=below, places=places, exclusion=exclusion
+    )
+
+
+def exclusion_of(rules: Rules | None, leave_out: Callable[[Found, int], None]) -> Exclusion[Found]:
+    """The patterns of a walk; `leave_out` is called with each entry left out and the number of its pattern."""
+
+    def excluded(path: bytes, name: bytes, folder: int, status: os.stat_result, number: int) -> None:
+        leave_out(Found(path, name, folder, status), number)
+
+    return Exclusion(rules, excluded)
 
 
 def warning_kind(error: OSError) -> WarningKind:

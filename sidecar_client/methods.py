@@ -67,6 +67,13 @@ class Methods:
         self.preview_restore: grpc.StreamUnaryMultiCallable[bytes, wire.PreviewRestoreReply] = channel.stream_unary(
             _path("PreviewRestore"), None, wire.PreviewRestoreReply.FromString
         )
+        self.estimate_backup: grpc.UnaryUnaryMultiCallable[wire.EstimateBackupRequest, wire.EstimateBackupReply] = (
+            channel.unary_unary(
+                _path("EstimateBackup"),
+                wire.EstimateBackupRequest.SerializeToString,
+                wire.EstimateBackupReply.FromString,
+            )
+        )
         self.request_certificate: grpc.UnaryUnaryMultiCallable[
             wire.RequestCertificateRequest, wire.RequestCertificateReply
         ] = channel.unary_unary(

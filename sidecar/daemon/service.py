@@ -12,8 +12,16 @@ import grpc
 from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
-from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
+from sidecar.daemon.replies import (
+    compress_reply,
+    estimate_reply,
+    exclude_of,
+    extract_reply,
+    outcome_reply,
+    preview_reply,
+)
 from sidecar.errors import Refused
+from sidecar.exclusion.estimates import Estimates
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
@@ -48,6 +56,7 @@ class FileIO:
         self._game = game
         self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game, links=links)
         self._previews = Previews(root=root, links=links)
+        self._estimates = Estimates(root=root, links=links)
         self._files = FileCalls(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
@@ -77,6 +86,7 @@ class FileIO:
                 output=request.output,
                 listing=request.listing,
                 quiesce=request.quiesce,
+                exclude=exclude_of(request.exclude),
             )
             for told in packing:
                 yield compress_reply(*told)
@@ -151,6 +161,21 @@ class FileIO:
             )
             return preview_reply(preview)
 
+    def estimate_backup(
+        self, request: wire.EstimateBackupRequest, context: grpc.ServicerContext
+    ) -> wire.EstimateBackupReply:
+        """Count what a backup would hold, and what its patterns would leave out."""
+        with self._calls.running("EstimateBackup", request.ticket, context, of_attempt=False) as call:
+            return estimate_reply(
+                *self._estimates.run(
+                    call,
+                    source=request.source,
+                    exclude=exclude_of(request.exclude),
+                    changed_since_ns=request.changed_since_ns,
+                    paths_limit=request.paths_limit,
+                )
+            )
+
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The methods under their names on the wire. File content bypasses the generated code."""
         return {
@@ -184,6 +209,11 @@ class FileIO:
             ),
             "PreviewRestore": grpc.stream_unary_rpc_method_handler(
                 self.preview_restore, _preview_request, wire.PreviewRestoreReply.SerializeToString
+            ),
+            "EstimateBackup": grpc.unary_unary_rpc_method_handler(
+                self.estimate_backup,
+                wire.EstimateBackupRequest.FromString,
+                wire.EstimateBackupReply.SerializeToString,
             ),
         }
 

@@ -79,6 +79,11 @@ class FileIOStub:
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
                 _registered_method=True)
+        self.EstimateBackup = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/EstimateBackup',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupReply.FromString,
+                _registered_method=True)
         self.RequestCertificate = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/RequestCertificate',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
@@ -162,6 +167,14 @@ class FileIOServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EstimateBackup(self, request, context):
+        """Counts what a backup would hold and what its patterns would leave out. Reads names and sizes, no content, and writes
+        nothing. The call belongs to no operation, as PreviewRestore.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestCertificate(self, request, context):
         """Makes a new key, which never leaves the sidecar, and answers with a certificate request for it. Over TLS only.
         """
@@ -223,6 +236,11 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.PreviewRestore,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.SerializeToString,
+            ),
+            'EstimateBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimateBackup,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupReply.SerializeToString,
             ),
             'RequestCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCertificate,
@@ -478,6 +496,33 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/PreviewRestore',
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimateBackup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/EstimateBackup',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.exclude import OrderExcludeView
 from backups.web.history import ActivityView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
@@ -39,6 +40,7 @@ web = [
     path(_ORDER, OrderView.as_view(), name="page-order"),
     path(f"{_ORDER}activity/", ActivityView.as_view(), name="page-order-activity"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),

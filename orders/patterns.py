@@ -22,6 +22,8 @@ from trees.patterns import (
 
 LINES_MAX = 3 * LAYER_MAX
 """The most lines of one field, with comments and blank ones."""
+PATTERNS_LENGTH_MAX = LAYER_MAX * PATTERN_BYTES_MAX
+"""The longest text of one field."""
 
 _FAULTS: Mapping[PatternFault, str | Promise] = {
     PatternFault.EMPTY: _("Line %(line)s names no file and no folder."),

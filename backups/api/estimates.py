@@ -63,7 +63,7 @@ def _shown(estimate: Estimate) -> dict[str, Any]:
     paths = [
         {
             "path": path_text(path.path),
-            "kind": "folder" if path.is_folder else "file",
+            "is_folder": path.is_folder,
             "pattern": patterns[path.pattern],
             "entries": path.entries,
             "bytes": path.bytes,

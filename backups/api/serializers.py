@@ -115,7 +115,7 @@ class ExcludedPathSerializer(serializers.Serializer[Any]):
     """A path that would be left out."""
 
     path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
-    kind = serializers.ChoiceField(choices=["file", "folder"], help_text="`file`: anything but a folder.")
+    is_folder = serializers.BooleanField()
     pattern = serializers.CharField(help_text="The pattern that leaves it out.")
     entries = serializers.IntegerField(help_text="Itself, and everything below it.")
     bytes = serializers.IntegerField()

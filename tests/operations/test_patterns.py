@@ -130,9 +130,9 @@ def test_an_estimate_says_what_the_backup_then_leaves_out(server: Server) -> Non
         {"pattern": "nothing", "entries": 0, "bytes": 0, "impossible": False},
     ]
     assert told["paths"] == [
-        {"path": "cache", "kind": "folder", "pattern": "/cache/", "entries": 2, "bytes": 5000},
-        {"path": "logs/latest.log", "kind": "file", "pattern": "*.log", "entries": 1, "bytes": 200},
-        {"path": "logs/old/a.log", "kind": "file", "pattern": "*.log", "entries": 1, "bytes": 300},
+        {"path": "cache", "is_folder": True, "pattern": "/cache/", "entries": 2, "bytes": 5000},
+        {"path": "logs/latest.log", "is_folder": False, "pattern": "*.log", "entries": 1, "bytes": 200},
+        {"path": "logs/old/a.log", "is_folder": False, "pattern": "*.log", "entries": 1, "bytes": 300},
     ]
     assert (told["entries"], told["bytes"], told["changed_bytes"]) == (4, 1008, 1008)
     assert (told["seconds"], told["more"]) == (None, False)

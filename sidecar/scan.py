@@ -1,17 +1,15 @@
 """Walks the live data with the sidecar's own warnings and errors."""
 
 import os
-import stat
 from collections.abc import Callable, Generator
 from typing import Final
 
-from sidecar.errors import Cancelled, SourceFailed
+from sidecar.errors import SourceFailed
 from trees import walk
 from trees.limits import DEPTH_MAX, PATH_BYTES_MAX
-from trees.walk import Bounds, Exclusion, Found, LinkIdentity, Places, Reason, Rules, link_identity, reason_of
+from trees.walk import Bounds, Exclusion, Found, Places, Reason, Rules, reason_of
 from wire.enums import WarningKind
 
-_ENTRIES_A_CHECK: Final = 1000
 _WARNINGS: Final = {
     Reason.VANISHED: WarningKind.VANISHED,
     Reason.REPLACED: WarningKind.VANISHED,
@@ -30,27 +28,6 @@ def root_open(root: str | os.PathLike[str]) -> int:
         return os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise SourceFailed(f"the root cannot be opened: {error.strerror}") from error
-
-
-def tree_bytes(root: int, *, cancelled: Callable[[], bool], places: Places | None = None) -> int:
-    """The bytes of file content below an open folder; a file with several names counts once.
-
-    Raises Cancelled and SourceFailed.
-    """
-    total = 0
-    linked: set[LinkIdentity] = set()
-    for count, found in enumerate(tree_walk(root, warn=lambda _kind, _path: None, places=places)):
-        if count % _ENTRIES_A_CHECK == 0 and cancelled():
-            raise Cancelled("packing was cancelled")
-        status = found.status
-        if not stat.S_ISREG(status.st_mode):
-            continue
-        shared = link_identity(status)
-        if shared is None or shared not in linked:
-            total += status.st_size
-        if shared is not None:
-            linked.add(shared)
-    return total
 
 
 def tree_walk(

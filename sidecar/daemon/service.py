@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -12,20 +13,16 @@ import grpc
 from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
-from sidecar.daemon.replies import (
-    compress_reply,
-    estimate_reply,
-    exclude_of,
-    extract_reply,
-    outcome_reply,
-    preview_reply,
-)
-from sidecar.errors import Refused
-from sidecar.exclusion.estimates import Estimates
+from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
+from sidecar.daemon.trees import Request, TreeRestores, request_read
+from sidecar.errors import ArchiveRefused, Refused
+from sidecar.exclusion.service import exclude_of
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.extracting import Extractions
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.scratch.paths import require_data_root, scratch_name
 from sidecar.scratch.scratch import Scratch, free_bytes
 from wire.enums import Mode, ServerControl
@@ -34,6 +31,7 @@ from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _NO_HEADER: Final = wire.WriteFileRequest.Header()
 _NO_PREVIEW_HEADER: Final = wire.PreviewRestoreRequest.Header()
+_NO_TREE_HEADER: Final = wire.RestoreTreeRequest.Header()
 
 
 class FileIO:
@@ -56,7 +54,7 @@ class FileIO:
         self._game = game
         self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game, links=links)
         self._previews = Previews(root=root, links=links)
-        self._estimates = Estimates(root=root, links=links)
+        self._trees = TreeRestores(scratch=scratch, extractions=extractions)
         self._files = FileCalls(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
@@ -123,12 +121,33 @@ class FileIO:
             require_data_root(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
             listing = self._scratch.files / scratch_name(request.listing) if request.listing else None
-            mode = _mode(request.mode)
-            server = ServerControl.of(request.server)
-            if server is None:
-                raise Refused("The control of the game server is unknown to this sidecar.")
-            for told in self._extractions.run(call, archive=archive, listing=listing, mode=mode, server=server):
+            restore = partial(
+                archive_extract,
+                archive=archive,
+                listing=listing,
+                mode=_mode(request.mode),
+                chosen=_chosen(request.paths),
+            )
+            for told in self._extractions.run(call, restore=restore, server=_server(request.server)):
                 yield extract_reply(*told)
+
+    def restore_tree(
+        self, requests: Iterator[Request], context: grpc.ServicerContext
+    ) -> Iterator[wire.RestoreTreeReply]:
+        """Restore a tree from its listing, or follow the running extraction of the operation; requests after the
+        listing are the contents that the replies ask for.
+        """
+        first = next(requests, None)
+        header = _NO_TREE_HEADER if first is None or isinstance(first, memoryview) else first.header
+        with self._calls.running("RestoreTree", header.ticket, context) as call:
+            yield from self._trees.run(
+                call,
+                header,
+                requests,
+                mode=_mode(header.mode),
+                chosen=_chosen(header.paths),
+                server=_server(header.server),
+            )
 
     def get_extract_outcome(
         self, request: wire.GetExtractOutcomeRequest, context: grpc.ServicerContext
@@ -156,25 +175,11 @@ class FileIO:
                 call,
                 parts=(_part(request) for request in requests),
                 mode=_mode(header.mode),
+                chosen=_chosen(header.paths),
                 paths_limit=header.paths_limit,
                 paths_after=header.paths_after,
             )
             return preview_reply(preview)
-
-    def estimate_backup(
-        self, request: wire.EstimateBackupRequest, context: grpc.ServicerContext
-    ) -> wire.EstimateBackupReply:
-        """Count what a backup would hold, and what its patterns would leave out."""
-        with self._calls.running("EstimateBackup", request.ticket, context, of_attempt=False) as call:
-            return estimate_reply(
-                *self._estimates.run(
-                    call,
-                    source=request.source,
-                    exclude=exclude_of(request.exclude),
-                    changed_since_ns=request.changed_since_ns,
-                    paths_limit=request.paths_limit,
-                )
-            )
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The methods under their names on the wire. File content bypasses the generated code."""
@@ -197,6 +202,9 @@ class FileIO:
             "ExtractTo": grpc.unary_stream_rpc_method_handler(
                 self.extract_to, wire.ExtractToRequest.FromString, wire.ExtractToReply.SerializeToString
             ),
+            "RestoreTree": grpc.stream_stream_rpc_method_handler(
+                self.restore_tree, request_read, wire.RestoreTreeReply.SerializeToString
+            ),
             "GetExtractOutcome": grpc.unary_unary_rpc_method_handler(
                 self.get_extract_outcome,
                 wire.GetExtractOutcomeRequest.FromString,
@@ -209,11 +217,6 @@ class FileIO:
             ),
             "PreviewRestore": grpc.stream_unary_rpc_method_handler(
                 self.preview_restore, _preview_request, wire.PreviewRestoreReply.SerializeToString
-            ),
-            "EstimateBackup": grpc.unary_unary_rpc_method_handler(
-                self.estimate_backup,
-                wire.EstimateBackupRequest.FromString,
-                wire.EstimateBackupReply.SerializeToString,
             ),
         }
 
@@ -241,6 +244,20 @@ def _mode(number: wire.ExtractMode) -> Mode:
     if mode is None:
         raise Refused("The mode is unknown to this sidecar.")
     return mode
+
+
+def _server(number: wire.ServerControl) -> ServerControl:
+    server = ServerControl.of(number)
+    if server is None:
+        raise Refused("The control of the game server is unknown to this sidecar.")
+    return server
+
+
+def _chosen(paths: Iterable[bytes]) -> Chosen:
+    try:
+        return Chosen(paths)
+    except ArchiveRefused as error:
+        raise Refused("A chosen path is none that a backup can have.") from error
 
 
 def _version() -> str:

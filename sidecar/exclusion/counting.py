@@ -76,7 +76,7 @@ def tree_count(
     `changed_since_ns`: a time before which a file must have changed last for its bytes not to count as changed.
     `check` is called now and then, and raises to cancel. Raises SourceFailed.
     """
-    counting = _Counting(places, check, TreeCount(excluded=[Count() for _ in patterns.lines]), paths_limit)
+    counting = Counting(places, check, patterns, paths_limit=paths_limit)
     found = counting.found
     exclusion = exclusion_of(patterns.rules, counting.leave_out)
     with closing(tree_walk(root, warn=_ignore, places=places, exclusion=exclusion)) as walk:
@@ -87,9 +87,11 @@ def tree_count(
     return found
 
 
-class _Counting:
-    def __init__(self, places: Places, check: Callable[[], None], found: TreeCount, paths_limit: int) -> None:
-        self.found = found
+class Counting:
+    """Counts entries of a walk; `found` has the counts so far."""
+
+    def __init__(self, places: Places, check: Callable[[], None], patterns: InForce, *, paths_limit: int = 0) -> None:
+        self.found = TreeCount(excluded=[Count() for _ in patterns.lines])
         self._places = places
         self._check = check
         self._paths_limit = paths_limit

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backups.models import Backup
-from orders.models import Order, Plan
+from orders.models import BackupFormat, Order, Plan
 from provisions.models import Provision
 from provisions.presets import PRESETS
 from tests.factories import OrderUserPermissionFactory, UserFactory
@@ -43,8 +43,9 @@ class Server(World):
         return {str(path.relative_to(self.data)) for path in self.data.rglob("*")}
 
 
-@pytest.fixture
-def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(params=BackupFormat.values)
+def server(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path) -> Iterator[Server]:
+    """The server, whose backups are of each format in turn."""
     daemon = Daemon(tmp_path / "sidecar")
     for path, size in SIZES.items():
         (daemon.world / path).parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +54,7 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
     found = Server.make(tmp_path / "storage")
     found.reach(daemon.address, token=daemon.token)
     found.data = daemon.world
+    found.plan(backup_format=request.param)
     yield found
     daemon.close()
 
@@ -60,6 +62,7 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
 def test_a_backup_leaves_out_what_was_asked_and_a_restore_leaves_it(server: Server) -> None:
     server.patterns("*.log")
     backup = server.backup(exclude=["/cache/"])
+    assert backup.format == Plan.objects.get().backup_format
     assert server.excluded(backup) == {"entries": 4, "bytes": 5500, "patterns": ["*.log", "/cache/"]}
     assert (backup.entries, backup.content_bytes, backup.warnings_total) == (4, 1008, 0)
     before = server.paths()

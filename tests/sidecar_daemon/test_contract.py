@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.daemon.service import FileIO
+from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
+from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.scratch.scratch import Scratch
+from sidecar.snapshot.service import Snapshots
+from sidecar.snapshot.sessions import Sessions
 from sidecar.tls.service import Certificates
 from wire import generate
 from wire.framing import data_pack, data_unpack
@@ -49,7 +53,11 @@ def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
         links=links,
     )
     methods = wire.DESCRIPTOR.services_by_name["FileIO"].methods
-    handlers = service.handlers() | Certificates(folder=None, calls=calls).handlers()
+    estimates = Estimates(root=tmp_path, calls=calls, links=links)
+    sessions = Sessions(root=tmp_path, scratch=tmp_path, game=game, links=links, bandwidth=Bandwidth(0))
+    snapshots = Snapshots(calls=calls, sessions=sessions)
+    certificates = Certificates(folder=None, calls=calls)
+    handlers = service.handlers() | snapshots.handlers() | estimates.handlers() | certificates.handlers()
     assert handlers.keys() == {method.name for method in methods}
     for method in methods:
         handler = handlers[method.name]

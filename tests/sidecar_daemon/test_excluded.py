@@ -14,9 +14,10 @@ import grpc
 import pytest
 
 from demo.comparison import live_read
-from sidecar.calls.calls import Call
+from sidecar.calls.calls import Call, Calls
+from sidecar.calls.fences import Fences
 from sidecar.errors import Busy, Cancelled
-from sidecar.exclusion.estimates import ESTIMATES_AT_ONCE, Estimates
+from sidecar.exclusion.service import ESTIMATES_AT_ONCE, Estimates
 from sidecar.places.links import LinkRoots
 from sidecar_client.client import SidecarClient
 from sidecar_client.errors import Refused, SourceFailed
@@ -141,7 +142,7 @@ def test_a_wrong_pattern_is_refused(daemon: Daemon) -> None:
 
 def test_only_a_few_estimates_run_at_once_and_one_without_a_caller_ends(tmp_path: Path) -> None:
     (tmp_path / "level.dat").touch()
-    estimates = Estimates(root=tmp_path, links=LinkRoots())
+    estimates = Estimates(root=tmp_path, calls=Calls(Fences(tmp_path / "fences")), links=LinkRoots())
     released, reached = threading.Event(), threading.Semaphore(0)
 
     class Waiting(Call):
@@ -150,9 +151,10 @@ def test_only_a_few_estimates_run_at_once_and_one_without_a_caller_ends(tmp_path
             released.wait()
             raise Cancelled("The caller went away.")
 
+    request = wire.EstimateBackupRequest(source="/data")
+
     def ask(call: Call) -> int:
-        counted, _ = estimates.run(call, source="/data", exclude=LOGS, changed_since_ns=0, paths_limit=0)
-        return counted.kept.entries
+        return estimates.answer(call, request).entries
 
     with ThreadPoolExecutor(ESTIMATES_AT_ONCE) as threads:
         running = [threads.submit(ask, Waiting(operation="a", fence=0)) for _ in range(ESTIMATES_AT_ONCE)]

@@ -79,6 +79,16 @@ class Rules:
         if self.counted(provision) >= self._order.plan.backup_limit:
             raise LimitReached(limit=self._order.plan.backup_limit)
 
+    def estimate_require(self, provision: Provision) -> bool:
+        """Raise the errors of a create, except those of a limit and of an operation in progress.
+
+        Return whether the estimate may name files.
+        """
+        self._right_require(OrderRight.CREATE)
+        order_allows_backups(self._order)
+        self._reach_require(provision)
+        return self.may_read
+
     def restore_require(self, backup: Backup, provision: Provision) -> None:
         """Raise the errors of a create except the limit, and StatusConflict unless the backup is ready."""
         self._right_require(OrderRight.RESTORE)
@@ -139,12 +149,15 @@ class Rules:
 
     def _new_work_require(self, provision: Provision) -> None:
         order_allows_backups(self._order)
+        self._reach_require(provision)
+        if self.active is not None:
+            raise OperationInProgress(operation=str(self.active.id))
+
+    def _reach_require(self, provision: Provision) -> None:
         if provision.id not in self._unreachable:
             self._unreachable[provision.id] = refusal(lambda: sidecar_among(self.provisions, provision))
         if (unreachable := self._unreachable[provision.id]) is not None:
             raise unreachable
-        if self.active is not None:
-            raise OperationInProgress(operation=str(self.active.id))
 
 
 def order_allows_backups(order: Order) -> None:

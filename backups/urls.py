@@ -7,6 +7,7 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
+from backups.api.estimates import EstimateView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.web.backups import (
@@ -21,6 +22,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.exclude import OrderExcludeView
 from backups.web.history import ActivityView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
@@ -38,6 +40,7 @@ web = [
     path(_ORDER, OrderView.as_view(), name="page-order"),
     path(f"{_ORDER}activity/", ActivityView.as_view(), name="page-order-activity"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
@@ -56,6 +59,7 @@ web = [
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
+    path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
     path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),

@@ -33,7 +33,9 @@ class Backup(models.Model):
     folders and links in the backup, and bytes of file content. added_bytes: what this backup alone added to the
     storage. read_whole: every file was read for it, whatever its parent said. collapsed: the server had lost most
     content of the last good backup (`had_entries`, `had_bytes`; null without an earlier one), or had no file content at
-    all. operation: the newest one, at hand so that one statement reads both as they were at one moment.
+    all. exclude: the patterns asked for this backup alone, as lines. excluded: entries and bytes that all patterns in
+    force left out, with those patterns; null before it is known. operation: the newest one, at hand so that one
+    statement reads both as they were at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -63,6 +65,8 @@ class Backup(models.Model):
     collapsed = models.BooleanField(default=False)
     had_entries = models.PositiveBigIntegerField(null=True)
     had_bytes = models.PositiveBigIntegerField(null=True)
+    exclude = models.JSONField(default=list)
+    excluded = models.JSONField(null=True)
     degraded = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -121,6 +121,13 @@ class Rules:
         if backup.status in (BackupStatus.CREATING, BackupStatus.RESTORING):
             raise StatusConflict(status=backup.get_status_display())
 
+    def verify_require(self, backup: Backup) -> None:
+        """Raise PermissionDenied, OrderSuspended, and StatusConflict when nothing is stored that could be verified."""
+        self._right_require(OrderRight.CREATE)
+        order_change_require(self._user, self._order)
+        if backup.asset_id is None:
+            raise StatusConflict(status=backup.get_status_display())
+
     def download_require(self, backup: Backup) -> None:
         """Raise PermissionDenied, and StatusConflict when there is nothing to download."""
         self._right_require(OrderRight.DOWNLOAD)

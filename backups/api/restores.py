@@ -25,7 +25,7 @@ from common.paths import path_parsed, path_text
 from operations.errors import StatusConflict
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from sidecar_client.values import RestorePreview
-from vault.errors import StorageUnavailableError
+from vault.errors import ArchiveDamagedError, StorageUnavailableError
 from wire.enums import Mode, ServerControl
 
 
@@ -48,7 +48,7 @@ class BackupRestoreView(ApiView):
         request=BackupRestoreFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, BackupCollapsed),
+            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, ArchiveDamagedError, BackupCollapsed),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
@@ -82,7 +82,9 @@ class BackupUndoView(ApiView):
         request=BackupUndoFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo, BackupCollapsed),
+            **problems(
+                ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo, ArchiveDamagedError, BackupCollapsed
+            ),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:

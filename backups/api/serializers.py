@@ -9,11 +9,35 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from backups.caution import backup_caution
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from operations.api.serializers import OperationSerializer
 from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
+
+
+class DamagedFileSerializer(serializers.Serializer[Any]):
+    """One file that cannot be restored."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    reason = serializers.CharField()
+
+
+class DamagedSerializer(serializers.Serializer[Any]):
+    """The files of a backup that cannot be restored."""
+
+    files = serializers.IntegerField(allow_null=True, help_text="Null when no file of the backup can be restored.")
+    paths = DamagedFileSerializer(many=True, help_text="The first 100.")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """The result of the newest verification."""
+
+    depth = serializers.ChoiceField(choices=Depth.choices)
+    at = serializers.CharField()
+    seconds = serializers.FloatField()
+    counted = serializers.DictField(child=serializers.IntegerField(), help_text="What was looked at.")
+    ok = serializers.BooleanField()
 
 
 class BackupSerializer(serializers.Serializer[Any]):
@@ -52,6 +76,10 @@ class BackupSerializer(serializers.Serializer[Any]):
     )
     verified_at = UtcField(allow_null=True)
     degraded = serializers.BooleanField(help_text="Whether a restore, a download or a check found it damaged.")
+    damaged = DamagedSerializer(
+        allow_null=True, help_text="The files that verifications found damaged; a restore as a whole is refused."
+    )
+    proof = ProofSerializer(allow_null=True, help_text="The newest verification.")
     collapsed = serializers.BooleanField(
         help_text="Whether the server had lost most of its files, or had none. A restore needs `accept_collapsed`."
     )

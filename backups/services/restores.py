@@ -17,7 +17,6 @@ from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.backups import raise_if_active
-from backups.services.proof import whole_require
 from backups.services.roles import backup_work_start
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
@@ -70,7 +69,6 @@ def backup_restore(
 
     def begin(order: Order, backup: Backup) -> dict[str, Any]:
         Rules(user=user, order=order).restore_require(backup, backup.provision)
-        whole_require(backup)
         _collapse_accepted(backup, accepted=options.accept_collapsed)
         wanted = options.params(order)
         operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, **wanted)
@@ -103,7 +101,6 @@ def restore_undo(
 
     def begin(order: Order, backup: Backup) -> dict[str, Any]:
         source = Rules(user=user, order=order).undo_require(backup, backup.provision)
-        whole_require(source)
         _collapse_accepted(source, accepted=accept_collapsed)
         wanted = RestoreOptions().params(order)
         operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, **wanted)

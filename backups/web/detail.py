@@ -96,6 +96,8 @@ class Detail:
     events: tuple[Event, ...]
     warnings: tuple[tuple[str, str], ...]
     warnings_total: int
+    damaged: tuple[tuple[str, str], ...]
+    damaged_files: int
     live: tuple[UUID, ...]
     address: str
 
@@ -124,6 +126,7 @@ class Detail:
 def detail_of(*, user: User, backup: Backup) -> Detail:
     """The detail of a backup that the caller was found to see."""
     rules = Rules(user=user, order=backup.order)
+    damaged = backup.damaged or {}
     row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
     return Detail(
         row=row,
@@ -135,6 +138,8 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
+        damaged=tuple((found["reason"], found["path"]) for found in damaged.get("paths", [])),
+        damaged_files=damaged.get("files") or 0,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
     )

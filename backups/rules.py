@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from uuid import UUID
 
@@ -80,12 +80,12 @@ class Rules:
         if self.counted(provision) >= self._order.plan.backup_limit:
             raise LimitReached(limit=self._order.plan.backup_limit)
 
-    def restore_require(self, backup: Backup, provision: Provision) -> None:
+    def restore_require(self, backup: Backup, provision: Provision, *, paths: Collection[bytes] = ()) -> None:
         """Raise the errors of a create except the limit, StatusConflict unless the backup is ready, and
-        ArchiveDamagedError when files of it are known to be damaged.
+        ArchiveDamagedError when files of it are known to be damaged, at or below the chosen paths if there are any.
         """
         self._exchange_require(backup, provision)
-        whole_require(backup)
+        whole_require(backup, paths)
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
         """Return the safety backup that undoes the last restore of a backup.

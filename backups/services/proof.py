@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db import transaction
 from backups.models import Backup, Depth
 from backups.services.damage import READ_DAMAGED, SNAPSHOT_DAMAGED, damage_healed, damage_note
 from common.clock import database_now
-from common.paths import path_text
+from common.paths import path_parsed, path_text
 from common.states import compare_and_set
 from orders.models import BackupFormat
 from repository.chunked.maintenance.verify_report import SnapshotReport
@@ -107,12 +107,23 @@ def _damaged(result: Verified) -> dict[str, Any]:
     return {"files": result.files, "paths": paths, "content": result.content}
 
 
-def whole_require(backup: Backup) -> None:
-    """Raise ArchiveDamagedError, with the first damaged files, for a backup with files that cannot be restored."""
+def whole_require(backup: Backup, paths: Collection[bytes] = ()) -> None:
+    """Raise ArchiveDamagedError, with the first damaged files, for a backup with files that cannot be restored.
+
+    paths: only these, and what is below them, are to be restored. Of damage beyond the files that are kept by name,
+    the restore finds out by itself.
+    """
     damaged = backup.damaged
     if not damaged:
         return
     if not damaged["files"]:
         raise ArchiveDamagedError
-    named = ", ".join(found["path"] for found in damaged["paths"][:NAMED])
-    raise ArchiveDamagedError(files=damaged["files"], paths=named)
+    hit = [found for found in damaged["paths"] if not paths or _is_within(path_parsed(found["path"]), paths)]
+    if not hit:
+        return
+    named = ", ".join(found["path"] for found in hit[:NAMED])
+    raise ArchiveDamagedError(files=len(hit) if paths else damaged["files"], paths=named)
+
+
+def _is_within(path: bytes, chosen: Collection[bytes]) -> bool:
+    return any(path == root or path.startswith(root + b"/") for root in chosen)

@@ -9,7 +9,6 @@ from backups.models import Backup, Depth, Finding
 from backups.reconcile.run import reconcile
 from backups.selectors import orders_protection
 from backups.services.proof import DAMAGED_KEPT
-from backups.services.restores import RestoreOptions
 from backups.services.upkeep import SHARES, repository_verify, upkeep_due
 from backups.services.verification import backup_verify
 from operations.models import Operation, OperationState
@@ -97,7 +96,10 @@ def test_the_restore_of_a_damaged_backup_is_refused_with_its_files(snapshots, tw
     assert caught.value.params == {"files": 1, "paths": "d"}
     assert "1 file of this backup is damaged" in caught.value.detail
     assert not Operation.objects.filter(kind="restore").exists()
-    assert RestoreOptions().safety
+    with pytest.raises(ArchiveDamagedError):
+        snapshots.restore_ask(two[1], paths=(b"a", b"d"))
+    snapshots.restore_ask(two[1], paths=(b"a", b"b"))
+    assert Operation.objects.get(kind="restore").params["paths"] == ["a", "b"]
 
 
 def test_a_root_that_is_gone_or_changed_leaves_nothing_to_restore(snapshots, two):

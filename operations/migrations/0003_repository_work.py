@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("operations", "0001_initial"),
+        ("operations", "0002_server_of_an_exchange"),
         ("orders", "0004_repository_format"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -105,6 +105,16 @@ def repository_find(row: Repository, *, checkpoint: Checkpoint = go_on) -> OpenR
     return None
 
 
+def repository_open_with(storage: RetryingStorage, *, tenant: UUID, repository: UUID, key: bytes) -> OpenRepository:
+    """Open a repository that has no row yet, with its tenant's data key; reading it writes nothing.
+
+    Raises RepositoryError, StorageError.
+    """
+    return repository_open(
+        storage, tenant=tenant, repository=repository, keys=DataKey(key), clock=database_clock(), records_damage=False
+    )
+
+
 def snapshot_key(row: Repository, snapshot: UUID) -> str:
     """The key of a snapshot's root in storage."""
     return f"{repository_folder(row)}{SNAPSHOTS.key(snapshot.bytes)}"

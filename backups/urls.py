@@ -10,6 +10,7 @@ from backups.api.backups import BackupListView, BackupView
 from backups.api.estimates import EstimateView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
+from backups.api.verification import BackupVerifyView
 from backups.web.backups import (
     BackupAcceptView,
     BackupCreateView,
@@ -64,5 +65,6 @@ api = [
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
     path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),
     path(f"{_BACKUPS}<id:backup>/undo/", BackupUndoView.as_view(), name="backup-undo"),
+    path(f"{_BACKUPS}<id:backup>/verify/", BackupVerifyView.as_view(), name="backup-verify"),
     path("assets/<id:asset>/", AssetView.as_view(), name="asset"),
 ]

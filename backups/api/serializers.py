@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from backups.caution import backup_caution
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
 from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.paths import path_within
@@ -27,6 +27,30 @@ class ExcludedSerializer(serializers.Serializer[Any]):
     patterns = serializers.ListField(
         child=serializers.CharField(), help_text="All patterns in force; the last one that matches a path decides."
     )
+
+
+class DamagedFileSerializer(serializers.Serializer[Any]):
+    """One file that cannot be restored."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    reason = serializers.CharField()
+
+
+class DamagedSerializer(serializers.Serializer[Any]):
+    """The files of a backup that cannot be restored."""
+
+    files = serializers.IntegerField(allow_null=True, help_text="Null when no file of the backup can be restored.")
+    paths = DamagedFileSerializer(many=True, help_text="The first 100.")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """The result of the newest verification."""
+
+    depth = serializers.ChoiceField(choices=Depth.choices)
+    at = serializers.CharField()
+    seconds = serializers.FloatField()
+    counted = serializers.DictField(child=serializers.IntegerField(), help_text="What was looked at.")
+    ok = serializers.BooleanField()
 
 
 class BackupSerializer(serializers.Serializer[Any]):
@@ -65,6 +89,10 @@ class BackupSerializer(serializers.Serializer[Any]):
     )
     verified_at = UtcField(allow_null=True)
     degraded = serializers.BooleanField(help_text="Whether a restore, a download or a check found it damaged.")
+    damaged = DamagedSerializer(
+        allow_null=True, help_text="The files that verifications found damaged; a restore as a whole is refused."
+    )
+    proof = ProofSerializer(allow_null=True, help_text="The newest verification.")
     collapsed = serializers.BooleanField(
         help_text="Whether the server had lost most of its files, or had none. A restore needs `accept_collapsed`."
     )

@@ -111,6 +111,8 @@ class Detail:
     warnings: tuple[tuple[str, str], ...]
     warnings_total: int
     excluded: Excluded
+    damaged: tuple[tuple[str, str], ...]
+    damaged_files: int
     live: tuple[UUID, ...]
     address: str
 
@@ -139,6 +141,7 @@ class Detail:
 def detail_of(*, user: User, backup: Backup) -> Detail:
     """The detail of a backup that the caller was found to see."""
     rules = Rules(user=user, order=backup.order)
+    damaged = backup.damaged or {}
     row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
     return Detail(
         row=row,
@@ -153,6 +156,8 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
         excluded=Excluded(**backup.excluded) if backup.excluded else Excluded(),
+        damaged=tuple((found["reason"], found["path"]) for found in damaged.get("paths", [])),
+        damaged_files=damaged.get("files") or 0,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
     )

@@ -38,7 +38,7 @@ class Sink(Protocol):
         ...
 
 
-def tree_pack(
+def tree_pack(  # noqa: PLR0913 - all by keyword, and none can be derived from another
     *,
     root: Path,
     sink: Sink,

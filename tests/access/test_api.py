@@ -66,6 +66,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     # The backup was stored without a listing: everyone with access is told so, even while suspended.
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
+    f"{PROVISION}backups/{{backup}}/verify/": {"POST": [writing(R.CREATE, S.CREATE)]},
     f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},
     "api/v1/operations/{operation}/": reading(),
     "api/v1/operations/{operation}/cancel/": {

@@ -243,11 +243,43 @@ def test_as_many_days_as_there_are_shares_read_every_pack_once(world: World) -> 
     assert all(report.whole and report.packs == packs for report in shares)
     [day] = [day for day in range(5) if Coverage.share(day, 5).reads(world.pack_of(parent or b"", b"d"))]
     key = world.key(PACKS, world.pack_of(parent or b"", b"d"))
-    world.storage.objects[key] = flipped(world.storage.objects[key], b"")
-    assert [not verified(world, Coverage.share(number, 5)).whole for number in range(5)] == [
-        number == day for number in range(5)
-    ]
+    whole = world.storage.objects[key]
+    world.storage.objects[key] = flipped(whole, b"")
     assert verified(world, STRUCTURE).whole
+    # The share that reads the pack finds the damage. It is recorded, and every later verification looks at it again.
+    assert [not verified(world, Coverage.share(number, 5)).whole for number in range(5)] == [
+        number >= day for number in range(5)
+    ]
+    assert not verified(world, STRUCTURE).whole
+    world.storage.objects[key] = whole
+    assert verified(world, STRUCTURE).whole
+
+
+def test_one_snapshot_is_verified_by_itself(world: World) -> None:
+    """Another snapshot's damage is not reported, its own is; the sample reads files up to its bound."""
+    first = world.snapshot()
+    world.write(d=250_000)
+    second = world.snapshot(parent=first)
+    key = world.key(PACKS, world.pack_of(second, b"d"))
+    world.storage.objects[key] = flipped(world.storage.objects[key], b"")
+
+    def only(snapshot: bytes, coverage: Coverage) -> VerifyReport:
+        return repository_verify(world.open(), coverage=coverage, only=frozenset([snapshot]))
+
+    assert only(second, STRUCTURE).whole
+    assert only(second, Coverage.files(1000)).whole  # the damaged file is larger than the sample
+    assert only(first, Coverage.files()).whole
+    assert lost(only(second, Coverage.files(10_000_000)), second) == [b"d"]
+    assert [found.snapshot for found in only(first, STRUCTURE).snapshots] == [first]
+
+
+def test_a_lost_pack_is_found_for_the_snapshots_that_need_it(world: World) -> None:
+    first = world.snapshot()
+    world.write(d=250_000)
+    second = world.snapshot(parent=first)
+    del world.storage.objects[world.key(PACKS, world.pack_of(second, b"d"))]
+    assert lost(repository_verify(world.open(), coverage=STRUCTURE, only=frozenset([second])), second) == [b"d"]
+    assert repository_verify(world.open(), coverage=STRUCTURE, only=frozenset([first])).snapshots[0].whole
 
 
 def test_contents_that_do_not_fit_their_hashes_are_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
 from sidecar_client.status import status_translated
 from sidecar_client.streams import replies_receive
+from sidecar_client.trees import Contents, tree_follow
 from sidecar_client.upload import content_send
 from sidecar_client.values import (
     Address,
@@ -193,6 +194,39 @@ class SidecarClient:
         )
         return extraction_follow(
             call=self._methods.extract_to(request, metadata=self._metadata),
+            on_progress=on_progress,
+            patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
+        )
+
+    def tree_restore(
+        self,
+        *,
+        listing: Iterable[bytes],
+        contents: Contents,
+        destination: str,
+        mode: str,
+        server: ServerControl = ServerControl.AUTO,
+        on_progress: Callable[[ExtractProgress], None],
+        cancelled: Callable[[], bool],
+    ) -> ExtractResult:
+        """Restore the tree of a snapshot's listing into `destination`; join the operation's extraction if it runs.
+
+        Only contents that differ are sent. Whenever the sidecar asks for files, `contents` is called with their numbers
+        among the files of the listing, in ascending order; it yields their bytes one file behind the other, a number
+        being that of zeros in a hole. `listing` and `contents` run in a thread of their own. A later call may begin
+        again with lower numbers; a call that is no longer needed is closed.
+
+        Otherwise as `archive_extract`. Also raises errors of reading listing and contents, and `SidecarFailed` with
+        `archive_damaged` when contents differ from the listing's hashes.
+        """
+        header = wire.RestoreTreeRequest.Header(
+            ticket=self._ticket, destination=destination, mode=Mode(mode).number, server=server.number
+        )
+        return tree_follow(
+            start=partial(self._methods.restore_tree, metadata=self._metadata),
+            header=header,
+            listing=listing,
+            contents=contents,
             on_progress=on_progress,
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import stat
+from collections.abc import Mapping
 
 from trees.fixed import is_frozen
 from trees.metadata import Metadata
@@ -79,6 +80,15 @@ class Filesystem:
             os.fchmod(fd, metadata.mode)
         if had.st_mtime_ns != metadata.mtime_ns and not (stat.S_ISDIR(had.st_mode) and self._is_left(fd, had)):
             os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
+
+    def set_attributes(self, fd: int, attributes: Mapping[bytes, bytes]) -> None:
+        """Set extended attributes of an open file or folder. A file system that has none gets none."""
+        try:
+            for name, value in attributes.items():
+                os.setxattr(fd, name, value)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
 
     def _is_left(self, fd: int, folder: os.stat_result) -> bool:
         """Whether an open folder keeps the time that it has."""

@@ -12,7 +12,7 @@ _CONTINUES: Final = 0x80
 _LONGEST_LENGTH: Final = 5
 
 
-def data_pack(*, field: int, data: bytes | memoryview) -> bytes:
+def data_pack(*, field: int, data: bytes | bytearray | memoryview) -> bytes:
     """The message whose only field is `data`, with the number `field` (below 16)."""
     head = bytearray((field << 3 | _LENGTH_DELIMITED,))
     size = len(data)

@@ -10,7 +10,9 @@ from rest_framework import serializers
 
 from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus
+from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.paths import path_within
 from operations.api.serializers import OperationSerializer
 from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
@@ -98,6 +100,22 @@ class BackupUpdateFields(StrictSerializer):
         return collapsed
 
 
+class PathField(serializers.CharField):
+    """A path in a backup: relative, UTF-8, other bytes and `%` as `%XX`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=1 << 16, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The path in bytes. Raises ValidationError for a text that is no path below the server's files."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return path_within(super().to_internal_value(data))
+        except ValueError:
+            raise serializers.ValidationError(gettext("This is no path below the server's files.")) from None
+
+
 class AcceptCollapsedField(StrictBooleanField):
     """The consent to a restore from a backup of a server that had lost most of its files."""
 
@@ -124,6 +142,14 @@ class BackupRestoreFields(StrictSerializer):
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
     accept_collapsed = AcceptCollapsedField()
+    destination = serializers.UUIDField(
+        required=False,
+        help_text="Another server (provision) of the same customer and game. Default: the server of the backup.",
+    )
+    paths = serializers.ListField(
+        child=PathField(), required=False, allow_empty=False, max_length=PATHS_MAX,
+        help_text="Bring only these back, with everything below them. Default: everything.",
+    )  # fmt: skip
 
 
 class BackupUndoFields(StrictSerializer):

@@ -16,7 +16,13 @@ from backups.formats.interface import Restoring
 from backups.formats.registry import format_of
 from backups.rules import order_allows_backups
 from backups.services.damage import damage_over
-from backups.services.roles import backups_give_back, operation_order, operation_source, operation_subject
+from backups.services.roles import (
+    backups_give_back,
+    operation_order,
+    operation_server,
+    operation_source,
+    operation_subject,
+)
 from backups.services.sidecars import sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
 from backups.work.exchange_outcome import (
     exchange_note,
@@ -46,7 +52,7 @@ def restore_run(operation: Operation, lease: Lease) -> None:
     """
     with contextlib.ExitStack() as opened:
         with journal_awaited(operation):
-            sidecar = provision_sidecar(operation_subject(operation).provision)
+            sidecar = provision_sidecar(operation_server(operation))
             client = opened.enter_context(
                 sidecar_open(
                     sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint

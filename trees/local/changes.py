@@ -8,10 +8,8 @@ from typing import Final, Protocol
 
 from blake3 import blake3
 
+from trees.hashes import BLOCK_SIZE, HASH_SIZE
 from trees.sectors.tags import SECTOR_SIZE, TAG_SIZE, UNKNOWN, FileTags
-
-BLOCK_SIZE: Final = 65536
-HASH_SIZE: Final = 32
 
 # Whole blocks, besides a header, so that each window begins at a block.
 _WINDOW_SIZE: Final = 1 << 20

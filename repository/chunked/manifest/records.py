@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgpack
-from blake3 import blake3
 
-from repository.chunked.chunks.chunk import BLOCK_SIZE, HASH_SIZE
 from repository.errors import ManifestInvalid
+from trees.hashes import BLOCK_SIZE, HASH_SIZE, zero_hash
 from trees.source import Kind
 from trees.trust import Stat
 
@@ -20,7 +19,6 @@ HEADER_SIZE = 8192
 CHUNK_ID_SIZE = 32
 ARRAY_LENGTH_MIN = 3
 HOLE = -1
-ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
 _BYTES = (bytes, type(None))
 _TEXT = (str, type(None))
 _INTEGERS = frozenset({int})
@@ -115,26 +113,6 @@ def block_count(start: int, stop: int, header: int) -> int:
     if start == 0 and header and stop:
         return 1 + block_count(min(header, stop), stop, 0)
     return -(-(stop - start) // BLOCK_SIZE)
-
-
-class FileHash:
-    """The hash of a whole file, from its size and the hashes of its blocks."""
-
-    def __init__(self, size: int) -> None:
-        self._hash = blake3(size.to_bytes(8, "big"))
-
-    def update(self, hashes: bytes) -> None:
-        """Add the hashes of the next blocks, those in holes included."""
-        self._hash.update(hashes)
-
-    def digest(self) -> bytes:
-        """The hash; 32 bytes."""
-        return self._hash.digest()
-
-
-def zero_hash(size: int) -> bytes:
-    """The hash of a block of zeros of that size."""
-    return ZERO_BLOCK if size == BLOCK_SIZE else blake3(bytes(size)).digest()
 
 
 def record_pack(record: Record) -> bytes:

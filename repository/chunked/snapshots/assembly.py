@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipelines.ordered import Ordered
-from repository.chunked.chunks.chunk import BLOCK_SIZE
 from repository.chunked.manifest.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
 from repository.chunked.manifest.stream import RawEntry
 from repository.chunked.snapshots.bundling import Bundle, BundledRun, skipped
@@ -19,6 +18,7 @@ from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX
 from repository.chunked.snapshots.deltas import base_is_usable
 from repository.chunked.snapshots.parent import Parent
 from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
+from trees.hashes import BLOCK_SIZE
 from trees.paths import walk_order
 from trees.source import Kind, Source, SourceEntry, SourceGone
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from repository.chunked.chunks.chunk import BLOCK_SIZE, block_hashes
-from repository.chunked.manifest.records import Content, FileHash, Record, Xattrs, all_hashes, record_pack
+from repository.chunked.chunks.chunk import block_hashes
+from repository.chunked.manifest.records import Content, Record, Xattrs, all_hashes, record_pack
 from repository.chunked.snapshots.extents import ExtentList
+from trees.hashes import BLOCK_SIZE, FileHash
 from trees.source import Kind, Source, SourceEntry, SourceGone
 
 MIB = 1 << 20

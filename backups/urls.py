@@ -7,6 +7,7 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
+from backups.api.files import BackupFilesView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.web.backups import (
@@ -57,6 +58,7 @@ api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
+    path(f"{_BACKUPS}<id:backup>/files/", BackupFilesView.as_view(), name="backup-files"),
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
     path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),
     path(f"{_BACKUPS}<id:backup>/undo/", BackupUndoView.as_view(), name="backup-undo"),

@@ -35,8 +35,9 @@ class ItemKind(StrEnum):
 class Item(NamedTuple):
     """A path of a backup.
 
-    target: of a symbolic link. content: equal for equal contents of equal formats, empty when unknown. name_of: the
-    path whose fields this further name of a file has; it is followed before an item is returned.
+    target: of a symbolic link. content: equal for equal contents of the same format, empty when unknown. name_of: the
+    first name of a file, for a further one. is_whole: its fields are known; those of a further name may be its file's
+    alone, which is looked up before such an item is returned.
     """
 
     path: bytes
@@ -47,6 +48,7 @@ class Item(NamedTuple):
     target: bytes = b""
     content: bytes = b""
     name_of: bytes | None = None
+    is_whole: bool = True
 
 
 class Block(Protocol):
@@ -87,10 +89,10 @@ def item_find(blocks: Blocks, path: bytes) -> Item | None:
     """The item at a path; None where the backup has none. Raises `Damage`, `StorageError`."""
     found = _find(blocks, path)
     for _ in range(LINKS_MOST):
-        if found is None or found.name_of is None:
+        if found is None or found.is_whole:
             return found
-        first = _find(blocks, found.name_of)
-        found = first if first is None else first._replace(path=path)
+        first = _find(blocks, found.name_of or b"")
+        found = first and first._replace(path=path, name_of=first.name_of or first.path)
     raise ManifestInvalid("the names of a file lead to no file")
 
 
@@ -118,7 +120,7 @@ def children(blocks: Blocks, folder: bytes, *, beyond: bytes | None = None, back
             if before is not None and (item.path >= before if backwards else item.path <= before):
                 raise ManifestInvalid("the entries of a backup are not in order")
             before = item.path
-            yield item if item.name_of is None else item_find(blocks, item.path) or item
+            yield item if item.is_whole else item_find(blocks, item.path) or item
 
 
 def named(
@@ -141,7 +143,7 @@ def named(
             if sought not in path.rpartition(b"/")[2].lower() or not span.holds(walk_order(path)):
                 continue
             if (item := block.item(row)) is not None:
-                yield item if item.name_of is None else item_find(blocks, item.path) or item
+                yield item if item.is_whole else item_find(blocks, item.path) or item
 
 
 def _find(blocks: Blocks, path: bytes) -> Item | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
-from backups.errors import PreviewUnavailable
+from backups.errors import FilesUnavailable, PreviewUnavailable
+from backups.formats.archive_contents import archive_content, archive_entries
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
 from backups.formats.interface import Made, Making, Restoring
 from backups.formats.upload import Uploaded, archive_upload, object_upload
@@ -28,6 +30,7 @@ from repository.archive.object_keys import (
     archive_key,
     listing_context,
 )
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint, go_on
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, ExtractProgress, SidecarClient
@@ -57,6 +60,7 @@ class ArchiveFormat:
     """One sealed or plain object, with the list of its entries and a manifest beside it."""
 
     name = BackupFormat.ARCHIVE.value
+    reads_whole = True
 
     def make(self, making: Making) -> Made:
         """Pack the server's files and store them while they are packed, as the backup's archive of this attempt.
@@ -116,6 +120,16 @@ class ArchiveFormat:
         if backup.asset is None or backup.listing_bytes is None:
             raise PreviewUnavailable
         return listing_open(backup.asset, stored_bytes=backup.listing_bytes, checkpoint=checkpoint).read()
+
+    def entries(self, backup: Backup) -> AbstractContextManager[Blocks]:
+        """The listing beside the archive, in blocks."""
+        return archive_entries(backup)
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """A file out of the archive, which is read up to it."""
+        if backup.asset is None:
+            raise FilesUnavailable
+        return archive_content(backup.asset, item, start=start, stop=stop)
 
     def fetch(self, restoring: Restoring) -> None:
         """Bring the archive into the sidecar's scratch folder, whole and as it was made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from common.paths import path_text
 from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
 from sidecar_client.values import SidecarInfo
@@ -87,6 +89,8 @@ class Format(Protocol):
     """One format. Every method may raise the errors of storage and keys (`vault.services.opening`)."""
 
     name: str
+    reads_whole: bool
+    """Whether a file is read by a pass over the whole content."""
 
     def make(self, making: Making) -> Made:
         """Store the server's files; nothing is listed. Raises what a sidecar fails with, and the lease's errors."""
@@ -94,6 +98,17 @@ class Format(Protocol):
 
     def listing(self, backup: Backup, *, checkpoint: Checkpoint) -> Iterator[bytes]:
         """The bytes of the list of a backup's entries (`wire.listing`). Raises PreviewUnavailable without one."""
+        ...
+
+    def entries(self, backup: Backup) -> AbstractContextManager[Blocks]:
+        """The entries of a backup to browse; what the database has is read before the block begins.
+
+        The block raises FilesUnavailable without a whole list of them, and ArchiveDamagedError.
+        """
+        ...
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` up to `stop`. Raises ArchiveDamagedError."""
         ...
 
     def fetch(self, restoring: Restoring) -> None:

@@ -49,7 +49,7 @@ class Derived:
         partial = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}")
         sealer = None if self.seal is None else SealWriter(data_key=self.seal[0], context=self.seal[1])
         try:
-            with partial.open("xb", opener=_private) as file:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 for piece in pieces:
                     for part in sealer.update(piece) if sealer else (piece,):
                         file.write(part)
@@ -133,7 +133,3 @@ class _Files:
                     yield piece
         except FileNotFoundError as error:
             raise ObjectNotFound(str(error.strerror)) from error
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

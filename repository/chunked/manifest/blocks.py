@@ -105,7 +105,7 @@ class ManifestBlocks:
 
 def _item(record: Record) -> Item:
     if record.kind is Kind.HARDLINK:
-        return Item(record.path, ItemKind.FILE, name_of=record.target or b"")
+        return Item(record.path, ItemKind.FILE, name_of=record.target or b"", is_whole=False)
     if record.stat is None or record.kind not in _KINDS:
         raise ManifestInvalid("the manifest holds an invalid record")
     content = record.content.hash if record.content is not None else None

@@ -109,7 +109,8 @@ def test_a_real_tree_is_shown_with_sizes_kinds_and_links(tmp_path) -> None:
         b"world/level.dat", b"world/name.dat", b"world/same.dat", b"world/way",
     ]  # fmt: skip
     assert (name.kind, name.size, name.content) == (ItemKind.FILE, 5, level.content)
-    assert name._replace(path=level.path) == level
+    assert name._replace(path=level.path, name_of=None) == level
+    assert name.name_of == level.path
     assert same.content == level.content != b""
     assert (way.kind, way.target) == (ItemKind.SYMLINK, b"level.dat")
     assert [is_folder(blocks, path) for path in (b"", b"world", b"world/level.dat", b"none")] == [

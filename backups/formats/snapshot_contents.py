@@ -1,0 +1,54 @@
+"""Browsing a snapshot: its manifest as blocks, and one file out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backups.errors import FilesUnavailable
+from backups.models import Backup
+from repository.browsing import Item
+from repository.chunked.manifest.blocks import ManifestBlocks
+from repository.chunked.restoring.reading import file_in
+from vault.models import Asset
+from vault.services.reading import Reading, repository_reading
+from vault.services.repositories import repository_errors, snapshot_of
+
+_PIECE_BYTES = 1 << 20
+
+
+@contextmanager
+def snapshot_entries(backup: Backup) -> Iterator[ManifestBlocks]:
+    """Open a snapshot for browsing.
+
+    The block raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable, RepositoryUnknownError.
+    """
+    if backup.asset is None:
+        raise FilesUnavailable
+    reading = _reading(backup.asset)
+    with repository_errors():
+        yield reading.blocks(snapshot_of(backup.asset))
+
+
+def snapshot_content(asset: Asset, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes of a file of a snapshot from `start` up to `stop`; the chunks of that range alone are read.
+
+    Raises as `snapshot_entries`.
+    """
+    reading = _reading(asset)
+    with repository_errors():
+        try:
+            manifest = reading.manifest(snapshot_of(asset))
+            with file_in(manifest, reading.chunks, item.name_of or item.path) as file:
+                file.seek(start)
+                while start < stop and (piece := file.read(min(_PIECE_BYTES, stop - start))):
+                    start += len(piece)
+                    yield piece
+        finally:
+            reading.repository.damage.settle()
+
+
+def _reading(asset: Asset) -> Reading:
+    if asset.repository is None:
+        raise FilesUnavailable
+    return repository_reading(asset.repository, assets=[asset])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import IO, Any, cast
 
@@ -41,6 +41,8 @@ _MARK = b"SVPBLOCK"
 _KINDS = {FILE: ItemKind.FILE, HARD_LINK: ItemKind.FILE, FOLDER: ItemKind.FOLDER, SYMLINK: ItemKind.SYMLINK}
 _PIECE_BYTES = 1 << 20
 _RUN_MOST = 16
+_SPOILT = (ListingDamaged, ListingRefused, SealError, StorageError, OSError, ValueError, struct.error)
+"""The errors of a derived file that is not there, or not as it was written."""
 
 
 class ArchiveBlock:
@@ -91,39 +93,37 @@ class ArchiveBlocks:
     @property
     def firsts(self) -> Sequence[bytes]:
         """The first path of each block."""
-        return self._table[1]
+        return self._opened[2]
 
     def read(self, numbers: Sequence[int]) -> Iterator[ArchiveBlock]:
         """The blocks of these numbers, one read for those that follow each other."""
-        offsets, _ = self._table
+        reader, offsets, _ = self._opened
         for first, last in _runs(numbers):
             begin = offsets[first]
-            held = self._reader.read(begin, offsets[last + 1])
+            held = reader.read(begin, offsets[last + 1])
             spans = [(offsets[number] - begin, offsets[number + 1] - begin) for number in range(first, last + 1)]
             blocks = [ArchiveBlock(held[low:high]) for low, high in spans]
             yield from reversed(blocks) if numbers[0] > numbers[-1] else blocks
 
     @cached_property
-    def _reader(self) -> DerivedReader:
-        reader = self.derived.open()
-        if reader is None:
-            listing = listing_open(self._asset, stored_bytes=self._stored_bytes)
-            self.derived.store(_with_table(lines_read(listing.read())))
-            reader = self.derived.open()
-        if reader is None:
-            raise FilesUnavailable
-        return reader
+    def _opened(self) -> tuple[DerivedReader, list[int], list[bytes]]:
+        """The derived file, which is made first where it is not there or not whole; and its table."""
+        with suppress(*_SPOILT):
+            return _table_read(self.derived.open())
+        listing = listing_open(self._asset, stored_bytes=self._stored_bytes)
+        self.derived.store(_with_table(lines_read(listing.read())))
+        return _table_read(self.derived.open())
 
-    @cached_property
-    def _table(self) -> tuple[list[int], list[bytes]]:
-        """Where each block begins, with the end of the last one; and the first paths."""
-        size = self._reader.size
-        mark, begin = _TAIL.unpack(self._reader.read(max(0, size - _TAIL.size), size))
-        if mark != _MARK or begin > size:
-            raise ListingDamaged("This is no derived listing.")
-        lines = self._reader.read(begin, size - _TAIL.size).split(b"\n")[:-1]
-        fields = [line.split(b" ") for line in lines]
-        return [*(int(offset) for offset, _ in fields), begin], [name_unescape(first) for _, first in fields]
+
+def _table_read(reader: DerivedReader) -> tuple[DerivedReader, list[int], list[bytes]]:
+    """A derived file, where each block of it begins, with the end of the last one, and the first paths."""
+    size = reader.size
+    mark, begin = _TAIL.unpack(reader.read(max(0, size - _TAIL.size), size))
+    if mark != _MARK or begin > size:
+        raise ListingDamaged("This is no derived listing.")
+    lines = reader.read(begin, size - _TAIL.size).split(b"\n")[:-1]
+    fields = [line.split(b" ") for line in lines]
+    return reader, [*(int(offset) for offset, _ in fields), begin], [name_unescape(first) for _, first in fields]
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -162,7 +162,7 @@ def archive_entries(backup: Backup) -> Iterator[ArchiveBlocks]:
         yield blocks
     except ArchiveDamagedError as error:
         raise FilesUnavailable from error
-    except (ListingDamaged, ListingRefused, SealError, StorageError, OSError, ValueError, struct.error) as error:
+    except _SPOILT as error:
         blocks.derived.drop()
         raise FilesUnavailable from error
 

@@ -62,6 +62,8 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],
     },
     f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
+    # The backup was stored without a listing: everyone with access is told so, and nobody who may not read it.
+    f"{PROVISION}backups/{{backup}}/files/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD, ok=409),
     # The backup was stored without a listing: everyone with access is told so, even while suspended.
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
     f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},

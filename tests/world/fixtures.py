@@ -20,6 +20,7 @@ from tests.sidecar_daemon.daemon import Daemon
 from tests.world.linked import Linked, linked_rental
 from tests.world.reconciled import World
 from tests.world.rental import Rental
+from tests.world.stocked import Stocked
 
 WINDOWS = count(2_000_000_000.0, 2 * 24 * 3600)
 """For each test a time that no other test has."""
@@ -69,6 +70,14 @@ def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon, s
     made = World.make(tmp_path / "storage")
     made.reach(shared_sidecar.address, token=shared_sidecar.token)
     cache.clear()
+    return made
+
+
+@pytest.fixture
+def stocked(db: None, tmp_path: Path, short_pauses: None) -> Stocked:
+    """A server with files of every kind, of which no backup was made yet."""
+    made = Stocked.make(tmp_path / "storage", files=tmp_path / "files")
+    made.stock()
     return made
 
 

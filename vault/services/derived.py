@@ -15,7 +15,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from repository.sealing.frames import SealContext, SealError
+from repository.sealing.frames import SealContext
 from repository.sealing.sealed import SealReader, SealWriter
 from repository.storage import ObjectNotFound
 from vault.models import Asset
@@ -34,14 +34,10 @@ class Derived:
     path: Path
     seal: tuple[bytes, SealContext] | None
 
-    def open(self) -> DerivedReader | None:
-        """Open it; None when it is not there, or is not whole."""
-        try:
-            stored = self.path.stat().st_size
-            os.utime(self.path)
-            return DerivedReader(self, stored)
-        except (OSError, SealError):
-            return None
+    def open(self) -> DerivedReader:
+        """Open it, for it was used now. Raises OSError when it is not there, SealError for a size that none has."""
+        os.utime(self.path)
+        return DerivedReader(self, self.path.stat().st_size)
 
     def store(self, pieces: Iterable[bytes]) -> None:
         """Write it whole, and drop what has not been used for the longest. Raises OSError and what `pieces` raises."""

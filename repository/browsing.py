@@ -9,7 +9,7 @@ own entries.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
@@ -84,6 +84,10 @@ class Blocks(Protocol):
         """The blocks of these numbers, in their order. Raises `Damage`, `StorageError`."""
         ...
 
+    def identity(self, number: int) -> Hashable | None:
+        """A value that no block of other content has; None where nothing is known."""
+        ...
+
 
 def item_find(blocks: Blocks, path: bytes) -> Item | None:
     """The item at a path; None where the backup has none. Raises `Damage`, `StorageError`."""
@@ -124,18 +128,27 @@ def children(blocks: Blocks, folder: bytes, *, beyond: bytes | None = None, back
 
 
 def named(
-    blocks: Blocks, needle: bytes, *, folder: bytes = b"", beyond: bytes | None = None, checkpoint: Callable[[], None]
+    blocks: Blocks,
+    needle: bytes,
+    *,
+    checkpoint: Callable[[], None],
+    folder: bytes = b"",
+    beyond: bytes | None = None,
+    searched: set[Hashable] | None = None,
 ) -> Iterator[Item]:
     """The items at or below a folder with these bytes in their names, in the order of the walk.
 
     Letters of ASCII match in either case. beyond: only paths after that one. checkpoint: called for each batch of
-    blocks; it raises to end the search.
+    blocks; it raises to end the search. searched: identities of blocks that need no search, to which those searched
+    now are added.
     """
     sought = needle.lower()
     span = _Span(walk_order(folder) + b"\0" if folder else b"", None)
     if beyond is not None:
         span.low = max(span.low, walk_order(beyond))
-    for block in _read(blocks, span.numbers(blocks.firsts), checkpoint=checkpoint):
+    known = set() if searched is None else searched
+    wanted = (number for number in span.numbers(blocks.firsts) if not _seen(blocks.identity(number), known))
+    for block in _read(blocks, wanted, checkpoint=checkpoint):
         if not block.may_name(sought):
             continue
         for row in block.rows:
@@ -144,6 +157,14 @@ def named(
                 continue
             if (item := block.item(row)) is not None:
                 yield item if item.is_whole else item_find(blocks, item.path) or item
+
+
+def _seen(identity: Hashable | None, known: set[Hashable]) -> bool:
+    """Whether a block is among those known; it is from now on."""
+    if identity is None or identity in known:
+        return identity is not None
+    known.add(identity)
+    return False
 
 
 def _find(blocks: Blocks, path: bytes) -> Item | None:

@@ -35,6 +35,7 @@ SORTS = [*(sort.value for sort in Sort), *(f"-{sort.value}" for sort in Sort)]
 READING_ERRORS = (
     StatusConflict, FilesUnavailable, ArchiveDamagedError, KeyUnavailable, StorageUnavailableError, Throttled,
 )  # fmt: skip
+KINDS = ", ".join(f"`{kind.value}`" for kind in ItemKind)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,7 +77,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     """A file, folder or link in a backup."""
 
     path = serializers.CharField(help_text="From the root of the server's files; bytes that are not UTF-8 as `%XX`.")
-    kind = serializers.ChoiceField(choices=[kind.value for kind in ItemKind])
+    kind = serializers.CharField(help_text=KINDS)
     size_bytes = serializers.IntegerField(allow_null=True, help_text="Null for folders.")
     modified_at = serializers.DateTimeField(allow_null=True)
     mode = serializers.CharField(help_text="The permission bits, in octal.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, ExtractProgress, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable, SourceFailed
 from vault.models import StorageTarget, StoredObject
-from vault.services.keys import data_key_ensure
+from vault.services.keys import DataKeys, data_key_ensure
 from vault.services.opening import listing_open, storage_errors, target_default, target_open
 from vault.services.sweep import objects_condemn
 
@@ -121,9 +121,12 @@ class ArchiveFormat:
             raise PreviewUnavailable
         return listing_open(backup.asset, stored_bytes=backup.listing_bytes, checkpoint=checkpoint).read()
 
-    def entries(self, backup: Backup) -> AbstractContextManager[Blocks]:
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """Listings are read one by one."""
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:
         """The listing beside the archive, in blocks."""
-        return archive_entries(backup)
+        return archive_entries(backup, keys)
 
     def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
         """A file out of the archive, which is read up to it."""

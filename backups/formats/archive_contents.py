@@ -19,6 +19,7 @@ from repository.storage import StorageError
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
 from vault.services.derived import Derived, DerivedReader, derived_of
+from vault.services.keys import DataKeys
 from vault.services.opening import asset_open, listing_open
 from wire.listing import (
     FILE,
@@ -85,10 +86,10 @@ class ArchiveBlock:
 class ArchiveBlocks:
     """The listing of an archive in blocks. The first use of a backup on this machine reads its listing once."""
 
-    def __init__(self, backup: Backup, asset: Asset) -> None:
+    def __init__(self, backup: Backup, asset: Asset, keys: DataKeys) -> None:
         """Reads what the database has. Raises KeyUnavailable."""
         self._asset, self._stored_bytes = asset, backup.listing_bytes or 0
-        self.derived: Derived = derived_of(asset, ENTRIES)
+        self.derived: Derived = derived_of(asset, ENTRIES, keys=keys)
 
     @property
     def firsts(self) -> Sequence[bytes]:
@@ -104,6 +105,9 @@ class ArchiveBlocks:
             spans = [(offsets[number] - begin, offsets[number + 1] - begin) for number in range(first, last + 1)]
             blocks = [ArchiveBlock(held[low:high]) for low, high in spans]
             yield from reversed(blocks) if numbers[0] > numbers[-1] else blocks
+
+    def identity(self, number: int) -> None:  # the protocol's
+        """Nothing is known of blocks of other archives."""
 
     @cached_property
     def _opened(self) -> tuple[DerivedReader, list[int], list[bytes]]:
@@ -149,7 +153,7 @@ def _with_table(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def archive_entries(backup: Backup) -> Iterator[ArchiveBlocks]:
+def archive_entries(backup: Backup, keys: DataKeys) -> Iterator[ArchiveBlocks]:
     """Open an archive for browsing.
 
     The block raises FilesUnavailable when the listing is missing or damaged, which the archive need not be;
@@ -157,7 +161,7 @@ def archive_entries(backup: Backup) -> Iterator[ArchiveBlocks]:
     """
     if backup.asset is None or backup.listing_bytes is None:
         raise FilesUnavailable
-    blocks = ArchiveBlocks(backup, backup.asset)
+    blocks = ArchiveBlocks(backup, backup.asset, keys)
     try:
         yield blocks
     except ArchiveDamagedError as error:

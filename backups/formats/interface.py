@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +21,7 @@ from repository.checkpoint import Checkpoint
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
 from sidecar_client.values import SidecarInfo
 from vault.models import Asset, Repository, StorageTarget
+from vault.services.keys import DataKeys
 from wire.enums import Consistency, ServerControl
 
 WARNINGS_KEPT = 1000
@@ -100,7 +101,11 @@ class Format(Protocol):
         """The bytes of the list of a backup's entries (`wire.listing`). Raises PreviewUnavailable without one."""
         ...
 
-    def entries(self, backup: Backup) -> AbstractContextManager[Blocks]:
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """Read together, where that is faster, what the entries of these backups of this format need."""
+        ...
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:
         """The entries of a backup to browse; what the database has is read before the block begins.
 
         The block raises FilesUnavailable without a whole list of them, and ArchiveDamagedError.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from backups.errors import FilesUnavailable
@@ -10,11 +10,24 @@ from backups.models import Backup
 from repository.browsing import Item
 from repository.chunked.manifest.blocks import ManifestBlocks
 from repository.chunked.restoring.reading import file_in
-from vault.models import Asset
+from vault.models import Asset, Repository
 from vault.services.reading import Reading, repository_reading
 from vault.services.repositories import repository_errors, snapshot_of
 
 _PIECE_BYTES = 1 << 20
+
+
+def snapshots_expect(backups: Sequence[Backup]) -> None:
+    """Read the roots of snapshots together, those of one repository at a time.
+
+    Raises as opening one of the repositories does; damage of a single snapshot is told when it is browsed.
+    """
+    by_repository: dict[Repository, list[Asset]] = {}
+    for backup in backups:
+        if backup.asset is not None and backup.asset.repository is not None:
+            by_repository.setdefault(backup.asset.repository, []).append(backup.asset)
+    for repository, assets in by_repository.items():
+        repository_reading(repository, assets=assets).manifests_load(map(snapshot_of, assets))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from backups.services.downloads import DownloadSlots
 from common.errors import ValidationError
 from common.paths import path_parsed, path_text
 from repository.browsing import Blocks, Item, ItemKind, children, is_folder, item_find, named
+from vault.services.keys import DataKeys
 
 SORTED_MOST = 20_000
 """A folder with more entries than this is shown by name alone: any other order needs all of them."""
@@ -78,7 +79,7 @@ def entries_open(*, user: User, backup: Backup) -> Iterator[Blocks]:
     KeyUnavailable.
     """
     Rules(user=user, order=backup.order).download_require(backup)
-    with damage_noted(backup), format_of(backup).entries(backup) as blocks:
+    with damage_noted(backup), format_of(backup).entries(backup, keys=DataKeys()) as blocks:
         yield blocks
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from threading import Lock
+from typing import Protocol
 from uuid import UUID
 
 from accounts.models import User
@@ -15,7 +16,7 @@ from common.errors import Throttled
 from common.names import name_cut
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
-from vault.services.opening import AssetReader, asset_open
+from vault.services.opening import asset_open
 
 ENDING = ".tar.gz"
 FILENAME_BYTES_MAX = 240
@@ -62,10 +63,29 @@ _looks: dict[tuple[Hashable, UUID], tuple[float, bool]] = {}
 """The time and result of the last check of rights, for downloads of one asset by one caller."""
 
 
+class Readable(Protocol):
+    """Content that is read from any offset. resumable: reading may stop, and begin anew where it stopped."""
+
+    @property
+    def resumable(self) -> bool: ...  # noqa: D102  # said above
+
+    def read(self, start: int, stop: int, /) -> Iterator[bytes]: ...  # noqa: D102  # said above
+
+
 class Download(Iterator[bytes]):
     """The bytes of an asset from `start` up to `stop`, for one reader; closing it gives its place to the next one."""
 
-    def __init__(self, *, asset: Asset, start: int, stop: int, caller: Hashable, look: Look) -> None:
+    def __init__(
+        self,
+        *,
+        asset: Asset,
+        start: int,
+        stop: int,
+        caller: Hashable,
+        look: Look,
+        opened: Callable[[], Readable] | None = None,
+    ) -> None:
+        """opened: opens another content of the asset than the whole, such as one file."""
         self._asset = asset
         self._position, self._stop = start, stop
         self._look, self._looked = look, (caller, asset.id)
@@ -78,12 +98,13 @@ class Download(Iterator[bytes]):
         self._held = True
         self._pieces: Iterator[bytes] | None = None
         try:
-            if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
+            partial = opened is None and (start, stop) != (0, asset.size_bytes)
+            if asset.backup.degraded and not asset.sealed and partial:
                 # Nothing else would warn a client that assembles the parts of a damaged plain archive. Nothing was
                 # read, so there is no damage to record.
                 raise ArchiveDamagedError
             with damage_noted(asset.backup):
-                self._reader: AssetReader = asset_open(asset)
+                self._reader: Readable = opened() if opened else asset_open(asset)
         except BaseException:
             self.close()
             raise

@@ -12,6 +12,7 @@ from tests.factories import OrderUserPermissionFactory, UserFactory
 from tests.world.clients import client_of
 from tests.world.stocked import NOT_UTF8
 from vault.services.derived import derived_of
+from vault.services.keys import DataKeys
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_the_listing_is_read_once(folder, stocked, backup):
 
 def test_a_derived_file_that_is_gone_or_spoilt_is_made_again(folder, backup):
     assert folder().status_code == 200
-    derived = derived_of(backup.asset, "entries").path
+    derived = derived_of(backup.asset, "entries", keys=DataKeys()).path
     assert derived.stat().st_mode & 0o777 == 0o600
     assert b"server.properties" not in derived.read_bytes()
     derived.unlink()

@@ -19,7 +19,7 @@ from repository.sealing.frames import SealContext
 from repository.sealing.sealed import SealReader, SealWriter
 from repository.storage import ObjectNotFound
 from vault.models import Asset
-from vault.services.keys import data_key_get
+from vault.services.keys import DataKeys
 
 FOLDER = "derived"
 KEPT_BYTES_MAX = 1 << 30
@@ -83,15 +83,12 @@ class DerivedReader:
         return b"".join(pieces)
 
 
-def derived_of(asset: Asset, name: str, *, data_key: bytes | None = None) -> Derived:
-    """The derived file of that name, a lower-case word, of an asset. data_key: that of the asset, when it is known.
-
-    Raises KeyUnavailable.
-    """
+def derived_of(asset: Asset, name: str, *, keys: DataKeys) -> Derived:
+    """The derived file of that name, a lower-case word, of an asset. Raises KeyUnavailable."""
     path = Path(settings.SAVEPOINT_HOME) / FOLDER / f"{asset.id}.{name}"
     if not asset.sealed:
         return Derived(path, None)
-    key = data_key or data_key_get(customer=asset.customer, target=asset.target)
+    key = keys.get(customer=asset.customer, target=asset.target)
     context = SealContext(asset.customer_id, asset.target_id, f"derived-{name}", asset.key)
     return Derived(path, (key, context))
 

@@ -7,6 +7,7 @@ that the bucket and the KEK alone are enough to open everything.
 from __future__ import annotations
 
 import secrets
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
@@ -40,6 +41,20 @@ def data_key_get(*, customer: Customer, target: StorageTarget) -> bytes:
     if row is None:
         raise KeyUnavailable
     return data_key_open(row)
+
+
+class DataKeys:
+    """The data keys that one request uses: each is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID, UUID], bytes] = {}
+
+    def get(self, *, customer: Customer, target: StorageTarget) -> bytes:
+        """As `data_key_get`."""
+        name = (customer.id, target.id)
+        if name not in self._known:
+            self._known[name] = data_key_get(customer=customer, target=target)
+        return self._known[name]
 
 
 def data_key_open(row: DataKey) -> bytes:

@@ -102,6 +102,10 @@ class ManifestBlocks:
                 raise ManifestInvalid("a chunk of the manifest was not read")
             yield ManifestBlock(found)
 
+    def identity(self, number: int) -> bytes:
+        """The id of a chunk, which names its content."""
+        return self._manifest.chunk_id(number)
+
 
 def _item(record: Record) -> Item:
     if record.kind is Kind.HARDLINK:

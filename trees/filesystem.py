@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 
+from trees.attributes import attributes_of, missing_suppressed
 from trees.fixed import is_frozen
 from trees.metadata import Metadata
 
@@ -82,10 +83,15 @@ class Filesystem:
             os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
 
     def set_attributes(self, fd: int, attributes: Mapping[bytes, bytes]) -> None:
-        """Set extended attributes of an open file or folder. A file system that has none gets none."""
+        """Make these the `user.*` attributes of an open file or folder. A file system that has none gets none."""
+        had = attributes_of(fd)
         try:
+            for name in had.keys() - attributes.keys():
+                with missing_suppressed():
+                    os.removexattr(fd, name)
             for name, value in attributes.items():
-                os.setxattr(fd, name, value)
+                if had.get(name) != value:
+                    os.setxattr(fd, name, value)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise

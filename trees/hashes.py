@@ -89,3 +89,8 @@ class ContentHash:
     def _begin_block(self, size: int) -> None:
         self._need = min(size, self._behind)
         self._behind -= self._need
+
+
+def file_hash(size: int, hashes: bytes) -> bytes:
+    """The hash of a whole file, given the hashes of all its blocks at once; 32 bytes."""
+    return blake3(size.to_bytes(8, "big") + hashes).digest()

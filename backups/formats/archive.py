@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from backups.errors import FilesUnavailable, PreviewUnavailable
+from backups.errors import PreviewUnavailable
 from backups.formats.archive_contents import archive_content, archive_entries
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
 from backups.formats.interface import Made, Making, Restoring
@@ -130,9 +130,7 @@ class ArchiveFormat:
 
     def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
         """A file out of the archive, which is read up to it."""
-        if backup.asset is None:
-            raise FilesUnavailable
-        return archive_content(backup.asset, item, start=start, stop=stop)
+        return archive_content(backup, item, start=start, stop=stop)
 
     def fetch(self, restoring: Restoring) -> None:
         """Bring the archive into the sidecar's scratch folder, whole and as it was made."""

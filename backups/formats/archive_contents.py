@@ -171,17 +171,17 @@ def archive_entries(backup: Backup, keys: DataKeys) -> Iterator[ArchiveBlocks]:
         raise FilesUnavailable from error
 
 
-def archive_content(asset: Asset, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+def archive_content(backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
     """The bytes of a file of an archive from `start` up to `stop`: the archive is read from its beginning up to them.
 
     The last piece of a whole file is yielded only when its checksum is right. Raises ArchiveDamagedError,
     StorageUnavailableError, KeyUnavailable.
     """
-    pieces = _inflated(asset_open(asset).read())
+    if backup.asset is None:
+        raise FilesUnavailable
+    source = cast("IO[bytes]", _Source(_inflated(asset_open(backup.asset).read())))
     try:
-        with tarfile.open(
-            fileobj=cast("IO[bytes]", _Source(pieces)), mode="r|", bufsize=_PIECE_BYTES, encoding="utf-8"
-        ) as tar:
+        with tarfile.open(fileobj=source, mode="r|", bufsize=_PIECE_BYTES, encoding="utf-8") as tar:
             yield from _checked(_file(tar, item.name_of or item.path), item, start=start, stop=stop)
     except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
         raise ArchiveDamagedError from error

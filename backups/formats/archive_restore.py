@@ -51,6 +51,7 @@ def archive_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgr
         destination=DATA,
         mode=restoring.operation.params["mode"],
         server=restoring.server,
+        paths=restoring.paths,
         on_progress=on_progress,
         cancelled=restoring.lease.interrupted,
     )

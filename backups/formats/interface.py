@@ -12,7 +12,7 @@ from django.utils import timezone
 from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
 from backups.services.roles import operation_order
-from common.paths import path_text
+from common.paths import path_parsed, path_text
 from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
@@ -79,6 +79,11 @@ class Restoring:
     client: SidecarClient
     info: SidecarInfo
     lease: Lease
+
+    @property
+    def paths(self) -> tuple[bytes, ...]:
+        """Only these, with everything below them; empty for everything."""
+        return tuple(path_parsed(text) for text in self.operation.params.get("paths", ()))
 
     @property
     def server(self) -> ServerControl:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from backups.formats.archive import ArchiveFormat
 from backups.formats.interface import Format
+from backups.formats.snapshot import SnapshotFormat
 from backups.models import Backup
 
-_FORMATS: dict[str, Format] = {found.name: found for found in (ArchiveFormat(),)}
+_FORMATS: dict[str, Format] = {found.name: found for found in (ArchiveFormat(), SnapshotFormat())}
 
 
 def format_of(backup: Backup) -> Format:

@@ -36,22 +36,20 @@ def snapshot_entries(backup: Backup) -> Iterator[ManifestBlocks]:
 
     The block raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable, RepositoryUnknownError.
     """
-    if backup.asset is None:
-        raise FilesUnavailable
-    reading = _reading(backup.asset)
+    reading, snapshot = _reading(backup)
     with repository_errors():
-        yield reading.blocks(snapshot_of(backup.asset))
+        yield reading.blocks(snapshot)
 
 
-def snapshot_content(asset: Asset, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+def snapshot_content(backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
     """The bytes of a file of a snapshot from `start` up to `stop`; the chunks of that range alone are read.
 
     Raises as `snapshot_entries`.
     """
-    reading = _reading(asset)
+    reading, snapshot = _reading(backup)
     with repository_errors():
         try:
-            manifest = reading.manifest(snapshot_of(asset))
+            manifest = reading.manifest(snapshot)
             with file_in(manifest, reading.chunks, item.name_of or item.path) as file:
                 file.seek(start)
                 while start < stop and (piece := file.read(min(_PIECE_BYTES, stop - start))):
@@ -61,7 +59,8 @@ def snapshot_content(asset: Asset, item: Item, *, start: int, stop: int) -> Iter
             reading.repository.damage.settle()
 
 
-def _reading(asset: Asset) -> Reading:
-    if asset.repository is None:
+def _reading(backup: Backup) -> tuple[Reading, bytes]:
+    asset = backup.asset
+    if asset is None or asset.repository is None:
         raise FilesUnavailable
-    return repository_reading(asset.repository, assets=[asset])
+    return repository_reading(asset.repository, assets=[asset]), snapshot_of(asset)

@@ -48,6 +48,7 @@ def backup_preview(
             preview = client.restore_preview(
                 listing=listing,
                 mode=mode,
+                paths=paths,
                 paths_limit=paths_limit if names else 0,
                 paths_after=paths_after,
                 cancelled=lambda: False,

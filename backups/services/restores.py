@@ -57,8 +57,7 @@ class RestoreOptions:
             "mode": str(self.mode),
             "safety": self.safety and order.plan.safety_hours > 0,
             "server": str(self.server),
-            "paths": [path_text(path) for path in self.paths],
-        }
+        } | ({"paths": [path_text(path) for path in self.paths]} if self.paths else {})
 
 
 def backup_restore(

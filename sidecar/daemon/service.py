@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -15,12 +15,13 @@ from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
 from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.daemon.trees import Request, TreeRestores, request_read
-from sidecar.errors import Refused
+from sidecar.errors import ArchiveRefused, Refused
 from sidecar.game.game import Game
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
 from sidecar.restore.archive import archive_extract
 from sidecar.restore.extracting import Extractions
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.scratch.paths import require_data_root, scratch_name
 from sidecar.scratch.scratch import Scratch, free_bytes
 from wire.enums import Mode, ServerControl
@@ -118,7 +119,13 @@ class FileIO:
             require_data_root(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
             listing = self._scratch.files / scratch_name(request.listing) if request.listing else None
-            restore = partial(archive_extract, archive=archive, listing=listing, mode=_mode(request.mode))
+            restore = partial(
+                archive_extract,
+                archive=archive,
+                listing=listing,
+                mode=_mode(request.mode),
+                chosen=_chosen(request.paths),
+            )
             for told in self._extractions.run(call, restore=restore, server=_server(request.server)):
                 yield extract_reply(*told)
 
@@ -131,7 +138,14 @@ class FileIO:
         first = next(requests, None)
         header = _NO_TREE_HEADER if first is None or isinstance(first, memoryview) else first.header
         with self._calls.running("RestoreTree", header.ticket, context) as call:
-            yield from self._trees.run(call, header, requests, mode=_mode(header.mode), server=_server(header.server))
+            yield from self._trees.run(
+                call,
+                header,
+                requests,
+                mode=_mode(header.mode),
+                chosen=_chosen(header.paths),
+                server=_server(header.server),
+            )
 
     def get_extract_outcome(
         self, request: wire.GetExtractOutcomeRequest, context: grpc.ServicerContext
@@ -159,6 +173,7 @@ class FileIO:
                 call,
                 parts=(_part(request) for request in requests),
                 mode=_mode(header.mode),
+                chosen=_chosen(header.paths),
                 paths_limit=header.paths_limit,
                 paths_after=header.paths_after,
             )
@@ -234,6 +249,13 @@ def _server(number: wire.ServerControl) -> ServerControl:
     if server is None:
         raise Refused("The control of the game server is unknown to this sidecar.")
     return server
+
+
+def _chosen(paths: Iterable[bytes]) -> Chosen:
+    try:
+        return Chosen(paths)
+    except ArchiveRefused as error:
+        raise Refused("A chosen path is none that a backup can have.") from error
 
 
 def _version() -> str:

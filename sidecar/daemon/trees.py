@@ -11,6 +11,7 @@ from sidecar.calls.calls import Call
 from sidecar.daemon.replies import extract_reply
 from sidecar.errors import ArchiveDamaged, Cancelled, Refused
 from sidecar.restore.extracting import Extractions
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.listed.contents import Contents, Part, PassBegins
 from sidecar.restore.tree import tree_restore
 from sidecar.scratch.paths import require_data_root
@@ -32,6 +33,7 @@ class TreeRestores:
 
     def run(
         self, call: Call, header: wire.RestoreTreeRequest.Header, requests: Iterator[Request], *, mode: Mode,
+        chosen: Chosen,
         server: ServerControl,
     ) -> Iterator[wire.RestoreTreeReply]:  # fmt: skip
         """Take the listing, then follow the operation's extraction, and ask for contents. Raises `SidecarError`s."""
@@ -39,7 +41,7 @@ class TreeRestores:
         listing = self._scratch.spool(_listing(call, requests))
         contents = Contents()
         contents.receive(_contents(call, requests))
-        restore = partial(tree_restore, listing=listing.read, contents=contents, mode=mode)
+        restore = partial(tree_restore, listing=listing.read, contents=contents, mode=mode, chosen=chosen)
         try:
             for progress, summary in self._extractions.run(call, restore=restore, server=server, fed=contents.told):
                 for number, files in contents.asked():

@@ -11,6 +11,7 @@ from sidecar.places.finding import NO_LINKS
 from sidecar.places.links import LinkRoots
 from sidecar.restore.comparing.staying import left_out_of
 from sidecar.restore.engine import members_restore
+from sidecar.restore.reading.chosen import EVERYTHING, Chosen
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.listed.contents import Contents
 from sidecar.restore.reading.listed.members import ListedMembers, ListingParts
@@ -27,6 +28,7 @@ def tree_restore(  # noqa: PLR0913 - all by keyword, and none can be derived fro
     root: Path,
     operation: str,
     mode: Mode,
+    chosen: Chosen = EVERYTHING,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
@@ -50,6 +52,7 @@ def tree_restore(  # noqa: PLR0913 - all by keyword, and none can be derived fro
         root=root,
         operation=operation,
         mode=mode,
+        chosen=chosen,
         on_progress=on_progress,
         cancelled=cancelled,
         before_exchange=before_exchange,

@@ -8,7 +8,9 @@ import pytest
 from django.utils import timezone
 
 from backups.models import Backup
+from orders.models import BackupFormat
 from tests.api.problems import assert_problem
+from tests.api.test_files import archives
 from tests.factories import OrderUserPermissionFactory
 from tests.world.clients import client_of
 
@@ -96,6 +98,7 @@ def test_a_path_that_leads_elsewhere_is_refused(path, file):
     assert_problem(file(path), 400, "validation_error")
 
 
+@archives
 def test_damage_is_told_and_noted(file, stocked, backup):
     path = stocked.root / backup.asset.key
     content = bytearray(path.read_bytes())
@@ -155,7 +158,8 @@ def test_versions_go_over_pages_of_backups(history, stocked, client, monkeypatch
 
 def test_a_backup_whose_files_cannot_be_listed_is_named(history, stocked, client):
     second = history[1]
-    (stocked.root / f"{second.asset.key}.listing").write_bytes(b"x")
+    suffix = "" if stocked.format == BackupFormat.REPOSITORY else ".listing"
+    (stocked.root / f"{second.asset.key}{suffix}").write_bytes(b"x")
     shown = versions(stocked, client, "world/level.dat").json()
     assert shown["unreadable"] == [str(second.id)]
     assert len(shown["results"]) == 2

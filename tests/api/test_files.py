@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from accounts.scopes import Scope
+from orders.models import BackupFormat
 from tests.api.problems import assert_problem
 from tests.factories import OrderUserPermissionFactory, UserFactory
 from tests.world.clients import client_of
@@ -31,6 +32,10 @@ def folder(stocked, backup, client):
         return answers.get(stocked.backup_url(backup, "files/"), {"path": path, **query})
 
     return get
+
+
+archives = pytest.mark.parametrize("stocked", [BackupFormat.ARCHIVE], indirect=True, ids=str)
+snapshots = pytest.mark.parametrize("stocked", [BackupFormat.REPOSITORY], indirect=True, ids=str)
 
 
 def paths(response):
@@ -124,6 +129,7 @@ def test_a_folder_too_large_to_sort_says_so(folder, monkeypatch):
     assert len(paths(folder("world/playerdata"))) == 100
 
 
+@archives
 def test_the_listing_is_read_once(folder, stocked, backup):
     assert folder().status_code == 200
     listing = stocked.root / f"{backup.asset.key}.listing"
@@ -131,6 +137,7 @@ def test_the_listing_is_read_once(folder, stocked, backup):
     assert len(paths(folder("world"))) == 5
 
 
+@archives
 def test_a_derived_file_that_is_gone_or_spoilt_is_made_again(folder, backup):
     assert folder().status_code == 200
     derived = derived_of(backup.asset, "entries", keys=DataKeys()).path
@@ -146,6 +153,7 @@ def test_a_derived_file_that_is_gone_or_spoilt_is_made_again(folder, backup):
     assert len(paths(folder())) == 6
 
 
+@archives
 def test_a_damaged_or_missing_list_is_told_and_the_backup_is_not_blamed(folder, stocked, backup):
     (stocked.root / f"{backup.asset.key}.listing").write_bytes(b"x" * backup.listing_bytes)
     assert_problem(folder(), 409, "files_unavailable")
@@ -167,3 +175,23 @@ def test_the_files_need_the_right_to_read_and_the_scope(folder, stocked):
 def test_the_name_in_other_bytes_is_written_as_it_is_read(folder):
     (entry,) = folder(search="d.txt").json()["results"]
     assert entry["path"] == quote(NOT_UTF8, safe="")
+
+
+@snapshots
+def test_a_damaged_snapshot_is_told_and_noted(folder, stocked, backup):
+    for pack in (stocked.root / "repositories").rglob("packs/*/*"):
+        pack.write_bytes(bytes(pack.stat().st_size))
+    assert_problem(folder(), 409, "archive_damaged")
+    backup.refresh_from_db()
+    assert backup.degraded is True
+
+
+@snapshots
+def test_a_snapshot_that_is_newer_than_the_open_repository_is_found(folder, stocked, client):
+    assert folder().status_code == 200
+    stocked.write("new.txt", b"new")
+    newer = stocked.keep()
+    found = client.get(stocked.backup_url(newer, "files/"), {"path": ""})
+    assert "new.txt" in paths(found)
+    content = client.get(stocked.backup_url(newer, "files/content/"), {"path": "new.txt"})
+    assert b"".join(content.streaming_content) == b"new"

@@ -14,6 +14,7 @@ from backups.services import sidecars
 from backups.work import exchange_outcome
 from common.api.throttling import WindowThrottle
 from operations.work import lease
+from orders.models import BackupFormat
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
 from tests.sidecar_daemon.daemon import Daemon
@@ -73,10 +74,10 @@ def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon, s
     return made
 
 
-@pytest.fixture
-def stocked(db: None, tmp_path: Path, short_pauses: None) -> Stocked:
-    """A server with files of every kind, of which no backup was made yet."""
-    made = Stocked.make(tmp_path / "storage", files=tmp_path / "files")
+@pytest.fixture(params=list(BackupFormat), ids=str)
+def stocked(request: pytest.FixtureRequest, db: None, tmp_path: Path, short_pauses: None) -> Stocked:
+    """A server with files of every kind, of which no backup was made yet; in either format."""
+    made = Stocked.make(tmp_path / "storage", files=tmp_path / "files", format=request.param)
     made.stock()
     return made
 

@@ -11,12 +11,17 @@ from typing import Any
 
 from backups.formats.upload import object_upload
 from backups.models import Backup
+from orders.models import BackupFormat
 from repository.archive.object_keys import LISTING_SUFFIX, archive_context, archive_key, listing_context
+from repository.chunked.snapshots.create import snapshot_create
 from tests.factories import AssetFactory, BackupFactory
 from tests.sidecar_archive.listings import packed
 from tests.world.rental import Rental
+from trees.local.tree import LocalTree
+from vault.models import Asset
 from vault.services.keys import data_key_ensure
 from vault.services.opening import target_open
+from vault.services.repositories import repository_ensure, repository_make, snapshot_key
 
 NOT_UTF8 = b"b\xffd.txt"
 TIME = 1_600_000_000
@@ -28,6 +33,7 @@ class Stocked(Rental):
     """`files` is the folder of the server's files, which a test may change between two backups."""
 
     files: Path
+    format: BackupFormat = BackupFormat.ARCHIVE
 
     def write(self, path: str | bytes, content: bytes, *, changed: int = TIME) -> Path:
         """Write a file, with the folders above it."""
@@ -52,7 +58,24 @@ class Stocked(Rental):
         (self.files / "empty").mkdir()
 
     def keep(self, **values: Any) -> Backup:
-        """A ready backup of the files as they are, packed as a sidecar packs them."""
+        """A ready backup of the files as they are, in the format of this world."""
+        if self.format == BackupFormat.REPOSITORY:
+            return self._keep_snapshot(**values)
+        return self._keep_archive(**values)
+
+    def _keep_snapshot(self, **values: Any) -> Backup:
+        row = repository_ensure(customer=self.order.customer, target=self.target)
+        snapshot = uuid.uuid4()
+        root = snapshot_create(repository_make(row), source=LocalTree(self.files), snapshot=snapshot.bytes)
+        asset = Asset.objects.create(
+            customer=self.order.customer, target=self.target, key=snapshot_key(row, snapshot), repository=row,
+            sealed=True, size_bytes=None, stored_bytes=1, sha256=None, content_type="application/zstd",
+        )  # fmt: skip
+        return BackupFactory(
+            provision=self.server, asset=asset, format=self.format, size_bytes=root.bytes, listing_bytes=None, **values
+        )
+
+    def _keep_archive(self, **values: Any) -> Backup:
         made = packed(self.files)
         backup, customer, storage = uuid.uuid4(), self.order.customer, target_open(self.target)
         key = archive_key(order=self.order.id, backup=backup, fence=1)

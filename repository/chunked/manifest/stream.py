@@ -103,6 +103,8 @@ class Manifest:
     def __init__(self, root: SnapshotRoot, chunks: ChunkStore) -> None:
         self.root = root
         self._chunks = chunks
+        # The ids of the chunks are keyed hashes of their content: content that was checked once stays right.
+        self._checked = False
 
     def records(self, *, first: int = 0) -> Iterator[Record]:
         """The records in order, from the manifest's chunk number `first` on.
@@ -140,7 +142,10 @@ class Manifest:
             yield now
 
     def files(self, *, first: int = 0) -> Iterator[tuple[Record, list[Record]]]:
-        """Every record except parts, with its parts, all checked to fit together."""
+        """Every record except parts, with its parts, all checked to fit together; a second pass does not check anew."""
+        if self._checked:
+            yield from self._files_checked(first)
+            return
         entry: Record | None = None
         parts: list[Record] = []
         for record in self.records(first=first):
@@ -154,6 +159,22 @@ class Manifest:
             entry, parts = record, []
         if entry is not None:
             yield record_whole(entry, parts), parts
+        self._checked = first == 0
+
+    def _files_checked(self, first: int) -> Iterator[tuple[Record, list[Record]]]:
+        """As `files`, of a manifest of which every record is known to be right."""
+        entry: Record | None = None
+        parts: list[Record] = []
+        for plain in self._plain(first):
+            for record in records_unpack(plain, checked=True):
+                if record.kind is Kind.PART:
+                    parts.append(record)  # without an entry, those of a file from the chunk before
+                    continue
+                if entry is not None:
+                    yield entry, parts
+                entry, parts = record, []
+        if entry is not None:
+            yield entry, parts
 
     def under(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
         """The record of that path and all records below it, without reading the whole manifest."""

@@ -116,7 +116,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(run.close)
         run.contents()
         run.links()
-        if delete:
+        if delete and not place.fresh:
             extras_remove(selection, place, pulse, hold=units.hold)
         if not place.fresh and not (delete and selection.paths is None):
             companions_remove(selection, place, pulse, hold=units.hold)

@@ -13,12 +13,13 @@ from itertools import count
 from sidecar.errors import ArchiveRefused, NotEnoughSpace, at_entry, cause_of
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.member_paths import shown
 from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members, dense_bytes
 from sidecar.restore.staging.folders import StagedFolders
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.unchanged import UnchangedFiles
-from sidecar.restore.workspace.plan import FOLDERS
+from sidecar.restore.workspace.plan import FOLDER_ATTRIBUTES, FOLDERS
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
@@ -27,6 +28,7 @@ from trees.filesystem import Filesystem
 from trees.folders import fd_closing, is_folder, status_at
 from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
+from wire.attributes import attributes_field
 
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
@@ -80,15 +82,24 @@ class Staging:
     """
 
     def __init__(
-        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: ProgressMeter
+        self,
+        *,
+        places: Places,
+        workspace: Workspace,
+        comparison: Comparison | None,
+        chosen: Chosen,
+        rooms: Rooms,
+        progress: ProgressMeter,
     ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
         self._progress = progress
         self._places = places
+        self._chosen = chosen
         self._rooms = rooms
         self._folders = StagedFolders(places, workspace)
         self._folder_list = RecordWriter(workspace.list_made(FOLDERS), self._filesystem)
+        self._attribute_list = RecordWriter(workspace.list_made(FOLDER_ATTRIBUTES), self._filesystem)
         self._link_list = RecordWriter(workspace.list_made(b"links"), self._filesystem)
         self._shared = comparison.shared if comparison else None
         self.unchanged = UnchangedFiles(places, workspace, comparison, progress)
@@ -109,6 +120,7 @@ class Staging:
                 self._progress.advance(files=member.kind is not MemberKind.DIRECTORY)
         self._link_list.flush()
         self._folder_list.flush()
+        self._attribute_list.flush()
         self._make_symlinks()
         self.unchanged.finish()
 
@@ -182,7 +194,22 @@ class Staging:
         except FileExistsError:
             if not is_folder(name, at=at):
                 raise
-        self._folder_list.add(*member.metadata, member.path)
+        if member.xattrs:
+            with fd_closing(open_for_reading(name, at, os.O_DIRECTORY)) as fd:
+                self._filesystem.set_attributes(fd, member.xattrs)
+        if not self._keeps_metadata(member.path):
+            self._folder_list.add(*member.metadata, member.path)
+            if member.xattrs is not None:
+                self._attribute_list.add(attributes_field(member.xattrs))
+
+    def _keeps_metadata(self, path: bytes) -> bool:
+        """Whether a live folder has this path and is only above the chosen ones."""
+        if self._chosen.covers(path):
+            return False
+        with contextlib.suppress(OSError), contextlib.closing(self._places.tree()) as live:
+            status = live.folder_status(path)
+            return status is not None and stat.S_ISDIR(status.st_mode)
+        return False
 
     def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
         at, name = self._folders.way_clear(member.path)

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator
 
 from sidecar.restore.reading.members import Compared
+from trees.attributes import attributes_of
 from trees.hashes import ContentHash
-from trees.local.file import user_attributes
-from trees.source import SourceGone
 from wire.listing import Entry
 
 READ_BYTES = 256 << 10  # fits into the processor's cache, where it is hashed
@@ -33,6 +32,6 @@ def entry_compare(entry: Entry, live: int | None, buffer: memoryview) -> Iterato
 def attributes_same(entry: Entry, live: int) -> bool:
     """Whether an open live file or folder has exactly the attributes of an entry."""
     try:
-        return (user_attributes(live) or {}) == entry.xattrs
-    except SourceGone:
+        return attributes_of(live) == entry.xattrs
+    except OSError:
         return False

@@ -94,6 +94,11 @@ class Contents:
             piece, self._rest = self._rest[:most], self._rest[most:]
         return piece
 
+    def finish(self) -> None:
+        """End a pass whose contents were all taken. Raises ArchiveDamaged when it is known that more came."""
+        with suppress(TimedOut):
+            self._pieces.take(0)
+
     def _next(self, check: Callable[[], None]) -> memoryview | int:
         while True:
             check()

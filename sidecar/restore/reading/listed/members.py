@@ -111,6 +111,8 @@ class ListedReader:
             yield step.member
             while self._unread:
                 self._take()
+        if self._wanted is not None:
+            self._contents.finish()
 
     def content(self) -> Iterator[memoryview]:
         """Yield the current file's content, which must have been wanted. Raises ArchiveDamaged when its hash is wrong,

@@ -125,6 +125,10 @@ class Rules:
         """Whether the caller may see the data, including the names of its files."""
         return OrderRight.DOWNLOAD in self.rights
 
+    def read_require(self) -> None:
+        """Raise PermissionDenied when the caller may not see the data."""
+        self._right_require(OrderRight.DOWNLOAD)
+
     def update_require(self) -> None:
         """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
         # The right to delete a backup includes its name and its lock; the right to create backups does not.

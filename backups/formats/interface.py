@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,11 +18,13 @@ from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
 from orders.patterns import pattern_text
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
 from sidecar_client.estimate import NO_EXCLUDE
 from sidecar_client.values import Exclude, Excluded, SidecarInfo
 from vault.models import Asset, Repository, StorageTarget
+from vault.services.keys import DataKeys
 from wire.enums import Consistency, ServerControl
 
 WARNINGS_KEPT = 1000
@@ -99,6 +102,8 @@ class Format(Protocol):
     """One format. Every method may raise the errors of storage and keys (`vault.services.opening`)."""
 
     name: str
+    reads_whole: bool
+    """Whether a file is read by a pass over the whole content."""
 
     def make(self, making: Making) -> Made:
         """Store the server's files; nothing is listed. Raises what a sidecar fails with, and the lease's errors."""
@@ -106,6 +111,21 @@ class Format(Protocol):
 
     def listing(self, backup: Backup, *, checkpoint: Checkpoint) -> Iterator[bytes]:
         """The bytes of the list of a backup's entries (`wire.listing`). Raises PreviewUnavailable without one."""
+        ...
+
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """Read together, where that is faster, what the entries of these backups of this format need."""
+        ...
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:
+        """The entries of a backup to browse; what the database has is read before the block begins.
+
+        The block raises FilesUnavailable without a whole list of them, and ArchiveDamagedError.
+        """
+        ...
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` up to `stop`. Raises ArchiveDamagedError."""
         ...
 
     def fetch(self, restoring: Restoring) -> None:

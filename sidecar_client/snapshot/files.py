@@ -48,6 +48,11 @@ class RemoteFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
 
+    @property
+    def is_like_parent(self) -> bool:
+        """Whether the sidecar sends only what changed of it."""
+        return self._item.is_delta
+
     def data_ranges(self, start: int, stop: int) -> Iterator[Span]:
         """The ranges from `start` to `stop` that hold data, in order; the gaps between them are holes."""
         ranges = self._item.ranges
@@ -84,9 +89,9 @@ class RemoteFile:
 
     def changes(self, start: int, stop: int, *, header: int, known: bytes) -> RemoteChanges:
         """Compare the part from `start` to `stop` with the parent's, whose blocks have the `known` hashes."""
-        wanted = self._item.wanted._replace(span=(start, stop), header=header, known=known, in_place=True)
-        if self._item.wanted != wanted:
-            self._refetch(wanted)
+        wanted = self._item.wanted._replace(span=(start, stop), header=header, known=known)
+        if not self._item.is_delta or self._item.wanted != wanted:
+            self._refetch(wanted._replace(in_place=True))
         return RemoteChanges(self._arrivals, self._item)
 
     def xattrs(self) -> dict[bytes, bytes] | None:

@@ -79,6 +79,8 @@ def suppress_missing() -> Iterator[None]:
 class LocalFile:
     """A regular file, open while its context is entered. Every call may raise `SourceGone`."""
 
+    is_like_parent = False
+
     def __init__(self, root: Openable, entry: SourceEntry, *, tags: FileTags | None, pace: Pace | None = None) -> None:
         self._root = root
         self._pace = pace

@@ -60,6 +60,14 @@ class ChunkMissing(Damage):
     """A chunk that a snapshot names is in no pack."""
 
 
+class ContentDamaged(Damage):
+    """The content of the file at `path` cannot be read: a part of it is damaged or missing."""
+
+    def __init__(self, path: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+
+
 class ManifestInvalid(Damage):
     """A manifest opened, but no writer of this project produces its content."""
 

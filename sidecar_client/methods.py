@@ -19,8 +19,8 @@ def _content(message: bytes) -> bytes:
 class Methods:
     """The calls of the wire.
 
-    File content bypasses the generated code: `read_file` returns raw bytes, `read_tree` serialized
-    replies; `write_file` and `preview_restore` take serialized requests.
+    File content bypasses the generated code: `read_file` returns raw bytes, `read_tree` serialized replies;
+    `write_file`, `preview_restore` and `restore_tree` take serialized requests.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -49,6 +49,9 @@ class Methods:
             channel.unary_stream(
                 _path("ExtractTo"), wire.ExtractToRequest.SerializeToString, wire.ExtractToReply.FromString
             )
+        )
+        self.restore_tree: grpc.StreamStreamMultiCallable[bytes, wire.RestoreTreeReply] = channel.stream_stream(
+            _path("RestoreTree"), None, wire.RestoreTreeReply.FromString
         )
         self.get_extract_outcome: grpc.UnaryUnaryMultiCallable[
             wire.GetExtractOutcomeRequest, wire.GetExtractOutcomeReply

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-BLOCK_SIZE: Final = 65536
-HASH_SIZE: Final = 32
+from trees.hashes import BLOCK_SIZE
 
 
 def block_spans(size: int, header: int) -> tuple[tuple[int, int], ...]:

@@ -12,7 +12,7 @@ _CONTINUES: Final = 0x80
 _LONGEST_LENGTH: Final = 5
 
 
-def data_pack(*, field: int, data: bytes | memoryview, rest: bytes = b"") -> bytes:
+def data_pack(*, field: int, data: bytes | bytearray | memoryview, rest: bytes = b"") -> bytes:
     """The message whose field with the number `field` (below 16) is `data`, before the serialized `rest`."""
     head = bytearray((field << 3 | _LENGTH_DELIMITED,))
     size = len(data)

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from trees.blocks import BLOCK_SIZE, HASH_SIZE
+from trees.hashes import BLOCK_SIZE, HASH_SIZE
 from trees.source import Kind, SourceEntry, Wanted
 from trees.trust import Stat
 from wire.framing import data_split

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from archives.gzip_stream import GzipStream
 from pipelines.pipe import TimedOut
-from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.tree_reader import TreeReader

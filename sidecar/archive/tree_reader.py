@@ -7,9 +7,7 @@ from contextlib import closing
 
 from isal import isal_zlib
 
-from sidecar.archive.report import WarningLog
-from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.tar_format import (
+from archives.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
     HARD_LINK,
@@ -19,6 +17,8 @@ from sidecar.archive.tar_format import (
     member_header,
     padding_bytes,
 )
+from sidecar.archive.report import WarningLog
+from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.errors import SourceFailed
 from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
 from sidecar.places.places import Places

@@ -12,7 +12,8 @@ from blake3 import blake3
 from sidecar_client.errors import SourceFailed
 from sidecar_client.snapshot.arrivals import Arrivals
 from sidecar_client.snapshot.items import Item, Span
-from trees.blocks import HASH_SIZE, block_spans
+from trees.blocks import block_spans
+from trees.hashes import HASH_SIZE
 from trees.source import Wanted
 
 _HEAD_BYTES: Final = 4096

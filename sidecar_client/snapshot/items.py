@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from sidecar_client.errors import SourceFailed
-from trees.blocks import HASH_SIZE, block_count
+from trees.blocks import block_count
+from trees.hashes import HASH_SIZE
 from trees.source import Kind, Left, Wanted
 from wire.contract import SMALL_FILE_BYTES
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire

@@ -8,7 +8,8 @@ from typing import Final, Protocol
 
 from blake3 import blake3
 
-from trees.blocks import BLOCK_SIZE, HASH_SIZE, block_spans
+from trees.blocks import block_spans
+from trees.hashes import BLOCK_SIZE, HASH_SIZE
 from trees.sectors.tags import SECTOR_SIZE, TAG_SIZE, UNKNOWN, FileTags
 
 # Whole blocks, besides a header, so that each window begins at a block.

@@ -6,10 +6,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from trees.attributes import attributes_of
 from trees.local.changes import LocalChanges
 from trees.local.scan import reason
 from trees.sectors.tags import FileTags
@@ -19,10 +19,6 @@ Pace = Callable[[int], None]
 """Waits until so many bytes of content may be read; its error ends the reading."""
 
 _DISK_BLOCK: Final = 512
-_USER: Final = "user."
-# Linux allows a file far more attributes than a record of the manifest can hold.
-_ATTRIBUTES_SIZE_MAX: Final = 1 << 20
-_NO_ATTRIBUTES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class Openable(Protocol):
@@ -50,30 +46,12 @@ def entry_open(root: Openable, entry: SourceEntry) -> tuple[int, os.stat_result]
 
 def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
     """The `user.*` attributes of an open file or folder, or None when it has none. Raises `SourceGone`."""
-    found, size = {}, 0
     try:
-        for name in os.listxattr(descriptor):
-            if name.startswith(_USER):
-                with suppress_missing():
-                    found[os.fsencode(name)] = content = os.getxattr(descriptor, name)
-                    size += len(content)
-            if size > _ATTRIBUTES_SIZE_MAX:
-                raise SourceGone(Left.UNREADABLE)
+        return attributes_of(descriptor) or None
     except OSError as error:
-        if error.errno in _NO_ATTRIBUTES:
-            return None
+        if error.errno == errno.E2BIG:
+            raise SourceGone(Left.UNREADABLE) from error
         raise SourceGone(reason(error)) from error
-    return found or None
-
-
-@contextmanager
-def suppress_missing() -> Iterator[None]:
-    """Ignore ENODATA: an attribute may be removed after it was listed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENODATA:
-            raise
 
 
 class LocalFile:
@@ -138,7 +116,7 @@ class LocalFile:
             self._pace(len(view))
         try:
             while filled < len(view):
-                count = os.preadv(self._descriptor, [view[filled:]], offset + filled)
+                count = os.preadv(self._descriptor, [view[filled:] if filled else view], offset + filled)
                 if count == 0:
                     break
                 filled += count

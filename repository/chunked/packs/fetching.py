@@ -81,6 +81,13 @@ class ChunkStore:
         self._newest: tuple[frozenset[bytes], Index] | None = None
         self._turn = threading.Lock()
 
+    def find(self, chunk: bytes) -> Location:
+        """The best location of a chunk, also if it was moved since the index was read; raises `ChunkMissing`."""
+        try:
+            return self.index.find(chunk)
+        except ChunkMissing:
+            return self._index_now().find(chunk)
+
     def located(self, chunks: Iterable[bytes]) -> list[tuple[bytes, Location]]:
         """Each chunk with its best location; raises `ChunkMissing`."""
         return [(chunk, self.index.find(chunk)) for chunk in chunks]

@@ -8,12 +8,12 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from repository.chunked.chunks.chunk import BLOCK_SIZE
 from repository.chunked.manifest.records import PART_SIZE, Content, Record
 from repository.chunked.manifest.stream import RawEntry
 from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX, HEAD_SIZE, Rule, rule_by_name
 from repository.chunked.snapshots.deltas import base_is_usable
 from repository.chunked.snapshots.parent import Parent
+from trees.hashes import BLOCK_SIZE
 from trees.source import Kind, Source, SourceEntry, SourceGone, Wanted
 
 # On some filesystems any user can make a file of 8 EiB that is a single hole, with 34 billion parts.

@@ -129,21 +129,22 @@ class Assembly:
     def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
         """Copy the parent's records of an entry, at once unless other entries wait before it."""
         self.counts.unchanged += entry.kind is Kind.FILE
-        kept = Kept(entry, [known.raw, *(raw for _, raw in known.parts)])
+        raws = [known.raw, *(raw for _, raw in known.parts)] if known.parts else [known.raw]
         if self._waiting:
+            kept = Kept(entry, raws)
             self._waiting.append(kept)
             self._bytes_waiting += kept.bytes
         else:
-            self._kept_out(kept)
+            self._kept_out(entry, raws)
 
-    def _kept_out(self, kept: Kept) -> None:
+    def _kept_out(self, entry: SourceEntry, raws: list[bytes]) -> None:
         """Emit the parent's records of an entry. A copied entry counts no warning."""
-        entry, counts = kept.entry, self.counts
+        counts = self.counts
         counts.entries += 1
         if entry.kind is Kind.FILE:
             counts.files += 1
             counts.bytes += entry.size
-        for raw in kept.raws:
+        for raw in raws:
             self._emit(entry.path, raw)
 
     def _bundled(self, entry: SourceEntry) -> None:
@@ -152,7 +153,7 @@ class Assembly:
         if not isinstance(run, BundledRun) or run.bundle is not bundle:
             run = BundledRun(bundle)
             self._waiting.append(run)
-        bundle.add(entry, self._record(entry))
+        bundle.add(entry)
         run.end = len(bundle)
         self._bytes_waiting += RECORD_BYTES
         if bundle.is_full:
@@ -209,7 +210,7 @@ class Assembly:
         head = self._waiting[0]
         if isinstance(head, Kept):
             self._bytes_waiting -= head.bytes
-            self._kept_out(head)
+            self._kept_out(head.entry, head.raws)
             self._waiting.popleft()
             return
         if isinstance(head, BundledRun) and not head.ready():
@@ -227,28 +228,32 @@ class Assembly:
             self._waiting.popleft()
 
     def _out(self, record: Record, raw: bytes) -> None:
+        counts = self.counts
+        counts.warnings += record.warning is not None
+        if record.kind is Kind.FILE:  # as most entries are
+            counts.entries += 1
+            counts.files += 1
+            counts.bytes += record.size
+            if record.warning is not None:
+                self._tell(record)
+            self._emit(record.path, raw)
+            return
         if record.kind is Kind.SKIPPED:
             self._lost[record.path] = (record.target or b"").decode()
         elif record.kind is Kind.HARDLINK and record.target in self._lost:
             record = skipped(record.path, self._lost[record.target])
             raw = record_pack(record)
-        counts = self.counts
         counts.entries += record.kind is not Kind.PART
         counts.skipped += record.kind is Kind.SKIPPED
-        counts.warnings += record.warning is not None
-        if record.kind is Kind.FILE:
-            counts.files += 1
-            counts.bytes += record.size
-        if self._warn is not None:
-            self._warn_of(record, self._warn)
+        self._tell(record)
         self._emit(record.path, raw)
 
-    def _warn_of(self, record: Record, warn: Warn) -> None:
-        """Tell of a record that needs it, once for all parts of a file."""
+    def _tell(self, record: Record) -> None:
+        """Warn of a record that needs it, once for all parts of a file."""
         word = (record.target or b"").decode() if record.kind is Kind.SKIPPED else record.warning
-        if word and record.path != self._warned:
+        if word and self._warn is not None and record.path != self._warned:
             self._warned = record.path
-            warn(word, record.path)
+            self._warn(word, record.path)
 
     def _record(self, entry: SourceEntry) -> Record:
         """The entry's record, without a file's content."""

@@ -207,20 +207,22 @@ class DeleteFileReply(_message.Message):
     def __init__(self) -> None: ...
 
 class ExtractToRequest(_message.Message):
-    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing")
+    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing", "paths")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     source: str
     destination: str
     mode: ExtractMode
     server: ServerControl
     listing: str
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ...) -> None: ...
+    paths: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ExtractToReply(_message.Message):
     __slots__ = ("phase", "bytes_done", "files", "result")
@@ -265,16 +267,18 @@ class ExtractResult(_message.Message):
 class PreviewRestoreRequest(_message.Message):
     __slots__ = ("header", "listing")
     class Header(_message.Message):
-        __slots__ = ("ticket", "mode", "paths_limit", "paths_after")
+        __slots__ = ("ticket", "mode", "paths_limit", "paths_after", "paths")
         TICKET_FIELD_NUMBER: _ClassVar[int]
         MODE_FIELD_NUMBER: _ClassVar[int]
         PATHS_LIMIT_FIELD_NUMBER: _ClassVar[int]
         PATHS_AFTER_FIELD_NUMBER: _ClassVar[int]
+        PATHS_FIELD_NUMBER: _ClassVar[int]
         ticket: Ticket
         mode: ExtractMode
         paths_limit: int
         paths_after: bytes
-        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., paths_limit: _Optional[int] = ..., paths_after: _Optional[bytes] = ...) -> None: ...
+        paths: _containers.RepeatedScalarFieldContainer[bytes]
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., paths_limit: _Optional[int] = ..., paths_after: _Optional[bytes] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
     header: PreviewRestoreRequest.Header
@@ -387,6 +391,49 @@ class ReleaseExtractRequest(_message.Message):
 class ReleaseExtractReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class RestoreTreeRequest(_message.Message):
+    __slots__ = ("header", "listing", "listing_bytes", "contents_of", "data", "hole")
+    class Header(_message.Message):
+        __slots__ = ("ticket", "destination", "mode", "server", "paths")
+        TICKET_FIELD_NUMBER: _ClassVar[int]
+        DESTINATION_FIELD_NUMBER: _ClassVar[int]
+        MODE_FIELD_NUMBER: _ClassVar[int]
+        SERVER_FIELD_NUMBER: _ClassVar[int]
+        PATHS_FIELD_NUMBER: _ClassVar[int]
+        ticket: Ticket
+        destination: str
+        mode: ExtractMode
+        server: ServerControl
+        paths: _containers.RepeatedScalarFieldContainer[bytes]
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
+    LISTING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CONTENTS_OF_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    HOLE_FIELD_NUMBER: _ClassVar[int]
+    header: RestoreTreeRequest.Header
+    listing: bytes
+    listing_bytes: int
+    contents_of: int
+    data: bytes
+    hole: int
+    def __init__(self, header: _Optional[_Union[RestoreTreeRequest.Header, _Mapping]] = ..., listing: _Optional[bytes] = ..., listing_bytes: _Optional[int] = ..., contents_of: _Optional[int] = ..., data: _Optional[bytes] = ..., hole: _Optional[int] = ...) -> None: ...
+
+class RestoreTreeReply(_message.Message):
+    __slots__ = ("progress", "wanted")
+    class Wanted(_message.Message):
+        __slots__ = ("files",)
+        PASS_FIELD_NUMBER: _ClassVar[int]
+        FILES_FIELD_NUMBER: _ClassVar[int]
+        files: _containers.RepeatedScalarFieldContainer[int]
+        def __init__(self, files: _Optional[_Iterable[int]] = ..., **kwargs) -> None: ...
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    WANTED_FIELD_NUMBER: _ClassVar[int]
+    progress: ExtractToReply
+    wanted: RestoreTreeReply.Wanted
+    def __init__(self, progress: _Optional[_Union[ExtractToReply, _Mapping]] = ..., wanted: _Optional[_Union[RestoreTreeReply.Wanted, _Mapping]] = ...) -> None: ...
 
 class TreeEntries(_message.Message):
     __slots__ = ("kinds", "paths", "modes", "uids", "gids", "mtimes_s", "mtimes_ns", "ctimes_s", "ctimes_ns", "inodes", "sizes", "targets")

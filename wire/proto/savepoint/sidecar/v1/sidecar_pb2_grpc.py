@@ -64,6 +64,11 @@ class FileIOStub:
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
                 _registered_method=True)
+        self.RestoreTree = channel.stream_stream(
+                '/savepoint.sidecar.v1.FileIO/RestoreTree',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeReply.FromString,
+                _registered_method=True)
         self.GetExtractOutcome = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/GetExtractOutcome',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.SerializeToString,
@@ -150,6 +155,15 @@ class FileIOServicer:
         """Stages an archive from scratch beside the live data, verifies it, then exchanges it under a journal. Once the
         exchange began it runs to its end, even if the call ends. Called again for the same operation it joins
         the running extraction, or reports the outcome of the finished one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreTree(self, request_iterator, context):
+        """As ExtractTo, from a listing in place of an archive: only the contents of files that differ are sent. The requests
+        are the header, the listing, its end, and then for each pass the contents that the replies ask for. A pass that
+        the replies have left for another one needs no more contents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,6 +261,11 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.ExtractTo,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.SerializeToString,
+            ),
+            'RestoreTree': grpc.stream_stream_rpc_method_handler(
+                    servicer.RestoreTree,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeReply.SerializeToString,
             ),
             'GetExtractOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExtractOutcome,
@@ -451,6 +470,33 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/ExtractTo',
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreTree(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/savepoint.sidecar.v1.FileIO/RestoreTree',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,1 @@
+"""The contents of files of a snapshot, read in the manifest's order."""

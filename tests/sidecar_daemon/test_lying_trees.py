@@ -107,6 +107,25 @@ def test_a_file_like_its_parent_crosses_as_its_changes(
     assert most is None or second.added_bytes < 3 * BLOCK
 
 
+def test_many_changes_of_a_file_like_its_parent_are_read_once_more(lying: LyingTree, snapshots: Snapshots) -> None:
+    path, kinds = lying.root / OTHER, set()
+    content = bytearray(random.Random(8).randbytes(11 << 20))  # noqa: S311 - the same in every run
+    path.write_bytes(content)
+    first = snapshots.create()
+    content[1 << 20 : 6 << 20] = random.Random(9).randbytes(5 << 20)  # noqa: S311 - the same in every run
+    path.write_bytes(content)
+
+    def read(reply: Reply) -> Iterator[Reply]:
+        kinds.update(step.WhichOneof("step") for step in reply.steps)
+        yield reply
+
+    lying.read = read
+    second = snapshots.create(parent=first)
+    assert "runs" in kinds
+    assert "content" not in kinds
+    assert differences(tree_read(lying.root), but_for_root(snapshots.restored(second))) == []
+
+
 def swapped(reply: Any) -> None:
     paths = reply.entries.paths
     paths[1], paths[2] = paths[2], paths[1]

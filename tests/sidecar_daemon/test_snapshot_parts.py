@@ -91,7 +91,9 @@ def test_a_window_of_a_few_bytes_is_enough(
 ) -> None:
     """With next to no window nothing waits for what is taken later."""
     monkeypatch.setattr(arrivals, "WINDOW_BYTES", 1)
+    monkeypatch.setattr(arrivals, "FULL_SECONDS", 1)
     monkeypatch.setattr(ahead, "ENTRIES_A_REQUEST", 3)
+    monkeypatch.setattr(assembly, "PARTS_WAITING_MAX", 3)
     fill(lying.root, parts=9)
     for number in range(300):
         (lying.root / f"{number}.dat").write_bytes(os.urandom(number * 5))

@@ -32,7 +32,8 @@ class Content(Protocol):
     """The bytes of a download.
 
     size, sha256: None while they are not known: an archive is being made for the first time. etag: the same for the
-    same bytes. resumable: whether reading may begin at any offset, at little cost. is_made: made on the fly.
+    same bytes. resumable: whether reading may begin at any offset, at little cost. verified: whether each part is
+    checked by itself, not the whole alone. is_made: made on the fly.
     """
 
     size: int | None
@@ -40,6 +41,7 @@ class Content(Protocol):
     etag: str
     format: ArchiveFormat
     resumable: bool
+    verified: bool
     is_made: bool
 
     def open(self) -> None:
@@ -68,6 +70,7 @@ class ArchiveContent:
         self.sha256: str | None = sha256
         self.etag = sha256
         self.resumable = False
+        self.verified = asset.sealed
         self._asset = asset
         self._reader: AssetReader | None = None
 

@@ -200,10 +200,21 @@ class Manifest:
         ids = self.root.chunks
         return (ids[at : at + CHUNK_ID_SIZE] for at in range(0, len(ids), CHUNK_ID_SIZE))
 
+    def chunk_id(self, number: int) -> bytes:
+        """The id of one of them."""
+        return self.root.chunks[number * CHUNK_ID_SIZE : (number + 1) * CHUNK_ID_SIZE]
+
+    def chunks_read(self, chunks: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """The plain bytes of some chunks, neighbours in one read, in any order. Raises `Damage`, `StorageError`."""
+        try:
+            for span in spans_of(self._chunks.located(dict.fromkeys(chunks))):
+                yield from self._chunks.read_span(span)
+        finally:
+            self._chunks.damage.settle()
+
     def _chunk_of(self, path: bytes) -> int:
         """The number of the chunk in which the record of a path would be."""
-        keys = [walk_order(first) for first in self.root.firsts]
-        position = bisect_right(keys, walk_order(path)) - 1
+        position = bisect_right(self.root.firsts, walk_order(path), key=walk_order) - 1
         # A chunk may begin with parts of a file whose record is in an earlier chunk.
         while position > 0 and self.root.firsts[position] == path:
             position -= 1

@@ -14,6 +14,8 @@ import pytest
 
 from demo.comparison import Tree, but_for
 from sidecar.errors import ArchiveDamaged, ArchiveRefused, Cancelled, SidecarError, SourceFailed
+from sidecar.preview.changes import PathsPage
+from sidecar.preview.comparison import restore_preview
 from sidecar.restore.outcome import outcome_read, outcome_release
 from sidecar.restore.reading.listed import members as reading
 from sidecar.restore.reading.listed.contents import Asked, Contents, Part, PassBegins
@@ -22,7 +24,7 @@ from tests.sidecar_restore.conftest import OPERATION
 from tests.sidecar_restore.faults import Stepping, dies_at, fails_at, in_child
 from tests.sidecar_restore.listed import HOLE, ListedTree
 from tests.sidecar_restore.trees import live, settle, write
-from wire.enums import OutcomeKind
+from wire.enums import Mode, OutcomeKind
 
 HOLES = 8
 NOBODY = 65534
@@ -202,7 +204,7 @@ def test_more_than_was_asked_for_is_caught() -> None:
     with pytest.raises(ArchiveDamaged):
         contents.take(1, check=lambda: None)
     with pytest.raises(ArchiveDamaged):
-        contents.finish()
+        contents.finish(check=lambda: None)
 
 
 def test_contents_of_a_pass_that_was_left_are_dropped() -> None:
@@ -219,6 +221,21 @@ def test_contents_of_a_pass_that_was_left_are_dropped() -> None:
     assert contents.take(2, check=lambda: None) == b"w"
     with pytest.raises(SourceFailed):
         contents.take(1, check=lambda: None)
+
+
+def test_cancel_is_the_cause_of_an_end_of_contents() -> None:
+    contents = Contents()
+    contents.receive([])
+    contents.refuse()
+    asked: list[bool] = []
+
+    def cancelled_meanwhile() -> None:
+        asked.append(True)
+        if len(asked) > 1:
+            raise Cancelled("meanwhile")
+
+    with pytest.raises(Cancelled):
+        contents.take(1, check=cancelled_meanwhile)
 
 
 def test_cancel_ends_the_wait_for_contents(root: Path, tree: ListedTree) -> None:
@@ -347,3 +364,15 @@ def test_ordinary_user_restores_attributes_of_folders_that_it_may_not_write(root
 
     assert in_child(restore) == 0
     assert but_for(live(root), "owner") == but_for(before, "owner")
+
+
+def test_preview_tells_of_attributes_that_differ(root: Path, tree: ListedTree) -> None:
+    def told() -> set[bytes]:
+        page = PathsPage(after=b"", limit=1000)
+        preview = restore_preview(root=root, listing=tree.listing(), mode=Mode.REPLACE, page=page, check=lambda: None)
+        return {change.path for change in preview.changes}
+
+    assert told() >= {b"folder", b"folder/tagged"}
+    assert b"folder/same" not in told()
+    tree.restore(root)
+    assert told() == set()

@@ -11,7 +11,7 @@ import zstandard
 from archives.deflate import deflate
 from archives.zstd_stream import zstd_frame
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Changes whenever this package writes other bytes for the same files."""
 
 _SAMPLE_ROUNDS: Final = 4000

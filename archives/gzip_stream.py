@@ -13,11 +13,14 @@ _TRAILER: Final = struct.Struct("<II")
 
 
 class GzipStream:
-    """The bytes of one gzip member: the results of `compress` or `add` for each block, then that of `finish`."""
+    """The bytes of one gzip member: the results of `compress` or `add` for each block, then that of `finish`.
 
-    def __init__(self) -> None:
-        self._crc32 = 0
-        self._size = 0
+    `crc32`, `size`: of the content so far. A stream with those of another goes on where that one was.
+    """
+
+    def __init__(self, crc32: int = 0, size: int = 0) -> None:
+        self.crc32 = crc32
+        self.size = size
 
     def compress(self, block: bytearray, size: int) -> bytes:
         """The next part of the stream, for the first `size` bytes of a block of about 1 MiB."""
@@ -25,12 +28,12 @@ class GzipStream:
 
     def add(self, content: memoryview, deflated: bytes) -> bytes:
         """The next part of the stream, for content that `deflate` has compressed."""
-        is_first = not self._size
-        self._crc32 = isal_zlib.crc32(content, self._crc32)
-        self._size += len(content)
+        is_first = not self.size
+        self.crc32 = isal_zlib.crc32(content, self.crc32)
+        self.size += len(content)
         return _HEADER + deflated if is_first else deflated
 
     def finish(self) -> bytes:
         """The end of the stream."""
-        head = b"" if self._size else _HEADER
-        return head + LAST_BLOCK + _TRAILER.pack(self._crc32, self._size & 0xFFFFFFFF)
+        head = b"" if self.size else _HEADER
+        return head + LAST_BLOCK + _TRAILER.pack(self.crc32, self.size & 0xFFFFFFFF)

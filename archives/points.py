@@ -23,9 +23,9 @@ class Point(NamedTuple):
     """A place in an archive: the output from `offset` on begins with the member at `path`, None behind the last.
 
     `within`: the bytes of the member before it: of its header and content in a tar archive, of its content in a zip
-    archive. The other fields are of a zip archive: `files` with content that ended before; and of an unfinished file
-    the CRC-32 so far, its packed bytes so far, and the offset of its header. `check` is the CRC-32 of the output from
-    here to the next point.
+    archive. `crc32`, `packed`: in a `.tar.gz` the CRC-32 and the size of the tar so far, in a zip archive those of the
+    unfinished file, packed. Of a zip archive alone are `files` with content that ended before, and the offset of the
+    unfinished file's header. `check` is the CRC-32 of the output from here to the next point.
     """
 
     offset: int

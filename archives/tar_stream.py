@@ -23,7 +23,10 @@ _ZEROS: Final = bytearray(BLOCK_BYTES)
 
 
 class Stream(Protocol):
-    """A compressed stream in parts; streams one after the other unpack as one."""
+    """A compressed stream in parts. `crc32`, `size`: its state, from which another stream can go on."""
+
+    crc32: int
+    size: int
 
     def add(self, content: memoryview, packed: bytes, /) -> bytes:
         """The next part, for content that was compressed already."""
@@ -36,7 +39,7 @@ class Stream(Protocol):
 
 class _Compression(NamedTuple):
     pack: Callable[[bytearray, int], bytes]
-    stream: Callable[[], Stream]
+    stream: Callable[[int, int], Stream]
 
 
 _COMPRESSIONS: Final = {
@@ -60,13 +63,11 @@ def tar_write(
             return _packed_zeros(format_)
         return compression.pack(block.buffer, block.size)
 
-    stream = compression.stream()
+    stream = compression.stream(start.crc32, start.packed)
     for block, packed in compressed(_Cutter(buffers).blocks(members, start), pack, pool=pool):
         if output.is_due:
-            if end := stream.finish():
-                yield output.add(end)
-            output.point(Point(output.offset, block.path, block.within))
-            stream = compression.stream()
+            # Readers of Python's standard library know one gzip member alone: the archive is one, from end to end.
+            output.point(Point(output.offset, block.path, block.within, crc32=stream.crc32, packed=stream.size))
         yield output.add(stream.add(memoryview(block.buffer)[: block.size], packed), plain=block.size)
         if block.buffer is not _ZEROS:
             buffers.give_back(block.buffer)

@@ -10,7 +10,11 @@ _LEVEL: Final = 1
 
 
 class ZstdStream:
-    """The bytes of a stream: the results of `compress` or `add` for each block, then that of `finish`."""
+    """The bytes of a stream: the results of `compress` or `add` for each block, then that of `finish`. Has no state."""
+
+    def __init__(self, crc32: int = 0, size: int = 0) -> None:
+        self.crc32 = crc32
+        self.size = size
 
     def compress(self, block: bytearray, size: int) -> bytes:
         """The next part of the stream, for the first `size` bytes of a block of about 1 MiB."""

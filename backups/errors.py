@@ -23,6 +23,13 @@ class AssetNotFound(NotFound):
     message = _("There is nothing to download here, or the backup was deleted.")
 
 
+class PathNotFound(NotFound):
+    """The backup has nothing at a path."""
+
+    code, title = "path_not_found", _("Path not found")
+    message = _("There is no such file or folder in the backup.")
+
+
 class OperationInProgress(ApplicationError):
     """Another exclusive operation is active on the order; `operation` is its id."""
 
@@ -57,6 +64,16 @@ class BackupCollapsed(ApplicationError):
     message = _(
         "The server had lost most of its files when this backup was made, and a restore would bring that back. Nothing "
         "was changed. Restore an earlier backup, or say with accept_collapsed that you want this one."
+    )
+
+
+class ProfileDiffers(ApplicationError):
+    """The server to restore onto runs another game than the backup's."""
+
+    code, status, title = "profile_differs", 409, _("Another game")
+    message = _(
+        "The backup is of another game than the server that you chose. Nothing was changed. Choose a server that runs "
+        "the same game."
     )
 
 

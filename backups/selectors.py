@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from accounts.models import User
 from backups import kinds
@@ -68,20 +68,21 @@ class Undoable:
 
 
 def restore_undoable(provision: Provision) -> Undoable | None:
-    """The newest restore of a server, while its safety backup is usable; None when an undo came after it.
+    """The newest restore of a server from a backup of its own, while its safety backup is usable; None when an undo, or
+    a restore from elsewhere, came after it.
 
     One that failed counts too, where its exchange was completed all the same, or never ended.
     """
     subjects = OperationBackup.objects.filter(operation=OuterRef("pk"), role=OperationRole.SUBJECT)
     touched = Q(state=OperationState.SUCCEEDED) | Q(exchange__in=[ExchangeState.DONE, ExchangeState.UNENDED])
     exchanged = Operation.objects.filter(
-        touched, kind__in=kinds.EXCHANGES, finished_at__isnull=False, order=provision.order_id
+        touched, kind__in=kinds.EXCHANGES, finished_at__isnull=False, order=provision.order_id, server_id=provision.id
     ).annotate(subject=Subquery(subjects.values("backup")[:1], output_field=UUIDField()))
-    # One whose backup was deleted since has come after the others all the same, and may have been of this server.
-    elsewhere = subjects.exclude(backup__provision=provision)
-    newest = exchanged.filter(~Exists(elsewhere)).order_by("-finished_at").first()
+    newest = exchanged.order_by("-finished_at").first()
     if newest is None or newest.kind != kinds.RESTORE.name or newest.finished_at is None or not newest.subject:
         return None
+    if not Backup.objects.filter(id=newest.subject, provision=provision).exists():
+        return None  # a backup of another server: the safety backup is in this one's list, and is restored from there
     safety = Backup.objects.filter(
         LISTED, status=BackupStatus.READY, roles__operation=newest, roles__role=OperationRole.SAFETY
     ).first()
@@ -149,7 +150,8 @@ def operations_ended(*, order: Order, ids: Collection[UUID]) -> list[tuple[Opera
     ).select_related("backup__provision")
     subjects = {role.operation_id: role.backup for role in roles}
     for backup in subjects.values():
-        backup.order = backup.provision.order = order
+        if backup.order_id == order.id:  # else a backup of another order, which was restored onto this one's server
+            backup.order = backup.provision.order = order
     return [(operation, subjects.get(operation.id)) for operation in ended]
 
 

@@ -28,3 +28,14 @@ def path_parsed(text: str) -> bytes:
     if path_text(path) != text:
         raise ValueError(text)
     return path
+
+
+def path_within(text: str) -> bytes:
+    """As `path_parsed`, of a relative path that stays inside: no empty, `.` or `..` component, and no NUL.
+
+    Raises ValueError for any other.
+    """
+    path = path_parsed(text)
+    if b"\0" in path or any(name in (b"", b".", b"..") for name in path.split(b"/")):
+        raise ValueError(text)
+    return path

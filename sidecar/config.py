@@ -9,6 +9,8 @@ TOML with these keys; every path is absolute:
     token_file     holds the secret shared with the portal, readable by its owner only
     tls_folder     instead of token_file: holds key and certificates, as `savepoint-sidecar enrol` makes them
     drain_seconds  optional: how long running calls may take to finish after SIGTERM, 10 by default
+    read_bytes_a_second  optional: the bytes of content that backups read a second at most, all together; 0, the
+                   default, is no limit
     follow_links_into  optional: existing folders of this server alone, outside all of the above. A symbolic link in the
                    data root that leads to a folder in one of them is backed up as that folder, and restored into it
     [game]         optional table: the game server, as `sidecar.game.settings` describes it
@@ -26,6 +28,8 @@ from sidecar.checks import absolute, seconds, secret
 from sidecar.errors import StartError
 from sidecar.game.settings import GameSettings, game_read
 
+# A lower limit would keep a message from being filled before the other end gives up.
+_BANDWIDTH_LEAST: Final = 1 << 20
 _DRAIN_SECONDS: Final = 10.0
 _TOKEN_CHARACTERS: Final = 16
 _UNIX: Final = "unix:"
@@ -46,6 +50,7 @@ class Config:
     game: GameSettings = field(default_factory=GameSettings)
     tls_folder: Path | None = None
     follow_links_into: tuple[Path, ...] = ()
+    read_bytes_a_second: int = 0
 
     @property
     def socket_path(self) -> str:
@@ -96,6 +101,12 @@ def _link_roots(value: object) -> tuple[Path, ...]:
     if Path("/") in roots:
         raise ValueError("must not contain the root folder")
     return roots
+
+
+def _bandwidth(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or 0 < value < _BANDWIDTH_LEAST:
+        raise ValueError(f"must be a number of bytes, at least {_BANDWIDTH_LEAST}, or 0")
+    return value
 
 
 def _token(value: object) -> str:
@@ -183,5 +194,6 @@ _KEYS: Final[dict[str, tuple[Callable[[object], object], object]]] = {
     "tls_folder": (_tls_folder, ""),
     "follow_links_into": (_link_roots, []),
     "drain_seconds": (seconds, _DRAIN_SECONDS),
+    "read_bytes_a_second": (_bandwidth, 0),
     "game": (game_read, {}),
 }

@@ -12,8 +12,10 @@ from sidecar_client.channel import channel_open
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
+from sidecar_client.snapshot.tree_source import TreeSource
 from sidecar_client.status import status_translated
 from sidecar_client.streams import replies_receive
+from sidecar_client.trees import Contents, tree_follow
 from sidecar_client.upload import content_send
 from sidecar_client.values import (
     Address,
@@ -48,6 +50,7 @@ __all__ = [
     "Ticket",
     "Timeouts",
     "TlsIdentity",
+    "TreeSource",
 ]
 
 
@@ -137,6 +140,25 @@ class SidecarClient:
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )
 
+    def tree_source(
+        self, *, source: str, quiesce: bool = False, count: bool = False, cancelled: Callable[[], bool]
+    ) -> TreeSource:
+        """The folder `source` as the source of a snapshot, which is used inside a `with`.
+
+        `quiesce`: ask the game to pause its writes meanwhile, if its profile supports that. `count`: first count the
+        bytes of all files.
+        """
+        return TreeSource(
+            methods=self._methods,
+            metadata=self._metadata,
+            ticket=self._ticket,
+            source=source,
+            quiesce=quiesce,
+            count=count,
+            timeouts=self._timeouts,
+            cancelled=cancelled,
+        )
+
     def file_write(self, *, path: str, size: int, chunks: Iterable[bytes]) -> None:
         """Write a scratch file of exactly `size` bytes, which appears once all of them have arrived."""
         content_send(
@@ -164,7 +186,7 @@ class SidecarClient:
                 metadata=self._metadata,
             )
 
-    def archive_extract(
+    def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived from another
         self,
         *,
         source: str,
@@ -172,13 +194,14 @@ class SidecarClient:
         destination: str,
         mode: str,
         server: ServerControl = ServerControl.AUTO,
+        paths: Iterable[bytes] = (),
         on_progress: Callable[[ExtractProgress], None],
         cancelled: Callable[[], bool],
     ) -> ExtractResult:
         """Extract the scratch file `source` into `destination`; join the operation's extraction if it runs.
 
         `mode`: a word of `Mode`. `listing`: the scratch file with the archive's listing, which names the paths that
-        the backup left out.
+        the backup left out. `paths`: only these, with everything below them; none: everything.
 
         A cancel takes effect only before the exchange. After any error, including `Cancelled`, `extract_outcome` has
         the state of the data.
@@ -190,9 +213,44 @@ class SidecarClient:
             destination=destination,
             mode=Mode(mode).number,
             server=server.number,
+            paths=paths,
         )
         return extraction_follow(
             call=self._methods.extract_to(request, metadata=self._metadata),
+            on_progress=on_progress,
+            patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
+        )
+
+    def tree_restore(  # noqa: PLR0913 - as above
+        self,
+        *,
+        listing: Iterable[bytes],
+        contents: Contents,
+        destination: str,
+        mode: str,
+        server: ServerControl = ServerControl.AUTO,
+        paths: Iterable[bytes] = (),
+        on_progress: Callable[[ExtractProgress], None],
+        cancelled: Callable[[], bool],
+    ) -> ExtractResult:
+        """Restore the tree of a snapshot's listing into `destination`; join the operation's extraction if it runs.
+
+        Only contents that differ are sent. Whenever the sidecar asks for files, `contents` is called with their numbers
+        among the files of the listing, in ascending order; it yields their bytes one file behind the other, a number
+        being that of zeros in a hole. `listing` and `contents` run in a thread of their own. A later call may begin
+        again with lower numbers; a call that is no longer needed is closed.
+
+        Otherwise as `archive_extract`. Also raises errors of reading listing and contents, and `SidecarFailed` with
+        `archive_damaged` when contents differ from the listing's hashes.
+        """
+        header = wire.RestoreTreeRequest.Header(
+            ticket=self._ticket, destination=destination, mode=Mode(mode).number, server=server.number, paths=paths
+        )
+        return tree_follow(
+            start=partial(self._methods.restore_tree, metadata=self._metadata),
+            header=header,
+            listing=listing,
+            contents=contents,
             on_progress=on_progress,
             patience=Patience(stall=self._timeouts.stall, cancelled=cancelled),
         )
@@ -221,20 +279,23 @@ class SidecarClient:
         *,
         listing: Iterable[bytes],
         mode: str,
+        paths: Iterable[bytes] = (),
         paths_limit: int,
         paths_after: bytes,
         cancelled: Callable[[], bool],
     ) -> RestorePreview:
         """Preview the changes of restoring the archive of this listing now. Writes nothing, and needs no operation.
 
-        `mode`: a word of `Mode`. Names up to `paths_limit` changes, at most 1000, from the first after the path
-        `paths_after` on (`b""`: from the beginning). Raises `SidecarFailed` with `archive_damaged` or
-        `archive_refused` for a bad listing, and `SidecarUnavailable` when it takes too long or too many previews run.
+        `mode`: a word of `Mode`. `paths`: as for a restore. Names up to `paths_limit` changes, at most 1000, from the
+        first after the path `paths_after` on (`b""`: from the beginning). Raises `SidecarFailed` with
+        `archive_damaged` or `archive_refused` for a bad listing, and `SidecarUnavailable` when it takes too long or too
+        many previews run.
         """
         # The fence is 0: a preview is no attempt of an operation.
         header = wire.PreviewRestoreRequest.Header(
             ticket=wire.Ticket(operation=self._ticket.operation),
             mode=Mode(mode).number,
+            paths=paths,
             paths_limit=paths_limit,
             paths_after=paths_after,
         )

@@ -1,5 +1,6 @@
 """Errors of calls to a sidecar."""
 
+from trees import source as trees
 from wire.errors import ErrorCode
 
 
@@ -33,7 +34,7 @@ class Refused(SidecarFailed):
         super().__init__(ErrorCode.SIDECAR_REFUSED, detail)
 
 
-class SourceFailed(SidecarFailed):
+class SourceFailed(SidecarFailed, trees.SourceFailed):
     """The data could not be read, or did not arrive as the sidecar read it."""
 
     def __init__(self, detail: str) -> None:

@@ -27,11 +27,15 @@ def extraction_follow(
     result: ExtractResult | None = None
     with closing(replies_receive(call=call, patience=patience)) as replies:
         for reply in replies:
-            on_progress(_progress(reply))
+            on_progress(progress_from_wire(reply))
             if reply.HasField("result"):
-                result = _result(reply.result)
+                result = result_from_wire(reply.result)
+    return result_required(result)
+
+
+def result_required(result: ExtractResult | None) -> ExtractResult:
+    """The result; raises `SidecarUnavailable` without one: the journal knows whether names were exchanged."""
     if result is None:
-        # The journal knows whether names were exchanged.
         raise SidecarUnavailable("The sidecar stopped before the extraction was done.")
     return result
 
@@ -45,21 +49,23 @@ def outcome_from_wire(reply: wire.GetExtractOutcomeReply) -> ExtractOutcome:
     failed = kind is OutcomeKind.ROLLED_BACK or (kind is OutcomeKind.RUNNING and reply.error_code != "")
     return ExtractOutcome(
         kind=kind,
-        result=_result(reply.result) if kind is OutcomeKind.COMPLETED else None,
+        result=result_from_wire(reply.result) if kind is OutcomeKind.COMPLETED else None,
         error_code=failure.code if failed else "",
         error_detail=failure.detail if failed else "",
         error_params=failure.params if failed else {},
     )
 
 
-def _progress(reply: wire.ExtractToReply) -> ExtractProgress:
+def progress_from_wire(reply: wire.ExtractToReply) -> ExtractProgress:
+    """The progress of an extraction; raises `SidecarFailed` for a phase that this portal does not know."""
     phase = Phase.of(reply.phase)
     if phase is None:
         raise SidecarFailed(ErrorCode.INTERNAL, "The sidecar reported a phase that the portal does not know.")
     return ExtractProgress(phase=phase, bytes_done=reply.bytes_done, files=reply.files)
 
 
-def _result(result: wire.ExtractResult) -> ExtractResult:
+def result_from_wire(result: wire.ExtractResult) -> ExtractResult:
+    """The result of an extraction."""
     return ExtractResult(
         files=result.files,
         bytes=result.bytes,

@@ -19,8 +19,8 @@ def _content(message: bytes) -> bytes:
 class Methods:
     """The calls of the wire.
 
-    File content bypasses the generated code: `read_file` returns raw bytes; `write_file` and `preview_restore` take
-    serialized requests.
+    File content bypasses the generated code: `read_file` returns raw bytes, `read_tree` serialized replies;
+    `write_file`, `preview_restore` and `restore_tree` take serialized requests.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -50,6 +50,9 @@ class Methods:
                 _path("ExtractTo"), wire.ExtractToRequest.SerializeToString, wire.ExtractToReply.FromString
             )
         )
+        self.restore_tree: grpc.StreamStreamMultiCallable[bytes, wire.RestoreTreeReply] = channel.stream_stream(
+            _path("RestoreTree"), None, wire.RestoreTreeReply.FromString
+        )
         self.get_extract_outcome: grpc.UnaryUnaryMultiCallable[
             wire.GetExtractOutcomeRequest, wire.GetExtractOutcomeReply
         ] = channel.unary_unary(
@@ -66,6 +69,17 @@ class Methods:
         )
         self.preview_restore: grpc.StreamUnaryMultiCallable[bytes, wire.PreviewRestoreReply] = channel.stream_unary(
             _path("PreviewRestore"), None, wire.PreviewRestoreReply.FromString
+        )
+        self.scan_tree: grpc.UnaryStreamMultiCallable[wire.ScanTreeRequest, wire.ScanTreeReply] = channel.unary_stream(
+            _path("ScanTree"), wire.ScanTreeRequest.SerializeToString, wire.ScanTreeReply.FromString
+        )
+        self.read_tree: grpc.StreamStreamMultiCallable[wire.ReadTreeRequest, bytes] = channel.stream_stream(
+            _path("ReadTree"), wire.ReadTreeRequest.SerializeToString, None
+        )
+        self.commit_tree: grpc.UnaryUnaryMultiCallable[wire.CommitTreeRequest, wire.CommitTreeReply] = (
+            channel.unary_unary(
+                _path("CommitTree"), wire.CommitTreeRequest.SerializeToString, wire.CommitTreeReply.FromString
+            )
         )
         self.request_certificate: grpc.UnaryUnaryMultiCallable[
             wire.RequestCertificateRequest, wire.RequestCertificateReply

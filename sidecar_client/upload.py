@@ -77,7 +77,7 @@ def requests_send(
         # Closed: the sidecar takes no more messages, and its status gives the reason.
         with suppress(Closed):
             requests.put(header)
-            for piece in _pieces(chunks):
+            for piece in pieces_of(chunks):
                 patience.wait(partial(requests.put, data_pack(field=field, data=piece)))
         requests.finish()
         with status_translated():
@@ -94,7 +94,8 @@ def _result(call: grpc.CallFuture[Reply], seconds: float) -> Reply:
         raise TimedOut from None
 
 
-def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes | memoryview]:
+def pieces_of(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The bytes in pieces of at most one message."""
     for chunk in chunks:
         if len(chunk) <= DATA_BYTES:
             yield chunk

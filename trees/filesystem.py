@@ -6,7 +6,9 @@ import ctypes
 import errno
 import os
 import stat
+from collections.abc import Mapping
 
+from trees.attributes import attributes_of, missing_suppressed
 from trees.fixed import is_frozen
 from trees.metadata import Metadata
 
@@ -79,6 +81,20 @@ class Filesystem:
             os.fchmod(fd, metadata.mode)
         if had.st_mtime_ns != metadata.mtime_ns and not (stat.S_ISDIR(had.st_mode) and self._is_left(fd, had)):
             os.utime(fd, ns=(metadata.mtime_ns, metadata.mtime_ns))
+
+    def set_attributes(self, fd: int, attributes: Mapping[bytes, bytes]) -> None:
+        """Make these the `user.*` attributes of an open file or folder. A file system that has none gets none."""
+        had = attributes_of(fd)
+        try:
+            for name in had.keys() - attributes.keys():
+                with missing_suppressed():
+                    os.removexattr(fd, name)
+            for name, value in attributes.items():
+                if had.get(name) != value:
+                    os.setxattr(fd, name, value)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
 
     def _is_left(self, fd: int, folder: os.stat_result) -> bool:
         """Whether an open folder keeps the time that it has."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple, Protocol
 
 from trees.trust import Stat
+
+
+class Left(StrEnum):
+    """The reasons why an entry is not in a backup; the wire's warnings have the same words."""
+
+    VANISHED = "vanished"
+    UNREADABLE = "unreadable"
+    SKIPPED = "skipped"
 
 
 class Kind(IntEnum):
@@ -25,7 +33,7 @@ class SourceEntry(NamedTuple):
     """An entry found at `path` (bytes, relative, `/` between names; the root folder is empty).
 
     `size` is that of a file, else 0. `target` is the text of a symbolic link, the path of a hard link's first name
-    (yielded before, as a file), or the reason why an entry was skipped. A skipped entry has no `stat`.
+    (yielded before, as a file), or the reason (`Left`) why an entry was skipped. A skipped entry has no `stat`.
     """
 
     kind: Kind
@@ -35,8 +43,22 @@ class SourceEntry(NamedTuple):
     target: bytes | None
 
 
+class Wanted(NamedTuple):
+    """What will be read of an entry: a part of a file from `span`, or the attributes of a folder (without a span).
+
+    `known`: the hashes of the same part's blocks in the parent, of which the first has `header` bytes unless that is
+    0. They are empty when the part will be read whole.
+    """
+
+    entry: SourceEntry
+    span: tuple[int, int] = (0, 0)
+    in_place: bool = False
+    header: int = 0
+    known: bytes = b""
+
+
 class SourceGone(Exception):
-    """A file that the scan found cannot be read now; the message is a reason to list, free of paths."""
+    """A file that the scan found cannot be read now; the message is a reason (`Left`) to list."""
 
 
 class SourceFailed(Exception):
@@ -82,8 +104,11 @@ class SourceFile(Protocol):
 class Source(Protocol):
     """A source of files to back up. Every call may raise `SourceGone` (about its argument) or `SourceFailed`.
 
-    Methods but `scan` are called from several threads.
+    Methods are called from several threads, but `scan`, `expect` and `finish` from one. `ahead`: the number of entries
+    that are decided before they are read, so that a remote source is asked early; 0 when that gains nothing.
     """
+
+    ahead: int
 
     def begin(self, parent: bytes | None) -> int:
         """Begin a snapshot with that parent; return the source's time now, in ns since 1970."""
@@ -97,8 +122,16 @@ class Source(Protocol):
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
         """The `user.*` attributes of a folder, or None when there are none."""
 
-    def open(self, entry: SourceEntry, *, in_place: bool) -> AbstractContextManager[SourceFile]:
-        """Open a file; `in_place` asks for changes by sector in the next snapshot."""
+    def expect(self, wanted: Sequence[Wanted]) -> None:
+        """Announce what will be read next, in this order, and all of it. Only a source with `ahead` is told."""
+
+    def open(
+        self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None
+    ) -> AbstractContextManager[SourceFile]:
+        """Open a file; `in_place` asks for changes by sector in the next snapshot. Only `span` is read, if given."""
+
+    def finish(self) -> dict[str, str]:
+        """Everything is read, and the snapshot not stored yet: return labels for it."""
 
     def commit(self, snapshot: bytes) -> None:
         """Store the state that the source collected as that of `snapshot`, which is complete."""

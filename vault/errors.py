@@ -48,3 +48,13 @@ class ArchiveDamagedError(ApplicationError):
 
     code, status, title = "archive_damaged", 409, _("Backup damaged")
     message = _("The stored backup is damaged. Your server was not changed. Use another backup, and tell support.")
+
+
+class RepositoryUnknownError(ApplicationError):
+    """A later release has written the repository."""
+
+    code, status, title = "repository_unknown", 409, _("Stored by a later release")
+    message = _(
+        "This backup was stored by a later release of the portal. It was left alone, and your server was not changed. "
+        "Please ask your host."
+    )

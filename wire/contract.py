@@ -15,6 +15,9 @@ PARAMS_METADATA: Final = "savepoint-params"
 DATA_BYTES: Final = 1 << 20
 """File content in one message: larger ones gain nothing, and memory is a small multiple of it."""
 
+SMALL_FILE_BYTES: Final = 128 << 10
+"""The largest file that a snapshot's reading answers in one piece."""
+
 MESSAGE_BYTES: Final = 8 << 20
 """The largest message either end takes."""
 

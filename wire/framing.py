@@ -12,7 +12,7 @@ _CONTINUES: Final = 0x80
 _LONGEST_LENGTH: Final = 5
 
 
-def data_pack(*, field: int, data: bytes | memoryview) -> bytes:
+def data_pack(*, field: int, data: bytes | bytearray | memoryview) -> bytes:
     """The message whose only field is `data`, with the number `field` (below 16)."""
     head = bytearray((field << 3 | _LENGTH_DELIMITED,))
     size = len(data)
@@ -23,14 +23,28 @@ def data_pack(*, field: int, data: bytes | memoryview) -> bytes:
     return b"".join((head, data))
 
 
-def data_unpack(*, field: int, message: bytes) -> memoryview | None:
-    """The content of a message that `data_pack` could have made, or None for any other."""
+def data_split(*, field: int, message: bytes) -> tuple[memoryview, memoryview]:
+    """The content at the beginning of a message that `data_pack` made, and the other fields behind it.
+
+    The content is empty if the message begins otherwise, and then the fields are all of it.
+    """
+    whole = memoryview(message)
     if not message or message[0] != field << 3 | _LENGTH_DELIMITED:
-        return None
+        return whole[:0], whole
     size = 0
     for position, byte in enumerate(message[1 : 1 + _LONGEST_LENGTH]):
         size |= (byte & 0x7F) << (7 * position)
         if byte < _CONTINUES:
             start = position + 2
-            return memoryview(message)[start:] if len(message) - start == size else None
-    return None
+            if len(message) - start < size:
+                break
+            return whole[start : start + size], whole[start + size :]
+    return whole[:0], whole
+
+
+def data_unpack(*, field: int, message: bytes) -> memoryview | None:
+    """The content of a message that `data_pack` could have made, or None for any other."""
+    if not message or message[0] != field << 3 | _LENGTH_DELIMITED:
+        return None
+    data, rest = data_split(field=field, message=message)
+    return None if rest else data

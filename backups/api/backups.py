@@ -24,6 +24,7 @@ from common.api.views import ApiView, body_read
 from common.errors import ValidationError
 from operations.errors import StatusConflict
 from orders.errors import OrderNotFound
+from orders.models import BackupFormat
 from provisions.errors import ProvisionNotFound
 
 BackupPage = page_of(BackupSerializer, name="BackupPage")
@@ -64,6 +65,7 @@ class BackupListView(ApiView):
             order_id=order,
             provision_id=provision,
             name=fields.get("name"),
+            format_wanted=BackupFormat(fields["format"]) if "format" in fields else None,
             idempotency=idempotency_key(request, user_id=user.id),
         )
         return backup_accepted(request, backup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,10 +14,24 @@ from rest_framework.response import Response
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted
-from backups.api.serializers import BackupRestoreFields, BackupSerializer, BackupUndoFields, PreviewSerializer
-from backups.errors import BackupCollapsed, NothingToUndo, PreviewUnavailable, SidecarUnavailableError
-from backups.services.previews import PATHS_A_PAGE, restore_preview
-from backups.services.restores import RestoreOptions, backup_restore, restore_undo
+from backups.api.serializers import (
+    BackupRestoreFields,
+    BackupSerializer,
+    BackupUndoFields,
+    PathField,
+    PreviewSerializer,
+)
+from backups.errors import (
+    BackupCollapsed,
+    NothingToUndo,
+    PreviewUnavailable,
+    ProfileDiffers,
+    SidecarUnavailableError,
+)
+from backups.selectors import backup_get
+from backups.services.destinations import destination_get
+from backups.services.previews import PATHS_A_PAGE, backup_preview
+from backups.services.restores import PATHS_MAX, RestoreOptions, backup_restore, restore_undo
 from common.api.idempotency import idempotency_key
 from common.api.schema import IDEMPOTENCY_PARAMETER, problems
 from common.api.views import ApiView, body_read
@@ -33,6 +48,8 @@ class PreviewQuery(serializers.Serializer[Any]):
     """The parameters of a preview."""
 
     mode = serializers.ChoiceField(choices=Mode.words(), default=Mode.REPLACE.value)
+    destination = serializers.UUIDField(required=False)
+    path = serializers.ListField(child=PathField(), required=False, default=list, max_length=PATHS_MAX)
     after = serializers.CharField(required=False, default="", trim_whitespace=False, max_length=1 << 16)
     limit = serializers.IntegerField(required=False, default=PATHS_A_PAGE, min_value=0, max_value=1000)
 
@@ -48,11 +65,11 @@ class BackupRestoreView(ApiView):
         request=BackupRestoreFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, BackupCollapsed),
+            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, BackupCollapsed, ProfileDiffers),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
-        """Begin bringing a backup back onto its server."""
+        """Begin bringing a backup back onto its server, or onto another one."""
         user = caller_of(request)
         fields = body_read(request, BackupRestoreFields)
         restoring = backup_restore(
@@ -65,6 +82,8 @@ class BackupRestoreView(ApiView):
                 safety=fields["safety_backup"],
                 server=ServerControl(fields.get("server", ServerControl.AUTO)),
                 accept_collapsed=fields["accept_collapsed"],
+                destination=fields.get("destination"),
+                paths=tuple(fields.get("paths", ())),
             ),
             idempotency=idempotency_key(request, user_id=user.id),
         )
@@ -109,13 +128,16 @@ class BackupPreviewView(ApiView):
         operation_id="backups_restore_preview",
         parameters=[
             OpenApiParameter("mode", enum=Mode.words(), description="As for the restore."),
+            OpenApiParameter("destination", type=OpenApiTypes.UUID, description="As for the restore."),
+            OpenApiParameter("path", many=True, description="Only these paths; may be given several times."),
             OpenApiParameter("after", description="Only paths after this one: `next` of the page before."),
             OpenApiParameter("limit", type=int, description="How many paths are named: 100, at most 1000."),
         ],
         responses={
             200: PreviewSerializer,
             **problems(
-                ValidationError, *NOT_FOUND, NotAPrimaryDeployment, NoSidecar, StatusConflict, PreviewUnavailable,
+                ValidationError, *NOT_FOUND, NotAPrimaryDeployment, ProfileDiffers, NoSidecar, StatusConflict,
+                PreviewUnavailable,
                 SidecarUnavailableError, StorageUnavailableError,
             ),
         },
@@ -126,12 +148,14 @@ class BackupPreviewView(ApiView):
         if not query.is_valid():
             raise ValidationError(errors=query.errors)
         asked = query.validated_data
-        preview, named = restore_preview(
-            user=caller_of(request),
-            order_id=order,
-            provision_id=provision,
-            backup_id=backup,
+        user = caller_of(request)
+        found = backup_get(user=user, order_id=order, provision_id=provision, backup_id=backup)
+        preview, named = backup_preview(
+            user=user,
+            backup=found,
+            server=destination_get(user=user, backup=found, provision_id=asked.get("destination")),
             mode=Mode(asked["mode"]),
+            paths=tuple(asked["path"]),
             paths_after=_after(asked["after"]),
             paths_limit=asked["limit"],
         )

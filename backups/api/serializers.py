@@ -10,8 +10,11 @@ from rest_framework import serializers
 
 from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus
+from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.paths import path_within
 from operations.api.serializers import OperationSerializer
+from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
 
 
@@ -24,8 +27,15 @@ class BackupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=BackupStatus.choices)
     asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
-    size_bytes = serializers.IntegerField(allow_null=True, help_text="Size of the download.")
-    sha256 = serializers.CharField(source="asset.sha256", allow_null=True, help_text="Hash of the download.")
+    size_bytes = serializers.SerializerMethodField(
+        help_text="Size of the download. In the format `repository` that of the files, until a first complete download."
+    )
+    added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
+    sha256 = serializers.CharField(
+        source="asset.sha256",
+        allow_null=True,
+        help_text="Hash of the download. In the format `repository` null until a first complete download.",
+    )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
     locked = serializers.BooleanField(help_text="Kept from deletion.")
@@ -50,6 +60,11 @@ class BackupSerializer(serializers.Serializer[Any]):
     caution = serializers.SerializerMethodField(help_text="Why not to rely on it, in a sentence. Null for a good one.")
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
 
+    def get_size_bytes(self, backup: Backup) -> int | None:
+        """The size of the download if it is known, else that of the files."""
+        known = backup.asset.size_bytes if backup.asset else None
+        return backup.size_bytes if known is None else known
+
     def get_warnings(self, backup: Backup) -> int:
         """Warnings: files that could not be captured as they were, and the collapse of the server."""
         return backup.warnings_total + backup.collapsed
@@ -69,6 +84,9 @@ class BackupCreateFields(StrictSerializer):
     """The parameters of a new backup."""
 
     name = NameField(required=False, help_text="Default: “Backup” and the date and time.")
+    format = serializers.ChoiceField(
+        choices=BackupFormat.values, required=False, help_text="Default: as the plan of the order says."
+    )
 
 
 class BackupUpdateFields(StrictSerializer):
@@ -85,6 +103,22 @@ class BackupUpdateFields(StrictSerializer):
         if collapsed:
             raise serializers.ValidationError(gettext("Only false can be sent here."))
         return collapsed
+
+
+class PathField(serializers.CharField):
+    """A path in a backup: relative, UTF-8, other bytes and `%` as `%XX`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=1 << 16, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The path in bytes. Raises ValidationError for a text that is no path below the server's files."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return path_within(super().to_internal_value(data))
+        except ValueError:
+            raise serializers.ValidationError(gettext("This is no path below the server's files.")) from None
 
 
 class AcceptCollapsedField(StrictBooleanField):
@@ -113,6 +147,14 @@ class BackupRestoreFields(StrictSerializer):
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
     accept_collapsed = AcceptCollapsedField()
+    destination = serializers.UUIDField(
+        required=False,
+        help_text="Another server (provision) of the same customer and game. Default: the server of the backup.",
+    )
+    paths = serializers.ListField(
+        child=PathField(), required=False, allow_empty=False, max_length=PATHS_MAX,
+        help_text="Bring only these back, with everything below them. Default: everything.",
+    )  # fmt: skip
 
 
 class BackupUndoFields(StrictSerializer):

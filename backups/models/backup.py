@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Order
+from orders.models import BackupFormat, Order
 from provisions.models import Provision
 from vault.models import Asset
 from wire.enums import Consistency
@@ -26,13 +26,14 @@ class BackupStatus(models.TextChoices):
 class Backup(models.Model):
     """One backup of one provision.
 
-    size_bytes and sha256 are those of the bytes the customer downloads. deleted_at is a tombstone: the backup has left
-    every list, and its delete operation takes object and row away. is_safety: made by the product before a restore; it
-    does not count towards the limit, and is deleted at expires_at unless it is locked. listing_bytes: stored size of
-    the listing beside the archive, null without one. entries, content_bytes: members of the archive, and bytes of file
-    content in them. collapsed: the server had lost most content of the last good backup (`had_entries`, `had_bytes`;
-    null without an earlier one), or had no file content at all. operation: the newest one, at hand so that one
-    statement reads both as they were at one moment.
+    size_bytes: of the archive that the customer downloads, or of the files in a snapshot. deleted_at is a tombstone:
+    the backup has left every list, and its delete operation takes object and row away. is_safety: made by the product
+    before a restore; it does not count towards the limit, and is deleted at expires_at unless it is locked.
+    listing_bytes: stored size of the listing beside an archive, null without one. entries, content_bytes: files,
+    folders and links in the backup, and bytes of file content. added_bytes: what this backup alone added to the
+    storage. read_whole: every file was read for it, whatever its parent said. collapsed: the server had lost most
+    content of the last good backup (`had_entries`, `had_bytes`; null without an earlier one), or had no file content at
+    all. operation: the newest one, at hand so that one statement reads both as they were at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -46,7 +47,7 @@ class Backup(models.Model):
         "operations.Operation", through="backups.OperationBackup", related_name="backups"
     )
     size_bytes = models.PositiveBigIntegerField(_("size"), null=True)
-    format = models.CharField(max_length=16, default="archive")
+    format = models.CharField(max_length=16, choices=BackupFormat.choices, default=BackupFormat.ARCHIVE)
     source = models.CharField(max_length=16, default="files")
     consistency = models.CharField(max_length=16, null=True)  # noqa: DJ001  # null: not known yet, as the API says
     warnings = models.JSONField(default=list)
@@ -57,6 +58,8 @@ class Backup(models.Model):
     listing_bytes = models.PositiveBigIntegerField(null=True)
     entries = models.PositiveBigIntegerField(null=True)
     content_bytes = models.PositiveBigIntegerField(null=True)
+    added_bytes = models.PositiveBigIntegerField(null=True)
+    read_whole = models.BooleanField(default=True)
     collapsed = models.BooleanField(default=False)
     had_entries = models.PositiveBigIntegerField(null=True)
     had_bytes = models.PositiveBigIntegerField(null=True)
@@ -94,7 +97,7 @@ class Backup(models.Model):
                 name="backup_consistency_known",
                 condition=Q(consistency__isnull=True) | Q(consistency__in=Consistency.words()),
             ),
-            models.CheckConstraint(name="backup_format_known", condition=Q(format__in=["archive", "repository"])),
+            models.CheckConstraint(name="backup_format_known", condition=Q(format__in=BackupFormat.values)),
             models.CheckConstraint(
                 name="backup_only_safety_expires", condition=Q(expires_at__isnull=True) | Q(is_safety=True)
             ),

@@ -108,7 +108,7 @@ def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) 
         yield _seen(backup, Code.ARCHIVE_MISSING)
     elif size != asset.stored_bytes:
         yield _seen(backup, Code.ARCHIVE_SIZE, found=size, expected=asset.stored_bytes)
-    elif depth.ends and _damaged(asset, (0, 1), (max(0, asset.size_bytes - 1), None)):
+    elif depth.ends and _damaged(asset, (0, 1), (max(0, (asset.size_bytes or 0) - 1), None)):
         yield _seen(backup, Code.ARCHIVE_DAMAGED)
     if _damaged(asset, (0, None)) if depth.whole and size == asset.stored_bytes else depth.known:
         yield _seen(backup, Code.ARCHIVE_READ_DAMAGED)

@@ -19,43 +19,67 @@ from backups.errors import BackupNotFound, OperationInProgress
 from backups.models import Backup, BackupStatus
 from backups.rules import Rules, refusal
 from backups.selectors import backup_get
+from backups.services.formats import format_choose
 from backups.services.roles import backup_work_start
 from common.idempotency import IdempotencyKey, idempotency_find, idempotency_store, idempotent
 from common.locks import row_lock
 from common.states import compare_and_set
 from operations.errors import StatusConflict
 from operations.selectors import operation_active
-from orders.models import Order
+from orders.models import BackupFormat, Order
 from orders.services.orders import order_lock
 from provisions.selectors import provision_get
 
 
 def backup_create(
-    *, user: User, order_id: UUID, provision_id: UUID, name: str | None, idempotency: IdempotencyKey | None
+    *,
+    user: User,
+    order_id: UUID,
+    provision_id: UUID,
+    name: str | None,
+    format_wanted: BackupFormat | None = None,
+    idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin a backup of a server and return it as `creating`; the work runs in the background.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached; before all rules IdempotencyKeyReused.
+    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, and ValidationError for a format that the
+    storage cannot hold; before all rules IdempotencyKeyReused.
     """
     return idempotent(
         idempotency,
         find=lambda backup_id: backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=backup_id),
         make=lambda: _create(
-            user=user, order_id=order_id, provision_id=provision_id, name=name, idempotency=idempotency
+            user=user,
+            order_id=order_id,
+            provision_id=provision_id,
+            name=name,
+            format_wanted=format_wanted,
+            idempotency=idempotency,
         ),
     )
 
 
 def _create(
-    *, user: User, order_id: UUID, provision_id: UUID, name: str | None, idempotency: IdempotencyKey | None
+    *,
+    user: User,
+    order_id: UUID,
+    provision_id: UUID,
+    name: str | None,
+    format_wanted: BackupFormat | None,
+    idempotency: IdempotencyKey | None,
 ) -> Backup:
     provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
     try:
         with transaction.atomic():
             order = order_lock(order_id)
             Rules(user=user, order=order).create_require(provision)
-            backup = Backup.objects.create(order=order, provision=provision, name=name or default_name(user))
+            backup = Backup.objects.create(
+                order=order,
+                provision=provision,
+                name=name or default_name(user),
+                format=format_choose(order=order, wanted=format_wanted),
+            )
             operation = backup_work_start(order=order, kind=kinds.CREATE, backup=backup, requested_by=user)
             idempotency_store(idempotency, object_id=backup.id)
             audit_record(

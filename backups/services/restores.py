@@ -17,16 +17,22 @@ from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
 from backups.rules import Rules
 from backups.selectors import backup_get
 from backups.services.backups import raise_if_active
+from backups.services.destinations import destination_get
 from backups.services.roles import backup_work_start
 from common.idempotency import IdempotencyKey, idempotency_store, idempotent
 from common.locks import row_lock
+from common.paths import path_text
 from common.states import compare_and_set
 from operations.errors import StatusConflict
 from operations.kinds import OperationKind
 from operations.models import Operation
 from orders.models import Order
 from orders.services.orders import order_lock
+from provisions.models import Provision
 from wire.enums import Mode, ServerControl
+
+PATHS_MAX = 1000
+"""The most paths that one restore takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,16 @@ class RestoreOptions:
     """The options of a restore.
 
     safety: make a backup of the present files first, which the plan keeps for a while. accept_collapsed: restore even
-    from a backup of a server that had lost most of its files.
+    from a backup of a server that had lost most of its files. destination: another server of the same customer; None
+    for the backup's own. paths: only these, with everything below them; empty for all.
     """
 
     mode: Mode = Mode.REPLACE
     safety: bool = True
     server: ServerControl = ServerControl.AUTO
     accept_collapsed: bool = False
+    destination: UUID | None = None
+    paths: tuple[bytes, ...] = ()
 
     def params(self, order: Order) -> dict[str, Any]:
         """The options stored with the operation. No safety backup is made where the plan keeps none."""
@@ -48,7 +57,7 @@ class RestoreOptions:
             "mode": str(self.mode),
             "safety": self.safety and order.plan.safety_hours > 0,
             "server": str(self.server),
-        }
+        } | ({"paths": [path_text(path) for path in self.paths]} if self.paths else {})
 
 
 def backup_restore(
@@ -63,14 +72,15 @@ def backup_restore(
     """Start the restore of a backup onto its server; return the backup as `restoring`.
 
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, StatusConflict when the backup is not ready, BackupCollapsed.
+    NotAPrimaryDeployment, NoSidecar, ProfileDiffers, OperationInProgress, StatusConflict when the backup is not ready,
+    BackupCollapsed.
     """
 
-    def begin(order: Order, backup: Backup) -> dict[str, Any]:
-        Rules(user=user, order=order).restore_require(backup, backup.provision)
+    def begin(order: Order, backup: Backup, server: Provision) -> dict[str, Any]:
+        Rules(user=user, order=order).restore_require(backup, server)
         _collapse_accepted(backup, accepted=options.accept_collapsed)
         wanted = options.params(order)
-        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, onto=server, **wanted)
         return {"action": "backup.restore", "operation": str(operation.id), **wanted}
 
     return _requested(
@@ -78,6 +88,7 @@ def backup_restore(
         order_id=order_id,
         provision_id=provision_id,
         backup_id=backup_id,
+        destination=options.destination,
         begin=begin,
         idempotency=idempotency,
     )
@@ -98,11 +109,11 @@ def restore_undo(
     `backup_restore`, and NothingToUndo.
     """
 
-    def begin(order: Order, backup: Backup) -> dict[str, Any]:
-        source = Rules(user=user, order=order).undo_require(backup, backup.provision)
+    def begin(order: Order, backup: Backup, server: Provision) -> dict[str, Any]:
+        source = Rules(user=user, order=order).undo_require(backup, server)
         _collapse_accepted(source, accepted=accept_collapsed)
         wanted = RestoreOptions().params(order)
-        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, **wanted)
+        operation = _start(user=user, order=order, kind=kinds.UNDO, backup=backup, onto=server, **wanted)
         _hold(source)
         OperationBackup.objects.create(operation=operation, backup=source, role=OperationRole.SOURCE)
         return {"action": "backup.undo", "operation": str(operation.id), "source": str(source.id)}
@@ -112,6 +123,7 @@ def restore_undo(
         order_id=order_id,
         provision_id=provision_id,
         backup_id=backup_id,
+        destination=None,
         begin=begin,
         idempotency=idempotency,
     )
@@ -123,28 +135,30 @@ def _requested(
     order_id: UUID,
     provision_id: UUID,
     backup_id: UUID,
-    begin: Callable[[Order, Backup], dict[str, Any]],
+    destination: UUID | None,
+    begin: Callable[[Order, Backup, Provision], dict[str, Any]],
     idempotency: IdempotencyKey | None,
 ) -> Backup:
-    """Run `begin` under the order's lock, once; it returns the entry of the audit trail."""
+    """Run `begin` under the lock of the server's order, once; it returns the entry of the audit trail."""
 
     def find(found_id: UUID) -> Backup:
         return backup_get(user=user, order_id=order_id, provision_id=provision_id, backup_id=found_id)
 
     def make() -> Backup:
         backup = find(backup_id)
+        server = destination_get(user=user, backup=backup, provision_id=destination)
         try:
             with transaction.atomic():
-                order = order_lock(backup.order_id)
+                order = order_lock(server.order_id)
                 current = row_lock(Backup.objects.filter(id=backup.id, deleted_at__isnull=True))
                 if current is None:
                     raise BackupNotFound
-                audited = begin(order, current)
+                audited = begin(order, current, server)
                 idempotency_store(idempotency, object_id=backup.id)
                 audit_record(actor=user, order_id=order.id, object_id=backup.id, **audited)
         except IntegrityError:
             # The database refused: another request was faster than our check.
-            raise_if_active(order_id)
+            raise_if_active(server.order_id)
             raise
         return Backup.objects.select_related("asset", "operation").get(id=backup.id)
 
@@ -156,9 +170,11 @@ def _collapse_accepted(source: Backup, *, accepted: bool) -> None:
         raise BackupCollapsed
 
 
-def _start(*, user: User, order: Order, kind: OperationKind, backup: Backup, **wanted: object) -> Operation:
+def _start(
+    *, user: User, order: Order, kind: OperationKind, backup: Backup, onto: Provision, **wanted: object
+) -> Operation:
     _hold(backup)
-    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, **wanted)
+    return backup_work_start(order=order, kind=kind, backup=backup, requested_by=user, server_id=onto.id, **wanted)
 
 
 def _hold(backup: Backup) -> None:

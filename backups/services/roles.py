@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from accounts.models import User
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
@@ -10,13 +11,23 @@ from operations.kinds import OperationKind
 from operations.models import Operation
 from operations.services.operations import operation_start
 from orders.models import Order
+from provisions.models import Provision
 
 
 def backup_work_start(
-    *, order: Order, kind: OperationKind, backup: Backup, requested_by: User | None, **params: Any
+    *,
+    order: Order,
+    kind: OperationKind,
+    backup: Backup,
+    requested_by: User | None,
+    server_id: UUID | None = None,
+    **params: Any,
 ) -> Operation:
-    """Enqueue work on a backup, its subject, once the transaction commits. Call it under the order's lock."""
-    operation = operation_start(order=order, kind=kind, requested_by=requested_by, **params)
+    """Enqueue work on a backup, its subject, once the transaction commits. Call it under the order's lock.
+
+    server_id: the server whose live files the work may change.
+    """
+    operation = operation_start(order=order, kind=kind, requested_by=requested_by, server_id=server_id, **params)
     OperationBackup.objects.create(operation=operation, backup=backup, role=OperationRole.SUBJECT)
     Backup.objects.filter(id=backup.id).update(operation=operation)
     backup.operation = operation
@@ -39,6 +50,13 @@ def operation_source(operation: Operation) -> Backup:
     """The backup whose files a restore or an undo writes: its source where it has one, else its subject."""
     source = Backup.objects.filter(roles__operation=operation, roles__role=OperationRole.SOURCE).first()
     return source or operation_subject(operation)
+
+
+def operation_server(operation: Operation) -> Provision:
+    """The server whose live files a restore or an undo changes. Raises Provision.DoesNotExist when it is gone."""
+    if operation.server_id is None:
+        raise Provision.DoesNotExist
+    return Provision.objects.get(id=operation.server_id, order=operation.order_id)
 
 
 def backups_give_back(operation: Operation) -> int:

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from accounts.services.audit import audit_record
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationBackup, OperationRole
-from backups.services.roles import backup_work_start, operation_order, operation_subject
+from backups.services.formats import format_choose
+from backups.services.roles import backup_work_start, operation_order, operation_server, operation_subject
 from common.locks import row_lock
 from common.names import NAME_LENGTH_MAX
 from operations.models import Operation
@@ -44,9 +45,10 @@ def safety_begin(*, operation: Operation, fence_hold: Callable[[], None]) -> Bac
         roles.delete()
         subject = operation_subject(operation)
         safety = Backup.objects.create(
-            order_id=subject.order_id,
-            provision_id=subject.provision_id,
+            order=operation_order(operation),
+            provision=operation_server(operation),
             name=_name(operation, subject),
+            format=format_choose(order=operation_order(operation)),
             is_safety=True,
             expires_at=expires_at,
         )

@@ -56,7 +56,7 @@ class UndoForm(forms.Form):
     def __init__(self, *args: Any, server_name: str, collapsed: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.collapsed = collapsed
-        self._server_name = server_name
+        self.server_name = server_name
 
     def name_needed(self, values: dict[str, Any]) -> bool:  # noqa: ARG002  # a subclass looks at what was chosen
         """Whether the name must be typed."""
@@ -65,7 +65,7 @@ class UndoForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Compare the typed name; capitals and outer spaces are forgiven, so that no phone's keyboard is a lock."""
         values = super().clean() or {}
-        if self.name_needed(values) and _plain(values.get("server", "")) != _plain(self._server_name):
+        if self.name_needed(values) and _plain(values.get("server", "")) != _plain(self.server_name):
             self.add_error("server", _("This is not the name of the server. Nothing was changed."))
         return values
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -12,40 +14,87 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from backups.caution import backup_caution
+from backups.errors import PathNotFound
 from backups.models import Backup
 from backups.rules import Rules, refusal
 from backups.selectors import Undoable, order_backup_get
+from backups.services.destinations import destination_get, destinations_of
 from backups.services.previews import backup_preview
-from backups.services.restores import RestoreOptions, backup_restore, restore_undo
+from backups.services.restores import PATHS_MAX, RestoreOptions, backup_restore, restore_undo
 from backups.web.backups import BackupFormView, form_key
 from backups.web.forms import RestoreForm, UndoForm
-from backups.web.order import OrderPageView
+from backups.web.order import order_address
 from backups.web.rows import why_not
 from common.errors import ApplicationError, NotFound, PermissionDenied
 from common.names import names_isolated
-from common.paths import path_text
+from common.paths import path_text, path_within
 from orders.models import Order
+from provisions.errors import ProvisionNotFound
 from provisions.models import Provision
 from provisions.selectors import provision_sidecar
 from wire.enums import Mode, ServerControl
 
+ONTO, PATH = "onto", "path"
+"""The fields of a request that choose the server and the paths."""
 
-class BackupRestoreView(BackupFormView):
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The part of a restore that its address says: onto which server, and which paths (none: all of them)."""
+
+    backup: Backup
+    server: Provision
+    paths: tuple[bytes, ...]
+
+    @property
+    def query(self) -> str:
+        """The choice as the query of an address; empty for everything onto the backup's own server."""
+        onto = [] if self.server.id == self.backup.provision_id else [(ONTO, str(self.server.id))]
+        query = urlencode([*onto, *((PATH, path_text(path)) for path in self.paths)])
+        return f"?{query}" if query else ""
+
+    @property
+    def texts(self) -> list[str]:
+        """The chosen paths as people read them."""
+        return [path_text(path) for path in self.paths]
+
+
+class RestoreChoiceView(BackupFormView):
+    """A page about the restore of a backup, onto a server, of some paths or all."""
+
+    def choice(self, request: HttpRequest, order: Order, backup: UUID) -> Choice:
+        """What the request has chosen. Raises BackupNotFound, ProvisionNotFound, PathNotFound, PermissionDenied."""
+        found = order_backup_get(order=order, backup_id=backup)
+        values = request.POST if request.method == "POST" else request.GET
+        try:
+            onto = UUID(values[ONTO]) if values.get(ONTO) else None
+        except ValueError:
+            raise ProvisionNotFound from None
+        server = destination_get(user=self.user, backup=found, provision_id=onto)
+        try:
+            paths = tuple(path_within(text) for text in values.getlist(PATH)[:PATHS_MAX])
+        except ValueError:
+            raise PathNotFound from None
+        return Choice(found, server, paths)
+
+
+class BackupRestoreView(RestoreChoiceView):
     """The restore of a backup."""
 
     template = "backups/restore_form.html"
 
-    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Show the preview, and ask."""
-        found = order_backup_get(order=order, backup_id=backup)
-        return self._ask(_form(order, found, initial={"mode": Mode.REPLACE}), found)
+        choice = self.choice(request, order, backup)
+        return self._ask(_form(choice, initial={"mode": Mode.OVERLAY if choice.paths else Mode.REPLACE}), choice)
 
     def post(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Begin it."""
-        found = order_backup_get(order=order, backup_id=backup)
-        form = _form(order, found, request.POST)
+        choice = self.choice(request, order, backup)
+        form = _form(choice, request.POST)
         if not form.is_valid():
-            return self._ask(form, found, HTTPStatus.BAD_REQUEST)
+            return self._ask(form, choice, HTTPStatus.BAD_REQUEST)
+        found = choice.backup
         try:
             restored = backup_restore(
                 user=self.user,
@@ -57,42 +106,49 @@ class BackupRestoreView(BackupFormView):
                     safety=not form.cleaned_data["without_safety"],
                     server=ServerControl.LEAVE if form.cleaned_data["leave_running"] else ServerControl.AUTO,
                     accept_collapsed=form.collapsed,
+                    destination=choice.server.id,
+                    paths=choice.paths,
                 ),
                 idempotency=form_key(request, self.user),
             )
         except ApplicationError as error:
-            return self._ask(form, found, self.refused(form, error))
+            return self._ask(form, choice, self.refused(form, error))
         said = _("The restore of “%(name)s” was started. You can leave this page, it goes on by itself.")
-        return self.done(names_isolated(said, name=found.name), begun=restored.operation_id)
+        elsewhere = None if choice.server.order_id == order.id else order_address(choice.server.order)
+        return self.done(names_isolated(said, name=found.name), begun=restored.operation_id, to=elsewhere)
 
-    def _ask(self, form: RestoreForm, backup: Backup, status: int = HTTPStatus.OK) -> HttpResponseBase:
+    def _ask(self, form: RestoreForm, choice: Choice, status: int = HTTPStatus.OK) -> HttpResponseBase:
         context: dict[str, Any] = {
-            "backup": backup,
-            "caution": backup_caution(backup),
-            "refused": self._why_not(backup),
-            "safety_hours": self.found_order.plan.safety_hours,
-            "can_stop": _can_stop(backup.provision),
+            "backup": choice.backup,
+            "choice": choice,
+            "others": destinations_of(user=self.user, backup=choice.backup),
+            "caution": backup_caution(choice.backup),
+            "refused": self._why_not(choice),
+            "safety_hours": choice.server.order.plan.safety_hours,
+            "can_stop": _can_stop(choice.server),
         }
         return self.shown(form, title=_("Restore a backup"), status=status, **context)
 
-    def _why_not(self, backup: Backup) -> str:
-        rules = Rules(user=self.user, order=self.found_order)
-        error = refusal(lambda: rules.restore_require(backup, backup.provision))
+    def _why_not(self, choice: Choice) -> str:
+        rules = Rules(user=self.user, order=choice.server.order)
+        error = refusal(lambda: rules.restore_require(choice.backup, choice.server))
         return why_not(error, rules.active) if error else ""
 
 
-class BackupPreviewView(OrderPageView):
+class BackupPreviewView(RestoreChoiceView):
     """The preview of a restore: a part of the restore page, or without scripts a page of its own."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Compare the backup with the server's present files."""
-        found = order_backup_get(order=order, backup_id=backup)
+        choice = self.choice(request, order, backup)
         mode = Mode.OVERLAY if request.GET.get("mode") == Mode.OVERLAY else Mode.REPLACE
-        context: dict[str, Any] = {"order": order, "backup": found, "mode": mode}
+        context: dict[str, Any] = {"order": order, "backup": choice.backup, "choice": choice, "mode": mode}
         try:
-            preview, named = backup_preview(user=self.user, backup=found, mode=mode)
+            preview, named = backup_preview(
+                user=self.user, backup=choice.backup, server=choice.server, mode=mode, paths=choice.paths
+            )
         except (NotFound, PermissionDenied):
             raise
         except ApplicationError as error:
@@ -158,9 +214,15 @@ def _collapsed(undoable: Undoable | None) -> bool:
     return undoable is not None and undoable.source.collapsed
 
 
-def _form(order: Order, backup: Backup, *arguments: Any, **options: Any) -> RestoreForm:
-    has_safety = order.plan.safety_hours > 0
-    return RestoreForm(*arguments, server_name=order.name, collapsed=backup.collapsed, has_safety=has_safety, **options)
+def _form(choice: Choice, *arguments: Any, **options: Any) -> RestoreForm:
+    order = choice.server.order
+    return RestoreForm(
+        *arguments,
+        server_name=order.name,
+        collapsed=choice.backup.collapsed,
+        has_safety=order.plan.safety_hours > 0,
+        **options,
+    )
 
 
 def _can_stop(provision: Provision) -> bool:

@@ -1,15 +1,16 @@
-"""The create: the archive, and the one transaction that lists the backup."""
+"""The create: the content, and the one transaction that lists the backup."""
 
 from __future__ import annotations
 
 from django.db import transaction
 
 from accounts.services.audit import audit_record
+from backups.formats.interface import Made, Making, made_record
+from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import order_allows_backups
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
-from backups.work.archiving import StoredArchive, archive_make, archive_record
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
@@ -17,7 +18,7 @@ from provisions.selectors import provision_sidecar
 
 
 def create_run(operation: Operation, lease: Lease) -> None:
-    """Make the archive, and make the backup ready in the transaction that ends the operation under our fence."""
+    """Store the content, and make the backup ready in the transaction that ends the operation under our fence."""
     # A cancel while the operation waited on the queue goes before any other error.
     lease.checkpoint()
     backup = operation_subject(operation)
@@ -27,19 +28,20 @@ def create_run(operation: Operation, lease: Lease) -> None:
         sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
     ) as client:
         sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
-        made = archive_make(operation=operation, backup=backup, client=client, lease=lease, phase="packing")
+        making = Making(operation=operation, backup=backup, client=client, lease=lease, phase="packing")
+        made = format_of(backup).make(making)
     _commit(operation=operation, backup=backup, made=made)
 
 
-def _commit(*, operation: Operation, backup: Backup, made: StoredArchive) -> None:
+def _commit(*, operation: Operation, backup: Backup, made: Made) -> None:
     with transaction.atomic():
         if not operation_finish(operation=operation, state=OperationState.SUCCEEDED):
             raise FenceLost
-        archive_record(operation=operation, backup=backup, made=made)
+        made_record(operation=operation, backup=backup, made=made)
         audit_record(
             actor=operation.requested_by,
             action="create.succeeded",
             order_id=operation.order_id,
             object_id=backup.id,
-            size_bytes=made.uploaded.size_bytes,
+            size_bytes=made.shown_bytes,
         )

@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from backups.models import Backup
 from backups.services.roles import operation_subject
+from common.errors import KeyUnavailable
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
 from operations.work.retry import Postponed, backoff_seconds
+from repository.errors import RepositoryError
 from repository.storage import StorageError
 from vault.models import Asset, StoredObject
 from vault.services.opening import target_open
@@ -31,7 +33,7 @@ def delete_run(operation: Operation, lease: Lease) -> None:
         lease.checkpoint()
         try:
             object_delete(row, target_open(row.target, checkpoint=lease.checkpoint))
-        except StorageError as error:
+        except (StorageError, RepositoryError, KeyUnavailable) as error:
             log.warning("delete of %s postponed: %s", row.key, type(error).__name__)
             raise Postponed(seconds=backoff_seconds(operation.attempts), counts=True) from error
     with transaction.atomic():

@@ -1,6 +1,6 @@
-"""The restore: fetch and verify the archive, make a safety backup, stage changed files, exchange under a journal.
+"""The restore: verify the source, make a safety backup, stage changed files, exchange them under a journal.
 
-The archive is fetched into the sidecar's scratch folder. An undo is a restore from another source.
+An undo is a restore from another source.
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ from collections.abc import Iterator
 from django.db import transaction
 
 from accounts.services.audit import audit_record
-from backups.errors import PreviewUnavailable, ScratchFullError, ServerNotStopped, SidecarUnavailableError
+from backups.errors import ServerNotStopped, SidecarUnavailableError
+from backups.formats.interface import Restoring
+from backups.formats.registry import format_of
 from backups.rules import order_allows_backups
 from backups.services.damage import damage_over
-from backups.services.previews import backup_listing_open
-from backups.services.roles import backups_give_back, operation_order, operation_source, operation_subject
-from backups.services.sidecars import DATA, sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
+from backups.services.roles import (
+    backups_give_back,
+    operation_order,
+    operation_server,
+    operation_source,
+    operation_subject,
+)
+from backups.services.sidecars import sidecar_error, sidecar_errors, sidecar_open, sidecar_reach
 from backups.work.exchange_outcome import (
     exchange_note,
     exchange_release,
@@ -24,7 +31,6 @@ from backups.work.exchange_outcome import (
     journal_ask,
     journal_awaited,
 )
-from backups.work.hashing import HashThread
 from backups.work.safety import safety_make
 from common.errors import ApplicationError
 from operations.models import ExchangeState, Operation, OperationState
@@ -34,9 +40,6 @@ from provisions.selectors import provision_sidecar
 from sidecar_client.client import ExtractOutcome, ExtractProgress, SidecarClient
 from sidecar_client.errors import SidecarClientError, SidecarFailed
 from sidecar_client.values import SidecarInfo
-from vault.errors import ArchiveDamagedError
-from vault.models import Asset
-from vault.services.opening import asset_open
 from wire.enums import OutcomeKind, Phase, ServerControl
 
 
@@ -49,7 +52,7 @@ def restore_run(operation: Operation, lease: Lease) -> None:
     """
     with contextlib.ExitStack() as opened:
         with journal_awaited(operation):
-            sidecar = provision_sidecar(operation_subject(operation).provision)
+            sidecar = provision_sidecar(operation_server(operation))
             client = opened.enter_context(
                 sidecar_open(
                     sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
@@ -94,8 +97,9 @@ def _prepare(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
     order_allows_backups(operation_order(operation))
     if operation.params.get("server") == ServerControl.STOP and not info.can_stop:
         raise ServerNotStopped
-    _fetch(client=client, info=info, operation=operation, lease=lease)
-    # After the archive was verified, and as late as possible: the safety backup holds the files that the exchange
+    restoring = _restoring(client=client, info=info, operation=operation, lease=lease)
+    format_of(restoring.source).fetch(restoring)
+    # After the source was verified, and as late as possible: the safety backup holds the files that the exchange
     # replaces.
     if operation.params.get("safety"):
         safety_make(operation=operation, client=client, lease=lease)
@@ -112,52 +116,19 @@ def _nothing_left(client: SidecarClient, operation: Operation) -> Iterator[None]
 
 
 def _scratch_clear(client: SidecarClient, operation: Operation) -> None:
-    for path in (_archive_path(operation), _listing_path(operation)):
+    for path in format_of(operation_source(operation)).scratch(operation):
         with contextlib.suppress(SidecarClientError):
             client.file_delete(path=path)
 
 
-def _archive_path(operation: Operation) -> str:
-    return f"/tmp/restore-{operation.id}.tar.gz"  # noqa: S108  # a path of the sidecar
-
-
-def _listing_path(operation: Operation) -> str:
-    return f"/tmp/restore-{operation.id}.listing"  # noqa: S108  # a path of the sidecar
-
-
-def _fetch(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> None:
-    """Bring the archive into the sidecar's scratch folder, whole and as it was made; nothing live is touched yet."""
+def _restoring(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> Restoring:
     source = operation_source(operation)
-    asset = Asset.objects.select_related("target", "customer").get(backup=source)
-    if info.scratch_free_bytes < asset.size_bytes + (source.listing_bytes or 0):
-        raise ScratchFullError
-    client.file_write(path=_archive_path(operation), size=asset.size_bytes, chunks=_followed(asset=asset, lease=lease))
-    # Without a listing, as for a backup of an earlier release, only the live files decide which paths stay.
-    with contextlib.suppress(PreviewUnavailable, ArchiveDamagedError):
-        listing = backup_listing_open(source, checkpoint=lease.checkpoint)
-        client.file_write(path=_listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
-
-
-def _checked(pieces: Iterator[bytes], lease: Lease) -> Iterator[bytes]:
-    for piece in pieces:
-        lease.checkpoint()
-        yield piece
-
-
-def _followed(*, asset: Asset, lease: Lease) -> Iterator[bytes]:
-    """The archive's bytes, with progress. The last ones come only after all of them were verified."""
-    done = 0
-    with HashThread() as digest:
-        reader = asset_open(asset, checkpoint=lease.checkpoint)
-        for piece in _checked(reader.read(digest=digest), lease):
-            done += len(piece)
-            lease.progress(bytes_done=done, bytes_total=asset.size_bytes, phase="fetching")
-            yield piece
+    return Restoring(operation=operation, source=source, client=client, info=info, lease=lease)
 
 
 def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, lease: Lease) -> ExtractOutcome:
-    server = ServerControl(operation.params.get("server", ServerControl.AUTO))
-    stops = info.can_stop and server is not ServerControl.LEAVE
+    restoring = _restoring(client=client, info=info, operation=operation, lease=lease)
+    stops = info.can_stop and restoring.server is not ServerControl.LEAVE
 
     def on_progress(progress: ExtractProgress) -> None:
         # The sidecar comes by this phase also when there is nothing to stop.
@@ -165,16 +136,8 @@ def _extract(*, client: SidecarClient, info: SidecarInfo, operation: Operation, 
             lease.phase(str(progress.phase))
 
     try:
-        client.archive_extract(
-            source=_archive_path(operation),
-            listing=_listing_path(operation),
-            destination=DATA,
-            mode=operation.params["mode"],
-            server=server,
-            on_progress=on_progress,
-            cancelled=lease.interrupted,
-        )
-    except SidecarClientError:
+        format_of(restoring.source).extract(restoring, on_progress=on_progress)
+    except (SidecarClientError, ApplicationError):
         outcome = journal_ask(client=client, operation=operation, lease=lease)
         if outcome.kind is OutcomeKind.NONE:
             exchange_note(operation, ExchangeState.NONE)

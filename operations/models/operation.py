@@ -22,7 +22,8 @@ class Operation(models.Model):
     that liveness depends on no clock. attempts: the claims that count. not_before: the earliest time of a claim.
     warnings: the first of the live paths that a restore left unchanged; warnings_total: their number.
     worker: the claiming worker, `{supervisor}:{pid}`. expires_at: the end of a hold, which no worker runs.
-    exclusive: excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
+    server_id: the server of the order whose live files an exchange changes, null for work without one. exclusive:
+    excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
     of live files. order, scope_id: the owner; scope_id is the id of a repository or a target.
     """
 
@@ -30,6 +31,7 @@ class Operation(models.Model):
     scope = models.CharField(max_length=16, choices=OperationScope.choices, default=OperationScope.ORDER)
     order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, related_name="operations")
     scope_id = models.UUIDField(null=True)
+    server_id = models.UUIDField(null=True)
     kind = models.CharField(_("kind"), max_length=32, choices=kind_choices)
     exclusive = models.BooleanField(default=False)
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.QUEUED)

@@ -28,13 +28,21 @@ TASK = "operations.tasks.operation_answer"
 """The task that runs an operation."""
 
 
-def operation_start(*, order: Order, kind: OperationKind, requested_by: User | None, **params: Any) -> Operation:
+def operation_start(
+    *, order: Order, kind: OperationKind, requested_by: User | None, server_id: UUID | None = None, **params: Any
+) -> Operation:
     """Enqueue an operation on an order once the transaction commits. Call it under the order's lock.
 
-    Raises IntegrityError when the order has an exclusive operation and this would be another one.
+    server_id: the server whose live files the operation may change. Raises IntegrityError when the order has an
+    exclusive operation and this would be another one.
     """
     operation = Operation.objects.create(
-        order=order, kind=kind.name, exclusive=kind.exclusive, requested_by=requested_by, params=params
+        order=order,
+        kind=kind.name,
+        exclusive=kind.exclusive,
+        requested_by=requested_by,
+        server_id=server_id,
+        params=params,
     )
     task_enqueue(TASK, operation.id)
     return operation

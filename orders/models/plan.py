@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class BackupFormat(models.TextChoices):
+    """The formats in which backups are stored."""
+
+    ARCHIVE = "archive", pgettext_lazy("format of backups", "Archive")
+    REPOSITORY = "repository", pgettext_lazy("format of backups", "Snapshot")
 
 
 class Plan(models.Model):
@@ -11,6 +19,7 @@ class Plan(models.Model):
     safety backup that a restore makes first (0: none is made, and no restore can be undone).
 
     collapse_percent: a backup that lost more than this share of the last good one is marked as collapsed.
+    backup_format: the format of new backups on a target that can hold it.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -32,12 +41,23 @@ class Plan(models.Model):
         ),
     )
 
+    backup_format = models.CharField(
+        _("format of backups"),
+        max_length=16,
+        choices=BackupFormat.choices,
+        default=BackupFormat.REPOSITORY,
+        help_text=_("Snapshots store what has changed since the last one; archives store everything, each time."),
+    )
+
     class Meta:
         verbose_name = _("plan")
         verbose_name_plural = _("plans")
         constraints = [
             models.CheckConstraint(name="plan_backup_limit_sane", condition=models.Q(backup_limit__lte=10_000)),
             models.CheckConstraint(name="plan_safety_hours_sane", condition=models.Q(safety_hours__lte=24 * 366)),
+            models.CheckConstraint(
+                name="plan_backup_format_known", condition=models.Q(backup_format__in=BackupFormat.values)
+            ),
             models.CheckConstraint(name="plan_collapse_percent_sane", condition=models.Q(collapse_percent__lte=99)),
         ]
 

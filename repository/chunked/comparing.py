@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from repository.chunked.chunks.chunk import HASH_SIZE
 from repository.chunked.manifest.paired import PairedManifests
-from repository.chunked.manifest.records import Content, Record, Xattrs, blocks_in, parts_of, zero_hash
+from repository.chunked.manifest.records import Content, Record, Xattrs, blocks_in, parts_of
 from repository.chunked.manifest.stream import is_unchanged
 from repository.chunked.repository import Repository
+from trees.hashes import HASH_SIZE, zero_hash
 from trees.paths import walks_joined
 from trees.source import Kind, Source, SourceEntry, SourceGone
 from trees.trust import Stat, Trust

@@ -1,9 +1,15 @@
 """Progress, warnings and result of packing a tree."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from wire.contract import WARNINGS_KEPT
 from wire.enums import WarningKind
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+# Names can be long: the warnings of one message stay well below the limit of a message.
+_WARNING_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,13 @@ class WarningLog:
         self.total += 1
         if len(self.kept) < WARNINGS_KEPT:
             self.kept.append(PackWarning(kind, path))
+
+
+def warnings_pack(warnings: Iterable[PackWarning]) -> Iterator[wire.Warning]:
+    """The messages of the first warnings, as many as one message can hold."""
+    room = _WARNING_BYTES
+    for warning in warnings:
+        room -= len(warning.path)
+        if room < 0:
+            return
+        yield wire.Warning(kind=warning.kind.number, path=warning.path)

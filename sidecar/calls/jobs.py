@@ -57,16 +57,23 @@ class Job(Generic[P, R]):
         if self._thread is not None:
             self._thread.join()
 
-    def follow(self, call: Call) -> Iterator[P]:
-        """Yield the current progress, then every change until the end. Raises when the call is stopped before."""
-        woken = threading.Event()
-        call.on_stop(woken.set)
-        self._future.add_done_callback(lambda _: woken.set())
+    def follow(self, call: Call, *, woken: threading.Event | None = None) -> Iterator[P]:
+        """Yield the current progress, then every change until the end. Raises when the call is stopped before.
+
+        `woken`: whenever it is set, the progress is yielded at once.
+        """
+        waked = woken or threading.Event()
+        call.on_stop(waked.set)
+        self._future.add_done_callback(lambda _: waked.set())
         shown, shown_at = self.progress, time.monotonic()
         yield shown
-        while not woken.wait(_REPORT_SECONDS):
+        while not self.done() and not call.stopped():
+            is_woken = waked.wait(_REPORT_SECONDS)
+            waked.clear()
+            if self.done() or call.stopped():
+                break
             newest, now = self.progress, time.monotonic()
-            if newest is not shown or now - shown_at >= _HEARTBEAT_SECONDS:
+            if is_woken or newest is not shown or now - shown_at >= _HEARTBEAT_SECONDS:
                 shown, shown_at = newest, now
                 yield shown
         if not self.done():

@@ -1,18 +1,14 @@
 """Conversion of progress and results into messages of the wire."""
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Final
 
 from sidecar.archive.compressing import Packed
-from sidecar.archive.pack import PackProgress, PackWarning
+from sidecar.archive.pack import PackProgress
+from sidecar.archive.report import warnings_pack
 from sidecar.preview.changes import Preview
 from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
 from sidecar.restore.workspace.progress import ExtractProgress
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
-
-# Names can be long: the warnings of one message stay well below the limit of a message.
-_WARNING_BYTES: Final = 1 << 20
 
 
 def compress_reply(progress: PackProgress, packed: Packed | None) -> wire.CompressFilesReply:
@@ -69,7 +65,7 @@ def _compress_result(packed: Packed) -> wire.CompressResult:
         entries=result.entries,
         content_bytes=result.content_bytes,
         warnings_total=result.warnings_total,
-        warnings=_warnings(result.warnings),
+        warnings=warnings_pack(result.warnings),
         consistency=packed.consistency.number,
     )
 
@@ -80,14 +76,5 @@ def _extract_result(summary: ExtractSummary) -> wire.ExtractResult:
         bytes=summary.bytes,
         removed=summary.removed,
         staying_total=summary.staying.total,
-        staying=_warnings(summary.staying.kept),
+        staying=warnings_pack(summary.staying.kept),
     )
-
-
-def _warnings(warnings: Iterable[PackWarning]) -> Iterator[wire.Warning]:
-    room = _WARNING_BYTES
-    for warning in warnings:
-        room -= len(warning.path)
-        if room < 0:
-            return
-        yield wire.Warning(kind=warning.kind.number, path=warning.path)

@@ -18,10 +18,13 @@ from sidecar.daemon.auth import CallersKnown, token_known, worker_known
 from sidecar.daemon.service import FileIO
 from sidecar.errors import SidecarError, StartError
 from sidecar.game.game import Game
+from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.recovery import extractions_recover
 from sidecar.scratch.scratch import Scratch
+from sidecar.snapshot.service import Snapshots
+from sidecar.snapshot.sessions import Sessions
 from sidecar.tls.certificates import CertificateError
 from sidecar.tls.credentials import tls_credentials
 from sidecar.tls.folder import TlsFolder
@@ -71,14 +74,23 @@ def serve(config: Config) -> None:
     calls = Calls(Fences(scratch.fences))
     game = Game(config.game, folder=scratch.folder)
     extractions = Extractions(root=config.data_root, server=game.server, links=links)
+    bandwidth = Bandwidth(config.read_bytes_a_second)
     service = FileIO(
-        root=config.data_root, scratch=scratch, calls=calls, extractions=extractions, game=game, links=links
+        root=config.data_root,
+        scratch=scratch,
+        calls=calls,
+        extractions=extractions,
+        game=game,
+        links=links,
+        bandwidth=bandwidth,
     )
+    sessions = Sessions(root=config.data_root, scratch=scratch.folder, game=game, links=links, bandwidth=bandwidth)
+    snapshots = Snapshots(calls=calls, sessions=sessions)
     healths = health.HealthServicer()
     healths.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     tls = None if config.tls_folder is None else TlsFolder(config.tls_folder)
     certificates = Certificates(folder=tls, calls=calls)
-    server = _server(config, service.handlers() | certificates.handlers(), healths)
+    server = _server(config, service.handlers() | snapshots.handlers() | certificates.handlers(), healths)
     address = _listen(server, config, tls)
     game.recover(settled=extractions.settled)
     server.start()

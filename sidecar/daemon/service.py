@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,15 @@ from sidecar.archive.compressing import Compressions
 from sidecar.calls.calls import Calls
 from sidecar.daemon.files import FileCalls
 from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
-from sidecar.errors import Refused
+from sidecar.daemon.trees import Request, TreeRestores, request_read
+from sidecar.errors import ArchiveRefused, Refused
 from sidecar.game.game import Game
+from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.extracting import Extractions
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.scratch.paths import require_data_root, scratch_name
 from sidecar.scratch.scratch import Scratch, free_bytes
 from wire.enums import Mode, ServerControl
@@ -26,6 +31,7 @@ from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 
 _NO_HEADER: Final = wire.WriteFileRequest.Header()
 _NO_PREVIEW_HEADER: Final = wire.PreviewRestoreRequest.Header()
+_NO_TREE_HEADER: Final = wire.RestoreTreeRequest.Header()
 
 
 class FileIO:
@@ -40,14 +46,18 @@ class FileIO:
         extractions: Extractions,
         game: Game,
         links: LinkRoots,
+        bandwidth: Bandwidth,
     ) -> None:
         self._root = root
         self._scratch = scratch
         self._calls = calls
         self._extractions = extractions
         self._game = game
-        self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game, links=links)
+        self._compressions = Compressions(
+            root=root, scratch=scratch, calls=calls, game=game, links=links, bandwidth=bandwidth
+        )
         self._previews = Previews(root=root, links=links)
+        self._trees = TreeRestores(scratch=scratch, extractions=extractions)
         self._files = FileCalls(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
 
     def describe(self, request: wire.DescribeRequest, context: grpc.ServicerContext) -> wire.DescribeReply:
@@ -113,12 +123,33 @@ class FileIO:
             require_data_root(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
             listing = self._scratch.files / scratch_name(request.listing) if request.listing else None
-            mode = _mode(request.mode)
-            server = ServerControl.of(request.server)
-            if server is None:
-                raise Refused("The control of the game server is unknown to this sidecar.")
-            for told in self._extractions.run(call, archive=archive, listing=listing, mode=mode, server=server):
+            restore = partial(
+                archive_extract,
+                archive=archive,
+                listing=listing,
+                mode=_mode(request.mode),
+                chosen=_chosen(request.paths),
+            )
+            for told in self._extractions.run(call, restore=restore, server=_server(request.server)):
                 yield extract_reply(*told)
+
+    def restore_tree(
+        self, requests: Iterator[Request], context: grpc.ServicerContext
+    ) -> Iterator[wire.RestoreTreeReply]:
+        """Restore a tree from its listing, or follow the running extraction of the operation; requests after the
+        listing are the contents that the replies ask for.
+        """
+        first = next(requests, None)
+        header = _NO_TREE_HEADER if first is None or isinstance(first, memoryview) else first.header
+        with self._calls.running("RestoreTree", header.ticket, context) as call:
+            yield from self._trees.run(
+                call,
+                header,
+                requests,
+                mode=_mode(header.mode),
+                chosen=_chosen(header.paths),
+                server=_server(header.server),
+            )
 
     def get_extract_outcome(
         self, request: wire.GetExtractOutcomeRequest, context: grpc.ServicerContext
@@ -146,6 +177,7 @@ class FileIO:
                 call,
                 parts=(_part(request) for request in requests),
                 mode=_mode(header.mode),
+                chosen=_chosen(header.paths),
                 paths_limit=header.paths_limit,
                 paths_after=header.paths_after,
             )
@@ -171,6 +203,9 @@ class FileIO:
             ),
             "ExtractTo": grpc.unary_stream_rpc_method_handler(
                 self.extract_to, wire.ExtractToRequest.FromString, wire.ExtractToReply.SerializeToString
+            ),
+            "RestoreTree": grpc.stream_stream_rpc_method_handler(
+                self.restore_tree, request_read, wire.RestoreTreeReply.SerializeToString
             ),
             "GetExtractOutcome": grpc.unary_unary_rpc_method_handler(
                 self.get_extract_outcome,
@@ -211,6 +246,20 @@ def _mode(number: wire.ExtractMode) -> Mode:
     if mode is None:
         raise Refused("The mode is unknown to this sidecar.")
     return mode
+
+
+def _server(number: wire.ServerControl) -> ServerControl:
+    server = ServerControl.of(number)
+    if server is None:
+        raise Refused("The control of the game server is unknown to this sidecar.")
+    return server
+
+
+def _chosen(paths: Iterable[bytes]) -> Chosen:
+    try:
+        return Chosen(paths)
+    except ArchiveRefused as error:
+        raise Refused("A chosen path is none that a backup can have.") from error
 
 
 def _version() -> str:

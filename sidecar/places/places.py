@@ -124,6 +124,13 @@ class Places:
         """Whether the reserved name in a folder belongs to a place, or may belong to one that is mounted twice."""
         return not path or path in self.left or any(part.path == path for part in self.parts)
 
+    def way(self, path: bytes) -> tuple[int, bytes] | None:
+        """The folder behind the last link on the way to a path, and the rest of the path; None without one."""
+        for part in reversed(self.parts):
+            if part.link and _is_within(path, part.path):
+                return part.fd, path[len(part.path) + 1 :]
+        return None
+
     def require_unmoved(self, tree: PlacedTree) -> None:
         """Raise EntryFailed when a part no longer begins where it was found."""
         for part in self.parts:

@@ -10,6 +10,7 @@ from sidecar.errors import Busy
 from sidecar.places.links import LinkRoots
 from sidecar.preview.changes import PATHS_MAX, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
+from sidecar.restore.reading.chosen import Chosen
 from wire.enums import Mode
 
 # A preview may read all data, and occupies a call's thread: repeated calls must not occupy all threads.
@@ -25,7 +26,14 @@ class Previews:
         self._free = threading.BoundedSemaphore(PREVIEWS_AT_ONCE)
 
     def run(
-        self, call: Call, *, parts: Iterator[bytes | memoryview], mode: Mode, paths_limit: int, paths_after: bytes
+        self,
+        call: Call,
+        *,
+        parts: Iterator[bytes | memoryview],
+        mode: Mode,
+        chosen: Chosen,
+        paths_limit: int,
+        paths_after: bytes,
     ) -> Preview:
         """Compare a listing, given as its bytes, with the data.
 
@@ -36,7 +44,7 @@ class Previews:
         try:
             page = PathsPage(after=paths_after, limit=min(paths_limit, PATHS_MAX))
             return restore_preview(
-                root=self._root, listing=parts, mode=mode, page=page, check=call.check, links=self._links
+                root=self._root, listing=parts, mode=mode, chosen=chosen, page=page, check=call.check, links=self._links
             )
         finally:
             self._free.release()

@@ -21,6 +21,7 @@ from sidecar.preview.contents import LiveContents
 from sidecar.preview.live import Live, live_paths
 from sidecar.preview.passed import Passed
 from sidecar.preview.staying import LiveStaying
+from sidecar.restore.reading.chosen import EVERYTHING, Chosen
 from sidecar.scan import root_open
 from trees.paths import walks_joined
 from trees.trust import Trust, machine_started_ns
@@ -33,6 +34,7 @@ def restore_preview(
     root: Path,
     listing: Iterable[bytes | memoryview],
     mode: Mode,
+    chosen: Chosen = EVERYTHING,
     page: PathsPage,
     check: Callable[[], None],
     links: LinkRoots = NO_LINKS,
@@ -54,7 +56,7 @@ def restore_preview(
             contents = LiveContents(trust=trust, check=check)
             entries = Ahead(told.entries())
             with closing(LiveStaying(places, entries, contents)) as staying:
-                comparison = _Comparison(contents, staying, mode, changes)
+                comparison = _Comparison(contents, staying, mode, chosen, changes)
                 for entry, found in walks_joined(entries, live, left_path=_path, right_path=_path):
                     check()
                     comparison.step(entry, found)
@@ -70,10 +72,13 @@ def restore_preview(
 class _Comparison:
     """Takes the entries and the live paths in order, and counts changes."""
 
-    def __init__(self, contents: LiveContents, staying: LiveStaying, mode: Mode, changes: Changes) -> None:
+    def __init__(
+        self, contents: LiveContents, staying: LiveStaying, mode: Mode, chosen: Chosen, changes: Changes
+    ) -> None:
         self._contents = contents
         self._staying = staying
         self._mode = mode
+        self._chosen = chosen
         self._changes = changes
         self._new = b""
         self._replaced = b""
@@ -84,6 +89,8 @@ class _Comparison:
         """Compare the archive's entry of a path with the live one; either may be missing."""
         if entry is not None and entry.vanished:
             entry = None  # it did not exist at the backup
+        if entry is not None and entry.kind != LEFT_OUT and not self._is_restored(entry, live):
+            return
         if entry is not None and entry.kind in (FILE, HARD_LINK, FOLDER):
             self._passed.note(entry.path, is_folder=entry.kind == FOLDER)
         if entry is not None and not self._is_left(entry.path):
@@ -93,6 +100,13 @@ class _Comparison:
                 self._archive_only(entry)
         elif entry is None and live is not None and not self._is_left(live.path) and self._goes(live):
             self._takes(live)
+
+    def _is_restored(self, entry: Entry, live: Live | None) -> bool:
+        """Whether an entry is chosen, or a folder above a chosen path that has to be made."""
+        if self._chosen.covers(entry.path):
+            return True
+        is_missing = live is None or (live.found is not None and not live.is_folder)
+        return entry.kind == FOLDER and self._chosen.is_above(entry.path) and is_missing
 
     def _archive_only(self, entry: Entry) -> None:
         """Compare a path that only the archive has."""
@@ -136,7 +150,8 @@ class _Comparison:
 
     def _goes(self, live: Live) -> bool:
         """Whether a restore would try to remove a live path that the archive lacks."""
-        if self._mode is Mode.REPLACE or _is_below(live.path, self._replaced):
+        is_extra = self._mode is Mode.REPLACE and self._chosen.covers(live.path)
+        if is_extra or _is_below(live.path, self._replaced):
             return True
         return self._staying.stays(live.path) or self._staying.is_companion(live)
 

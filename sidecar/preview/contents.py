@@ -1,4 +1,4 @@
-"""Compares live files with the archive's, of which only checksums are known."""
+"""Compares live files with the backup's, of which only checksums are known: a CRC-32, or a hash."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 from isal import isal_zlib
 
+from sidecar.restore.reading.listed.comparing import READ_BYTES, attributes_same, entry_compare
 from sidecar.scan import warning_kind
 from trees.beneath import open_for_reading
 from trees.fixed import is_frozen
@@ -16,7 +17,6 @@ from trees.trust import Trust
 from trees.walk import Found
 from wire.listing import FILE, FOLDER, SYMLINK, Entry
 
-_READ_BYTES: Final = 1 << 20
 _PERMISSIONS: Final = 0o777
 
 
@@ -28,7 +28,7 @@ class LiveContents:
         self.check = check
         self._trust = trust
         self._owners_count = os.geteuid() == 0
-        self._buffer = bytearray(_READ_BYTES)
+        self._buffer = bytearray(READ_BYTES)
 
     def same(self, entry: Entry, found: Found | None) -> bool:
         """Whether a restore would leave a live path unchanged. Raises SourceFailed when its disk fails."""
@@ -39,7 +39,8 @@ class LiveContents:
             if entry.kind == SYMLINK:
                 return kind == stat.S_IFLNK and self.same_link(entry, found)
             if entry.kind == FOLDER:
-                return kind == stat.S_IFDIR and self._metadata_same(entry, found.status)
+                is_alike = kind == stat.S_IFDIR and self._metadata_same(entry, found.status)
+                return is_alike and self._attributes_same(entry, found)
             is_alike = kind == stat.S_IFREG and self._metadata_same(entry, found.status)
             return is_alike and self._content_same(entry, found) and self._can_be_set(entry, found)
         except OSError as error:
@@ -92,9 +93,30 @@ class LiveContents:
             return True
         descriptor = open_for_reading(found.name, found.folder)
         try:
-            return stat.S_ISREG(os.fstat(descriptor).st_mode) and self._crc32(descriptor, entry.size) == entry.crc32
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return False
+            if entry.hash:
+                return self._hash_same(descriptor, entry)
+            return self._crc32(descriptor, entry.size) == entry.crc32
         finally:
             os.close(descriptor)
+
+    def _attributes_same(self, entry: Entry, found: Found) -> bool:
+        """Whether a live folder has the backup's attributes, if these are known."""
+        if entry.xattrs is None:
+            return True
+        descriptor = open_for_reading(found.name, found.folder, os.O_DIRECTORY)
+        try:
+            return attributes_same(entry, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _hash_same(self, descriptor: int, entry: Entry) -> bool:
+        same = False
+        for step in entry_compare(entry, descriptor, memoryview(self._buffer)):
+            self.check()
+            same = step.same
+        return same
 
     def _crc32(self, descriptor: int, size: int) -> int | None:
         """The CRC-32 of an open file, None when its size has changed."""

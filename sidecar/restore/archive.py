@@ -10,6 +10,7 @@ from sidecar.places.finding import NO_LINKS
 from sidecar.places.links import LinkRoots
 from sidecar.restore.comparing.staying import left_out_read
 from sidecar.restore.engine import members_restore
+from sidecar.restore.reading.chosen import EVERYTHING, Chosen
 from sidecar.restore.reading.tar.archive import archive_opened
 from sidecar.restore.reading.tar.limits import DEFAULT_TAR_LIMITS, TarLimits
 from sidecar.restore.workspace.outcomes import ExtractSummary
@@ -25,6 +26,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
     root: Path,
     operation: str,
     mode: Mode,
+    chosen: Chosen = EVERYTHING,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
@@ -42,6 +44,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
         root=root,
         operation=operation,
         mode=mode,
+        chosen=chosen,
         on_progress=on_progress,
         cancelled=cancelled,
         before_exchange=before_exchange,

@@ -23,6 +23,7 @@ from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.outcome import outcome_found
+from sidecar.restore.reading.chosen import EVERYTHING, Chosen, ChosenMembers
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.members import Members
 from sidecar.restore.recovery import extraction_conclude, unfinished_recover
@@ -43,6 +44,7 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
     root: Path,
     operation: str,
     mode: Mode,
+    chosen: Chosen = EVERYTHING,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
@@ -50,7 +52,8 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
     limits: Limits = DEFAULT_LIMITS,
     filesystem: Filesystem | None = None,
 ) -> ExtractSummary:
-    """Given members and the id of their operation, restore them into the data root.
+    """Given members and the id of their operation, restore them into the data root, or only the `chosen` paths: then
+    nothing else is removed, and folders above them are made if they are missing, but are else left as they are.
 
     Permission bits and times are always restored, owners only as root; setuid, setgid, sticky, access lists and
     extended attributes never. A finished operation is not repeated: its summary is returned, or its error raised.
@@ -75,15 +78,17 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
             raise failure_recalled(known.error_code, known.error_detail, known.error_params)
         if known.summary:
             return known.summary
+        progress = ProgressMeter(on_progress, cancelled)
         try:
             with members as source, contextlib.closing(places_find(root_fd, links)) as places:
                 preparation = Preparation(
-                    members=source,
+                    members=source if chosen.is_everything else ChosenMembers(source, chosen, check=progress.check),
+                    chosen=chosen,
                     places=places,
                     filesystem=volume,
                     mode=mode,
                     rooms=Rooms(places, limits),
-                    progress=ProgressMeter(on_progress, cancelled),
+                    progress=progress,
                     before_exchange=cache(before_exchange),  # the preparation may start again
                     left_out=left_out(),
                 )

@@ -1,23 +1,22 @@
 """The running extraction, and the outcomes of earlier ones."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from sidecar.calls.calls import Call, ShuttingDown
 from sidecar.calls.jobs import Job
 from sidecar.errors import Cancelled, Refused, SidecarError, SourceFailed
 from sidecar.game.server import GameServer
 from sidecar.places.links import LinkRoots
-from sidecar.restore.archive import archive_extract
 from sidecar.restore.outcome import outcome_read, outcome_release
 from sidecar.restore.recovery import extractions_recover
 from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
 from sidecar.restore.workspace.progress import ExtractProgress
-from wire.enums import Mode, OutcomeKind, Phase, ServerControl
+from wire.enums import OutcomeKind, Phase, ServerControl
 
 Told = tuple[ExtractProgress, ExtractSummary | None]
 ExtractJob = Job[ExtractProgress, ExtractSummary]
@@ -27,12 +26,29 @@ _RELEASE_WAITS_SECONDS: Final = 5.0
 _NOTHING_YET: Final = ExtractProgress(phase=Phase.STAGING, bytes_done=0, files=0)
 
 
+class Restore(Protocol):
+    """A restore of any source: `archive_extract` or `tree_restore`, with the arguments that only they know."""
+
+    def __call__(
+        self,
+        *,
+        root: Path,
+        operation: str,
+        on_progress: Callable[[ExtractProgress], None],
+        cancelled: Callable[[], bool],
+        before_exchange: Callable[[], None],
+        links: LinkRoots,
+    ) -> ExtractSummary:
+        """Restore; as `members_restore`."""
+        ...
+
+
 class Extractions:
     """Runs one extraction at a time, which the calls of its operation follow.
 
-    The extraction is cancelled when its last call ends, unless a newer attempt is about to follow. Once it exchanges
-    names, it always runs to its end. It excludes the release and the recovery of another extraction: each would see
-    the other's folders partly removed.
+    The extraction is cancelled when its last call ends, unless a newer attempt is about to follow; one that a call
+    feeds is cancelled with that call. Once it exchanges names, it always runs to its end. It excludes the release and
+    the recovery of another extraction: each would see the other's folders partly removed.
     """
 
     def __init__(self, *, root: Path, server: GameServer, links: LinkRoots) -> None:
@@ -47,17 +63,18 @@ class Extractions:
         self._finished = False
 
     def run(
-        self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
+        self, call: Call, *, restore: Restore, server: ServerControl, fed: threading.Event | None = None
     ) -> Iterator[Told]:
         """Follow the operation's extraction, starting it unless it runs; yield its progress, at last its summary.
 
         A finished extraction is not repeated: its summary is yielded at once, or its error raised. `server`: whether
-        the game server is stopped while names are exchanged. Raises `SidecarError`s.
+        the game server is stopped while names are exchanged. `fed`: the call feeds the extraction that it starts, and
+        when this is set, it has something to ask for: the progress is yielded at once. Raises `SidecarError`s.
         """
         while True:
-            job = self._join_or_start(call, archive=archive, listing=listing, mode=mode, server=server)
-            call.on_stop(partial(self._leave, call, job))
-            for progress in job.follow(call):
+            job, is_started = self._join_or_start(call, restore=restore, server=server)
+            call.on_stop(partial(self._leave, call, job, feeds=is_started and fed is not None))
+            for progress in job.follow(call, woken=fed):
                 yield progress, None
             try:
                 summary = job.result()
@@ -117,20 +134,17 @@ class Extractions:
             job.cancel()
             job.join()
 
-    def _join_or_start(
-        self, call: Call, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
-    ) -> ExtractJob:
+    def _join_or_start(self, call: Call, *, restore: Restore, server: ServerControl) -> tuple[ExtractJob, bool]:
+        """The running extraction of the operation, or a new one, and whether it is new."""
         with self._lock:
             if self._job is not None and not self._job.done():
                 if self._operation != call.operation:
                     raise Refused("Another extraction is running.")
                 self._followers += 1
-                return self._job
-            return self._start(call.operation, archive=archive, listing=listing, mode=mode, server=server)
+                return self._job, False
+            return self._start(call.operation, restore=restore, server=server), True
 
-    def _start(
-        self, operation: str, *, archive: Path, listing: Path | None, mode: Mode, server: ServerControl
-    ) -> ExtractJob:
+    def _start(self, operation: str, *, restore: Restore, server: ServerControl) -> ExtractJob:
         if self._finished:
             raise ShuttingDown("The sidecar is shutting down.")
         self._server.require(server)
@@ -139,12 +153,9 @@ class Extractions:
 
         def extract() -> ExtractSummary:
             with self._server.exchange(server, cancelled=job.cancelled, settled=self.settled) as stop, self._at_work:
-                return archive_extract(
-                    archive=archive,
-                    listing=listing,
+                return restore(
                     root=self._root,
                     operation=operation,
-                    mode=mode,
                     on_progress=job.report,
                     cancelled=job.cancelled,
                     before_exchange=stop,
@@ -154,12 +165,12 @@ class Extractions:
         job.start(extract)
         return job
 
-    def _leave(self, call: Call, job: ExtractJob) -> None:
+    def _leave(self, call: Call, job: ExtractJob, *, feeds: bool) -> None:
         with self._lock:
             if job is not self._job:
                 return
             self._followers -= 1
-            if self._followers == 0 and not call.superseded():
+            if feeds or (self._followers == 0 and not call.superseded()):
                 job.cancel()
 
     def _runs(self, operation: str) -> bool:

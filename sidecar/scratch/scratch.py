@@ -11,7 +11,8 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 # No operation lives longer: older files were abandoned by a worker that never came back.
 _ON_THE_WIRE: Final = "/tmp"  # noqa: S108 - a name on the wire, not this machine's folder
 _KEPT_SECONDS: Final = 24 * 3600
+_READ_BYTES: Final = 256 << 10
 
 
 class Scratch:
@@ -66,6 +68,13 @@ class Scratch:
                     path.unlink()
         return PartialFile(self._partial / secrets.token_hex(16), files=self.files)
 
+    def spool(self, parts: Iterable[bytes | memoryview]) -> "Spooled":
+        """Write the parts into a file without a name. Raises `ScratchFull`."""
+        with self.partial_create() as file:
+            for part in parts:
+                file.write(part)
+            return Spooled(file.descriptor)
+
     def remove(self, name: str) -> None:
         """Remove a complete file; a missing one is no error."""
         with _room_needed():
@@ -78,6 +87,22 @@ class Scratch:
     def _all_files(self) -> Iterator[Path]:
         yield from self.files.iterdir()
         yield from self._partial.iterdir()
+
+
+class Spooled:
+    """The bytes of a file without a name, which is gone with `close`, or with the last reference to this."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Keep an open file that was written."""
+        self._descriptor = os.dup(descriptor)
+        self.close = weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self) -> Iterator[bytes]:
+        """The bytes in parts, from the beginning."""
+        offset = 0
+        while part := os.pread(self._descriptor, _READ_BYTES, offset):
+            offset += len(part)
+            yield part
 
 
 class PartialFile:

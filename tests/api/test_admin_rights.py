@@ -214,7 +214,14 @@ def test_address_filters_by_listed_filters_still(model, lookup, admin_client):
 
 def test_each_change_in_the_admin_is_in_the_audit_trail(admin_client, admin_user):
     plan, target = PlanFactory(), StorageTargetFactory()
-    changed = {"name": "Large", "has_backups": "on", "backup_limit": 3, "safety_hours": 24, "collapse_percent": 50}
+    changed = {
+        "name": "Large",
+        "has_backups": "on",
+        "backup_limit": 3,
+        "safety_hours": 24,
+        "collapse_percent": 50,
+        "backup_format": "archive",
+    }
     assert admin_client.post(page(Plan, "change", plan.pk), changed).status_code == 302
     delete(admin_client, target)
     admin_client.post(page(Group, "add"), {"name": "Support"})

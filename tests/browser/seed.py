@@ -117,7 +117,9 @@ def order(*, owner: str, name: str, limit: int = 10, plan: str = "", customer: s
 
     user = _user(owner)
     found = Customer.objects.filter(owner=user).first() or customer_create(name=customer or owner, owner=user)
-    terms, _ = Plan.objects.get_or_create(name=plan or f"Keeps {limit}", defaults={"backup_limit": limit})
+    terms, _ = Plan.objects.get_or_create(
+        name=plan or f"Keeps {limit}", defaults={"backup_limit": limit, "backup_format": "archive"}
+    )
     made = order_create(customer=found, plan=terms, name=name)
     server = provision_create(order=made, kind=ProvisionKind.DEPLOYMENT, name="Game server", is_primary=True)
     address = Provision.objects.filter(name="Sidecar", order__name="Survival server").earliest("created_at").address

@@ -12,11 +12,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 
+from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.selectors import backups_counted
-from backups.services.previews import backup_listing_open
 from common.paths import path_text
 from operations.models import Operation, OperationState
+from repository.checkpoint import go_on
 from tests.chaos.trees import Tree, alike, difference, tree_read, tree_stored, tree_told, tree_unpack, within
 from tests.chaos.world import CANARY, CONTENT_CANARY, LIMIT, Restoring, World
 from tests.processes.waiting import wait_until
@@ -129,7 +130,7 @@ def told_require(backup: Backup, captured: Tree) -> None:
     if backup.listing_bytes is None:
         return
     said, expected = (
-        {entry.path for entry in Listing(backup_listing_open(backup).read()).left_out()},
+        {entry.path for entry in Listing(format_of(backup).listing(backup, checkpoint=go_on)).left_out()},
         tree_told(captured),
     )
     if said != expected:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from uuid import UUID
 
 from backups import kinds
+from backups.formats.registry import format_of
 from backups.models import Backup, OperationBackup, OperationRole
-from backups.services.previews import backup_listing_open
 from common.errors import ApplicationError
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
 from operations.supervision.expired_leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from operations.work.run import operation_claim
+from repository.checkpoint import go_on
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
@@ -75,7 +76,9 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
     if wrong := mixture_check(found, before, after):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    said = {entry.path for entry in Listing(backup_listing_open(Backup.objects.get(id=backup)).read()).left_out()}
+    found = Backup.objects.get(id=backup)
+    listing = format_of(found).listing(found, checkpoint=go_on)
+    said = {entry.path for entry in Listing(listing).left_out()}
     left_out = {
         path: before[path] for path in before.keys() - tree_stored(before).keys() if path in said | after.keys()
     }

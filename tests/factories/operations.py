@@ -43,6 +43,9 @@ class OperationFactory(factory.django.DjangoModelFactory):
         """`subject=` sets the operation's backup."""
         if backup is not None:
             OperationBackup.objects.create(operation=self, backup=backup)
+            if self.kind in kinds.EXCHANGES:
+                self.server_id = backup.provision_id
+                self.save(update_fields=["server_id"])
             backup.operation = self
             backup.save(update_fields=["operation"])
 

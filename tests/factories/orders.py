@@ -3,7 +3,7 @@
 import factory
 from django.contrib.auth.models import Group, Permission
 
-from orders.models import Order, OrderGroupPermission, OrderUserPermission, Plan
+from orders.models import BackupFormat, Order, OrderGroupPermission, OrderUserPermission, Plan
 from tests.factories.accounts import CustomerFactory, UserFactory
 
 
@@ -12,6 +12,7 @@ class PlanFactory(factory.django.DjangoModelFactory):
         model = Plan
 
     name = factory.Sequence(lambda number: f"Plan {number}")
+    backup_format = BackupFormat.ARCHIVE
 
 
 class OrderFactory(factory.django.DjangoModelFactory):

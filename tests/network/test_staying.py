@@ -18,7 +18,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from backups.models import Backup, BackupStatus
-from backups.services.previews import restore_preview
+from backups.services.previews import backup_preview
 from operations.models import Operation, OperationState
 from sidecar_client.client import SidecarClient
 from tests.faults import fault_script
@@ -69,10 +69,7 @@ class Place(Rental):
 
     def stays(self, backup: Backup, mode: str = "replace") -> list[str]:
         """The paths that stay according to the preview."""
-        found, named = restore_preview(
-            user=self.owner, order_id=self.order.id, provision_id=self.server.id, backup_id=backup.id,
-            mode=mode,
-        )  # fmt: skip
+        found, named = backup_preview(user=self.owner, backup=backup, server=self.server, mode=mode)
         assert named
         paths = [os.fsdecode(change.path) for change in found.changes if change.kind is ChangeKind.STAYS]
         assert found.stays == len(paths)

@@ -11,7 +11,7 @@ from backups.errors import NothingToUndo, PreviewUnavailable
 from backups.models import Backup, BackupStatus
 from backups.selectors import restore_undoable
 from backups.services import sidecars
-from backups.services.previews import restore_preview
+from backups.services.previews import backup_preview
 from backups.services.restores import RestoreOptions, backup_restore
 from backups.services.safety import safety_expire
 from backups.services.sidecars import sidecar_error
@@ -150,13 +150,7 @@ def test_a_lost_listing_is_not_called_a_damaged_backup(lost, rental, monkeypatch
         (root / f"{backup.asset.key}.listing").write_bytes(b"?")
     monkeypatch.setattr(sidecars, "SidecarClient", Comparing(outcomes=[]))
     with pytest.raises(PreviewUnavailable):
-        restore_preview(
-            user=rental.owner,
-            order_id=rental.order.id,
-            provision_id=rental.server.id,
-            backup_id=backup.id,
-            mode="replace",
-        )
+        backup_preview(user=rental.owner, backup=backup, server=rental.server, mode="replace")
 
 
 def test_a_restore_of_the_server_that_took_over_hides_none(rental, stored):  # noqa: F811

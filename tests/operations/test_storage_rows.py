@@ -13,10 +13,10 @@ import pytest
 from django.utils import timezone
 
 from backups.errors import SidecarUnavailableError
+from backups.formats.archive import _destination
 from backups.models import Backup
 from backups.services.backups import backup_delete
 from backups.services.roles import operation_subject
-from backups.work.archiving import _destination
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_fail, operation_requeue
 from operations.work.lease import FenceLost, Lease

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from backups.formats import archive as archiving
 from backups.models import Backup, Finding
 from backups.services.restores import restore_undo
-from backups.work import archiving, delete
+from backups.work import delete
 from operations.models import Operation
 from tests.storage.memory import FaultyStorage
 from vault.models import StoredObject

@@ -42,7 +42,7 @@ class Timed(LocalTree):
         super().begin(parent)
         return max(path.stat().st_ctime_ns for path in self.root.iterdir()) + self.after_ns
 
-    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+    def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> LocalFile:
         self.opened.add(entry.path)
         return super().open(entry, in_place=in_place)
 

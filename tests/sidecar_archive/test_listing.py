@@ -262,7 +262,7 @@ def test_a_name_that_only_looks_special_is_taken(path: bytes) -> None:
 @pytest.mark.parametrize(
     ("listing", "limits"),
     [
-        (listing_of(head=b"savepoint-listing 2 1\n"), DEFAULT_LIMITS),
+        (listing_of(head=b"savepoint-listing 3 1\n"), DEFAULT_LIMITS),
         (listing_of(file_line(b"a"), file_line(b"b")), ListingLimits(entries=1)),
         (listing_of(file_line(b"a" * 1000)), ListingLimits(line_bytes=500)),
         (listing_of(file_line(b"a" * 1000)), ListingLimits(total_bytes=500)),

@@ -326,7 +326,7 @@ def test_nothing_is_written(world: Path, mode: Mode) -> None:
         (listing_of(file_line(b"../../etc/passwd")), ArchiveRefused),
         (listing_of(file_line(b"/etc/passwd")), ArchiveRefused),
         (listing_of(file_line(b".savepoint/journal")), ArchiveRefused),
-        (listing_of(head=HEAD.replace(b" 1 ", b" 2 ")), ArchiveRefused),
+        (listing_of(head=HEAD.replace(b" 1 ", b" 3 ")), ArchiveRefused),
     ],
 )
 def test_a_listing_that_is_none_is_refused(world: Path, listing: bytes, error: type[Exception]) -> None:

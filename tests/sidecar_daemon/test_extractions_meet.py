@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sidecar.game.server import GameServer
 from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
+from sidecar.restore.archive import archive_extract
 from sidecar.restore.extracting import Extractions
 from sidecar.restore.outcome import outcome_read
 from sidecar.restore.workspace.reserved import root_locked
@@ -59,12 +61,13 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def extract(extractions: Extractions, place: Path, operation: str) -> object:
+def extract(
+    extractions: Extractions, place: Path, operation: str, *, work: Callable[..., Any] = archive_extract
+) -> object:
     archive = compressed(place / "a.tar.gz", member(b"map", b"new"))
     call = Call(operation=operation, fence=1)
-    *_, (_, summary) = extractions.run(
-        call, archive=archive, listing=None, mode=Mode.REPLACE, server=ServerControl.LEAVE
-    )
+    restore = partial(work, archive=archive, mode=Mode.REPLACE)
+    *_, (_, summary) = extractions.run(call, restore=restore, server=ServerControl.LEAVE)
     return summary
 
 
@@ -98,14 +101,13 @@ def test_extraction_waits_for_a_recovery_or_release(
     assert (root / "map").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("held", ["archive_extract"], indirect=True)
 def test_nothing_is_mended_or_released_under_an_extraction(
-    extractions: Extractions, pool: ThreadPoolExecutor, held: Held, root: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    extractions: Extractions, pool: ThreadPoolExecutor, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(archive_extract, root)
     monkeypatch.setattr(extracting, "_RELEASE_WAITS_SECONDS", 0.01)
     operation = any_operation()
-    extracted = pool.submit(extract, extractions, tmp_path, operation)
+    extracted = pool.submit(extract, extractions, tmp_path, operation, work=held)
     assert held.begun.wait(PATIENCE_SECONDS)
 
     assert not extractions.settled()

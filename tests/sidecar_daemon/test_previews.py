@@ -159,7 +159,7 @@ def test_changes_come_in_pages(daemon: Daemon) -> None:
         (listing_of(file_line(b"file"))[:-1], "archive_damaged"),
         (listing_of(file_line(b"file"), end=b""), "archive_damaged"),
         (listing_of(file_line(b"../file")), "archive_refused"),
-        (gzip.compress(HEAD + b"a" * (4 << 20)), "archive_refused"),
+        (gzip.compress(HEAD + b"a" * (5 << 20)), "archive_refused"),
     ],
 )
 def test_a_listing_that_is_damaged_or_hostile_is_refused_with_its_code(

@@ -18,8 +18,8 @@ from sidecar.game.settings import GameSettings
 from sidecar.places.links import LinkRoots
 from sidecar.restore import extracting
 from sidecar.restore.extracting import Extractions
-from sidecar.restore.workspace.outcomes import Outcome
-from wire.enums import Mode, OutcomeKind, ServerControl
+from sidecar.restore.workspace.outcomes import ExtractSummary, Outcome
+from wire.enums import OutcomeKind, ServerControl
 
 PATIENCE_SECONDS = 20.0
 
@@ -95,21 +95,14 @@ def test_server_stays_stopped_until_half_exchanged_data_is_recovered(game: Scrip
 def test_any_half_done_extraction_keeps_the_server_stopped(
     game: ScriptedGame, mark: FlagFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: OutcomeKind
 ) -> None:
-    def failing(*, before_exchange: Callable[[], None], **_: object) -> None:
+    def failing(*, before_exchange: Callable[[], None], **_: object) -> ExtractSummary:
         before_exchange()
         raise SourceFailed("The volume fails.")
 
-    monkeypatch.setattr(extracting, "archive_extract", failing)
     monkeypatch.setattr(extracting, "extractions_recover", lambda *, root, links: [("another", Outcome(kind))])
     server = GameServer(game, mark)
     extractions = Extractions(root=tmp_path, server=server, links=LinkRoots())
-    told = extractions.run(
-        Call(operation="one", fence=1),
-        listing=None,
-        archive=tmp_path / "archive",
-        mode=Mode.REPLACE,
-        server=ServerControl.AUTO,
-    )
+    told = extractions.run(Call(operation="one", fence=1), restore=failing, server=ServerControl.AUTO)
     with pytest.raises(SourceFailed):
         list(told)
     server.finish()

@@ -17,7 +17,7 @@ from sidecar.errors import ArchiveDamaged
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.engine import members_restore
 from sidecar.restore.outcome import outcome_read
-from sidecar.restore.reading.members import ZEROS, Compared, Member, MemberKind
+from sidecar.restore.reading.members import ZEROS, Compared, Member, MemberKind, Wanted
 from sidecar.restore.recovery import extractions_recover
 from sidecar.restore.workspace.outcomes import ExtractSummary
 from tests.sidecar_restore.conftest import OPERATION
@@ -42,7 +42,7 @@ class MemoryMembers:
         self.given: list[bytes] = []
 
     @contextmanager
-    def read(self) -> Iterator[MemoryMembers]:
+    def read(self, wanted: Wanted | None = None) -> Iterator[MemoryMembers]:
         yield self
 
     def members(self) -> Iterator[Member]:

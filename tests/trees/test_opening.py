@@ -93,20 +93,20 @@ def test_entry_swapped_for_a_link_is_not_followed(
     (root / swapped).rename(root / "kept")
     (root / swapped).symlink_to(str(root.parent / swapped.replace("world", "outside")))
     assert (root / os.fsdecode(FILE)).read_bytes() == b"secret"
-    gone(tree, entry, "replaced meanwhile")
+    gone(tree, entry, "vanished")
 
 
 def test_a_link_within_the_tree_is_not_followed_either(tree: LocalTree, entry: SourceEntry, root: Path) -> None:
     (root / "world").rename(root / "kept")
     (root / "world").symlink_to("kept")
     assert (root / os.fsdecode(FILE)).read_bytes() == b"mine"
-    gone(tree, entry, "replaced meanwhile")
+    gone(tree, entry, "vanished")
 
 
 def test_a_fifo_in_a_files_place_does_not_block(tree: LocalTree, entry: SourceEntry, root: Path) -> None:
     (root / os.fsdecode(FILE)).unlink()
     os.mkfifo(root / os.fsdecode(FILE))
-    gone(tree, entry, "replaced meanwhile")
+    gone(tree, entry, "vanished")
 
 
 def test_another_file_in_its_place_is_not_the_one_that_was_found(
@@ -114,19 +114,19 @@ def test_another_file_in_its_place_is_not_the_one_that_was_found(
 ) -> None:
     (root / "new").write_bytes(b"mine")
     (root / "new").rename(root / os.fsdecode(FILE))
-    gone(tree, entry, "replaced meanwhile")
+    gone(tree, entry, "vanished")
 
 
 def test_a_folder_in_its_place_is_gone(tree: LocalTree, entry: SourceEntry, root: Path) -> None:
     (root / os.fsdecode(FILE)).unlink()
     (root / os.fsdecode(FILE)).mkdir()
-    gone(tree, entry, "replaced meanwhile")
+    gone(tree, entry, "vanished")
 
 
 @pytest.mark.parametrize("vanished", ["world", "world/region", "world/region/file"])
 def test_vanished_entry_is_gone(tree: LocalTree, entry: SourceEntry, root: Path, vanished: str) -> None:
     (root / vanished).rename(root / "elsewhere")
-    gone(tree, entry, "No such file or directory")
+    gone(tree, entry, "vanished")
 
 
 def test_unreadable_entry_is_gone(
@@ -137,7 +137,7 @@ def test_unreadable_entry_is_gone(
 
     monkeypatch.setattr(beneath, "_openat2", denied)
     monkeypatch.setattr(beneath, "_open_step", denied)
-    gone(tree, entry, "Permission denied")
+    gone(tree, entry, "unreadable")
 
 
 def test_disk_failure_during_a_read_is_reported(
@@ -147,7 +147,7 @@ def test_disk_failure_during_a_read_is_reported(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "preadv", fail)
-    with tree.open(entry, in_place=False) as file, pytest.raises(SourceGone, match="Input/output error"):
+    with tree.open(entry, in_place=False) as file, pytest.raises(SourceGone, match="unreadable"):
         file.readinto(memoryview(bytearray(4)), 0)
 
 
@@ -216,7 +216,7 @@ def test_attributes_that_cannot_be_read(
         if expected is None:
             assert file.xattrs() is None
         else:
-            with pytest.raises(expected, match=os.strerror(code)):
+            with pytest.raises(expected, match="unreadable"):
                 file.xattrs()
 
 

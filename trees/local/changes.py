@@ -8,10 +8,9 @@ from typing import Final, Protocol
 
 from blake3 import blake3
 
+from trees.blocks import block_spans
+from trees.hashes import BLOCK_SIZE, HASH_SIZE
 from trees.sectors.tags import SECTOR_SIZE, TAG_SIZE, UNKNOWN, FileTags
-
-BLOCK_SIZE: Final = 65536
-HASH_SIZE: Final = 32
 
 # Whole blocks, besides a header, so that each window begins at a block.
 _WINDOW_SIZE: Final = 1 << 20
@@ -58,7 +57,7 @@ class LocalChanges:
         buffer = _buffers.pop() if _buffers else bytearray(_WINDOW_SIZE + BLOCK_SIZE)
         while offset < self._stop:
             size = min(self._stop - offset, header + _WINDOW_SIZE)
-            spans = _block_spans(size, header)
+            spans = block_spans(size, header)
             known = self._known[len(hashes) : len(hashes) + len(spans) * HASH_SIZE]
             if self._file.is_hole(offset, offset + size) and known == _hole_hashes(spans):
                 hashes += known
@@ -126,12 +125,6 @@ class _Window:
 
 def _sectors(size: int) -> int:
     return -(-size // SECTOR_SIZE)
-
-
-def _block_spans(size: int, header: int) -> tuple[_Span, ...]:
-    """The blocks of `size` bytes, the first of which is a header of `header` bytes, if not 0."""
-    cuts = [0, *range(header, size, BLOCK_SIZE)] if header else [*range(0, size, BLOCK_SIZE)]
-    return tuple(zip(cuts, [*cuts[1:], size], strict=True)) if size else ()
 
 
 @lru_cache(maxsize=16)

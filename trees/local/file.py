@@ -5,25 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from trees.beneath import Root
+from trees.attributes import attributes_of
 from trees.local.changes import LocalChanges
 from trees.local.scan import reason
 from trees.sectors.tags import FileTags
-from trees.source import Kind, SourceEntry, SourceGone
+from trees.source import Kind, Left, SourceEntry, SourceGone
+
+Pace = Callable[[int], None]
+"""Waits until so many bytes of content may be read; its error ends the reading."""
 
 _DISK_BLOCK: Final = 512
-_USER: Final = "user."
-# Linux allows a file far more attributes than a record of the manifest can hold.
-_ATTRIBUTES_SIZE_MAX: Final = 1 << 20
-_NO_ATTRIBUTES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
-def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
+class Openable(Protocol):
+    """A tree whose entries can be opened."""
+
+    def open(self, path: bytes) -> int:
+        """Open the entry at that path for reading, never through a link that the tree does not follow; OSError."""
+        ...
+
+
+def entry_open(root: Openable, entry: SourceEntry) -> tuple[int, os.stat_result]:
     """Open the file or folder that the scan found, and return its descriptor and status. Raises `SourceGone`."""
     try:
         descriptor = root.open(entry.path)
@@ -34,43 +40,26 @@ def entry_open(root: Root, entry: SourceEntry) -> tuple[int, os.stat_result]:
     kind = stat.S_IFDIR if entry.kind is Kind.FOLDER else stat.S_IFREG
     if entry.stat is None or status.st_ino != entry.stat.inode or stat.S_IFMT(status.st_mode) != kind:
         os.close(descriptor)
-        raise SourceGone("replaced meanwhile")
+        raise SourceGone(Left.VANISHED)
     return descriptor, status
 
 
 def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
     """The `user.*` attributes of an open file or folder, or None when it has none. Raises `SourceGone`."""
-    found, size = {}, 0
     try:
-        for name in os.listxattr(descriptor):
-            if name.startswith(_USER):
-                with suppress_missing():
-                    found[os.fsencode(name)] = content = os.getxattr(descriptor, name)
-                    size += len(content)
-            if size > _ATTRIBUTES_SIZE_MAX:
-                raise SourceGone("its attributes are too large")
+        return attributes_of(descriptor) or None
     except OSError as error:
-        if error.errno in _NO_ATTRIBUTES:
-            return None
+        if error.errno == errno.E2BIG:
+            raise SourceGone(Left.UNREADABLE) from error
         raise SourceGone(reason(error)) from error
-    return found or None
-
-
-@contextmanager
-def suppress_missing() -> Iterator[None]:
-    """Ignore ENODATA: an attribute may be removed after it was listed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENODATA:
-            raise
 
 
 class LocalFile:
     """A regular file, open while its context is entered. Every call may raise `SourceGone`."""
 
-    def __init__(self, root: Root, entry: SourceEntry, *, tags: FileTags | None) -> None:
+    def __init__(self, root: Openable, entry: SourceEntry, *, tags: FileTags | None, pace: Pace | None = None) -> None:
         self._root = root
+        self._pace = pace
         self._entry = entry
         self._tags = tags
         self._descriptor = -1
@@ -121,9 +110,11 @@ class LocalFile:
     def fill(self, view: memoryview, offset: int) -> int:
         """As `readinto`, but without recording tags: the caller does that."""
         filled = 0
+        if self._pace is not None:
+            self._pace(len(view))
         try:
             while filled < len(view):
-                count = os.preadv(self._descriptor, [view[filled:]], offset + filled)
+                count = os.preadv(self._descriptor, [view[filled:] if filled else view], offset + filled)
                 if count == 0:
                     break
                 filled += count

@@ -10,19 +10,18 @@ from typing import Final
 
 from trees.beneath import Root
 from trees.limits import DEPTH_MAX
-from trees.source import Kind, SourceEntry, SourceFailed, SourceGone
+from trees.source import Kind, Left, SourceEntry, SourceFailed, SourceGone
 from trees.trust import stat_from
-from trees.walk import NAME_BYTES_MAX, Bounds, LinkIdentity, Reason, link_identity, reason_of, tree_walk
+from trees.walk import NAME_BYTES_MAX, Bounds, LinkIdentity, Places, Reason, link_identity, reason_of, tree_walk
 
 PATH_BYTES_MAX: Final = 65535 - NAME_BYTES_MAX - 1
 """The manifest's limit for a path, less a name and its slash: an entry that is left out needs a record, too."""
 
-_WORDS: Final = {Reason.REPLACED: "replaced meanwhile", Reason.MOVED: "its folder moved meanwhile"}
-_KINDS: Final = {
-    stat.S_IFIFO: b"a FIFO",
-    stat.S_IFSOCK: b"a socket",
-    stat.S_IFCHR: b"a device",
-    stat.S_IFBLK: b"a device",
+_LEFT: Final = {
+    Reason.VANISHED: Left.VANISHED,
+    Reason.REPLACED: Left.VANISHED,
+    Reason.MOVED: Left.VANISHED,
+    Reason.NO_FILE: Left.SKIPPED,
 }
 
 
@@ -33,15 +32,17 @@ class LocalEntries:
     error that is not about one entry alone, `SourceGone` when it is about the root.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, places: Places | None = None) -> None:
         self.links: dict[LinkIdentity, tuple[bytes, int]] = {}
         """The first name of files with several, and how many of their names are still to come."""
         self._root = root.descriptor
+        self._places = places
 
     def __iter__(self) -> Iterator[SourceEntry]:
         bounds = Bounds(depth=DEPTH_MAX, path_bytes=PATH_BYTES_MAX)
         top = SourceEntry(Kind.FOLDER, b"", stat_from(os.fstat(self._root)), 0, None)
-        return chain([top], tree_walk(self._root, found=self._found, left_out=self._left_out, bounds=bounds))
+        walk = tree_walk(self._root, found=self._found, left_out=self._left_out, bounds=bounds, places=self._places)
+        return chain([top], walk)
 
     def _found(self, path: bytes, name: bytes, folder: int, status: os.stat_result) -> SourceEntry:
         """The source's entry for an entry of the walk. Raises OSError."""
@@ -56,14 +57,12 @@ class LocalEntries:
             return SourceEntry(Kind.FOLDER, path, stat_from(status), 0, None)
         if kind == stat.S_IFLNK:
             return SourceEntry(Kind.SYMLINK, path, stat_from(status), 0, os.readlink(name, dir_fd=folder))
-        return SourceEntry(Kind.SKIPPED, path, None, 0, _KINDS.get(kind, b"no file, folder or link"))
+        return SourceEntry(Kind.SKIPPED, path, None, 0, Left.SKIPPED.encode())
 
-    def _left_out(self, path: bytes, error: OSError) -> SourceEntry | None:
-        """The skipped entry for a path that cannot be examined, None for a path that was deleted meanwhile."""
+    def _left_out(self, path: bytes, error: OSError) -> SourceEntry:
+        """The skipped entry for a path that cannot be examined."""
         if not path:
             raise SourceGone(f"the root cannot be listed: {os.strerror(error.errno or 0)}") from error
-        if reason_of(error) is Reason.VANISHED:
-            return None
         return SourceEntry(Kind.SKIPPED, path, None, 0, reason(error).encode())
 
     def _linked(self, path: bytes, status: os.stat_result, identity: LinkIdentity) -> SourceEntry:
@@ -79,9 +78,9 @@ class LocalEntries:
         return SourceEntry(Kind.HARDLINK, path, stat_from(status), 0, first)
 
 
-def reason(error: OSError) -> str:
-    """The message for an error at one entry, free of paths. Raises `SourceFailed` when it concerns more than it."""
-    why, text = reason_of(error), os.strerror(error.errno or 0)
+def reason(error: OSError) -> Left:
+    """The reason for an error at one entry. Raises `SourceFailed` when it concerns more than that entry."""
+    why = reason_of(error)
     if why is Reason.EXHAUSTED:
-        raise SourceFailed(text) from error
-    return _WORDS.get(why, text)
+        raise SourceFailed(os.strerror(error.errno or 0)) from error
+    return _LEFT.get(why, Left.UNREADABLE)

@@ -4,31 +4,54 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from trees.beneath import Root
-from trees.local.file import LocalFile, entry_open, user_attributes
+from trees.beneath import Root, open_for_reading
+from trees.local.file import LocalFile, Openable, Pace, entry_open, user_attributes
 from trees.local.scan import LocalEntries, reason
 from trees.sectors.map import SectorMap
-from trees.source import Kind, SourceEntry, SourceGone
+from trees.source import Kind, SourceEntry, SourceGone, Wanted
 from trees.trust import machine_started_ns
+from trees.walk import Places
 
 # The clock of file times. It lags a few ms, so a file written from now on never has an earlier time.
 _CLOCK_REALTIME_COARSE: Final = 5
 
 
-class LocalTree:
-    """The files below a folder of this machine; nothing outside it is ever opened.
+class PlacedParts(Places, Protocol):
+    """The folders behind links that a tree includes, and the way to what is in them."""
 
-    `begin` opens `root`. With a sector map, files opened in place are compared by sector.
+    def way(self, path: bytes) -> tuple[int, bytes] | None:
+        """The open folder behind the last link on the way to a path, and the rest of the path; None without one."""
+        ...
+
+
+class LocalTree:
+    """The files below a folder of this machine; nothing outside it is ever opened, but for followed links.
+
+    `begin` opens `root`, and `places` then finds the links that are followed. With a sector map, files opened in place
+    are compared by sector. `pace` is called before each read of content.
     """
 
-    def __init__(self, root: Path, *, sector_map: SectorMap | None = None) -> None:
+    ahead = 0
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        sector_map: SectorMap | None = None,
+        places: Callable[[int], PlacedParts] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self._path = root
         self._root: Root | None = None
         self._sector_map = sector_map
+        self._find = places
+        self._places: PlacedParts | None = None
+        self._opened: Openable | None = None
+        self._pace = pace
 
     def begin(self, parent: bytes | None) -> int:
         """Begin a snapshot with that parent; return the earliest time, in ns, of files written from now on.
@@ -36,7 +59,8 @@ class LocalTree:
         Raises `SourceGone` when the root cannot be opened.
         """
         now = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
-        self._root = _root_open(self._path)
+        self._root = None
+        self._open_root()
         if self._sector_map is not None:
             self._sector_map.begin(parent)
         return now
@@ -47,43 +71,81 @@ class LocalTree:
 
     def scan(self) -> Iterator[SourceEntry]:
         """All entries, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
-        entries = iter(LocalEntries(self._open_root()))
+        entries = iter(LocalEntries(self._open_root(), self._places))
         return entries if self._sector_map is None else _noted(entries, self._sector_map)
 
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
         """The `user.*` attributes of a folder, or None when there are none. Raises `SourceGone`."""
-        descriptor, _ = entry_open(self._open_root(), entry)
+        descriptor, _ = entry_open(self._openable(), entry)
         try:
             return user_attributes(descriptor)
         finally:
             os.close(descriptor)
 
-    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+    def expect(self, wanted: Sequence[Wanted]) -> None:
+        """Do nothing: a file of this machine is opened at once."""
+
+    def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> LocalFile:  # noqa: ARG002
         """The file of that entry, as a context manager; entering it may raise `SourceGone`."""
         tags = None
         if self._sector_map is not None and in_place:
             tags = self._sector_map.file_tags(entry.path)
         elif self._sector_map is not None:
             self._sector_map.superseded(entry.path)
-        return LocalFile(self._open_root(), entry, tags=tags)
+        return LocalFile(self._openable(), entry, tags=tags, pace=self._pace)
+
+    def finish(self) -> dict[str, str]:
+        """No labels: a folder says nothing of its consistency."""
+        return {}
 
     def commit(self, snapshot: bytes) -> None:
         """Make the sector map describe that snapshot, which is stored."""
         if self._sector_map is not None:
             self._sector_map.commit(snapshot)
 
+    def close(self) -> None:
+        """Close the root, and discard what was not committed. A file that is open stays open."""
+        if self._sector_map is not None:
+            self._sector_map.close()
+        if self._root is not None:
+            self._root.close()
+
     def _open_root(self) -> Root:
         root = self._root
         if root is None:
             root = self._root = _root_open(self._path)
+            self._opened = root
+            if self._find is not None:
+                self._places = self._find(root.descriptor)
+                self._opened = _Placed(root, self._places)
         return root
+
+    def _openable(self) -> Openable:
+        return self._opened or self._open_root()
+
+
+class _Placed:
+    """A root with followed links."""
+
+    def __init__(self, root: Root, places: PlacedParts) -> None:
+        self._root = root
+        self._places = places
+
+    def open(self, path: bytes) -> int:
+        """As `Root.open`, from the last followed link on the way on."""
+        way = self._places.way(path)
+        if way is None:
+            return self._root.open(path)
+        folder, rest = way
+        return open_for_reading(rest or b".", folder)
 
 
 def _root_open(path: Path) -> Root:
     try:
         return Root(path)
     except OSError as error:
-        raise SourceGone(f"the root cannot be opened: {reason(error)}") from error
+        reason(error)
+        raise SourceGone(f"the root cannot be opened: {os.strerror(error.errno or 0)}") from error
 
 
 def _noted(entries: Iterator[SourceEntry], sector_map: SectorMap) -> Iterator[SourceEntry]:

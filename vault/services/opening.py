@@ -158,7 +158,8 @@ def asset_open(asset: Asset, *, checkpoint: Checkpoint = go_on) -> AssetReader:
         if storage.size(asset.key) != asset.stored_bytes:
             raise ArchiveDamagedError
         if not asset.sealed:
-            return AssetReader(key=asset.key, size=asset.size_bytes, storage=storage, sealed=None, sha256=asset.sha256)
+            size, sha256 = asset.measured()
+            return AssetReader(key=asset.key, size=size, storage=storage, sealed=None, sha256=sha256)
         reader = SealReader(
             data_key=data_key_get(customer=asset.customer, target=asset.target),
             context=archive_context(tenant=asset.customer_id, target=asset.target_id, key=asset.key),

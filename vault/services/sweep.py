@@ -12,11 +12,13 @@ from django.core.cache import cache
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from common.errors import ApplicationError
+from common.errors import ApplicationError, KeyUnavailable
 from repository.archive.object_keys import LISTING_SUFFIX, MANIFEST_SUFFIX
+from repository.errors import RepositoryError
 from repository.storage import Storage, StorageError, StorageUnsupported
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.opening import target_open
+from vault.services.repositories import FOLDER, snapshot_delete
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,9 @@ def _target_sweep(target_id: UUID) -> int:
                 raise
             refused = str(error)
             continue
+        except (RepositoryError, KeyUnavailable) as error:
+            refused = f"{row.key}: {error}"
+            continue
         swept += 1
     if refused:
         _say(target, f"objects that are due were not deleted: {refused}")
@@ -92,10 +97,16 @@ def _say(target: StorageTarget, words: str) -> None:
 
 
 def object_delete(row: StoredObject, storage: Storage) -> None:
-    """Delete an archive, its manifest first, so that no rebuild restores its row. Raises StorageError."""
-    storage.delete(row.key + MANIFEST_SUFFIX)
-    storage.delete(row.key + LISTING_SUFFIX)
-    storage.delete(row.key)
+    """Delete an archive or a snapshot. Of an archive the manifest goes first, so that no rebuild restores its row.
+
+    Raises StorageError, and for a snapshot RepositoryError and KeyUnavailable when its repository does not open.
+    """
+    if row.key.startswith(FOLDER):
+        snapshot_delete(key=row.key, target=row.target, storage=storage)
+    else:
+        storage.delete(row.key + MANIFEST_SUFFIX)
+        storage.delete(row.key + LISTING_SUFFIX)
+        storage.delete(row.key)
     now = timezone.now()
     if row.condemned_at is not None and row.condemned_at < now - GRACE:
         row.delete()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from blake3 import blake3
 
-from repository.chunked.chunks.chunk import HASH_SIZE
 from repository.chunked.manifest.records import Content, blocks_in
 from repository.errors import ObjectDamaged
+from trees.hashes import HASH_SIZE
 
 _ZEROS = memoryview(bytes(1 << 16))
 

@@ -67,9 +67,11 @@ class Selection:
         if self._held is not None:
             yield from self._held
             return
-        held: list[Entry] | None = []
+        # A link whose file was not chosen exists only beside a choice.
+        whole = self.paths is None
+        held: list[Entry] | None = None if whole and self._manifest.root.entries > _HELD_ENTRIES else []
         size = 0
-        for entry in self._resolved():
+        for entry in self._manifest.files() if whole else self._resolved():
             yield entry
             if held is not None:
                 size += len(entry[0].raw) + sum(len(part.raw) for part in entry[1])

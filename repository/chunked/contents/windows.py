@@ -10,12 +10,13 @@ from weakref import WeakValueDictionary
 
 from pipelines.ordered import Ordered
 from repository.checkpoint import Checkpoint
-from repository.chunked.chunks.chunk import HASH_SIZE, Location
+from repository.chunked.chunks.chunk import Location
 from repository.chunked.contents.blocks import BlockCheck
 from repository.chunked.contents.selection import Entry
 from repository.chunked.manifest.records import HOLE, Record, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.errors import ChunkMissing, Damage
+from trees.hashes import HASH_SIZE
 from trees.source import Kind
 
 # A window is one task of a thread; no chunk is larger.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from repository.chunked.chunks.chunk import HASH_SIZE
 from repository.chunked.contents.blocks import BlockCheck
 from repository.chunked.maintenance.chunk_states import ChunkStates
-from repository.chunked.manifest.records import Content, Extent, FileHash, Record, blocks_in, parts_of, zero_hash
+from repository.chunked.manifest.records import Content, Extent, Record, blocks_in, parts_of
 from repository.errors import ObjectDamaged
+from trees.hashes import HASH_SIZE, FileHash, zero_hash
 
 MIB = 1 << 20
 HELD_BYTES = 24 * MIB

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgpack
-from blake3 import blake3
 
-from repository.chunked.chunks.chunk import BLOCK_SIZE, HASH_SIZE
 from repository.errors import ManifestInvalid
+from trees.hashes import BLOCK_SIZE, HASH_SIZE, zero_hash
 from trees.source import Kind
 from trees.trust import Stat
 
@@ -20,10 +21,11 @@ HEADER_SIZE = 8192
 CHUNK_ID_SIZE = 32
 ARRAY_LENGTH_MIN = 3
 HOLE = -1
-ZERO_BLOCK = blake3(bytes(BLOCK_SIZE)).digest()
-_BYTES = (bytes, type(None))
-_TEXT = (str, type(None))
+_FILE = int(Kind.FILE)
+# Most paths: no name is empty or begins with a dot.
+_PLAIN_PATH = re.compile(rb"[^./\x00][^/\x00]*(?:/[^./\x00][^/\x00]*)*")
 _INTEGERS = frozenset({int})
+_STAT_TYPES = (int,) * len(Stat._fields)
 # A file system stores a time's seconds in 64 bits: as nanoseconds, that exceeds MessagePack's integers.
 _WIDE_CODE = 1
 _WIDE_SIZE = 16
@@ -85,6 +87,8 @@ class Record(NamedTuple):
 
 def path_check(path: bytes) -> None:
     """Raise ManifestInvalid unless this is the path of an entry below a root, or of the root itself."""
+    if _PLAIN_PATH.fullmatch(path) and len(path) <= PATH_SIZE_MAX:
+        return
     framed = b"/" + path + b"/"
     if len(path) > PATH_SIZE_MAX or b"\x00" in path:
         raise ManifestInvalid("the manifest holds an impossible path")
@@ -117,29 +121,16 @@ def block_count(start: int, stop: int, header: int) -> int:
     return -(-(stop - start) // BLOCK_SIZE)
 
 
-class FileHash:
-    """The hash of a whole file, from its size and the hashes of its blocks."""
+class _Packing(threading.local):
+    """A thread's packer: creating one for each record would cost as much as packing it."""
 
-    def __init__(self, size: int) -> None:
-        self._hash = blake3(size.to_bytes(8, "big"))
-
-    def update(self, hashes: bytes) -> None:
-        """Add the hashes of the next blocks, those in holes included."""
-        self._hash.update(hashes)
-
-    def digest(self) -> bytes:
-        """The hash; 32 bytes."""
-        return self._hash.digest()
-
-
-def zero_hash(size: int) -> bytes:
-    """The hash of a block of zeros of that size."""
-    return ZERO_BLOCK if size == BLOCK_SIZE else blake3(bytes(size)).digest()
+    def __init__(self) -> None:
+        self.packer = msgpack.Packer(use_bin_type=True, default=_wide_pack)
 
 
 def record_pack(record: Record) -> bytes:
     """The bytes of a record in the manifest."""
-    packed: bytes = msgpack.packb(_array(record), use_bin_type=True, default=_wide_pack)
+    packed: bytes = _packing.packer.pack(_array(record))
     return packed
 
 
@@ -150,6 +141,9 @@ def _wide_pack(number: object) -> msgpack.ExtType:
     return msgpack.ExtType(_WIDE_CODE, number.to_bytes(_WIDE_SIZE, "big", signed=True))
 
 
+_packing = _Packing()
+
+
 def _wide_unpack(code: int, data: bytes) -> int:
     number = int.from_bytes(data, "big", signed=True)
     if code != _WIDE_CODE or len(data) != _WIDE_SIZE or number in _NARROW:
@@ -158,19 +152,19 @@ def _wide_unpack(code: int, data: bytes) -> int:
 
 
 def _array(record: Record) -> tuple[Any, ...]:
-    kind, path = int(record.kind), record.path
-    meta = None if record.stat is None else (*record.stat, record.xattrs)
-    if record.kind is Kind.FILE:
-        return kind, path, meta, record.size, record.header, record.content, record.warning
-    if record.kind is Kind.FOLDER:
-        return kind, path, meta
-    if record.kind is Kind.SYMLINK:
-        return kind, path, meta, record.target
-    if record.kind is Kind.PART:
-        return kind, path, record.number, record.content, record.warning
-    if record.kind is Kind.SKIPPED:
-        return kind, path, (record.target or b"").decode()
-    return kind, path, record.target
+    kind, path, stat, xattrs, size, header, content, warning, target, number, _ = record
+    meta = None if stat is None else (*stat, xattrs)
+    if kind is Kind.FILE:
+        return _FILE, path, meta, size, header, content, warning
+    if kind is Kind.FOLDER:
+        return int(kind), path, meta
+    if kind is Kind.SYMLINK:
+        return int(kind), path, meta, target
+    if kind is Kind.PART:
+        return int(kind), path, number, content, warning
+    if kind is Kind.SKIPPED:
+        return int(kind), path, (target or b"").decode()
+    return int(kind), path, target
 
 
 def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
@@ -195,16 +189,23 @@ def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         raise ManifestInvalid("the manifest ends inside a record")
 
 
-def records_unpack(plain: bytes) -> Iterator[Record]:
-    """The records in a chunk of a manifest, each checked by itself; raises `ManifestInvalid`."""
+def records_unpack(plain: bytes, *, checked: bool = False) -> Iterator[Record]:
+    """The records in a chunk of a manifest, each checked by itself, unless all of them were `checked` before.
+
+    Raises `ManifestInvalid`.
+    """
+    decode = _record if checked else record_of
     for array, raw in arrays_unpack(plain):
-        yield record_of(array, raw)
+        yield decode(array, raw)
 
 
 def record_of(array: tuple[Any, ...], raw: bytes) -> Record:
     """Decode the array of one record and check it by itself; raises `ManifestInvalid`."""
     try:
         record = _record(array, raw)
+        path_check(record.path)
+        if record.kind is Kind.HARDLINK and record.target is not None:
+            path_check(record.target)
         if _is_typed(record):
             return record
     except (ValueError, TypeError, IndexError, KeyError, AttributeError):
@@ -214,10 +215,10 @@ def record_of(array: tuple[Any, ...], raw: bytes) -> Record:
 
 def _record(array: tuple[Any, ...], raw: bytes) -> Record:
     kind, path = array[0], array[1]
-    path_check(path)
-    if kind == Kind.FILE:
+    if kind == _FILE:
         _, _, meta, size, header, content, warning = array
-        return Record(Kind.FILE, path, Stat(*meta[:6]), meta[6], size, header, Content(*content), warning, raw=raw)
+        stat, xattrs = Stat(*meta[:6]), meta[6]
+        return Record(Kind.FILE, path, stat, xattrs, size, header, Content(*content), warning, None, 0, raw)
     if kind == Kind.FOLDER:
         _, _, meta = array
         return Record(Kind.FOLDER, path, Stat(*meta[:6]), meta[6], raw=raw)
@@ -229,7 +230,6 @@ def _record(array: tuple[Any, ...], raw: bytes) -> Record:
         return Record(Kind.PART, path, content=Content(*content), warning=warning, number=number, raw=raw)
     if kind == Kind.HARDLINK:
         _, _, target = array
-        path_check(target)
         return Record(Kind.HARDLINK, path, target=target, raw=raw)
     if kind == Kind.SKIPPED:
         _, _, reason = array
@@ -239,22 +239,23 @@ def _record(array: tuple[Any, ...], raw: bytes) -> Record:
 
 def _is_typed(record: Record) -> bool:
     """Whether every field has its type, and every number is in range."""
-    stat, xattrs, content = record.stat, record.xattrs, record.content
+    kind, _, stat, xattrs, size, header, content, warning, target, number, _ = record
     return (
-        type(record.size) is type(record.header) is type(record.number) is int
-        and (stat is None or {*map(type, stat)} == _INTEGERS)
+        type(size) is type(header) is type(number) is int
+        and (stat is None or tuple(map(type, stat)) == _STAT_TYPES)
         and (xattrs is None or {*map(type, xattrs), *map(type, xattrs.values())} <= {bytes})
         and (content is None or _is_typed_content(content))
-        and type(record.warning) in _TEXT
-        and type(record.target) in _BYTES
-        and record.size >= 0 <= record.number
-        and 0 <= record.header <= HEADER_SIZE
+        and (warning is None or type(warning) is str)
+        and (type(target) is bytes if kind is Kind.HARDLINK else target is None or type(target) is bytes)
+        and size >= 0 <= number
+        and 0 <= header <= HEADER_SIZE
     )
 
 
 def _is_typed_content(content: Content) -> bool:
-    of_bytes = type(content.ids) is bytes and type(content.blocks) is bytes and type(content.hash) in _BYTES
-    return of_bytes and type(content.extents) is tuple and {*map(type, content.extents)} <= _INTEGERS
+    ids, extents, blocks, whole = content
+    of_bytes = type(ids) is type(blocks) is bytes and (whole is None or type(whole) is bytes)
+    return of_bytes and type(extents) is tuple and {*map(type, extents)} <= _INTEGERS
 
 
 def content_check(content: Content, *, start: int, stop: int, header: int) -> None:

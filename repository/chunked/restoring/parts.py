@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from repository.chunked.chunks.chunk import HASH_SIZE
 from repository.chunked.manifest.records import CHUNK_ID_SIZE, HOLE, Content, Record, blocks_in, parts_of, placed
 from repository.chunked.restoring.workers import Workers
+from trees.hashes import HASH_SIZE
 
 MIB = 1 << 20
 READ_SIZE = MIB // 4  # fits into the processor's cache, where it is hashed

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from repository.chunked.chunks.chunk import HASH_SIZE
 from repository.chunked.manifest.records import Record, blocks_in
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.chunked.repository import Repository
 from repository.chunked.restoring.parts import Part, Run, file_parts
 from repository.errors import Damage, ManifestInvalid, ObjectDamaged, PathNotFound
+from trees.hashes import HASH_SIZE
 from trees.source import Kind
 
 if TYPE_CHECKING:

@@ -117,7 +117,7 @@ def snapshot_restore(  # noqa: PLR0913 - all by keyword, and none can be derived
         stack.callback(run.close)
         run.contents()
         run.links()
-        if delete:
+        if delete and not place.fresh:
             extras_remove(selection, place, pulse, hold=units.hold)
         if not place.fresh and not (delete and selection.paths is None):
             companions_remove(selection, place, pulse, hold=units.hold)
@@ -194,9 +194,11 @@ class _Restore:
         elif self._units.hold(record.path):
             return
         elif record.kind is Kind.FILE:
-            with self._tally.failing(record.path):
+            try:
                 folder = self._target.folders.get(parent_of(record.path))
-                self._window.add(File(record, parts, folder, self._totals.links[record.path]))
+                self._window.add(File(record, parts, folder, self._totals.links.get(record.path, 0)))
+            except OSError as error:
+                self._tally.fail(record.path, reason_of(error))
         else:
             (self._hard if record.kind is Kind.HARDLINK else self._symbolic).add(record)
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from pipelines.ordered import Ordered
-from repository.chunked.chunks.chunk import BLOCK_SIZE
 from repository.chunked.manifest.records import PART_SIZE, Record, Xattrs, parts_of, path_check, record_pack
 from repository.chunked.manifest.stream import RawEntry
+from repository.chunked.snapshots.ahead import FILE_SIZE_MAX, Ahead, PartsAsked, base_of, part_wanted
 from repository.chunked.snapshots.bundling import Bundle, BundledRun, skipped
-from repository.chunked.snapshots.contents import Base, Contents, Done
-from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX
-from repository.chunked.snapshots.deltas import base_is_usable
+from repository.chunked.snapshots.contents import Contents, Done
+from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX, Rule
 from repository.chunked.snapshots.parent import Parent
 from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
 from trees.paths import walk_order
-from trees.source import Kind, Source, SourceEntry, SourceGone
+from trees.source import Kind, Left, Source, SourceEntry, SourceGone, Wanted
 
 # Bounds of the entries that wait while one before them is being read.
 ENTRIES_WAITING_MAX = 8192
@@ -28,13 +27,13 @@ BYTES_WAITING_MAX = 8 << 20
 # The estimated memory of a small file's record while it waits.
 RECORD_BYTES = 1024
 PARTS_WAITING_MAX = 64
-# On some filesystems any user can make a file of 8 EiB that is a single hole, with 34 billion parts.
-FILE_SIZE_MAX = 16 << 40
 # Bundles of about 1 MiB each that are read and wait to be sealed.
 SEALING_MAX = 4
 
 Emit = Callable[[bytes, bytes], None]
 """Receives the path and the bytes of the next record."""
+Warn = Callable[[str, bytes], None]
+"""Receives the word of a warning, and the path that it is about."""
 
 
 @dataclass(slots=True)
@@ -53,18 +52,28 @@ class Assembly:
     """Takes entries in order and emits their records in order. One thread calls; `pool` reads the files."""
 
     def __init__(
-        self, source: Source, contents: Contents, parent: Parent, *, pool: ThreadPoolExecutor, emit: Emit
+        self,
+        source: Source,
+        contents: Contents,
+        parent: Parent,
+        *,
+        pool: ThreadPoolExecutor,
+        emit: Emit,
+        warn: Warn | None = None,
     ) -> None:
         self._source = source
         self._contents = contents
         self._parent = parent
         self._emit = emit
+        self._warn = warn
+        self._warned: bytes | None = None
+        self._ahead = Ahead(source, parent, self._place) if source.ahead else None
         self._waiting: deque[Waiting | Kept] = deque()
         self._bytes_waiting = 0
         self._parts: Ordered[Done] = Ordered(pool, limit=PARTS_WAITING_MAX)
         self._bundle = Bundle(source, self._store)
         self._sealing: Ordered[None] = Ordered(pool, limit=SEALING_MAX)
-        self._lost: set[bytes] = set()
+        self._lost: dict[bytes, str] = {}
         self._last: bytes | None = None
         self.counts = Counts()
 
@@ -75,7 +84,23 @@ class Assembly:
             raise ValueError("a source's entries are out of order")
         self._last = key
         known = self._parent.known(entry.path)
-        if known is not None and self._parent.is_unchanged(entry, known):
+        unchanged = known is not None and self._parent.is_unchanged(entry, known)
+        if self._ahead is None:
+            self._place(entry, known, unchanged)
+        else:
+            self._ahead.add(entry, known, unchanged=unchanged)
+
+    def finish(self) -> None:
+        """Wait for all entries and emit their records. Raises the error of an upload."""
+        if self._ahead is not None:
+            self._ahead.finish()
+        while self._waiting:
+            self._step()
+        self._sealing.finish()
+
+    def _place(self, entry: SourceEntry, known: RawEntry | None, unchanged: bool) -> None:  # noqa: FBT001
+        """Queue an entry, reading it unless it is unchanged."""
+        if known is not None and unchanged:
             self._keep(entry, known)
         elif entry.kind is not Kind.FILE:
             record = self._record(entry)
@@ -83,17 +108,11 @@ class Assembly:
         elif entry.size <= BUNDLED_SIZE_MAX:
             self._bundled(entry)
         elif entry.size > FILE_SIZE_MAX:
-            self._skip(entry, "it is larger than 16 TiB")
+            self._skip(entry, Left.UNREADABLE)
         else:
             self._parted(entry, known)
         while self._waiting and (self._waiting[0].ready() or self._is_full()):
             self._step()
-
-    def finish(self) -> None:
-        """Wait for all entries and emit their records. Raises the error of an upload."""
-        while self._waiting:
-            self._step()
-        self._sealing.finish()
 
     def _is_full(self) -> bool:
         return len(self._waiting) > ENTRIES_WAITING_MAX or self._bytes_waiting > BYTES_WAITING_MAX
@@ -110,21 +129,22 @@ class Assembly:
     def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
         """Copy the parent's records of an entry, at once unless other entries wait before it."""
         self.counts.unchanged += entry.kind is Kind.FILE
-        kept = Kept(entry, [known.raw, *(raw for _, raw in known.parts)])
+        raws = [known.raw, *(raw for _, raw in known.parts)] if known.parts else [known.raw]
         if self._waiting:
+            kept = Kept(entry, raws)
             self._waiting.append(kept)
             self._bytes_waiting += kept.bytes
         else:
-            self._kept_out(kept)
+            self._kept_out(entry, raws)
 
-    def _kept_out(self, kept: Kept) -> None:
+    def _kept_out(self, entry: SourceEntry, raws: list[bytes]) -> None:
         """Emit the parent's records of an entry. A copied entry counts no warning."""
-        entry, counts = kept.entry, self.counts
+        counts = self.counts
         counts.entries += 1
         if entry.kind is Kind.FILE:
             counts.files += 1
             counts.bytes += entry.size
-        for raw in kept.raws:
+        for raw in raws:
             self._emit(entry.path, raw)
 
     def _bundled(self, entry: SourceEntry) -> None:
@@ -133,7 +153,7 @@ class Assembly:
         if not isinstance(run, BundledRun) or run.bundle is not bundle:
             run = BundledRun(bundle)
             self._waiting.append(run)
-        bundle.add(entry, self._record(entry))
+        bundle.add(entry)
         run.end = len(bundle)
         self._bytes_waiting += RECORD_BYTES
         if bundle.is_full:
@@ -162,20 +182,35 @@ class Assembly:
         spans = parts_of(entry.size, header)
         parted = Parted(self._record(entry), spans, self._parts)
         self._waiting.append(parted)
+        asked = PartsAsked(self._source, self._parts_wanted(entry, found, spans, rule))
         for number, span in enumerate(spans):
             while self._parts.is_full:
                 self._step()
             if parted.lost:
+                asked.drop()
                 return
-            base = _base(found, number, span)
+            asked.begin()
+            base = base_of(found, number, span)
             parted.begin(partial(self._contents.part, entry, span, rule=rule, base=base))
+
+    def _parts_wanted(
+        self,
+        entry: SourceEntry,
+        found: tuple[Record, list[Record]] | None,
+        spans: list[tuple[int, int]],
+        rule: Rule | None,
+    ) -> Iterator[Wanted]:
+        """The parts of a very large file, which are asked for only now; none of another file."""
+        if self._ahead is not None and rule is not None:
+            for number, span in enumerate(spans):
+                yield part_wanted(entry, span, rule, base_of(found, number, span))
 
     def _step(self) -> None:
         """Wait for the first entry in the queue, or for its next part, and emit it."""
         head = self._waiting[0]
         if isinstance(head, Kept):
             self._bytes_waiting -= head.bytes
-            self._kept_out(head)
+            self._kept_out(head.entry, head.raws)
             self._waiting.popleft()
             return
         if isinstance(head, BundledRun) and not head.ready():
@@ -193,19 +228,32 @@ class Assembly:
             self._waiting.popleft()
 
     def _out(self, record: Record, raw: bytes) -> None:
-        if record.kind is Kind.SKIPPED:
-            self._lost.add(record.path)
-        elif record.kind is Kind.HARDLINK and record.target in self._lost:
-            record = skipped(record.path, "the first of its names could not be read")
-            raw = record_pack(record)
         counts = self.counts
-        counts.entries += record.kind is not Kind.PART
-        counts.skipped += record.kind is Kind.SKIPPED
         counts.warnings += record.warning is not None
-        if record.kind is Kind.FILE:
+        if record.kind is Kind.FILE:  # as most entries are
+            counts.entries += 1
             counts.files += 1
             counts.bytes += record.size
+            if record.warning is not None:
+                self._tell(record)
+            self._emit(record.path, raw)
+            return
+        if record.kind is Kind.SKIPPED:
+            self._lost[record.path] = (record.target or b"").decode()
+        elif record.kind is Kind.HARDLINK and record.target in self._lost:
+            record = skipped(record.path, self._lost[record.target])
+            raw = record_pack(record)
+        counts.entries += record.kind is not Kind.PART
+        counts.skipped += record.kind is Kind.SKIPPED
+        self._tell(record)
         self._emit(record.path, raw)
+
+    def _tell(self, record: Record) -> None:
+        """Warn of a record that needs it, once for all parts of a file."""
+        word = (record.target or b"").decode() if record.kind is Kind.SKIPPED else record.warning
+        if word and self._warn is not None and record.path != self._warned:
+            self._warned = record.path
+            self._warn(word, record.path)
 
     def _record(self, entry: SourceEntry) -> Record:
         """The entry's record, without a file's content."""
@@ -215,15 +263,3 @@ class Assembly:
             with suppress(SourceGone):
                 xattrs = self._source.xattrs(entry)
         return Record(entry.kind, entry.path, entry.stat, xattrs, entry.size, target=entry.target)
-
-
-def _base(found: tuple[Record, list[Record]] | None, number: int, span: tuple[int, int]) -> Base | None:
-    """The parent's content of a part, None when no delta can be made against it."""
-    if found is None:
-        return None
-    record, parts = found
-    part = record if number == 0 else parts[number - 1] if number <= len(parts) else None
-    if part is None or part.content is None:
-        return None
-    blocks = -(-(span[1] - span[0]) // BLOCK_SIZE)
-    return Base(part.content, record.header) if base_is_usable(part.content, blocks) else None

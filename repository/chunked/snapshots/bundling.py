@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from repository.chunked.chunks.chunk import BLOCK_SIZE, block_hashes
-from repository.chunked.manifest.records import Content, FileHash, Record, Xattrs, all_hashes, record_pack
+from repository.chunked.chunks.chunk import block_hashes
+from repository.chunked.manifest.records import Content, Record, Xattrs, all_hashes, path_check, record_pack
+from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX
 from repository.chunked.snapshots.extents import ExtentList
-from trees.source import Kind, Source, SourceEntry, SourceGone
+from trees.hashes import BLOCK_SIZE, file_hash
+from trees.source import Kind, Left, Source, SourceEntry, SourceGone
 
 MIB = 1 << 20
 BUNDLE_SIZE = MIB
@@ -38,53 +40,43 @@ class Bundle:
     def __init__(self, source: Source, store: StoreBytes) -> None:
         self._source = source
         self._store = store
-        self._held = bytearray()
-        self._files: list[tuple[Record, _Place | str]] = []
+        # The last file may begin just below the limit. Pages that no file reaches are never touched.
+        self._held = memoryview(bytearray(BUNDLE_SIZE + BUNDLED_SIZE_MAX))
+        self._fill = 0
+        self._files: list[tuple[SourceEntry, _Place | str]] = []
         self.records: list[tuple[Record, bytes]] | None = None
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._files) if self.records is None else len(self.records)
 
     @property
     def is_full(self) -> bool:
         """Whether the bundle has reached a limit and should be closed."""
-        return len(self._held) >= BUNDLE_SIZE or len(self._files) >= BUNDLE_FILES_MAX
+        return self._fill >= BUNDLE_SIZE or len(self._files) >= BUNDLE_FILES_MAX
 
-    def add(self, entry: SourceEntry, record: Record) -> None:
-        """Read a file; `record` lacks its content, attributes and warning."""
-        self._files.append((record, self._read(entry)))
+    def add(self, entry: SourceEntry) -> None:
+        """Read a file of up to `BUNDLED_SIZE_MAX` bytes."""
+        path_check(entry.path)
+        self._files.append((entry, self._read(entry)))
 
     def close(self) -> None:
         """Store the files, and build their records."""
-        held = bytes(self._held)
+        held = bytes(self._held[: self._fill])
         chunk = self._store(held, block_hashes(memoryview(held))) if held else b""
         view = memoryview(held)
-        self.records = [self._record(record, place, chunk, view) for record, place in self._files]
+        self.records = [_record(entry, place, chunk, view) for entry, place in self._files]
+        self._held, self._files = memoryview(b""), []
 
     def _read(self, entry: SourceEntry) -> _Place | str:
-        offset = len(self._held)
+        offset, size = self._fill, entry.size
         try:
             with self._source.open(entry, in_place=False) as file:
-                length = 0
-                if entry.size:
-                    self._held += bytes(entry.size)
-                    with memoryview(self._held) as view:
-                        length = file.readinto(view[offset:], 0)
-                    del self._held[offset + length :]
-                return _Place(offset, length, file.xattrs(), length < entry.size or file.changed())
+                length = file.readinto(self._held[offset : offset + size], 0) if size else 0
+                place = _Place(offset, length, file.xattrs(), length < size or file.changed())
         except SourceGone as error:
-            # After a failed read a view of the buffer may be alive, so the buffer cannot shrink.
-            self._held = self._held[:offset]
             return str(error)
-
-    def _record(self, record: Record, place: _Place | str, chunk: bytes, held: memoryview) -> tuple[Record, bytes]:
-        if isinstance(place, str):
-            lost = skipped(record.path, place)
-            return lost, record_pack(lost)
-        content = _content(record.size, chunk, held[place.offset : place.offset + place.length], place.offset)
-        warning = CHANGED if place.changed else None
-        whole = record._replace(content=content, xattrs=place.xattrs, warning=warning)
-        return whole, record_pack(whole)
+        self._fill = offset + length
+        return place
 
 
 class BundledRun:
@@ -108,19 +100,31 @@ class BundledRun:
 
 def skipped(path: bytes, reason: str | None) -> Record:
     """The record of an entry that could not be read."""
-    return Record(Kind.SKIPPED, path, target=(reason or "it could not be read").encode())
+    return Record(Kind.SKIPPED, path, target=(reason or Left.UNREADABLE).encode())
+
+
+def _record(entry: SourceEntry, place: _Place | str, chunk: bytes, held: memoryview) -> tuple[Record, bytes]:
+    if isinstance(place, str):
+        record = skipped(entry.path, place)
+    else:
+        offset, length, xattrs, is_changed = place
+        content = _content(entry.size, chunk, held[offset : offset + length], offset)
+        warning = CHANGED if is_changed else None
+        record = Record(Kind.FILE, entry.path, entry.stat, xattrs, entry.size, 0, content, warning)
+    return record, record_pack(record)
 
 
 def _content(size: int, chunk: bytes, data: memoryview, offset: int) -> Content:
     """A small file's content, with a hole at its end if the file shrank while it was read."""
+    if len(data) == size > 0:  # as nearly all are
+        blocks = block_hashes(data)
+        return Content(chunk, (size, 0, offset), blocks, file_hash(size, blocks))
     extents = ExtentList()
     if data:
         extents.add(len(data), chunk, offset)
     extents.add_hole(size - len(data))
-    blocks = _blocks(data, size)
-    file_hash = FileHash(size)
-    file_hash.update(all_hashes(extents.content(blocks), 0, size, 0))
-    return extents.content(blocks)._replace(hash=file_hash.digest())
+    content = extents.content(_blocks(data, size))
+    return content._replace(hash=file_hash(size, all_hashes(content, 0, size, 0)))
 
 
 def _blocks(data: memoryview, size: int) -> bytes:

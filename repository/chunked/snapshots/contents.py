@@ -12,6 +12,7 @@ from repository.chunked.chunks.chunk import ChunkType, Compressor
 from repository.chunked.chunks.repository_keys import RepositoryKeys
 from repository.chunked.manifest.records import Content, Xattrs
 from repository.chunked.packs.writing import ChunkWriter
+from repository.chunked.snapshots.ahead import Base
 from repository.chunked.snapshots.cutting import GRID_SIZE, chunker_of, cut_by_content, cut_by_grid
 from repository.chunked.snapshots.cutting_rules import HEAD_SIZE, Rule, rule_by_content, rule_by_name
 from repository.chunked.snapshots.deltas import delta_content
@@ -30,13 +31,6 @@ class Done(NamedTuple):
     changed: bool = False
     xattrs: Xattrs = None
     gone: str | None = None
-
-
-class Base(NamedTuple):
-    """The parent's content of a part of a file, and the size of its header block."""
-
-    content: Content
-    header: int
 
 
 class _Tools:
@@ -64,11 +58,11 @@ class Contents:
         """Read and store one part of a larger file. Without a `rule`, its name and content decide."""
         suggested = rule or rule_by_name(entry.path, entry.size)
         try:
-            with self._source.open(entry, in_place=suggested.in_place) as file:
+            with self._source.open(entry, in_place=suggested.in_place, span=span) as file:
                 found = rule or _rule(entry, file)
                 if found.in_place == suggested.in_place:
                     return self._part(file, span, found, base)
-            with self._source.open(entry, in_place=found.in_place) as file:
+            with self._source.open(entry, in_place=found.in_place, span=span) as file:
                 return self._part(file, span, found, base)
         except SourceGone as error:
             return Done(None, gone=str(error))
@@ -84,7 +78,7 @@ class Contents:
 
     def rule(self, entry: SourceEntry) -> Rule:
         """The rule by which a file is cut; raises `SourceGone` when it cannot be read."""
-        with self._source.open(entry, in_place=False) as file:
+        with self._source.open(entry, in_place=False, span=(0, HEAD_SIZE)) as file:
             return _rule(entry, file)
 
     def _part(self, file: SourceFile, span: tuple[int, int], rule: Rule, base: Base | None) -> Done:

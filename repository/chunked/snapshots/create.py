@@ -19,7 +19,7 @@ from repository.chunked.objects import PACKS, id_new
 from repository.chunked.pack_layout import directory_read
 from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.repository import Repository
-from repository.chunked.snapshots.assembly import Assembly, Counts
+from repository.chunked.snapshots.assembly import Assembly, Counts, Warn
 from repository.chunked.snapshots.contents import Contents
 from repository.chunked.snapshots.parent import Parent
 from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
@@ -44,32 +44,42 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
     repository: Repository,
     *,
     source: Source,
+    snapshot: bytes | None = None,
     parent: bytes | None = None,
     labels: dict[str, str] | None = None,
     trust_stat: bool = True,
     threads: int = 2,
     progress: Callable[[SnapshotProgress], None] | None = None,
+    warn: Warn | None = None,
+    before_store: Checkpoint = go_on,
     checkpoint: Checkpoint = go_on,
 ) -> SnapshotRoot:
     """Store the whole source as a new snapshot and return it. It is listed once this returns.
 
+    `snapshot`: the id that it gets; None for a new one.
+
     With a `parent`, files whose stat did not change are not read again (`trees.trust` has the rule; `trust_stat=False`
     turns it off), and of files that are rewritten in place only changed sectors are stored. A missing or damaged
-    parent only makes the snapshot slower. `checkpoint` is called often, from several threads; its error cancels the
-    snapshot. A cancelled snapshot is never listed, and the next one uses its stored packs.
+    parent only makes the snapshot slower. `warn` is called in order for each path that is skipped, or was changing when
+    it was read. `before_store` is called when all but the root is stored, and its error keeps the snapshot from being
+    listed. `checkpoint` is called often, from several threads; its error cancels the snapshot. A cancelled
+    snapshot is never listed, and the next one uses its stored packs.
 
     Raises `Damage` when a condemnation cannot be read, `RepositoryUnknown`, `StorageError`, `Overtaken`, `SourceGone`
     when the source's root cannot be read, and `SourceFailed` when the source fails.
     """
     with mark_set(repository.objects, kind=MarkKind.SNAPSHOT, at=repository.time()) as mark:
         index = Index.load(repository.objects)
-        making = _Making(repository, source, index, threads=threads, progress=progress, checkpoint=checkpoint)
+        making = _Making(
+            repository, source, index, threads=threads, progress=progress, warn=warn, checkpoint=checkpoint
+        )
         try:
-            root = making.run(parent, labels or {}, trust_stat=trust_stat)
+            root = making.run(snapshot or id_new(), parent, labels or {}, trust_stat=trust_stat)
         finally:
             making.end()
             repository.damage.settle()
         mark.check()
+        before_store()
         root_store(repository.objects, root)
         with suppress(SourceGone, SourceFailed):  # the snapshot is stored; the source only misses its report
             source.commit(root.snapshot)
@@ -87,6 +97,7 @@ class _Making:
         *,
         threads: int,
         progress: Callable[[SnapshotProgress], None] | None,
+        warn: Warn | None,
         checkpoint: Checkpoint,
     ) -> None:
         self._repository = repository
@@ -97,10 +108,11 @@ class _Making:
         self._ended = threading.Event()
         self._checkpoint = checkpoint
         self._progress = progress
+        self._warn = warn
         self._told = 0.0
         self._compressor = Compressor(MANIFEST_LEVEL)
 
-    def run(self, parent: bytes | None, labels: dict[str, str], *, trust_stat: bool) -> SnapshotRoot:
+    def run(self, snapshot: bytes, parent: bytes | None, labels: dict[str, str], *, trust_stat: bool) -> SnapshotRoot:
         """Read and store everything; returns the root, which is not stored yet."""
         created_at = self._repository.time()
         self._packs_settle()
@@ -112,21 +124,22 @@ class _Making:
         trusted = before.root.scan_started_ns if before is not None and trust_stat else None
         trust = Trust(trusted, machine_started_ns=self._source.started())
         beside = Parent(before, self._writer, trust)
-        assembly = Assembly(self._source, contents, beside, pool=self._pool, emit=manifest.add)
+        assembly = Assembly(self._source, contents, beside, pool=self._pool, emit=manifest.add, warn=self._warn)
         for entry in self._source.scan():
             assembly.add(entry)
             self._tell(assembly.counts)
         assembly.finish()
+        said = self._source.finish()
         whole = manifest.finish()
         self._writer.finish()
         self._check()
         counts = assembly.counts
         return SnapshotRoot(
-            snapshot=id_new(),
+            snapshot=snapshot,
             parent=known_parent,
             created_at=created_at,
             scan_started_ns=began,
-            labels=labels,
+            labels=labels | said,
             chunks=bytes(manifest.ids),
             firsts=manifest.firsts,
             hash=whole,

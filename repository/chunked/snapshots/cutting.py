@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from blake3 import blake3
 from pyfastcdc import FastCDC
 
-from repository.chunked.chunks.chunk import BLOCK_SIZE, block_hashes
+from repository.chunked.chunks.chunk import block_hashes
 from repository.chunked.chunks.repository_keys import ChunkerSizes
 from repository.chunked.manifest.records import Content
 from repository.chunked.snapshots.extents import ExtentList
+from trees.hashes import BLOCK_SIZE
 from trees.source import SourceFile
 
 MIB = 1 << 20

@@ -8,7 +8,7 @@ from repository.chunked.chunks.chunk import block_hashes
 from repository.chunked.manifest.records import HOLE, Content, Extent, placed
 from repository.chunked.snapshots.cutting import StoreChunk
 from repository.chunked.snapshots.extents import ExtentList
-from trees.source import SourceFile
+from trees.source import SourceFailed, SourceFile
 
 MIB = 1 << 20
 # A part with more extents than that is stored anew: each chunk has little of it, so a restore needs many small reads.
@@ -92,12 +92,12 @@ class _Parent:
         self._now: tuple[int, int, Extent] | None = next(self._placed, None)
 
     def slice(self, begin: int, end: int) -> Iterator[Extent]:
-        """Yield the extents of these bytes; raises ValueError when they exceed the parent's content."""
+        """Yield the extents of these bytes; raises `SourceFailed` when they exceed the parent's content."""
         while begin < end:
             while self._now is not None and self._now[1] <= begin:
                 self._now = next(self._placed, None)
             if self._now is None:
-                raise ValueError("a source said that bytes are the parent's, which has none there")
+                raise SourceFailed("bytes are said to be the parent's, which has none there")
             low, high, extent = self._now
             length = min(end, high) - begin
             yield Extent(length, extent.chunk, extent.offset + begin - low)

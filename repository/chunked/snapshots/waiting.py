@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.ordered import Ordered
-from repository.chunked.manifest.records import Content, FileHash, Record, all_hashes, record_pack
+from repository.chunked.manifest.records import Content, Record, all_hashes, record_pack
 from repository.chunked.snapshots.bundling import CHANGED, skipped
 from repository.chunked.snapshots.contents import Done
+from trees.hashes import FileHash
 from trees.source import Kind, SourceEntry
 
 Step = tuple[list[tuple[Record, bytes]], bool]

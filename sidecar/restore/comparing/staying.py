@@ -17,7 +17,7 @@ import contextlib
 import enum
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from sidecar.archive.report import WarningLog
@@ -240,11 +240,17 @@ def left_out_read(listing: Path | None) -> PathTable:
     A path that vanished before it was read does not count: it did not exist, so a restore removes it like any other
     path that is not in the backup. A lost listing fails no restore: the rules of the live tree still apply.
     """
-    left_out = PathTable()
     if listing is None or not listing.exists():
-        return left_out
-    with listing.open("rb") as file, contextlib.suppress(ListingDamaged, ListingRefused):
-        for entry in Listing(iter(lambda: file.read(_READ_BYTES), b"")).left_out():
+        return PathTable()
+    with listing.open("rb") as file:
+        return left_out_of(iter(lambda: file.read(_READ_BYTES), b""))
+
+
+def left_out_of(listing: Iterable[bytes]) -> PathTable:
+    """As `left_out_read`, from the bytes of a listing."""
+    left_out = PathTable()
+    with contextlib.suppress(ListingDamaged, ListingRefused):
+        for entry in Listing(listing).left_out():
             if not entry.vanished:
                 left_out.set(entry.path, 1)
     return left_out

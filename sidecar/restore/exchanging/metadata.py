@@ -12,7 +12,7 @@ from sidecar.errors import at_entry
 from sidecar.places.places import PlacedTree, Places
 from sidecar.restore.comparing.staying import StayingPaths
 from sidecar.restore.exchanging.aside import PIECEWISE
-from sidecar.restore.workspace.plan import BARRED, FOLDERS, MERGED, folders_read, unchanged_read
+from sidecar.restore.workspace.plan import BARRED, FOLDERS, MERGED, attributes_planned, folders_read, unchanged_read
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.workspace import UNCHANGED, Workspace
 from trees.beneath import open_for_reading
@@ -46,6 +46,7 @@ class MetadataExchange:
         if errors:
             raise errors[0]
         self._set_barred(BARRED, opened=False)
+        self._set_attributes(forward=True)
         for path, metadata in self._listed(FOLDERS):
             with at_entry(path):
                 self._set_folder(path, metadata, keep_special=True)
@@ -61,6 +62,7 @@ class MetadataExchange:
         """Restore the old metadata of live paths. Return the first final refusal; raise any other error."""
         errors: list[OSError] = []
         self._set_unchanged(errors, forward=False)
+        self._set_attributes(forward=False, errors=errors)
         listed = [PIECEWISE] if self._workspace.has_list(PIECEWISE) else []
         for name in [*listed, MERGED, BARRED]:
             for path, metadata in self._listed(name):
@@ -83,6 +85,17 @@ class MetadataExchange:
                 with error_collected(errors), at_entry(file.path):
                     self._set_file(file.path, file.inode, wanted, expected)
                 self._progress.advance()
+
+    def _set_attributes(self, *, forward: bool, errors: list[OSError] | None = None) -> None:
+        """Give folders the members' attributes, or their old ones. The permissions that this takes are set afterwards,
+        with the other metadata of the same folders. With `errors`, errors are added there instead of raised.
+        """
+        for path, wanted, had in attributes_planned(self._workspace):
+            if self._places.takes_part(path) and not self._staying.cover(path):
+                with error_collected(errors), at_entry(path), fd_closing(self._live.open_folder(path)) as fd:
+                    self._filesystem.set_mode(fd, stat.S_IMODE(os.fstat(fd).st_mode) | stat.S_IWUSR)
+                    self._filesystem.set_attributes(fd, wanted if forward else had)
+            self._progress.advance()
 
     def _set_file(self, path: bytes, inode: int, metadata: Metadata, expected: tuple[Metadata, ...]) -> None:
         live = self._live.status(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -32,7 +32,8 @@ class MemberKind(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class Member:
     """One entry. `path`: checked (`member_paths`), relative to the data root. `link`: a symlink's unchecked target, or
-    a hard link's checked path. `size`: that of a FILE in bytes, including holes.
+    a hard link's checked path. `size`: that of a FILE in bytes, including holes. `xattrs`: the `user.*` attributes of a
+    FILE or DIRECTORY, None when the source does not know them.
     """
 
     kind: MemberKind
@@ -40,6 +41,11 @@ class Member:
     link: bytes
     size: int
     metadata: Metadata
+    xattrs: Mapping[bytes, bytes] | None = None
+
+
+Wanted = Callable[[Member], bool]
+"""Decides whether the content of a FILE will be read; called once for each in order, maybe ahead of its turn."""
 
 
 class Compared(NamedTuple):
@@ -66,7 +72,7 @@ class MemberReader(Protocol):
 
     def content(self) -> Iterator[memoryview]:
         """Yield the content of the current member; each piece is valid until the next iteration. The content may be
-        left unread. A hole consists of views of `ZEROS`.
+        left unread. A hole consists of views of `ZEROS`. Raises as soon as the content is known to be damaged.
         """
         ...
 
@@ -85,8 +91,10 @@ class Members(Protocol):
         """The least bytes that the members take, known before any was read."""
         ...
 
-    def read(self) -> AbstractContextManager[MemberReader]:
-        """Begin a pass; only one at a time."""
+    def read(self, wanted: Wanted | None = None) -> AbstractContextManager[MemberReader]:
+        """Begin a pass; only one at a time. A source that has to fetch contents asks `wanted` ahead for those to fetch;
+        without it, no content is read in this pass. A source that has its contents need not ask.
+        """
         ...
 
 

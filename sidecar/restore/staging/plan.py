@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -13,10 +14,12 @@ from sidecar.places.places import Places
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import Stay, Staying
 from sidecar.restore.comparing.units import LiveUnits
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.staging.unchanged import UnchangedFiles
-from sidecar.restore.workspace.plan import FOLDERS, PlanWriter, folders_read
+from sidecar.restore.workspace.plan import FOLDERS, PlanWriter, folder_attributes_read, folders_read
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.workspace import Workspace
+from trees.attributes import attributes_of
 from trees.companions import is_companion
 from trees.fixed import metadata_fixed, names_fixed
 from trees.folders import fd_closing, file_head, folder_scan, status_at
@@ -44,6 +47,7 @@ class Planning:
         places: Places,
         workspace: Workspace,
         mode: Mode,
+        chosen: Chosen,
         unchanged: UnchangedFiles,
         left_out: PathTable,
         progress: ProgressMeter,
@@ -51,6 +55,7 @@ class Planning:
         self._workspace = workspace
         self._unchanged = unchanged
         self._mode = mode
+        self._chosen = chosen
         self._progress = progress
         self._places = places
         self._live = places.tree()
@@ -95,25 +100,36 @@ class Planning:
                     self._thin_folder(folder)
 
     def _look_at_metadata(self) -> None:
-        """Note the folders of both sides whose metadata differs and cannot be set. Their content is restored."""
-        with closing(folders_read(self._workspace, FOLDERS)) as folders:
+        """Note the folders of both sides whose metadata differs and cannot be set, and those whose attributes differ.
+        Their content is restored.
+        """
+        with (
+            closing(folders_read(self._workspace, FOLDERS)) as folders,
+            closing(folder_attributes_read(self._workspace)) as attributes,
+        ):
             for path, metadata in folders:
                 with at_entry(path):
-                    self._look_at_folder(path, metadata)
+                    self._look_at_folder(path, metadata, next(attributes, None))
                 self._progress.advance()
 
-    def _look_at_folder(self, path: bytes, metadata: Metadata) -> None:
+    def _look_at_folder(self, path: bytes, metadata: Metadata, attributes: Mapping[bytes, bytes] | None) -> None:
         if self._staying.covers(path):
             return
         try:
             live = self._live.folder_status(path)
         except (FileNotFoundError, NotADirectoryError):
             return  # put with a folder above it
-        if live is None or not stat.S_ISDIR(live.st_mode) or not metadata.differs_for_folder(live):
+        if live is None or not stat.S_ISDIR(live.st_mode):
+            return
+        differs = metadata.differs_for_folder(live)
+        if not differs and attributes is None:
             return
         with fd_closing(self._live.open_folder(path)) as fd:
-            if metadata_fixed(fd):
+            had = None if attributes is None else attributes_of(fd)
+            if (differs or attributes != had) and metadata_fixed(fd):
                 self._plan.note_unset(path)
+            elif attributes is not None and had is not None and attributes != had:
+                self._plan.note_attributes(path, wanted=attributes, had=had)
 
     def _thin_folder(self, folder: bytes) -> None:
         with fd_closing(self._live.open_folder(folder)) as fd:
@@ -169,7 +185,9 @@ class Planning:
         return self._staying.look(found, as_link=as_link, check=self._progress.advance)
 
     def _find_extras(self, folder: bytes, staged_fd: int, live_fd: int) -> None:
-        """Take away the live names without a member, all or only companions of members; note those that stay."""
+        """Take away the live names without a member, all chosen ones or only companions of members; note those that
+        stay.
+        """
         for name in folder_scan(live_fd):
             path = folder + b"/" + name if folder else name
             if self._unchanged.has(path):
@@ -177,7 +195,7 @@ class Planning:
                 continue
             if self._is_reserved(folder, name) or status_at(name, at=staged_fd) is not None:
                 continue
-            if self._mode is Mode.REPLACE or self._is_companion(path, name, live_fd):
+            if (self._mode is Mode.REPLACE and self._chosen.covers(path)) or self._is_companion(path, name, live_fd):
                 self._take(path, name, live_fd)
 
     def _take(self, path: bytes, name: bytes, live_fd: int) -> None:

@@ -12,6 +12,7 @@ from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison, members_compare
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.comparing.staying import staying_read
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.members import Members
 from sidecar.restore.staging.parts import parts_make
 from sidecar.restore.staging.plan import Planned, Planning
@@ -48,6 +49,7 @@ class Preparation:
     """An extraction before its commit record. When a place turns out to be unfit, it is left, and all starts anew."""
 
     members: Members
+    chosen: Chosen
     places: Places
     filesystem: Filesystem
     mode: Mode
@@ -144,7 +146,7 @@ class Preparation:
         is repeated until it finds none; it is the last step before the commit record. When a game keeps touching
         files, all files are staged.
         """
-        with contextlib.closing(Staging(self.places, workspace, comparison, self.rooms, self.progress)) as staging:
+        with contextlib.closing(self._staging(workspace, comparison)) as staging:
             staging.stage(self.members)
             staged = ExtractSummary(files=self.progress.files, bytes=self.progress.bytes_done, removed=0)
             self.progress.enter(Phase.STOPPING)
@@ -162,11 +164,22 @@ class Preparation:
         self.progress.check()
         return replace(staged, removed=planned.removed, staying=staying_read(workspace))
 
+    def _staging(self, workspace: Workspace, comparison: Comparison | None) -> Staging:
+        return Staging(
+            places=self.places,
+            workspace=workspace,
+            comparison=comparison,
+            chosen=self.chosen,
+            rooms=self.rooms,
+            progress=self.progress,
+        )
+
     def _plan(self, workspace: Workspace, staging: Staging) -> Planned:
         planning = Planning(
             places=self.places,
             workspace=workspace,
             mode=self.mode,
+            chosen=self.chosen,
             unchanged=staging.unchanged,
             left_out=self.left_out,
             progress=self.progress,

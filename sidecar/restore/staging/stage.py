@@ -6,17 +6,20 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import count
 
 from sidecar.errors import ArchiveRefused, NotEnoughSpace, at_entry, cause_of
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison
+from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.member_paths import shown
 from sidecar.restore.reading.members import Member, MemberKind, MemberReader, Members, dense_bytes
 from sidecar.restore.staging.folders import StagedFolders
 from sidecar.restore.staging.room import Rooms
 from sidecar.restore.staging.unchanged import UnchangedFiles
-from sidecar.restore.workspace.plan import FOLDERS
+from sidecar.restore.workspace.plan import FOLDER_ATTRIBUTES, FOLDERS
 from sidecar.restore.workspace.progress import ProgressMeter
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import Workspace
@@ -25,6 +28,7 @@ from trees.filesystem import Filesystem
 from trees.folders import fd_closing, is_folder, status_at
 from trees.metadata import Metadata
 from trees.paths import RESERVED_FOLDER
+from wire.attributes import attributes_field
 
 _IMPOSSIBLE = frozenset(
     {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMLINK}
@@ -39,6 +43,28 @@ class PlaceUnfit(Exception):
     def __init__(self, place: Place) -> None:
         super().__init__(place.path)
         self.place = place
+
+
+class _Decisions:
+    """Decides about each file once, in order; a source may ask ahead of its turn."""
+
+    def __init__(self, decide: Callable[[int, Member], bool]) -> None:
+        """`decide` gets a file's number among the members that are files."""
+        self._decide = decide
+        self._numbers = count()
+        self._ahead: deque[bool] = deque()
+
+    def decide(self, member: Member) -> bool:
+        """The decision on the next file that has none."""
+        decision = self._decide(next(self._numbers), member)
+        self._ahead.append(decision)
+        return decision
+
+    def next(self, member: Member) -> bool:
+        """The decision on the file whose turn it is."""
+        if not self._ahead:
+            self.decide(member)
+        return self._ahead.popleft()
 
 
 class Staging:
@@ -56,43 +82,56 @@ class Staging:
     """
 
     def __init__(
-        self, places: Places, workspace: Workspace, comparison: Comparison | None, rooms: Rooms, progress: ProgressMeter
+        self,
+        *,
+        places: Places,
+        workspace: Workspace,
+        comparison: Comparison | None,
+        chosen: Chosen,
+        rooms: Rooms,
+        progress: ProgressMeter,
     ) -> None:
         self._filesystem: Filesystem = workspace.filesystem
         self._workspace = workspace
         self._progress = progress
         self._places = places
+        self._chosen = chosen
         self._rooms = rooms
         self._folders = StagedFolders(places, workspace)
         self._folder_list = RecordWriter(workspace.list_made(FOLDERS), self._filesystem)
+        self._attribute_list = RecordWriter(workspace.list_made(FOLDER_ATTRIBUTES), self._filesystem)
         self._link_list = RecordWriter(workspace.list_made(b"links"), self._filesystem)
         self._shared = comparison.shared if comparison else None
         self.unchanged = UnchangedFiles(places, workspace, comparison, progress)
 
     def stage(self, members: Members) -> None:
         """Stage all members."""
-        number = 0
-        with members.read() as reader:
+        made = _Decisions(self._is_made)
+        with members.read(made.decide) as reader:
             for member in reader.members():
+                is_file = member.kind is MemberKind.FILE
+                is_made = is_file and made.next(member)
+                self._folders.member()
                 with self._fit(member.path):
-                    self._place(number, member, reader)
-                number += member.kind is MemberKind.FILE
+                    if is_file:
+                        self._place_file(member, reader, is_made=is_made)
+                    else:
+                        self._place(member)
                 self._progress.advance(files=member.kind is not MemberKind.DIRECTORY)
         self._link_list.flush()
         self._folder_list.flush()
+        self._attribute_list.flush()
         self._make_symlinks()
         self.unchanged.finish()
 
     def stage_touched(self, members: Members, touched: bytearray) -> None:
         """Stage the files that were touched after their comparison: those with a 1 at their number."""
-        number = 0
-        with members.read() as reader:
+        made = _Decisions(lambda number, _: bool(touched[number]))
+        with members.read(made.decide) as reader:
             for member in reader.members():
-                if member.kind is MemberKind.FILE:
-                    if touched[number]:
-                        with self._fit(member.path):
-                            self._make_file(member, reader)
-                    number += 1
+                if member.kind is MemberKind.FILE and made.next(member):
+                    with self._fit(member.path):
+                        self._make_file(member, reader)
                 self._progress.advance()
 
     def close(self) -> None:
@@ -100,35 +139,35 @@ class Staging:
         self._folders.close()
         self.unchanged.close()
 
-    def _place(self, number: int, member: Member, reader: MemberReader) -> None:
-        self._folders.member()
+    def _is_made(self, number: int, member: Member) -> bool:
+        """Whether a file is made from its content. It is not if its live file is unchanged or stays; then its content
+        may exceed this volume, and it is made only for another name of it that is restored.
+        """
+        if self._places.is_elsewhere(member.path):
+            return bool(self._shared and self._shared.get(member.path))
+        return not self._is_reserved(member.path) and not self.unchanged.add(number, member)
+
+    def _place_file(self, member: Member, reader: MemberReader, *, is_made: bool) -> None:
+        is_elsewhere = self._places.is_elsewhere(member.path)
+        if is_made:
+            self._make_file(member, reader, counted=not is_elsewhere)
+        elif is_elsewhere or not self._is_reserved(member.path):
+            self._folders.parent(member.path)
+            self._progress.advance(size=0 if is_elsewhere else member.size)
+
+    def _place(self, member: Member) -> None:
         match member.kind:
             case _ if self._places.is_elsewhere(member.path):
-                self._pass_over(member, reader)
+                self._folders.parent(member.path)
             case _ if self._is_reserved(member.path):
                 pass
             case MemberKind.DIRECTORY if member.path:
                 self._make_folder(member)
-            case MemberKind.FILE:
-                if self.unchanged.add(number, member):
-                    self._folders.parent(member.path)
-                    self._progress.advance(size=member.size)
-                else:
-                    self._make_file(member, reader, counted=True)
             case MemberKind.HARDLINK:
                 self._make_link(member)
             case MemberKind.SYMLINK:
                 self._folders.way_clear(member.path)
                 self._link_list.add(*member.metadata, member.path, member.link)
-
-    def _pass_over(self, member: Member, reader: MemberReader) -> None:
-        """Skip a member whose live path stays: its content may exceed this volume. A file is made only if another name
-        of it is restored.
-        """
-        if member.kind is MemberKind.FILE and self._shared and self._shared.get(member.path):
-            self._make_file(member, reader)
-        else:
-            self._folders.parent(member.path)
 
     def _make_symlinks(self) -> None:
         """Make the symlinks, after everything else."""
@@ -155,7 +194,22 @@ class Staging:
         except FileExistsError:
             if not is_folder(name, at=at):
                 raise
-        self._folder_list.add(*member.metadata, member.path)
+        if member.xattrs:
+            with fd_closing(open_for_reading(name, at, os.O_DIRECTORY)) as fd:
+                self._filesystem.set_attributes(fd, member.xattrs)
+        if not self._keeps_metadata(member.path):
+            self._folder_list.add(*member.metadata, member.path)
+            if member.xattrs is not None:
+                self._attribute_list.add(attributes_field(member.xattrs))
+
+    def _keeps_metadata(self, path: bytes) -> bool:
+        """Whether a live folder has this path and is only above the chosen ones."""
+        if self._chosen.covers(path):
+            return False
+        with contextlib.suppress(OSError), contextlib.closing(self._places.tree()) as live:
+            status = live.folder_status(path)
+            return status is not None and stat.S_ISDIR(status.st_mode)
+        return False
 
     def _make_file(self, member: Member, reader: MemberReader, *, counted: bool = False) -> None:
         at, name = self._folders.way_clear(member.path)
@@ -171,6 +225,8 @@ class Staging:
                 self._progress.advance(size=len(piece) if counted else 0)
             if member.size and not dense:
                 self._filesystem.set_size(fd, member.size)
+            if member.xattrs:  # before a mode that may forbid it
+                self._filesystem.set_attributes(fd, member.xattrs)
             self._filesystem.set_metadata(fd, member.metadata)
 
     def _make_link(self, member: Member) -> None:

@@ -11,26 +11,31 @@ One step moves a name with everything below it, unless both sides have a folder 
     staying   the live paths that stay; they have no step
     extras    the live folders without a member that stay because of an entry in them
     unset     the folders of both sides whose owner or permissions cannot be set: only these stay
+    attributes  the folders of both sides whose `user.*` attributes differ, with the wanted and the old ones
     barred    the live folders without their owner's permissions that move or in which a name changes, with metadata
     kept      the unchanged files, which have no step: the number among the members that are files; the identity at the
               comparison; the wanted metadata; the old metadata; the path
 
-A line of a list of folders is the folder's metadata, if any, and its path.
+A line of a list of folders is the folder's metadata, if any, and its path. Of a source that knows attributes, the list
+`wanted` has those of each folder in the list `folders`, in the same order.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 from sidecar.restore.workspace.records import RecordWriter, records_read
 from sidecar.restore.workspace.workspace import STAYING, UNSET, Workspace
 from trees.metadata import Metadata
+from wire.attributes import attributes_field, attributes_read
 from wire.enums import WarningKind
 
 FOLDERS = b"folders"
+FOLDER_ATTRIBUTES = b"wanted"
+_ATTRIBUTES = b"attributes"
 MERGED = b"merged"
 BARRED = b"barred"
 _MOVES = b"moves"
@@ -72,9 +77,9 @@ class PlanWriter:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._moves, self._merged, self._extras, self._staying, self._unset, self._barred = (
+        self._moves, self._merged, self._extras, self._staying, self._unset, self._barred, self._attributes = (
             RecordWriter(workspace.list_made(name), workspace.filesystem)
-            for name in (_MOVES, MERGED, _EXTRAS, STAYING, UNSET, BARRED)
+            for name in (_MOVES, MERGED, _EXTRAS, STAYING, UNSET, BARRED, _ATTRIBUTES)
         )
         self.steps = 0
 
@@ -101,6 +106,10 @@ class PlanWriter:
         if stat.S_ISDIR(live.st_mode) and ~live.st_mode & stat.S_IRWXU:
             self._barred.add(*Metadata.of(live), path)
 
+    def note_attributes(self, path: bytes, *, wanted: Mapping[bytes, bytes], had: Mapping[bytes, bytes]) -> None:
+        """Note a folder that both sides have, with other attributes."""
+        self._attributes.add(path, attributes_field(wanted), attributes_field(had))
+
     def note_staying(self, kind: WarningKind, path: bytes) -> None:
         """Note a live path that stays."""
         self._staying.add(kind.value.encode(), path)
@@ -124,7 +133,7 @@ class PlanWriter:
 
     def flush(self) -> None:
         """Write the buffered lines; the plan is complete."""
-        for written in (self._moves, self._barred, self._staying, self._unset):
+        for written in (self._moves, self._barred, self._staying, self._unset, self._attributes):
             written.flush()
 
 
@@ -141,6 +150,22 @@ def folders_read(workspace: Workspace, name: bytes) -> Generator[tuple[bytes, Me
     with workspace.list_read(name) as folders:
         for *metadata, path in records_read(folders):
             yield path, Metadata(*map(int, metadata))
+
+
+def folder_attributes_read(workspace: Workspace) -> Generator[Mapping[bytes, bytes], None, None]:
+    """The wanted attributes of the members that are folders, in order; none of a source that does not know them."""
+    with workspace.list_read(FOLDER_ATTRIBUTES) as listed:
+        for (field,) in records_read(listed):
+            yield attributes_read(field)
+
+
+def attributes_planned(workspace: Workspace) -> Iterator[tuple[bytes, Mapping[bytes, bytes], Mapping[bytes, bytes]]]:
+    """The folders whose attributes differ, with the wanted and the old ones. An older plan has none."""
+    if not workspace.has_list(_ATTRIBUTES):
+        return
+    with workspace.list_read(_ATTRIBUTES) as listed:
+        for path, wanted, had in records_read(listed):
+            yield path, attributes_read(wanted), attributes_read(had)
 
 
 def unchanged_read(listed: BinaryIO) -> Iterator[Unchanged]:

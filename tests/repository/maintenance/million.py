@@ -14,7 +14,7 @@ from random import Random
 from repository.chunked.chunks.chunk import ChunkType, Compression, Compressor, Location, block_hashes
 from repository.chunked.index.index import Index
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
-from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
+from repository.chunked.manifest.records import Content, Record, record_pack
 from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import ManifestWriter
 from repository.chunked.objects import PACKS, Objects, id_new
@@ -22,6 +22,7 @@ from repository.chunked.packs.writing import ChunkWriter
 from repository.chunked.repository import Repository, repository_create, repository_open
 from targets.local import LocalStorage
 from tests.repository.maintenance.world import KEY, REPOSITORY, TENANT, Time
+from trees.hashes import FileHash
 from trees.source import Kind
 from trees.trust import Stat
 

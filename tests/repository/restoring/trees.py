@@ -13,7 +13,7 @@ from uuid import UUID
 from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.chunked.chunks.repository_keys import DataKey
 from repository.chunked.index.index import Index
-from repository.chunked.manifest.records import Content, FileHash, Record, record_pack
+from repository.chunked.manifest.records import Content, Record, record_pack
 from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import ManifestWriter
 from repository.chunked.objects import PACKS, id_new
@@ -23,6 +23,7 @@ from repository.chunked.restoring.outcome import RestoreReport
 from repository.chunked.restoring.restore import snapshot_restore
 from repository.chunked.snapshots.create import snapshot_create
 from tests.storage.memory import MemoryStorage
+from trees.hashes import FileHash
 from trees.local.tree import LocalTree
 from trees.source import Kind
 from trees.trust import Stat

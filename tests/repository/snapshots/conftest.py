@@ -12,7 +12,7 @@ from repository.chunked.chunks import repository_keys
 from repository.chunked.chunks.repository_keys import ChunkerSizes
 from repository.chunked.manifest import records, stream
 from repository.chunked.packs import writing
-from repository.chunked.snapshots import assembly, bundling
+from repository.chunked.snapshots import ahead, assembly, bundling
 from tests.repository.snapshots.kept import Kept
 from trees import trust
 
@@ -29,7 +29,7 @@ def kept(tmp_path: Path) -> Kept:
 def small() -> Iterator[None]:
     """Set all sizes of MiB to a few KiB, and trust a stat without the usual minute."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (records, stream, assembly):
+        for module in (records, stream, assembly, ahead):
             patch.setattr(module, "PART_SIZE", 256 * KIB)
         patch.setattr(writing, "PACK_SIZE", 256 * KIB)
         patch.setattr(writing, "MANIFEST_PACK_SIZE", 8 * KIB)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from repository.chunked.repository import repository_create
 from repository.chunked.snapshots.create import snapshot_create
 from targets.local import LocalStorage
 from tests.repository.snapshots.kept import KEY, REPOSITORY, TENANT
-from trees.source import Changes, Kind, SourceEntry
+from trees.source import Changes, Kind, SourceEntry, Wanted
 from trees.trust import Stat
 
 LONG_AGO = 10**18
@@ -25,6 +25,8 @@ LONG_AGO = 10**18
 
 class MadeUp:
     """`files` files in folders of 1,000, and `together` more in one folder; `turn` says which ones are new."""
+
+    ahead = 0
 
     def __init__(self, files: int, *, together: int = 0, turn: int = 0) -> None:
         self.files = files
@@ -55,7 +57,13 @@ class MadeUp:
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
         return None
 
-    def open(self, entry: SourceEntry, *, in_place: bool) -> _File:
+    def expect(self, wanted: Sequence[Wanted]) -> None:
+        raise AssertionError("a source without `ahead` is told nothing")
+
+    def finish(self) -> dict[str, str]:
+        return {}
+
+    def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> _File:
         assert entry.stat is not None
         return _File(b"%020d" % (entry.stat.inode * 1000 + self.turn))
 

@@ -179,7 +179,7 @@ def test_a_lost_files_chunk_that_another_one_names_is_waited_for(kept: Kept, mon
     monkeypatch.setattr(ChunkWriter, "finish", finishing)
 
     class Lost(LocalTree):
-        def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+        def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> LocalFile:
             file = super().open(entry, in_place=in_place)
             return _Gone(file, storing) if entry.path == b"a lost.mca" and in_place else file  # type: ignore[return-value]
 
@@ -220,7 +220,7 @@ def test_range_that_becomes_a_hole_during_its_check_leaves_no_trace(kept: Kept) 
     edit(path, 1 << 20, b"data" * 1024)
 
     class Punched(LocalTree):
-        def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+        def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> LocalFile:
             file = super().open(entry, in_place=in_place)
             ranges = file.data_ranges
 

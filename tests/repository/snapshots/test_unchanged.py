@@ -56,7 +56,7 @@ class Dated(LocalTree):
             self.found[entry.path] = entry
             yield entry._replace(stat=entry.stat._replace(ctime_ns=self.ctime, mtime_ns=self.ctime))
 
-    def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+    def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> LocalFile:
         return super().open(self.found[entry.path], in_place=in_place)
 
 
@@ -92,7 +92,7 @@ def test_unchanged_files_are_not_opened(kept: Kept, monkeypatch: pytest.MonkeyPa
     class Seen(Dated):
         began = Dated.ctime * 2
 
-        def open(self, entry: SourceEntry, *, in_place: bool) -> LocalFile:
+        def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None) -> LocalFile:
             opened.append(entry.path)
             return super().open(entry, in_place=in_place)
 

@@ -10,9 +10,10 @@ from random import Random
 from blake3 import blake3
 
 from demo.comparison import Tree, TreeEntry, digest, tree_read
-from repository.chunked.manifest.records import FileHash, Record, blocks_in, parts_of, placed
+from repository.chunked.manifest.records import Record, blocks_in, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.repository import Repository
+from trees.hashes import FileHash
 from trees.source import Kind
 from trees.trust import Stat
 

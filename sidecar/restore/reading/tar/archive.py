@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sidecar.errors import SourceFailed
+from sidecar.restore.reading.members import Wanted
 from sidecar.restore.reading.tar.gunzip import GunzipStream
 from sidecar.restore.reading.tar.limits import TarLimits
 from sidecar.restore.reading.tar.reader import TarReader
@@ -23,8 +24,9 @@ class TarArchive:
         self.least_bytes = os.fstat(packed.fileno()).st_size
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[TarReader]:
-        """Begin a pass."""
+    def read(self, wanted: Wanted | None = None) -> Iterator[TarReader]:
+        """Begin a pass; contents come with their members, whether or not they are wanted."""
+        del wanted
         self._packed.seek(0)
         stream = GunzipStream(self._packed, total_bytes=self._limits.total_bytes)
         with contextlib.closing(stream):

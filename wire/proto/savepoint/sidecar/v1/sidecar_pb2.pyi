@@ -207,20 +207,22 @@ class DeleteFileReply(_message.Message):
     def __init__(self) -> None: ...
 
 class ExtractToRequest(_message.Message):
-    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing")
+    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing", "paths")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     source: str
     destination: str
     mode: ExtractMode
     server: ServerControl
     listing: str
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ...) -> None: ...
+    paths: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ExtractToReply(_message.Message):
     __slots__ = ("phase", "bytes_done", "files", "result")
@@ -265,16 +267,18 @@ class ExtractResult(_message.Message):
 class PreviewRestoreRequest(_message.Message):
     __slots__ = ("header", "listing")
     class Header(_message.Message):
-        __slots__ = ("ticket", "mode", "paths_limit", "paths_after")
+        __slots__ = ("ticket", "mode", "paths_limit", "paths_after", "paths")
         TICKET_FIELD_NUMBER: _ClassVar[int]
         MODE_FIELD_NUMBER: _ClassVar[int]
         PATHS_LIMIT_FIELD_NUMBER: _ClassVar[int]
         PATHS_AFTER_FIELD_NUMBER: _ClassVar[int]
+        PATHS_FIELD_NUMBER: _ClassVar[int]
         ticket: Ticket
         mode: ExtractMode
         paths_limit: int
         paths_after: bytes
-        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., paths_limit: _Optional[int] = ..., paths_after: _Optional[bytes] = ...) -> None: ...
+        paths: _containers.RepeatedScalarFieldContainer[bytes]
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., paths_limit: _Optional[int] = ..., paths_after: _Optional[bytes] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
     header: PreviewRestoreRequest.Header
@@ -385,5 +389,230 @@ class ReleaseExtractRequest(_message.Message):
     def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ...) -> None: ...
 
 class ReleaseExtractReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RestoreTreeRequest(_message.Message):
+    __slots__ = ("header", "listing", "listing_bytes", "contents_of", "data", "hole")
+    class Header(_message.Message):
+        __slots__ = ("ticket", "destination", "mode", "server", "paths")
+        TICKET_FIELD_NUMBER: _ClassVar[int]
+        DESTINATION_FIELD_NUMBER: _ClassVar[int]
+        MODE_FIELD_NUMBER: _ClassVar[int]
+        SERVER_FIELD_NUMBER: _ClassVar[int]
+        PATHS_FIELD_NUMBER: _ClassVar[int]
+        ticket: Ticket
+        destination: str
+        mode: ExtractMode
+        server: ServerControl
+        paths: _containers.RepeatedScalarFieldContainer[bytes]
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
+    LISTING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CONTENTS_OF_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    HOLE_FIELD_NUMBER: _ClassVar[int]
+    header: RestoreTreeRequest.Header
+    listing: bytes
+    listing_bytes: int
+    contents_of: int
+    data: bytes
+    hole: int
+    def __init__(self, header: _Optional[_Union[RestoreTreeRequest.Header, _Mapping]] = ..., listing: _Optional[bytes] = ..., listing_bytes: _Optional[int] = ..., contents_of: _Optional[int] = ..., data: _Optional[bytes] = ..., hole: _Optional[int] = ...) -> None: ...
+
+class RestoreTreeReply(_message.Message):
+    __slots__ = ("progress", "wanted")
+    class Wanted(_message.Message):
+        __slots__ = ("files",)
+        PASS_FIELD_NUMBER: _ClassVar[int]
+        FILES_FIELD_NUMBER: _ClassVar[int]
+        files: _containers.RepeatedScalarFieldContainer[int]
+        def __init__(self, files: _Optional[_Iterable[int]] = ..., **kwargs) -> None: ...
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    WANTED_FIELD_NUMBER: _ClassVar[int]
+    progress: ExtractToReply
+    wanted: RestoreTreeReply.Wanted
+    def __init__(self, progress: _Optional[_Union[ExtractToReply, _Mapping]] = ..., wanted: _Optional[_Union[RestoreTreeReply.Wanted, _Mapping]] = ...) -> None: ...
+
+class TreeEntries(_message.Message):
+    __slots__ = ("kinds", "paths", "modes", "uids", "gids", "mtimes_s", "mtimes_ns", "ctimes_s", "ctimes_ns", "inodes", "sizes", "targets")
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
+    UIDS_FIELD_NUMBER: _ClassVar[int]
+    GIDS_FIELD_NUMBER: _ClassVar[int]
+    MTIMES_S_FIELD_NUMBER: _ClassVar[int]
+    MTIMES_NS_FIELD_NUMBER: _ClassVar[int]
+    CTIMES_S_FIELD_NUMBER: _ClassVar[int]
+    CTIMES_NS_FIELD_NUMBER: _ClassVar[int]
+    INODES_FIELD_NUMBER: _ClassVar[int]
+    SIZES_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    kinds: bytes
+    paths: _containers.RepeatedScalarFieldContainer[bytes]
+    modes: _containers.RepeatedScalarFieldContainer[int]
+    uids: _containers.RepeatedScalarFieldContainer[int]
+    gids: _containers.RepeatedScalarFieldContainer[int]
+    mtimes_s: _containers.RepeatedScalarFieldContainer[int]
+    mtimes_ns: _containers.RepeatedScalarFieldContainer[int]
+    ctimes_s: _containers.RepeatedScalarFieldContainer[int]
+    ctimes_ns: _containers.RepeatedScalarFieldContainer[int]
+    inodes: _containers.RepeatedScalarFieldContainer[int]
+    sizes: _containers.RepeatedScalarFieldContainer[int]
+    targets: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, kinds: _Optional[bytes] = ..., paths: _Optional[_Iterable[bytes]] = ..., modes: _Optional[_Iterable[int]] = ..., uids: _Optional[_Iterable[int]] = ..., gids: _Optional[_Iterable[int]] = ..., mtimes_s: _Optional[_Iterable[int]] = ..., mtimes_ns: _Optional[_Iterable[int]] = ..., ctimes_s: _Optional[_Iterable[int]] = ..., ctimes_ns: _Optional[_Iterable[int]] = ..., inodes: _Optional[_Iterable[int]] = ..., sizes: _Optional[_Iterable[int]] = ..., targets: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ScanTreeRequest(_message.Message):
+    __slots__ = ("ticket", "source", "parent", "quiesce", "count")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    QUIESCE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    source: str
+    parent: bytes
+    quiesce: bool
+    count: bool
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., parent: _Optional[bytes] = ..., quiesce: _Optional[bool] = ..., count: _Optional[bool] = ...) -> None: ...
+
+class ScanTreeReply(_message.Message):
+    __slots__ = ("began", "entries", "ended")
+    class Began(_message.Message):
+        __slots__ = ("began_ns", "started_ns", "bytes_total")
+        BEGAN_NS_FIELD_NUMBER: _ClassVar[int]
+        STARTED_NS_FIELD_NUMBER: _ClassVar[int]
+        BYTES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+        began_ns: int
+        started_ns: int
+        bytes_total: int
+        def __init__(self, began_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., bytes_total: _Optional[int] = ...) -> None: ...
+    class Ended(_message.Message):
+        __slots__ = ("warnings_total", "warnings")
+        WARNINGS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+        WARNINGS_FIELD_NUMBER: _ClassVar[int]
+        warnings_total: int
+        warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+        def __init__(self, warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+    BEGAN_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    began: ScanTreeReply.Began
+    entries: TreeEntries
+    ended: ScanTreeReply.Ended
+    def __init__(self, began: _Optional[_Union[ScanTreeReply.Began, _Mapping]] = ..., entries: _Optional[_Union[TreeEntries, _Mapping]] = ..., ended: _Optional[_Union[ScanTreeReply.Ended, _Mapping]] = ...) -> None: ...
+
+class ReadTreeRequest(_message.Message):
+    __slots__ = ("ticket", "aside", "entries", "starts", "stops", "in_place", "headers", "known")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ASIDE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    STARTS_FIELD_NUMBER: _ClassVar[int]
+    STOPS_FIELD_NUMBER: _ClassVar[int]
+    IN_PLACE_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    aside: bool
+    entries: TreeEntries
+    starts: _containers.RepeatedScalarFieldContainer[int]
+    stops: _containers.RepeatedScalarFieldContainer[int]
+    in_place: bytes
+    headers: _containers.RepeatedScalarFieldContainer[int]
+    known: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., aside: _Optional[bool] = ..., entries: _Optional[_Union[TreeEntries, _Mapping]] = ..., starts: _Optional[_Iterable[int]] = ..., stops: _Optional[_Iterable[int]] = ..., in_place: _Optional[bytes] = ..., headers: _Optional[_Iterable[int]] = ..., known: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ReadTreeReply(_message.Message):
+    __slots__ = ("data", "steps")
+    class Attribute(_message.Message):
+        __slots__ = ("name", "content")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        CONTENT_FIELD_NUMBER: _ClassVar[int]
+        name: bytes
+        content: bytes
+        def __init__(self, name: _Optional[bytes] = ..., content: _Optional[bytes] = ...) -> None: ...
+    class Small(_message.Message):
+        __slots__ = ("sizes", "notes")
+        class Note(_message.Message):
+            __slots__ = ("index", "changed", "gone", "xattrs")
+            INDEX_FIELD_NUMBER: _ClassVar[int]
+            CHANGED_FIELD_NUMBER: _ClassVar[int]
+            GONE_FIELD_NUMBER: _ClassVar[int]
+            XATTRS_FIELD_NUMBER: _ClassVar[int]
+            index: int
+            changed: bool
+            gone: str
+            xattrs: _containers.RepeatedCompositeFieldContainer[ReadTreeReply.Attribute]
+            def __init__(self, index: _Optional[int] = ..., changed: _Optional[bool] = ..., gone: _Optional[str] = ..., xattrs: _Optional[_Iterable[_Union[ReadTreeReply.Attribute, _Mapping]]] = ...) -> None: ...
+        SIZES_FIELD_NUMBER: _ClassVar[int]
+        NOTES_FIELD_NUMBER: _ClassVar[int]
+        sizes: _containers.RepeatedScalarFieldContainer[int]
+        notes: _containers.RepeatedCompositeFieldContainer[ReadTreeReply.Small.Note]
+        def __init__(self, sizes: _Optional[_Iterable[int]] = ..., notes: _Optional[_Iterable[_Union[ReadTreeReply.Small.Note, _Mapping]]] = ...) -> None: ...
+    class Opened(_message.Message):
+        __slots__ = ("ranges", "delta", "head", "gone")
+        RANGES_FIELD_NUMBER: _ClassVar[int]
+        DELTA_FIELD_NUMBER: _ClassVar[int]
+        HEAD_FIELD_NUMBER: _ClassVar[int]
+        GONE_FIELD_NUMBER: _ClassVar[int]
+        ranges: _containers.RepeatedScalarFieldContainer[int]
+        delta: bool
+        head: bytes
+        gone: str
+        def __init__(self, ranges: _Optional[_Iterable[int]] = ..., delta: _Optional[bool] = ..., head: _Optional[bytes] = ..., gone: _Optional[str] = ...) -> None: ...
+    class Runs(_message.Message):
+        __slots__ = ("offsets", "sizes")
+        OFFSETS_FIELD_NUMBER: _ClassVar[int]
+        SIZES_FIELD_NUMBER: _ClassVar[int]
+        offsets: _containers.RepeatedScalarFieldContainer[int]
+        sizes: _containers.RepeatedScalarFieldContainer[int]
+        def __init__(self, offsets: _Optional[_Iterable[int]] = ..., sizes: _Optional[_Iterable[int]] = ...) -> None: ...
+    class Closed(_message.Message):
+        __slots__ = ("hashes", "changed", "xattrs", "gone")
+        HASHES_FIELD_NUMBER: _ClassVar[int]
+        CHANGED_FIELD_NUMBER: _ClassVar[int]
+        XATTRS_FIELD_NUMBER: _ClassVar[int]
+        GONE_FIELD_NUMBER: _ClassVar[int]
+        hashes: bytes
+        changed: bool
+        xattrs: _containers.RepeatedCompositeFieldContainer[ReadTreeReply.Attribute]
+        gone: str
+        def __init__(self, hashes: _Optional[bytes] = ..., changed: _Optional[bool] = ..., xattrs: _Optional[_Iterable[_Union[ReadTreeReply.Attribute, _Mapping]]] = ..., gone: _Optional[str] = ...) -> None: ...
+    class End(_message.Message):
+        __slots__ = ("consistency",)
+        CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+        consistency: Consistency
+        def __init__(self, consistency: _Optional[_Union[Consistency, str]] = ...) -> None: ...
+    class Step(_message.Message):
+        __slots__ = ("small", "opened", "content", "runs", "closed", "end")
+        SMALL_FIELD_NUMBER: _ClassVar[int]
+        OPENED_FIELD_NUMBER: _ClassVar[int]
+        CONTENT_FIELD_NUMBER: _ClassVar[int]
+        RUNS_FIELD_NUMBER: _ClassVar[int]
+        CLOSED_FIELD_NUMBER: _ClassVar[int]
+        END_FIELD_NUMBER: _ClassVar[int]
+        small: ReadTreeReply.Small
+        opened: ReadTreeReply.Opened
+        content: int
+        runs: ReadTreeReply.Runs
+        closed: ReadTreeReply.Closed
+        end: ReadTreeReply.End
+        def __init__(self, small: _Optional[_Union[ReadTreeReply.Small, _Mapping]] = ..., opened: _Optional[_Union[ReadTreeReply.Opened, _Mapping]] = ..., content: _Optional[int] = ..., runs: _Optional[_Union[ReadTreeReply.Runs, _Mapping]] = ..., closed: _Optional[_Union[ReadTreeReply.Closed, _Mapping]] = ..., end: _Optional[_Union[ReadTreeReply.End, _Mapping]] = ...) -> None: ...
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    steps: _containers.RepeatedCompositeFieldContainer[ReadTreeReply.Step]
+    def __init__(self, data: _Optional[bytes] = ..., steps: _Optional[_Iterable[_Union[ReadTreeReply.Step, _Mapping]]] = ...) -> None: ...
+
+class CommitTreeRequest(_message.Message):
+    __slots__ = ("ticket", "snapshot")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    snapshot: bytes
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., snapshot: _Optional[bytes] = ...) -> None: ...
+
+class CommitTreeReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

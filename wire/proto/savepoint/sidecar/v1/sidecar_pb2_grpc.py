@@ -64,6 +64,11 @@ class FileIOStub:
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.FromString,
                 _registered_method=True)
+        self.RestoreTree = channel.stream_stream(
+                '/savepoint.sidecar.v1.FileIO/RestoreTree',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeReply.FromString,
+                _registered_method=True)
         self.GetExtractOutcome = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/GetExtractOutcome',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.SerializeToString,
@@ -78,6 +83,21 @@ class FileIOStub:
                 '/savepoint.sidecar.v1.FileIO/PreviewRestore',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+                _registered_method=True)
+        self.ScanTree = channel.unary_stream(
+                '/savepoint.sidecar.v1.FileIO/ScanTree',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeReply.FromString,
+                _registered_method=True)
+        self.ReadTree = channel.stream_stream(
+                '/savepoint.sidecar.v1.FileIO/ReadTree',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadTreeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadTreeReply.FromString,
+                _registered_method=True)
+        self.CommitTree = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/CommitTree',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeReply.FromString,
                 _registered_method=True)
         self.RequestCertificate = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/RequestCertificate',
@@ -140,6 +160,15 @@ class FileIOServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RestoreTree(self, request_iterator, context):
+        """As ExtractTo, from a listing in place of an archive: only the contents of files that differ are sent. The requests
+        are the header, the listing, its end, and then for each pass the contents that the replies ask for. A pass that
+        the replies have left for another one needs no more contents.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetExtractOutcome(self, request, context):
         """The outcome of an operation's extraction in the journal, also after a restart.
         """
@@ -157,6 +186,30 @@ class FileIOServicer:
     def PreviewRestore(self, request_iterator, context):
         """Previews the changes of a restore from the archive's listing. Reads the live data and writes nothing at all.
         The call belongs to no operation: its ticket has the fence 0, and is not stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScanTree(self, request, context):
+        """Begins to back up a folder: tells every entry, then the warnings. The call is the session of the backup: while it
+        is open, ReadTree reads the entries, and the game holds still; it ends with CommitTree. When it ends otherwise,
+        all that the sidecar noted is dropped. An operation has one session, and that of a newer fence ends it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadTree(self, request_iterator, context):
+        """Reads what the requests name, in their order; the end of the requests ends the reading, and the last reply has the
+        consistency. With `aside`, it reads beside that call, and ends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommitTree(self, request, context):
+        """The snapshot is stored: what the sidecar noted is from now on that of this snapshot. The session ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,6 +262,11 @@ def add_FileIOServicer_to_server(servicer, server):
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ExtractToReply.SerializeToString,
             ),
+            'RestoreTree': grpc.stream_stream_rpc_method_handler(
+                    servicer.RestoreTree,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeReply.SerializeToString,
+            ),
             'GetExtractOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExtractOutcome,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.GetExtractOutcomeRequest.FromString,
@@ -223,6 +281,21 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.PreviewRestore,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.SerializeToString,
+            ),
+            'ScanTree': grpc.unary_stream_rpc_method_handler(
+                    servicer.ScanTree,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeReply.SerializeToString,
+            ),
+            'ReadTree': grpc.stream_stream_rpc_method_handler(
+                    servicer.ReadTree,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadTreeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadTreeReply.SerializeToString,
+            ),
+            'CommitTree': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommitTree,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeReply.SerializeToString,
             ),
             'RequestCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCertificate,
@@ -408,6 +481,33 @@ class FileIO:
             _registered_method=True)
 
     @staticmethod
+    def RestoreTree(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/savepoint.sidecar.v1.FileIO/RestoreTree',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RestoreTreeReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetExtractOutcome(request,
             target,
             options=(),
@@ -478,6 +578,87 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/PreviewRestore',
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScanTree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/ScanTree',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTree(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/savepoint.sidecar.v1.FileIO/ReadTree',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadTreeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ReadTreeReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CommitTree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/CommitTree',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeReply.FromString,
             options,
             channel_credentials,
             insecure,

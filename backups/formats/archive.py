@@ -1,23 +1,25 @@
-"""The archive of one backup: sidecar, pipeline, storage. The caller lists the backup, under the fence."""
+"""The archive format: one object for each backup, made and restored whole."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus
-from backups.services.collapse import collapse_fields
+from backups.errors import PreviewUnavailable
+from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
+from backups.formats.download import ArchiveContent, Content, DownloadChoice
+from backups.formats.interface import Made, Making, Restoring
+from backups.formats.upload import Uploaded, archive_upload, object_upload
+from backups.models import Backup
 from backups.services.roles import operation_order
 from backups.services.sidecars import DATA
-from backups.work.upload import Uploaded, archive_upload, object_upload
-from common.paths import path_text
-from common.states import compare_and_set
 from operations.models import Operation
-from operations.work.lease import FenceLost, Lease
+from operations.work.lease import Lease
+from orders.models import BackupFormat
 from provisions.models import Provision
 from repository.archive.manifest import ArchiveManifest, manifest_seal
 from repository.archive.object_keys import (
@@ -27,12 +29,13 @@ from repository.archive.object_keys import (
     archive_key,
     listing_context,
 )
+from repository.checkpoint import Checkpoint, go_on
 from repository.storage import Storage
-from sidecar_client.client import ArchiveProgress, ArchiveResult, SidecarClient
+from sidecar_client.client import ArchiveProgress, ArchiveResult, ExtractProgress, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable, SourceFailed
 from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.keys import data_key_ensure
-from vault.services.opening import storage_errors, target_default, target_open
+from vault.services.opening import listing_open, storage_errors, target_default, target_open
 from vault.services.sweep import objects_condemn
 
 LISTED_ENTRY_BYTES = 64
@@ -51,90 +54,85 @@ class ArchiveDestination:
     data_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredArchive:
-    """An archive that is complete in storage and not listed yet."""
+class ArchiveFormat:
+    """One sealed or plain object, with the list of its entries and a manifest beside it."""
 
-    destination: ArchiveDestination
-    uploaded: Uploaded
-    packed: ArchiveResult
-    listing_bytes: int
+    name = BackupFormat.ARCHIVE.value
 
+    def make(self, making: Making) -> Made:
+        """Pack the server's files and store them while they are packed, as the backup's archive of this attempt.
 
-def archive_make(
-    *, operation: Operation, backup: Backup, client: SidecarClient, lease: Lease, phase: str
-) -> StoredArchive:
-    """Pack the server's files and store them while they are packed, as `backup`'s archive of this attempt.
-
-    Write order: the row that owns the key, archive, listing, manifest; the caller lists it last, with `archive_record`.
-    """
-    destination = _destination(operation, backup, lease)
-    name = destination.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
-    output, listing = f"/tmp/{name}", f"/tmp/{name}{LISTING_SUFFIX}"  # noqa: S108  # paths of the sidecar
-    try:
-        uploaded, packed = _stream(
-            client=client,
-            output=output,
-            listing=listing,
-            operation=operation,
-            destination=destination,
-            lease=lease,
-            phase=phase,
-        )
-        listing_bytes = _listing_store(
-            client=client,
-            listing=listing,
-            operation=operation,
-            destination=destination,
-            entries=packed.entries,
-            lease=lease,
-        )
-    finally:
-        # Best effort: the sidecar deletes leftovers at start-up. After an interruption nothing is deleted here, so that
-        # a hanging sidecar delays no cancel; it removes the output of a cancelled call by itself.
-        for path in (output, listing):
-            if not lease.interrupted():
-                with contextlib.suppress(SidecarClientError):
-                    client.file_delete(path=path)
-    _manifest_write(operation=operation, backup=backup, destination=destination, uploaded=uploaded, packed=packed)
-    lease.fence_check()
-    return StoredArchive(destination=destination, uploaded=uploaded, packed=packed, listing_bytes=listing_bytes)
-
-
-def archive_record(*, operation: Operation, backup: Backup, made: StoredArchive) -> None:
-    """Make the backup ready, in the transaction in which the caller holds its fence. Raises FenceLost."""
-    destination, uploaded, packed = made.destination, made.uploaded, made.packed
-    asset = Asset.objects.create(
-        customer=operation_order(operation).customer,
-        target=destination.target,
-        key=destination.key,
-        sealed=destination.target.sealed,
-        size_bytes=uploaded.size_bytes,
-        stored_bytes=uploaded.stored_bytes,
-        sha256=uploaded.sha256,
-        content_type=CONTENT_TYPE,
-    )
-    ready = compare_and_set(
-        Backup.objects.filter(id=backup.id, status=BackupStatus.CREATING),
-        status=BackupStatus.READY,
-        asset=asset,
-        size_bytes=uploaded.size_bytes,
-        entries=packed.entries,
-        content_bytes=packed.content_bytes,
-        **collapse_fields(
-            backup=backup,
-            percent=operation_order(operation).plan.collapse_percent,
+        Write order: the row that owns the key, archive, listing, manifest; the caller lists it last.
+        """
+        operation, backup, client, lease = making.operation, making.backup, making.client, making.lease
+        destination = _destination(operation, backup, lease)
+        name = destination.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
+        output, listing = f"/tmp/{name}", f"/tmp/{name}{LISTING_SUFFIX}"  # noqa: S108  # paths of the sidecar
+        try:
+            uploaded, packed = _stream(
+                client=client,
+                output=output,
+                listing=listing,
+                operation=operation,
+                destination=destination,
+                lease=lease,
+                phase=making.phase,
+            )
+            listing_bytes = _listing_store(
+                client=client,
+                listing=listing,
+                operation=operation,
+                destination=destination,
+                entries=packed.entries,
+                lease=lease,
+            )
+        finally:
+            # Best effort: the sidecar deletes leftovers at start-up. After an interruption nothing is deleted here, so
+            # that a hanging sidecar delays no cancel; it removes the output of a cancelled call by itself.
+            for path in (output, listing):
+                if not lease.interrupted():
+                    with contextlib.suppress(SidecarClientError):
+                        client.file_delete(path=path)
+        _manifest_write(operation=operation, backup=backup, destination=destination, uploaded=uploaded, packed=packed)
+        lease.fence_check()
+        return Made(
+            target=destination.target,
+            key=destination.key,
+            sealed=destination.target.sealed,
+            size_bytes=uploaded.size_bytes,
+            sha256=uploaded.sha256,
+            stored_bytes=uploaded.stored_bytes,
+            added_bytes=uploaded.stored_bytes + listing_bytes,
             entries=packed.entries,
             content_bytes=packed.content_bytes,
-        ),
-        listing_bytes=made.listing_bytes,
-        consistency=str(packed.consistency),
-        warnings_total=packed.warnings_total,
-        warnings=[{"kind": item.kind, "path": path_text(item.path)} for item in packed.warnings],
-        completed_at=timezone.now(),
-    )
-    if not ready:
-        raise FenceLost
+            listing_bytes=listing_bytes,
+            consistency=packed.consistency,
+            warnings_total=packed.warnings_total,
+            warnings=packed.warnings,
+            content_type=CONTENT_TYPE,
+        )
+
+    def listing(self, backup: Backup, *, checkpoint: Checkpoint = go_on) -> Iterator[bytes]:
+        """The listing beside the archive."""
+        if backup.asset is None or backup.listing_bytes is None:
+            raise PreviewUnavailable
+        return listing_open(backup.asset, stored_bytes=backup.listing_bytes, checkpoint=checkpoint).read()
+
+    def fetch(self, restoring: Restoring) -> None:
+        """Bring the archive into the sidecar's scratch folder, whole and as it was made."""
+        archive_fetch(restoring)
+
+    def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
+        """Extract the archive out of the scratch folder."""
+        archive_extract(restoring, on_progress=on_progress)
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The archive, as it is stored."""
+        return ArchiveContent(asset, choice)
+
+    def scratch(self, operation: Operation) -> tuple[str, ...]:
+        """Archive and listing."""
+        return archive_path(operation), listing_path(operation)
 
 
 def _destination(operation: Operation, backup: Backup, lease: Lease) -> ArchiveDestination:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from backups.work.hashing import HashThread
+from backups.formats.hashing import HashThread
 from repository.sealing.frames import SealContext, sealed_size
 from repository.sealing.sealed import SealWriter
 from repository.storage import ObjectWriter, Storage

@@ -1,0 +1,74 @@
+"""The restore of an archive: it is fetched into the sidecar's scratch folder, and extracted from there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from backups.errors import ScratchFullError
+from backups.formats.hashing import HashThread
+from backups.formats.interface import Restoring
+from backups.services.sidecars import DATA
+from operations.models import Operation
+from operations.work.lease import Lease
+from sidecar_client.client import ExtractProgress
+from vault.errors import ArchiveDamagedError
+from vault.models import Asset
+from vault.services.opening import asset_open, listing_open
+
+
+def archive_path(operation: Operation) -> str:
+    """The archive of a restore, as the sidecar names it."""
+    return f"/tmp/restore-{operation.id}.tar.gz"  # noqa: S108  # a path of the sidecar
+
+
+def listing_path(operation: Operation) -> str:
+    """The listing of a restore, as the sidecar names it."""
+    return f"/tmp/restore-{operation.id}.listing"  # noqa: S108  # a path of the sidecar
+
+
+def archive_fetch(restoring: Restoring) -> None:
+    """Write archive and listing into the sidecar's scratch folder. Raises ScratchFullError, ArchiveDamagedError."""
+    operation, client, lease, source = restoring.operation, restoring.client, restoring.lease, restoring.source
+    asset = Asset.objects.select_related("target", "customer").get(backup=source)
+    size = asset.size_bytes or 0
+    if restoring.info.scratch_free_bytes < size + (source.listing_bytes or 0):
+        raise ScratchFullError
+    client.file_write(path=archive_path(operation), size=size, chunks=_followed(asset=asset, size=size, lease=lease))
+    if source.listing_bytes is None:
+        return
+    # Without a whole listing only the live files decide which paths stay.
+    with contextlib.suppress(ArchiveDamagedError):
+        listing = listing_open(asset, stored_bytes=source.listing_bytes, checkpoint=lease.checkpoint)
+        client.file_write(path=listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
+
+
+def archive_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
+    """Extract the archive that was fetched. Raises the errors of the sidecar's client."""
+    restoring.client.archive_extract(
+        source=archive_path(restoring.operation),
+        listing=listing_path(restoring.operation),
+        destination=DATA,
+        mode=restoring.operation.params["mode"],
+        server=restoring.server,
+        paths=restoring.paths,
+        on_progress=on_progress,
+        cancelled=restoring.lease.interrupted,
+    )
+
+
+def _checked(pieces: Iterator[bytes], lease: Lease) -> Iterator[bytes]:
+    for piece in pieces:
+        lease.checkpoint()
+        yield piece
+
+
+def _followed(*, asset: Asset, size: int, lease: Lease) -> Iterator[bytes]:
+    """The archive's bytes, with progress. The last ones come only after all of them were verified."""
+    done = 0
+    with HashThread() as digest:
+        reader = asset_open(asset, checkpoint=lease.checkpoint)
+        for piece in _checked(reader.read(digest=digest), lease):
+            done += len(piece)
+            lease.progress(bytes_done=done, bytes_total=size, phase="fetching")
+            yield piece

@@ -1,0 +1,158 @@
+"""The interface between a backup and the format of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.utils import timezone
+
+from backups.formats.download import Content, DownloadChoice
+from backups.models import Backup, BackupStatus
+from backups.services.collapse import collapse_fields
+from backups.services.roles import operation_order
+from common.paths import path_parsed, path_text
+from common.states import compare_and_set
+from operations.models import Operation
+from operations.work.lease import FenceLost, Lease
+from repository.checkpoint import Checkpoint
+from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
+from sidecar_client.values import SidecarInfo
+from vault.models import Asset, Repository, StorageTarget
+from wire.enums import Consistency, ServerControl
+
+WARNINGS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Content that is complete in storage and not listed yet.
+
+    size_bytes, sha256: of an archive, as it is downloaded. content_bytes: of the files in it. added_bytes: what this
+    backup alone added to the storage. listing_bytes: the stored size of an archive's listing. read_whole: every file
+    was read, whatever an earlier backup said of it. warnings: the first of `warnings_total`.
+    """
+
+    target: StorageTarget
+    key: str
+    sealed: bool
+    stored_bytes: int
+    added_bytes: int
+    entries: int
+    content_bytes: int
+    consistency: Consistency
+    warnings_total: int
+    warnings: tuple[ArchiveWarning, ...]
+    content_type: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    listing_bytes: int | None = None
+    repository: Repository | None = None
+    read_whole: bool = True
+
+    @property
+    def shown_bytes(self) -> int:
+        """The size that people see: of the download, or of the files while every download is made on the fly."""
+        return self.content_bytes if self.size_bytes is None else self.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """One attempt to make a backup's content. phase: the name of its progress."""
+
+    operation: Operation
+    backup: Backup
+    client: SidecarClient
+    lease: Lease
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoring:
+    """One attempt to restore the content of `source` onto the server behind the client."""
+
+    operation: Operation
+    source: Backup
+    client: SidecarClient
+    info: SidecarInfo
+    lease: Lease
+
+    @property
+    def paths(self) -> tuple[bytes, ...]:
+        """Only these, with everything below them; empty for everything."""
+        return tuple(path_parsed(text) for text in self.operation.params.get("paths", ()))
+
+    @property
+    def server(self) -> ServerControl:
+        """The treatment of the game server during the exchange."""
+        return ServerControl(self.operation.params.get("server", ServerControl.AUTO))
+
+
+class Format(Protocol):
+    """One format. Every method may raise the errors of storage and keys (`vault.services.opening`)."""
+
+    name: str
+
+    def make(self, making: Making) -> Made:
+        """Store the server's files; nothing is listed. Raises what a sidecar fails with, and the lease's errors."""
+        ...
+
+    def listing(self, backup: Backup, *, checkpoint: Checkpoint) -> Iterator[bytes]:
+        """The bytes of the list of a backup's entries (`wire.listing`). Raises PreviewUnavailable without one."""
+        ...
+
+    def fetch(self, restoring: Restoring) -> None:
+        """Verify and bring to the sidecar what the restore needs before the safety backup is made."""
+        ...
+
+    def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
+        """Let the sidecar stage and exchange the files. After any error only its journal tells how far it got."""
+        ...
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The bytes that a customer downloads. Opens nothing. Raises ValidationError for a choice it does not have."""
+        ...
+
+    def scratch(self, operation: Operation) -> tuple[str, ...]:
+        """The paths of the sidecar's scratch files that a restore of this operation may have left."""
+        ...
+
+
+def made_record(*, operation: Operation, backup: Backup, made: Made) -> None:
+    """Make the backup ready, in the transaction in which the caller holds its fence. Raises FenceLost."""
+    order = operation_order(operation)
+    asset = Asset.objects.create(
+        customer=order.customer,
+        target=made.target,
+        key=made.key,
+        repository=made.repository,
+        sealed=made.sealed,
+        size_bytes=made.size_bytes,
+        stored_bytes=made.stored_bytes,
+        sha256=made.sha256,
+        content_type=made.content_type,
+    )
+    ready = compare_and_set(
+        Backup.objects.filter(id=backup.id, status=BackupStatus.CREATING),
+        status=BackupStatus.READY,
+        asset=asset,
+        size_bytes=made.shown_bytes,
+        added_bytes=made.added_bytes,
+        entries=made.entries,
+        content_bytes=made.content_bytes,
+        **collapse_fields(
+            backup=backup,
+            percent=order.plan.collapse_percent,
+            entries=made.entries,
+            content_bytes=made.content_bytes,
+        ),
+        listing_bytes=made.listing_bytes,
+        read_whole=made.read_whole,
+        consistency=str(made.consistency),
+        warnings_total=made.warnings_total,
+        warnings=[{"kind": item.kind, "path": path_text(item.path)} for item in made.warnings],
+        completed_at=timezone.now(),
+    )
+    if not ready:
+        raise FenceLost

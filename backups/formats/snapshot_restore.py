@@ -1,0 +1,103 @@
+"""The restore of a snapshot: the sidecar compares its listing with the live files, and is sent what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from backups.errors import PreviewUnavailable
+from backups.formats.interface import Restoring
+from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
+from backups.models import Backup
+from backups.services.sidecars import DATA
+from operations.work.lease import Lease
+from repository.checkpoint import Checkpoint
+from repository.chunked.contents.reading import contents_read
+from repository.chunked.manifest.stream import Manifest
+from repository.chunked.packs.fetching import ChunkStore
+from repository.chunked.repository import Repository as OpenRepository
+from sidecar_client.client import ExtractProgress
+from vault.models import Asset
+from vault.services.repositories import repository_errors, repository_get, snapshot_of
+
+RECORDS_A_CHECK = 1000
+
+
+class OpenSnapshot:
+    """The snapshot of a usable backup, open for reading: its repository, chunks and manifest."""
+
+    def __init__(self, repository: OpenRepository, chunks: ChunkStore, manifest: Manifest) -> None:
+        self.repository = repository
+        self.chunks = chunks
+        self.manifest = manifest
+
+
+def snapshot_open(backup: Backup, *, checkpoint: Checkpoint) -> OpenSnapshot:
+    """Open the snapshot of a usable backup. Raises as `repository_get`, and PreviewUnavailable without one."""
+    assets = Asset.objects.select_related("repository__customer", "repository__target")
+    asset = assets.filter(backup=backup).first()
+    if asset is None or asset.repository is None:
+        raise PreviewUnavailable
+    repository = repository_get(asset.repository, checkpoint=checkpoint)
+    with repository_errors():
+        chunks = repository.chunks()
+        return OpenSnapshot(repository, chunks, repository.manifest(snapshot_of(asset), chunks))
+
+
+def listing_read(backup: Backup, *, checkpoint: Checkpoint) -> Iterator[bytes]:
+    """The listing of a backup's snapshot, in pieces."""
+    snapshot = snapshot_open(backup, checkpoint=checkpoint)
+    with repository_errors():
+        yield from snapshot_listing(snapshot.manifest)
+
+
+def snapshot_check(restoring: Restoring) -> None:
+    """Raise ArchiveDamagedError unless the whole manifest can be read, and the index has every chunk that it names."""
+    lease = restoring.lease
+    snapshot = snapshot_open(restoring.source, checkpoint=lease.checkpoint)
+    with repository_errors():
+        for count, record in enumerate(snapshot.manifest.records()):
+            if count % RECORDS_A_CHECK == 0:
+                lease.checkpoint()
+            if record.content is not None:
+                snapshot.chunks.located(record.content.chunk_ids())
+
+
+def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
+    """Restore the snapshot through the sidecar. Raises the errors of the sidecar's client and of the repository."""
+    lease = restoring.lease
+    snapshot = snapshot_open(restoring.source, checkpoint=lease.checkpoint)
+    with repository_errors():
+        restoring.client.tree_restore(
+            listing=snapshot_listing(snapshot.manifest),
+            contents=_Contents(snapshot, lease).read,
+            destination=DATA,
+            mode=restoring.operation.params["mode"],
+            server=restoring.server,
+            paths=restoring.paths,
+            on_progress=on_progress,
+            cancelled=lease.interrupted,
+        )
+
+
+class _Contents:
+    """Reads the files that the sidecar asks for, and reports their bytes as the progress of the restore."""
+
+    def __init__(self, snapshot: OpenSnapshot, lease: Lease) -> None:
+        self._snapshot = snapshot
+        self._lease = lease
+        self._files = SnapshotFiles(snapshot.manifest)
+        self._bytes = 0
+
+    def read(self, numbers: Sequence[int]) -> Iterable[memoryview | int]:
+        """The pieces of the files with these numbers, one file behind the other."""
+        reading = contents_read(
+            self._snapshot.repository,
+            self._files.find(numbers),
+            chunks=self._snapshot.chunks,
+            checkpoint=self._lease.checkpoint,
+        )
+        for _record, pieces in reading:
+            for piece in pieces:
+                self._bytes += piece if isinstance(piece, int) else len(piece)
+                self._lease.progress(bytes_done=self._bytes, bytes_total=None, phase="staging")
+                yield piece

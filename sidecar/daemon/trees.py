@@ -1,0 +1,103 @@
+"""Restores of trees whose contents come with the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import grpc
+
+from sidecar.calls.calls import Call
+from sidecar.daemon.replies import extract_reply
+from sidecar.errors import ArchiveDamaged, Cancelled, Refused
+from sidecar.restore.extracting import Extractions
+from sidecar.restore.reading.chosen import Chosen
+from sidecar.restore.reading.listed.contents import Contents, Part, PassBegins
+from sidecar.restore.tree import tree_restore
+from sidecar.restore.workspace.outcomes import ExtractSummary
+from sidecar.scratch.paths import require_data_root
+from sidecar.scratch.scratch import Scratch
+from wire.enums import Mode, ServerControl
+from wire.framing import data_unpack
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+
+Request = wire.RestoreTreeRequest | memoryview
+"""A message; one that is only the contents of files is their bytes."""
+
+
+class TreeRestores:
+    """Restores the trees that calls send."""
+
+    def __init__(self, *, scratch: Scratch, extractions: Extractions) -> None:
+        self._scratch = scratch
+        self._extractions = extractions
+
+    def run(
+        self, call: Call, header: wire.RestoreTreeRequest.Header, requests: Iterator[Request], *, mode: Mode,
+        chosen: Chosen,
+        server: ServerControl,
+    ) -> Iterator[wire.RestoreTreeReply]:  # fmt: skip
+        """Take the listing, then follow the operation's extraction, and ask for contents. Raises `SidecarError`s."""
+        require_data_root(header.destination)
+        listing = self._scratch.spool(_listing(call, requests))
+        contents = Contents()
+        contents.receive(_contents(call, requests))
+
+        def restore(**options: Any) -> ExtractSummary:
+            with closing(listing):
+                return tree_restore(listing=listing.read, contents=contents, mode=mode, chosen=chosen, **options)
+
+        try:
+            for progress, summary in self._extractions.run(call, restore=restore, server=server, fed=contents.told):
+                for number, files in contents.asked():
+                    yield wire.RestoreTreeReply(wanted=wire.RestoreTreeReply.Wanted(files=files, **{"pass": number}))
+                yield wire.RestoreTreeReply(progress=extract_reply(progress, summary))
+        finally:
+            contents.refuse()
+
+
+def request_read(message: bytes) -> Request:
+    """A request, past the generated code if it has contents of files."""
+    data = data_unpack(field=wire.RestoreTreeRequest.DATA_FIELD_NUMBER, message=message)
+    return wire.RestoreTreeRequest.FromString(message) if data is None else data
+
+
+def _listing(call: Call, requests: Iterator[Request]) -> Iterator[bytes]:
+    """The bytes of the listing, up to its end."""
+    size = 0
+    for request in requests:
+        call.check()
+        if isinstance(request, memoryview):
+            break
+        match request.WhichOneof("part"):
+            case "listing":
+                size += len(request.listing)
+                yield request.listing
+            case "listing_bytes" if request.listing_bytes == size:
+                return
+            case _:
+                break
+    raise ArchiveDamaged("The listing did not arrive as announced.")
+
+
+def _contents(call: Call, requests: Iterator[Request]) -> Iterator[Part]:
+    """The parts of the contents. A caller that goes away stops its call first."""
+    try:
+        for request in requests:
+            yield request if isinstance(request, memoryview) else _part(request)
+    except grpc.RpcError:
+        call.stop(Cancelled("The caller went away."))
+        raise Cancelled("The caller went away.") from None
+
+
+def _part(request: wire.RestoreTreeRequest) -> Part:
+    match request.WhichOneof("part"):
+        case "contents_of":
+            return PassBegins(request.contents_of)
+        case "hole":
+            return request.hole
+        case "data":
+            return memoryview(request.data)
+        case _:
+            raise Refused("Only contents may follow the listing.")

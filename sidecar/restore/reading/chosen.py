@@ -1,0 +1,117 @@
+"""Chosen paths: the members of a source that lie at or below them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
+from sidecar.restore.reading.member_paths import member_path
+from sidecar.restore.reading.members import Compared, Member, MemberKind, MemberReader, Members, Wanted
+
+
+class Chosen:
+    """The paths that a restore is for, with everything below them; everything if there are none."""
+
+    def __init__(self, paths: Iterable[bytes] = (), limits: Limits = DEFAULT_LIMITS) -> None:
+        """Raise ArchiveRefused for a path that no member can have."""
+        self._paths = frozenset(member_path(path, limits) for path in paths)
+        self.is_everything = not self._paths or b"" in self._paths
+        self._above = frozenset(above for path in self._paths for above in _folders_of(path))
+
+    def covers(self, path: bytes) -> bool:
+        """Whether a path, or a folder above it, was chosen."""
+        return self.is_everything or path in self._paths or any(above in self._paths for above in _folders_of(path))
+
+    def is_above(self, path: bytes) -> bool:
+        """Whether a path is that of a folder above a chosen one."""
+        return path in self._above
+
+
+EVERYTHING = Chosen()
+
+
+class ChosenMembers:
+    """The chosen members of a source, and the folders above them.
+
+    The file of a chosen hard link that was not chosen itself takes the name of the first such link. To know these
+    links, the source is read once more, before anything else.
+    """
+
+    least_bytes = 0
+
+    def __init__(self, members: Members, chosen: Chosen, *, check: Callable[[], None]) -> None:
+        """`check` is called for each member of that first pass, and raises to end it."""
+        self._members = members
+        self._chosen = chosen
+        self._check = check
+        self._renamed: dict[bytes, bytes] | None = None
+
+    @contextlib.contextmanager
+    def read(self, wanted: Wanted | None = None) -> Iterator[MemberReader]:
+        """Begin a pass."""
+        if self._renamed is None:
+            self._renamed = self._links()
+        renamed = self._renamed
+
+        def choose(member: Member) -> Member | None:
+            return self._as_chosen(member, renamed)
+
+        def wants(member: Member) -> bool:
+            taken = choose(member)
+            return taken is not None and wanted is not None and wanted(taken)
+
+        with self._members.read(None if wanted is None else wants) as reader:
+            yield _ChosenReader(reader, choose)
+
+    def _links(self) -> dict[bytes, bytes]:
+        """The files that take the name of a chosen link, with that name."""
+        renamed: dict[bytes, bytes] = {}
+        with self._members.read() as reader:
+            for member in reader.members():
+                self._check()
+                is_link = member.kind is MemberKind.HARDLINK and self._chosen.covers(member.path)
+                if is_link and not self._chosen.covers(member.link):
+                    renamed.setdefault(member.link, member.path)
+        return renamed
+
+    def _as_chosen(self, member: Member, renamed: dict[bytes, bytes]) -> Member | None:
+        """The member as it is restored, None if it is not."""
+        if self._chosen.covers(member.path):
+            name = renamed.get(member.link) if member.kind is MemberKind.HARDLINK else None
+            if name is None:
+                return member
+            return None if name == member.path else replace(member, link=name)
+        if member.kind is MemberKind.FILE and member.path in renamed:
+            return replace(member, path=renamed[member.path])
+        return member if member.kind is MemberKind.DIRECTORY and self._chosen.is_above(member.path) else None
+
+
+class _ChosenReader:
+    """One pass over the chosen members."""
+
+    def __init__(self, reader: MemberReader, choose: Callable[[Member], Member | None]) -> None:
+        self._reader = reader
+        self._choose = choose
+
+    def members(self) -> Iterator[Member]:
+        """Yield the chosen members; the others are checked and skipped."""
+        for member in self._reader.members():
+            if (chosen := self._choose(member)) is not None:
+                yield chosen
+
+    def content(self) -> Iterator[memoryview]:
+        """Yield the content of the current member."""
+        return self._reader.content()
+
+    def compare(self, live: int | None) -> Iterator[Compared]:
+        """Compare the content of the current member."""
+        return self._reader.compare(live)
+
+
+def _folders_of(path: bytes) -> Iterator[bytes]:
+    """The folders above a path, the root last."""
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path

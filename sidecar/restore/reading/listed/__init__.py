@@ -1,0 +1,1 @@
+"""A listing of a snapshot as a source of members; contents are asked for and come from outside."""

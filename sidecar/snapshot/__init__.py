@@ -1,0 +1,1 @@
+"""Reads the data for a snapshot: the worker asks for what it lacks, and stores it."""

@@ -1,0 +1,106 @@
+"""Tells the entries of a session's tree in batches, then what a restore will leave alone among them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final
+
+from sidecar.archive.report import WarningLog, warnings_pack
+from sidecar.calls.jobs import Job
+from sidecar.errors import SourceFailed
+from sidecar.places.places import PlacedTree, Places
+from sidecar.scan import tree_bytes
+from sidecar.snapshot.sessions import Session
+from trees import source as trees
+from trees.folders import link_end
+from trees.source import Kind, SourceEntry
+from wire.enums import WarningKind
+from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.tree_entries import entries_pack
+
+_ENTRIES_A_REPLY: Final = 500
+_PATH_BYTES_A_REPLY: Final = 64 << 10
+_REPLY_SECONDS: Final = 1.0
+
+
+def session_scan(session: Session, *, parent: bytes, count: bool) -> Iterator[wire.ScanTreeReply]:
+    """Begin the snapshot, and yield the replies about its tree. Raises `SidecarError`s."""
+    try:
+        yield from _begin(session, parent or None, count=count)
+        log = WarningLog()
+        for entries in _batches(session, log):
+            yield wire.ScanTreeReply(entries=entries_pack(entries))
+    except (trees.SourceFailed, trees.SourceGone) as error:
+        raise SourceFailed(f"the data cannot be read: {error}") from error
+    yield wire.ScanTreeReply(ended=wire.ScanTreeReply.Ended(warnings_total=log.total, warnings=warnings_pack(log.kept)))
+
+
+def _begin(session: Session, parent: bytes | None, *, count: bool) -> Iterator[wire.ScanTreeReply]:
+    """Find the places and count the bytes: both take a walk, so replies tell meanwhile that the call goes on."""
+    job: Job[None, wire.ScanTreeReply.Began] = Job(name=f"begin for {session.call.operation}", progress=None)
+
+    def begin() -> wire.ScanTreeReply.Began:
+        began_ns = session.tree.begin(parent)
+        total = tree_bytes(session.root, cancelled=job.cancelled, places=session.places) if count else 0
+        return wire.ScanTreeReply.Began(began_ns=began_ns, started_ns=session.tree.started(), bytes_total=total)
+
+    def work() -> wire.ScanTreeReply.Began:
+        try:
+            return begin()
+        except (trees.SourceFailed, trees.SourceGone) as error:
+            raise SourceFailed(f"the data cannot be read: {error}") from error
+
+    session.call.on_stop(job.cancel)
+    job.start(work)
+    try:
+        for _ in job.follow(session.call):
+            yield wire.ScanTreeReply()
+    finally:
+        job.cancel()
+        job.join()
+    yield wire.ScanTreeReply(began=job.result())
+
+
+def _batches(session: Session, log: WarningLog) -> Iterator[list[SourceEntry]]:
+    batch: list[SourceEntry] = []
+    held, due = 0, time.monotonic() + _REPLY_SECONDS
+    with closing(session.places.tree()) as live:
+        left = _Left(session.places, live)
+        for entry in session.tree.scan():
+            session.check()
+            left.warn(entry, log)
+            batch.append(entry)
+            held += len(entry.path)
+            if len(batch) >= _ENTRIES_A_REPLY or held >= _PATH_BYTES_A_REPLY or time.monotonic() >= due:
+                yield batch
+                batch, held, due = [], 0, time.monotonic() + _REPLY_SECONDS
+    if batch:
+        yield batch
+
+
+class _Left:
+    """Finds what is in the backup, and what a restore in place leaves as it is."""
+
+    def __init__(self, places: Places, live: PlacedTree) -> None:
+        self._places = places
+        self._live = live
+        self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}")).rstrip(b"/") + b"/"
+
+    def warn(self, entry: SourceEntry, log: WarningLog) -> None:
+        """Log the warnings of an entry that tells nothing of them itself."""
+        if self._places.left and self._places.left_at(entry.path) is WarningKind.MOUNTED:
+            log.add(WarningKind.MOUNTED, entry.path)
+        if entry.kind is Kind.SYMLINK and self._leads_out(entry.path):
+            log.add(WarningKind.LINKED_OUT, entry.path)
+
+    def _leads_out(self, path: bytes) -> bool:
+        """Whether a symbolic link leads out of the tree. A dangling link does not."""
+        try:
+            folder, name = self._live.parent(path)
+        except OSError:
+            return False
+        end = link_end(name, folder)
+        return end is not None and not (end + b"/").startswith(self._root)

@@ -1,0 +1,1 @@
+"""The files of a sidecar as the source of a snapshot."""

@@ -1,0 +1,126 @@
+"""Snapshots of local trees in memory, restored through a daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
+from repository.chunked.manifest.records import Record, placed
+from repository.chunked.restoring.parts import file_parts
+from repository.chunked.restoring.reading import SnapshotFile
+from sidecar_client.client import ExtractResult, SidecarClient
+from tests.repository.restoring.trees import Kept
+from tests.sidecar_daemon.daemon import Daemon
+from tests.sidecar_restore.trees import settle, write
+from wire.enums import Mode, ServerControl
+
+PIECE = 1 << 20
+_TRUSTING = """
+import sys
+import sidecar.__main__
+from trees import trust
+trust.WRITTEN_BACK_NS = 0
+sys.exit(sidecar.__main__.main())
+"""
+
+Pieces = Iterable[memoryview | int]
+
+
+REGION = Random(7).randbytes(3_000_000)  # noqa: S311 - content to be told apart
+SPARSE = 64 << 20
+LONG_AGO_NS = 1_500_000_000_123_456_789
+
+
+def fill(world: Path) -> None:
+    write(world / "level.dat", b"level")
+    write(world / "region" / "r.0.0.mca", REGION)
+    write(world / "region" / "r.0.1.mca", REGION[::-1])
+    write(world / "logs" / "latest.log", b"a line\n" * 1000, mode=0o600)
+    write(world / "empty")
+    sparse = write(world / "sparse", b"begin")
+    with sparse.open("r+b") as file:
+        file.seek(SPARSE)
+        file.write(b"end")
+    os.utime(sparse, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    (world / "link").symlink_to("/nowhere")
+    odd = os.fsdecode(b"odd \xff\n%20 name")
+    write(world / odd / odd, b"odd")
+    for number in range(300):
+        write(world / "many" / f"{number}.json", b"%d" % number * number)
+    os.link(world / "many" / "7.json", world / "second name")
+    (world / "without files").mkdir()
+    settle(world)
+
+
+class TrustingDaemon(Daemon):
+    """A daemon that trusts the stat of files written just now: no other process writes to them here."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", _TRUSTING, "--config", str(self.folder / "sidecar.toml")]
+
+
+@contextmanager
+def trusting_daemon(folder: Path) -> Iterator[Daemon]:
+    daemon = TrustingDaemon(folder)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+    assert not any("Traceback" in line for line in daemon.log), "".join(daemon.log)
+
+
+class KeptTree:
+    """A snapshot of a tree. `sent` are the files whose contents were asked for, `sent_bytes` those outside of holes."""
+
+    def __init__(self, kept: Kept, tree: Path) -> None:
+        self._repository = kept.opened()
+        self._chunks = self._repository.chunks()
+        self._manifest = self._repository.manifest(kept.keep(tree), self._chunks)
+        self._files = SnapshotFiles(self._manifest)
+        self.batches: list[list[int]] = []
+        self.sent: list[bytes] = []
+        self.sent_bytes = 0
+
+    def listing(self) -> Iterator[bytes]:
+        return snapshot_listing(self._manifest)
+
+    def contents(self, numbers: Sequence[int]) -> Iterator[memoryview | int]:
+        self.batches.append(list(numbers))
+        for record, parts in self._files.find(numbers):
+            self.sent.append(record.path)
+            for piece in self._pieces(record, parts):
+                self.sent_bytes += 0 if isinstance(piece, int) else len(piece)
+                yield piece
+
+    def _pieces(self, record: Record, parts: list[Record]) -> Iterator[memoryview | int]:
+        of_file = file_parts(record, parts)
+        file = SnapshotFile(record.size, of_file, self._chunks)
+        for part in of_file:
+            for begin, end, extent in placed(part.content, part.start):
+                if extent.chunk is None:
+                    yield end - begin
+                    continue
+                file.seek(begin)
+                while (left := end - file.tell()) > 0:
+                    yield memoryview(file.read(min(PIECE, left)) or b"")
+
+
+def tree_restore(client: SidecarClient, tree: KeptTree, mode: Mode = Mode.REPLACE, **options: Any) -> ExtractResult:
+    """Restore a snapshot onto the daemon's data."""
+    return client.tree_restore(
+        listing=options.pop("listing", None) or tree.listing(),
+        contents=options.pop("contents", None) or tree.contents,
+        destination="/data",
+        mode=mode,
+        server=ServerControl.LEAVE,
+        on_progress=options.pop("on_progress", lambda _: None),
+        cancelled=options.pop("cancelled", lambda: False),
+        **options,
+    )

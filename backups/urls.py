@@ -9,6 +9,7 @@ from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
+from backups.api.usage import OrderUsageView
 from backups.api.verification import BackupVerifyView
 from backups.web.backups import (
     BackupAcceptView,
@@ -56,6 +57,7 @@ web = [
 
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
+    path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),

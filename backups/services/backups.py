@@ -43,8 +43,8 @@ def backup_create(
     """Begin a backup of a server and return it as `creating`; the work runs in the background.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, and ValidationError for a format that the
-    storage cannot hold; before all rules IdempotencyKeyReused.
+    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, and
+    ValidationError for a format that the storage cannot hold; before all rules IdempotencyKeyReused.
     """
     return idempotent(
         idempotency,

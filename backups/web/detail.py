@@ -91,6 +91,9 @@ class Detail:
     server: str
     sha256: str
     format: str
+    added_bytes: int | None
+    stored_bytes: int | None
+    unique_bytes: int | None
     consistency: str
     took: timedelta | None
     events: tuple[Event, ...]
@@ -133,6 +136,9 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         server=backup.provision.name,
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
         format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
+        added_bytes=backup.added_bytes,
+        stored_bytes=backup.fair_bytes,
+        unique_bytes=backup.unique_bytes,
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),

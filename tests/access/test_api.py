@@ -51,6 +51,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/orders/{order}/": reading(),
     "api/v1/orders/{order}/provisions/": reading(),
     PROVISION: reading(),
+    "api/v1/orders/{order}/usage/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
     f"{PROVISION}backups/{{backup}}/": {

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="repository",
-            name="unique_bytes",
+            name="distinct_bytes",
             field=models.PositiveBigIntegerField(default=0, verbose_name="distinct content"),
         ),
         migrations.AddField(

@@ -4,45 +4,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('backups', '0001_initial'),
+        ("backups", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='backup',
-            name='added_bytes',
+            model_name="backup",
+            name="added_bytes",
             field=models.PositiveBigIntegerField(null=True),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='damaged',
+            model_name="backup",
+            name="damaged",
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='exclude',
+            model_name="backup",
+            name="exclude",
             field=models.JSONField(default=list),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='excluded',
+            model_name="backup",
+            name="excluded",
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='proof',
+            model_name="backup",
+            name="proof",
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name='backup',
-            name='read_whole',
+            model_name="backup",
+            name="read_whole",
             field=models.BooleanField(default=True),
         ),
         migrations.AlterField(
-            model_name='backup',
-            name='format',
-            field=models.CharField(choices=[('archive', 'Archive'), ('repository', 'Snapshot')], default='archive', max_length=16),
+            model_name="backup",
+            name="format",
+            field=models.CharField(
+                choices=[("archive", "Archive"), ("repository", "Snapshot")], default="archive", max_length=16
+            ),
         ),
     ]

@@ -5,26 +5,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('operations', '0001_initial'),
-        ('orders', '0004_snapshots'),
+        ("operations", "0001_initial"),
+        ("orders", "0004_snapshots"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='operation',
-            name='result',
-            field=models.JSONField(default=dict, verbose_name='result'),
+            model_name="operation",
+            name="result",
+            field=models.JSONField(default=dict, verbose_name="result"),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='server_id',
+            model_name="operation",
+            name="server_id",
             field=models.UUIDField(null=True),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.UniqueConstraint(condition=models.Q(('scope', 'repository'), ('state__in', ['queued', 'running'])), fields=('scope_id', 'kind'), name='operation_one_of_a_kind_a_repository'),
+            model_name="operation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("scope", "repository"), ("state__in", ["queued", "running"])),
+                fields=("scope_id", "kind"),
+                name="operation_one_of_a_kind_a_repository",
+            ),
         ),
     ]

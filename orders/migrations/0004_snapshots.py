@@ -5,34 +5,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0003_collapse_percent'),
+        ("orders", "0003_collapse_percent"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='plan',
-            name='backup_format',
-            field=models.CharField(choices=[('archive', 'Archive'), ('repository', 'Snapshot')], default='repository', help_text='Snapshots store what has changed since the last one; archives store everything, each time.', max_length=16, verbose_name='format of backups'),
+            model_name="plan",
+            name="backup_format",
+            field=models.CharField(
+                choices=[("archive", "Archive"), ("repository", "Snapshot")],
+                default="repository",
+                help_text="Snapshots store what has changed since the last one; archives store everything, each time.",
+                max_length=16,
+                verbose_name="format of backups",
+            ),
         ),
         migrations.AddField(
-            model_name='plan',
-            name='customer_patterns',
-            field=models.BooleanField(default=True, help_text='With patterns of their own: on a server, on one backup, and in a file .savepointignore.', verbose_name='customers choose files to leave out'),
+            model_name="plan",
+            name="customer_patterns",
+            field=models.BooleanField(
+                default=True,
+                help_text="With patterns of their own: on a server, on one backup, and in a file .savepointignore.",
+                verbose_name="customers choose files to leave out",
+            ),
         ),
         migrations.AddField(
-            model_name='plan',
-            name='exclude',
-            field=models.TextField(blank=True, help_text='Patterns in the syntax of .gitignore, one on each line: backups leave out the files that match. Patterns of a server override these.', validators=[orders.patterns.patterns_text_validate], verbose_name='files to leave out'),
+            model_name="plan",
+            name="exclude",
+            field=models.TextField(
+                blank=True,
+                help_text="Patterns in the syntax of .gitignore, one on each line: backups leave out the files that match. Patterns of a server override these.",
+                validators=[orders.patterns.patterns_text_validate],
+                verbose_name="files to leave out",
+            ),
         ),
         migrations.AddField(
-            model_name='plan',
-            name='profile_presets',
-            field=models.BooleanField(default=False, help_text='Logs, crash reports and caches, by the profile of the game.', verbose_name='leave out what the game writes anew'),
+            model_name="plan",
+            name="profile_presets",
+            field=models.BooleanField(
+                default=False,
+                help_text="Logs, crash reports and caches, by the profile of the game.",
+                verbose_name="leave out what the game writes anew",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.CheckConstraint(condition=models.Q(('backup_format__in', ['archive', 'repository'])), name='plan_backup_format_known'),
+            model_name="plan",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("backup_format__in", ["archive", "repository"])), name="plan_backup_format_known"
+            ),
         ),
     ]

@@ -5,15 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisions', '0003_sidecar_certificates'),
+        ("provisions", "0003_sidecar_certificates"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='provision',
-            name='exclude',
-            field=models.TextField(blank=True, help_text='Patterns in the syntax of .gitignore, one on each line: backups leave out the files that match.', validators=[orders.patterns.patterns_text_validate], verbose_name='files to leave out'),
+            model_name="provision",
+            name="exclude",
+            field=models.TextField(
+                blank=True,
+                help_text="Patterns in the syntax of .gitignore, one on each line: backups leave out the files that match.",
+                validators=[orders.patterns.patterns_text_validate],
+                verbose_name="files to leave out",
+            ),
         ),
     ]

@@ -15,7 +15,6 @@ from demo.comparison import archive_differences, archive_read
 from tests.processes.portal import portal
 from tests.processes.waiting import wait_until
 
-
 WORLDS = {
     "SQLite and a local folder": "archive",
     "PostgreSQL and S3": "archive",

@@ -7,104 +7,134 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0003_newest_of_order'),
-        ('vault', '0001_initial'),
+        ("accounts", "0003_newest_of_order"),
+        ("vault", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AssetExport',
+            name="AssetExport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('format', models.CharField(max_length=16)),
-                ('choice', models.CharField(blank=True, max_length=64)),
-                ('edition', models.CharField(max_length=100)),
-                ('size_bytes', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('points', models.BinaryField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("format", models.CharField(max_length=16)),
+                ("choice", models.CharField(blank=True, max_length=64)),
+                ("edition", models.CharField(max_length=100)),
+                ("size_bytes", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("points", models.BinaryField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Repository',
+            name="Repository",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('shares_read', models.PositiveBigIntegerField(default=0)),
-                ('sampled_at', models.DateTimeField(null=True, verbose_name='sampled')),
-                ('logical_bytes', models.PositiveBigIntegerField(default=0, verbose_name='files')),
-                ('unique_bytes', models.PositiveBigIntegerField(default=0, verbose_name='distinct content')),
-                ('stored_bytes', models.PositiveBigIntegerField(default=0, verbose_name='stored')),
-                ('unused_bytes', models.PositiveBigIntegerField(default=0, verbose_name='unused')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("shares_read", models.PositiveBigIntegerField(default=0)),
+                ("sampled_at", models.DateTimeField(null=True, verbose_name="sampled")),
+                ("logical_bytes", models.PositiveBigIntegerField(default=0, verbose_name="files")),
+                ("unique_bytes", models.PositiveBigIntegerField(default=0, verbose_name="distinct content")),
+                ("stored_bytes", models.PositiveBigIntegerField(default=0, verbose_name="stored")),
+                ("unused_bytes", models.PositiveBigIntegerField(default=0, verbose_name="unused")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
             ],
             options={
-                'verbose_name': 'repository',
-                'verbose_name_plural': 'repositories',
+                "verbose_name": "repository",
+                "verbose_name_plural": "repositories",
             },
         ),
         migrations.RemoveConstraint(
-            model_name='asset',
-            name='asset_sha256',
+            model_name="asset",
+            name="asset_sha256",
         ),
         migrations.AddField(
-            model_name='storagetarget',
-            name='upkeep_hour',
-            field=models.PositiveSmallIntegerField(default=3, help_text='The hour of the day, in UTC, at which snapshots are pruned and verified: 0 to 23.', validators=[django.core.validators.MaxValueValidator(23)], verbose_name='hour of upkeep'),
+            model_name="storagetarget",
+            name="upkeep_hour",
+            field=models.PositiveSmallIntegerField(
+                default=3,
+                help_text="The hour of the day, in UTC, at which snapshots are pruned and verified: 0 to 23.",
+                validators=[django.core.validators.MaxValueValidator(23)],
+                verbose_name="hour of upkeep",
+            ),
         ),
         migrations.AlterField(
-            model_name='asset',
-            name='sha256',
+            model_name="asset",
+            name="sha256",
             field=models.CharField(max_length=64, null=True),
         ),
         migrations.AlterField(
-            model_name='asset',
-            name='size_bytes',
+            model_name="asset",
+            name="size_bytes",
             field=models.PositiveBigIntegerField(null=True),
         ),
         migrations.AddConstraint(
-            model_name='storagetarget',
-            constraint=models.CheckConstraint(condition=models.Q(('upkeep_hour__lte', 23)), name='target_upkeep_hour_of_a_day'),
+            model_name="storagetarget",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("upkeep_hour__lte", 23)), name="target_upkeep_hour_of_a_day"
+            ),
         ),
         migrations.AddField(
-            model_name='assetexport',
-            name='asset',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exports', to='vault.asset'),
+            model_name="assetexport",
+            name="asset",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="exports", to="vault.asset"
+            ),
         ),
         migrations.AddField(
-            model_name='repository',
-            name='customer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='repositories', to='accounts.customer'),
+            model_name="repository",
+            name="customer",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="repositories", to="accounts.customer"
+            ),
         ),
         migrations.AddField(
-            model_name='repository',
-            name='target',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='repositories', to='vault.storagetarget'),
+            model_name="repository",
+            name="target",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.RESTRICT, related_name="repositories", to="vault.storagetarget"
+            ),
         ),
         migrations.AddField(
-            model_name='asset',
-            name='repository',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='assets', to='vault.repository'),
+            model_name="asset",
+            name="repository",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.RESTRICT, related_name="assets", to="vault.repository"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='asset',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sha256__regex', '^[0-9a-f]{64}$'), ('size_bytes__isnull', False)), models.Q(('repository__isnull', False), ('sha256__isnull', True), ('size_bytes__isnull', True)), _connector='OR'), name='asset_measured'),
+            model_name="asset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sha256__regex", "^[0-9a-f]{64}$"), ("size_bytes__isnull", False)),
+                    models.Q(("repository__isnull", False), ("sha256__isnull", True), ("size_bytes__isnull", True)),
+                    _connector="OR",
+                ),
+                name="asset_measured",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='asset',
-            constraint=models.CheckConstraint(condition=models.Q(('repository__isnull', True), ('sealed', True), _connector='OR'), name='asset_snapshot_sealed'),
+            model_name="asset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("repository__isnull", True), ("sealed", True), _connector="OR"),
+                name="asset_snapshot_sealed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assetexport',
-            constraint=models.UniqueConstraint(fields=('asset', 'format', 'choice', 'edition'), name='asset_export_once'),
+            model_name="assetexport",
+            constraint=models.UniqueConstraint(
+                fields=("asset", "format", "choice", "edition"), name="asset_export_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assetexport',
-            constraint=models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='asset_export_sha256'),
+            model_name="assetexport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")), name="asset_export_sha256"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='repository',
-            constraint=models.UniqueConstraint(fields=('customer', 'target'), name='repository_one_a_tenant_and_target'),
+            model_name="repository",
+            constraint=models.UniqueConstraint(
+                fields=("customer", "target"), name="repository_one_a_tenant_and_target"
+            ),
         ),
     ]

@@ -25,7 +25,7 @@ from backups.api.ranges import range_of
 from backups.errors import PathNotFound
 from backups.models import Backup
 from backups.selectors import backup_get
-from backups.services.files import file_download, file_get
+from backups.services.files import SANDBOX, file_download, file_get
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
@@ -35,7 +35,6 @@ from repository.browsing import Item
 
 CONTENT_TYPE = "application/octet-stream"
 """No browser shows or runs it, whatever it is."""
-SANDBOX = "sandbox; default-src 'none'"
 
 
 class ContentQuery(serializers.Serializer[Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND
 from backups.errors import FilesUnavailable, PathNotFound
 from backups.selectors import backup_get
-from backups.services.browsing import Look, Sort, folder_look
+from backups.services.browsing import Look, Sort, folder_look, modified_at
 from common.api.pagination import PAGE_SIZE
 from common.api.schema import CURSOR_PARAMETER, page_of, problems
 from common.api.views import ApiView
@@ -36,7 +35,6 @@ READING_ERRORS = (
     StatusConflict, FilesUnavailable, ArchiveDamagedError, KeyUnavailable, StorageUnavailableError, Throttled,
 )  # fmt: skip
 KINDS = ", ".join(f"`{kind.value}`" for kind in ItemKind)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PathField(serializers.CharField):
@@ -144,14 +142,6 @@ def entry_shown(item: Item) -> dict[str, Any]:
         "mode": f"{item.mode:04o}",
         "target": path_text(item.target) if item.kind is ItemKind.SYMLINK else None,
     }
-
-
-def modified_at(item: Item) -> datetime | None:
-    """When an item was changed last; None for a time that no calendar has."""
-    try:
-        return _EPOCH + timedelta(microseconds=item.mtime_ns // 1000)
-    except OverflowError:
-        return None
 
 
 def modified_shown(item: Item) -> str | None:

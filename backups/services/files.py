@@ -21,6 +21,8 @@ from vault.models import Asset
 TEXT_BYTES_MAX = 256 << 10
 """So much of a text is shown."""
 IMAGE_BYTES_MAX = 8 << 20
+SANDBOX = "sandbox; default-src 'none'"
+"""The policy under which a browser gets a customer's file: whatever it is, nothing in it runs or loads anything."""
 COMPARED_LINES_MAX = 3000
 CONTEXT_LINES = 3
 PASS_BYTES_MAX = 64 << 20

@@ -98,6 +98,7 @@ class Detail:
     warnings_total: int
     live: tuple[UUID, ...]
     address: str
+    browsable: bool
 
     @cached_property
     def version(self) -> str:
@@ -137,6 +138,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         warnings_total=backup.warnings_total,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
+        browsable=rules.may_read and backup.asset_id is not None,
     )
 
 

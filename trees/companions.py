@@ -56,7 +56,9 @@ def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
 
 def main_of_log(name: bytes) -> bytes | None:
     """The name of the database whose log is named `name`, None when no log has such a name."""
-    return next((name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix)), None)
+    if not name.endswith(_SQLITE_SUFFIXES):  # as most names do not
+        return None
+    return next(name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix))
 
 
 def is_of_level(name: bytes) -> bool:

@@ -27,14 +27,14 @@ class BackupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=BackupStatus.choices)
     asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
-    size_bytes = serializers.IntegerField(
-        allow_null=True, help_text="Size of the download, or of the files in a backup of the format `repository`."
+    size_bytes = serializers.SerializerMethodField(
+        help_text="Size of the download. In the format `repository` that of the files, until a first complete download."
     )
     added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
     sha256 = serializers.CharField(
         source="asset.sha256",
         allow_null=True,
-        help_text="Hash of the download; null in the format `repository`, whose downloads are made on the fly.",
+        help_text="Hash of the download. In the format `repository` null until a first complete download.",
     )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
@@ -59,6 +59,11 @@ class BackupSerializer(serializers.Serializer[Any]):
     )
     caution = serializers.SerializerMethodField(help_text="Why not to rely on it, in a sentence. Null for a good one.")
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
+
+    def get_size_bytes(self, backup: Backup) -> int | None:
+        """The size of the download if it is known, else that of the files."""
+        known = backup.asset.size_bytes if backup.asset else None
+        return backup.size_bytes if known is None else known
 
     def get_warnings(self, backup: Backup) -> int:
         """Warnings: files that could not be captured as they were, and the collapse of the server."""

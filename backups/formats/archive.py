@@ -13,6 +13,7 @@ from django.utils import timezone
 from backups.errors import PreviewUnavailable
 from backups.formats.archive_contents import archive_content, archive_entries
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
+from backups.formats.download import ArchiveContent, Content, DownloadChoice
 from backups.formats.interface import Made, Making, Restoring
 from backups.formats.upload import Uploaded, archive_upload, object_upload
 from backups.models import Backup
@@ -35,7 +36,7 @@ from repository.checkpoint import Checkpoint, go_on
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, ExtractProgress, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable, SourceFailed
-from vault.models import StorageTarget, StoredObject
+from vault.models import Asset, StorageTarget, StoredObject
 from vault.services.keys import DataKeys, data_key_ensure
 from vault.services.opening import listing_open, storage_errors, target_default, target_open
 from vault.services.sweep import objects_condemn
@@ -139,6 +140,10 @@ class ArchiveFormat:
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Extract the archive out of the scratch folder."""
         archive_extract(restoring, on_progress=on_progress)
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The archive, as it is stored."""
+        return ArchiveContent(asset, choice)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:
         """Archive and listing."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from django.utils import timezone
 
+from backups.formats.download import Content, DownloadChoice
 from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
 from backups.services.roles import operation_order
@@ -127,6 +128,10 @@ class Format(Protocol):
 
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Let the sidecar stage and exchange the files. After any error only its journal tells how far it got."""
+        ...
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The bytes that a customer downloads. Opens nothing. Raises ValidationError for a choice it does not have."""
         ...
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:

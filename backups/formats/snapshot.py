@@ -11,8 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from backups.errors import SourceFailed
+from backups.formats.download import Content, DownloadChoice
 from backups.formats.interface import WARNINGS_KEPT, Made, Making, Restoring
 from backups.formats.snapshot_contents import snapshot_content, snapshot_entries, snapshots_expect
+from backups.formats.snapshot_download import SnapshotContent
 from backups.formats.snapshot_restore import listing_read, snapshot_check, snapshot_extract
 from backups.models import Backup, BackupStatus
 from backups.services.roles import operation_order
@@ -32,7 +34,7 @@ from sidecar_client.client import ArchiveWarning, ExtractProgress, TreeSource
 from sidecar_client.errors import SidecarClientError
 from trees.source import SourceFailed as TreeFailed
 from trees.source import SourceGone
-from vault.models import Repository, StoredObject
+from vault.models import Asset, Repository, StoredObject
 from vault.services.keys import DataKeys
 from vault.services.opening import target_default
 from vault.services.repositories import repository_ensure, repository_errors, repository_make, snapshot_id, snapshot_key
@@ -91,6 +93,10 @@ class SnapshotFormat:
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Let the sidecar compare with the manifest, and send what it asks for."""
         snapshot_extract(restoring, on_progress=on_progress)
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """An archive that is made on the fly."""
+        return SnapshotContent(asset, choice)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:  # noqa: ARG002  # the interface's signature
         """None: the sidecar removes the listing itself."""

@@ -9,12 +9,13 @@ from enum import StrEnum
 
 from accounts.models import User
 from backups.errors import PathNotFound
+from backups.formats.download import DownloadChoice
 from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import Rules
 from backups.services.browsing import item_get
 from backups.services.damage import damage_noted
-from backups.services.downloads import Download, Look, asset_check
+from backups.services.downloads import Download, Look, asset_content
 from repository.browsing import Item, ItemKind
 from vault.models import Asset
 
@@ -62,21 +63,25 @@ class DiffLine:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class FileContent:
-    """The bytes of one file, for a download."""
+    """The bytes of one file."""
 
-    backup: Backup
-    item: Item
+    is_made = False
 
-    @property
-    def resumable(self) -> bool:
-        """Whether a rest is read without what comes before it."""
-        return not format_of(self.backup).reads_whole
+    def __init__(self, backup: Backup, item: Item) -> None:
+        self.size: int | None = item.size
+        self.resumable = not format_of(backup).reads_whole
+        self._backup, self._item = backup, item
 
-    def read(self, start: int, stop: int, /) -> Iterator[bytes]:
+    def open(self) -> None:
+        """Check the object that is read from its beginning, where there is one. Raises as `read`."""
+        if format_of(self._backup).reads_whole:
+            asset_content(_asset(self._backup), DownloadChoice()).open()
+
+    def read(self, start: int, stop: int | None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`. Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable."""
-        return format_of(self.backup).content(self.backup, self.item, start=start, stop=stop)
+        end = self._item.size if stop is None else stop
+        return format_of(self._backup).content(self._backup, self._item, start=start, stop=end)
 
 
 def file_get(*, user: User, backup: Backup, path: bytes) -> Item:
@@ -92,15 +97,16 @@ def file_get(*, user: User, backup: Backup, path: bytes) -> Item:
 
 def file_download(*, backup: Backup, item: Item, start: int, stop: int, caller: Hashable, look: Look) -> Download:
     """The download of a part of a file; it ends when the caller may not read any more. Raises Throttled."""
-    content = FileContent(backup, item)
-    return Download(asset=_asset(backup), start=start, stop=stop, caller=caller, look=look, opened=lambda: content)
+    return Download(
+        asset=_asset(backup), content=FileContent(backup, item), start=start, stop=stop, caller=caller, look=look
+    )
 
 
 def file_check(*, user: User, backup: Backup, path: bytes) -> Item:
     """Raise the reason why a file cannot be read, as far as it shows before its first byte."""
     item = file_get(user=user, backup=backup, path=path)
-    if format_of(backup).reads_whole:
-        asset_check(_asset(backup))
+    with damage_noted(backup):
+        FileContent(backup, item).open()
     return item
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from archives.formats import ArchiveFormat
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.rules import Rules
@@ -25,6 +26,7 @@ from common.errors import error_detail
 from common.names import name_isolated
 from operations.kinds import kind_of
 from operations.models import Operation, OperationState
+from orders.models import BackupFormat
 from wire.enums import Consistency, Mode, WarningKind
 
 LOOKS = {
@@ -91,6 +93,8 @@ class Detail:
     server: str
     sha256: str
     format: str
+    added_bytes: int | None
+    archives: tuple[str, ...]
     consistency: str
     took: timedelta | None
     events: tuple[Event, ...]
@@ -130,7 +134,9 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         row=row,
         server=backup.provision.name,
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
-        format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
+        format=str(BackupFormat(backup.format).label),
+        added_bytes=backup.added_bytes,
+        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),

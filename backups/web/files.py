@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from archives.formats import ArchiveFormat
 from backups.errors import PathNotFound
 from backups.formats.registry import format_of
 from backups.models import Backup
@@ -40,6 +41,8 @@ from orders.models import Order
 from repository.browsing import Item, ItemKind
 
 PATH, CHOSEN, SEARCH_LENGTH_MAX = "path", "chosen", 200
+WITH_CHOSEN = "with"
+"""The field of the buttons: `restore`, or the format of a download."""
 ICONS = {ItemKind.FOLDER: "folder", ItemKind.FILE: "file", ItemKind.SYMLINK: "link"}
 
 
@@ -74,7 +77,7 @@ class BackupFilesView(OrderPageView):
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
         """Show its entries, or what a search finds below it; or go on with those chosen."""
         found = order_backup_get(order=order, backup_id=backup)
-        if CHOSEN in request.GET or "restore" in request.GET:
+        if CHOSEN in request.GET or WITH_CHOSEN in request.GET:
             return self._chosen(request.GET, found)
         look = look_of(request.GET)
         try:
@@ -92,13 +95,14 @@ class BackupFilesView(OrderPageView):
             "crumbs": crumbs_of(found, look.path),
             "rows": [entry_row(found, item, below=look.path) for item in entries.items],
             "columns": columns_of(found, look),
+            "downloads_choice": not format_of(found).reads_whole,
             "next": entries.next and _paged(request.GET, entries.next),
             "previous": entries.previous and _paged(request.GET, entries.previous),
         }
         return render(request, "backups/files.html", {**context, **self.page_context()})
 
     def _chosen(self, query: QueryDict, backup: Backup) -> HttpResponseBase:
-        """On to the restore of the chosen paths; without any, back to the folder with a word about it."""
+        """On to the restore or download of the chosen paths; without any, back to the folder with a word about it."""
         try:
             chosen = [path_text(path_within(text)) for text in query.getlist(CHOSEN)]
             folder = path_of(query)
@@ -107,8 +111,12 @@ class BackupFilesView(OrderPageView):
         if not chosen:
             messages.warning(self.request, _("Choose the files and folders first."))
             return redirect(folder_address(backup, folder))
-        address = reverse("page-backup-restore", kwargs={"order": backup.order_id, "backup": backup.id})
-        return redirect(f"{address}?{urlencode([(PATH, path) for path in chosen])}")
+        asked, format_wanted = [(PATH, path) for path in chosen], query.get(WITH_CHOSEN, "")
+        page = "page-backup-restore"
+        if format_wanted in list(ArchiveFormat):
+            page, asked = "page-backup-download", [("format", format_wanted), *asked]
+        address = reverse(page, kwargs={"order": backup.order_id, "backup": backup.id})
+        return redirect(f"{address}?{urlencode(asked)}")
 
 
 class BackupFileView(OrderPageView):

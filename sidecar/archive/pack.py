@@ -10,12 +10,13 @@ from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from archives.gzip_stream import GzipStream
 from pipelines.pipe import TimedOut
-from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
+from sidecar.pacing import NO_LIMIT, Bandwidth
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.scan import root_open, tree_bytes
@@ -43,12 +44,14 @@ def tree_pack(
     cancelled: Callable[[], bool],
     listing: Sink | None = None,
     links: LinkRoots = NO_LINKS,
+    bandwidth: Bandwidth = NO_LIMIT,
 ) -> PackResult:
     """Write everything below `root` to the sink as a gzip'd tar.
 
     The paths of members are relative to the root, which is no member itself. The reserved folder, devices, FIFOs and
     sockets are left out; the listing names everything that was left out. A link that `links` follow is packed as the
-    folder that it leads to. A file that changes while it is read keeps its first size, with a warning.
+    folder that it leads to. A file that changes while it is read keeps its first size, with a warning. `bandwidth`
+    limits the content that is read a second.
     `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is called for every
     MiB. The caller's thread makes these calls, and those of `sink.write`. Another thread writes the archive's listing
     (wire/listing.py) to `listing`; it is complete before the archive is.
@@ -64,7 +67,7 @@ def tree_pack(
         bytes_total = tree_bytes(descriptor, cancelled=cancelled, places=places)
         ring = Ring()
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
-        reader = TreeReader(ring, places, listed)
+        reader = TreeReader(ring, places, listed, bandwidth=bandwidth)
         progress = _Progress(reader, bytes_total, on_progress)
         # Readers of the archive plan by the total, so it is reported before the first byte.
         progress.report()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 import zlib
 from datetime import timedelta
 from urllib.parse import parse_qs, quote, urlsplit
@@ -11,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from backups.models import Backup
+from orders.models import BackupFormat
 from tests.api.test_files import archives
 from tests.factories import OrderUserPermissionFactory
 from tests.world.clients import browser_of
@@ -91,14 +94,26 @@ def test_what_is_searched_is_found_below_the_folder(page):
 
 
 def test_chosen_files_go_to_the_restore(page, backup):
-    response = page(chosen=["world/level.dat", "b%FFd.txt"], restore="chosen")
+    response = page(chosen=["world/level.dat", "b%FFd.txt"], **{"with": "restore"})
     assert response.status_code == 302
     address = urlsplit(response["Location"])
     assert address.path.endswith(f"/backups/{backup.id}/restore/")
     assert parse_qs(address.query) == {"path": ["world/level.dat", "b%FFd.txt"]}
-    none = page(path="world", restore="chosen")
+    none = page(path="world", **{"with": "zip"})
     assert (none.status_code, none["Location"].partition("?")[2]) == (302, "path=world")
-    assert page(chosen="../x", restore="chosen").status_code == 404
+    assert page(chosen="../x", **{"with": "restore"}).status_code == 404
+
+
+def test_chosen_files_of_a_snapshot_are_downloaded_as_one_file(page, stocked, browser):
+    offered = "Download as .zip" in text(page())
+    assert offered is (stocked.format == BackupFormat.REPOSITORY)
+    if not offered:
+        return
+    way = browser.get(page(chosen=["world/level.dat", "empty"], **{"with": "zip"})["Location"])
+    archive = b"".join(browser.get(way["Location"]).streaming_content)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert opened.namelist() == ["empty/", "world/level.dat"]
+        assert opened.read("world/level.dat") == bytes(range(256)) * 40
 
 
 @pytest.mark.parametrize("path", ["nothing", "../..", "/etc", "a%00", "%zz"])

@@ -37,6 +37,12 @@ class OperationInProgress(ApplicationError):
     message = _(
         "Another operation (%(operation)s) is running on this order. Nothing was changed. Wait until it has ended."
     )
+    instead = {
+        "repository": _(
+            "Another operation of this kind (%(operation)s) is running on the repository. Nothing was changed. Wait "
+            "until it has ended."
+        )
+    }
 
 
 class LimitReached(ApplicationError):

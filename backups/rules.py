@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from accounts.models import User
 from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress
 from backups.models import Backup, BackupStatus
 from backups.selectors import Undoable, backups_counted, restore_undoable
+from backups.services.proof import whole_require
 from common.errors import ApplicationError, PermissionDenied
 from operations.errors import StatusConflict
 from operations.models import Operation
@@ -79,23 +80,40 @@ class Rules:
         if self.counted(provision) >= self._order.plan.backup_limit:
             raise LimitReached(limit=self._order.plan.backup_limit)
 
-    def restore_require(self, backup: Backup, provision: Provision) -> None:
-        """Raise the errors of a create except the limit, and StatusConflict unless the backup is ready."""
-        self._right_require(OrderRight.RESTORE)
-        self._new_work_require(provision)
-        if backup.status != BackupStatus.READY:
-            raise StatusConflict(status=backup.get_status_display())
+    def estimate_require(self, provision: Provision) -> bool:
+        """Raise the errors of a create, except those of a limit and of an operation in progress.
+
+        Return whether the estimate may name files.
+        """
+        self._right_require(OrderRight.CREATE)
+        order_allows_backups(self._order)
+        self._reach_require(provision)
+        return self.may_read
+
+    def restore_require(self, backup: Backup, provision: Provision, *, paths: Collection[bytes] = ()) -> None:
+        """Raise the errors of a create except the limit, StatusConflict unless the backup is ready, and
+        ArchiveDamagedError when files of it are known to be damaged, at or below the chosen paths if there are any.
+        """
+        self._exchange_require(backup, provision)
+        whole_require(backup, paths)
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
         """Return the safety backup that undoes the last restore of a backup.
 
-        Raises as `restore_require`, and NothingToUndo.
+        Raises as `restore_require`, of the safety backup where it is about damage, and NothingToUndo.
         """
-        self.restore_require(backup, provision)
+        self._exchange_require(backup, provision)
         undoable = self.undoable(provision)
         if undoable is None or undoable.backup_id != backup.id:
             raise NothingToUndo
+        whole_require(undoable.source)
         return undoable.source
+
+    def _exchange_require(self, backup: Backup, provision: Provision) -> None:
+        self._right_require(OrderRight.RESTORE)
+        self._new_work_require(provision)
+        if backup.status != BackupStatus.READY:
+            raise StatusConflict(status=backup.get_status_display())
 
     def preview_require(self) -> bool:
         """Raise PermissionDenied when the caller may not restore. Return whether the preview may name files."""
@@ -125,6 +143,13 @@ class Rules:
         if backup.status in (BackupStatus.CREATING, BackupStatus.RESTORING):
             raise StatusConflict(status=backup.get_status_display())
 
+    def verify_require(self, backup: Backup) -> None:
+        """Raise PermissionDenied, OrderSuspended, and StatusConflict when nothing is stored that could be verified."""
+        self._right_require(OrderRight.CREATE)
+        order_change_require(self._user, self._order)
+        if backup.asset_id is None:
+            raise StatusConflict(status=backup.get_status_display())
+
     def download_require(self, backup: Backup) -> None:
         """Raise PermissionDenied, and StatusConflict when there is nothing to download."""
         self._right_require(OrderRight.DOWNLOAD)
@@ -143,12 +168,15 @@ class Rules:
 
     def _new_work_require(self, provision: Provision) -> None:
         order_allows_backups(self._order)
+        self._reach_require(provision)
+        if self.active is not None:
+            raise OperationInProgress(operation=str(self.active.id))
+
+    def _reach_require(self, provision: Provision) -> None:
         if provision.id not in self._unreachable:
             self._unreachable[provision.id] = refusal(lambda: sidecar_among(self.provisions, provision))
         if (unreachable := self._unreachable[provision.id]) is not None:
             raise unreachable
-        if self.active is not None:
-            raise OperationInProgress(operation=str(self.active.id))
 
 
 def order_allows_backups(order: Order) -> None:

@@ -7,10 +7,12 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
+from backups.api.estimates import EstimateView
 from backups.api.file_content import BackupFileView
 from backups.api.files import BackupFilesView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
+from backups.api.verification import BackupVerifyView
 from backups.api.versions import SearchView, VersionsView
 from backups.web.backups import (
     BackupAcceptView,
@@ -24,6 +26,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.exclude import OrderExcludeView
 from backups.web.files import BackupFileDownloadView, BackupFileRawView
 from backups.web.files import BackupFilesView as BackupFilesPageView
 from backups.web.files import BackupFileView as BackupFilePageView
@@ -48,6 +51,7 @@ web = [
     path(f"{_ORDER}files/", OrderFilesView.as_view(), name="page-order-files"),
     path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
@@ -70,12 +74,14 @@ web = [
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
+    path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
     path(f"{_BACKUPS}<id:backup>/files/", BackupFilesView.as_view(), name="backup-files"),
     path(f"{_BACKUPS}<id:backup>/files/content/", BackupFileView.as_view(), name="backup-file"),
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
     path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),
     path(f"{_BACKUPS}<id:backup>/undo/", BackupUndoView.as_view(), name="backup-undo"),
+    path(f"{_BACKUPS}<id:backup>/verify/", BackupVerifyView.as_view(), name="backup-verify"),
     path(f"{_PROVISION}versions/", VersionsView.as_view(), name="provision-versions"),
     path(f"{_PROVISION}search/", SearchView.as_view(), name="provision-search"),
     path("assets/<id:asset>/", AssetView.as_view(), name="asset"),

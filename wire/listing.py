@@ -23,7 +23,7 @@ CONTENT      in version 1 the CRC-32 of the content as packed, 0 for folders and
              XATTRS  the `user.*` attributes of a file or folder (`wire.attributes`)
 PATH         relative to the root, without `.`, `..`, and doubled slashes
 LINK         the target of a symbolic link, or the path of the file that this is a further name of, or the reason why
-             the path was left out (a kind of warning, such as `unreadable`); else empty
+             the path was left out (a kind of warning, such as `unreadable`, or `excluded` by a pattern); else empty
 
 Entries come in the order of a walk: a folder before what is in it, the names of a folder in the order of their bytes.
 The last line tells a listing that was cut from a whole one.
@@ -47,6 +47,7 @@ SYMLINK: Final = b"l"
 HARD_LINK: Final = b"h"
 LEFT_OUT: Final = b"x"
 _VANISHED: Final = WarningKind.VANISHED.encode()
+_EXCLUDED: Final = WarningKind.EXCLUDED.encode()
 
 OF_ARCHIVE: Final = 1
 OF_SNAPSHOT: Final = 2
@@ -113,6 +114,11 @@ class Entry(NamedTuple):
     def vanished(self) -> bool:
         """Whether the backup lacks a path because it was gone before it was read: then it was not there."""
         return self.kind == LEFT_OUT and self.link == _VANISHED
+
+    @property
+    def excluded(self) -> bool:
+        """Whether the archive lacks a path because a pattern left it out, with everything below it."""
+        return self.kind == LEFT_OUT and self.link == _EXCLUDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,48 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from backups.caution import backup_caution
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
 from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.paths import path_within
 from operations.api.serializers import OperationSerializer
+from orders.api.patterns import PATTERNS_HELP, PatternsField
 from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
+
+
+class ExcludedSerializer(serializers.Serializer[Any]):
+    """The files that patterns left out of a backup."""
+
+    entries = serializers.IntegerField(help_text="Files and folders, with everything below them.")
+    bytes = serializers.IntegerField(help_text="Bytes of file content.")
+    patterns = serializers.ListField(
+        child=serializers.CharField(), help_text="All patterns in force; the last one that matches a path decides."
+    )
+
+
+class DamagedFileSerializer(serializers.Serializer[Any]):
+    """One file that cannot be restored."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    reason = serializers.CharField()
+
+
+class DamagedSerializer(serializers.Serializer[Any]):
+    """The files of a backup that cannot be restored."""
+
+    files = serializers.IntegerField(allow_null=True, help_text="Null when no file of the backup can be restored.")
+    paths = DamagedFileSerializer(many=True, help_text="The first 100.")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """The result of the newest verification."""
+
+    depth = serializers.ChoiceField(choices=Depth.choices)
+    at = serializers.CharField()
+    seconds = serializers.FloatField()
+    counted = serializers.DictField(child=serializers.IntegerField(), help_text="What was looked at.")
+    ok = serializers.BooleanField()
 
 
 class BackupSerializer(serializers.Serializer[Any]):
@@ -54,10 +89,15 @@ class BackupSerializer(serializers.Serializer[Any]):
     )
     verified_at = UtcField(allow_null=True)
     degraded = serializers.BooleanField(help_text="Whether a restore, a download or a check found it damaged.")
+    damaged = DamagedSerializer(
+        allow_null=True, help_text="The files that verifications found damaged; a restore as a whole is refused."
+    )
+    proof = ProofSerializer(allow_null=True, help_text="The newest verification.")
     collapsed = serializers.BooleanField(
         help_text="Whether the server had lost most of its files, or had none. A restore needs `accept_collapsed`."
     )
     caution = serializers.SerializerMethodField(help_text="Why not to rely on it, in a sentence. Null for a good one.")
+    excluded = serializers.SerializerMethodField(help_text="What patterns left out of it on purpose.")
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
 
     def get_size_bytes(self, backup: Backup) -> int | None:
@@ -73,6 +113,11 @@ class BackupSerializer(serializers.Serializer[Any]):
         """The warning about the backup, in the reader's language."""
         return backup_caution(backup) or None
 
+    @extend_schema_field(ExcludedSerializer)
+    def get_excluded(self, backup: Backup) -> Any:
+        """The files that patterns left out, none before that is known."""
+        return backup.excluded or {"entries": 0, "bytes": 0, "patterns": []}
+
     @extend_schema_field(OperationSerializer(allow_null=True))
     def get_operation(self, backup: Backup) -> Any:
         """The newest operation, out of the context."""
@@ -87,6 +132,50 @@ class BackupCreateFields(StrictSerializer):
     format = serializers.ChoiceField(
         choices=BackupFormat.values, required=False, help_text="Default: as the plan of the order says."
     )
+    exclude = PatternsField(required=False, help_text=f"{PATTERNS_HELP} They count for this backup alone.")
+
+
+class PatternCountSerializer(serializers.Serializer[Any]):
+    """A pattern, and what it leaves out."""
+
+    pattern = serializers.CharField()
+    entries = serializers.IntegerField(help_text="Files and folders, with everything below them.")
+    bytes = serializers.IntegerField()
+    impossible = serializers.BooleanField(
+        help_text="A wrong line of the file `.savepointignore`, which leaves out nothing."
+    )
+
+
+class ExcludedPathSerializer(serializers.Serializer[Any]):
+    """A path that would be left out."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    is_folder = serializers.BooleanField()
+    pattern = serializers.CharField(help_text="The pattern that leaves it out.")
+    entries = serializers.IntegerField(help_text="Itself, and everything below it.")
+    bytes = serializers.IntegerField()
+
+
+class EstimateQuery(serializers.Serializer[Any]):
+    """The parameters of an estimate."""
+
+    exclude = PatternsField(required=False)
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """What a backup would hold if it were made now."""
+
+    entries = serializers.IntegerField(help_text="Files, folders and links.")
+    bytes = serializers.IntegerField(help_text="Bytes of file content.")
+    changed_bytes = serializers.IntegerField(help_text="Of files that changed since the last good backup.")
+    seconds = serializers.IntegerField(allow_null=True, help_text="How long it takes; null without an earlier one.")
+    excluded = PatternCountSerializer(many=True, help_text="Every pattern in force, in their order.")
+    paths = ExcludedPathSerializer(
+        many=True,
+        allow_null=True,
+        help_text="The first paths that would be left out. Null without the right to read the data.",
+    )
+    more = serializers.BooleanField(help_text="Whether further paths would be left out.")
 
 
 class BackupUpdateFields(StrictSerializer):

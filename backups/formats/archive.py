@@ -73,15 +73,7 @@ class ArchiveFormat:
         name = destination.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
         output, listing = f"/tmp/{name}", f"/tmp/{name}{LISTING_SUFFIX}"  # noqa: S108  # paths of the sidecar
         try:
-            uploaded, packed = _stream(
-                client=client,
-                output=output,
-                listing=listing,
-                operation=operation,
-                destination=destination,
-                lease=lease,
-                phase=making.phase,
-            )
+            uploaded, packed = _stream(making, output=output, listing=listing, destination=destination)
             listing_bytes = _listing_store(
                 client=client,
                 listing=listing,
@@ -114,6 +106,7 @@ class ArchiveFormat:
             warnings_total=packed.warnings_total,
             warnings=packed.warnings,
             content_type=CONTENT_TYPE,
+            excluded=packed.excluded,
         )
 
     def listing(self, backup: Backup, *, checkpoint: Checkpoint = go_on) -> Iterator[bytes]:
@@ -165,29 +158,23 @@ def _destination(operation: Operation, backup: Backup, lease: Lease) -> ArchiveD
 
 
 def _stream(
-    *,
-    client: SidecarClient,
-    output: str,
-    listing: str,
-    operation: Operation,
-    destination: ArchiveDestination,
-    lease: Lease,
-    phase: str,
+    making: Making, *, output: str, listing: str, destination: ArchiveDestination
 ) -> tuple[Uploaded, ArchiveResult]:
-    total = 0
+    lease, total = making.lease, 0
 
     def on_progress(progress: ArchiveProgress) -> None:
         nonlocal total
         total = progress.bytes_total
-        lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=phase)
+        lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=making.phase)
 
-    tenant = operation_order(operation).customer_id
+    tenant = operation_order(making.operation).customer_id
     context = archive_context(tenant=tenant, target=destination.target.id, key=destination.key)
-    archive = client.archive_stream(
+    archive = making.client.archive_stream(
         source=DATA,
         output=output,
         listing=listing,
         quiesce=True,
+        exclude=making.exclude,
         on_progress=on_progress,
         cancelled=lease.interrupted,
     )

@@ -28,15 +28,20 @@ class DownloadChoice:
     paths: tuple[bytes, ...] = ()
 
 
-class Served(Protocol):
-    """Bytes that are sent.
+class Content(Protocol):
+    """The bytes of a download.
 
-    size: None while it is not known. resumable: whether reading may begin at any offset, at little cost. is_made: made
-    on the fly.
+    size, sha256: None while they are not known: an archive is being made for the first time. etag: the same for the
+    same bytes. resumable: whether reading may begin at any offset, at little cost. verified: whether each part is
+    checked by itself, not the whole alone. is_made: made on the fly.
     """
 
     size: int | None
+    sha256: str | None
+    etag: str
+    format: ArchiveFormat
     resumable: bool
+    verified: bool
     is_made: bool
 
     def open(self) -> None:
@@ -46,18 +51,6 @@ class Served(Protocol):
     def read(self, start: int, stop: int | None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop` (None: to the end). Closing the iterator ends the reading."""
         ...
-
-
-class Content(Served, Protocol):
-    """The bytes of a download of a whole backup, or of chosen paths of it.
-
-    size, sha256: None while they are not known: an archive is being made for the first time. etag: the same for the
-    same bytes.
-    """
-
-    sha256: str | None
-    etag: str
-    format: ArchiveFormat
 
 
 class ArchiveContent:
@@ -77,6 +70,7 @@ class ArchiveContent:
         self.sha256: str | None = sha256
         self.etag = sha256
         self.resumable = False
+        self.verified = asset.sealed
         self._asset = asset
         self._reader: AssetReader | None = None
 

@@ -17,15 +17,18 @@ from common.paths import path_parsed, path_text
 from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
+from orders.patterns import pattern_text
 from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
-from sidecar_client.values import SidecarInfo
+from sidecar_client.estimate import NO_EXCLUDE
+from sidecar_client.values import Exclude, Excluded, SidecarInfo
 from vault.models import Asset, Repository, StorageTarget
 from vault.services.keys import DataKeys
 from wire.enums import Consistency, ServerControl
 
 WARNINGS_KEPT = 1000
+NOTHING_EXCLUDED = Excluded()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,8 @@ class Made:
 
     size_bytes, sha256: of an archive, as it is downloaded. content_bytes: of the files in it. added_bytes: what this
     backup alone added to the storage. listing_bytes: the stored size of an archive's listing. read_whole: every file
-    was read, whatever an earlier backup said of it. warnings: the first of `warnings_total`.
+    was read, whatever an earlier backup said of it. warnings: the first of `warnings_total`. excluded: what patterns
+    left out.
     """
 
     target: StorageTarget
@@ -53,6 +57,7 @@ class Made:
     listing_bytes: int | None = None
     repository: Repository | None = None
     read_whole: bool = True
+    excluded: Excluded = NOTHING_EXCLUDED
 
     @property
     def shown_bytes(self) -> int:
@@ -62,13 +67,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
-    """One attempt to make a backup's content. phase: the name of its progress."""
+    """One attempt to make a backup's content. phase: the name of its progress. exclude: the files to leave out."""
 
     operation: Operation
     backup: Backup
     client: SidecarClient
     lease: Lease
     phase: str
+    exclude: Exclude = NO_EXCLUDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +172,13 @@ def made_record(*, operation: Operation, backup: Backup, made: Made) -> None:
             percent=order.plan.collapse_percent,
             entries=made.entries,
             content_bytes=made.content_bytes,
+            excluded=made.excluded,
         ),
+        excluded={
+            "entries": made.excluded.entries,
+            "bytes": made.excluded.bytes,
+            "patterns": [pattern_text(pattern) for pattern in made.excluded.patterns],
+        },
         listing_bytes=made.listing_bytes,
         read_whole=made.read_whole,
         consistency=str(made.consistency),

@@ -32,8 +32,9 @@ from repository.chunked.snapshots.create import SnapshotProgress, snapshot_creat
 from repository.errors import Overtaken
 from sidecar_client.client import ArchiveWarning, ExtractProgress, TreeSource
 from sidecar_client.errors import SidecarClientError
+from sidecar_client.values import Excluded
+from trees.source import Left, SourceGone
 from trees.source import SourceFailed as TreeFailed
-from trees.source import SourceGone
 from vault.models import Asset, Repository, StoredObject
 from vault.services.keys import DataKeys
 from vault.services.opening import target_default
@@ -133,16 +134,22 @@ class _Snapshot:
             )
             self._warnings += source.warnings
             self._warnings_total += source.warnings_total
-            return self._made(root, key, read_whole=parent is None or reread)
+            return self._made(root, key, read_whole=parent is None or reread, excluded=source.excluded)
 
     def _warn(self, kind: str, path: bytes) -> None:
+        if kind == Left.EXCLUDED:
+            return
         self._warnings_total += 1
         if len(self._warnings) < WARNINGS_KEPT:
             self._warnings.append(ArchiveWarning(kind=WarningKind(kind), path=path))
 
     def _source(self, *, count: bool) -> TreeSource:
         return self._making.client.tree_source(
-            source=DATA, quiesce=True, count=count, cancelled=self._making.lease.interrupted
+            source=DATA,
+            quiesce=True,
+            count=count,
+            exclude=self._making.exclude,
+            cancelled=self._making.lease.interrupted,
         )
 
     def _parent(self) -> tuple[bytes | None, bool]:
@@ -178,7 +185,7 @@ class _Snapshot:
         total = max(source.bytes_total, done.bytes) or None if source.bytes_total else None
         self._making.lease.progress(bytes_done=done.bytes, bytes_total=total, phase=self._making.phase)
 
-    def _made(self, root: SnapshotRoot, key: str, *, read_whole: bool) -> Made:
+    def _made(self, root: SnapshotRoot, key: str, *, read_whole: bool, excluded: Excluded) -> Made:
         # Read back before it is listed: size and seal of the object that lists it.
         root_load(self._repository.objects, root.snapshot)
         stored = self._repository.objects.storage.size(self._repository.objects.path(SNAPSHOTS, root.snapshot))
@@ -189,14 +196,15 @@ class _Snapshot:
             sealed=True,
             stored_bytes=stored,
             added_bytes=root.stored_bytes,
-            # The root folder is no entry, as in an archive.
-            entries=max(0, root.entries - 1),
+            # As in an archive, neither the root folder nor what was left out is an entry.
+            entries=max(0, root.entries - root.skipped - 1),
             content_bytes=root.bytes,
             consistency=Consistency(root.labels.get("consistency", Consistency.LIVE)),
             warnings_total=self._warnings_total,
             warnings=tuple(self._warnings[:WARNINGS_KEPT]),
             content_type=CONTENT_TYPE,
             read_whole=read_whole,
+            excluded=excluded,
         )
 
 

@@ -35,6 +35,7 @@ class SnapshotContent:
     """
 
     is_made = True
+    verified = True
 
     def __init__(self, asset: Asset, choice: DownloadChoice) -> None:
         self.format = choice.format or ArchiveFormat.TAR_GZ

@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterator
 from threading import Lock
+from typing import Protocol
 from uuid import UUID
 
 from accounts.models import User
-from backups.formats.download import Content, DownloadChoice, Served
+from backups.formats.download import Content, DownloadChoice
 from backups.formats.registry import format_of
 from backups.selectors import asset_readable
 from backups.services.damage import damage_noted
@@ -65,13 +66,26 @@ _looks: dict[tuple[Hashable, UUID], tuple[float, bool]] = {}
 """The time and result of the last check of rights, for downloads of one asset by one caller."""
 
 
+class Readable(Protocol):
+    """Content that is read from any offset; the names are those of `backups.formats.download.Content`."""
+
+    size: int | None
+    resumable: bool
+    verified: bool
+    is_made: bool
+
+    def open(self) -> None: ...  # noqa: D102  # said above
+
+    def read(self, start: int, stop: int | None, /) -> Iterator[bytes]: ...  # noqa: D102  # said above
+
+
 class Download(Iterator[bytes]):
     """The bytes of an asset from `start` up to `stop` (None: to the end), for one reader; closing it gives its place to
     the next one.
     """
 
     def __init__(
-        self, *, asset: Asset, content: Served, start: int, stop: int | None, caller: Hashable, look: Look
+        self, *, asset: Asset, content: Readable, start: int, stop: int | None, caller: Hashable, look: Look
     ) -> None:
         self._asset = asset
         self._content = content
@@ -88,7 +102,7 @@ class Download(Iterator[bytes]):
         self._held = True
         self._pieces: Iterator[bytes] | None = None
         try:
-            if asset.backup.degraded and not asset.sealed and (start, stop) != (0, content.size):
+            if asset.backup.degraded and not content.verified and (start, stop) != (0, content.size):
                 # Nothing else would warn a client that assembles the parts of a damaged plain archive. Nothing was
                 # read, so there is no damage to record.
                 raise ArchiveDamagedError

@@ -71,6 +71,8 @@ class FileContent:
     def __init__(self, backup: Backup, item: Item) -> None:
         self.size: int | None = item.size
         self.resumable = not format_of(backup).reads_whole
+        # Of a stored archive that is not sealed only a whole file is checked.
+        self.verified = self.resumable or _asset(backup).sealed
         self._backup, self._item = backup, item
 
     def open(self) -> None:
@@ -78,7 +80,7 @@ class FileContent:
         if format_of(self._backup).reads_whole:
             asset_content(_asset(self._backup), DownloadChoice()).open()
 
-    def read(self, start: int, stop: int | None) -> Iterator[bytes]:
+    def read(self, start: int, stop: int | None, /) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`. Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable."""
         end = self._item.size if stop is None else stop
         return format_of(self._backup).content(self._backup, self._item, start=start, stop=end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -47,6 +47,7 @@ WARNINGS: Mapping[str, str | Promise] = {
     WarningKind.SKIPPED: gettext_lazy("Left out: not a file, a folder or a link"),
     WarningKind.MOUNTED: gettext_lazy("In the backup, but mounted from another volume: a restore leaves it as it is"),
     WarningKind.LINKED_OUT: gettext_lazy("The link is in the backup, the files outside that it leads to are not"),
+    WarningKind.PATTERN: gettext_lazy("In the backup, but some of its lines are no patterns and leave out nothing"),
 }
 STAYS: Mapping[str, str | Promise] = {
     WarningKind.UNREADABLE: gettext_lazy("It cannot be read"),
@@ -85,6 +86,15 @@ class Event:
     stays_named: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """What patterns left out of the backup on purpose."""
+
+    entries: int = 0
+    bytes: int = 0
+    patterns: Sequence[str] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Detail:
     """The content of a backup's page. Equal values look the same, apart from relative times."""
@@ -100,6 +110,9 @@ class Detail:
     events: tuple[Event, ...]
     warnings: tuple[tuple[str, str], ...]
     warnings_total: int
+    excluded: Excluded
+    damaged: tuple[tuple[str, str], ...]
+    damaged_files: int
     live: tuple[UUID, ...]
     address: str
     browsable: bool
@@ -129,6 +142,7 @@ class Detail:
 def detail_of(*, user: User, backup: Backup) -> Detail:
     """The detail of a backup that the caller was found to see."""
     rules = Rules(user=user, order=backup.order)
+    damaged = backup.damaged or {}
     row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
     return Detail(
         row=row,
@@ -142,6 +156,9 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
+        excluded=Excluded(**backup.excluded) if backup.excluded else Excluded(),
+        damaged=tuple((found["reason"], found["path"]) for found in damaged.get("paths", [])),
+        damaged_files=damaged.get("files") or 0,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
         browsable=rules.may_read and backup.asset_id is not None,

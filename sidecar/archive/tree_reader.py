@@ -20,9 +20,10 @@ from archives.tar_format import (
 from sidecar.archive.report import WarningLog
 from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.errors import SourceFailed
+from sidecar.exclusion.patterns import IGNORE_FILE, NO_PATTERNS, InForce
 from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
 from sidecar.places.places import Places
-from sidecar.scan import tree_walk, warning_kind
+from sidecar.scan import exclusion_of, tree_walk, warning_kind
 from trees.beneath import open_for_reading
 from trees.folders import link_end
 from trees.walk import Found, LinkIdentity, link_identity
@@ -35,7 +36,7 @@ class TreeReader:
     """Fills a ring with the archive of a tree, in a thread of its own, and counts entries and warnings.
 
     The game server is never made to wait: a file that changes meanwhile is read as it is, with a warning. The
-    listing, if any, gets every entry of the archive.
+    listing, if any, gets every entry of the archive, and every path that was left out.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class TreeReader:
         listing: ListingWriter | None = None,
         *,
         bandwidth: Bandwidth = NO_LIMIT,
+        patterns: InForce = NO_PATTERNS,
     ) -> None:
         self.bytes_read = 0
         self.content_bytes = 0
@@ -55,6 +57,7 @@ class TreeReader:
         self._listing = listing
         self._bandwidth = bandwidth
         self._places = places
+        self._patterns = patterns
         self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}"))
         self._linked: dict[LinkIdentity, Entry] = {}
 
@@ -68,7 +71,11 @@ class TreeReader:
         self._ring.flush()
 
     def _tree(self, root: int) -> None:
-        with closing(tree_walk(root, warn=self._leave_out, places=self._places)) as walk:
+        if self._patterns.file_wrong:
+            self.warnings.add(WarningKind.PATTERN, IGNORE_FILE)
+        exclusion = exclusion_of(self._patterns.rules, self._exclude)
+        walking = tree_walk(root, warn=self._leave_out, places=self._places, exclusion=exclusion)
+        with closing(walking) as walk:
             for found in walk:
                 self._ring.check()
                 self._entry(found)
@@ -165,6 +172,13 @@ class TreeReader:
 
     def _leave_out(self, kind: WarningKind, path: bytes) -> None:
         self.warnings.add(kind, path)
+        self._list_left_out(kind, path)
+
+    def _exclude(self, found: Found, _number: int) -> None:
+        self._ring.check()
+        self._list_left_out(WarningKind.EXCLUDED, found.path)
+
+    def _list_left_out(self, kind: WarningKind, path: bytes) -> None:
         self._list(Entry(LEFT_OUT, 0, 0, 0, 0, 0, 0, path, kind.value.encode()))
 
     def _list(self, entry: Entry) -> None:

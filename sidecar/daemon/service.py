@@ -16,6 +16,7 @@ from sidecar.daemon.files import FileCalls
 from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.daemon.trees import Request, TreeRestores, request_read
 from sidecar.errors import ArchiveRefused, Refused
+from sidecar.exclusion.service import exclude_of
 from sidecar.game.game import Game
 from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
@@ -87,6 +88,7 @@ class FileIO:
                 output=request.output,
                 listing=request.listing,
                 quiesce=request.quiesce,
+                exclude=exclude_of(request.exclude),
             )
             for told in packing:
                 yield compress_reply(*told)

@@ -16,6 +16,8 @@ from typing import Final
 
 from sidecar.calls.calls import Call
 from sidecar.errors import Cancelled, Refused
+from sidecar.exclusion.counting import Counting
+from sidecar.exclusion.patterns import Exclude, InForce, patterns_read
 from sidecar.game.game import Game, Watch
 from sidecar.pacing import Bandwidth
 from sidecar.places.finding import places_find
@@ -25,6 +27,8 @@ from sidecar.scratch.paths import data_folder, folder_path
 from trees import source as trees
 from trees.local.tree import LocalTree
 from trees.sectors.map import SectorMap
+from trees.source import Kind, Left, SourceEntry
+from trees.walk import Exclusion, Found
 from wire.enums import Consistency
 
 # How long a new attempt waits for the one before it, which ends at its next step. Without the map, a snapshot only
@@ -33,11 +37,16 @@ _MAP_SECONDS: Final = 5.0
 
 
 class Session:
-    """One snapshot that is read. `root` is its open folder, `places` are known once its tree began."""
+    """One snapshot that is read. `root` is its open folder; `places` and `patterns` are known once its tree began.
+
+    `counting`: what the patterns left out, complete after the scan.
+    """
 
     tree: LocalTree
     places: Places
     watch: Watch
+    patterns: InForce
+    counting: Counting
 
     def __init__(self, call: Call, folder: int, opened: ExitStack) -> None:
         self.call = call
@@ -130,7 +139,7 @@ class Sessions:
         self._mapping: Session | None = None
 
     @contextmanager
-    def begun(self, call: Call, *, source: str, quiesce: bool) -> Iterator[Session]:
+    def begun(self, call: Call, *, source: str, quiesce: bool, exclude: Exclude) -> Iterator[Session]:
         """The session of a call, open inside this block. Raises `SidecarError`s."""
         opened = ExitStack()
         with ExitStack() as failing:
@@ -143,6 +152,7 @@ class Sessions:
                 folder_path(folder),
                 sector_map=sector_map,
                 places=partial(self._places, session, opened),
+                exclude=partial(_exclusion, session, exclude),
                 pace=partial(self._bandwidth.take, check=session.check),
             )
             opened.callback(session.tree.close)
@@ -201,3 +211,15 @@ class Sessions:
             raise trees.SourceFailed(os.strerror(error.errno or 0)) from error
         opened.callback(session.places.close)
         return session.places
+
+
+def _exclusion(session: Session, exclude: Exclude, root: int) -> Exclusion[SourceEntry]:
+    """The patterns of a session's tree; what they leave out is counted, and told as skipped."""
+    session.patterns = patterns_read(root, exclude)
+    counting = session.counting = Counting(session.places, session.check, session.patterns)
+
+    def excluded(path: bytes, name: bytes, folder: int, status: os.stat_result, number: int) -> SourceEntry:
+        counting.leave_out(Found(path, name, folder, status), number)
+        return SourceEntry(Kind.SKIPPED, path, None, 0, Left.EXCLUDED.encode())
+
+    return Exclusion(session.patterns.rules, excluded)

@@ -13,13 +13,14 @@ import grpc
 from pipelines.pipe import Closed, Pipe
 from sidecar_client.archive_stream import warnings_from_wire
 from sidecar_client.errors import SidecarClientError, SidecarUnavailable, SourceFailed
+from sidecar_client.estimate import exclude_message, excluded_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.snapshot.arrivals import Arrivals
 from sidecar_client.snapshot.files import RemoteFile
 from sidecar_client.snapshot.items import Item
 from sidecar_client.status import error_from_status, status_translated
 from sidecar_client.streams import MESSAGES_WAITING, replies_of
-from sidecar_client.values import ArchiveWarning, Timeouts
+from sidecar_client.values import ArchiveWarning, Exclude, Excluded, Timeouts
 from sidecar_client.waiting import Patience
 from trees.limits import ENTRIES_MAX
 from trees.paths import is_reserved, walk_order
@@ -46,8 +47,8 @@ class TreeSource:
     Its calls raise `SourceGone` about one entry, and about the whole `Cancelled`, `SidecarUnavailable`, the sidecar's
     error, or `SourceFailed` when the sidecar sends what cannot be. `cancelled` is called by every thread that waits.
     After `begin`, `bytes_total` has the bytes of all files, if they were to be counted. After the scan,
-    `warnings_total` and `warnings` (the first 1000) tell what the snapshot has and a restore leaves alone. After
-    `finish`, `consistency` is that of the data.
+    `warnings_total` and `warnings` (the first 1000) tell what the snapshot has and a restore leaves alone, and
+    `excluded` what patterns left out. After `finish`, `consistency` is that of the data.
     """
 
     ahead = 2048
@@ -61,17 +62,21 @@ class TreeSource:
         source: str,
         quiesce: bool,
         count: bool,
+        exclude: Exclude,
         timeouts: Timeouts,
         cancelled: Callable[[], bool],
     ) -> None:
         self.bytes_total = 0
         self.warnings_total = 0
         self.warnings: tuple[ArchiveWarning, ...] = ()
+        self.excluded = Excluded()
         self.consistency = Consistency.LIVE
         self._methods = methods
         self._metadata = metadata
         self._ticket = ticket
-        self._scanning = wire.ScanTreeRequest(ticket=ticket, source=source, quiesce=quiesce, count=count)
+        self._scanning = wire.ScanTreeRequest(
+            ticket=ticket, source=source, quiesce=quiesce, count=count, exclude=exclude_message(exclude)
+        )
         self._timeouts = timeouts
         self._patience = Patience(stall=timeouts.stall, cancelled=cancelled)
         self._told: Pipe[wire.ScanTreeReply] = Pipe(MESSAGES_WAITING)
@@ -116,6 +121,7 @@ class TreeSource:
                     break
                 self.warnings_total = told.ended.warnings_total
                 self.warnings = warnings_from_wire(told.ended.warnings)
+                self.excluded = excluded_from_wire(told.ended.excluded)
                 return
             for entry in _entries(told.entries):
                 key = walk_order(entry.path)

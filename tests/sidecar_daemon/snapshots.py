@@ -32,7 +32,9 @@ sys.exit(sidecar.__main__.main())
 Pieces = Iterable[memoryview | int]
 
 
-REGION = Random(7).randbytes(3_000_000)  # noqa: S311 - content to be told apart
+REGION_HEAD = (2 << 8 | 1).to_bytes(4, "big") * 1024
+"""The locations of a region file, which has a header of its own in a snapshot."""
+REGION = REGION_HEAD + Random(7).randbytes(3_000_000)  # noqa: S311 - content to be told apart
 SPARSE = 64 << 20
 LONG_AGO_NS = 1_500_000_000_123_456_789
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.daemon.service import FileIO
+from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
 from sidecar.pacing import NO_LIMIT
@@ -55,7 +56,9 @@ def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
     sessions = Sessions(root=tmp_path, scratch=tmp_path, game=game, links=links, bandwidth=NO_LIMIT)
     snapshots = Snapshots(calls=calls, sessions=sessions)
     methods = wire.DESCRIPTOR.services_by_name["FileIO"].methods
-    handlers = service.handlers() | snapshots.handlers() | Certificates(folder=None, calls=calls).handlers()
+    estimates = Estimates(root=tmp_path, calls=calls, links=links)
+    certificates = Certificates(folder=None, calls=calls)
+    handlers = service.handlers() | snapshots.handlers() | estimates.handlers() | certificates.handlers()
     assert handlers.keys() == {method.name for method in methods}
     for method in methods:
         handler = handlers[method.name]

@@ -21,6 +21,7 @@ from tests.sidecar_daemon.daemon import Daemon
 from tests.world.linked import Linked, linked_rental
 from tests.world.reconciled import World
 from tests.world.rental import Rental
+from tests.world.snapshots import Snapshots
 from tests.world.stocked import Stocked
 
 WINDOWS = count(2_000_000_000.0, 2 * 24 * 3600)
@@ -52,6 +53,14 @@ def rental(db: None, tmp_path: Path, short_pauses: None) -> Rental:
 def real_rental(transactional_db: None, tmp_path: Path, short_pauses: None) -> Rental:
     """The same, committed, so that other threads see it."""
     return Rental.make(tmp_path / "storage")
+
+
+@pytest.fixture
+def snapshots(transactional_db: None, tmp_path: Path, short_pauses: None) -> Snapshots:
+    """A folder of three files, and a repository for its snapshots."""
+    made = Snapshots.make(tmp_path / "storage")
+    made.write(a=300_000, b=200_000, c=b"small")
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,14 @@ def data_key_get(*, customer: Customer, target: StorageTarget) -> bytes:
     return data_key_open(row)
 
 
+def data_key_restore(*, customer_id: UUID, target: StorageTarget, wrapped: bytes, copied_version: int) -> bool:
+    """Store a data key out of its copy, unless the tenant has one on the target; return whether it was stored."""
+    _, made = DataKey.objects.get_or_create(
+        customer_id=customer_id, target=target, defaults={"wrapped": wrapped, "copied_version": copied_version}
+    )
+    return made
+
+
 class DataKeys:
     """The data keys that one request uses: each is read once."""
 

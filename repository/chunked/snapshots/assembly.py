@@ -238,7 +238,7 @@ class Assembly:
                 self._tell(record)
             self._emit(record.path, raw)
             return
-        if record.kind is Kind.SKIPPED:
+        if record.kind is Kind.SKIPPED and record.target != Left.EXCLUDED.encode():
             self._lost[record.path] = (record.target or b"").decode()
         elif record.kind is Kind.HARDLINK and record.target in self._lost:
             record = skipped(record.path, self._lost[record.target])

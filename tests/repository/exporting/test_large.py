@@ -1,12 +1,17 @@
-"""A sparse file beyond 4 GiB becomes zeros, in little memory, in every format."""
+"""A sparse file beyond 4 GiB becomes zeros, in little memory."""
 
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from isal import isal_zlib
 
 from repository.chunked.exporting.export import ArchiveFormat
 from tests.repository.exporting.trees import MIB
@@ -16,6 +21,7 @@ from tests.services.require import program_require
 HUGE = 5_000_000_001
 MARK = b"the only bytes"
 AT = 4_700_000_000
+SLICE = 1 << 14
 EXPORT_AND_TELL_PEAK = """
 import sys
 from pathlib import Path
@@ -43,17 +49,11 @@ with open(archive, "rb") as file:
 print(len(points.points))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
 """
-UNPACK = {
-    ArchiveFormat.TAR_GZ: ["tar", "-xzOf"],
-    ArchiveFormat.TAR_ZST: ["tar", "--zstd", "-xOf"],
-    ArchiveFormat.ZIP: ["unzip", "-p"],
-}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format_", list(ArchiveFormat))
+@pytest.mark.parametrize("format_", [ArchiveFormat.TAR_ZST, ArchiveFormat.ZIP])
 def test_a_sparse_file_of_5_gb_is_archived_in_little_memory(format_: ArchiveFormat, place: Path) -> None:
-    program_require(UNPACK[format_][0], package=UNPACK[format_][0])
     store, archive = place / "store", place / f"a.{format_}"
     store.mkdir()
     with write(place / "source" / "huge", b"").open("r+b") as file:
@@ -70,12 +70,43 @@ def test_a_sparse_file_of_5_gb_is_archived_in_little_memory(format_: ArchiveForm
     assert peak_kib * 1024 < 160 * MIB
     assert points >= HUGE >> 30
     assert archive.stat().st_size < 40 * MIB
-    with subprocess.Popen([*UNPACK[format_], archive], stdout=subprocess.PIPE) as unpacking:
+    size, zeros = 0, bytes(MIB)
+    for piece in _tar_content(archive) if format_ is ArchiveFormat.TAR_ZST else _zip_content(archive):
+        if piece != zeros[: len(piece)]:
+            assert size <= AT < size + len(piece)
+            assert piece.strip(b"\0") == MARK
+        size += len(piece)
+    assert size == HUGE
+
+
+def _tar_content(archive: Path) -> Iterator[bytes]:
+    command = ["tar", "-I", program_require("zstd", package="zstd"), "-xOf", archive]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking:
         assert unpacking.stdout is not None
-        size, zeros = 0, bytes(MIB)
         while piece := unpacking.stdout.read(MIB):
-            if piece != zeros[: len(piece)]:
-                assert size <= AT < size + len(piece)
-                assert piece.strip(b"\0") == MARK
-            size += len(piece)
-    assert (size, unpacking.returncode) == (HUGE, 0)
+            yield piece
+    assert unpacking.returncode == 0
+
+
+def _zip_content(archive: Path) -> Iterator[bytes]:
+    """The only file's content, by the sizes of the directory; `unzip` would take a minute for it."""
+    with zipfile.ZipFile(archive) as opened:
+        (member,) = opened.infolist()
+    assert member.file_size == HUGE
+    inflating, crc32 = isal_zlib.decompressobj(-15), 0
+    with archive.open("rb") as file:
+        file.seek(member.header_offset + 26)
+        name, extra = struct.unpack("<2H", file.read(4))
+        file.seek(name + extra, os.SEEK_CUR)
+        packed = file.read(member.compress_size)
+        descriptor = struct.unpack("<4sI2Q", file.read(24))
+    for start in range(0, len(packed), SLICE):
+        rest = packed[start : start + SLICE]
+        while rest:
+            piece = inflating.decompress(rest, MIB)
+            rest = inflating.unconsumed_tail
+            crc32 = isal_zlib.crc32(piece, crc32)
+            yield piece
+    yield inflating.flush()
+    assert (crc32, inflating.eof, inflating.unused_data) == (member.CRC, True, b"")
+    assert descriptor == (b"PK\7\x08", member.CRC, member.compress_size, HUGE)

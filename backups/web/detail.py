@@ -117,6 +117,7 @@ class Detail:
     damaged_files: int
     live: tuple[UUID, ...]
     address: str
+    browsable: bool
 
     @cached_property
     def version(self) -> str:
@@ -164,6 +165,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         damaged_files=damaged.get("files") or 0,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
+        browsable=rules.may_read and backup.asset_id is not None,
     )
 
 

@@ -11,6 +11,14 @@ from common.sizes import number_text, size_text
 
 def backup_caution(backup: Backup) -> str:
     """A warning about a backup with the advice for it; empty for a good one."""
+    if backup.degraded and backup.damaged and (files := backup.damaged["files"]):
+        return ngettext(
+            "%(files)s file of this backup is damaged in the storage, so it cannot be restored as a whole. Use another "
+            "backup, or create a new one: it stores the file again if the server still has it.",
+            "%(files)s files of this backup are damaged in the storage, so it cannot be restored as a whole. Use "
+            "another backup, or create a new one: it stores the files again if the server still has them.",
+            files,
+        ) % {"files": number_text(files)}
     if backup.degraded:
         return _(
             "The stored bytes of this backup are damaged, so it cannot be restored as a whole. Your server was not "

@@ -37,6 +37,12 @@ class OperationInProgress(ApplicationError):
     message = _(
         "Another operation (%(operation)s) is running on this order. Nothing was changed. Wait until it has ended."
     )
+    instead = {
+        "repository": _(
+            "Another operation of this kind (%(operation)s) is running on the repository. Nothing was changed. Wait "
+            "until it has ended."
+        )
+    }
 
 
 class LimitReached(ApplicationError):
@@ -94,6 +100,16 @@ class PreviewUnavailable(ApplicationError):
     message = _(
         "What a restore of this backup would change cannot be shown: it was stored without a list of its files. "
         "Nothing was changed. It can be restored all the same."
+    )
+
+
+class FilesUnavailable(ApplicationError):
+    """The files of a backup cannot be listed: it has no list of them, or a damaged one."""
+
+    code, status, title = "files_unavailable", 409, _("No list of files")
+    message = _(
+        "The files in this backup cannot be shown: the list of them is missing or damaged. The backup can be restored "
+        "and downloaded all the same."
     )
 
 

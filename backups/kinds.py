@@ -87,7 +87,34 @@ REPROVISION = OperationKind(
         waits=_("The server is being reinstalled. This is possible again when it has ended."),
     ),
 )
+VERIFY = OperationKind(
+    name="verify",
+    run="backups.work.verify.verify_run",
+    cancel_right=OrderRight.CREATE,
+    exclusive=False,
+    words=Words(
+        title=pgettext_lazy("work on a backup", "Verification"),
+        running=_("Verifying what is stored"),
+        endings={
+            OperationState.SUCCEEDED: _("“%(name)s” was verified."),
+            OperationState.FAILED: _("“%(name)s” could not be verified."),
+            OperationState.CANCELLED: _("The verification of “%(name)s” was cancelled."),
+        },
+        problems={
+            OperationState.FAILED: _("The verification did not come to its end"),
+            OperationState.CANCELLED: _("The verification was cancelled"),
+        },
+    ),
+)
+PRUNE = OperationKind(
+    name="prune",
+    run="backups.work.prune.prune_run",
+    # Staff alone see and cancel it: it belongs to no order.
+    cancel_right=OrderRight.DELETE,
+    exclusive=False,
+    words=Words(title=_("Prune"), running=_("Removing what no backup uses")),
+)
 
-KINDS = (CREATE, RESTORE, UNDO, DELETE, REPROVISION)
+KINDS = (CREATE, RESTORE, UNDO, DELETE, REPROVISION, VERIFY, PRUNE)
 EXCHANGES = (RESTORE.name, UNDO.name)
 """Names of the kinds that exchange live files. Only the sidecar's journal tells whether they did."""

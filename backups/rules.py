@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from accounts.models import User
 from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress
 from backups.models import Backup, BackupStatus
 from backups.selectors import Undoable, backups_counted, restore_undoable
+from backups.services.proof import whole_require
 from common.errors import ApplicationError, PermissionDenied
 from operations.errors import StatusConflict
 from operations.models import Operation
@@ -89,23 +90,30 @@ class Rules:
         self._reach_require(provision)
         return self.may_read
 
-    def restore_require(self, backup: Backup, provision: Provision) -> None:
-        """Raise the errors of a create except the limit, and StatusConflict unless the backup is ready."""
-        self._right_require(OrderRight.RESTORE)
-        self._new_work_require(provision)
-        if backup.status != BackupStatus.READY:
-            raise StatusConflict(status=backup.get_status_display())
+    def restore_require(self, backup: Backup, provision: Provision, *, paths: Collection[bytes] = ()) -> None:
+        """Raise the errors of a create except the limit, StatusConflict unless the backup is ready, and
+        ArchiveDamagedError when files of it are known to be damaged, at or below the chosen paths if there are any.
+        """
+        self._exchange_require(backup, provision)
+        whole_require(backup, paths)
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
         """Return the safety backup that undoes the last restore of a backup.
 
-        Raises as `restore_require`, and NothingToUndo.
+        Raises as `restore_require`, of the safety backup where it is about damage, and NothingToUndo.
         """
-        self.restore_require(backup, provision)
+        self._exchange_require(backup, provision)
         undoable = self.undoable(provision)
         if undoable is None or undoable.backup_id != backup.id:
             raise NothingToUndo
+        whole_require(undoable.source)
         return undoable.source
+
+    def _exchange_require(self, backup: Backup, provision: Provision) -> None:
+        self._right_require(OrderRight.RESTORE)
+        self._new_work_require(provision)
+        if backup.status != BackupStatus.READY:
+            raise StatusConflict(status=backup.get_status_display())
 
     def preview_require(self) -> bool:
         """Raise PermissionDenied when the caller may not restore. Return whether the preview may name files."""
@@ -116,6 +124,10 @@ class Rules:
     def may_read(self) -> bool:
         """Whether the caller may see the data, including the names of its files."""
         return OrderRight.DOWNLOAD in self.rights
+
+    def read_require(self) -> None:
+        """Raise PermissionDenied when the caller may not see the data."""
+        self._right_require(OrderRight.DOWNLOAD)
 
     def update_require(self) -> None:
         """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
@@ -129,6 +141,13 @@ class Rules:
         if backup.locked:
             raise BackupLocked
         if backup.status in (BackupStatus.CREATING, BackupStatus.RESTORING):
+            raise StatusConflict(status=backup.get_status_display())
+
+    def verify_require(self, backup: Backup) -> None:
+        """Raise PermissionDenied, OrderSuspended, and StatusConflict when nothing is stored that could be verified."""
+        self._right_require(OrderRight.CREATE)
+        order_change_require(self._user, self._order)
+        if backup.asset_id is None:
             raise StatusConflict(status=backup.get_status_display())
 
     def download_require(self, backup: Backup) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from operations.states import OperationScope, OperationState
+from operations.states import OperationState
 from orders.rights import OrderRight
 
 ATTEMPTS = 3
@@ -49,14 +49,14 @@ class OperationKind:
     run: dotted path of its work, `(operation, lease)`; None for a hold, which no worker runs. unsuccessful: dotted path
     of a function `(operation, error)`, called in the transaction that ends an operation without success. cancel_right:
     the right on the order that a cancel needs; None when the kind cannot be cancelled. exclusive: excludes other
-    exclusive operations on its order. attempts: the maximum of attempts; None for no limit.
+    exclusive operations on its order; on a repository each kind excludes itself. attempts: the maximum of attempts;
+    None for no limit.
     """
 
     name: str
     words: Words
     run: str | None
     unsuccessful: str | None = None
-    scope: OperationScope = OperationScope.ORDER
     cancel_right: OrderRight | None = None
     exclusive: bool = True
     attempts: int | None = ATTEMPTS

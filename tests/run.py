@@ -26,6 +26,7 @@ ON_BOTH_DATABASES = [
     "tests/operations",
     "tests/provisions",
     "tests/reconcile",
+    "tests/upkeep",
     "tests/web",
 ]
 WAITING = [
@@ -49,6 +50,7 @@ CHECK = [
         "tests/docs",
         "tests/opener",
         "tests/reconcile",
+        "tests/upkeep",
         "tests/sidecar_game",
     ],
 ]

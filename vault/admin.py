@@ -44,7 +44,7 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
 
     class Meta:
         model = StorageTarget
-        fields = ["name", "kind", "sealed", "is_default"]
+        fields = ["name", "kind", "sealed", "is_default", "upkeep_hour"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -107,7 +107,7 @@ class StorageTargetAdmin(FleetAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: StorageTarget | None = None) -> Any:
         """A section for each kind, open for the target's own; the stored JSON for staff who may only view."""
-        target = ["name", "kind", "sealed", "is_default"]
+        target = ["name", "kind", "sealed", "is_default", "upkeep_hour"]
         if obj is not None and not self.has_change_permission(request, obj):
             return [(None, {"fields": [*target, "options"]})]
         return [(None, {"fields": target}), *(_section(kind, obj) for kind in KINDS)]

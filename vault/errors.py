@@ -1,6 +1,7 @@
 """Failures of targets, of stored objects and of the keys that open them."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from common.errors import ApplicationError
 
@@ -44,10 +45,26 @@ class StorageFullError(ApplicationError):
 
 
 class ArchiveDamagedError(ApplicationError):
-    """The stored archive is truncated or was altered."""
+    """The stored backup is truncated or was altered; `files` and `paths`: how many files are damaged, and the first."""
 
     code, status, title = "archive_damaged", 409, _("Backup damaged")
     message = _("The stored backup is damaged. Your server was not changed. Use another backup, and tell support.")
+    instead = {
+        "files": ngettext_lazy(
+            "%(files)s file of this backup is damaged: %(paths)s. Your server was not changed. Use another backup, and "
+            "tell support.",
+            "%(files)s files of this backup are damaged, the first of them: %(paths)s. Your server was not changed. "
+            "Use another backup, and tell support.",
+            "files",
+        )
+    }
+
+
+class PruneRefusedError(ApplicationError):
+    """A prune would not have been safe; `reason` is why, in the words of the repository's own messages."""
+
+    code, status, title = "prune_refused", 409, _("Prune refused")
+    message = _("Nothing was deleted, because that would not be safe now: %(reason)s.")
 
 
 class RepositoryUnknownError(ApplicationError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
@@ -18,6 +18,8 @@ from common.portal_keyring import portal_keyring
 from common.states import compare_and_set
 
 KEY_BYTES = 32
+NOBODY = "rebuilt"
+"""The user name of the owner of tenants that were brought back without their database."""
 
 
 def customer_create(*, name: str, owner: User, actor: User | None = None) -> Customer:
@@ -28,6 +30,22 @@ def customer_create(*, name: str, owner: User, actor: User | None = None) -> Cus
         customer.save(force_insert=True)
         audit_record(actor=actor or owner, action="customer.create", object_id=customer.id)
     return customer
+
+
+def customer_restore(*, customer_id: UUID, tenant_key: bytes) -> bool:
+    """Make a tenant again with its id and its wrapped key, unless it exists; return whether it was made.
+
+    Its owner is a user who cannot sign in, until staff name the right one.
+    """
+    if Customer.objects.filter(id=customer_id).exists():
+        return False
+    owner, new = User.objects.get_or_create(username=NOBODY, defaults={"is_active": False})
+    if new:
+        owner.set_unusable_password()
+        owner.save(update_fields=["password"])
+    customer = Customer.objects.create(id=customer_id, name=str(customer_id), owner=owner, tenant_key=tenant_key)
+    audit_record(actor=None, action="customer.restore", object_id=customer.id)
+    return True
 
 
 def customer_update(*, customer: Customer, name: str, owner: User, actor: User) -> None:

@@ -3,9 +3,11 @@
 from backups.admin.backups import BackupAdmin
 from backups.admin.findings import FindingAdmin
 from backups.admin.operations import OperationAdmin
+from backups.admin.repositories import RepositoryAdmin
 
 __all__ = [
     "BackupAdmin",
     "FindingAdmin",
     "OperationAdmin",
+    "RepositoryAdmin",
 ]

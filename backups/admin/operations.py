@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from backups.models import OperationBackup
 from common.admin import ReadOnlyAdmin, each_by_service
+from common.errors import error_detail
 from operations.models import Operation
 from operations.services.operations import operation_cancel
 
@@ -40,14 +41,35 @@ class OperationAdmin(ReadOnlyAdmin):
     """Operations: running ones, and failed ones with their reason."""
 
     list_display = [
-        "kind", "state", "phase", "order", "requested_by", "attempts", "error_code", "created_at", "expires_at",
+        "kind", "state", "progress", "order", "scope_id", "requested_by", "attempts", "error_code", "created_at",
+        "expires_at",
     ]  # fmt: skip
     list_select_related = ["order", "requested_by"]
     list_filter = ["state", "kind"]
-    search_fields = ["=id", "=order__id", "error_code"]
+    search_fields = ["=id", "=order__id", "=scope_id", "error_code"]
     ordering = ["-created_at", "-id"]
     inlines = [RoleInline]
+    readonly_fields = ["progress", "reason"]
     actions = ["cancel"]
+
+    @admin.display(description=gettext_lazy("progress"))
+    def progress(self, operation: Operation) -> str:
+        """Phase and share of the work, or the objects counted so far."""
+        if not operation.is_live:
+            return ""
+        counted = operation.result.get("progress", {})
+        names = [name for name in ("packs", "snapshots") if name in counted]
+        done = [f"{counted[name]}/{counted[f'{name}_total']} {name}" for name in names]
+        if operation.bytes_total:
+            done.append(f"{min(99, operation.bytes_done * 100 // operation.bytes_total)} %")
+        return " ".join([operation.phase, *done])
+
+    @admin.display(description=gettext_lazy("reason"))
+    def reason(self, operation: Operation) -> str:
+        """The sentence for the error of an operation that did not succeed."""
+        if not operation.error_code:
+            return ""
+        return error_detail(code=operation.error_code, params=operation.error_params)
 
     @admin.action(description=gettext_lazy("Cancel the chosen operations"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, operations: QuerySet[Operation]) -> None:

@@ -40,7 +40,7 @@ from common.paths import path_parsed, path_text
 from operations.errors import StatusConflict
 from provisions.errors import NoSidecar, NotAPrimaryDeployment
 from sidecar_client.values import RestorePreview
-from vault.errors import StorageUnavailableError
+from vault.errors import ArchiveDamagedError, StorageUnavailableError
 from wire.enums import Mode, ServerControl
 
 
@@ -65,7 +65,15 @@ class BackupRestoreView(ApiView):
         request=BackupRestoreFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, BackupCollapsed, ProfileDiffers),
+            **problems(
+                ValidationError,
+                *NOT_FOUND,
+                *RULES,
+                StatusConflict,
+                ArchiveDamagedError,
+                BackupCollapsed,
+                ProfileDiffers,
+            ),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:
@@ -101,7 +109,9 @@ class BackupUndoView(ApiView):
         request=BackupUndoFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo, BackupCollapsed),
+            **problems(
+                ValidationError, *NOT_FOUND, *RULES, StatusConflict, NothingToUndo, ArchiveDamagedError, BackupCollapsed
+            ),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> Response:

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from backups.caution import backup_caution
-from backups.models import Backup, BackupStatus
+from backups.models import Backup, BackupStatus, Depth
 from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.paths import path_within
@@ -29,6 +29,30 @@ class ExcludedSerializer(serializers.Serializer[Any]):
     )
 
 
+class DamagedFileSerializer(serializers.Serializer[Any]):
+    """One file that cannot be restored."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    reason = serializers.CharField()
+
+
+class DamagedSerializer(serializers.Serializer[Any]):
+    """The files of a backup that cannot be restored."""
+
+    files = serializers.IntegerField(allow_null=True, help_text="Null when no file of the backup can be restored.")
+    paths = DamagedFileSerializer(many=True, help_text="The first 100.")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """The result of the newest verification."""
+
+    depth = serializers.ChoiceField(choices=Depth.choices)
+    at = serializers.CharField()
+    seconds = serializers.FloatField()
+    counted = serializers.DictField(child=serializers.IntegerField(), help_text="What was looked at.")
+    ok = serializers.BooleanField()
+
+
 class BackupSerializer(serializers.Serializer[Any]):
     """A backup with its newest operation."""
 
@@ -38,14 +62,14 @@ class BackupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=BackupStatus.choices)
     asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
-    size_bytes = serializers.IntegerField(
-        allow_null=True, help_text="Size of the download, or of the files in a backup of the format `repository`."
+    size_bytes = serializers.SerializerMethodField(
+        help_text="Size of the download. In the format `repository` that of the files, until a first complete download."
     )
     added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
     sha256 = serializers.CharField(
         source="asset.sha256",
         allow_null=True,
-        help_text="Hash of the download; null in the format `repository`, whose downloads are made on the fly.",
+        help_text="Hash of the download. In the format `repository` null until a first complete download.",
     )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
@@ -65,12 +89,21 @@ class BackupSerializer(serializers.Serializer[Any]):
     )
     verified_at = UtcField(allow_null=True)
     degraded = serializers.BooleanField(help_text="Whether a restore, a download or a check found it damaged.")
+    damaged = DamagedSerializer(
+        allow_null=True, help_text="The files that verifications found damaged; a restore as a whole is refused."
+    )
+    proof = ProofSerializer(allow_null=True, help_text="The newest verification.")
     collapsed = serializers.BooleanField(
         help_text="Whether the server had lost most of its files, or had none. A restore needs `accept_collapsed`."
     )
     caution = serializers.SerializerMethodField(help_text="Why not to rely on it, in a sentence. Null for a good one.")
     excluded = serializers.SerializerMethodField(help_text="What patterns left out of it on purpose.")
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
+
+    def get_size_bytes(self, backup: Backup) -> int | None:
+        """The size of the download if it is known, else that of the files."""
+        known = backup.asset.size_bytes if backup.asset else None
+        return backup.size_bytes if known is None else known
 
     def get_warnings(self, backup: Backup) -> int:
         """Warnings: files that could not be captured as they were, and the collapse of the server."""

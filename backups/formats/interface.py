@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.utils import timezone
 
+from backups.formats.download import Content, DownloadChoice
 from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
 from backups.services.roles import operation_order
@@ -16,11 +18,13 @@ from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
 from orders.patterns import pattern_text
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
 from sidecar_client.estimate import NO_EXCLUDE
 from sidecar_client.values import Exclude, Excluded, SidecarInfo
 from vault.models import Asset, Repository, StorageTarget
+from vault.services.keys import DataKeys
 from wire.enums import Consistency, ServerControl
 
 WARNINGS_KEPT = 1000
@@ -98,6 +102,8 @@ class Format(Protocol):
     """One format. Every method may raise the errors of storage and keys (`vault.services.opening`)."""
 
     name: str
+    reads_whole: bool
+    """Whether a file is read by a pass over the whole content."""
 
     def make(self, making: Making) -> Made:
         """Store the server's files; nothing is listed. Raises what a sidecar fails with, and the lease's errors."""
@@ -107,12 +113,31 @@ class Format(Protocol):
         """The bytes of the list of a backup's entries (`wire.listing`). Raises PreviewUnavailable without one."""
         ...
 
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """Read together, where that is faster, what the entries of these backups of this format need."""
+        ...
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:
+        """The entries of a backup to browse; what the database has is read before the block begins.
+
+        The block raises FilesUnavailable without a whole list of them, and ArchiveDamagedError.
+        """
+        ...
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` up to `stop`. Raises ArchiveDamagedError."""
+        ...
+
     def fetch(self, restoring: Restoring) -> None:
         """Verify and bring to the sidecar what the restore needs before the safety backup is made."""
         ...
 
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Let the sidecar stage and exchange the files. After any error only its journal tells how far it got."""
+        ...
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The bytes that a customer downloads. Opens nothing. Raises ValidationError for a choice it does not have."""
         ...
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:

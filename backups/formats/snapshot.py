@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -11,7 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from backups.errors import SourceFailed
+from backups.formats.download import Content, DownloadChoice
 from backups.formats.interface import WARNINGS_KEPT, Made, Making, Restoring
+from backups.formats.snapshot_contents import snapshot_content, snapshot_entries, snapshots_expect
+from backups.formats.snapshot_download import SnapshotContent
 from backups.formats.snapshot_restore import listing_read, snapshot_check, snapshot_extract
 from backups.models import Backup, BackupStatus
 from backups.services.roles import operation_order
@@ -20,6 +23,7 @@ from operations.models import Operation
 from operations.work.lease import Lease
 from operations.work.retry import Postponed
 from orders.models import BackupFormat, Order
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.manifest.root import SnapshotRoot, root_load
 from repository.chunked.objects import SNAPSHOTS
@@ -31,7 +35,8 @@ from sidecar_client.errors import SidecarClientError
 from sidecar_client.values import Excluded
 from trees.source import Left, SourceGone
 from trees.source import SourceFailed as TreeFailed
-from vault.models import Repository, StoredObject
+from vault.models import Asset, Repository, StoredObject
+from vault.services.keys import DataKeys
 from vault.services.opening import target_default
 from vault.services.repositories import repository_ensure, repository_errors, repository_make, snapshot_id, snapshot_key
 from vault.services.sweep import objects_condemn
@@ -47,6 +52,7 @@ class SnapshotFormat:
     """Chunks, packs and a manifest in the customer's repository on the target."""
 
     name = BackupFormat.REPOSITORY.value
+    reads_whole = False
 
     def make(self, making: Making) -> Made:
         """Read what has changed since the parent, and store what the repository does not have.
@@ -69,6 +75,18 @@ class SnapshotFormat:
         """The manifest, as a listing."""
         return listing_read(backup, checkpoint=checkpoint)
 
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """The roots of the snapshots, some at a time."""
+        snapshots_expect(backups)
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:  # noqa: ARG002  # the interface's signature
+        """The manifest's chunks."""
+        return snapshot_entries(backup)
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """A file out of the chunks that it needs."""
+        return snapshot_content(backup, item, start=start, stop=stop)
+
     def fetch(self, restoring: Restoring) -> None:
         """Check that the snapshot opens; its files cross only as far as they differ."""
         snapshot_check(restoring)
@@ -76,6 +94,10 @@ class SnapshotFormat:
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Let the sidecar compare with the manifest, and send what it asks for."""
         snapshot_extract(restoring, on_progress=on_progress)
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """An archive that is made on the fly."""
+        return SnapshotContent(asset, choice)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:  # noqa: ARG002  # the interface's signature
         """None: the sidecar removes the listing itself."""

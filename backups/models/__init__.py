@@ -1,6 +1,6 @@
 """Backups, their operations, and findings of the reconciler."""
 
-from backups.models.backup import Backup, BackupStatus
+from backups.models.backup import Backup, BackupStatus, Depth
 from backups.models.finding import NOBODY, Finding, Invariant
 from backups.models.role import OperationBackup, OperationRole
 
@@ -8,6 +8,7 @@ __all__ = [
     "NOBODY",
     "Backup",
     "BackupStatus",
+    "Depth",
     "Finding",
     "Invariant",
     "OperationBackup",

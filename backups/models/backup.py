@@ -7,6 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders.models import BackupFormat, Order
 from provisions.models import Provision
@@ -23,6 +24,15 @@ class BackupStatus(models.TextChoices):
     RESTORING = "restoring", _("Restoring")
 
 
+class Depth(models.TextChoices):
+    """How thoroughly stored content is verified. A share is the structure, and one daily share of the data."""
+
+    SAMPLE = "sample", pgettext_lazy("depth of a verification", "Sample")
+    STRUCTURE = "structure", pgettext_lazy("depth of a verification", "Structure")
+    SHARE = "share", pgettext_lazy("depth of a verification", "Structure and a share of the data")
+    DATA = "data", pgettext_lazy("depth of a verification", "All data")
+
+
 class Backup(models.Model):
     """One backup of one provision.
 
@@ -34,8 +44,11 @@ class Backup(models.Model):
     storage. read_whole: every file was read for it, whatever its parent said. collapsed: the server had lost most
     content of the last good backup (`had_entries`, `had_bytes`; null without an earlier one), or had no file content at
     all. exclude: the patterns asked for this backup alone, as lines. excluded: entries and bytes that all patterns in
-    force left out, with those patterns; null before it is known. operation: the newest one, at hand so that one
-    statement reads both as they were at one moment.
+    force left out, with those patterns; null before it is known. damaged: the files that cannot be restored,
+    `{"files": n|null, "paths": [{"path", "reason"}, …], "content"}`: their number (null: no file can), the first 100,
+    and whether only reading all data finds them; null when none is known. proof: the result of the newest
+    verification, as the API shows it. operation: the newest one, at hand so that one statement reads both as they were
+    at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -68,6 +81,8 @@ class Backup(models.Model):
     exclude = models.JSONField(default=list)
     excluded = models.JSONField(null=True)
     degraded = models.BooleanField(default=False)
+    damaged = models.JSONField(null=True)
+    proof = models.JSONField(null=True)
     verified_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     completed_at = models.DateTimeField(null=True)

@@ -1,4 +1,6 @@
-"""I1: every ready backup has its archive in storage, as large as it was when it was stored, and it opens."""
+"""I1: every ready backup has its archive or the root of its snapshot in storage, as large as it was when it was stored,
+and an archive opens.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,13 @@ def _depth_of(finding: Finding) -> _Depth:
     return _Depth(ends=finding.code == Code.ARCHIVE_DAMAGED, whole=read, known=read)
 
 
+def _checked(asset: Asset, depth: _Depth) -> _Depth:
+    """The depth for an asset: only verifications open a snapshot, and take back what a restore found in it."""
+    return depth if asset.repository_id is None else _Depth(known=depth.known)
+
+
 def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) -> Iterator[Violation]:
+    depth = _checked(asset, depth)
     size = object_size(storage, asset.key)
     if size is None:
         yield _seen(backup, Code.ARCHIVE_MISSING)
@@ -112,6 +120,11 @@ def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) 
         yield _seen(backup, Code.ARCHIVE_DAMAGED)
     if _damaged(asset, (0, None)) if depth.whole and size == asset.stored_bytes else depth.known:
         yield _seen(backup, Code.ARCHIVE_READ_DAMAGED)
+    if asset.repository_id is None:
+        yield from _companions(backup, asset, storage)
+
+
+def _companions(backup: Backup, asset: Asset, storage: Storage) -> Iterator[Violation]:
     if object_size(storage, asset.key + MANIFEST_SUFFIX) is None:
         yield _seen(backup, Code.MANIFEST_MISSING)
     listing = backup.listing_bytes
@@ -177,7 +190,8 @@ def _still(backup: Backup, finding: Finding) -> bool:
 
 
 def _siblings(finding: Finding) -> QuerySet[Finding]:
-    same = Finding.objects.filter(object_id=finding.object_id, object_type="backup", code__in=DEGRADING)
+    codes = DEGRADING | {Code.SNAPSHOT_DAMAGED}
+    same = Finding.objects.filter(object_id=finding.object_id, object_type="backup", code__in=codes)
     return same.exclude(id=finding.id)
 
 

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from backups.models import Finding
-from backups.services.damage import READ_DAMAGED
+from backups.services.damage import READ_DAMAGED, SNAPSHOT_DAMAGED
 
 
 class Code(TextChoices):
@@ -24,6 +24,10 @@ class Code(TextChoices):
     ARCHIVE_READ_DAMAGED = (
         READ_DAMAGED,
         _("The archive of this backup was read, and it is missing or its bytes are not those that were stored."),
+    )
+    SNAPSHOT_DAMAGED = (
+        SNAPSHOT_DAMAGED,
+        _("Files of this backup cannot be restored: what is stored of them is damaged or missing."),
     )
     MANIFEST_MISSING = (
         "manifest_missing",
@@ -87,6 +91,10 @@ REMEDIES: Mapping[str, str | Promise] = {
     Code.ARCHIVE_DAMAGED: _("The backup is marked as degraded until its archive is found right again."),
     Code.ARCHIVE_READ_DAMAGED: _(
         "The backup is marked as degraded until a restore or reconcile --deep has read all of it and it is right."
+    ),
+    Code.SNAPSHOT_DAMAGED: _(
+        "The backup is marked as degraded until a verification finds it whole. The next backup stores damaged content "
+        "again, where the server still has it."
     ),
     Code.CREATING_ALONE: _("The backup becomes “Failed”; what was stored of it is deleted."),
     Code.RESTORING_ALONE: _("The backup becomes “Ready” again."),

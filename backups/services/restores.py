@@ -73,11 +73,11 @@ def backup_restore(
 
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, ProfileDiffers, OperationInProgress, StatusConflict when the backup is not ready,
-    BackupCollapsed.
+    ArchiveDamagedError when files that would be restored are known to be damaged, BackupCollapsed.
     """
 
     def begin(order: Order, backup: Backup, server: Provision) -> dict[str, Any]:
-        Rules(user=user, order=order).restore_require(backup, server)
+        Rules(user=user, order=order).restore_require(backup, server, paths=options.paths)
         _collapse_accepted(backup, accepted=options.accept_collapsed)
         wanted = options.params(order)
         operation = _start(user=user, order=order, kind=kinds.RESTORE, backup=backup, onto=server, **wanted)

@@ -230,13 +230,14 @@ class BackupDownloadView(OrderPageView):
 
     http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # Django's signature
         """Redirect to the bytes once it is sure that they can be read: errors appear on a page, not in a file."""
         found = order_backup_get(order=order, backup_id=backup)
         Rules(user=self.user, order=order).download_require(found)
         asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
         asset_check(asset)
-        return redirect("asset", asset=asset.id)
+        query = request.GET.urlencode()
+        return redirect(f"{reverse('asset', kwargs={'asset': asset.id})}{'?' if query else ''}{query}")
 
 
 class OperationCancelPageView(OrderPageView):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from archives.formats import ArchiveFormat
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.rules import Rules
@@ -25,6 +26,7 @@ from common.errors import error_detail
 from common.names import name_isolated
 from operations.kinds import kind_of
 from operations.models import Operation, OperationState
+from orders.models import BackupFormat
 from wire.enums import Consistency, Mode, WarningKind
 
 LOOKS = {
@@ -101,12 +103,16 @@ class Detail:
     server: str
     sha256: str
     format: str
+    added_bytes: int | None
+    archives: tuple[str, ...]
     consistency: str
     took: timedelta | None
     events: tuple[Event, ...]
     warnings: tuple[tuple[str, str], ...]
     warnings_total: int
     excluded: Excluded
+    damaged: tuple[tuple[str, str], ...]
+    damaged_files: int
     live: tuple[UUID, ...]
     address: str
 
@@ -135,18 +141,23 @@ class Detail:
 def detail_of(*, user: User, backup: Backup) -> Detail:
     """The detail of a backup that the caller was found to see."""
     rules = Rules(user=user, order=backup.order)
+    damaged = backup.damaged or {}
     row = row_of(backup, rules=rules, provision=backup.provision if backup.provision.is_primary else None)
     return Detail(
         row=row,
         server=backup.provision.name,
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
-        format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
+        format=str(BackupFormat(backup.format).label),
+        added_bytes=backup.added_bytes,
+        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
         excluded=Excluded(**backup.excluded) if backup.excluded else Excluded(),
+        damaged=tuple((found["reason"], found["path"]) for found in damaged.get("paths", [])),
+        damaged_files=damaged.get("files") or 0,
         live=live_of(rules, [row]),
         address=reverse("page-backup-detail", kwargs={"order": backup.order_id, "backup": backup.id}),
     )

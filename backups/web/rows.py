@@ -224,8 +224,9 @@ def _checks_of_server(
 
 
 def _may_be_undone(operation: Operation | None) -> bool:
-    """Whether the last operation on a backup was about its server's files, decided without a query."""
-    return operation is not None and operation.kind in kinds.EXCHANGES and not operation.is_live
+    """Whether the last operation on a backup was about its server's files, or verified it, decided without a query."""
+    about = (*kinds.EXCHANGES, kinds.VERIFY.name)
+    return operation is not None and operation.kind in about and not operation.is_live
 
 
 def _undoable(backup: Backup, *, rules: Rules, provision: Provision) -> bool:

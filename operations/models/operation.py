@@ -24,7 +24,8 @@ class Operation(models.Model):
     worker: the claiming worker, `{supervisor}:{pid}`. expires_at: the end of a hold, which no worker runs.
     server_id: the server of the order whose live files an exchange changes, null for work without one. exclusive:
     excludes other exclusive operations on its order. exchange: the furthest possible progress of an exchange
-    of live files. order, scope_id: the owner; scope_id is the id of a repository or a target.
+    of live files. order, scope_id: the owner; scope_id is the id of a repository or a target. result: the findings and
+    deeds of upkeep, in numbers.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -48,6 +49,7 @@ class Operation(models.Model):
     rate = models.PositiveBigIntegerField(default=0)
     error_code = models.CharField(max_length=64, blank=True)
     error_params = models.JSONField(default=dict)
+    result = models.JSONField(_("result"), default=dict)
     warnings = models.JSONField(default=list)
     warnings_total = models.PositiveIntegerField(default=0)
     cancel_requested_at = models.DateTimeField(null=True)
@@ -68,6 +70,11 @@ class Operation(models.Model):
                 name="operation_one_active_an_order",
                 fields=["order"],
                 condition=Q(state__in=LIVE_STATES, exclusive=True),
+            ),
+            models.UniqueConstraint(
+                name="operation_one_of_a_kind_a_repository",
+                fields=["scope_id", "kind"],
+                condition=Q(state__in=LIVE_STATES, scope=OperationScope.REPOSITORY),
             ),
             models.CheckConstraint(
                 name="operation_one_scope",

@@ -20,7 +20,7 @@ from common.queue import task_enqueue
 from common.states import compare_and_set
 from operations.errors import OperationCancelled
 from operations.kinds import OperationKind, kind_of
-from operations.models import LIVE_STATES, ExchangeState, Operation, OperationState
+from operations.models import LIVE_STATES, ExchangeState, Operation, OperationScope, OperationState
 from operations.rules import cancel_require
 from orders.models import Order
 
@@ -46,6 +46,31 @@ def operation_start(
     )
     task_enqueue(TASK, operation.id)
     return operation
+
+
+def repository_work_start(
+    *, repository_id: UUID, kind: OperationKind, requested_by: User | None, **params: Any
+) -> Operation:
+    """Enqueue an operation on a repository once the transaction commits.
+
+    Raises IntegrityError when one of this kind is live on the repository.
+    """
+    operation = Operation.objects.create(
+        scope=OperationScope.REPOSITORY,
+        scope_id=repository_id,
+        kind=kind.name,
+        requested_by=requested_by,
+        params=params,
+    )
+    task_enqueue(TASK, operation.id)
+    return operation
+
+
+def operation_result(*, operation: Operation, **result: Any) -> bool:
+    """Add to the result of a running operation. Return whether its fence is still that of `operation`."""
+    operation.result = {**operation.result, **result}
+    rows = Operation.objects.filter(id=operation.id, fence=operation.fence, state=OperationState.RUNNING)
+    return compare_and_set(rows, result=operation.result)
 
 
 def hold_start(*, order: Order, kind: OperationKind, requested_by: User, lasts: timedelta) -> Operation:

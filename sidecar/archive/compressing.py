@@ -13,6 +13,7 @@ from sidecar.calls.jobs import Job
 from sidecar.errors import Refused
 from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude
 from sidecar.game.game import Game
+from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.scratch.growing import GrowingFile
 from sidecar.scratch.paths import data_folder, folder_path, scratch_name
@@ -36,12 +37,15 @@ PackJob = Job[PackProgress, Packed]
 class Compressions:
     """The archives being written, by the name that each will have."""
 
-    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, game: Game, links: LinkRoots) -> None:
+    def __init__(
+        self, *, root: Path, scratch: Scratch, calls: Calls, game: Game, links: LinkRoots, bandwidth: Bandwidth
+    ) -> None:
         self._root = root
         self._links = links
         self._scratch = scratch
         self._calls = calls
         self._game = game
+        self._bandwidth = bandwidth
         self._lock = threading.Lock()
         self._growing: dict[str, tuple[Call, GrowingFile]] = {}
 
@@ -85,6 +89,7 @@ class Compressions:
                     cancelled=job.cancelled,
                     listing=listed,
                     links=self._links,
+                    bandwidth=self._bandwidth,
                     exclude=exclude,
                 )
                 consistency = watch.end()

@@ -10,14 +10,15 @@ from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from archives.gzip_stream import GzipStream
 from pipelines.pipe import TimedOut
-from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
 from sidecar.exclusion.counting import tree_count
 from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude, patterns_read
+from sidecar.pacing import NO_LIMIT, Bandwidth
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
 from sidecar.scan import root_open
@@ -37,7 +38,7 @@ class Sink(Protocol):
         ...
 
 
-def tree_pack(
+def tree_pack(  # noqa: PLR0913 - all by keyword, and none can be derived from another
     *,
     root: Path,
     sink: Sink,
@@ -45,6 +46,7 @@ def tree_pack(
     cancelled: Callable[[], bool],
     listing: Sink | None = None,
     links: LinkRoots = NO_LINKS,
+    bandwidth: Bandwidth = NO_LIMIT,
     exclude: Exclude = NO_EXCLUDE,
 ) -> PackResult:
     """Write everything below `root` to the sink as a gzip'd tar.
@@ -52,7 +54,7 @@ def tree_pack(
     The paths of members are relative to the root, which is no member itself. The reserved folder, devices, FIFOs and
     sockets are left out; the listing names everything that was left out. A link that `links` follow is packed as the
     folder that it leads to. Paths that `exclude` matches are left out without a warning. A file that changes while it
-    is read keeps its first size, with a warning.
+    is read keeps its first size, with a warning. `bandwidth` limits the content that is read a second.
 
     `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is called for every
     MiB. The caller's thread makes these calls, and those of `sink.write`. Another thread writes the archive's listing
@@ -70,7 +72,7 @@ def tree_pack(
         counted = tree_count(descriptor, places=places, check=partial(_go_on, cancelled), patterns=patterns)
         ring = Ring()
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
-        reader = TreeReader(ring, places, listed, patterns=patterns)
+        reader = TreeReader(ring, places, listed, patterns=patterns, bandwidth=bandwidth)
         progress = _Progress(reader, counted.kept.bytes, on_progress)
         # Readers of the archive plan by the total, so it is reported before the first byte.
         progress.report()

@@ -7,9 +7,7 @@ from contextlib import closing
 
 from isal import isal_zlib
 
-from sidecar.archive.report import WarningLog
-from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.tar_format import (
+from archives.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
     HARD_LINK,
@@ -19,8 +17,11 @@ from sidecar.archive.tar_format import (
     member_header,
     padding_bytes,
 )
+from sidecar.archive.report import WarningLog
+from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.errors import SourceFailed
 from sidecar.exclusion.patterns import IGNORE_FILE, NO_PATTERNS, InForce
+from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
 from sidecar.places.places import Places
 from sidecar.scan import exclusion_of, tree_walk, warning_kind
 from trees.beneath import open_for_reading
@@ -39,7 +40,13 @@ class TreeReader:
     """
 
     def __init__(
-        self, ring: Ring, places: Places, listing: ListingWriter | None = None, *, patterns: InForce = NO_PATTERNS
+        self,
+        ring: Ring,
+        places: Places,
+        listing: ListingWriter | None = None,
+        *,
+        bandwidth: Bandwidth = NO_LIMIT,
+        patterns: InForce = NO_PATTERNS,
     ) -> None:
         self.bytes_read = 0
         self.content_bytes = 0
@@ -48,6 +55,7 @@ class TreeReader:
         self.warnings = WarningLog()
         self._ring = ring
         self._listing = listing
+        self._bandwidth = bandwidth
         self._places = places
         self._patterns = patterns
         self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}"))
@@ -56,7 +64,8 @@ class TreeReader:
     def run(self, root: int) -> None:
         """Write every entry below an open folder, then the end of the archive. Raises `SourceFailed`, and `Closed`."""
         try:
-            self._tree(root)
+            with low_priority():
+                self._tree(root)
         except OSError as error:
             raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
         self._ring.flush()
@@ -150,6 +159,7 @@ class TreeReader:
         try:
             while missing and (part := self._ring.read_from(descriptor, missing)):
                 self.bytes_read += len(part)
+                self._bandwidth.take(len(part), check=self._ring.check)
                 missing -= len(part)
                 crc32 = isal_zlib.crc32(part, crc32)
             after = None if missing else os.fstat(descriptor)

@@ -75,10 +75,16 @@ def serve(config: Config) -> None:
     calls = Calls(Fences(scratch.fences))
     game = Game(config.game, folder=scratch.folder)
     extractions = Extractions(root=config.data_root, server=game.server, links=links)
-    service = FileIO(
-        root=config.data_root, scratch=scratch, calls=calls, extractions=extractions, game=game, links=links
-    )
     bandwidth = Bandwidth(config.read_bytes_a_second)
+    service = FileIO(
+        root=config.data_root,
+        scratch=scratch,
+        calls=calls,
+        extractions=extractions,
+        game=game,
+        links=links,
+        bandwidth=bandwidth,
+    )
     sessions = Sessions(root=config.data_root, scratch=scratch.folder, game=game, links=links, bandwidth=bandwidth)
     snapshots = Snapshots(calls=calls, sessions=sessions)
     estimates = Estimates(root=config.data_root, calls=calls, links=links)

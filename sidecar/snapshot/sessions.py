@@ -44,19 +44,24 @@ class Session:
 
     tree: LocalTree
     places: Places
+    watch: Watch
     patterns: InForce
     counting: Counting
 
-    def __init__(self, call: Call, folder: int, watch: Watch, opened: ExitStack) -> None:
+    def __init__(self, call: Call, folder: int, opened: ExitStack) -> None:
         self.call = call
         self.root = folder
-        self._watch = watch
         self._opened = opened
         self._changed = threading.Condition()
         self._users = 0
         self._on_end: list[Callable[[], object]] = []
         self._read = False
         self._over = False
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more is going to be read for it."""
+        return self._over or self.call.stopped()
 
     def check(self) -> None:
         """Raise the error with which the session was stopped, or `Cancelled` when it is over."""
@@ -85,7 +90,7 @@ class Session:
 
     def finish_reading(self) -> Consistency:
         """Let the game go on; returns the consistency of what was read."""
-        consistency = self._watch.end()
+        consistency = self.watch.end()
         with self._changed:
             self.check()
             self._read = True
@@ -131,7 +136,7 @@ class Sessions:
         self._bandwidth = bandwidth
         self._changed = threading.Condition()
         self._running: dict[str, Session] = {}
-        self._mapping = False
+        self._mapping: Session | None = None
 
     @contextmanager
     def begun(self, call: Call, *, source: str, quiesce: bool, exclude: Exclude) -> Iterator[Session]:
@@ -140,9 +145,9 @@ class Sessions:
         with ExitStack() as failing:
             failing.callback(opened.close)
             folder = opened.enter_context(data_folder(source, root=self._root))
-            sector_map = self._map(call, opened)
-            watch = opened.enter_context(self._game.watched(quiesce=quiesce))
-            session = Session(call, folder, watch, opened)
+            session = Session(call, folder, opened)
+            sector_map = self._map(session, opened)
+            session.watch = opened.enter_context(self._game.watched(quiesce=quiesce))
             session.tree = LocalTree(
                 folder_path(folder),
                 sector_map=sector_map,
@@ -168,23 +173,23 @@ class Sessions:
             raise Refused("The operation has no snapshot that is being read.")
         return session
 
-    def _map(self, call: Call, opened: ExitStack) -> SectorMap | None:
+    def _map(self, session: Session, opened: ExitStack) -> SectorMap | None:
         """The sector map until `opened` is closed, or None while another session has it.
 
         Two snapshots that share a map would take each other's sectors for their parent's.
         """
         with self._changed:
-            if call.operation in self._running:
-                self._changed.wait_for(lambda: not self._mapping or call.stopped(), _MAP_SECONDS)
-            if self._mapping:
+            if self._mapping is not None and self._mapping.is_ending:
+                self._changed.wait_for(lambda: self._mapping is None or session.is_ending, _MAP_SECONDS)
+            if self._mapping is not None:
                 return None
-            self._mapping = True
+            self._mapping = session
         opened.callback(self._unmap)
         return SectorMap(self._sectors)
 
     def _unmap(self) -> None:
         with self._changed:
-            self._mapping = False
+            self._mapping = None
             self._changed.notify_all()
 
     def _add(self, session: Session) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
+import grpc
+
 from pipelines.pipe import Closed, Pipe
 from sidecar_client.archive_stream import warnings_from_wire
-from sidecar_client.errors import SidecarClientError, SourceFailed
+from sidecar_client.errors import SidecarClientError, SidecarUnavailable, SourceFailed
 from sidecar_client.estimate import exclude_message, excluded_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.snapshot.arrivals import Arrivals
 from sidecar_client.snapshot.files import RemoteFile
 from sidecar_client.snapshot.items import Item
-from sidecar_client.status import status_translated
+from sidecar_client.status import error_from_status, status_translated
 from sidecar_client.streams import MESSAGES_WAITING, replies_of
 from sidecar_client.values import ArchiveWarning, Exclude, Excluded, Timeouts
 from sidecar_client.waiting import Patience
@@ -31,6 +34,8 @@ from wire.tree_entries import entries_unpack, wanted_pack
 _REQUESTS_MAX: Final = 1 << 30
 _KNOWN_BYTES_A_REQUEST: Final = 1 << 20
 
+# The two calls end at nearly the same time.
+_CAUSE_SECONDS: Final = 1.0
 _LEFT: Final = frozenset(left.encode() for left in Left)
 
 _Key = tuple[bytes, tuple[int, int], bool]
@@ -76,10 +81,11 @@ class TreeSource:
         self._patience = Patience(stall=timeouts.stall, cancelled=cancelled)
         self._told: Pipe[wire.ScanTreeReply] = Pipe(MESSAGES_WAITING)
         self._requests: Pipe[wire.ReadTreeRequest] = Pipe(_REQUESTS_MAX)
-        self._arrivals = Arrivals(self._patience)
+        self._arrivals = Arrivals(self._patience, explain=self._explained)
         self._lock = threading.Lock()
         self._waiting: dict[_Key, Item] = {}
         self._started = 0
+        self._scan: Any = None
         self._ends: list[Callable[[], object]] = []
 
     def __enter__(self) -> Self:
@@ -92,7 +98,7 @@ class TreeSource:
     def begin(self, parent: bytes | None) -> int:
         """Begin a snapshot with that parent; return the sidecar's time now, in ns since 1970."""
         self._scanning.parent = parent or b""
-        scan = self._methods.scan_tree(self._scanning, metadata=self._metadata)
+        self._scan = scan = self._methods.scan_tree(self._scanning, metadata=self._metadata)
         self._ends += [self._told.close, scan.cancel]
         self._told.feed(replies_of(scan, alive=self._patience.alive), name="tree-entries")
         began = self._next_told()
@@ -197,13 +203,22 @@ class TreeSource:
 
     def _fetch(self, wanted: Wanted) -> tuple[Arrivals, Item]:
         """Ask for something beside the reading that goes on."""
-        arrivals = Arrivals(self._patience)
+        arrivals = Arrivals(self._patience, explain=self._explained)
         (item,) = arrivals.expect([wanted])
         request = wanted_pack([wanted])
         request.ticket.CopyFrom(self._ticket)
         request.aside = True
         arrivals.receive(self._methods.read_tree(iter([request]), metadata=self._metadata))
         return arrivals, item
+
+    def _explained(self, error: SidecarClientError) -> SidecarClientError:
+        """The error of the session, whose end cancels what reads for it, if that is the cause."""
+        if not isinstance(error, SidecarUnavailable) or self._scan is None:
+            return error
+        with suppress(grpc.FutureTimeoutError, grpc.FutureCancelledError):
+            cause = self._scan.exception(_CAUSE_SECONDS)
+            return error_from_status(cause) if isinstance(cause, grpc.RpcError) else error
+        return error
 
 
 def _key(wanted: Wanted) -> _Key:

@@ -64,8 +64,14 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],
     },
     f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
+    # The backup was stored without a listing: everyone with access is told so, and nobody who may not read it.
+    f"{PROVISION}backups/{{backup}}/files/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD, ok=409),
+    f"{PROVISION}backups/{{backup}}/files/content/?path=a": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD, ok=409),
+    f"{PROVISION}versions/?path=a": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
+    f"{PROVISION}search/?q=a": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
     # The backup was stored without a listing: everyone with access is told so, even while suspended.
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
+    f"{PROVISION}backups/{{backup}}/verify/": {"POST": [writing(R.CREATE, S.CREATE)]},
     f"{PROVISION}backups/{{backup}}/undo/": {"POST": [writing(R.RESTORE, S.RESTORE, before=World.restore_ended)]},
     "api/v1/operations/{operation}/": reading(),
     "api/v1/operations/{operation}/cancel/": {
@@ -126,7 +132,7 @@ def in_another_table(route):
 
 
 def test_every_route_is_in_the_table():
-    known = {*TABLE, *PUBLIC, *BY_NETWORK, JOINING}
+    known = {*(template.partition("?")[0] for template in TABLE), *PUBLIC, *BY_NETWORK, JOINING}
     assert {route.path for route in routes() if not in_another_table(route)} == known
 
 

@@ -53,6 +53,8 @@ def test_a_backup_is_shown_as_the_contract_says(rental, client):
         "warnings": 2,
         "verified_at": "2026-11-21T10:20:30Z",
         "degraded": False,
+        "damaged": None,
+        "proof": None,
         "collapsed": False,
         "caution": None,
         "excluded": {"entries": 0, "bytes": 0, "patterns": []},

@@ -7,6 +7,7 @@ from tests.factories.backups import (
     DataKeyFactory,
     FindingFactory,
     OperationBackupFactory,
+    RepositoryFactory,
     StorageTargetFactory,
     StoredObjectFactory,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "OrderUserPermissionFactory",
     "PlanFactory",
     "ProvisionFactory",
+    "RepositoryFactory",
     "SidecarAuthorityFactory",
     "SidecarCertificateFactory",
     "SidecarEnrolmentFactory",

@@ -11,7 +11,7 @@ from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBa
 from tests.factories.accounts import CustomerFactory
 from tests.factories.operations import OperationFactory
 from tests.factories.provisions import ProvisionFactory
-from vault.models import Asset, DataKey, StorageTarget, StoredObject
+from vault.models import Asset, DataKey, Repository, StorageTarget, StoredObject
 
 CONTENT = b"the bytes of an archive"
 
@@ -37,6 +37,16 @@ class DataKeyFactory(factory.django.DjangoModelFactory):
     customer = factory.SubFactory(CustomerFactory)
     target = factory.SubFactory(StorageTargetFactory)
     wrapped = factory.LazyFunction(lambda: secrets.token_bytes(73))
+
+
+class RepositoryFactory(factory.django.DjangoModelFactory):
+    """The row of a repository of which nothing is stored."""
+
+    class Meta:
+        model = Repository
+
+    customer = factory.SubFactory(CustomerFactory)
+    target = factory.SubFactory(StorageTargetFactory)
 
 
 class StoredObjectFactory(factory.django.DjangoModelFactory):

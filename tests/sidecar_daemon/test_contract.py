@@ -16,7 +16,7 @@ from sidecar.daemon.service import FileIO
 from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
-from sidecar.pacing import Bandwidth
+from sidecar.pacing import NO_LIMIT
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.scratch.scratch import Scratch
@@ -51,11 +51,12 @@ def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
         extractions=Extractions(root=tmp_path, server=game.server, links=links),
         game=game,
         links=links,
+        bandwidth=NO_LIMIT,
     )
+    sessions = Sessions(root=tmp_path, scratch=tmp_path, game=game, links=links, bandwidth=NO_LIMIT)
+    snapshots = Snapshots(calls=calls, sessions=sessions)
     methods = wire.DESCRIPTOR.services_by_name["FileIO"].methods
     estimates = Estimates(root=tmp_path, calls=calls, links=links)
-    sessions = Sessions(root=tmp_path, scratch=tmp_path, game=game, links=links, bandwidth=Bandwidth(0))
-    snapshots = Snapshots(calls=calls, sessions=sessions)
     certificates = Certificates(folder=None, calls=calls)
     handlers = service.handlers() | snapshots.handlers() | estimates.handlers() | certificates.handlers()
     assert handlers.keys() == {method.name for method in methods}

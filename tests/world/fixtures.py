@@ -14,12 +14,15 @@ from backups.services import sidecars
 from backups.work import exchange_outcome
 from common.api.throttling import WindowThrottle
 from operations.work import lease
+from orders.models import BackupFormat
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
 from tests.sidecar_daemon.daemon import Daemon
 from tests.world.linked import Linked, linked_rental
 from tests.world.reconciled import World
 from tests.world.rental import Rental
+from tests.world.snapshots import Snapshots
+from tests.world.stocked import Stocked
 
 WINDOWS = count(2_000_000_000.0, 2 * 24 * 3600)
 """For each test a time that no other test has."""
@@ -52,6 +55,14 @@ def real_rental(transactional_db: None, tmp_path: Path, short_pauses: None) -> R
     return Rental.make(tmp_path / "storage")
 
 
+@pytest.fixture
+def snapshots(transactional_db: None, tmp_path: Path, short_pauses: None) -> Snapshots:
+    """A folder of three files, and a repository for its snapshots."""
+    made = Snapshots.make(tmp_path / "storage")
+    made.write(a=300_000, b=200_000, c=b"small")
+    return made
+
+
 @pytest.fixture(scope="session")
 def shared_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon whose world no test changes."""
@@ -69,6 +80,14 @@ def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon, s
     made = World.make(tmp_path / "storage")
     made.reach(shared_sidecar.address, token=shared_sidecar.token)
     cache.clear()
+    return made
+
+
+@pytest.fixture(params=list(BackupFormat), ids=str)
+def stocked(request: pytest.FixtureRequest, db: None, tmp_path: Path, short_pauses: None) -> Stocked:
+    """A server with files of every kind, of which no backup was made yet; in either format."""
+    made = Stocked.make(tmp_path / "storage", files=tmp_path / "files", format=request.param)
+    made.stock()
     return made
 
 

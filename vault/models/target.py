@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,7 @@ class StorageTarget(models.Model):
 
     kind: one of `targets.registry`. options, secrets: JSON objects of the options that the kind's settings declare;
     `secrets` is encrypted. sealed: archives are stored encrypted; a plain target has the bytes that customers download.
+    upkeep_hour: the hour of the day, in UTC, from which repositories on it are pruned and verified.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -26,6 +28,12 @@ class StorageTarget(models.Model):
     secrets = EncryptedTextField(null=True, blank=True, editable=False)
     sealed = models.BooleanField(_("encrypted"), default=True)
     is_default = models.BooleanField(_("default"), default=False)
+    upkeep_hour = models.PositiveSmallIntegerField(
+        _("hour of upkeep"),
+        default=3,
+        validators=[MaxValueValidator(23)],
+        help_text=_("The hour of the day, in UTC, at which snapshots are pruned and verified: 0 to 23."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -33,6 +41,7 @@ class StorageTarget(models.Model):
         verbose_name_plural = _("storage targets")
         constraints = [
             models.CheckConstraint(name="target_kind_known", condition=Q(kind__in=[kind.name for kind in KINDS])),
+            models.CheckConstraint(name="target_upkeep_hour_of_a_day", condition=Q(upkeep_hour__lte=23)),
             models.UniqueConstraint(name="target_one_default", fields=["is_default"], condition=Q(is_default=True)),
         ]
 

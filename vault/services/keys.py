@@ -7,6 +7,7 @@ that the bucket and the KEK alone are enough to open everything.
 from __future__ import annotations
 
 import secrets
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
@@ -40,6 +41,28 @@ def data_key_get(*, customer: Customer, target: StorageTarget) -> bytes:
     if row is None:
         raise KeyUnavailable
     return data_key_open(row)
+
+
+def data_key_restore(*, customer_id: UUID, target: StorageTarget, wrapped: bytes, copied_version: int) -> bool:
+    """Store a data key out of its copy, unless the tenant has one on the target; return whether it was stored."""
+    _, made = DataKey.objects.get_or_create(
+        customer_id=customer_id, target=target, defaults={"wrapped": wrapped, "copied_version": copied_version}
+    )
+    return made
+
+
+class DataKeys:
+    """The data keys that one request uses: each is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID, UUID], bytes] = {}
+
+    def get(self, *, customer: Customer, target: StorageTarget) -> bytes:
+        """As `data_key_get`."""
+        name = (customer.id, target.id)
+        if name not in self._known:
+            self._known[name] = data_key_get(customer=customer, target=target)
+        return self._known[name]
 
 
 def data_key_open(row: DataKey) -> bytes:

@@ -31,6 +31,7 @@ from repository.retrying import RetryingStorage
 from repository.storage import Storage
 from vault.errors import ArchiveDamagedError, RepositoryUnknownError
 from vault.models import Asset, Repository, StorageTarget
+from vault.models import DataKey as DataKeyRow
 from vault.services.keys import data_key_ensure, data_key_get
 from vault.services.opening import storage_errors, target_open
 
@@ -89,6 +90,29 @@ def repository_get(row: Repository, *, checkpoint: Checkpoint = go_on) -> OpenRe
     storage = target_open(row.target, checkpoint=checkpoint)
     with repository_errors():
         return _opened(row, storage, data_key_get(customer=row.customer, target=row.target))
+
+
+def repository_find(row: Repository, *, checkpoint: Checkpoint = go_on) -> OpenRepository | None:
+    """As `repository_get`; None for a repository of which nothing was stored yet."""
+    try:
+        return repository_get(row, checkpoint=checkpoint)
+    except KeyUnavailable:
+        if DataKeyRow.objects.filter(customer=row.customer_id, target=row.target_id).exists():
+            raise
+    except ArchiveDamagedError as error:
+        if not isinstance(error.__cause__, RepositoryNotFound) or row.assets.exists():
+            raise
+    return None
+
+
+def repository_open_with(storage: RetryingStorage, *, tenant: UUID, repository: UUID, key: bytes) -> OpenRepository:
+    """Open a repository that has no row yet, with its tenant's data key; reading it writes nothing.
+
+    Raises RepositoryError, StorageError.
+    """
+    return repository_open(
+        storage, tenant=tenant, repository=repository, keys=DataKey(key), clock=database_clock(), records_damage=False
+    )
 
 
 def snapshot_key(row: Repository, snapshot: UUID) -> str:

@@ -47,7 +47,7 @@ def storage_sweep() -> int:
     swept = 0
     for target in StorageTarget.objects.defer("secrets"):
         try:
-            swept += _target_sweep(target.id)
+            swept += target_sweep(target.id)
         except (StorageError, ApplicationError) as error:
             # A target that is unreachable, or whose secrets cannot be decrypted, does not stop the sweep of the others.
             _say(target, f"the sweep was stopped: {error}")
@@ -56,7 +56,7 @@ def storage_sweep() -> int:
     return swept
 
 
-def _target_sweep(target_id: UUID) -> int:
+def target_sweep(target_id: UUID) -> int:
     """Sweep one target: a bounded batch of objects marked for deletion, and leftovers of interrupted uploads.
 
     Raises StorageUnavailable at the first call that cannot reach the target: every further call would wait as long.

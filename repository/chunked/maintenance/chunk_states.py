@@ -40,6 +40,11 @@ class ChunkStates:
         """Whether the index has the chunk at that place."""
         return any(at == place for table in self._tables for at in table.find(chunk))
 
+    def copies(self, chunk: bytes, pack: bytes) -> Iterator[tuple[bytes, Location]]:
+        """The copies of a chunk that the index names in a pack."""
+        for table in self._tables:
+            yield from ((chunk, at) for at in table.find(chunk) if at.pack == pack)
+
     def places(self, chunk: bytes) -> Iterator[Location]:
         """The places of a chunk that are not known to be damaged or lost."""
         for number, table in enumerate(self._tables):

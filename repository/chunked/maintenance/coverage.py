@@ -12,12 +12,14 @@ class Coverage:
     """The packs of which the data are read; the structure is always verified.
 
     The packs are split into `of_days` shares of about equal size, and the share of `day` is read: that many days read
-    all of them. `contents` also reassembles every file and compares it with the hashes taken from the source.
+    all of them. `contents` also reassembles every file and compares it with the hashes taken from the source;
+    `contents_max`: files chosen by chance, of about so many bytes together.
     """
 
     day: int = 0
     of_days: int = 0
     contents: bool = False
+    contents_max: int | None = None
 
     @classmethod
     def structure(cls) -> Coverage:
@@ -28,6 +30,11 @@ class Coverage:
     def full(cls) -> Coverage:
         """All data, and the content of every file."""
         return cls(of_days=1, contents=True)
+
+    @classmethod
+    def files(cls, most: int | None = None) -> Coverage:
+        """The content of every file, or of files chosen by chance of about so many bytes; no data beside them."""
+        return cls(contents=True, contents_max=most)
 
     @classmethod
     def share(cls, day: int, of_days: int) -> Coverage:

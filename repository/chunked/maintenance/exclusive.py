@@ -13,10 +13,11 @@ from repository.storage import StorageFull
 
 
 @contextmanager
-def alone(repository: Repository) -> Iterator[Mark]:
+def alone(repository: Repository, *, sole: bool = False) -> Iterator[Mark]:
     """Hold a prune's mark for the length of the block, after a check that no other prune has one.
 
-    Two that begin at once see each other's marks, and both give up. The mark of a dead prune is removed. Raises
+    Two that begin at once see each other's marks, and both give up. The mark of a dead prune is removed. sole: the
+    caller knows that any other prune is dead; one that lives all the same notices at its next check. Raises
     `PruneRunning`, `PruneRefused` when there is no room for the mark, `Damage`, `StorageError`.
     """
     objects = repository.objects
@@ -28,7 +29,7 @@ def alone(repository: Repository) -> Iterator[Mark]:
         for other in marks_list(objects):
             if other.kind is not MarkKind.PRUNE or other.name == mark.name:
                 continue
-            if repository.clock() - other.at <= LIFE:
+            if not sole and repository.clock() - other.at <= LIFE:
                 raise PruneRunning("another prune is at work; nothing was changed")
             objects.delete(MARKS, other.name)
         yield mark

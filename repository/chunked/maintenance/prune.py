@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -69,20 +70,28 @@ def prune_plan(
     return plan_make(facts, policy)
 
 
-def prune_execute(repository: Repository, plan: PrunePlan, *, checkpoint: Checkpoint = go_on) -> PruneResult:
+def prune_execute(
+    repository: Repository,
+    plan: PrunePlan,
+    *,
+    sole: bool = False,
+    progress: Callable[[int], None] | None = None,
+    checkpoint: Checkpoint = go_on,
+) -> PruneResult:
     """Carry out the steps that a second plan, made under a mark, confirms; a plan can be executed once.
 
-    Half-written objects of writers that died more than a day ago are removed first, even if the plan is refused.
+    Half-written objects of writers that died more than a day ago are removed first, even if the plan is refused. `sole`
+    is that of `exclusive.alone`. `progress` gets the bytes that were freed and copied so far.
     Raises `PruneRefused` (nothing was deleted), `PruneRunning`, `Overtaken`, `StorageError`. After any of them every
     listed snapshot is readable, and another prune finishes the work.
     """
     result = PruneResult()
     _partials_sweep(repository, result)
     plan.take()
-    with alone(repository) as mark:
+    with alone(repository, sole=sole) as mark:
         facts, loaded = facts_load(repository, checkpoint)
         agreed = plan.agreed(plan_make(facts, plan.policy))
-        return _Prune(repository, facts, loaded, agreed, mark, checkpoint, result).run()
+        return _Prune(repository, facts, loaded, agreed, mark, checkpoint, result).run(progress)
 
 
 def _partials_sweep(repository: Repository, result: PruneResult) -> None:
@@ -113,10 +122,13 @@ class _Prune:
         self._plan = plan
         self._mark = mark
         self._checkpoint = checkpoint
+        self._progress: Callable[[int], None] | None = None
+        self._copier = PackCopier(repository, facts, loaded)
         self._result = result
 
-    def run(self) -> PruneResult:
+    def run(self, progress: Callable[[int], None] | None) -> PruneResult:
         """Delete before repacking: deletion makes room for the copies."""
+        self._progress = progress
         self._delete()
         copied = self._repack()
         self._condemn(frozenset(self._plan.dead | copied))
@@ -127,6 +139,8 @@ class _Prune:
         """Raise `Overtaken` when the mark is gone, and any error that the checkpoint raises."""
         self._checkpoint()
         self._mark.check()
+        if self._progress is not None:
+            self._progress(self._result.freed + self._copier.copied)
 
     def _delete(self) -> None:
         """Rewrite the index without the packs, delete the packs, then the condemnations: no entry outlives its pack."""
@@ -172,7 +186,7 @@ class _Prune:
 
     def _repack(self) -> set[bytes]:
         """Copy live chunks out; return the packs that are no longer needed."""
-        copier = PackCopier(self._repository, self._facts, self._loaded)
+        copier = self._copier
         copier.copy(self._plan.repack, check=self._check)
         self._result.copied = copier.copied
         self._result.damaged = copier.damaged

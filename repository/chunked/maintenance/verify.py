@@ -26,14 +26,19 @@ def repository_verify(
     repository: Repository,
     *,
     coverage: Coverage,
+    only: frozenset[bytes] | None = None,
     progress: Callable[[VerifyProgress], None] | None = None,
     checkpoint: Checkpoint = go_on,
 ) -> VerifyReport:
     """Verify the structure, read the data that the coverage asks for, and report; damage raises no error.
 
+    only: the snapshots to verify. Their packs must be there in their size; no directory of a pack is opened, so that
+    the cost is that of these snapshots.
+
     Nothing is changed, except that copies of chunks that do not open are recorded: the next snapshot stores such chunks
     again. The structure is always verified in full: snapshots open; manifests decode, are in order and match their
-    hash, as do files; chunks are indexed; packs exist in their size, and their directories match the index. Data: each
+    hash, as do files; chunks are indexed; packs exist in their size, and their directories match the index; copies that
+    are recorded as damaged are read again. Data: each
     chunk of the packs that are read opens and matches its id. `Coverage.contents` also reassembles every file. A file
     is lost when every copy of one of its chunks is known to be damaged.
 
@@ -41,7 +46,7 @@ def repository_verify(
     `checkpoint` raises.
     """
     for attempt in range(1, TRIES + 1):
-        verifying = _Verifying(repository, coverage, progress, checkpoint)
+        verifying = _Verifying(repository, coverage, only, progress, checkpoint)
         report = verifying.run()
         if report.whole or attempt == TRIES or verifying.index_is_there():
             break
@@ -60,11 +65,13 @@ class _Verifying:
         self,
         repository: Repository,
         coverage: Coverage,
+        only: frozenset[bytes] | None,
         progress: Callable[[VerifyProgress], None] | None,
         checkpoint: Checkpoint,
     ) -> None:
         self._repository = repository
         self._coverage = coverage
+        self._only = only
         self._progress = progress
         self._checkpoint = checkpoint
         self._report = VerifyReport()
@@ -78,11 +85,21 @@ class _Verifying:
         listed = {name for name, _ in objects.list(SNAPSHOTS)}
         snapshots = list(roots_list(objects))
         report.deleted_left = len(listed.difference(snapshots))
+        if self._only is not None:
+            snapshots = [found for found in snapshots if found in self._only]
         self._snapshots = len(snapshots)
         tables = Index(objects, tables=self._tables(objects), condemned=frozenset()).tables
         states = self._states = ChunkStates(self._repository, tables)
-        packs_verify(self._repository, states, tables, coverage=self._coverage, report=report, step=self._packs_step)
-        verifier = SnapshotVerifier(states, contents=self._coverage.contents, checkpoint=self._checkpoint)
+        packs_verify(
+            self._repository,
+            states,
+            tables,
+            coverage=self._coverage,
+            directories=self._only is None,
+            report=report,
+            step=self._packs_step,
+        )
+        verifier = SnapshotVerifier(states, coverage=self._coverage, checkpoint=self._checkpoint)
         for number, snapshot in enumerate(snapshots):
             self._tell(report.packs, report.packs, number)
             report.snapshots.append(self._snapshot(snapshot, verifier))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
+from repository.chunked.index.damaged import damaged_copies
 from repository.chunked.index.table import Table
 from repository.chunked.maintenance.chunk_states import ChunkStates
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.verify_report import VerifyReport
-from repository.chunked.objects import PACKS
+from repository.chunked.objects import ID_SIZE, PACKS
 from repository.chunked.pack_layout import HEADER_SIZE, Entry, directory_read, header
 from repository.chunked.packs.fetching import spans_of
 from repository.chunked.repository import Repository
@@ -25,12 +27,14 @@ def packs_verify(
     tables: Sequence[Table],
     *,
     coverage: Coverage,
+    directories: bool,
     report: VerifyReport,
     step: Callable[[int, int], None],
 ) -> None:
     """Check every pack. Doubtful packs are always read in full, so that the report names exactly what is lost.
 
-    `step` is called with the number of packs done and the total. Raises `StorageError`.
+    `directories`: open the directory of each pack; a wrong size makes a pack doubtful all the same. `step` is called
+    with the number of packs done and the total. Raises `StorageError`.
     """
     packs = _Packs(repository, states, report)
     indexed = {found.pack: found for table in tables for found in table.packs}
@@ -46,15 +50,16 @@ def packs_verify(
             continue
         if size != found.size:
             report.damage(PACKS.key(found.pack), f"has {size} bytes instead of {found.size}")
-        entries = packs.directory(found.pack, size, found.chunks)
+        entries = packs.directory(found.pack, size, found.chunks) if directories else []
         if entries is None or size != found.size:
             doubtful[found.pack] = found.chunks
-        elif coverage.reads(found.pack):
+        elif directories and coverage.reads(found.pack):
             packs.read(found.pack, entries)
     for group in _groups(doubtful):
         for pack, entries in states.entries(group).items():
             step(len(indexed), len(indexed))
             packs.read(pack, entries)
+    packs.recorded_read(indexed.keys() - states.lost - doubtful.keys())
 
 
 def _groups(chunks: dict[bytes, int]) -> Iterator[frozenset[bytes]]:
@@ -108,6 +113,14 @@ class _Packs:
             report.damage(PACKS.key(pack), f"{bad} of {len(entries)} chunks do not open")
         if self._begin(pack) != header(self._repository.cipher.suite):
             report.damage(PACKS.key(pack), "does not begin as a pack does")
+
+    def recorded_read(self, packs: AbstractSet[bytes]) -> None:
+        """Open the copies in these packs that are recorded as damaged: a record may be wrong."""
+        recorded = {copy for copy in damaged_copies(self._repository.objects) if copy[:ID_SIZE] in packs}
+        located = [found for copy in recorded for found in self._states.copies(copy[ID_SIZE:], copy[:ID_SIZE])]
+        for span in spans_of(located):
+            for _ in self._states.span_read(span):
+                pass
 
     def _begin(self, pack: bytes) -> bytes:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from random import random
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -11,6 +12,7 @@ from blake3 import blake3
 from repository.checkpoint import Checkpoint
 from repository.chunked.maintenance.chunk_states import ChunkStates
 from repository.chunked.maintenance.contents import ContentCheck, hash_fits
+from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.verify_report import LostFile, LostRange, SnapshotReport
 from repository.chunked.manifest.records import CHUNK_ID_SIZE, Content, Record, records_unpack
 from repository.chunked.manifest.root import SnapshotRoot
@@ -21,6 +23,8 @@ from trees.source import Kind
 
 # The results for this many chunks of manifests are kept, so that later snapshots need not decode them again.
 KNOWN_MAX = 1 << 16
+CONTENT_DIFFERS = "its content does not fit the hashes of its source"
+"""The reason that only a verification of contents finds."""
 _TORN = "a part of it is in a chunk of the manifest that cannot be read"
 
 
@@ -35,20 +39,45 @@ class _Sound(NamedTuple):
 class SnapshotVerifier:
     """Verifies one snapshot after the other; chunks that they share are decoded once."""
 
-    def __init__(self, states: ChunkStates, *, contents: bool, checkpoint: Checkpoint) -> None:
+    def __init__(self, states: ChunkStates, *, coverage: Coverage, checkpoint: Checkpoint) -> None:
         self._states = states
-        self._contents = ContentCheck(states) if contents else None
+        self._contents = _Contents(states, coverage.contents_max) if coverage.contents else None
         self._checkpoint = checkpoint
         self._known: dict[bytes, _Sound] = {}
 
     def verify(self, root: SnapshotRoot) -> SnapshotReport:
         """Report which files of the snapshot can be restored. Raises `StorageError`."""
         report = SnapshotReport(root.snapshot)
+        if self._contents is not None:
+            self._contents.begin(root)
         try:
             _Walk(root, report, self._states, self._contents, self._known).run(self._checkpoint)
         except ManifestInvalid as error:
             report.reason = str(error)
         return report
+
+
+class _Contents:
+    """The check of contents: of all files, or of some that are chosen by chance."""
+
+    def __init__(self, states: ChunkStates, most: int | None) -> None:
+        self._check = ContentCheck(states)
+        self._most = most
+        self._chance = 1.0
+        self._left = 0
+
+    def begin(self, root: SnapshotRoot) -> None:
+        """The next snapshot: each file is chosen as likely as any other, until enough was read."""
+        if self._most is not None:
+            self._chance, self._left = self._most / max(root.bytes, 1), self._most
+
+    def fit(self, entry: Record, contents: list[Content]) -> bool:
+        """Whether a file's content is as it was read; True for a file that is not chosen."""
+        if self._most is not None:
+            if entry.size > self._left or random() > self._chance:  # noqa: S311  # which ones is no secret
+                return True
+            self._left -= entry.size
+        return self._check.fits(entry, contents)
 
 
 class _Walk:
@@ -59,7 +88,7 @@ class _Walk:
         root: SnapshotRoot,
         report: SnapshotReport,
         states: ChunkStates,
-        contents: ContentCheck | None,
+        contents: _Contents | None,
         known: dict[bytes, _Sound],
     ) -> None:
         self._root = root
@@ -172,8 +201,8 @@ class _Walk:
         if not hash_fits(contents, entry.size, entry.header):
             raise ManifestInvalid("the manifest's hashes do not fit each other")
         why = self._problem(contents)
-        if why is None and self._contents is not None and not self._contents.fits(entry, contents):
-            why = self._problem(contents) or "its content does not fit the hashes of its source"
+        if why is None and self._contents is not None and not self._contents.fit(entry, contents):
+            why = self._problem(contents) or CONTENT_DIFFERS
         if why is not None:
             self._lose(entry, why)
 

@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 
 from repository.chunked.chunks.repository_keys import DataKey
+from repository.chunked.contents.blocks import BlockCheck
 from repository.chunked.maintenance import contents
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.rebuild import index_rebuild
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
+from repository.chunked.manifest.records import Content
 from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS, id_new
 from repository.chunked.repository import repository_create, repository_open
 from repository.chunked.snapshots.create import snapshot_create
@@ -241,19 +243,54 @@ def test_as_many_days_as_there_are_shares_read_every_pack_once(world: World) -> 
     assert all(report.whole and report.packs == packs for report in shares)
     [day] = [day for day in range(5) if Coverage.share(day, 5).reads(world.pack_of(parent or b"", b"d"))]
     key = world.key(PACKS, world.pack_of(parent or b"", b"d"))
-    world.storage.objects[key] = flipped(world.storage.objects[key], b"")
-    assert [not verified(world, Coverage.share(number, 5)).whole for number in range(5)] == [
-        number == day for number in range(5)
-    ]
+    whole = world.storage.objects[key]
+    world.storage.objects[key] = flipped(whole, b"")
     assert verified(world, STRUCTURE).whole
+    # The share that reads the pack finds the damage. It is recorded, and every later verification looks at it again.
+    assert [not verified(world, Coverage.share(number, 5)).whole for number in range(5)] == [
+        number >= day for number in range(5)
+    ]
+    assert not verified(world, STRUCTURE).whole
+    world.storage.objects[key] = whole
+    assert verified(world, STRUCTURE).whole
+
+
+def test_one_snapshot_is_verified_by_itself(world: World) -> None:
+    """Another snapshot's damage is not reported, its own is; the sample reads files up to its bound."""
+    first = world.snapshot()
+    world.write(d=250_000)
+    second = world.snapshot(parent=first)
+    key = world.key(PACKS, world.pack_of(second, b"d"))
+    world.storage.objects[key] = flipped(world.storage.objects[key], b"")
+
+    def only(snapshot: bytes, coverage: Coverage) -> VerifyReport:
+        return repository_verify(world.open(), coverage=coverage, only=frozenset([snapshot]))
+
+    assert only(second, STRUCTURE).whole
+    assert only(second, Coverage.files(1000)).whole  # the damaged file is larger than the sample
+    assert only(first, Coverage.files()).whole
+    assert lost(only(second, Coverage.files(10_000_000)), second) == [b"d"]
+    assert [found.snapshot for found in only(first, STRUCTURE).snapshots] == [first]
+
+
+def test_a_lost_pack_is_found_for_the_snapshots_that_need_it(world: World) -> None:
+    first = world.snapshot()
+    world.write(d=250_000)
+    second = world.snapshot(parent=first)
+    del world.storage.objects[world.key(PACKS, world.pack_of(second, b"d"))]
+    assert lost(repository_verify(world.open(), coverage=STRUCTURE, only=frozenset([second])), second) == [b"d"]
+    assert repository_verify(world.open(), coverage=STRUCTURE, only=frozenset([first])).snapshots[0].whole
 
 
 def test_contents_that_do_not_fit_their_hashes_are_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chunk opens, but the file differs from the source: only reassembly detects that."""
     snapshot = world.snapshot()
     assert verified(world).whole
-    pieces = contents._pieces
-    monkeypatch.setattr(contents, "_pieces", lambda hashes: pieces(bytes(reversed(hashes))))
+
+    def reversed_check(content: Content, **place: int) -> BlockCheck:
+        return BlockCheck(content._replace(blocks=content.blocks[::-1]), **place)
+
+    monkeypatch.setattr(contents, "BlockCheck", reversed_check)
     assert lost(verified(world), snapshot) == sorted(world.content[snapshot])
     assert verified(world, Coverage(of_days=1)).whole
 

@@ -188,3 +188,30 @@ def test_the_page_of_a_backup_that_is_deleted_meanwhile_leads_to_the_list(rental
     answer = owner.get(poll, headers=hx(target="backup", current=rental.at(backup)))
     assert (answer.status_code, answer["HX-Redirect"]) == (200, rental.page)
     assert owner.get(rental.at(backup)).status_code == 404
+
+
+def test_damaged_files_are_named_and_the_restore_is_refused_with_the_reason(rental, owner):
+    paths = [{"path": f"world/<{number}>", "reason": "a chunk of it is damaged or lost"} for number in range(100)]
+    backup = rental.stored(degraded=True, damaged={"files": 250, "paths": paths, "content": False})
+    page = read(owner.get(rental.at(backup)))
+    card = page.one(id="damaged")
+    assert card.one("h2").text == "250 damaged files"
+    assert [row.text for row in card.one("tbody").all("code")] == [found["path"] for found in paths]
+    assert "The first 100 are listed." in card.text
+    assert "250 files of this backup are damaged" in page.one(id="caution").text
+    refused = owner.get(rental.at(backup, "restore/"))
+    assert "250 files of this backup are damaged, the first of them" in refused.content.decode()
+
+
+def test_backup_without_damage_names_no_files(rental, owner):
+    page = read(owner.get(rental.at(rental.stored())))
+    assert not page.all(id="damaged")
+
+
+def test_verification_after_a_restore_leaves_its_undo(rental, owner):
+    backup = rental.stored()
+    safety = rental.stored(is_safety=True)
+    restored = OperationFactory(order=rental.order, kind="restore", subject=backup)
+    OperationBackupFactory(backup=safety, operation=restored, role="safety")
+    OperationFactory(order=rental.order, kind="verify", subject=backup)
+    assert "undo/" in owner.get(rental.at(backup)).content.decode()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidecar.archive.gzip_stream import GzipStream
+from archives.gzip_stream import GzipStream
 from sidecar.archive.ring import BUFFER_BYTES
 from tests.sidecar_archive.trees import noise
 

@@ -1,10 +1,10 @@
-"""A gzip member (RFC 1952) written block by block, as fast as each block's content allows.
+"""Deflated data (RFC 1951) written block by block, as fast as each block's content allows.
 
 A compressible block goes through ISA-L. Most game data is compressed already: only the zeros that pad it to whole
 sectors can be saved. Finding these zeros takes half the time of a search for matches, and saves as much. Such a block
 becomes stored blocks (RFC 1951, 3.2.4) with ready-made compressed runs of zeros between them, which also unpack
 faster than noise in Huffman codes. Every part ends on a byte and refers to nothing before it, so the two kinds may
-follow each other in any order.
+follow each other in any order, and the parts of one stream may be made in any order.
 """
 
 import struct
@@ -13,10 +13,9 @@ from typing import Final
 
 from isal import isal_zlib
 
-# Deflate, no flags, no time (the same tree gives the same bytes), fastest, unknown system.
-_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
-_LAST_BLOCK: Final = b"\x03\x00"
-_TRAILER: Final = struct.Struct("<II")
+LAST_BLOCK: Final = b"\x03\x00"
+"""The end of the data, behind the last part."""
+
 _STORED_HEADER: Final = struct.Struct("<BHH")
 _STORED_BYTES: Final = 0xFFFF
 _RAW_DEFLATE: Final = -15
@@ -36,27 +35,12 @@ _LONGEST_PIECE: Final = bytes(4096)
 _PIECES: Final = tuple(bytes(size) for size in (2048, 1024, 512, 256, 128, 64))
 
 
-class GzipStream:
-    """The bytes of one gzip member: the results of `compress` for each block, then that of `finish`."""
-
-    def __init__(self) -> None:
-        self._crc32 = 0
-        self._size = 0
-
-    def compress(self, block: bytearray, size: int) -> bytes:
-        """Return the next part of the stream, for the first `size` bytes of a block of about 1 MiB."""
-        head = b"" if self._size else _HEADER
-        content = memoryview(block)[:size]
-        self._crc32 = isal_zlib.crc32(content, self._crc32)
-        self._size += size
-        if _is_noise(content):
-            return b"".join([head, *_noise_parts(block, content)])
-        return head + _deflated(content)
-
-    def finish(self) -> bytes:
-        """Return the end of the stream."""
-        head = b"" if self._size else _HEADER
-        return head + _LAST_BLOCK + _TRAILER.pack(self._crc32, self._size & 0xFFFFFFFF)
+def deflate(block: bytearray, start: int, stop: int) -> bytes:
+    """The next part of the data, for the bytes of a block from `start` to `stop`, about 1 MiB. For any thread."""
+    content = memoryview(block)[start:stop]
+    if _is_noise(content):
+        return b"".join(_noise_parts(block, start, stop))
+    return _deflated(content)
 
 
 def _is_noise(content: memoryview) -> bool:
@@ -69,14 +53,14 @@ def _is_noise(content: memoryview) -> bool:
     return len(isal_zlib.compress(dense, _LEVEL)) > _NOISE_RATIO * len(dense)
 
 
-def _noise_parts(block: bytearray, content: memoryview) -> list[bytes | memoryview]:
+def _noise_parts(block: bytearray, position: int, stop: int) -> list[bytes | memoryview]:
     parts: list[bytes | memoryview] = []
-    position, size = 0, len(content)
-    while (start := block.find(_SHORTEST_RUN, position, size)) >= 0:
+    content = memoryview(block)
+    while (start := block.find(_SHORTEST_RUN, position, stop)) >= 0:
         _append_stored(parts, content[position:start])
-        position = _run_end(block, start, size)
+        position = _run_end(block, start, stop)
         parts.append(_deflated_zeros(position - start))
-    _append_stored(parts, content[position:])
+    _append_stored(parts, content[position:stop])
     return parts
 
 
@@ -86,12 +70,12 @@ def _append_stored(parts: list[bytes | memoryview], content: memoryview) -> None
         parts += _STORED_HEADER.pack(0, len(piece), len(piece) ^ 0xFFFF), piece
 
 
-def _run_end(block: bytearray, start: int, size: int) -> int:
+def _run_end(block: bytearray, start: int, stop: int) -> int:
     end = start + len(_SHORTEST_RUN)
-    while block.startswith(_LONGEST_PIECE, end, size):
+    while block.startswith(_LONGEST_PIECE, end, stop):
         end += len(_LONGEST_PIECE)
     for piece in _PIECES:
-        if block.startswith(piece, end, size):
+        if block.startswith(piece, end, stop):
             end += len(piece)
     return end
 

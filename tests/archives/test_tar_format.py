@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidecar.archive.tar_format import (
+from archives.tar_format import (
     BLOCK_BYTES,
     DIRECTORY,
     END_OF_ARCHIVE,

@@ -18,8 +18,8 @@ from repository.chunked.repository import Repository
 from repository.chunked.snapshots import assembly
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
+from trees import attributes
 from trees.beneath import Root as RootFolder
-from trees.local import file as local_file
 from trees.local.file import LocalFile
 from trees.local.tree import LocalTree
 from trees.source import Kind, SourceEntry, SourceFailed
@@ -224,7 +224,7 @@ def test_unstorable_entry_is_listed(kept: Kept) -> None:
 
 
 def test_attributes_that_no_record_can_hold_cost_that_file_only(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_file, "_ATTRIBUTES_SIZE_MAX", 50)
+    monkeypatch.setattr(attributes, "_SIZE_MAX", 50)
     (kept.root / "folder").mkdir()
     for path in ("a", "b", "folder"):
         if path != "folder":

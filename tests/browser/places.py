@@ -105,7 +105,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "files": stocked.backup(newer, "files/"),
         "files, sorted": stocked.backup(newer, "files/?path=world/playerdata&sort=-size"),
         "files, found": stocked.backup(newer, "files/?search=.dat"),
-        "files, a long path": stocked.backup(newer, f"files/?path={'Long name/' * 11}Long name"),
+        "files, a long path": stocked.backup(newer, f"files/?path={'Long%20name/' * 11}Long%20name"),
         "file, text": stocked.backup(newer, "files/file/?path=server.properties"),
         "file, picture": stocked.backup(newer, "files/file/?path=icon.png"),
         "file, neither": stocked.backup(newer, "files/file/?path=world/level.dat"),

@@ -12,6 +12,7 @@ from backups.api.file_content import BackupFileView
 from backups.api.files import BackupFilesView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
+from backups.api.usage import OrderUsageView
 from backups.api.verification import BackupVerifyView
 from backups.api.versions import SearchView, VersionsView
 from backups.web.backups import (
@@ -73,6 +74,7 @@ web = [
 
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
+    path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),

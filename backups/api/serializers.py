@@ -66,6 +66,15 @@ class BackupSerializer(serializers.Serializer[Any]):
         help_text="Size of the download. In the format `repository` that of the files, until a first complete download."
     )
     added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
+    unique_bytes = serializers.IntegerField(
+        allow_null=True,
+        help_text="Stored bytes that only this backup uses, as of the last sample: a delete frees them.",
+    )
+    stored_bytes = serializers.IntegerField(
+        source="fair_bytes",
+        allow_null=True,
+        help_text="Its share of the stored bytes that it uses, as of the last sample.",
+    )
     sha256 = serializers.CharField(
         source="asset.sha256",
         allow_null=True,
@@ -167,7 +176,9 @@ class EstimateSerializer(serializers.Serializer[Any]):
 
     entries = serializers.IntegerField(help_text="Files, folders and links.")
     bytes = serializers.IntegerField(help_text="Bytes of file content.")
-    changed_bytes = serializers.IntegerField(help_text="Of files that changed since the last good backup.")
+    changed_bytes = serializers.IntegerField(
+        help_text="Of files that changed since the last good backup; of all without one."
+    )
     seconds = serializers.IntegerField(allow_null=True, help_text="How long it takes; null without an earlier one.")
     excluded = PatternCountSerializer(many=True, help_text="Every pattern in force, in their order.")
     paths = ExcludedPathSerializer(

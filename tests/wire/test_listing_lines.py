@@ -94,9 +94,9 @@ def test_what_no_archive_has_is_refused() -> None:
         list(lines_read([gzip.compress(b"savepoint-listing 3 5\nend 0\n")]))
     with pytest.raises(ListingRefused):
         list(lines_read([gzip.compress(b"savepoint-listing %d 5\nend 0\n" % OF_SNAPSHOT)]))
-    long = gzip.compress(b"savepoint-listing 1 5\n" + b"x" * 100 + b"\nend 1\n")
+    long = gzip.compress(b"savepoint-listing 1 5\n" + b"x" * (600 << 10) + b"\nend 1\n")
     with pytest.raises(ListingRefused):
-        list(lines_read([long], limits=ListingLimits(line_bytes=10)))
+        list(lines_read([long], limits=ListingLimits(line_bytes=1000)))
 
 
 def test_a_line_without_a_path_is_damaged() -> None:

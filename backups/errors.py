@@ -56,6 +56,16 @@ class LimitReached(ApplicationError):
     )
 
 
+class QuotaExceeded(ApplicationError):
+    """The backups of the order have as many bytes as the plan allows; `limit_bytes`, `used_bytes`."""
+
+    code, status, title = "quota_exceeded", 409, _("Quota exceeded")
+    message = _(
+        "Your plan allows %(limit_bytes)s of backups, and they have %(used_bytes)s. Nothing was changed. Delete some "
+        "first."
+    )
+
+
 class BackupLocked(ApplicationError):
     """A locked backup is not deleted."""
 

@@ -7,10 +7,11 @@ from functools import cached_property
 from uuid import UUID
 
 from accounts.models import User
-from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress
+from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress, QuotaExceeded
 from backups.models import Backup, BackupStatus
 from backups.selectors import Undoable, backups_counted, restore_undoable
 from backups.services.proof import whole_require
+from backups.usage import UsedBytes, order_used
 from common.errors import ApplicationError, PermissionDenied
 from operations.errors import StatusConflict
 from operations.models import Operation
@@ -57,6 +58,11 @@ class Rules:
         """The provisions of the order, the primary one first."""
         return provisions_of(self._order)
 
+    @cached_property
+    def used(self) -> UsedBytes:
+        """The bytes of the order's backups."""
+        return order_used(self._order)
+
     def undoable(self, provision: Provision) -> Undoable | None:
         """The restore of a server that can be undone."""
         if provision.id not in self._undoable:
@@ -73,12 +79,15 @@ class Rules:
         """Raise the first reason against a new backup of a server.
 
         In this order: PermissionDenied, OrderSuspended, PlanHasNoBackups, NotAPrimaryDeployment, NoSidecar,
-        OperationInProgress, LimitReached.
+        OperationInProgress, LimitReached, QuotaExceeded.
         """
         self._right_require(OrderRight.CREATE)
         self._new_work_require(provision)
-        if self.counted(provision) >= self._order.plan.backup_limit:
-            raise LimitReached(limit=self._order.plan.backup_limit)
+        plan = self._order.plan
+        if self.counted(provision) >= plan.backup_limit:
+            raise LimitReached(limit=plan.backup_limit)
+        if plan.byte_limit is not None and (used := self.used.counted(plan.byte_measure)) >= plan.byte_limit:
+            raise QuotaExceeded(limit_bytes=plan.byte_limit, used_bytes=used)
 
     def estimate_require(self, provision: Provision) -> bool:
         """Raise the errors of a create, except those of a limit and of an operation in progress.

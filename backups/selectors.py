@@ -40,7 +40,6 @@ GOOD = RESTORABLE & WHOLE
 Only good ones make an order protected, and any deletion by age or number keeps the newest of them.
 """
 
-HISTORY_LENGTH = 500
 OPERATIONS_SHOWN = 50
 
 
@@ -161,13 +160,6 @@ def operations_ended(*, order: Order, ids: Collection[UUID]) -> list[tuple[Opera
         if backup.order_id == order.id:  # else a backup of another order, which was restored onto this one's server
             backup.order = backup.provision.order = order
     return [(operation, subjects.get(operation.id)) for operation in ended]
-
-
-def storage_history(order: Order) -> list[tuple[datetime, int]]:
-    """When each usable backup of an order was completed, and its size in bytes: the oldest first, 500 at most."""
-    usable = backups_of_order(order).filter(status__in=[BackupStatus.READY, BackupStatus.RESTORING])
-    rows = usable.order_by("-completed_at").values_list("completed_at", "size_bytes")[:HISTORY_LENGTH]
-    return [(completed, size) for completed, size in reversed(rows) if completed and size is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from backups.api.file_content import BackupFileView
 from backups.api.files import BackupFilesView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
+from backups.api.usage import OrderUsageView
 from backups.api.verification import BackupVerifyView
 from backups.api.versions import SearchView, VersionsView
 from backups.web.backups import (
@@ -27,12 +28,16 @@ from backups.web.backups import (
 )
 from backups.web.backups import BackupView as BackupPageView
 from backups.web.exclude import OrderExcludeView
+from backups.web.files import BackupFileDownloadView, BackupFileRawView
+from backups.web.files import BackupFilesView as BackupFilesPageView
+from backups.web.files import BackupFileView as BackupFilePageView
 from backups.web.history import ActivityView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
 from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
+from backups.web.versions import FileCompareView, OrderFilesView
 
 _PROVISION = "orders/<id:order>/provisions/<id:provision>/"
 _BACKUPS = f"{_PROVISION}backups/"
@@ -44,6 +49,8 @@ web = [
     path("", OrdersView.as_view(), name="home"),
     path(_ORDER, OrderView.as_view(), name="page-order"),
     path(f"{_ORDER}activity/", ActivityView.as_view(), name="page-order-activity"),
+    path(f"{_ORDER}files/", OrderFilesView.as_view(), name="page-order-files"),
+    path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
@@ -53,6 +60,10 @@ web = [
     path(f"{_BACKUP}accept/", BackupAcceptView.as_view(), name="page-backup-accept"),
     path(f"{_BACKUP}lock/", BackupLockView.as_view(), name="page-backup-lock"),
     path(f"{_BACKUP}download/", BackupDownloadView.as_view(), name="page-backup-download"),
+    path(f"{_BACKUP}files/", BackupFilesPageView.as_view(), name="page-backup-files"),
+    path(f"{_BACKUP}files/file/", BackupFilePageView.as_view(), name="page-backup-file"),
+    path(f"{_BACKUP}files/raw/", BackupFileRawView.as_view(), name="page-backup-file-raw"),
+    path(f"{_BACKUP}files/download/", BackupFileDownloadView.as_view(), name="page-backup-file-download"),
     path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),
     path(f"{_BACKUP}restore/preview/", BackupPreviewPageView.as_view(), name="page-backup-preview"),
     path(f"{_BACKUP}undo/", BackupUndoPageView.as_view(), name="page-backup-undo"),
@@ -63,6 +74,7 @@ web = [
 
 api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
+    path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
     path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),

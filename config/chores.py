@@ -9,6 +9,7 @@ from backups.reconcile.run import reconcile_upkeep
 from backups.services.exchanges import exchanges_settle
 from backups.services.safety import safety_expire
 from backups.services.upkeep import upkeep_due
+from backups.services.usage import usage_sample
 from common.idempotency import idempotency_expire
 from operations.services.chores import Chore, chore_runs_expire
 from provisions.services.sidecar_certificates import sidecar_certificates_renew_due
@@ -24,6 +25,7 @@ CHORES = (
     Chore(name="sweep storage", every=HOURLY, run=storage_sweep, wanted=lambda: objects_due().exists()),
     Chore(name="settle exchanges", every=HOURLY, run=exchanges_settle),
     Chore(name="reconcile", every=HOURLY, run=reconcile_upkeep),
+    Chore(name="sample usage", every=HOURLY, run=usage_sample),
     Chore(name="upkeep of repositories", every=OFTEN, run=upkeep_due),
     Chore(name="renew sidecar certificates", every=HOURLY, run=sidecar_certificates_renew_due),
     Chore(name="forget old runs of chores", every=HOURLY, run=chore_runs_expire),

@@ -21,7 +21,7 @@ from orders.services.orders import member_grant, member_withdraw, order_create, 
 class PlanAdmin(FleetAdmin):
     """Plans that customers can buy. The database refuses to delete one that an order has."""
 
-    list_display = ["name", "has_backups", "backup_limit"]
+    list_display = ["name", "has_backups", "backup_limit", "byte_limit"]
     search_fields = ["name"]
     ordering = ["name"]
 

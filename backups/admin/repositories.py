@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from backups.models import Depth
+from backups.models import Depth, UsageSample
 from backups.services.upkeep import repository_prune, repository_verify
 from common.admin import ReadOnlyAdmin, each_by_service
 from operations.models import Operation
@@ -23,7 +23,7 @@ class RepositoryAdmin(ReadOnlyAdmin):
     """Repositories of customers. What their upkeep found and did is on the pages of its operations."""
 
     list_display = [
-        "id", "customer", "target", "logical_bytes", "unique_bytes", "stored_bytes", "unused_bytes", "sampled_at",
+        "id", "customer", "target", "logical_bytes", "distinct_bytes", "stored_bytes", "unused_bytes", "sampled_at",
         "created_at",
     ]  # fmt: skip
     list_select_related = ["customer", "target"]
@@ -70,3 +70,13 @@ class RepositoryAdmin(ReadOnlyAdmin):
     def has_upkeep_permission(self, request: HttpRequest) -> bool:
         """The permission to change operations includes starting those of repositories."""
         return request.user.has_perm("operations.change_operation")
+
+
+@admin.register(UsageSample)
+class UsageSampleAdmin(ReadOnlyAdmin):
+    """The bytes of orders, hour by hour."""
+
+    list_display = ["order", "at", "backups", "logical_bytes", "unique_bytes", "stored_bytes"]
+    list_select_related = ["order"]
+    search_fields = ["=order__id", "order__name"]
+    ordering = ["-at", "-id"]

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from archives.formats import ArchiveFormat
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -24,6 +23,7 @@ from rest_framework.request import Request
 
 from accounts.api.authentication import caller_key, caller_look, caller_of
 from accounts.scopes import Scope
+from archives.formats import ArchiveFormat
 from backups.api.ranges import ByteRange, if_range_holds, range_of
 from backups.api.serializers import PathField
 from backups.errors import AssetNotFound, PathNotFound

@@ -13,7 +13,7 @@ from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND, RULES, backup_accepted, backup_shown, backups_shown
 from backups.api.serializers import BackupCreateFields, BackupSerializer, BackupUpdateFields
-from backups.errors import BackupLocked, LimitReached
+from backups.errors import BackupLocked, LimitReached, QuotaExceeded
 from backups.models import Backup
 from backups.selectors import backup_get, backups_of
 from backups.services.backups import backup_create, backup_delete, backup_update
@@ -53,7 +53,15 @@ class BackupListView(ApiView):
         request=BackupCreateFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, OrderNotFound, ProvisionNotFound, *RULES, LimitReached, PatternsForbidden),
+            **problems(
+                ValidationError,
+                OrderNotFound,
+                ProvisionNotFound,
+                *RULES,
+                LimitReached,
+                QuotaExceeded,
+                PatternsForbidden,
+            ),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID) -> Response:

@@ -66,6 +66,15 @@ class BackupSerializer(serializers.Serializer[Any]):
         help_text="Size of the download. In the format `repository` that of the files, until a first complete download."
     )
     added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
+    unique_bytes = serializers.IntegerField(
+        allow_null=True,
+        help_text="Stored bytes that only this backup uses, as of the last sample: a delete frees them.",
+    )
+    stored_bytes = serializers.IntegerField(
+        source="fair_bytes",
+        allow_null=True,
+        help_text="Its share of the stored bytes that it uses, as of the last sample.",
+    )
     sha256 = serializers.CharField(
         source="asset.sha256",
         allow_null=True,

@@ -3,6 +3,7 @@
 from backups.models.backup import Backup, BackupStatus, Depth
 from backups.models.finding import NOBODY, Finding, Invariant
 from backups.models.role import OperationBackup, OperationRole
+from backups.models.usage import UsageSample
 
 __all__ = [
     "NOBODY",
@@ -13,4 +14,5 @@ __all__ = [
     "Invariant",
     "OperationBackup",
     "OperationRole",
+    "UsageSample",
 ]

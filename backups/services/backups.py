@@ -49,8 +49,9 @@ def backup_create(
     `exclude`: patterns of files to leave out of this backup, besides those of the server and the plan.
 
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, PatternsForbidden, and ValidationError for an
-    impossible pattern, or a format that the storage cannot hold; before all rules IdempotencyKeyReused.
+    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, PatternsForbidden, and
+    ValidationError for an impossible pattern, or a format that the storage cannot hold; before all rules
+    IdempotencyKeyReused.
     """
     return idempotent(
         idempotency,

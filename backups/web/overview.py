@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backups.models import BackupStatus
 from backups.rules import Rules, refusal
-from backups.selectors import backups_of_order, orders_protection, storage_history
+from backups.selectors import backups_of_order, orders_protection
+from backups.usage import UsedBytes, usage_history
 from backups.web.endings import WATCH
 from backups.web.hold import Hold, hold_of
 from backups.web.rows import BackupRow, row_of, why_not
@@ -66,11 +67,17 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class PlanUsage:
-    """The limits of the plan and their use; `points` draw the stored bytes over time."""
+    """The limits of the plan and their use; `points` draw the stored bytes over time.
+
+    limited_bytes: those that count towards `byte_limit`, which is None without such a limit.
+    """
 
     counted: int
     limit: int
+    logical_bytes: int
     stored_bytes: int
+    limited_bytes: int
+    byte_limit: int | None
     points: str
 
 
@@ -83,6 +90,7 @@ class Overview:
     rows: tuple[BackupRow, ...]
     create_shown: bool
     create_refused: str
+    may_read: bool
     workers_away: bool
     hold: Hold | None
     live: tuple[UUID, ...]
@@ -129,15 +137,16 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
     primary = next((provision for provision in rules.provisions if provision.is_primary), None)
     shown = tuple(row_of(row, rules=rules, provision=known.get(row.provision_id)) for row in page.rows)
     refused = refusal(lambda: rules.create_require(primary)) if primary else NotAPrimaryDeployment()
-    history = storage_history(order)
+    history = usage_history(order, timezone.now())
     table = reverse("page-order-backups", kwargs={"order": order.id})
     here = reverse("page-order", kwargs={"order": order.id})
     return Overview(
         health=_health(order),
-        usage=_usage(order, history, counted=rules.counted(primary) if primary else 0),
+        usage=_usage(order, rules.used, history, counted=rules.counted(primary) if primary else 0),
         rows=shown,
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
+        may_read=rules.may_read,
         workers_away=not workers_alive(),
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),
@@ -182,33 +191,35 @@ def _health(order: Order) -> Health:
     return Health("ok", "shield", _("Protected"), protection.good_at)
 
 
-def _usage(order: Order, history: list[tuple[datetime, int]], *, counted: int) -> PlanUsage:
+def _usage(order: Order, used: UsedBytes, history: list[tuple[datetime, int]], *, counted: int) -> PlanUsage:
     return PlanUsage(
         counted=counted,
         limit=order.plan.backup_limit,
-        stored_bytes=sum(size for _completed, size in history),
+        logical_bytes=used.logical,
+        stored_bytes=used.stored,
+        limited_bytes=used.counted(order.plan.byte_measure),
+        byte_limit=order.plan.byte_limit,
         points=_points(history),
     )
 
 
 def _points(history: list[tuple[datetime, int]]) -> str:
-    """The stored bytes over time as the points of an SVG polyline, in not too many steps from the lower left."""
-    total = sum(size for _completed, size in history)
-    if len(history) < 2 or not total:  # noqa: PLR2004  # one point is no line
+    """The stored bytes over time as the points of an SVG polyline, in not too many steps."""
+    most = max((stored for _at, stored in history), default=0)
+    if len(history) < 2 or not most:  # noqa: PLR2004  # one point is no line
         return ""
     begin, end = history[0][0], history[-1][0]
     span = (end - begin).total_seconds() or 1.0
-    points, stored = [(0.0, float(CHART_HEIGHT))], 0
-    every = max(1, len(history) // CHART_STEPS)
-    for number, (completed, size) in enumerate(history, 1):
-        stored += size
-        if number % every and number < len(history):
-            continue
-        x = (completed - begin).total_seconds() / span * (CHART_WIDTH - CHART_TAIL)
-        points.append((x, points[-1][1]))
-        points.append((x, CHART_HEIGHT * (1 - stored / total)))
+    every = -(-len(history) // CHART_STEPS)
+    points: list[tuple[float, float]] = []
+    # Counted from the newest one, which is always drawn.
+    for at, stored in history[::-1][::every][::-1]:
+        x = (at - begin).total_seconds() / span * (CHART_WIDTH - CHART_TAIL)
+        points += [(x, points[-1][1])] if points else []
+        points.append((x, CHART_HEIGHT * (1 - stored / most)))
     points.append((float(CHART_WIDTH), points[-1][1]))
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    first = (points[0][0], float(CHART_HEIGHT))
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in [first, *points])
 
 
 def _announced(row: BackupRow) -> str:

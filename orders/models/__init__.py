@@ -1,6 +1,6 @@
 """Plans, orders, and the rights of members on them."""
 
 from orders.models.order import Order, OrderGroupPermission, OrderUserPermission
-from orders.models.plan import BackupFormat, Plan
+from orders.models.plan import BackupFormat, ByteMeasure, Plan
 
-__all__ = ["BackupFormat", "Order", "OrderGroupPermission", "OrderUserPermission", "Plan"]
+__all__ = ["BackupFormat", "ByteMeasure", "Order", "OrderGroupPermission", "OrderUserPermission", "Plan"]

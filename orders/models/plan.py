@@ -16,6 +16,13 @@ class BackupFormat(models.TextChoices):
     REPOSITORY = "repository", pgettext_lazy("format of backups", "Snapshot")
 
 
+class ByteMeasure(models.TextChoices):
+    """The bytes that the limit of a plan counts."""
+
+    LOGICAL = "logical", pgettext_lazy("bytes that a limit counts", "Size of the files")
+    STORED = "stored", pgettext_lazy("bytes that a limit counts", "Stored bytes, fairly shared")
+
+
 class Plan(models.Model):
     """A product of the host: whether it has backups, how many of each provision are kept, and for how many hours the
     safety backup that a restore makes first (0: none is made, and no restore can be undone).
@@ -23,7 +30,8 @@ class Plan(models.Model):
     collapse_percent: a backup that lost more than this share of the last good one is marked as collapsed.
     backup_format: the format of new backups on a target that can hold it. exclude, profile_presets: patterns of files
     that backups leave out, the plan's own and those of the game's profile. customer_patterns: whether customers may add
-    their own.
+    their own. byte_limit: no backup is begun once those of the order have so many bytes, null for no limit;
+    byte_measure: which bytes count.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -72,6 +80,20 @@ class Plan(models.Model):
         help_text=_("Snapshots store what has changed since the last one; archives store everything, each time."),
     )
 
+    byte_limit = models.PositiveBigIntegerField(
+        _("limit in bytes"),
+        null=True,
+        blank=True,
+        help_text=_("No backup begins once the backups of an order have so many bytes. Empty: no limit."),
+    )
+    byte_measure = models.CharField(
+        _("bytes that count"),
+        max_length=16,
+        choices=ByteMeasure.choices,
+        default=ByteMeasure.LOGICAL,
+        help_text=_("What several snapshots share is divided between them in the stored bytes, as of the last sample."),
+    )
+
     class Meta:
         verbose_name = _("plan")
         verbose_name_plural = _("plans")
@@ -80,6 +102,9 @@ class Plan(models.Model):
             models.CheckConstraint(name="plan_safety_hours_sane", condition=models.Q(safety_hours__lte=24 * 366)),
             models.CheckConstraint(
                 name="plan_backup_format_known", condition=models.Q(backup_format__in=BackupFormat.values)
+            ),
+            models.CheckConstraint(
+                name="plan_byte_measure_known", condition=models.Q(byte_measure__in=ByteMeasure.values)
             ),
             models.CheckConstraint(name="plan_collapse_percent_sane", condition=models.Q(collapse_percent__lte=99)),
         ]

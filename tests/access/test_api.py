@@ -53,6 +53,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     PROVISION: {**reading(), "PATCH": [writing(R.DELETE, S.DELETE, ok=200, body={"exclude": ["*.log"]})]},
     # The sidecar leads nowhere: everyone with access is told so.
     f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
+    "api/v1/orders/{order}/usage/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
     f"{PROVISION}backups/{{backup}}/": {

@@ -40,6 +40,8 @@ def test_a_backup_is_shown_as_the_contract_says(rental, client):
         "status": "ready",
         "asset_id": str(backup.asset_id),
         "added_bytes": None,
+        "unique_bytes": None,
+        "stored_bytes": None,
         "size_bytes": len(CONTENT),
         "sha256": backup.asset.sha256,
         "created_at": "2026-11-21T10:20:30Z",

@@ -117,7 +117,7 @@ def test_a_scrape_costs_the_same_however_much_there_is(client, django_assert_num
     BackupFactory.create_batch(3)
     OperationFactory.create_batch(3)
     FindingFactory.create_batch(3)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         scrape(client)
 
 

@@ -10,6 +10,7 @@ from tests.factories.backups import (
     RepositoryFactory,
     StorageTargetFactory,
     StoredObjectFactory,
+    UsageSampleFactory,
 )
 from tests.factories.common import IdempotencyRecordFactory
 from tests.factories.operations import ChoreRunFactory, OperationFactory, OperationTallyFactory, SupervisorFactory
@@ -46,5 +47,6 @@ __all__ = [
     "StorageTargetFactory",
     "StoredObjectFactory",
     "SupervisorFactory",
+    "UsageSampleFactory",
     "UserFactory",
 ]

@@ -3,13 +3,15 @@
 import hashlib
 import secrets
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import factory
 from django.utils import timezone
 
-from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBackup
+from backups.models import Backup, BackupStatus, Finding, Invariant, OperationBackup, UsageSample
 from tests.factories.accounts import CustomerFactory
 from tests.factories.operations import OperationFactory
+from tests.factories.orders import OrderFactory
 from tests.factories.provisions import ProvisionFactory
 from vault.models import Asset, DataKey, Repository, StorageTarget, StoredObject
 
@@ -118,3 +120,15 @@ class FindingFactory(factory.django.DjangoModelFactory):
     first_seen_at = factory.LazyFunction(timezone.now)
     last_seen_at = factory.SelfAttribute("first_seen_at")
     confirmed_at = factory.SelfAttribute("first_seen_at")
+
+
+class UsageSampleFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = UsageSample
+
+    order = factory.SubFactory(OrderFactory)
+    at = factory.Sequence(lambda number: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number))
+    backups = 1
+    logical_bytes = 100
+    unique_bytes = 60
+    stored_bytes = 80

@@ -58,6 +58,7 @@ def real_rental(transactional_db: None, tmp_path: Path, short_pauses: None) -> R
 @pytest.fixture
 def snapshots(transactional_db: None, tmp_path: Path, short_pauses: None) -> Snapshots:
     """A folder of three files, and a repository for its snapshots."""
+    cache.clear()
     made = Snapshots.make(tmp_path / "storage")
     made.write(a=300_000, b=200_000, c=b"small")
     return made

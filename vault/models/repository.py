@@ -25,7 +25,7 @@ class Repository(models.Model):
     shares_read = models.PositiveBigIntegerField(default=0)
     sampled_at = models.DateTimeField(_("sampled"), null=True)
     logical_bytes = models.PositiveBigIntegerField(_("files"), default=0)
-    unique_bytes = models.PositiveBigIntegerField(_("distinct content"), default=0)
+    distinct_bytes = models.PositiveBigIntegerField(_("distinct content"), default=0)
     stored_bytes = models.PositiveBigIntegerField(_("stored"), default=0)
     unused_bytes = models.PositiveBigIntegerField(_("unused"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -21,7 +21,7 @@ ID_SIZE = 32
 _NUMBER_AT = 34
 _HEAD_SIZE = 8
 _NOWHERE = range(0)
-_BRIEF = struct.Struct(">32xBxI4xI4x")
+_BRIEF = struct.Struct(">32xBxI4xII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class Table:
         """The chunk and place of the record at that position."""
         return self._location(position * _RECORD.size)
 
-    def brief(self) -> Iterator[tuple[int, int, int]]:
-        """For each record its type, the number of its pack in `packs`, and its stored size."""
+    def brief(self) -> Iterator[tuple[int, int, int, int]]:
+        """For each record its type, the number of its pack in `packs`, its stored size and its plain size."""
         return _BRIEF.iter_unpack(self.records)
 
     def __iter__(self) -> Iterator[tuple[bytes, Location]]:

@@ -101,7 +101,7 @@ class UsedChunks:
             # If two tables name a pack, its live chunks are in the first one.
             fresh = [None if size.pack in found else PackUse(size.size) for size in table.packs]
             found.update((size.pack, use) for size, use in zip(table.packs, fresh, strict=True) if use is not None)
-            for (type_, number, stored), flag in zip(table.brief(), flags, strict=True):
+            for (type_, number, stored, _plain), flag in zip(table.brief(), flags, strict=True):
                 use = fresh[number]
                 if use is None:
                     continue

@@ -55,3 +55,26 @@ def test_a_snapshot_that_is_deleted_meanwhile_counts_no_more(world: World) -> No
     usage = repository_usage(world.open(Deleting(world.storage, at=0)))
     assert usage.snapshots.keys() == ids - gone
     assert len(gone) == 1
+
+
+def test_chunks_are_grouped_by_the_snapshots_that_use_them(world: World) -> None:
+    first = world.snapshot()
+    world.write(d=250_000)
+    second = world.snapshot(parent=first)
+    world.remove("a")
+    third = world.snapshot(parent=second)
+    usage = repository_usage(world.open())
+    plain = {frozenset(group.snapshots): group.plain for group in usage.groups}
+    near = {
+        frozenset([first, second, third]): 200_005,
+        frozenset([first, second]): 300_000,
+        frozenset([second, third]): 250_000,
+    }
+    for users, size in near.items():
+        assert size <= plain[users] < size + 5000
+    # Each manifest is its snapshot's own.
+    assert all(plain[frozenset([snapshot])] < 5000 for snapshot in (first, second, third))
+    assert usage.unique == sum(plain.values())
+    listed = sum(world.names(PACKS).values())
+    assert 0 < listed - sum(group.stored for group in usage.groups) < 5000
+    assert usage.dead == 0

@@ -203,6 +203,12 @@ def test_damaged_files_are_named_and_the_restore_is_refused_with_the_reason(rent
     assert "250 files of this backup are damaged, the first of them" in refused.content.decode()
 
 
+def test_the_bytes_of_a_snapshot_are_told_apart(rental, owner):
+    backup = rental.stored(added_bytes=3 << 20, fair_bytes=5 << 20, unique_bytes=1 << 20)
+    known = facts(owner.get(rental.at(backup)))
+    assert (known["Added to the storage"], known["Stored"]) == ("3 MiB", "5 MiB, of which a delete frees 1 MiB")
+
+
 def test_backup_without_damage_names_no_files(rental, owner):
     page = read(owner.get(rental.at(rental.stored())))
     assert not page.all(id="damaged")

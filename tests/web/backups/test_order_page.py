@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from backups.models import Backup
 from backups.web import overview
+from orders.models import Plan
 from orders.rights import OrderRight
-from tests.factories import BackupFactory, OrderUserPermissionFactory, SupervisorFactory
+from tests.factories import BackupFactory, OrderUserPermissionFactory, SupervisorFactory, UsageSampleFactory
 from tests.web.backups.reading import hx, read, without_token, words
 from tests.world.clients import browser_of
 
@@ -60,10 +61,32 @@ def test_the_usage_says_how_many_and_how_much(rental, owner):
     rental.failed()
     usage = read(owner.get(rental.page)).one(class_="usage")
     assert "2 of 3 backups" in usage.text
-    assert "46 bytes stored" in usage.text
+    assert usage.one(id="stored").text == "46 bytes stored for 46 bytes of backups"
     bar = usage.one("progress")
     assert (bar["value"], bar["max"]) == ("2", "3")
-    assert words(usage.one("svg", class_="chart")["aria-label"]) == "Stored size over time, now 46 bytes"
+    assert not usage.all("svg")
+
+
+def test_the_chart_shows_the_samples(rental, owner):
+    rental.stored(content_bytes=500)
+    now = timezone.now()
+    for hours, stored in ((3, 100), (2, 50), (1, 200)):
+        UsageSampleFactory(order=rental.order, at=now - timedelta(hours=hours), stored_bytes=stored)
+    usage = read(owner.get(rental.page)).one(class_="usage")
+    assert usage.one(id="stored").text == "23 bytes stored for 500 bytes of backups"
+    chart = usage.one("svg", class_="chart")
+    assert words(chart["aria-label"]) == "Stored size over time, now 23 bytes"
+    points = [tuple(map(float, point.split(","))) for point in chart.one("polyline")["points"].split()]
+    assert [height for _, height in points] == [48, 24, 24, 36, 36, 0, 0]
+    assert [across for across, _ in points] == [0, 0, 114, 114, 228, 228, 240]
+
+
+def test_a_limit_in_bytes_is_shown_and_refuses_with_its_reason(rental, owner):
+    rental.stored(content_bytes=3 << 20)
+    Plan.objects.update(byte_limit=2 << 20)
+    page = read(owner.get(rental.page))
+    assert "3 MiB of 2 MiB" in page.one(class_="usage").text
+    assert "Your plan allows 2 MiB of backups, and they have 3 MiB" in page.one(id="create-why").text
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,16 @@ class PreviewUnavailable(ApplicationError):
     )
 
 
+class FilesUnavailable(ApplicationError):
+    """The files of a backup cannot be listed: it has no list of them, or a damaged one."""
+
+    code, status, title = "files_unavailable", 409, _("No list of files")
+    message = _(
+        "The files in this backup cannot be shown: the list of them is missing or damaged. The backup can be restored "
+        "and downloaded all the same."
+    )
+
+
 class SidecarError(ApplicationError):
     """Base of the failures that only a sidecar has: code and status are those of the wire."""
 

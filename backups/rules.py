@@ -89,6 +89,16 @@ class Rules:
         if plan.byte_limit is not None and (used := self.used.counted(plan.byte_measure)) >= plan.byte_limit:
             raise QuotaExceeded(limit_bytes=plan.byte_limit, used_bytes=used)
 
+    def estimate_require(self, provision: Provision) -> bool:
+        """Raise the errors of a create, except those of a limit and of an operation in progress.
+
+        Return whether the estimate may name files.
+        """
+        self._right_require(OrderRight.CREATE)
+        order_allows_backups(self._order)
+        self._reach_require(provision)
+        return self.may_read
+
     def restore_require(self, backup: Backup, provision: Provision, *, paths: Collection[bytes] = ()) -> None:
         """Raise the errors of a create except the limit, StatusConflict unless the backup is ready, and
         ArchiveDamagedError when files of it are known to be damaged, at or below the chosen paths if there are any.
@@ -123,6 +133,10 @@ class Rules:
     def may_read(self) -> bool:
         """Whether the caller may see the data, including the names of its files."""
         return OrderRight.DOWNLOAD in self.rights
+
+    def read_require(self) -> None:
+        """Raise PermissionDenied when the caller may not see the data."""
+        self._right_require(OrderRight.DOWNLOAD)
 
     def update_require(self) -> None:
         """Raise PermissionDenied, OrderSuspended when the caller may not rename and lock."""
@@ -163,12 +177,15 @@ class Rules:
 
     def _new_work_require(self, provision: Provision) -> None:
         order_allows_backups(self._order)
+        self._reach_require(provision)
+        if self.active is not None:
+            raise OperationInProgress(operation=str(self.active.id))
+
+    def _reach_require(self, provision: Provision) -> None:
         if provision.id not in self._unreachable:
             self._unreachable[provision.id] = refusal(lambda: sidecar_among(self.provisions, provision))
         if (unreachable := self._unreachable[provision.id]) is not None:
             raise unreachable
-        if self.active is not None:
-            raise OperationInProgress(operation=str(self.active.id))
 
 
 def order_allows_backups(order: Order) -> None:

@@ -102,8 +102,16 @@ def asset_get(*, user: User, asset_id: UUID) -> Asset:
 
 def backup_last_good(backup: Backup) -> Backup | None:
     """The newest good backup of the same source of the same server, other than this one."""
-    same = Backup.objects.filter(GOOD, provision=backup.provision_id, source=backup.source).exclude(id=backup.id)
-    return same.order_by("-completed_at").first()
+    return _newest_good(backup.provision_id, source=backup.source).exclude(id=backup.id).first()
+
+
+def backup_newest_good(provision: Provision) -> Backup | None:
+    """The newest good backup of the files of a server."""
+    return _newest_good(provision.id, source="files").first()
+
+
+def _newest_good(provision_id: UUID, *, source: str) -> QuerySet[Backup]:
+    return Backup.objects.filter(GOOD, provision=provision_id, source=source).order_by("-completed_at")
 
 
 def asset_readable(*, user: User, asset_id: UUID) -> bool:

@@ -7,10 +7,14 @@ from django.urls import path
 import common.api.paths  # noqa: F401  # registers <id:…>
 from backups.api.assets import AssetView
 from backups.api.backups import BackupListView, BackupView
+from backups.api.estimates import EstimateView
+from backups.api.file_content import BackupFileView
+from backups.api.files import BackupFilesView
 from backups.api.reprovision import OrderReprovisionView
 from backups.api.restores import BackupPreviewView, BackupRestoreView, BackupUndoView
 from backups.api.usage import OrderUsageView
 from backups.api.verification import BackupVerifyView
+from backups.api.versions import SearchView, VersionsView
 from backups.web.backups import (
     BackupAcceptView,
     BackupCreateView,
@@ -23,6 +27,7 @@ from backups.web.backups import (
     OperationCancelPageView,
 )
 from backups.web.backups import BackupView as BackupPageView
+from backups.web.exclude import OrderExcludeView
 from backups.web.history import ActivityView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
@@ -30,7 +35,8 @@ from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
 
-_BACKUPS = "orders/<id:order>/provisions/<id:provision>/backups/"
+_PROVISION = "orders/<id:order>/provisions/<id:provision>/"
+_BACKUPS = f"{_PROVISION}backups/"
 
 _ORDER = "orders/<id:order>/"
 _BACKUP = f"{_ORDER}backups/<id:backup>/"
@@ -40,6 +46,7 @@ web = [
     path(_ORDER, OrderView.as_view(), name="page-order"),
     path(f"{_ORDER}activity/", ActivityView.as_view(), name="page-order-activity"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
+    path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
@@ -59,10 +66,15 @@ api = [
     path("orders/<id:order>/reprovision/", OrderReprovisionView.as_view(), name="order-reprovision"),
     path("orders/<id:order>/usage/", OrderUsageView.as_view(), name="order-usage"),
     path(_BACKUPS, BackupListView.as_view(), name="backup-list"),
+    path("orders/<id:order>/provisions/<id:provision>/estimate/", EstimateView.as_view(), name="backup-estimate"),
     path(f"{_BACKUPS}<id:backup>/", BackupView.as_view(), name="backup"),
+    path(f"{_BACKUPS}<id:backup>/files/", BackupFilesView.as_view(), name="backup-files"),
+    path(f"{_BACKUPS}<id:backup>/files/content/", BackupFileView.as_view(), name="backup-file"),
     path(f"{_BACKUPS}<id:backup>/restore/", BackupRestoreView.as_view(), name="backup-restore"),
     path(f"{_BACKUPS}<id:backup>/restore/preview/", BackupPreviewView.as_view(), name="backup-restore-preview"),
     path(f"{_BACKUPS}<id:backup>/undo/", BackupUndoView.as_view(), name="backup-undo"),
     path(f"{_BACKUPS}<id:backup>/verify/", BackupVerifyView.as_view(), name="backup-verify"),
+    path(f"{_PROVISION}versions/", VersionsView.as_view(), name="provision-versions"),
+    path(f"{_PROVISION}search/", SearchView.as_view(), name="provision-search"),
     path("assets/<id:asset>/", AssetView.as_view(), name="asset"),
 ]

@@ -49,7 +49,7 @@ class Subject:
 
 
 def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
-    """Wait until all answers, then back up the first server that has room for one more, and compare.
+    """Wait until all answers, then back up each server that has room for one more, and compare.
 
     Returns when every byte was right and nothing is active. Raises ProofFailed.
     """
@@ -57,12 +57,17 @@ def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
     screen.say("Everything answers. The main job, through the API:")
     for subject in subjects:
         _earlier_proofs_delete(subject)
-    begun = _begin(subjects)
-    if begun is None:
-        _stored_proof(subjects, screen)
-        return
-    subject, backup = begun
-    screen.say(f"  POST {subject.backups}")
+        begun = _begin(subject)
+        if begun is None:
+            _stored_proof(subject, screen)
+        else:
+            _proof(subject, begun, screen)
+    _wait(lambda: _nothing_active(subjects), "Operations did not end", seconds=OPERATION_SECONDS)
+
+
+def _proof(subject: Subject, backup: dict[str, Any], screen: Screen) -> None:
+    """Watch a backup until it is ready, download it, and compare it with the world."""
+    screen.say(f"  POST {subject.backups} ({backup['format']})")
     ready = _watch(subject, backup, screen)
     began = time.monotonic()
     archive = _download(subject, ready)
@@ -73,7 +78,6 @@ def proof_run(subjects: Sequence[Subject], *, screen: Screen) -> None:
         f"  downloaded and compared in {time.monotonic() - began:.1f} s: {len(archive)} entries, "
         f"{content_bytes / MB:.1f} MB; every name, byte, mode, time and link is right"
     )
-    _wait(lambda: _nothing_active(subjects), "Operations did not end", seconds=OPERATION_SECONDS)
 
 
 def _wait(condition: Callable[[], bool], complaint: str, *, seconds: float) -> None:
@@ -118,35 +122,34 @@ def _backups(subject: Subject) -> Iterator[dict[str, Any]]:
         path = page["next"] and page["next"].removeprefix(subject.client.url)
 
 
-def _stored_proof(subjects: Sequence[Subject], screen: Screen) -> None:
-    """No plan has room and every backup belongs to a user: read the newest one to its end instead of making another."""
-    subject = subjects[0]
+def _stored_proof(subject: Subject, screen: Screen) -> None:
+    """The plan has no room and every backup belongs to a user: read the newest one to its end instead of making one."""
     newest = next(backup for backup in _backups(subject) if backup["status"] == "ready")
     with subject.client.open("GET", f"assets/{newest['asset_id']}/") as response:
         archive = _Counted(response)
         while archive.read(PIECE_BYTES):
             """To the end."""
-    _checksum_check(archive, newest)
-    screen.say(f"  every plan is full, so no new backup was made; “{newest['name']}” was downloaded and is whole")
+    _checksum_check(subject, archive, newest)
+    screen.say(f"  the plan is full, so no new backup was made; “{newest['name']}” was downloaded and is whole")
 
 
-def _begin(subjects: Sequence[Subject]) -> tuple[Subject, dict[str, Any]] | None:
-    """Start a backup where there is room, None where there is none.
+def _begin(subject: Subject) -> dict[str, Any] | None:
+    """Start a backup, or return None when the plan has no room for one.
 
     Waits for a backup that a killed demo left running.
     """
-    for subject in subjects:
-        deadline = time.monotonic() + OPERATION_SECONDS
-        while time.monotonic() < deadline:
-            answer = subject.client.call("POST", subject.backups, {"name": PROOF_NAME})
-            if answer.status == HTTPStatus.ACCEPTED:
-                return subject, answer.json
-            if answer.json["code"] != "operation_in_progress":
-                break
-            time.sleep(RETRY_SECONDS)
-    if answer.json["code"] == "limit_reached":
-        return None
-    raise ProofFailed(f"No backup could be started: {answer.json['detail']}")
+    deadline = time.monotonic() + OPERATION_SECONDS
+    while time.monotonic() < deadline:
+        answer = subject.client.call("POST", subject.backups, {"name": PROOF_NAME})
+        if answer.status == HTTPStatus.ACCEPTED:
+            begun: dict[str, Any] = answer.json
+            return begun
+        if answer.json["code"] == "limit_reached":
+            return None
+        if answer.json["code"] != "operation_in_progress":
+            raise ProofFailed(f"No backup could be started: {answer.json['detail']}")
+        time.sleep(RETRY_SECONDS)
+    raise ProofFailed(f"No backup could be started within {OPERATION_SECONDS:.0f} s.")
 
 
 def _watch(subject: Subject, backup: dict[str, Any], screen: Screen) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def _watch(subject: Subject, backup: dict[str, Any], screen: Screen) -> dict[str
         operation = backup["operation"]
         screen.progress(done=operation["bytes_done"], total=operation["bytes_total"], rate=operation["rate"])
         if backup["status"] == "ready":
-            screen.say(f"  ready in {time.monotonic() - began:.1f} s: {backup['size_bytes'] / MB:.1f} MB to download")
+            screen.say(f"  ready in {time.monotonic() - began:.1f} s: {backup['size_bytes'] / MB:.1f} MB")
             return backup
         if backup["status"] == "failed":
             raise ProofFailed(f"The backup failed: {operation['error']['detail']}")
@@ -177,12 +180,14 @@ def _download(subject: Subject, backup: dict[str, Any]) -> Tree:
             raise ProofFailed(f"The download is no whole archive: {error}") from error
         while archive.read(PIECE_BYTES):
             """To the end: bytes after the archive count for the checksum."""
-    _checksum_check(archive, backup)
+    _checksum_check(subject, archive, backup)
     return tree
 
 
-def _checksum_check(archive: _Counted, backup: dict[str, Any]) -> None:
-    if (archive.size, archive.sha256.hexdigest()) != (backup["size_bytes"], backup["sha256"]):
+def _checksum_check(subject: Subject, archive: _Counted, backup: dict[str, Any]) -> None:
+    # Of a snapshot they are known once its download was made whole: that was just now.
+    said = subject.client.call("GET", f"{subject.backups}{backup['id']}/").json
+    if (archive.size, archive.sha256.hexdigest()) != (said["size_bytes"], said["sha256"]):
         raise ProofFailed("The download has another size or checksum than the backup says.")
 
 

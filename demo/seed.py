@@ -29,6 +29,8 @@ ROLES = {
     "staff": "Sam Staff",
 }
 """The users by their role on the customer's order, with their names. The roles are their user names."""
+PLANS = {"Demo": BackupFormat.REPOSITORY, "Demo, archives": BackupFormat.ARCHIVE}
+"""The customer's plan stores snapshots, that of the other customer archives."""
 STAFF_MAY_CHANGE = ("plan", "order", "provision", "storagetarget")
 OUR_APPS = ("accounts", "orders", "provisions", "backups")
 
@@ -64,19 +66,23 @@ def demo_seed(*, home: Path, places: dict[str, DemoServer]) -> Seeded:
     """Create missing rows. `places` are the game servers of `customer` and `other`."""
     users, logins = _people(home / "secrets/demo-logins.json")
     _storage_target(home / "storage")
-    plan, _ = Plan.objects.get_or_create(name="Demo", defaults={"backup_format": BackupFormat.ARCHIVE})
+    plan, archives = (_plan(name, kind) for name, kind in PLANS.items())
     mine = _customer("Demo Games", users["customer"])
     order = _order(mine, plan, "Survival server")
     for right in (OrderRight.VIEW, OrderRight.CREATE):
         if right not in order_rights(users["member"], order):
             member_grant(order=order, user=users["member"], right=right, actor=users["customer"])
-    others = _order(_customer("Other Games", users["other"]), plan, "Creative server")
+    others = _order(_customer("Other Games", users["other"]), archives, "Creative server")
     return Seeded(
         users=logins,
         customer=_rented(order, sidecar=places["customer"]),
         other=_rented(others, sidecar=places["other"]),
         no_sidecar=_rented(_order(mine, plan, "Lobby without a sidecar"), sidecar=None),
     )
+
+
+def _plan(name: str, kind: BackupFormat) -> Plan:
+    return Plan.objects.get_or_create(name=name, defaults={"backup_format": kind})[0]
 
 
 def _people(file: Path) -> tuple[dict[str, User], dict[str, Login]]:

@@ -27,7 +27,7 @@ class ProvisionForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic
 
     class Meta:
         model = Provision
-        fields = ["order", "kind", "name", "is_primary", "address"]
+        fields = ["order", "kind", "name", "is_primary", "address", "exclude"]
 
 
 @admin.register(Provision)
@@ -39,7 +39,7 @@ class ProvisionAdmin(ServiceDeletes):
     list_select_related = ["order"]
     list_filter = ["kind"]
     search_fields = ["name", "=id", "=order__id"]
-    fields = ["order", "kind", "name", "is_primary", "address", "new_token"]
+    fields = ["order", "kind", "name", "is_primary", "address", "new_token", "exclude"]
     autocomplete_fields = ["order"]
     ordering = ["-created_at"]
 
@@ -62,10 +62,11 @@ class ProvisionAdmin(ServiceDeletes):
                 is_primary=obj.is_primary,
                 address=obj.address,
                 token=token,
+                exclude=obj.exclude,
             )
             obj.pk = created.pk
             return
-        names = ["name", "is_primary", "address"]
+        names = ["name", "is_primary", "address", "exclude"]
         if token is not None:
             obj.token = token
             names.append("token")

@@ -27,6 +27,13 @@ class NotAPrimaryDeployment(ApplicationError):
     message = _("Only the main game server of an order can be backed up. Nothing was changed. Choose that server.")
 
 
+class PatternsForbidden(ApplicationError):
+    """The plan lets customers leave out no files by patterns of their own."""
+
+    code, status, title = "patterns_forbidden", 409, _("Patterns not in this plan")
+    message = _("The plan of this order backs up all files: it takes no patterns of yours. Nothing was changed.")
+
+
 class NoSidecar(ApplicationError):
     """The server has no sidecar that could read its files."""
 

@@ -26,6 +26,7 @@ bundle       small files that make one chunk
 pack         an object of up to 32 MiB that holds sealed chunks (`packs`)
 index        the pack and place of each chunk (`index`)
 parent       the earlier snapshot with which a new one is compared
+export       a snapshot, or some of its paths, as an archive that is made while it is read (`exporting`)
 restore      writes a snapshot, or some of its paths, into a folder, called the target (`restoring`)
 tombstone    an object that marks a snapshot as deleted
 mark         an object that announces a running writer or prune (`marks`)

@@ -68,7 +68,17 @@ class ObjectWriter(Protocol):
         """Make the object appear whole and durable, or raise `ObjectExists` when its key is taken."""
 
 
-class Storage(Protocol):
+class Reads(Protocol):
+    """A place whose objects can be read."""
+
+    def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB.
+
+        Raises `ObjectNotFound`, `ObjectUnreadable`.
+        """
+
+
+class Storage(Reads, Protocol):
     """A place for objects. Keys are relative paths of `[A-Za-z0-9._-]` segments. Every call may raise StorageError.
 
     A storage itself retries no call: `repository.retrying.RetryingStorage` does.
@@ -76,12 +86,6 @@ class Storage(Protocol):
 
     def writer(self, key: str, *, expected_size: int) -> AbstractContextManager[ObjectWriter]:
         """Open a new object of about `expected_size` bytes; leaving the block without `commit` leaves nothing."""
-
-    def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop` (or the end) in pieces of at most 4 MiB.
-
-        Raises `ObjectNotFound`, `ObjectUnreadable`.
-        """
 
     def size(self, key: str) -> int:
         """The object's size in bytes; raises `ObjectNotFound`."""

@@ -52,3 +52,6 @@ class Bandwidth:
         while (seconds := until - time.monotonic()) > 0:
             check()
             time.sleep(min(seconds, _PAUSE_SECONDS))
+
+
+NO_LIMIT: Final = Bandwidth()

@@ -1,17 +1,15 @@
 """Walks the live data with the sidecar's own warnings and errors."""
 
 import os
-import stat
 from collections.abc import Callable, Generator
 from typing import Final
 
-from sidecar.errors import Cancelled, SourceFailed
+from sidecar.errors import SourceFailed
 from trees import walk
 from trees.limits import DEPTH_MAX, PATH_BYTES_MAX
-from trees.walk import Bounds, Found, LinkIdentity, Places, Reason, link_identity, reason_of
+from trees.walk import Bounds, Exclusion, Found, Places, Reason, Rules, reason_of
 from wire.enums import WarningKind
 
-_ENTRIES_A_CHECK: Final = 1000
 _WARNINGS: Final = {
     Reason.VANISHED: WarningKind.VANISHED,
     Reason.REPLACED: WarningKind.VANISHED,
@@ -32,29 +30,13 @@ def root_open(root: str | os.PathLike[str]) -> int:
         raise SourceFailed(f"the root cannot be opened: {error.strerror}") from error
 
 
-def tree_bytes(root: int, *, cancelled: Callable[[], bool], places: Places | None = None) -> int:
-    """The bytes of file content below an open folder; a file with several names counts once.
-
-    Raises Cancelled and SourceFailed.
-    """
-    total = 0
-    linked: set[LinkIdentity] = set()
-    for count, found in enumerate(tree_walk(root, warn=lambda _kind, _path: None, places=places)):
-        if count % _ENTRIES_A_CHECK == 0 and cancelled():
-            raise Cancelled("packing was cancelled")
-        status = found.status
-        if not stat.S_ISREG(status.st_mode):
-            continue
-        shared = link_identity(status)
-        if shared is None or shared not in linked:
-            total += status.st_size
-        if shared is not None:
-            linked.add(shared)
-    return total
-
-
 def tree_walk(
-    root: int, *, warn: Warn, below: bytes = b"", places: Places | None = None
+    root: int,
+    *,
+    warn: Warn,
+    below: bytes = b"",
+    places: Places | None = None,
+    exclusion: Exclusion[Found] | None = None,
 ) -> Generator[Found, None, None]:
     """Yield every entry below an open folder, as `trees.walk` does; warn of unreadable ones.
 
@@ -67,7 +49,18 @@ def tree_walk(
         warn(warning_kind(error), path)
 
     bounds = Bounds(depth=DEPTH_MAX, path_bytes=PATH_BYTES_MAX)
-    return walk.tree_walk(root, found=Found, left_out=left_out, bounds=bounds, below=below, places=places)
+    return walk.tree_walk(
+        root, found=Found, left_out=left_out, bounds=bounds, below=below, places=places, exclusion=exclusion
+    )
+
+
+def exclusion_of(rules: Rules | None, leave_out: Callable[[Found, int], None]) -> Exclusion[Found]:
+    """The patterns of a walk; `leave_out` is called with each entry left out and the number of its pattern."""
+
+    def excluded(path: bytes, name: bytes, folder: int, status: os.stat_result, number: int) -> None:
+        leave_out(Found(path, name, folder, status), number)
+
+    return Exclusion(rules, excluded)
 
 
 def warning_kind(error: OSError) -> WarningKind:

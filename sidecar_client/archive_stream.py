@@ -9,6 +9,7 @@ from isal import isal_zlib
 
 from pipelines.pipe import Pipe
 from sidecar_client.errors import SourceFailed
+from sidecar_client.estimate import excluded_from_wire
 from sidecar_client.streams import MESSAGES_WAITING, ReplyStream, replies_of
 from sidecar_client.values import ArchiveProgress, ArchiveResult, ArchiveWarning
 from sidecar_client.waiting import Patience
@@ -115,6 +116,7 @@ class ArchiveStream:
             content_bytes=reported.content_bytes,
             # A missing or unknown value counts as the weakest consistency.
             consistency=Consistency.of(reported.consistency) or Consistency.LIVE,
+            excluded=excluded_from_wire(reported.excluded),
         )
 
 

@@ -9,6 +9,7 @@ import grpc
 
 from sidecar_client.archive_stream import ArchiveStream
 from sidecar_client.channel import channel_open
+from sidecar_client.estimate import NO_EXCLUDE, estimate_ask, exclude_message
 from sidecar_client.extraction import extraction_follow, outcome_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.preview import preview_ask
@@ -22,6 +23,8 @@ from sidecar_client.values import (
     ArchiveProgress,
     ArchiveResult,
     ArchiveWarning,
+    BackupEstimate,
+    Exclude,
     ExtractOutcome,
     ExtractProgress,
     ExtractResult,
@@ -115,14 +118,15 @@ class SidecarClient:
         output: str,
         listing: str = "",
         quiesce: bool = False,
+        exclude: Exclude = NO_EXCLUDE,
         on_progress: Callable[[ArchiveProgress], None],
         cancelled: Callable[[], bool],
     ) -> ArchiveStream:
         """Pack the folder `source` into the scratch file `output`, and read it while it is written.
 
         `listing`: a scratch file that appears with the output and lists every entry. `quiesce`: ask the game to pause
-        its writes meanwhile, if its profile supports that. Both files stay until `file_delete`; they are removed when
-        packing fails or the stream is left early.
+        its writes meanwhile, if its profile supports that. `exclude`: the paths to leave out. Both files stay until
+        `file_delete`; they are removed when packing fails or the stream is left early.
         """
         pack = wire.CompressFilesRequest(
             ticket=self._ticket,
@@ -131,6 +135,7 @@ class SidecarClient:
             format=wire.ARCHIVE_FORMAT_TARGZ,
             listing=listing,
             quiesce=quiesce,
+            exclude=exclude_message(exclude),
         )
         read = wire.ReadFileRequest(ticket=self._ticket, path=output, follow=True)
         return ArchiveStream(
@@ -141,12 +146,18 @@ class SidecarClient:
         )
 
     def tree_source(
-        self, *, source: str, quiesce: bool = False, count: bool = False, cancelled: Callable[[], bool]
+        self,
+        *,
+        source: str,
+        quiesce: bool = False,
+        count: bool = False,
+        exclude: Exclude = NO_EXCLUDE,
+        cancelled: Callable[[], bool],
     ) -> TreeSource:
         """The folder `source` as the source of a snapshot, which is used inside a `with`.
 
         `quiesce`: ask the game to pause its writes meanwhile, if its profile supports that. `count`: first count the
-        bytes of all files.
+        bytes of all files. `exclude`: the paths to leave out.
         """
         return TreeSource(
             methods=self._methods,
@@ -155,6 +166,7 @@ class SidecarClient:
             source=source,
             quiesce=quiesce,
             count=count,
+            exclude=exclude,
             timeouts=self._timeouts,
             cancelled=cancelled,
         )
@@ -306,6 +318,29 @@ class SidecarClient:
             listing=listing,
             seconds=self._timeouts.preview,
             patience=Patience(stall=self._timeouts.preview, cancelled=cancelled),
+        )
+
+    def backup_estimate(
+        self, *, source: str, exclude: Exclude, changed_since_ns: int, paths_limit: int
+    ) -> BackupEstimate:
+        """Count what a backup of the folder `source` would hold now. Writes nothing, and needs no operation.
+
+        `changed_since_ns`: a time in ns since 1970; files that changed before do not count as changed. Names up to
+        `paths_limit` paths that would be left out, at most 1000. Raises `SidecarUnavailable` when it takes too long or
+        too many estimates run.
+        """
+        request = wire.EstimateBackupRequest(
+            ticket=wire.Ticket(operation=self._ticket.operation),
+            source=source,
+            exclude=exclude_message(exclude),
+            changed_since_ns=changed_since_ns,
+            paths_limit=paths_limit,
+        )
+        return estimate_ask(
+            method=self._methods.estimate_backup,
+            metadata=self._metadata,
+            request=request,
+            seconds=self._timeouts.preview,
         )
 
     def certificate_request(self) -> bytes:

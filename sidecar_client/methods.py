@@ -70,6 +70,13 @@ class Methods:
         self.preview_restore: grpc.StreamUnaryMultiCallable[bytes, wire.PreviewRestoreReply] = channel.stream_unary(
             _path("PreviewRestore"), None, wire.PreviewRestoreReply.FromString
         )
+        self.estimate_backup: grpc.UnaryUnaryMultiCallable[wire.EstimateBackupRequest, wire.EstimateBackupReply] = (
+            channel.unary_unary(
+                _path("EstimateBackup"),
+                wire.EstimateBackupRequest.SerializeToString,
+                wire.EstimateBackupReply.FromString,
+            )
+        )
         self.scan_tree: grpc.UnaryStreamMultiCallable[wire.ScanTreeRequest, wire.ScanTreeReply] = channel.unary_stream(
             _path("ScanTree"), wire.ScanTreeRequest.SerializeToString, wire.ScanTreeReply.FromString
         )

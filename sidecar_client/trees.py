@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import Final
 
-from pipelines.pipe import Closed, Pipe
+from pipelines.pipe import Closed, Pipe, TimedOut
 from sidecar_client.errors import SidecarFailed
 from sidecar_client.extraction import progress_from_wire, result_from_wire, result_required
 from sidecar_client.streams import MESSAGES_WAITING, ReplyStream, replies_of
@@ -40,14 +40,14 @@ def tree_follow(
     Raises the restore's error, `Cancelled`, `SidecarUnavailable`, and errors of reading listing and contents.
     """
     result: ExtractResult | None = None
-    sender = _Sender(header, listing, contents)
+    sender = _Sender(header, listing, contents, alive=patience.alive)
     call = start(iter(sender.requests))
     replies: Pipe[wire.RestoreTreeReply] = Pipe(MESSAGES_WAITING)
     with closing(replies):
         try:
             replies.run(partial(_forward, call, replies, sender, patience.alive), name="sidecar-replies")
             replies.run(sender.run, name="sidecar-contents")
-            while (reply := patience.wait(replies.take)) is not None:
+            while (reply := patience.wait(partial(_taken, replies, sender))) is not None:
                 if reply.HasField("wanted"):
                     sender.ask(reply.wanted)
                     continue
@@ -58,6 +58,15 @@ def tree_follow(
             call.cancel()
             sender.close()
     return result_required(result)
+
+
+def _taken(replies: Pipe[wire.RestoreTreeReply], sender: _Sender, seconds: float) -> wire.RestoreTreeReply | None:
+    """The next reply. The sidecar says nothing while it waits for the listing: that is no stall of it."""
+    try:
+        return replies.take(seconds)
+    except TimedOut:
+        sender.excuse()
+        raise
 
 
 def _forward(
@@ -77,11 +86,20 @@ def _forward(
 class _Sender:
     """Sends the requests of a call: the listing, then the contents that are asked for, batch by batch."""
 
-    def __init__(self, header: wire.RestoreTreeRequest.Header, listing: Iterable[bytes], contents: Contents) -> None:
+    def __init__(
+        self,
+        header: wire.RestoreTreeRequest.Header,
+        listing: Iterable[bytes],
+        contents: Contents,
+        *,
+        alive: Callable[[], None],
+    ) -> None:
         self.requests: Pipe[bytes] = Pipe(MESSAGES_WAITING)
         self._header = header
         self._listing = listing
         self._contents = contents
+        self._alive = alive
+        self._is_reading = False
         self._batches: Pipe[tuple[int, Sequence[int]]] = Pipe(_FILES_WAITING_MAX)
         self._number = 0
         self._last = -1
@@ -102,13 +120,19 @@ class _Sender:
             with suppress(Closed):  # the call has ended meanwhile
                 self._batches.put((number, files))
 
+    def excuse(self) -> None:
+        """Count the sidecar as alive while the listing is being read here."""
+        if self._is_reading:
+            self._alive()
+
     def run(self) -> None:
         """Send everything, until `close`. Raises errors of reading, and `Closed`."""
         self.requests.put(wire.RestoreTreeRequest(header=self._header).SerializeToString())
         size = 0
-        for piece in pieces_of(self._listing):
+        for piece in pieces_of(self._read(self._listing)):
             size += len(piece)
             self.requests.put(data_pack(field=wire.RestoreTreeRequest.LISTING_FIELD_NUMBER, data=piece))
+            self._alive()
         self.requests.put(wire.RestoreTreeRequest(listing_bytes=size).SerializeToString())
         sent = 0
         for number, files in self._batches:
@@ -118,6 +142,18 @@ class _Sender:
                     sent = number
                 self._send(number, files)
             self._done += len(files)
+
+    def _read(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        reading = iter(pieces)
+        while True:
+            self._is_reading = True
+            try:
+                piece = next(reading, None)
+            finally:
+                self._is_reading = False
+            if piece is None:
+                return
+            yield piece
 
     def close(self) -> None:
         """Send nothing more."""

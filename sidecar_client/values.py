@@ -83,9 +83,30 @@ class ArchiveWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class Exclude:
+    """Patterns of paths to leave out, in the syntax of `.gitignore`; the last one that matches a path decides.
+
+    `ignore_file`: whether a file `.savepointignore` in the source counts, between `before` and `after`.
+    """
+
+    before: tuple[bytes, ...] = ()
+    after: tuple[bytes, ...] = ()
+    ignore_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """What patterns left out: files and folders with everything below them, their bytes, and the patterns in force."""
+
+    entries: int = 0
+    patterns: tuple[bytes, ...] = ()
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveResult:
     """A complete archive: its size and CRC-32, the number of its members, the first 1000 warnings and their total,
-    the bytes of file content in it, and the consistency of its data.
+    the bytes of file content in it, the consistency of its data, and what patterns left out.
     """
 
     size_bytes: int
@@ -95,6 +116,7 @@ class ArchiveResult:
     warnings: tuple[ArchiveWarning, ...]
     content_bytes: int = 0
     consistency: Consistency = Consistency.LIVE
+    excluded: Excluded = Excluded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +180,44 @@ class RestorePreview:
     changes: tuple[Change, ...]
     more: bool
     stays: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCount:
+    """The entries and bytes that a pattern leaves out, each with everything below it.
+
+    `of_file`: it is a line of the ignore file. `impossible`: such a line that is wrong, and leaves out nothing.
+    """
+
+    pattern: bytes
+    entries: int
+    bytes: int
+    of_file: bool = False
+    impossible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedPath:
+    """A path that would be left out, by a pattern's place in the list; the counts include everything below it."""
+
+    path: bytes
+    pattern: int
+    is_folder: bool
+    entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupEstimate:
+    """What a backup would hold, and what patterns would leave out of it.
+
+    `changed_bytes`: of files that changed since the time that was asked for. `paths`: the first paths that would be
+    left out; `more`: there are others.
+    """
+
+    entries: int
+    bytes: int
+    changed_bytes: int
+    patterns: tuple[PatternCount, ...]
+    paths: tuple[ExcludedPath, ...]
+    more: bool

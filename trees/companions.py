@@ -20,6 +20,7 @@ LEVEL = b"level.dat"
 _OF_LEVEL = frozenset({b"level.dat_old", b"level.dat_new", b"session.lock"})
 CURRENT = b"CURRENT"
 _MANIFEST = re.compile(rb"MANIFEST-\d+")
+_STORE_FILE = re.compile(rb"\d+\.(ldb|sst)|MANIFEST-\d+")
 # The files of LevelDB and RocksDB, which list all files of a folder in a manifest.
 _OF_STORE = re.compile(
     rb"\d+\.(ldb|sst|log|blob|dbtmp)|MANIFEST-\d+|OPTIONS-\d+(\.dbtmp)?|CURRENT|IDENTITY|LOCK|LOG(\.old.*)?"
@@ -56,7 +57,9 @@ def units_of(name: bytes) -> Iterator[tuple[bytes, Sequence[bytes] | None]]:
 
 def main_of_log(name: bytes) -> bytes | None:
     """The name of the database whose log is named `name`, None when no log has such a name."""
-    return next((name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix)), None)
+    if not name.endswith(_SQLITE_SUFFIXES):  # as most names do not
+        return None
+    return next(name.removesuffix(suffix) for suffix in _SQLITE_SUFFIXES if name.endswith(suffix))
 
 
 def is_of_level(name: bytes) -> bool:
@@ -67,6 +70,11 @@ def is_of_level(name: bytes) -> bool:
 def is_of_store(name: bytes) -> bool:
     """Whether a name is one of LevelDB's or RocksDB's."""
     return _OF_STORE.fullmatch(name) is not None
+
+
+def is_store_file(name: bytes) -> bool:
+    """Whether a name is one that hardly anything but such a store gives a file: `LOG`, for example, is not."""
+    return name == CURRENT or _STORE_FILE.fullmatch(name) is not None
 
 
 def belong_together(main: bytes, other: bytes, *, heads: Callable[[bytes], Iterable[bytes]]) -> bool:

@@ -49,6 +49,10 @@ class ContentHash:
 
     def update(self, piece: memoryview) -> None:
         """Add the next bytes."""
+        if self._block is None and len(piece) == self._need != 0:  # as for most files, which are one block
+            self._whole.update(blake3(piece).digest())
+            self._begin_block(BLOCK_SIZE)
+            return
         hashes, at = [], 0
         while at < len(piece):
             if not self._need:

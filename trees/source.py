@@ -16,6 +16,8 @@ class Left(StrEnum):
     VANISHED = "vanished"
     UNREADABLE = "unreadable"
     SKIPPED = "skipped"
+    EXCLUDED = "excluded"
+    """Left out on purpose, with everything below it."""
 
 
 class Kind(IntEnum):

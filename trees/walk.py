@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from trees.beneath import open_beneath, open_for_reading
 from trees.folders import fd_closing
@@ -109,6 +109,29 @@ class Places(Protocol):
         ...
 
 
+class Rules(Protocol):
+    """The patterns that apply in one folder (`trees.patterns`)."""
+
+    def excluding(self, name: bytes, *, is_folder: bool, at: int) -> int | None:
+        """The number of the pattern that leaves out a name in the open folder `at`, None when none does."""
+        ...
+
+    def below(self, name: bytes) -> Rules | None:
+        """The patterns for the folder of this name, None without one."""
+        ...
+
+
+class Exclusion(NamedTuple, Generic[T]):
+    """The patterns of a walk, from its root down.
+
+    `excluded` is called with the fields of each entry that a pattern leaves out, and the pattern's number; its result
+    is yielded unless it is None.
+    """
+
+    rules: Rules | None
+    excluded: Callable[[bytes, bytes, int, os.stat_result, int], T | None]
+
+
 def tree_walk(
     root: int,
     *,
@@ -117,25 +140,27 @@ def tree_walk(
     bounds: Bounds,
     below: bytes = b"",
     places: Places | None = None,
+    exclusion: Exclusion[T] | None = None,
 ) -> Generator[T, None, None]:
     """Yield every entry below an open folder: a folder before its content, names in the order of their bytes.
 
     `below` is the path of that folder when it is not the root; every path begins with it. The reserved folder directly
     below the root, or directly below one of the `places`, is left out. A link to one of the `places` is entered like
-    a folder; no other link is followed. Memory is that of the names in the folders on the way down, whatever the size
-    of the tree.
+    a folder; no other link is followed. A folder that the `exclusion` leaves out is not entered. Memory is that of the
+    names in the folders on the way down, whatever the size of the tree.
 
     `found` builds the yielded value from the four fields of a `Found`. `left_out` is called with the path and the
     error of an entry that cannot be examined, or for which `found` raises OSError; its result is yielded unless it is
     None. If the folder itself cannot be listed, `left_out` is called with `below`, and nothing is yielded.
     """
-    walk = _Walk(below, places, bounds)
+    walk = _Walk(below, places, bounds, exclusion)
     levels, status_of, is_file = walk.levels, os.stat, stat.S_ISREG
+    entry: T | None
     with closing(walk):
         walk.begin(root, left_out)
         while levels:
             level = levels[-1]
-            prefix, folder, is_limited = walk.prefix, level.descriptor, walk.is_limited()
+            prefix, folder, is_limited, rules = walk.prefix, level.descriptor, walk.is_limited(), level.rules
             for name in level.names:
                 path = prefix + name
                 try:
@@ -143,10 +168,10 @@ def tree_walk(
                         walk.require_within(path)
                     status = status_of(name, dir_fd=folder, follow_symlinks=False)
                     # The common case: most entries are files.
-                    if is_file(status.st_mode):
+                    if rules is None and is_file(status.st_mode):
                         yield found(path, name, folder, status)
                         continue
-                    entry: T | None = found(path, name, folder, walk.look(path, name, status))
+                    entry = walk.take(path, name, status, found)
                 except OSError as error:
                     entry = left_out(path, error)
                 if entry is not None:
@@ -184,6 +209,7 @@ class _Level:
     identity: tuple[int, int]
     names: Iterator[bytes]
     prefix_bytes: int
+    rules: Rules | None
     lost: int = 0
 
     def close(self) -> None:
@@ -192,16 +218,17 @@ class _Level:
             self.descriptor = -1
 
 
-class _Walk:
+class _Walk(Generic[T]):
     """The state of a walk: an explicit stack, since a tree may be deeper than the limits of recursion and paths."""
 
-    def __init__(self, below: bytes, places: Places | None, bounds: Bounds) -> None:
+    def __init__(self, below: bytes, places: Places | None, bounds: Bounds, exclusion: Exclusion[T] | None) -> None:
         self.levels: list[_Level] = []
         self.prefix = below + b"/" if below else b""
         self._below_bytes = len(self.prefix)
         self._depth = self.prefix.count(b"/")
         self._places = places
         self._bounds = bounds
+        self._exclusion = exclusion
 
     def close(self) -> None:
         for level in self.levels:
@@ -227,15 +254,40 @@ class _Walk:
         except BaseException:
             os.close(descriptor)
             raise
-        before = len(self.prefix)
+        before, rules = len(self.prefix), self._exclusion and self._exclusion.rules
         if name:
             self.prefix += name + b"/"
+            above = self.levels[-1].rules
+            rules = above.below(name) if above else None
         if RESERVED_FOLDER in names and self._is_top():
             names.remove(RESERVED_FOLDER)
-        self.levels.append(_Level(descriptor, _identity(status), iter(sorted(names)), before))
+        self.levels.append(_Level(descriptor, _identity(status), iter(sorted(names)), before, rules))
         if len(self.levels) > FOLDERS_OPEN + 1:
             self.levels[-1 - FOLDERS_OPEN].close()
         return status
+
+    def take(
+        self,
+        path: bytes,
+        name: bytes,
+        status: os.stat_result,
+        found: Callable[[bytes, bytes, int, os.stat_result], T],
+    ) -> T | None:
+        """The value of an entry of the innermost folder, which is entered unless it is left out. Raises OSError."""
+        folder = self.levels[-1].descriptor
+        if self._exclusion and (number := self._excluding(path, name, status)) is not None:
+            return self._exclusion.excluded(path, name, folder, status, number)
+        return found(path, name, folder, self.look(path, name, status))
+
+    def _excluding(self, path: bytes, name: bytes, status: os.stat_result) -> int | None:
+        """The number of the pattern that leaves out an entry of the innermost folder. A followed link is a folder."""
+        rules, folder = self.levels[-1].rules, self.levels[-1].descriptor
+        if rules is None:
+            return None
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if self._places and stat.S_ISLNK(status.st_mode):
+            is_folder = self._places.linked(path, name, at=folder) is not None
+        return rules.excluding(name, is_folder=is_folder, at=folder)
 
     def look(self, path: bytes, name: bytes, status: os.stat_result) -> os.stat_result:
         """The status of an entry that is no file; a folder or followed link is entered. Raises OSError."""

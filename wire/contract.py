@@ -24,6 +24,12 @@ MESSAGE_BYTES: Final = 8 << 20
 WARNINGS_KEPT: Final = 1000
 """Warnings in one result; the rest is only counted."""
 
+PATTERNS_MAX: Final = 500
+"""The most patterns in force for one backup."""
+
+PATTERN_BYTES_MAX: Final = 1000
+"""The longest pattern, in bytes."""
+
 WORKER_NAME: Final = "worker.savepoint"
 """The name in the certificate of every worker. A sidecar takes calls over TLS from no other."""
 

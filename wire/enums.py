@@ -72,6 +72,10 @@ class WarningKind(Word, proto=wire.Warning.Kind):
     """Of a restore: immutable, append-only, or in a folder that the sidecar may not change."""
     COMPANION = "companion"
     """Of a restore: it belongs together with a file that stays."""
+    EXCLUDED = "excluded"
+    """A pattern left it out on purpose, which is no warning: the archive does not have it. Of a restore: it stays."""
+    PATTERN = "pattern"
+    """A file of patterns with impossible lines, which left out nothing: the archive has the file."""
 
 
 STAYING: Final = (
@@ -84,7 +88,7 @@ STAYING: Final = (
     WarningKind.FIXED,
     WarningKind.COMPANION,
 )
-"""Reasons why a restore leaves a live path as it is."""
+"""Reasons why a restore cannot change a live path."""
 
 
 class Consistency(Word, proto=wire.Consistency):

@@ -23,7 +23,7 @@ CONTENT      in version 1 the CRC-32 of the content as packed, 0 for folders and
              XATTRS  the `user.*` attributes of a file or folder (`wire.attributes`)
 PATH         relative to the root, without `.`, `..`, and doubled slashes
 LINK         the target of a symbolic link, or the path of the file that this is a further name of, or the reason why
-             the path was left out (a kind of warning, such as `unreadable`); else empty
+             the path was left out (a kind of warning, such as `unreadable`, or `excluded` by a pattern); else empty
 
 Entries come in the order of a walk: a folder before what is in it, the names of a folder in the order of their bytes.
 The last line tells a listing that was cut from a whole one.
@@ -47,13 +47,14 @@ SYMLINK: Final = b"l"
 HARD_LINK: Final = b"h"
 LEFT_OUT: Final = b"x"
 _VANISHED: Final = WarningKind.VANISHED.encode()
+_EXCLUDED: Final = WarningKind.EXCLUDED.encode()
 
 OF_ARCHIVE: Final = 1
 OF_SNAPSHOT: Final = 2
 """Versions."""
 _HEAD_LINE: Final = b"savepoint-listing %d %d\n"
 _ENTRY_LINE: Final = b"%b %d %d %d %d %d %b %b %b\n"
-_END: Final = b"end "
+END_LINE: Final = b"end "
 _HEAD: Final = re.compile(rb"savepoint-listing ([0-9]{1,9}) ([0-9]{1,19})")
 _STATUS: Final = rb"([fdlhx]) ([0-9]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (-?[0-9]{1,28}) ([0-9]{1,19}) "
 _CONTENTS: Final = {
@@ -114,6 +115,11 @@ class Entry(NamedTuple):
         """Whether the backup lacks a path because it was gone before it was read: then it was not there."""
         return self.kind == LEFT_OUT and self.link == _VANISHED
 
+    @property
+    def excluded(self) -> bool:
+        """Whether the archive lacks a path because a pattern left it out, with everything below it."""
+        return self.kind == LEFT_OUT and self.link == _EXCLUDED
+
 
 @dataclass(frozen=True, slots=True)
 class ListingLimits:
@@ -149,7 +155,7 @@ class ListingWriter:
 
     def finish(self) -> None:
         """Write the end line and the rest of the stream."""
-        self._buffer += b"%b%d\n" % (_END, self._entries)
+        self._buffer += b"%b%d\n" % (END_LINE, self._entries)
         self._write(self._gzip.compress(self._buffer) + self._gzip.flush())
         self._buffer.clear()
 
@@ -163,8 +169,8 @@ class Listing:
     def __init__(self, parts: Iterable[bytes | memoryview], *, limits: ListingLimits = DEFAULT_LIMITS) -> None:
         """Read the head, `version` and `started_ns`, from the listing's bytes, which come in parts of any size."""
         self._limits = limits
-        self._lines = _lines(_inflated(parts, limits), limits)
-        self.version, self.started_ns = _head(next(self._lines, b""))
+        self._lines = _lines(listing_inflated(parts, limits), limits)
+        self.version, self.started_ns = head_read(next(self._lines, b""))
         self._entry = _READERS[self.version]
 
     def entries(self) -> Iterator[Entry]:
@@ -172,7 +178,7 @@ class Listing:
         size = 0
         before = b""
         for count, line in enumerate(self._lines):
-            if line.startswith(_END):
+            if line.startswith(END_LINE):
                 self._end_check(line, count)
                 return
             entry = self._entry(line)
@@ -189,7 +195,7 @@ class Listing:
     def left_out(self) -> Iterator[Entry]:
         """The entries of kind `LEFT_OUT` alone: most lines need no parsing for that."""
         for count, line in enumerate(self._lines):
-            if line.startswith(_END):
+            if line.startswith(END_LINE):
                 self._end_check(line, count)
                 return
             if line.startswith(LEFT_OUT):
@@ -197,11 +203,11 @@ class Listing:
         raise ListingDamaged("The listing is cut.")
 
     def _end_check(self, line: bytes, count: int) -> None:
-        if line != b"%b%d" % (_END, count) or next(self._lines, None) is not None:
+        if line != b"%b%d" % (END_LINE, count) or next(self._lines, None) is not None:
             raise ListingDamaged("The listing does not end where it says.")
 
 
-def _head(line: bytes) -> tuple[int, int]:
+def head_read(line: bytes) -> tuple[int, int]:
     """The version, and the time when the scan began."""
     head = _HEAD.fullmatch(line)
     if head is None:
@@ -212,7 +218,8 @@ def _head(line: bytes) -> tuple[int, int]:
     return version, started_ns
 
 
-def _entry_of_archive(line: bytes) -> Entry:
+def entry_of_archive(line: bytes) -> Entry:
+    """The entry of a line of version 1, without its newline. Raises `ListingDamaged`, `ListingRefused`."""
     kind, *digits, path, link = _fields(line, OF_ARCHIVE)
     mode, uid, gid, mtime_ns, size, crc32 = map(int, digits)
     entry = Entry(kind, mode, uid, gid, mtime_ns, size, crc32, name_unescape(path), name_unescape(link))
@@ -232,7 +239,7 @@ def _entry_of_snapshot(line: bytes) -> Entry:
     return _checked(entry)
 
 
-_READERS: Final = {OF_ARCHIVE: _entry_of_archive, OF_SNAPSHOT: _entry_of_snapshot}
+_READERS: Final = {OF_ARCHIVE: entry_of_archive, OF_SNAPSHOT: _entry_of_snapshot}
 
 
 def _fields(line: bytes, version: int) -> tuple[bytes, ...]:
@@ -282,7 +289,7 @@ def _lines(pieces: Iterable[bytes], limits: ListingLimits) -> Iterator[bytes]:
         raise ListingDamaged("The listing is cut.")
 
 
-def _inflated(parts: Iterable[bytes | memoryview], limits: ListingLimits) -> Iterator[bytes]:
+def listing_inflated(parts: Iterable[bytes | memoryview], limits: ListingLimits) -> Iterator[bytes]:
     """The decompressed bytes, a bounded piece at a time; checks the gzip member's end, and that nothing follows it."""
     inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     total = 0

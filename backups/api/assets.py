@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable
 from http import HTTPStatus
 from itertools import chain
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,26 +16,49 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from accounts.api.authentication import caller_key, caller_look, caller_of
 from accounts.scopes import Scope
+from archives.formats import ArchiveFormat
 from backups.api.ranges import ByteRange, if_range_holds, range_of
-from backups.errors import AssetNotFound
+from backups.api.serializers import PathField
+from backups.errors import AssetNotFound, PathNotFound
+from backups.formats.download import CONTENT_TYPES, Content, DownloadChoice
 from backups.selectors import asset_get
-from backups.services.downloads import Download, asset_filename
+from backups.services.downloads import Download, asset_content, asset_filename
+from backups.services.restores import PATHS_MAX
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
-from common.errors import KeyUnavailable, Throttled
+from common.errors import KeyUnavailable, Throttled, ValidationError
 from vault.errors import ArchiveDamagedError, StorageUnavailableError
 from vault.models import Asset
 
 _RANGE_PARAMETERS = [
     OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER) for name in ("Range", "If-Range", "If-None-Match")
 ]
+
+_CHOICE_PARAMETERS = [
+    OpenApiParameter(
+        "format",
+        enum=[str(name) for name in ArchiveFormat],
+        description="The kind of archive that is made of a backup of the format `repository`. Default: `tar.gz`.",
+    ),
+    OpenApiParameter(
+        "path", many=True, description="Only these paths, with everything below them; of the format `repository` alone."
+    ),
+]
+
+
+class DownloadQuery(serializers.Serializer[Any]):
+    """The part of a download that its address chooses."""
+
+    format = serializers.ChoiceField(choices=[str(name) for name in ArchiveFormat], required=False)
+    path = serializers.ListField(child=PathField(), required=False, max_length=PATHS_MAX)
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -83,13 +107,15 @@ class AssetView(ApiView):
 
     @extend_schema(
         operation_id="assets_download",
-        parameters=_RANGE_PARAMETERS,
+        parameters=[*_RANGE_PARAMETERS, *_CHOICE_PARAMETERS],
         responses={
-            (200, "application/gzip"): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
-            (206, "application/gzip"): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
+            (200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
+            (206, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
             304: OpenApiResponse(description="You have it already."),
             **problems(
                 AssetNotFound,
+                PathNotFound,
+                ValidationError,
                 ArchiveDamagedError,
                 KeyUnavailable,
                 PreconditionFailed,
@@ -100,26 +126,40 @@ class AssetView(ApiView):
         },
     )
     def get(self, request: Request, asset: UUID) -> HttpResponseBase:
-        """Download an asset. `Range` resumes, `ETag` and `Repr-Digest` are its SHA-256."""
+        """Download an asset. `Range` resumes; `Repr-Digest` is its SHA-256, once it is known."""
         # An archive is sent as it is: the compressing middleware is told that this client accepts no compression.
         request._request.META.pop("HTTP_ACCEPT_ENCODING", None)  # noqa: SLF001  # the framework's name for what it wraps
         found = asset_get(user=caller_of(request), asset_id=asset)
-        headers = _headers(found)
+        content = asset_content(found, _choice(request))
+        headers = _headers(found, content)
         if (unchanged := _unchanged(request, found, headers)) is not None:
             return unchanged
+        content_type = CONTENT_TYPES[content.format]
         if request.method == "HEAD":
-            return _headed(StreamingHttpResponse(content_type=found.content_type), found, part=None, headers=headers)
-        part, (size, _) = None, found.measured()
-        if if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at):
-            part = range_of(request.headers.get("Range"), size=size)
+            return _headed(StreamingHttpResponse(content_type=content_type), content, part=None, headers=headers)
+        part = None
+        holds = if_range_holds(request.headers.get("If-Range"), etag=headers["ETag"], last_modified=found.created_at)
+        if holds and content.size is not None:
+            part = range_of(request.headers.get("Range"), size=content.size)
         download = Download(
             asset=found,
+            content=content,
             start=part.start if part else 0,
-            stop=part.stop if part else size,
+            stop=part.stop if part else content.size,
             caller=caller_key(request),
             look=caller_look(request),
         )
-        return _headed(DownloadResponse(download, content_type=found.content_type), found, part=part, headers=headers)
+        return _headed(DownloadResponse(download, content_type=content_type), content, part=part, headers=headers)
+
+
+def _choice(request: Request) -> DownloadChoice:
+    query = DownloadQuery(data=request.query_params)
+    if not query.is_valid():
+        raise ValidationError(errors=query.errors)
+    chosen = query.validated_data.get("format")
+    return DownloadChoice(
+        format=ArchiveFormat(chosen) if chosen else None, paths=tuple(query.validated_data.get("path", ()))
+    )
 
 
 def content_disposition(filename: str) -> str:
@@ -130,20 +170,20 @@ def content_disposition(filename: str) -> str:
     return disposition if fallback == printable else f"{disposition}; filename*=UTF-8''{quote(printable, safe='')}"
 
 
-def _headers(asset: Asset) -> dict[str, str]:
-    _, sha256 = asset.measured()
-    digest = base64.b64encode(bytes.fromhex(sha256)).decode()
-    return {
-        "ETag": f'"{sha256}"',
+def _headers(asset: Asset, content: Content) -> dict[str, str]:
+    headers = {
+        "ETag": f'"{content.etag}"',
         "Last-Modified": http_date(asset.created_at.timestamp()),
         # No-transform says the same to a proxy that compresses.
         "Cache-Control": "private, no-cache, no-transform",
-        "Accept-Ranges": "bytes",
-        "Content-Disposition": content_disposition(asset_filename(asset)),
-        "Repr-Digest": f"sha-256=:{digest}:",
-        # RFC 9530 replaces Digest, which download managers still read.
-        "Digest": f"sha-256={digest}",
+        "Accept-Ranges": "none" if content.size is None else "bytes",
+        "Content-Disposition": content_disposition(asset_filename(asset, content.format)),
     }
+    if content.sha256 is not None:
+        digest = base64.b64encode(bytes.fromhex(content.sha256)).decode()
+        # RFC 9530 replaces Digest, which download managers still read.
+        headers |= {"Repr-Digest": f"sha-256=:{digest}:", "Digest": f"sha-256={digest}"}
+    return headers
 
 
 def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpResponseBase | None:
@@ -163,15 +203,16 @@ def _unchanged(request: Request, asset: Asset, headers: dict[str, str]) -> HttpR
 
 
 def _headed(
-    response: StreamingHttpResponse, asset: Asset, *, part: ByteRange | None, headers: dict[str, str]
+    response: StreamingHttpResponse, content: Content, *, part: ByteRange | None, headers: dict[str, str]
 ) -> StreamingHttpResponse:
-    """The response with the headers of the asset, or of a part of it."""
+    """The response with the headers of the download, or of a part of it."""
     for name, value in headers.items():
         response.headers[name] = value
-    length = asset.size_bytes
+    length = content.size
     if part is not None:
         response.status_code = HTTPStatus.PARTIAL_CONTENT
         response.headers["Content-Range"] = part.content_range
         length = part.stop - part.start
-    response.headers["Content-Length"] = str(length)
+    if length is not None:
+        response.headers["Content-Length"] = str(length)
     return response

@@ -25,7 +25,7 @@ from common.errors import ValidationError
 from operations.errors import StatusConflict
 from orders.errors import OrderNotFound
 from orders.models import BackupFormat
-from provisions.errors import ProvisionNotFound
+from provisions.errors import PatternsForbidden, ProvisionNotFound
 
 BackupPage = page_of(BackupSerializer, name="BackupPage")
 
@@ -53,7 +53,15 @@ class BackupListView(ApiView):
         request=BackupCreateFields,
         responses={
             202: BackupSerializer,
-            **problems(ValidationError, OrderNotFound, ProvisionNotFound, *RULES, LimitReached, QuotaExceeded),
+            **problems(
+                ValidationError,
+                OrderNotFound,
+                ProvisionNotFound,
+                *RULES,
+                LimitReached,
+                QuotaExceeded,
+                PatternsForbidden,
+            ),
         },
     )
     def post(self, request: Request, order: UUID, provision: UUID) -> Response:
@@ -66,6 +74,7 @@ class BackupListView(ApiView):
             provision_id=provision,
             name=fields.get("name"),
             format_wanted=BackupFormat(fields["format"]) if "format" in fields else None,
+            exclude=fields.get("exclude", ()),
             idempotency=idempotency_key(request, user_id=user.id),
         )
         return backup_accepted(request, backup)

@@ -14,8 +14,19 @@ from backups.services.restores import PATHS_MAX
 from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.paths import path_within
 from operations.api.serializers import OperationSerializer
+from orders.api.patterns import PATTERNS_HELP, PatternsField
 from orders.models import BackupFormat
 from wire.enums import ChangeKind, Mode, ServerControl
+
+
+class ExcludedSerializer(serializers.Serializer[Any]):
+    """The files that patterns left out of a backup."""
+
+    entries = serializers.IntegerField(help_text="Files and folders, with everything below them.")
+    bytes = serializers.IntegerField(help_text="Bytes of file content.")
+    patterns = serializers.ListField(
+        child=serializers.CharField(), help_text="All patterns in force; the last one that matches a path decides."
+    )
 
 
 class DamagedFileSerializer(serializers.Serializer[Any]):
@@ -51,8 +62,8 @@ class BackupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=BackupStatus.choices)
     asset_id = serializers.UUIDField(allow_null=True, help_text="What to download.")
-    size_bytes = serializers.IntegerField(
-        allow_null=True, help_text="Size of the download, or of the files in a backup of the format `repository`."
+    size_bytes = serializers.SerializerMethodField(
+        help_text="Size of the download. In the format `repository` that of the files, until a first complete download."
     )
     added_bytes = serializers.IntegerField(allow_null=True, help_text="What this backup alone added to the storage.")
     unique_bytes = serializers.IntegerField(
@@ -67,7 +78,7 @@ class BackupSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField(
         source="asset.sha256",
         allow_null=True,
-        help_text="Hash of the download; null in the format `repository`, whose downloads are made on the fly.",
+        help_text="Hash of the download. In the format `repository` null until a first complete download.",
     )
     created_at = UtcField()
     completed_at = UtcField(allow_null=True)
@@ -95,7 +106,13 @@ class BackupSerializer(serializers.Serializer[Any]):
         help_text="Whether the server had lost most of its files, or had none. A restore needs `accept_collapsed`."
     )
     caution = serializers.SerializerMethodField(help_text="Why not to rely on it, in a sentence. Null for a good one.")
+    excluded = serializers.SerializerMethodField(help_text="What patterns left out of it on purpose.")
     operation = serializers.SerializerMethodField(help_text="The newest operation on this backup.")
+
+    def get_size_bytes(self, backup: Backup) -> int | None:
+        """The size of the download if it is known, else that of the files."""
+        known = backup.asset.size_bytes if backup.asset else None
+        return backup.size_bytes if known is None else known
 
     def get_warnings(self, backup: Backup) -> int:
         """Warnings: files that could not be captured as they were, and the collapse of the server."""
@@ -104,6 +121,11 @@ class BackupSerializer(serializers.Serializer[Any]):
     def get_caution(self, backup: Backup) -> str | None:
         """The warning about the backup, in the reader's language."""
         return backup_caution(backup) or None
+
+    @extend_schema_field(ExcludedSerializer)
+    def get_excluded(self, backup: Backup) -> Any:
+        """The files that patterns left out, none before that is known."""
+        return backup.excluded or {"entries": 0, "bytes": 0, "patterns": []}
 
     @extend_schema_field(OperationSerializer(allow_null=True))
     def get_operation(self, backup: Backup) -> Any:
@@ -119,6 +141,50 @@ class BackupCreateFields(StrictSerializer):
     format = serializers.ChoiceField(
         choices=BackupFormat.values, required=False, help_text="Default: as the plan of the order says."
     )
+    exclude = PatternsField(required=False, help_text=f"{PATTERNS_HELP} They count for this backup alone.")
+
+
+class PatternCountSerializer(serializers.Serializer[Any]):
+    """A pattern, and what it leaves out."""
+
+    pattern = serializers.CharField()
+    entries = serializers.IntegerField(help_text="Files and folders, with everything below them.")
+    bytes = serializers.IntegerField()
+    impossible = serializers.BooleanField(
+        help_text="A wrong line of the file `.savepointignore`, which leaves out nothing."
+    )
+
+
+class ExcludedPathSerializer(serializers.Serializer[Any]):
+    """A path that would be left out."""
+
+    path = serializers.CharField(help_text="Relative to the server's files; other bytes than UTF-8, and `%`, as `%XX`.")
+    is_folder = serializers.BooleanField()
+    pattern = serializers.CharField(help_text="The pattern that leaves it out.")
+    entries = serializers.IntegerField(help_text="Itself, and everything below it.")
+    bytes = serializers.IntegerField()
+
+
+class EstimateQuery(serializers.Serializer[Any]):
+    """The parameters of an estimate."""
+
+    exclude = PatternsField(required=False)
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """What a backup would hold if it were made now."""
+
+    entries = serializers.IntegerField(help_text="Files, folders and links.")
+    bytes = serializers.IntegerField(help_text="Bytes of file content.")
+    changed_bytes = serializers.IntegerField(help_text="Of files that changed since the last good backup.")
+    seconds = serializers.IntegerField(allow_null=True, help_text="How long it takes; null without an earlier one.")
+    excluded = PatternCountSerializer(many=True, help_text="Every pattern in force, in their order.")
+    paths = ExcludedPathSerializer(
+        many=True,
+        allow_null=True,
+        help_text="The first paths that would be left out. Null without the right to read the data.",
+    )
+    more = serializers.BooleanField(help_text="Whether further paths would be left out.")
 
 
 class BackupUpdateFields(StrictSerializer):

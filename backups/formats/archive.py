@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
 from backups.errors import PreviewUnavailable
+from backups.formats.archive_contents import archive_content, archive_entries
 from backups.formats.archive_restore import archive_extract, archive_fetch, archive_path, listing_path
+from backups.formats.download import ArchiveContent, Content, DownloadChoice
 from backups.formats.interface import Made, Making, Restoring
 from backups.formats.upload import Uploaded, archive_upload, object_upload
 from backups.models import Backup
@@ -28,12 +31,13 @@ from repository.archive.object_keys import (
     archive_key,
     listing_context,
 )
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint, go_on
 from repository.storage import Storage
 from sidecar_client.client import ArchiveProgress, ArchiveResult, ExtractProgress, SidecarClient
 from sidecar_client.errors import Refused, SidecarClientError, SidecarUnavailable, SourceFailed
-from vault.models import StorageTarget, StoredObject
-from vault.services.keys import data_key_ensure
+from vault.models import Asset, StorageTarget, StoredObject
+from vault.services.keys import DataKeys, data_key_ensure
 from vault.services.opening import listing_open, storage_errors, target_default, target_open
 from vault.services.sweep import objects_condemn
 
@@ -57,6 +61,7 @@ class ArchiveFormat:
     """One sealed or plain object, with the list of its entries and a manifest beside it."""
 
     name = BackupFormat.ARCHIVE.value
+    reads_whole = True
 
     def make(self, making: Making) -> Made:
         """Pack the server's files and store them while they are packed, as the backup's archive of this attempt.
@@ -68,15 +73,7 @@ class ArchiveFormat:
         name = destination.key.rpartition("/")[2].replace(str(backup.id), f"backup-{backup.id}")
         output, listing = f"/tmp/{name}", f"/tmp/{name}{LISTING_SUFFIX}"  # noqa: S108  # paths of the sidecar
         try:
-            uploaded, packed = _stream(
-                client=client,
-                output=output,
-                listing=listing,
-                operation=operation,
-                destination=destination,
-                lease=lease,
-                phase=making.phase,
-            )
+            uploaded, packed = _stream(making, output=output, listing=listing, destination=destination)
             listing_bytes = _listing_store(
                 client=client,
                 listing=listing,
@@ -109,6 +106,7 @@ class ArchiveFormat:
             warnings_total=packed.warnings_total,
             warnings=packed.warnings,
             content_type=CONTENT_TYPE,
+            excluded=packed.excluded,
         )
 
     def listing(self, backup: Backup, *, checkpoint: Checkpoint = go_on) -> Iterator[bytes]:
@@ -117,6 +115,17 @@ class ArchiveFormat:
             raise PreviewUnavailable
         return listing_open(backup.asset, stored_bytes=backup.listing_bytes, checkpoint=checkpoint).read()
 
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """Listings are read one by one."""
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:
+        """The listing beside the archive, in blocks."""
+        return archive_entries(backup, keys)
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """A file out of the archive, which is read up to it."""
+        return archive_content(backup, item, start=start, stop=stop)
+
     def fetch(self, restoring: Restoring) -> None:
         """Bring the archive into the sidecar's scratch folder, whole and as it was made."""
         archive_fetch(restoring)
@@ -124,6 +133,10 @@ class ArchiveFormat:
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Extract the archive out of the scratch folder."""
         archive_extract(restoring, on_progress=on_progress)
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The archive, as it is stored."""
+        return ArchiveContent(asset, choice)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:
         """Archive and listing."""
@@ -145,29 +158,23 @@ def _destination(operation: Operation, backup: Backup, lease: Lease) -> ArchiveD
 
 
 def _stream(
-    *,
-    client: SidecarClient,
-    output: str,
-    listing: str,
-    operation: Operation,
-    destination: ArchiveDestination,
-    lease: Lease,
-    phase: str,
+    making: Making, *, output: str, listing: str, destination: ArchiveDestination
 ) -> tuple[Uploaded, ArchiveResult]:
-    total = 0
+    lease, total = making.lease, 0
 
     def on_progress(progress: ArchiveProgress) -> None:
         nonlocal total
         total = progress.bytes_total
-        lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=phase)
+        lease.progress(bytes_done=progress.bytes_read, bytes_total=total, phase=making.phase)
 
-    tenant = operation_order(operation).customer_id
+    tenant = operation_order(making.operation).customer_id
     context = archive_context(tenant=tenant, target=destination.target.id, key=destination.key)
-    archive = client.archive_stream(
+    archive = making.client.archive_stream(
         source=DATA,
         output=output,
         listing=listing,
         quiesce=True,
+        exclude=making.exclude,
         on_progress=on_progress,
         cancelled=lease.interrupted,
     )

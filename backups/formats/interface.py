@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.utils import timezone
 
+from backups.formats.download import Content, DownloadChoice
 from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
 from backups.services.roles import operation_order
@@ -15,13 +17,18 @@ from common.paths import path_parsed, path_text
 from common.states import compare_and_set
 from operations.models import Operation
 from operations.work.lease import FenceLost, Lease
+from orders.patterns import pattern_text
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
-from sidecar_client.values import SidecarInfo
+from sidecar_client.estimate import NO_EXCLUDE
+from sidecar_client.values import Exclude, Excluded, SidecarInfo
 from vault.models import Asset, Repository, StorageTarget
+from vault.services.keys import DataKeys
 from wire.enums import Consistency, ServerControl
 
 WARNINGS_KEPT = 1000
+NOTHING_EXCLUDED = Excluded()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,8 @@ class Made:
 
     size_bytes, sha256: of an archive, as it is downloaded. content_bytes: of the files in it. added_bytes: what this
     backup alone added to the storage. listing_bytes: the stored size of an archive's listing. read_whole: every file
-    was read, whatever an earlier backup said of it. warnings: the first of `warnings_total`.
+    was read, whatever an earlier backup said of it. warnings: the first of `warnings_total`. excluded: what patterns
+    left out.
     """
 
     target: StorageTarget
@@ -49,6 +57,7 @@ class Made:
     listing_bytes: int | None = None
     repository: Repository | None = None
     read_whole: bool = True
+    excluded: Excluded = NOTHING_EXCLUDED
 
     @property
     def shown_bytes(self) -> int:
@@ -58,13 +67,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
-    """One attempt to make a backup's content. phase: the name of its progress."""
+    """One attempt to make a backup's content. phase: the name of its progress. exclude: the files to leave out."""
 
     operation: Operation
     backup: Backup
     client: SidecarClient
     lease: Lease
     phase: str
+    exclude: Exclude = NO_EXCLUDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +102,8 @@ class Format(Protocol):
     """One format. Every method may raise the errors of storage and keys (`vault.services.opening`)."""
 
     name: str
+    reads_whole: bool
+    """Whether a file is read by a pass over the whole content."""
 
     def make(self, making: Making) -> Made:
         """Store the server's files; nothing is listed. Raises what a sidecar fails with, and the lease's errors."""
@@ -101,12 +113,31 @@ class Format(Protocol):
         """The bytes of the list of a backup's entries (`wire.listing`). Raises PreviewUnavailable without one."""
         ...
 
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """Read together, where that is faster, what the entries of these backups of this format need."""
+        ...
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:
+        """The entries of a backup to browse; what the database has is read before the block begins.
+
+        The block raises FilesUnavailable without a whole list of them, and ArchiveDamagedError.
+        """
+        ...
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` up to `stop`. Raises ArchiveDamagedError."""
+        ...
+
     def fetch(self, restoring: Restoring) -> None:
         """Verify and bring to the sidecar what the restore needs before the safety backup is made."""
         ...
 
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Let the sidecar stage and exchange the files. After any error only its journal tells how far it got."""
+        ...
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """The bytes that a customer downloads. Opens nothing. Raises ValidationError for a choice it does not have."""
         ...
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:
@@ -141,7 +172,13 @@ def made_record(*, operation: Operation, backup: Backup, made: Made) -> None:
             percent=order.plan.collapse_percent,
             entries=made.entries,
             content_bytes=made.content_bytes,
+            excluded=made.excluded,
         ),
+        excluded={
+            "entries": made.excluded.entries,
+            "bytes": made.excluded.bytes,
+            "patterns": [pattern_text(pattern) for pattern in made.excluded.patterns],
+        },
         listing_bytes=made.listing_bytes,
         read_whole=made.read_whole,
         consistency=str(made.consistency),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -11,7 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from backups.errors import SourceFailed
+from backups.formats.download import Content, DownloadChoice
 from backups.formats.interface import WARNINGS_KEPT, Made, Making, Restoring
+from backups.formats.snapshot_contents import snapshot_content, snapshot_entries, snapshots_expect
+from backups.formats.snapshot_download import SnapshotContent
 from backups.formats.snapshot_restore import listing_read, snapshot_check, snapshot_extract
 from backups.models import Backup, BackupStatus
 from backups.services.roles import operation_order
@@ -20,6 +23,7 @@ from operations.models import Operation
 from operations.work.lease import Lease
 from operations.work.retry import Postponed
 from orders.models import BackupFormat, Order
+from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.manifest.root import SnapshotRoot, root_load
 from repository.chunked.objects import SNAPSHOTS
@@ -28,9 +32,11 @@ from repository.chunked.snapshots.create import SnapshotProgress, snapshot_creat
 from repository.errors import Overtaken
 from sidecar_client.client import ArchiveWarning, ExtractProgress, TreeSource
 from sidecar_client.errors import SidecarClientError
+from sidecar_client.values import Excluded
+from trees.source import Left, SourceGone
 from trees.source import SourceFailed as TreeFailed
-from trees.source import SourceGone
-from vault.models import Repository, StoredObject
+from vault.models import Asset, Repository, StoredObject
+from vault.services.keys import DataKeys
 from vault.services.opening import target_default
 from vault.services.repositories import repository_ensure, repository_errors, repository_make, snapshot_id, snapshot_key
 from vault.services.sweep import objects_condemn
@@ -46,6 +52,7 @@ class SnapshotFormat:
     """Chunks, packs and a manifest in the customer's repository on the target."""
 
     name = BackupFormat.REPOSITORY.value
+    reads_whole = False
 
     def make(self, making: Making) -> Made:
         """Read what has changed since the parent, and store what the repository does not have.
@@ -68,6 +75,18 @@ class SnapshotFormat:
         """The manifest, as a listing."""
         return listing_read(backup, checkpoint=checkpoint)
 
+    def entries_expect(self, backups: Sequence[Backup]) -> None:
+        """The roots of the snapshots, some at a time."""
+        snapshots_expect(backups)
+
+    def entries(self, backup: Backup, *, keys: DataKeys) -> AbstractContextManager[Blocks]:  # noqa: ARG002  # the interface's signature
+        """The manifest's chunks."""
+        return snapshot_entries(backup)
+
+    def content(self, backup: Backup, item: Item, *, start: int, stop: int) -> Iterator[bytes]:
+        """A file out of the chunks that it needs."""
+        return snapshot_content(backup, item, start=start, stop=stop)
+
     def fetch(self, restoring: Restoring) -> None:
         """Check that the snapshot opens; its files cross only as far as they differ."""
         snapshot_check(restoring)
@@ -75,6 +94,10 @@ class SnapshotFormat:
     def extract(self, restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
         """Let the sidecar compare with the manifest, and send what it asks for."""
         snapshot_extract(restoring, on_progress=on_progress)
+
+    def download(self, asset: Asset, choice: DownloadChoice) -> Content:
+        """An archive that is made on the fly."""
+        return SnapshotContent(asset, choice)
 
     def scratch(self, operation: Operation) -> tuple[str, ...]:  # noqa: ARG002  # the interface's signature
         """None: the sidecar removes the listing itself."""
@@ -111,16 +134,22 @@ class _Snapshot:
             )
             self._warnings += source.warnings
             self._warnings_total += source.warnings_total
-            return self._made(root, key, read_whole=parent is None or reread)
+            return self._made(root, key, read_whole=parent is None or reread, excluded=source.excluded)
 
     def _warn(self, kind: str, path: bytes) -> None:
+        if kind == Left.EXCLUDED:
+            return
         self._warnings_total += 1
         if len(self._warnings) < WARNINGS_KEPT:
             self._warnings.append(ArchiveWarning(kind=WarningKind(kind), path=path))
 
     def _source(self, *, count: bool) -> TreeSource:
         return self._making.client.tree_source(
-            source=DATA, quiesce=True, count=count, cancelled=self._making.lease.interrupted
+            source=DATA,
+            quiesce=True,
+            count=count,
+            exclude=self._making.exclude,
+            cancelled=self._making.lease.interrupted,
         )
 
     def _parent(self) -> tuple[bytes | None, bool]:
@@ -156,7 +185,7 @@ class _Snapshot:
         total = max(source.bytes_total, done.bytes) or None if source.bytes_total else None
         self._making.lease.progress(bytes_done=done.bytes, bytes_total=total, phase=self._making.phase)
 
-    def _made(self, root: SnapshotRoot, key: str, *, read_whole: bool) -> Made:
+    def _made(self, root: SnapshotRoot, key: str, *, read_whole: bool, excluded: Excluded) -> Made:
         # Read back before it is listed: size and seal of the object that lists it.
         root_load(self._repository.objects, root.snapshot)
         stored = self._repository.objects.storage.size(self._repository.objects.path(SNAPSHOTS, root.snapshot))
@@ -167,14 +196,15 @@ class _Snapshot:
             sealed=True,
             stored_bytes=stored,
             added_bytes=root.stored_bytes,
-            # The root folder is no entry, as in an archive.
-            entries=max(0, root.entries - 1),
+            # As in an archive, neither the root folder nor what was left out is an entry.
+            entries=max(0, root.entries - root.skipped - 1),
             content_bytes=root.bytes,
             consistency=Consistency(root.labels.get("consistency", Consistency.LIVE)),
             warnings_total=self._warnings_total,
             warnings=tuple(self._warnings[:WARNINGS_KEPT]),
             content_type=CONTENT_TYPE,
             read_whole=read_whole,
+            excluded=excluded,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import tzinfo
 from uuid import UUID
@@ -27,7 +28,9 @@ from common.states import compare_and_set
 from operations.errors import StatusConflict
 from operations.selectors import operation_active
 from orders.models import BackupFormat, Order
+from orders.patterns import patterns_validate
 from orders.services.orders import order_lock
+from provisions.rules import patterns_require
 from provisions.selectors import provision_get
 
 
@@ -38,13 +41,17 @@ def backup_create(
     provision_id: UUID,
     name: str | None,
     format_wanted: BackupFormat | None = None,
+    exclude: Sequence[str] = (),
     idempotency: IdempotencyKey | None,
 ) -> Backup:
     """Begin a backup of a server and return it as `creating`; the work runs in the background.
 
+    `exclude`: patterns of files to leave out of this backup, besides those of the server and the plan.
+
     Raises, in this order: OrderNotFound, ProvisionNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
-    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, and
-    ValidationError for a format that the storage cannot hold; before all rules IdempotencyKeyReused.
+    NotAPrimaryDeployment, NoSidecar, OperationInProgress, LimitReached, QuotaExceeded, PatternsForbidden, and
+    ValidationError for an impossible pattern, or a format that the storage cannot hold; before all rules
+    IdempotencyKeyReused.
     """
     return idempotent(
         idempotency,
@@ -55,6 +62,7 @@ def backup_create(
             provision_id=provision_id,
             name=name,
             format_wanted=format_wanted,
+            exclude=exclude,
             idempotency=idempotency,
         ),
     )
@@ -67,6 +75,7 @@ def _create(
     provision_id: UUID,
     name: str | None,
     format_wanted: BackupFormat | None,
+    exclude: Sequence[str],
     idempotency: IdempotencyKey | None,
 ) -> Backup:
     provision = provision_get(user=user, order_id=order_id, provision_id=provision_id)
@@ -74,11 +83,15 @@ def _create(
         with transaction.atomic():
             order = order_lock(order_id)
             Rules(user=user, order=order).create_require(provision)
+            if exclude:
+                patterns_require(user=user, order=order)
+                patterns_validate(exclude)
             backup = Backup.objects.create(
                 order=order,
                 provision=provision,
                 name=name or default_name(user),
                 format=format_choose(order=order, wanted=format_wanted),
+                exclude=list(exclude),
             )
             operation = backup_work_start(order=order, kind=kinds.CREATE, backup=backup, requested_by=user)
             idempotency_store(idempotency, object_id=backup.id)
@@ -93,9 +106,10 @@ def _create(
 
 
 def backup_retry(*, user: User, backup: Backup, idempotency: IdempotencyKey | None) -> Backup:
-    """Start a failed backup again, under its name; the failed one leaves the list if the caller may delete it.
+    """Start a failed backup again, under its name and with its patterns.
 
-    Raises StatusConflict when it did not fail, and as `backup_create`.
+    The failed one leaves the list if the caller may delete it. Raises StatusConflict when it did not fail, and as
+    `backup_create`.
     """
     if backup.status != BackupStatus.FAILED and idempotency_find(idempotency) is None:
         raise StatusConflict(status=backup.get_status_display())
@@ -104,6 +118,7 @@ def backup_retry(*, user: User, backup: Backup, idempotency: IdempotencyKey | No
         order_id=backup.order_id,
         provision_id=backup.provision_id,
         name=backup.name,
+        exclude=backup.exclude,
         idempotency=idempotency,
     )
     if refusal(lambda: Rules(user=user, order=backup.order).delete_require(backup)) is None:

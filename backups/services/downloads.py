@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from threading import Lock
+from typing import Protocol
 from uuid import UUID
 
 from accounts.models import User
+from backups.formats.download import Content, DownloadChoice
+from backups.formats.registry import format_of
 from backups.selectors import asset_readable
 from backups.services.damage import damage_noted
 from common.errors import Throttled
 from common.names import name_cut
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
-from vault.services.opening import AssetReader, asset_open
 
-ENDING = ".tar.gz"
 FILENAME_BYTES_MAX = 240
 """File systems take 255; the suffix of a download manager has to fit as well."""
 
@@ -29,6 +30,9 @@ PER_CALLER = 16
 PER_CUSTOMER = 32
 PER_PROCESS = 1000
 """A slow reader holds up to 2 MiB."""
+MADE_PER_PROCESS = 8
+"""Archives that are made on the fly: each takes up to 64 MiB and a share of the processor."""
+MADE_PER_CALLER = 3
 RETRY_SECONDS = 10
 SHARED_SECONDS = 3
 """A download manager opens many connections for one file: they share one check."""
@@ -62,11 +66,29 @@ _looks: dict[tuple[Hashable, UUID], tuple[float, bool]] = {}
 """The time and result of the last check of rights, for downloads of one asset by one caller."""
 
 
-class Download(Iterator[bytes]):
-    """The bytes of an asset from `start` up to `stop`, for one reader; closing it gives its place to the next one."""
+class Readable(Protocol):
+    """Content that is read from any offset; the names are those of `backups.formats.download.Content`."""
 
-    def __init__(self, *, asset: Asset, start: int, stop: int, caller: Hashable, look: Look) -> None:
+    size: int | None
+    resumable: bool
+    verified: bool
+    is_made: bool
+
+    def open(self) -> None: ...  # noqa: D102  # said above
+
+    def read(self, start: int, stop: int | None, /) -> Iterator[bytes]: ...  # noqa: D102  # said above
+
+
+class Download(Iterator[bytes]):
+    """The bytes of an asset from `start` up to `stop` (None: to the end), for one reader; closing it gives its place to
+    the next one.
+    """
+
+    def __init__(
+        self, *, asset: Asset, content: Readable, start: int, stop: int | None, caller: Hashable, look: Look
+    ) -> None:
         self._asset = asset
+        self._content = content
         self._position, self._stop = start, stop
         self._look, self._looked = look, (caller, asset.id)
         self._limits: dict[Hashable, int] = {
@@ -74,16 +96,18 @@ class Download(Iterator[bytes]):
             ("caller", caller): PER_CALLER,
             ("customer", asset.customer_id): PER_CUSTOMER,
         }
+        if content.is_made:
+            self._limits |= {"made": MADE_PER_PROCESS, ("made", caller): MADE_PER_CALLER}
         _slots.take(self._limits)
         self._held = True
         self._pieces: Iterator[bytes] | None = None
         try:
-            if asset.backup.degraded and not asset.sealed and (start, stop) != (0, asset.size_bytes):
+            if asset.backup.degraded and not content.verified and (start, stop) != (0, content.size):
                 # Nothing else would warn a client that assembles the parts of a damaged plain archive. Nothing was
                 # read, so there is no damage to record.
                 raise ArchiveDamagedError
             with damage_noted(asset.backup):
-                self._reader: AssetReader = asset_open(asset)
+                content.open()
         except BaseException:
             self.close()
             raise
@@ -91,7 +115,7 @@ class Download(Iterator[bytes]):
     def __next__(self) -> bytes:
         """The next piece of at most 4 MiB. Damage on the way marks the backup."""
         if self._pieces is None:
-            self._pieces = self._reader.read(self._position, self._stop)
+            self._pieces = self._content.read(self._position, self._stop)
         with damage_noted(self._asset.backup):
             piece = next(self._pieces, None)
         if piece is None:
@@ -111,27 +135,37 @@ class Download(Iterator[bytes]):
 
     def rest(self) -> None:
         """Hold nothing open in the storage until the next piece is asked for, where pieces need not come in one go."""
-        if self._reader.resumable:
-            self._pieces = None
+        if self._content.resumable:
+            self._let_go()
 
     def close(self) -> None:
         """End it. Closing twice is no error."""
-        self._pieces = None
+        self._let_go()
         if self._held:
             self._held = False
             _slots.give_back(self._limits)
             _looks.pop(self._looked, None)
 
+    def _let_go(self) -> None:
+        pieces, self._pieces = self._pieces, None
+        if isinstance(pieces, Generator):
+            pieces.close()
 
-def asset_filename(asset: Asset) -> str:
+
+def asset_filename(asset: Asset, ending: str) -> str:
     """The file name of a download: the backup's name, shortened and without characters that file systems refuse."""
     name = asset.backup.name if hasattr(asset, "backup") else str(asset.id)
     kept = "".join("_" if letter in '/\\:*?"<>|' else letter for letter in name).strip(". ")
-    kept = name_cut(kept, bytes_max=FILENAME_BYTES_MAX - len(ENDING)).rstrip(". ")
-    return f"{kept or asset.id}{ENDING}"
+    kept = name_cut(kept, bytes_max=FILENAME_BYTES_MAX - len(ending) - 1).rstrip(". ")
+    return f"{kept or asset.id}.{ending}"
+
+
+def asset_content(asset: Asset, choice: DownloadChoice) -> Content:
+    """The bytes that a download of an asset has. Raises ValidationError for a choice that its format does not have."""
+    return format_of(asset.backup).download(asset, choice)
 
 
 def asset_check(asset: Asset) -> None:
     """Raise the reason why an asset cannot be read, as far as it shows before the first byte."""
     with damage_noted(asset.backup):
-        asset_open(asset)
+        asset_content(asset, DownloadChoice()).open()

@@ -19,11 +19,12 @@ from accounts.models import User
 from backups import kinds
 from backups.errors import BackupNotFound
 from backups.models import Backup
-from backups.rules import Rules
+from backups.rules import Rules, refusal
 from backups.selectors import asset_get, order_backup_get
 from backups.services.backups import backup_create, backup_delete, backup_retry, backup_update
 from backups.services.downloads import asset_check
 from backups.web.detail import detail_of
+from backups.web.estimates import PART, TEMPLATE, EstimatePart, estimate_part
 from backups.web.forms import BackupCreateForm, BackupRenameForm, NoFieldsForm
 from backups.web.order import OrderPageView
 from backups.web.rows import why_not
@@ -35,8 +36,10 @@ from operations.kinds import kind_of
 from operations.selectors import operation_get
 from operations.services.operations import operation_cancel
 from orders.models import Order
+from orders.patterns import patterns_of
 from provisions.errors import NotAPrimaryDeployment
 from provisions.models import Provision
+from provisions.rules import patterns_require
 from provisions.selectors import provisions_of
 
 KEY = "key"
@@ -69,28 +72,40 @@ class BackupCreateView(BackupFormView):
     template = "backups/create_form.html"
 
     def get(self, request: HttpRequest, order: Order) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
-        """Ask for a name."""
+        """Ask for a name, and for files to leave out."""
         return self._ask(BackupCreateForm())
 
     def post(self, request: HttpRequest, order: Order) -> HttpResponseBase:
-        """Begin it."""
+        """Begin it; or only show what it would hold."""
         form = BackupCreateForm(request.POST)
+        if PART in request.POST:
+            typed = patterns_of(request.POST.get("exclude", ""))
+            return self._ask(
+                form, estimate=estimate_part(user=self.user, provision=order_primary(order), of_backup=typed)
+            )
         if not form.is_valid():
             return self._ask(form, HTTPStatus.BAD_REQUEST)
         try:
             backup = backup_create(
                 user=self.user,
                 order_id=order.id,
-                provision_id=_primary(order).id,
+                provision_id=order_primary(order).id,
                 name=form.cleaned_data["name"] or None,
+                exclude=form.cleaned_data["exclude"],
                 idempotency=form_key(request, self.user),
             )
         except ApplicationError as error:
             return self._ask(form, self.refused(form, error))
         return self.done(_started(backup), begun=backup.operation_id)
 
-    def _ask(self, form: forms.Form, status: int = HTTPStatus.OK) -> HttpResponseBase:
-        return self.shown(form, title=_("Create a backup"), status=status)
+    def _ask(
+        self, form: forms.Form, status: int = HTTPStatus.OK, *, estimate: EstimatePart | None = None
+    ) -> HttpResponseBase:
+        if self.htmx and estimate:
+            return render(self.request, TEMPLATE, {"estimate": estimate})
+        forbidden = refusal(lambda: patterns_require(user=self.user, order=self.found_order))
+        context = {"estimate": estimate, "patterns_shown": forbidden is None}
+        return self.shown(form, title=_("Create a backup"), status=status, **context)
 
 
 class BackupView(OrderPageView):
@@ -215,13 +230,14 @@ class BackupDownloadView(OrderPageView):
 
     http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # noqa: ARG002  # Django's signature
+    def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:  # Django's signature
         """Redirect to the bytes once it is sure that they can be read: errors appear on a page, not in a file."""
         found = order_backup_get(order=order, backup_id=backup)
         Rules(user=self.user, order=order).download_require(found)
         asset = asset_get(user=self.user, asset_id=found.asset_id or found.id)
         asset_check(asset)
-        return redirect("asset", asset=asset.id)
+        query = request.GET.urlencode()
+        return redirect(f"{reverse('asset', kwargs={'asset': asset.id})}{'?' if query else ''}{query}")
 
 
 class OperationCancelPageView(OrderPageView):
@@ -262,9 +278,11 @@ def came_from(view: OrderPageView, backup: Backup) -> str | None:
     return address if view.open_page.path == address else None
 
 
-def _primary(order: Order) -> Provision:
+def order_primary(order: Order) -> Provision:
+    """The game server of an order. Raises NotAPrimaryDeployment."""
     for provision in provisions_of(order):
         if provision.is_primary:
+            provision.order = order
             return provision
     raise NotAPrimaryDeployment
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from archives.formats import ArchiveFormat
 from backups import kinds
 from backups.models import Backup, BackupStatus, OperationRole
 from backups.rules import Rules
@@ -25,6 +26,7 @@ from common.errors import error_detail
 from common.names import name_isolated
 from operations.kinds import kind_of
 from operations.models import Operation, OperationState
+from orders.models import BackupFormat
 from wire.enums import Consistency, Mode, WarningKind
 
 LOOKS = {
@@ -45,6 +47,7 @@ WARNINGS: Mapping[str, str | Promise] = {
     WarningKind.SKIPPED: gettext_lazy("Left out: not a file, a folder or a link"),
     WarningKind.MOUNTED: gettext_lazy("In the backup, but mounted from another volume: a restore leaves it as it is"),
     WarningKind.LINKED_OUT: gettext_lazy("The link is in the backup, the files outside that it leads to are not"),
+    WarningKind.PATTERN: gettext_lazy("In the backup, but some of its lines are no patterns and leave out nothing"),
 }
 STAYS: Mapping[str, str | Promise] = {
     WarningKind.UNREADABLE: gettext_lazy("It cannot be read"),
@@ -83,6 +86,15 @@ class Event:
     stays_named: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """What patterns left out of the backup on purpose."""
+
+    entries: int = 0
+    bytes: int = 0
+    patterns: Sequence[str] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Detail:
     """The content of a backup's page. Equal values look the same, apart from relative times."""
@@ -94,11 +106,13 @@ class Detail:
     added_bytes: int | None
     stored_bytes: int | None
     unique_bytes: int | None
+    archives: tuple[str, ...]
     consistency: str
     took: timedelta | None
     events: tuple[Event, ...]
     warnings: tuple[tuple[str, str], ...]
     warnings_total: int
+    excluded: Excluded
     damaged: tuple[tuple[str, str], ...]
     damaged_files: int
     live: tuple[UUID, ...]
@@ -135,15 +149,17 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         row=row,
         server=backup.provision.name,
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
-        format=".tar.gz" if backup.format == "archive" else _("Encrypted snapshot"),
+        format=str(BackupFormat(backup.format).label),
         added_bytes=backup.added_bytes,
         stored_bytes=backup.fair_bytes,
         unique_bytes=backup.unique_bytes,
+        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),
         warnings=tuple(_warning(item) for item in backup.warnings[:WARNINGS_SHOWN]),
         warnings_total=backup.warnings_total,
+        excluded=Excluded(**backup.excluded) if backup.excluded else Excluded(),
         damaged=tuple((found["reason"], found["path"]) for found in damaged.get("paths", [])),
         damaged_files=damaged.get("files") or 0,
         live=live_of(rules, [row]),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from common.names import NAME_LENGTH_MAX, name_validate
+from orders.patterns import PATTERNS_LENGTH_MAX, patterns_of, patterns_text_validate
 from wire.enums import Mode
 
 
@@ -26,11 +27,47 @@ class NameField(forms.CharField):
         name_validate(value)
 
 
+class PatternsField(forms.CharField):
+    """Patterns of files to leave out, one on each line; its value is the lines."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"rows": 5, "dir": "ltr", "autocapitalize": "off", "spellcheck": "false", "autocomplete": "off"}
+        super().__init__(
+            label=gettext_lazy("Files to leave out"),
+            required=False,
+            strip=False,
+            max_length=PATTERNS_LENGTH_MAX,
+            widget=forms.Textarea(attrs=attrs),
+            validators=[patterns_text_validate],
+            **kwargs,
+        )
+
+    def clean(self, value: Any) -> Any:
+        """The lines. Raises Django's ValidationError with the first impossible one."""
+        return patterns_of(super().clean(value))
+
+
+class ExcludeForm(forms.Form):
+    """The patterns of a server."""
+
+    exclude = PatternsField(
+        help_text=gettext_lazy(
+            "One pattern on each line, as in a file .gitignore: *.log, /cache/, !keep.log. The last one that matches "
+            "decides."
+        )
+    )
+
+
 class BackupCreateForm(forms.Form):
     """A new backup."""
 
     name = NameField(
         required=False, help_text=gettext_lazy("Helps you to find it again. Without one it gets date and time.")
+    )
+    exclude = PatternsField(
+        help_text=gettext_lazy(
+            "Of this backup alone. One pattern on each line, as in a file .gitignore: *.log, /cache/"
+        )
     )
 
 

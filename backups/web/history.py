@@ -49,6 +49,7 @@ WORDS = {
     "order.reprovision": gettext_lazy("Reinstallation started"),
     "reprovision.cancel": gettext_lazy("Reinstallation ended"),
     "reprovision.expire": gettext_lazy("Reinstallation ended when its time was over"),
+    "provision.exclude": gettext_lazy("Files to leave out changed"),
     "member.grant": gettext_lazy("Right given to a member"),
     "member.withdraw": gettext_lazy("Right taken from a member"),
 }

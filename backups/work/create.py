@@ -9,11 +9,13 @@ from backups.formats.interface import Made, Making, made_record
 from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import order_allows_backups
+from backups.services.exclusion import exclude_of
 from backups.services.roles import operation_order, operation_subject
 from backups.services.sidecars import sidecar_open, sidecar_reach
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_finish
 from operations.work.lease import FenceLost, Lease
+from orders.patterns import patterns_of
 from provisions.selectors import provision_sidecar
 
 
@@ -27,8 +29,16 @@ def create_run(operation: Operation, lease: Lease) -> None:
     with sidecar_open(
         sidecar=sidecar, operation_id=operation.id, fence=operation.fence, checkpoint=lease.checkpoint
     ) as client:
-        sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
-        making = Making(operation=operation, backup=backup, client=client, lease=lease, phase="packing")
+        info = sidecar_reach(client=client, sidecar=sidecar, checkpoint=lease.checkpoint)
+        exclude = exclude_of(
+            plan=operation_order(operation).plan,
+            game_profile=info.profile,
+            of_server=patterns_of(backup.provision.exclude),
+            of_backup=backup.exclude,
+        )
+        making = Making(
+            operation=operation, backup=backup, client=client, lease=lease, phase="packing", exclude=exclude
+        )
         made = format_of(backup).make(making)
     _commit(operation=operation, backup=backup, made=made)
 

@@ -14,7 +14,10 @@ from sidecar_client.client import SidecarClient
 
 
 def safety_make(*, operation: Operation, client: SidecarClient, lease: Lease) -> None:
-    """Complete the operation's safety backup, with the present files even if an earlier attempt made one."""
+    """Complete the operation's safety backup, with the present files even if an earlier attempt made one.
+
+    No pattern leaves anything out of it: an undo brings back all that the restore replaced or removed.
+    """
     safety = safety_begin(operation=operation, fence_hold=lease.fence_hold)
     making = Making(operation=operation, backup=safety, client=client, lease=lease, phase="safety")
     made = format_of(safety).make(making)

@@ -6,6 +6,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from orders.patterns import patterns_text_validate
+
 
 class BackupFormat(models.TextChoices):
     """The formats in which backups are stored."""
@@ -26,8 +28,10 @@ class Plan(models.Model):
     safety backup that a restore makes first (0: none is made, and no restore can be undone).
 
     collapse_percent: a backup that lost more than this share of the last good one is marked as collapsed.
-    backup_format: the format of new backups on a target that can hold it. byte_limit: no backup is begun once those of
-    the order have so many bytes, null for no limit; byte_measure: which bytes count.
+    backup_format: the format of new backups on a target that can hold it. exclude, profile_presets: patterns of files
+    that backups leave out, the plan's own and those of the game's profile. customer_patterns: whether customers may add
+    their own. byte_limit: no backup begins once those of the order have so many bytes, null for no limit; byte_measure:
+    which bytes count.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -49,6 +53,25 @@ class Plan(models.Model):
         ),
     )
 
+    exclude = models.TextField(
+        _("files to leave out"),
+        blank=True,
+        validators=[patterns_text_validate],
+        help_text=_(
+            "Patterns in the syntax of .gitignore, one on each line: backups leave out the files that match. Patterns "
+            "of a server override these."
+        ),
+    )
+    profile_presets = models.BooleanField(
+        _("leave out what the game writes anew"),
+        default=False,
+        help_text=_("Logs, crash reports and caches, by the profile of the game."),
+    )
+    customer_patterns = models.BooleanField(
+        _("customers choose files to leave out"),
+        default=True,
+        help_text=_("With patterns of their own: on a server, on one backup, and in a file .savepointignore."),
+    )
     backup_format = models.CharField(
         _("format of backups"),
         max_length=16,

@@ -7,6 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from common.api.fields import StrictSerializer, UtcField
+from orders.api.patterns import PATTERNS_HELP, PatternsField
+from orders.patterns import patterns_of
+from provisions.models import Provision
 
 
 class ProvisionSerializer(serializers.Serializer[Any]):
@@ -17,7 +20,18 @@ class ProvisionSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="`deployment`, `sidecar`, `database` or `volume`.")
     name = serializers.CharField()
     is_primary = serializers.BooleanField(help_text="Whether it is the order's main game server.")
+    exclude = serializers.SerializerMethodField(help_text=f"{PATTERNS_HELP} They count for every backup of it.")
     created_at = UtcField()
+
+    def get_exclude(self, provision: Provision) -> list[str]:
+        """The patterns, one a line."""
+        return patterns_of(provision.exclude)
+
+
+class ProvisionUpdateFields(StrictSerializer):
+    """The fields of a provision that can be changed."""
+
+    exclude = PatternsField(help_text=f"{PATTERNS_HELP} They count for every later backup.")
 
 
 class EnrolmentSerializer(StrictSerializer):

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.fields import EncryptedTextField
 from orders.models import Order
+from orders.patterns import patterns_text_validate
 
 
 class ProvisionKind(models.TextChoices):
@@ -25,7 +26,8 @@ class Provision(models.Model):
 
     address, token: of a sidecar, how workers reach it (`127.0.0.1:5000` or `unix:/path`) and the secret they share;
     beyond this machine it is `HOST:PORT`, and certificates take the place of the secret. game_profile, can_stop: the
-    game's profile and whether the sidecar can stop and start the game, as last reported.
+    game's profile and whether the sidecar can stop and start the game, as last reported. exclude: of the game server,
+    the patterns of files that its backups leave out.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -37,6 +39,12 @@ class Provision(models.Model):
     token = EncryptedTextField(null=True, blank=True, editable=False)
     game_profile = models.CharField(max_length=40, blank=True, editable=False)
     can_stop = models.BooleanField(default=False, editable=False)
+    exclude = models.TextField(
+        _("files to leave out"),
+        blank=True,
+        validators=[patterns_text_validate],
+        help_text=_("Patterns in the syntax of .gitignore, one on each line: backups leave out the files that match."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import RestrictedError
 
 from accounts.models import User
 from accounts.services.audit import audit_record
 from orders.models import Order
+from orders.patterns import pattern_bytes, patterns_validate
 from orders.services.orders import dependents_refuse, order_lock
 from provisions.errors import ProvisionHasBackups
 from provisions.models import Provision, ProvisionKind
+from provisions.rules import exclude_require
 
 
 def provision_create(
@@ -21,13 +25,36 @@ def provision_create(
     is_primary: bool = False,
     address: str = "",
     token: str | None = None,
+    exclude: str = "",
 ) -> Provision:
-    """Add a provision to an order; `address` and `token` are a sidecar's."""
+    """Add a provision to an order; `address` and `token` are a sidecar's, `exclude` the patterns of a game server."""
     with transaction.atomic():
         provision = Provision.objects.create(
-            order=order, kind=kind, name=name, is_primary=is_primary, address=address, token=token
+            order=order, kind=kind, name=name, is_primary=is_primary, address=address, token=token, exclude=exclude
         )
         audit_record(actor=None, action="provision.create", order_id=order.id, object_id=provision.id, kind=kind)
+    return provision
+
+
+def provision_exclude(*, user: User, provision: Provision, patterns: Sequence[str]) -> Provision:
+    """Set the patterns of files that the backups of a server leave out, to as many lines.
+
+    They take data out of every later backup, so that the right to delete backups includes them. Raises
+    PermissionDenied, OrderSuspended, NotAPrimaryDeployment, PatternsForbidden, and ValidationError with the first
+    impossible line.
+    """
+    exclude_require(user=user, provision=provision)
+    patterns_validate(patterns)
+    with transaction.atomic():
+        provision.exclude = "\n".join(patterns)
+        provision.save(update_fields=["exclude"])
+        audit_record(
+            actor=user,
+            action="provision.exclude",
+            order_id=provision.order_id,
+            object_id=provision.id,
+            patterns=len(pattern_bytes(patterns)),
+        )
     return provision
 
 

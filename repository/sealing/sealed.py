@@ -21,7 +21,7 @@ from repository.sealing.frames import (
     sealed_size,
 )
 from repository.sealing.keys import SALT_SIZE
-from repository.storage import Storage
+from repository.storage import Reads
 
 __all__ = [
     "Damaged",
@@ -131,7 +131,7 @@ class SealReader:
     `sealed_size` is the object's size in storage; raises `Damaged` when no object has that size.
     """
 
-    def __init__(self, *, data_key: bytes, context: SealContext, storage: Storage, key: str, sealed_size: int) -> None:
+    def __init__(self, *, data_key: bytes, context: SealContext, storage: Reads, key: str, sealed_size: int) -> None:
         self.size = plain_size(sealed_size)
         self._sealed_size = sealed_size
         self._data_key = data_key

@@ -11,7 +11,9 @@ from sidecar.archive.pack import PackProgress, PackResult, tree_pack
 from sidecar.calls.calls import Call, Calls
 from sidecar.calls.jobs import Job
 from sidecar.errors import Refused
+from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude
 from sidecar.game.game import Game
+from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.scratch.growing import GrowingFile
 from sidecar.scratch.paths import data_folder, folder_path, scratch_name
@@ -35,23 +37,34 @@ PackJob = Job[PackProgress, Packed]
 class Compressions:
     """The archives being written, by the name that each will have."""
 
-    def __init__(self, *, root: Path, scratch: Scratch, calls: Calls, game: Game, links: LinkRoots) -> None:
+    def __init__(
+        self, *, root: Path, scratch: Scratch, calls: Calls, game: Game, links: LinkRoots, bandwidth: Bandwidth
+    ) -> None:
         self._root = root
         self._links = links
         self._scratch = scratch
         self._calls = calls
         self._game = game
+        self._bandwidth = bandwidth
         self._lock = threading.Lock()
         self._growing: dict[str, tuple[Call, GrowingFile]] = {}
 
     def run(
-        self, call: Call, *, source: str, output: str, listing: str, quiesce: bool
+        self,
+        call: Call,
+        *,
+        source: str,
+        output: str,
+        listing: str,
+        quiesce: bool,
+        exclude: Exclude = NO_EXCLUDE,
     ) -> Iterator[tuple[PackProgress, Packed | None]]:
         """Pack the folder `source` into the scratch file `output`; yield the progress, and at last the result.
 
         From the first progress on, `growing` returns the output. `listing`, unless empty, names a scratch file that
         lists every entry; it appears just before the output. Both are removed when packing fails or the call is
-        stopped. `quiesce` asks the game to pause its writes; if that fails, packing goes on. Raises `SidecarError`s.
+        stopped. `quiesce` asks the game to pause its writes; if that fails, packing goes on. Paths that `exclude`
+        matches are left out. Raises `SidecarError`s.
         """
         name = scratch_name(output)
         listing_name = scratch_name(listing) if listing else ""
@@ -76,6 +89,8 @@ class Compressions:
                     cancelled=job.cancelled,
                     listing=listed,
                     links=self._links,
+                    bandwidth=self._bandwidth,
+                    exclude=exclude,
                 )
                 consistency = watch.end()
                 with self._calls.decisive(call), ExitStack() as failing:

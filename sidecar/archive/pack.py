@@ -10,15 +10,18 @@ from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from archives.gzip_stream import GzipStream
 from pipelines.pipe import TimedOut
-from sidecar.archive.gzip_stream import GzipStream
 from sidecar.archive.report import PackProgress, PackResult, PackWarning
 from sidecar.archive.ring import Ring
 from sidecar.archive.tree_reader import TreeReader
 from sidecar.errors import Cancelled, ScratchFull
+from sidecar.exclusion.counting import tree_count
+from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude, patterns_read
+from sidecar.pacing import NO_LIMIT, Bandwidth
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
-from sidecar.scan import root_open, tree_bytes
+from sidecar.scan import root_open
 from trees.limits import NO_ROOM
 from wire.listing import ListingWriter
 
@@ -35,7 +38,7 @@ class Sink(Protocol):
         ...
 
 
-def tree_pack(
+def tree_pack(  # noqa: PLR0913 - all by keyword, and none can be derived from another
     *,
     root: Path,
     sink: Sink,
@@ -43,12 +46,16 @@ def tree_pack(
     cancelled: Callable[[], bool],
     listing: Sink | None = None,
     links: LinkRoots = NO_LINKS,
+    bandwidth: Bandwidth = NO_LIMIT,
+    exclude: Exclude = NO_EXCLUDE,
 ) -> PackResult:
     """Write everything below `root` to the sink as a gzip'd tar.
 
     The paths of members are relative to the root, which is no member itself. The reserved folder, devices, FIFOs and
     sockets are left out; the listing names everything that was left out. A link that `links` follow is packed as the
-    folder that it leads to. A file that changes while it is read keeps its first size, with a warning.
+    folder that it leads to. Paths that `exclude` matches are left out without a warning. A file that changes while it
+    is read keeps its first size, with a warning. `bandwidth` limits the content that is read a second.
+
     `on_progress` is called before the first byte, now and then, and once at the end; `cancelled` is called for every
     MiB. The caller's thread makes these calls, and those of `sink.write`. Another thread writes the archive's listing
     (wire/listing.py) to `listing`; it is complete before the archive is.
@@ -61,11 +68,12 @@ def tree_pack(
         descriptor = root_open(root)
         opened.callback(os.close, descriptor)
         places = opened.enter_context(closing(places_find(descriptor, links)))
-        bytes_total = tree_bytes(descriptor, cancelled=cancelled, places=places)
+        patterns = patterns_read(descriptor, exclude)
+        counted = tree_count(descriptor, places=places, check=partial(_go_on, cancelled), patterns=patterns)
         ring = Ring()
         listed = None if listing is None else ListingWriter(_Output(listing).write, started_ns=started_ns)
-        reader = TreeReader(ring, places, listed)
-        progress = _Progress(reader, bytes_total, on_progress)
+        reader = TreeReader(ring, places, listed, patterns=patterns, bandwidth=bandwidth)
+        progress = _Progress(reader, counted.kept.bytes, on_progress)
         # Readers of the archive plan by the total, so it is reported before the first byte.
         progress.report()
         output = _Output(sink)
@@ -80,14 +88,20 @@ def tree_pack(
         content_bytes=reader.content_bytes,
         warnings_total=reader.warnings.total,
         warnings=tuple(reader.warnings.kept),
+        excluded=counted.left_out,
+        patterns=patterns.texts,
     )
+
+
+def _go_on(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise Cancelled("packing was cancelled")
 
 
 def _compress(ring: Ring, output: "_Output", progress: "_Progress", cancelled: Callable[[], bool]) -> None:
     stream = GzipStream()
     while True:
-        if cancelled():
-            raise Cancelled("packing was cancelled")
+        _go_on(cancelled)
         progress.report_if_due()
         try:
             filled = ring.take(timeout=_PROGRESS_SECONDS)

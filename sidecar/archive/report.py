@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from sidecar.exclusion.counting import Count
 from wire.contract import WARNINGS_KEPT
 from wire.enums import WarningKind
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
@@ -31,8 +32,8 @@ class PackProgress:
 
 @dataclass(frozen=True, slots=True)
 class PackResult:
-    """The finished archive: its size and CRC-32, the number of its members, the bytes of file content in it, and
-    the first `WARNINGS_KEPT` warnings.
+    """The finished archive: its size and CRC-32, the number of its members, the bytes of file content in it, the first
+    `WARNINGS_KEPT` warnings, and what the patterns in force left out.
     """
 
     size_bytes: int
@@ -41,6 +42,8 @@ class PackResult:
     content_bytes: int
     warnings_total: int
     warnings: tuple[PackWarning, ...]
+    excluded: Count
+    patterns: tuple[bytes, ...]
 
 
 @dataclass(slots=True)

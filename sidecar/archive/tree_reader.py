@@ -7,9 +7,7 @@ from contextlib import closing
 
 from isal import isal_zlib
 
-from sidecar.archive.report import WarningLog
-from sidecar.archive.ring import BUFFER_BYTES, Ring
-from sidecar.archive.tar_format import (
+from archives.tar_format import (
     DIRECTORY,
     END_OF_ARCHIVE,
     HARD_LINK,
@@ -19,9 +17,13 @@ from sidecar.archive.tar_format import (
     member_header,
     padding_bytes,
 )
+from sidecar.archive.report import WarningLog
+from sidecar.archive.ring import BUFFER_BYTES, Ring
 from sidecar.errors import SourceFailed
+from sidecar.exclusion.patterns import IGNORE_FILE, NO_PATTERNS, InForce
+from sidecar.pacing import NO_LIMIT, Bandwidth, low_priority
 from sidecar.places.places import Places
-from sidecar.scan import tree_walk, warning_kind
+from sidecar.scan import exclusion_of, tree_walk, warning_kind
 from trees.beneath import open_for_reading
 from trees.folders import link_end
 from trees.walk import Found, LinkIdentity, link_identity
@@ -34,10 +36,18 @@ class TreeReader:
     """Fills a ring with the archive of a tree, in a thread of its own, and counts entries and warnings.
 
     The game server is never made to wait: a file that changes meanwhile is read as it is, with a warning. The
-    listing, if any, gets every entry of the archive.
+    listing, if any, gets every entry of the archive, and every path that was left out.
     """
 
-    def __init__(self, ring: Ring, places: Places, listing: ListingWriter | None = None) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        places: Places,
+        listing: ListingWriter | None = None,
+        *,
+        bandwidth: Bandwidth = NO_LIMIT,
+        patterns: InForce = NO_PATTERNS,
+    ) -> None:
         self.bytes_read = 0
         self.content_bytes = 0
         self.files = 0
@@ -45,20 +55,27 @@ class TreeReader:
         self.warnings = WarningLog()
         self._ring = ring
         self._listing = listing
+        self._bandwidth = bandwidth
         self._places = places
+        self._patterns = patterns
         self._root = os.path.realpath(os.fsencode(f"/proc/self/fd/{places.root.fd}"))
         self._linked: dict[LinkIdentity, Entry] = {}
 
     def run(self, root: int) -> None:
         """Write every entry below an open folder, then the end of the archive. Raises `SourceFailed`, and `Closed`."""
         try:
-            self._tree(root)
+            with low_priority():
+                self._tree(root)
         except OSError as error:
             raise SourceFailed(f"the data cannot be read: {error.strerror}") from error
         self._ring.flush()
 
     def _tree(self, root: int) -> None:
-        with closing(tree_walk(root, warn=self._leave_out, places=self._places)) as walk:
+        if self._patterns.file_wrong:
+            self.warnings.add(WarningKind.PATTERN, IGNORE_FILE)
+        exclusion = exclusion_of(self._patterns.rules, self._exclude)
+        walking = tree_walk(root, warn=self._leave_out, places=self._places, exclusion=exclusion)
+        with closing(walking) as walk:
             for found in walk:
                 self._ring.check()
                 self._entry(found)
@@ -142,6 +159,7 @@ class TreeReader:
         try:
             while missing and (part := self._ring.read_from(descriptor, missing)):
                 self.bytes_read += len(part)
+                self._bandwidth.take(len(part), check=self._ring.check)
                 missing -= len(part)
                 crc32 = isal_zlib.crc32(part, crc32)
             after = None if missing else os.fstat(descriptor)
@@ -154,6 +172,13 @@ class TreeReader:
 
     def _leave_out(self, kind: WarningKind, path: bytes) -> None:
         self.warnings.add(kind, path)
+        self._list_left_out(kind, path)
+
+    def _exclude(self, found: Found, _number: int) -> None:
+        self._ring.check()
+        self._list_left_out(WarningKind.EXCLUDED, found.path)
+
+    def _list_left_out(self, kind: WarningKind, path: bytes) -> None:
         self._list(Entry(LEFT_OUT, 0, 0, 0, 0, 0, 0, path, kind.value.encode()))
 
     def _list(self, entry: Entry) -> None:

@@ -67,6 +67,7 @@ def _compress_result(packed: Packed) -> wire.CompressResult:
         warnings_total=result.warnings_total,
         warnings=warnings_pack(result.warnings),
         consistency=packed.consistency.number,
+        excluded=wire.Excluded(entries=result.excluded.entries, bytes=result.excluded.bytes, patterns=result.patterns),
     )
 
 

@@ -17,6 +17,7 @@ from sidecar.config import Config
 from sidecar.daemon.auth import CallersKnown, token_known, worker_known
 from sidecar.daemon.service import FileIO
 from sidecar.errors import SidecarError, StartError
+from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
@@ -74,17 +75,25 @@ def serve(config: Config) -> None:
     calls = Calls(Fences(scratch.fences))
     game = Game(config.game, folder=scratch.folder)
     extractions = Extractions(root=config.data_root, server=game.server, links=links)
-    service = FileIO(
-        root=config.data_root, scratch=scratch, calls=calls, extractions=extractions, game=game, links=links
-    )
     bandwidth = Bandwidth(config.read_bytes_a_second)
+    service = FileIO(
+        root=config.data_root,
+        scratch=scratch,
+        calls=calls,
+        extractions=extractions,
+        game=game,
+        links=links,
+        bandwidth=bandwidth,
+    )
     sessions = Sessions(root=config.data_root, scratch=scratch.folder, game=game, links=links, bandwidth=bandwidth)
     snapshots = Snapshots(calls=calls, sessions=sessions)
+    estimates = Estimates(root=config.data_root, calls=calls, links=links)
     healths = health.HealthServicer()
     healths.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     tls = None if config.tls_folder is None else TlsFolder(config.tls_folder)
     certificates = Certificates(folder=tls, calls=calls)
-    server = _server(config, service.handlers() | snapshots.handlers() | certificates.handlers(), healths)
+    handlers = service.handlers() | snapshots.handlers() | estimates.handlers() | certificates.handlers()
+    server = _server(config, handlers, healths)
     address = _listen(server, config, tls)
     game.recover(settled=extractions.settled)
     server.start()

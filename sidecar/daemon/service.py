@@ -16,7 +16,9 @@ from sidecar.daemon.files import FileCalls
 from sidecar.daemon.replies import compress_reply, extract_reply, outcome_reply, preview_reply
 from sidecar.daemon.trees import Request, TreeRestores, request_read
 from sidecar.errors import ArchiveRefused, Refused
+from sidecar.exclusion.service import exclude_of
 from sidecar.game.game import Game
+from sidecar.pacing import Bandwidth
 from sidecar.places.links import LinkRoots
 from sidecar.preview.calls import Previews
 from sidecar.restore.archive import archive_extract
@@ -45,13 +47,16 @@ class FileIO:
         extractions: Extractions,
         game: Game,
         links: LinkRoots,
+        bandwidth: Bandwidth,
     ) -> None:
         self._root = root
         self._scratch = scratch
         self._calls = calls
         self._extractions = extractions
         self._game = game
-        self._compressions = Compressions(root=root, scratch=scratch, calls=calls, game=game, links=links)
+        self._compressions = Compressions(
+            root=root, scratch=scratch, calls=calls, game=game, links=links, bandwidth=bandwidth
+        )
         self._previews = Previews(root=root, links=links)
         self._trees = TreeRestores(scratch=scratch, extractions=extractions)
         self._files = FileCalls(root=root, scratch=scratch, calls=calls, compressions=self._compressions)
@@ -83,6 +88,7 @@ class FileIO:
                 output=request.output,
                 listing=request.listing,
                 quiesce=request.quiesce,
+                exclude=exclude_of(request.exclude),
             )
             for told in packing:
                 yield compress_reply(*told)

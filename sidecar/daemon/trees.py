@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from contextlib import closing
+from typing import Any
 
 import grpc
 
@@ -14,6 +15,7 @@ from sidecar.restore.extracting import Extractions
 from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.listed.contents import Contents, Part, PassBegins
 from sidecar.restore.tree import tree_restore
+from sidecar.restore.workspace.outcomes import ExtractSummary
 from sidecar.scratch.paths import require_data_root
 from sidecar.scratch.scratch import Scratch
 from wire.enums import Mode, ServerControl
@@ -41,7 +43,11 @@ class TreeRestores:
         listing = self._scratch.spool(_listing(call, requests))
         contents = Contents()
         contents.receive(_contents(call, requests))
-        restore = partial(tree_restore, listing=listing.read, contents=contents, mode=mode, chosen=chosen)
+
+        def restore(**options: Any) -> ExtractSummary:
+            with closing(listing):
+                return tree_restore(listing=listing.read, contents=contents, mode=mode, chosen=chosen, **options)
+
         try:
             for progress, summary in self._extractions.run(call, restore=restore, server=server, fed=contents.told):
                 for number, files in contents.asked():

@@ -103,7 +103,7 @@ class _Comparison:
 
     def _is_restored(self, entry: Entry, live: Live | None) -> bool:
         """Whether an entry is chosen, or a folder above a chosen path that has to be made."""
-        if self._chosen.covers(entry.path):
+        if self._chosen.takes(entry.path):
             return True
         is_missing = live is None or (live.found is not None and not live.is_folder)
         return entry.kind == FOLDER and self._chosen.is_above(entry.path) and is_missing

@@ -90,7 +90,7 @@ class Scratch:
 
 
 class Spooled:
-    """The bytes of a file without a name, which goes with the last reference to this."""
+    """The bytes of a file without a name, which is gone with `close`, or with the last reference to this."""
 
     def __init__(self, descriptor: int) -> None:
         """Keep an open file that was written."""

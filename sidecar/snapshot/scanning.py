@@ -10,9 +10,10 @@ from typing import Final
 
 from sidecar.archive.report import WarningLog, warnings_pack
 from sidecar.calls.jobs import Job
-from sidecar.errors import SourceFailed
+from sidecar.errors import Cancelled, SourceFailed
+from sidecar.exclusion.counting import tree_count
+from sidecar.exclusion.patterns import IGNORE_FILE
 from sidecar.places.places import PlacedTree, Places
-from sidecar.scan import tree_bytes
 from sidecar.snapshot.sessions import Session
 from trees import source as trees
 from trees.folders import link_end
@@ -31,11 +32,20 @@ def session_scan(session: Session, *, parent: bytes, count: bool) -> Iterator[wi
     try:
         yield from _begin(session, parent or None, count=count)
         log = WarningLog()
+        if session.patterns.file_wrong:
+            log.add(WarningKind.PATTERN, IGNORE_FILE)
         for entries in _batches(session, log):
             yield wire.ScanTreeReply(entries=entries_pack(entries))
     except (trees.SourceFailed, trees.SourceGone) as error:
         raise SourceFailed(f"the data cannot be read: {error}") from error
-    yield wire.ScanTreeReply(ended=wire.ScanTreeReply.Ended(warnings_total=log.total, warnings=warnings_pack(log.kept)))
+    left_out = session.counting.found.left_out
+    yield wire.ScanTreeReply(
+        ended=wire.ScanTreeReply.Ended(
+            warnings_total=log.total,
+            warnings=warnings_pack(log.kept),
+            excluded=wire.Excluded(entries=left_out.entries, bytes=left_out.bytes, patterns=session.patterns.texts),
+        )
+    )
 
 
 def _begin(session: Session, parent: bytes | None, *, count: bool) -> Iterator[wire.ScanTreeReply]:
@@ -44,7 +54,7 @@ def _begin(session: Session, parent: bytes | None, *, count: bool) -> Iterator[w
 
     def begin() -> wire.ScanTreeReply.Began:
         began_ns = session.tree.begin(parent)
-        total = tree_bytes(session.root, cancelled=job.cancelled, places=session.places) if count else 0
+        total = _bytes(session, job) if count else 0
         return wire.ScanTreeReply.Began(began_ns=began_ns, started_ns=session.tree.started(), bytes_total=total)
 
     def work() -> wire.ScanTreeReply.Began:
@@ -62,6 +72,16 @@ def _begin(session: Session, parent: bytes | None, *, count: bool) -> Iterator[w
         job.cancel()
         job.join()
     yield wire.ScanTreeReply(began=job.result())
+
+
+def _bytes(session: Session, job: Job[None, wire.ScanTreeReply.Began]) -> int:
+    """The bytes of all files that are not left out."""
+
+    def check() -> None:
+        if job.cancelled():
+            raise Cancelled("The snapshot was cancelled.")
+
+    return tree_count(session.root, places=session.places, check=check, patterns=session.patterns).kept.bytes
 
 
 def _batches(session: Session, log: WarningLog) -> Iterator[list[SourceEntry]]:

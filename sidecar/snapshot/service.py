@@ -11,6 +11,7 @@ import grpc
 
 from sidecar.calls.calls import Calls
 from sidecar.errors import Refused
+from sidecar.exclusion.service import exclude_of
 from sidecar.pacing import low_priority
 from sidecar.snapshot.reading import session_read
 from sidecar.snapshot.scanning import session_scan
@@ -32,7 +33,9 @@ class Snapshots:
         """Begin a session, tell its tree, and wait for its commit."""
         with (
             self._calls.running("ScanTree", request.ticket, context) as call,
-            self._sessions.begun(call, source=request.source, quiesce=request.quiesce) as session,
+            self._sessions.begun(
+                call, source=request.source, quiesce=request.quiesce, exclude=exclude_of(request.exclude)
+            ) as session,
         ):
             with low_priority():
                 yield from session_scan(session, parent=_snapshot(request.parent), count=request.count)

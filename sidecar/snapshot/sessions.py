@@ -16,6 +16,8 @@ from typing import Final
 
 from sidecar.calls.calls import Call
 from sidecar.errors import Cancelled, Refused
+from sidecar.exclusion.counting import Counting
+from sidecar.exclusion.patterns import Exclude, InForce, patterns_read
 from sidecar.game.game import Game, Watch
 from sidecar.pacing import Bandwidth
 from sidecar.places.finding import places_find
@@ -25,6 +27,8 @@ from sidecar.scratch.paths import data_folder, folder_path
 from trees import source as trees
 from trees.local.tree import LocalTree
 from trees.sectors.map import SectorMap
+from trees.source import Kind, Left, SourceEntry
+from trees.walk import Exclusion, Found
 from wire.enums import Consistency
 
 # How long a new attempt waits for the one before it, which ends at its next step. Without the map, a snapshot only
@@ -33,21 +37,31 @@ _MAP_SECONDS: Final = 5.0
 
 
 class Session:
-    """One snapshot that is read. `root` is its open folder, `places` are known once its tree began."""
+    """One snapshot that is read. `root` is its open folder; `places` and `patterns` are known once its tree began.
+
+    `counting`: what the patterns left out, complete after the scan.
+    """
 
     tree: LocalTree
     places: Places
+    watch: Watch
+    patterns: InForce
+    counting: Counting
 
-    def __init__(self, call: Call, folder: int, watch: Watch, opened: ExitStack) -> None:
+    def __init__(self, call: Call, folder: int, opened: ExitStack) -> None:
         self.call = call
         self.root = folder
-        self._watch = watch
         self._opened = opened
         self._changed = threading.Condition()
         self._users = 0
         self._on_end: list[Callable[[], object]] = []
         self._read = False
         self._over = False
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more is going to be read for it."""
+        return self._over or self.call.stopped()
 
     def check(self) -> None:
         """Raise the error with which the session was stopped, or `Cancelled` when it is over."""
@@ -76,7 +90,7 @@ class Session:
 
     def finish_reading(self) -> Consistency:
         """Let the game go on; returns the consistency of what was read."""
-        consistency = self._watch.end()
+        consistency = self.watch.end()
         with self._changed:
             self.check()
             self._read = True
@@ -122,22 +136,23 @@ class Sessions:
         self._bandwidth = bandwidth
         self._changed = threading.Condition()
         self._running: dict[str, Session] = {}
-        self._mapping = False
+        self._mapping: Session | None = None
 
     @contextmanager
-    def begun(self, call: Call, *, source: str, quiesce: bool) -> Iterator[Session]:
+    def begun(self, call: Call, *, source: str, quiesce: bool, exclude: Exclude) -> Iterator[Session]:
         """The session of a call, open inside this block. Raises `SidecarError`s."""
         opened = ExitStack()
         with ExitStack() as failing:
             failing.callback(opened.close)
             folder = opened.enter_context(data_folder(source, root=self._root))
-            sector_map = self._map(call, opened)
-            watch = opened.enter_context(self._game.watched(quiesce=quiesce))
-            session = Session(call, folder, watch, opened)
+            session = Session(call, folder, opened)
+            sector_map = self._map(session, opened)
+            session.watch = opened.enter_context(self._game.watched(quiesce=quiesce))
             session.tree = LocalTree(
                 folder_path(folder),
                 sector_map=sector_map,
                 places=partial(self._places, session, opened),
+                exclude=partial(_exclusion, session, exclude),
                 pace=partial(self._bandwidth.take, check=session.check),
             )
             opened.callback(session.tree.close)
@@ -158,23 +173,23 @@ class Sessions:
             raise Refused("The operation has no snapshot that is being read.")
         return session
 
-    def _map(self, call: Call, opened: ExitStack) -> SectorMap | None:
+    def _map(self, session: Session, opened: ExitStack) -> SectorMap | None:
         """The sector map until `opened` is closed, or None while another session has it.
 
         Two snapshots that share a map would take each other's sectors for their parent's.
         """
         with self._changed:
-            if call.operation in self._running:
-                self._changed.wait_for(lambda: not self._mapping or call.stopped(), _MAP_SECONDS)
-            if self._mapping:
+            if self._mapping is not None and self._mapping.is_ending:
+                self._changed.wait_for(lambda: self._mapping is None or session.is_ending, _MAP_SECONDS)
+            if self._mapping is not None:
                 return None
-            self._mapping = True
+            self._mapping = session
         opened.callback(self._unmap)
         return SectorMap(self._sectors)
 
     def _unmap(self) -> None:
         with self._changed:
-            self._mapping = False
+            self._mapping = None
             self._changed.notify_all()
 
     def _add(self, session: Session) -> None:
@@ -196,3 +211,15 @@ class Sessions:
             raise trees.SourceFailed(os.strerror(error.errno or 0)) from error
         opened.callback(session.places.close)
         return session.places
+
+
+def _exclusion(session: Session, exclude: Exclude, root: int) -> Exclusion[SourceEntry]:
+    """The patterns of a session's tree; what they leave out is counted, and told as skipped."""
+    session.patterns = patterns_read(root, exclude)
+    counting = session.counting = Counting(session.places, session.check, session.patterns)
+
+    def excluded(path: bytes, name: bytes, folder: int, status: os.stat_result, number: int) -> SourceEntry:
+        counting.leave_out(Found(path, name, folder, status), number)
+        return SourceEntry(Kind.SKIPPED, path, None, 0, Left.EXCLUDED.encode())
+
+    return Exclusion(session.patterns.rules, excluded)

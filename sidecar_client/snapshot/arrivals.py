@@ -31,8 +31,10 @@ class Arrivals:
     their order, or dropped.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, *, explain: Callable[[SidecarClientError], SidecarClientError]) -> None:
+        """`explain` may find the cause of an error in another call."""
         self._patience = patience
+        self._explain = explain
         self._changed = threading.Condition()
         self._expected: deque[Item] = deque()
         self._opened: Item | None = None
@@ -40,6 +42,7 @@ class Arrivals:
         self._closed = False
         self._failure: Exception | None = None
         self._consistency: Consistency | None = None
+        self._complete = False
         self._call: ReplyStream[bytes] | None = None
         self._thread: threading.Thread | None = None
 
@@ -83,7 +86,7 @@ class Arrivals:
 
     def wait_end(self) -> Consistency:
         """Wait for the end of the reading; returns the consistency of what was read."""
-        self._wait(lambda: self._consistency is not None)
+        self._wait(lambda: self._complete)
         return self._consistency or Consistency.LIVE
 
     def taken(self, item: Item) -> None:
@@ -133,14 +136,15 @@ class Arrivals:
                 if not self._has_room():
                     return
                 self._take(message)
+            self._complete = self._consistency is not None
         except ValueError:
             failure = SourceFailed("The sidecar sent a reply that is none.")
         except SidecarClientError as error:
-            failure = error
+            failure = self._explain(error)
         with self._changed:
             self._failure = failure
             self._changed.notify_all()
-        if self._consistency is None:
+        if not self._complete:
             call.cancel()
 
     def _has_room(self) -> bool:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
+import grpc
+
 from pipelines.pipe import Closed, Pipe
 from sidecar_client.archive_stream import warnings_from_wire
-from sidecar_client.errors import SidecarClientError, SourceFailed
+from sidecar_client.errors import SidecarClientError, SidecarUnavailable, SourceFailed
+from sidecar_client.estimate import exclude_message, excluded_from_wire
 from sidecar_client.methods import Methods
 from sidecar_client.snapshot.arrivals import Arrivals
 from sidecar_client.snapshot.files import RemoteFile
 from sidecar_client.snapshot.items import Item
-from sidecar_client.status import status_translated
+from sidecar_client.status import error_from_status, status_translated
 from sidecar_client.streams import MESSAGES_WAITING, replies_of
-from sidecar_client.values import ArchiveWarning, Timeouts
+from sidecar_client.values import ArchiveWarning, Exclude, Excluded, Timeouts
 from sidecar_client.waiting import Patience
 from trees.limits import ENTRIES_MAX
 from trees.paths import is_reserved, walk_order
@@ -30,6 +34,8 @@ from wire.tree_entries import entries_unpack, wanted_pack
 _REQUESTS_MAX: Final = 1 << 30
 _KNOWN_BYTES_A_REQUEST: Final = 1 << 20
 
+# The two calls end at nearly the same time.
+_CAUSE_SECONDS: Final = 1.0
 _LEFT: Final = frozenset(left.encode() for left in Left)
 
 _Key = tuple[bytes, tuple[int, int], bool]
@@ -41,8 +47,8 @@ class TreeSource:
     Its calls raise `SourceGone` about one entry, and about the whole `Cancelled`, `SidecarUnavailable`, the sidecar's
     error, or `SourceFailed` when the sidecar sends what cannot be. `cancelled` is called by every thread that waits.
     After `begin`, `bytes_total` has the bytes of all files, if they were to be counted. After the scan,
-    `warnings_total` and `warnings` (the first 1000) tell what the snapshot has and a restore leaves alone. After
-    `finish`, `consistency` is that of the data.
+    `warnings_total` and `warnings` (the first 1000) tell what the snapshot has and a restore leaves alone, and
+    `excluded` what patterns left out. After `finish`, `consistency` is that of the data.
     """
 
     ahead = 2048
@@ -56,25 +62,30 @@ class TreeSource:
         source: str,
         quiesce: bool,
         count: bool,
+        exclude: Exclude,
         timeouts: Timeouts,
         cancelled: Callable[[], bool],
     ) -> None:
         self.bytes_total = 0
         self.warnings_total = 0
         self.warnings: tuple[ArchiveWarning, ...] = ()
+        self.excluded = Excluded()
         self.consistency = Consistency.LIVE
         self._methods = methods
         self._metadata = metadata
         self._ticket = ticket
-        self._scanning = wire.ScanTreeRequest(ticket=ticket, source=source, quiesce=quiesce, count=count)
+        self._scanning = wire.ScanTreeRequest(
+            ticket=ticket, source=source, quiesce=quiesce, count=count, exclude=exclude_message(exclude)
+        )
         self._timeouts = timeouts
         self._patience = Patience(stall=timeouts.stall, cancelled=cancelled)
         self._told: Pipe[wire.ScanTreeReply] = Pipe(MESSAGES_WAITING)
         self._requests: Pipe[wire.ReadTreeRequest] = Pipe(_REQUESTS_MAX)
-        self._arrivals = Arrivals(self._patience)
+        self._arrivals = Arrivals(self._patience, explain=self._explained)
         self._lock = threading.Lock()
         self._waiting: dict[_Key, Item] = {}
         self._started = 0
+        self._scan: Any = None
         self._ends: list[Callable[[], object]] = []
 
     def __enter__(self) -> Self:
@@ -87,7 +98,7 @@ class TreeSource:
     def begin(self, parent: bytes | None) -> int:
         """Begin a snapshot with that parent; return the sidecar's time now, in ns since 1970."""
         self._scanning.parent = parent or b""
-        scan = self._methods.scan_tree(self._scanning, metadata=self._metadata)
+        self._scan = scan = self._methods.scan_tree(self._scanning, metadata=self._metadata)
         self._ends += [self._told.close, scan.cancel]
         self._told.feed(replies_of(scan, alive=self._patience.alive), name="tree-entries")
         began = self._next_told()
@@ -110,6 +121,7 @@ class TreeSource:
                     break
                 self.warnings_total = told.ended.warnings_total
                 self.warnings = warnings_from_wire(told.ended.warnings)
+                self.excluded = excluded_from_wire(told.ended.excluded)
                 return
             for entry in _entries(told.entries):
                 key = walk_order(entry.path)
@@ -191,13 +203,22 @@ class TreeSource:
 
     def _fetch(self, wanted: Wanted) -> tuple[Arrivals, Item]:
         """Ask for something beside the reading that goes on."""
-        arrivals = Arrivals(self._patience)
+        arrivals = Arrivals(self._patience, explain=self._explained)
         (item,) = arrivals.expect([wanted])
         request = wanted_pack([wanted])
         request.ticket.CopyFrom(self._ticket)
         request.aside = True
         arrivals.receive(self._methods.read_tree(iter([request]), metadata=self._metadata))
         return arrivals, item
+
+    def _explained(self, error: SidecarClientError) -> SidecarClientError:
+        """The error of the session, whose end cancels what reads for it, if that is the cause."""
+        if not isinstance(error, SidecarUnavailable) or self._scan is None:
+            return error
+        with suppress(grpc.FutureTimeoutError, grpc.FutureCancelledError):
+            cause = self._scan.exception(_CAUSE_SECONDS)
+            return error_from_status(cause) if isinstance(cause, grpc.RpcError) else error
+        return error
 
 
 def _key(wanted: Wanted) -> _Key:

@@ -34,8 +34,8 @@ class Case:
     before: Callable[[World], None] | None = None
 
 
-def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, ok=200, hidden=404):
-    case = Case(right=right, scope=scope, ok=ok, suspended=ok, hidden=hidden)
+def reading(*, right=OrderRight.VIEW, scope=Scope.VIEW, ok=200, suspended=None, hidden=404):
+    case = Case(right=right, scope=scope, ok=ok, suspended=suspended or ok, hidden=hidden)
     return {"GET": [case], "HEAD": [case]}
 
 
@@ -50,7 +50,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "api/v1/orders/": reading(hidden=200),
     "api/v1/orders/{order}/": reading(),
     "api/v1/orders/{order}/provisions/": reading(),
-    PROVISION: reading(),
+    PROVISION: {**reading(), "PATCH": [writing(R.DELETE, S.DELETE, ok=200, body={"exclude": ["*.log"]})]},
+    # The sidecar leads nowhere: everyone with access is told so.
+    f"{PROVISION}estimate/": reading(right=R.CREATE, scope=S.CREATE, ok=503, suspended=409),
     "api/v1/orders/{order}/usage/": reading(),
     "api/v1/orders/{order}/reprovision/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
     f"{PROVISION}backups/": {**reading(), "POST": [writing(R.CREATE, S.CREATE, body={"name": "x"})]},
@@ -63,6 +65,11 @@ TABLE: dict[str, dict[str, list[Case]]] = {
         "DELETE": [writing(R.DELETE, S.DELETE, ok=204)],
     },
     f"{PROVISION}backups/{{backup}}/restore/": {"POST": [writing(R.RESTORE, S.RESTORE)]},
+    # The backup was stored without a listing: everyone with access is told so, and nobody who may not read it.
+    f"{PROVISION}backups/{{backup}}/files/": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD, ok=409),
+    f"{PROVISION}backups/{{backup}}/files/content/?path=a": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD, ok=409),
+    f"{PROVISION}versions/?path=a": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
+    f"{PROVISION}search/?q=a": reading(right=R.DOWNLOAD, scope=S.DOWNLOAD),
     # The backup was stored without a listing: everyone with access is told so, even while suspended.
     f"{PROVISION}backups/{{backup}}/restore/preview/": reading(right=R.RESTORE, scope=S.RESTORE, ok=409),
     f"{PROVISION}backups/{{backup}}/verify/": {"POST": [writing(R.CREATE, S.CREATE)]},
@@ -126,7 +133,7 @@ def in_another_table(route):
 
 
 def test_every_route_is_in_the_table():
-    known = {*TABLE, *PUBLIC, *BY_NETWORK, JOINING}
+    known = {*(template.partition("?")[0] for template in TABLE), *PUBLIC, *BY_NETWORK, JOINING}
     assert {route.path for route in routes() if not in_another_table(route)} == known
 
 

@@ -18,6 +18,7 @@ from backups.models import Backup, BackupStatus
 from common.models import IdempotencyRecord
 from operations.models import Operation
 from orders.rights import STAFF_RIGHTS, OrderRight
+from provisions.models import Provision
 from tests.access.routes import routes
 from tests.access.world import PERSONAS as OF_THE_API
 from tests.access.world import Persona, World, world_of
@@ -97,6 +98,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "orders/{order}/activity/": reading(),
     "orders/{order}/backups/": reading(),
     "orders/{order}/backups/create/": asking(R.CREATE),
+    "orders/{order}/exclude/": asking(R.DELETE, body={"exclude": "*.log"}, staff_go_on=True),
     BACKUP: reading(),
     f"{BACKUP}detail/": reading(),
     f"{BACKUP}rename/": asking(R.DELETE, body={"name": "x"}, staff_go_on=True),
@@ -126,7 +128,7 @@ def expected(case, persona):
     return case.ok
 
 
-CHANGED = "|".join(model._meta.db_table for model in (Backup, Operation, IdempotencyRecord))
+CHANGED = "|".join(model._meta.db_table for model in (Backup, Operation, IdempotencyRecord, Provision))
 WRITING = re.compile(rf'(INSERT INTO|UPDATE|DELETE FROM) "({CHANGED})"')
 """All that a page may change."""
 

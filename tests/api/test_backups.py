@@ -59,6 +59,7 @@ def test_a_backup_is_shown_as_the_contract_says(rental, client):
         "proof": None,
         "collapsed": False,
         "caution": None,
+        "excluded": {"entries": 0, "bytes": 0, "patterns": []},
         "operation": {
             "id": str(operation.id),
             "kind": "create",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.archive.pack import PackResult, tree_pack
+from sidecar.exclusion.patterns import NO_EXCLUDE, Exclude
 from sidecar.preview.changes import PATHS_MAX, PathsPage, Preview
 from sidecar.preview.comparison import restore_preview
 from wire.enums import ChangeKind, Mode
@@ -39,9 +40,16 @@ class Packed:
         return list(Listing([self.listing]).entries())
 
 
-def packed(root: Path) -> Packed:
+def packed(root: Path, *, exclude: Exclude = NO_EXCLUDE) -> Packed:
     archive, listing = Bytes(), Bytes()
-    result = tree_pack(root=root, sink=archive, on_progress=lambda _: None, cancelled=lambda: False, listing=listing)
+    result = tree_pack(
+        root=root,
+        sink=archive,
+        on_progress=lambda _: None,
+        cancelled=lambda: False,
+        listing=listing,
+        exclude=exclude,
+    )
     return Packed(bytes(archive.data), bytes(listing.data), result)
 
 

@@ -60,6 +60,7 @@ class Daemon:
     address: str = ""
     game: dict[str, object] = field(default_factory=dict)
     follow_links_into: list[str] = field(default_factory=list)
+    read_bytes_a_second: int = 0
     user: int | None = None
     process: subprocess.Popen[str] | None = None
     log: list[str] = field(default_factory=list)
@@ -85,6 +86,7 @@ class Daemon:
             "token_file": str(token_file),
             "drain_seconds": self.drain_seconds,
             "follow_links_into": self.follow_links_into,
+            "read_bytes_a_second": self.read_bytes_a_second,
         } | changes
         config = self.folder / "sidecar.toml"
         config.write_text(_table(values) + ("[game]\n" + _table(self.game) if self.game else ""))

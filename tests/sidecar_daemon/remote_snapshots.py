@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from demo.comparison import Tree, tree_read
@@ -20,6 +21,51 @@ from tests.sidecar_daemon.daemon import Daemon
 
 def never() -> bool:
     return False
+
+
+class At(TreeSource):
+    """Calls `act` before a step of the source for the first time."""
+
+    step: str
+    act: Callable[[], object]
+
+    @classmethod
+    def of(cls, step: str, act: Callable[[], object]) -> Callable[[TreeSource], TreeSource]:
+        def wrap(source: TreeSource) -> TreeSource:
+            source.__class__ = cls
+            source.step, source.act = step, act  # type: ignore[attr-defined]
+            return source
+
+        return wrap
+
+    def _at(self, step: str) -> None:
+        if self.step == step:
+            self.step = ""
+            self.act()
+
+    def begin(self, parent: bytes | None) -> int:
+        self._at("begin")
+        return super().begin(parent)
+
+    def scan(self) -> Iterator[Any]:
+        self._at("scan")
+        return super().scan()
+
+    def expect(self, wanted: Any) -> None:
+        self._at("expect")
+        super().expect(wanted)
+
+    def open(self, *args: Any, **more: Any) -> Any:
+        self._at("open")
+        return super().open(*args, **more)
+
+    def finish(self) -> dict[str, str]:
+        self._at("finish")
+        return super().finish()
+
+    def commit(self, snapshot: bytes) -> None:
+        self._at("commit")
+        super().commit(snapshot)
 
 
 @dataclass
@@ -56,7 +102,7 @@ class Snapshots:
                 warn=lambda word, path: self.warned.append((word, path)),
             )
 
-    def restored(self, root: SnapshotRoot) -> Tree:
+    def restored(self, root: SnapshotRoot, *, special_bits: bool = False) -> Tree:
         place = self.folder / f"restored {root.snapshot.hex()}"
-        snapshot_restore(self.repository, snapshot=root.snapshot, target=place)
+        snapshot_restore(self.repository, snapshot=root.snapshot, target=place, special_bits=special_bits)
         return tree_read(place, top=True)

@@ -34,6 +34,9 @@ class ScriptedSidecar(sidecar_pb2_grpc.FileIOServicer):
             wire.ExtractToReply(phase=wire.ExtractToReply.PHASE_STAGING),
             wire.ExtractToReply(phase=wire.ExtractToReply.PHASE_DONE, result=wire.ExtractResult(files=1)),
         ]
+        self.listed = threading.Event()
+        self.listed.set()
+        self.tree: list[wire.RestoreTreeReply] = []
         self.outcome = wire.GetExtractOutcomeReply(outcome=wire.GetExtractOutcomeReply.OUTCOME_NONE)
         self.silent_at: set[str] = set()
         self.failure: tuple[grpc.StatusCode, str, str | None] | None = None
@@ -83,6 +86,15 @@ class ScriptedSidecar(sidecar_pb2_grpc.FileIOServicer):
         self._step("ExtractTo", context)
         yield from self.extract
         self._step("ExtractTo end", context)
+
+    def RestoreTree(  # noqa: N802
+        self, requests: Iterator[wire.RestoreTreeRequest], context: grpc.ServicerContext
+    ) -> Iterator[wire.RestoreTreeReply]:
+        self._step("RestoreTree", context)
+        self.listed.wait()
+        yield from self.tree
+        self._step("RestoreTree end", context)
+        yield from (wire.RestoreTreeReply(progress=reply) for reply in self.extract)
 
     def GetExtractOutcome(  # noqa: N802
         self, request: wire.GetExtractOutcomeRequest, context: grpc.ServicerContext

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
@@ -14,6 +17,7 @@ from repository.chunked.restoring.reading import SnapshotFile
 from sidecar_client.client import ExtractResult, SidecarClient
 from tests.repository.restoring.trees import Kept
 from tests.sidecar_daemon.daemon import Daemon
+from tests.sidecar_restore.trees import settle, write
 from wire.enums import Mode, ServerControl
 
 PIECE = 1 << 20
@@ -28,11 +32,50 @@ sys.exit(sidecar.__main__.main())
 Pieces = Iterable[memoryview | int]
 
 
+REGION_HEAD = (2 << 8 | 1).to_bytes(4, "big") * 1024
+"""The locations of a region file, which has a header of its own in a snapshot."""
+REGION = REGION_HEAD + Random(7).randbytes(3_000_000)  # noqa: S311 - content to be told apart
+SPARSE = 64 << 20
+LONG_AGO_NS = 1_500_000_000_123_456_789
+
+
+def fill(world: Path) -> None:
+    write(world / "level.dat", b"level")
+    write(world / "region" / "r.0.0.mca", REGION)
+    write(world / "region" / "r.0.1.mca", REGION[::-1])
+    write(world / "logs" / "latest.log", b"a line\n" * 1000, mode=0o600)
+    write(world / "empty")
+    sparse = write(world / "sparse", b"begin")
+    with sparse.open("r+b") as file:
+        file.seek(SPARSE)
+        file.write(b"end")
+    os.utime(sparse, ns=(LONG_AGO_NS, LONG_AGO_NS))
+    (world / "link").symlink_to("/nowhere")
+    odd = os.fsdecode(b"odd \xff\n%20 name")
+    write(world / odd / odd, b"odd")
+    for number in range(300):
+        write(world / "many" / f"{number}.json", b"%d" % number * number)
+    os.link(world / "many" / "7.json", world / "second name")
+    (world / "without files").mkdir()
+    settle(world)
+
+
 class TrustingDaemon(Daemon):
     """A daemon that trusts the stat of files written just now: no other process writes to them here."""
 
     def command(self) -> list[str]:
         return [sys.executable, "-c", _TRUSTING, "--config", str(self.folder / "sidecar.toml")]
+
+
+@contextmanager
+def trusting_daemon(folder: Path) -> Iterator[Daemon]:
+    daemon = TrustingDaemon(folder)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+    assert not any("Traceback" in line for line in daemon.log), "".join(daemon.log)
 
 
 class KeptTree:
@@ -83,8 +126,3 @@ def tree_restore(client: SidecarClient, tree: KeptTree, mode: Mode = Mode.REPLAC
         cancelled=options.pop("cancelled", lambda: False),
         **options,
     )
-
-
-def contents_of(tree: KeptTree, change: Callable[[Pieces], Pieces]) -> Callable[[Sequence[int]], Pieces]:
-    """The contents of a tree as a worker sends them that changes them."""
-    return lambda numbers: change(tree.contents(numbers))

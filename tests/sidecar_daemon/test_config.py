@@ -45,6 +45,9 @@ SECRET = "s3cret-s3cret-s3cret"
         ({"follow_links_into": ["/"]}, "follow_links_into must not contain the root folder"),
         ({"drain_seconds": "ten"}, "drain_seconds must be a number"),
         ({"drain_seconds": True}, "drain_seconds must be a number"),
+        ({"read_bytes_a_second": "fast"}, "read_bytes_a_second must be a number of bytes"),
+        ({"read_bytes_a_second": True}, "read_bytes_a_second must be a number of bytes"),
+        ({"read_bytes_a_second": 1000}, "read_bytes_a_second must be a number of bytes"),
         ({"drain_seconds": -1}, "drain_seconds must be a number"),
     ],
 )

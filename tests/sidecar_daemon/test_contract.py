@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from sidecar.calls.calls import Calls
 from sidecar.calls.fences import Fences
 from sidecar.daemon.service import FileIO
+from sidecar.exclusion.service import Estimates
 from sidecar.game.game import Game
 from sidecar.game.settings import GameSettings
+from sidecar.pacing import NO_LIMIT
 from sidecar.places.links import LinkRoots
 from sidecar.restore.extracting import Extractions
 from sidecar.scratch.scratch import Scratch
+from sidecar.snapshot.service import Snapshots
+from sidecar.snapshot.sessions import Sessions
 from sidecar.tls.service import Certificates
 from wire import generate
 from wire.framing import data_pack, data_unpack
@@ -47,9 +51,14 @@ def test_the_daemon_serves_every_method_of_the_contract(tmp_path: Path) -> None:
         extractions=Extractions(root=tmp_path, server=game.server, links=links),
         game=game,
         links=links,
+        bandwidth=NO_LIMIT,
     )
+    sessions = Sessions(root=tmp_path, scratch=tmp_path, game=game, links=links, bandwidth=NO_LIMIT)
+    snapshots = Snapshots(calls=calls, sessions=sessions)
     methods = wire.DESCRIPTOR.services_by_name["FileIO"].methods
-    handlers = service.handlers() | Certificates(folder=None, calls=calls).handlers()
+    estimates = Estimates(root=tmp_path, calls=calls, links=links)
+    certificates = Certificates(folder=None, calls=calls)
+    handlers = service.handlers() | snapshots.handlers() | estimates.handlers() | certificates.handlers()
     assert handlers.keys() == {method.name for method in methods}
     for method in methods:
         handler = handlers[method.name]

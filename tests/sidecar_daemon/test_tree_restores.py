@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from demo.comparison import differences, live_read, tree_read
 from tests.repository.restoring.trees import Kept
 from tests.sidecar_daemon.daemon import Daemon, any_operation
-from tests.sidecar_daemon.snapshots import KeptTree, TrustingDaemon, tree_restore
-from tests.sidecar_restore.trees import settle, write
+from tests.sidecar_daemon.snapshots import REGION, SPARSE, KeptTree, fill, tree_restore, trusting_daemon
+from tests.sidecar_restore.trees import write
 from wire.enums import ChangeKind, Mode, OutcomeKind
-
-REGION = Random(7).randbytes(3_000_000)  # noqa: S311 - content to be told apart
-SPARSE = 64 << 20
-LONG_AGO_NS = 1_500_000_000_123_456_789
-
-
-def fill(world: Path) -> None:
-    write(world / "level.dat", b"level")
-    write(world / "region" / "r.0.0.mca", REGION)
-    write(world / "region" / "r.0.1.mca", REGION[::-1])
-    write(world / "logs" / "latest.log", b"a line\n" * 1000, mode=0o600)
-    write(world / "empty")
-    sparse = write(world / "sparse", b"begin")
-    with sparse.open("r+b") as file:
-        file.seek(SPARSE)
-        file.write(b"end")
-    os.utime(sparse, ns=(LONG_AGO_NS, LONG_AGO_NS))
-    (world / "link").symlink_to("/nowhere")
-    odd = os.fsdecode(b"odd \xff\n%20 name")
-    write(world / odd / odd, b"odd")
-    for number in range(300):
-        write(world / "many" / f"{number}.json", b"%d" % number * number)
-    os.link(world / "many" / "7.json", world / "second name")
-    (world / "without files").mkdir()
-    settle(world)
 
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    daemon = TrustingDaemon(tmp_path / "daemon")
-    daemon.start()
-    yield daemon
-    daemon.close()
-    assert not any("Traceback" in line for line in daemon.log), "".join(daemon.log)
+    with trusting_daemon(tmp_path / "daemon") as daemon:
+        yield daemon
 
 
 @pytest.fixture

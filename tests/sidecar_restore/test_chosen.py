@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,27 @@ def test_companion_of_a_chosen_file_goes(restore: Restore, root: Path) -> None:
 
     assert not (root / "level.dat_old").exists()
     assert (root / "extra").exists()
+
+
+def test_chosen_file_brings_its_companions_along(place: Path, root: Path, extract: Extract) -> None:
+    names = ["a.db", "a.db-wal", "b.db", "b.db-wal", "db/CURRENT", "db/MANIFEST-1", "db/000003.log", "db/mine", "LOG"]
+    for name in names:
+        write(root / name, b"old")
+    archive, tree = place / "archive.tar.gz", ListedTree(root)
+    archive.write_bytes(packed(root).archive)
+    for name in names:
+        write(root / name, b"new")
+
+    for restore in (
+        lambda chosen, operation: extract(archive, chosen=chosen, operation=operation),
+        lambda chosen, operation: tree.restore(root, chosen=chosen, operation=operation),
+    ):
+        for name in names:
+            write(root / name, b"new")
+        restore(Chosen([b"a.db", b"db/MANIFEST-1"]), str(uuid.uuid4()))
+
+        old = {name for name in names if (root / name).read_bytes() == b"old"}
+        assert old == {"a.db", "a.db-wal", "db/CURRENT", "db/MANIFEST-1", "db/000003.log"}
 
 
 @pytest.mark.parametrize("path", [b"", b"/etc", b"../up", b"a/../b", b".savepoint/x", b"a\0b"])

@@ -14,6 +14,7 @@ from backups.services import sidecars
 from backups.work import exchange_outcome
 from common.api.throttling import WindowThrottle
 from operations.work import lease
+from orders.models import BackupFormat
 from sidecar_client import client as sidecar_client
 from sidecar_client.client import Timeouts
 from tests.sidecar_daemon.daemon import Daemon
@@ -21,6 +22,7 @@ from tests.world.linked import Linked, linked_rental
 from tests.world.reconciled import World
 from tests.world.rental import Rental
 from tests.world.snapshots import Snapshots
+from tests.world.stocked import Stocked
 
 WINDOWS = count(2_000_000_000.0, 2 * 24 * 3600)
 """For each test a time that no other test has."""
@@ -79,6 +81,14 @@ def reconciled(transactional_db: None, tmp_path: Path, shared_sidecar: Daemon, s
     made = World.make(tmp_path / "storage")
     made.reach(shared_sidecar.address, token=shared_sidecar.token)
     cache.clear()
+    return made
+
+
+@pytest.fixture(params=list(BackupFormat), ids=str)
+def stocked(request: pytest.FixtureRequest, db: None, tmp_path: Path, short_pauses: None) -> Stocked:
+    """A server with files of every kind, of which no backup was made yet; in either format."""
+    made = Stocked.make(tmp_path / "storage", files=tmp_path / "files", format=request.param)
+    made.stock()
     return made
 
 

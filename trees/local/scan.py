@@ -12,7 +12,17 @@ from trees.beneath import Root
 from trees.limits import DEPTH_MAX
 from trees.source import Kind, Left, SourceEntry, SourceFailed, SourceGone
 from trees.trust import stat_from
-from trees.walk import NAME_BYTES_MAX, Bounds, LinkIdentity, Places, Reason, link_identity, reason_of, tree_walk
+from trees.walk import (
+    NAME_BYTES_MAX,
+    Bounds,
+    Exclusion,
+    LinkIdentity,
+    Places,
+    Reason,
+    link_identity,
+    reason_of,
+    tree_walk,
+)
 
 PATH_BYTES_MAX: Final = 65535 - NAME_BYTES_MAX - 1
 """The manifest's limit for a path, less a name and its slash: an entry that is left out needs a record, too."""
@@ -32,16 +42,26 @@ class LocalEntries:
     error that is not about one entry alone, `SourceGone` when it is about the root.
     """
 
-    def __init__(self, root: Root, places: Places | None = None) -> None:
+    def __init__(
+        self, root: Root, places: Places | None = None, exclusion: Exclusion[SourceEntry] | None = None
+    ) -> None:
         self.links: dict[LinkIdentity, tuple[bytes, int]] = {}
         """The first name of files with several, and how many of their names are still to come."""
         self._root = root.descriptor
         self._places = places
+        self._exclusion = exclusion
 
     def __iter__(self) -> Iterator[SourceEntry]:
         bounds = Bounds(depth=DEPTH_MAX, path_bytes=PATH_BYTES_MAX)
         top = SourceEntry(Kind.FOLDER, b"", stat_from(os.fstat(self._root)), 0, None)
-        walk = tree_walk(self._root, found=self._found, left_out=self._left_out, bounds=bounds, places=self._places)
+        walk = tree_walk(
+            self._root,
+            found=self._found,
+            left_out=self._left_out,
+            bounds=bounds,
+            places=self._places,
+            exclusion=self._exclusion,
+        )
         return chain([top], walk)
 
     def _found(self, path: bytes, name: bytes, folder: int, status: os.stat_result) -> SourceEntry:

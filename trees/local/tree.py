@@ -14,7 +14,7 @@ from trees.local.scan import LocalEntries, reason
 from trees.sectors.map import SectorMap
 from trees.source import Kind, SourceEntry, SourceGone, Wanted
 from trees.trust import machine_started_ns
-from trees.walk import Places
+from trees.walk import Exclusion, Places
 
 # The clock of file times. It lags a few ms, so a file written from now on never has an earlier time.
 _CLOCK_REALTIME_COARSE: Final = 5
@@ -31,8 +31,8 @@ class PlacedParts(Places, Protocol):
 class LocalTree:
     """The files below a folder of this machine; nothing outside it is ever opened, but for followed links.
 
-    `begin` opens `root`, and `places` then finds the links that are followed. With a sector map, files opened in place
-    are compared by sector. `pace` is called before each read of content.
+    `begin` opens `root`, `places` then finds the links that are followed, and `exclude` the entries to leave out. With
+    a sector map, files opened in place are compared by sector. `pace` is called before each read of content.
     """
 
     ahead = 0
@@ -43,6 +43,7 @@ class LocalTree:
         *,
         sector_map: SectorMap | None = None,
         places: Callable[[int], PlacedParts] | None = None,
+        exclude: Callable[[int], Exclusion[SourceEntry]] | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._path = root
@@ -51,6 +52,8 @@ class LocalTree:
         self._find = places
         self._places: PlacedParts | None = None
         self._opened: Openable | None = None
+        self._exclude = exclude
+        self._exclusion: Exclusion[SourceEntry] | None = None
         self._pace = pace
 
     def begin(self, parent: bytes | None) -> int:
@@ -71,7 +74,7 @@ class LocalTree:
 
     def scan(self) -> Iterator[SourceEntry]:
         """All entries, in the manifest's order. Raises `SourceGone` when the root cannot be listed."""
-        entries = iter(LocalEntries(self._open_root(), self._places))
+        entries = iter(LocalEntries(self._open_root(), self._places, self._exclusion))
         return entries if self._sector_map is None else _noted(entries, self._sector_map)
 
     def xattrs(self, entry: SourceEntry) -> dict[bytes, bytes] | None:
@@ -118,6 +121,8 @@ class LocalTree:
             if self._find is not None:
                 self._places = self._find(root.descriptor)
                 self._opened = _Placed(root, self._places)
+            if self._exclude is not None:
+                self._exclusion = self._exclude(root.descriptor)
         return root
 
     def _openable(self) -> Openable:

@@ -38,7 +38,7 @@ class StoredObject(models.Model):
 class Asset(models.Model):
     """The content of a backup in storage, which customers can download: an archive, or the root of a snapshot.
 
-    size_bytes, sha256: of an archive, as the customer gets it; null for a snapshot, of which every download is made.
+    size_bytes, sha256: of the bytes the customer gets; null for a snapshot whose `.tar.gz` was never made whole.
     stored_bytes: the size of the object in storage. sealed: how this object was stored, even if its target has changed
     since. repository: that of a snapshot, else null.
     """
@@ -59,17 +59,18 @@ class Asset(models.Model):
         constraints = [
             models.UniqueConstraint(name="asset_key_once", fields=["target", "key"]),
             models.CheckConstraint(
-                name="asset_archive_measured",
-                condition=Q(repository__isnull=False, sealed=True, size_bytes__isnull=True, sha256__isnull=True)
-                | Q(repository__isnull=True, size_bytes__isnull=False, sha256__regex=r"^[0-9a-f]{64}$"),
+                name="asset_measured",
+                condition=Q(size_bytes__isnull=False, sha256__regex=r"^[0-9a-f]{64}$")
+                | Q(repository__isnull=False, size_bytes__isnull=True, sha256__isnull=True),
             ),
+            models.CheckConstraint(name="asset_snapshot_sealed", condition=Q(repository__isnull=True) | Q(sealed=True)),
         ]
 
     def __str__(self) -> str:
         return self.key
 
     def measured(self) -> tuple[int, str]:
-        """Size and SHA-256 of an archive, as it is downloaded. Raises ValueError for a snapshot."""
+        """Size and SHA-256 of the bytes the customer gets. Raises ValueError when they are not known."""
         if self.size_bytes is None or self.sha256 is None:
-            raise ValueError("the download of a snapshot is made on the fly")
+            raise ValueError("the download of this snapshot was never made whole")
         return self.size_bytes, self.sha256

@@ -51,6 +51,20 @@ def data_key_restore(*, customer_id: UUID, target: StorageTarget, wrapped: bytes
     return made
 
 
+class DataKeys:
+    """The data keys that one request uses: each is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID, UUID], bytes] = {}
+
+    def get(self, *, customer: Customer, target: StorageTarget) -> bytes:
+        """As `data_key_get`."""
+        name = (customer.id, target.id)
+        if name not in self._known:
+            self._known[name] = data_key_get(customer=customer, target=target)
+        return self._known[name]
+
+
 def data_key_open(row: DataKey) -> bytes:
     """Unwrap a data key, 32 bytes. Raises KeyUnavailable."""
     try:

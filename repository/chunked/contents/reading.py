@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.contents.blocks import BlockCheck, block_check
-from repository.chunked.contents.windows import Begin, End, Entry, Run, Step, Windows
+from repository.chunked.contents.selection import Entry
+from repository.chunked.contents.windows import Begin, End, Run, Step, Windows
 from repository.chunked.manifest.records import Record
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.repository import Repository
@@ -27,7 +28,7 @@ def contents_read(
     start: int = 0,
     threads: int = 2,
     checkpoint: Checkpoint = go_on,
-) -> Iterator[tuple[Record, Iterator[Piece]]]:
+) -> Generator[tuple[Record, Iterator[Piece]], None, None]:
     """Yield each entry's record with the pieces of its content.
 
     Entries are those of a manifest, in its order for speed: other orders fetch chunks more than once. An entry that is
@@ -40,7 +41,7 @@ def contents_read(
     work.
 
     The pieces of a damaged file raise `ContentDamaged` with its path, and the next entry can be requested. Raises
-    `StorageError`, and any error of `entries` in its place.
+    `StorageError`, and any error of `entries` in its place. Closing the generator ends its threads.
     """
     chunks = chunks or repository.chunks()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="contents")

@@ -12,6 +12,7 @@ from pipelines.ordered import Ordered
 from repository.checkpoint import Checkpoint
 from repository.chunked.chunks.chunk import Location
 from repository.chunked.contents.blocks import BlockCheck
+from repository.chunked.contents.selection import Entry
 from repository.chunked.manifest.records import HOLE, Record, parts_of, placed
 from repository.chunked.packs.fetching import ChunkStore, spans_of
 from repository.errors import ChunkMissing, Damage
@@ -21,9 +22,6 @@ from trees.source import Kind
 # A window is one task of a thread; no chunk is larger.
 WINDOW_BYTES = 8 << 20
 WINDOW_STEPS = 4096
-
-Entry = tuple[Record, list[Record]]
-"""A record and the part records of its file."""
 
 
 class Fetched:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from blake3 import blake3
-
+from repository.chunked.contents.blocks import BlockCheck
 from repository.chunked.maintenance.chunk_states import ChunkStates
 from repository.chunked.manifest.records import Content, Extent, Record, blocks_in, parts_of
+from repository.errors import ObjectDamaged
 from trees.hashes import HASH_SIZE, FileHash, zero_hash
 
 MIB = 1 << 20
 HELD_BYTES = 24 * MIB
 FETCHED = 8
-_ZEROS = bytes(1 << 16)
 
 
 def hash_fits(contents: Sequence[Content], size: int, header: int) -> bool:
@@ -46,31 +45,20 @@ class ContentCheck:
         )
 
     def _part_fits(self, content: Content, start: int, stop: int, header: int) -> bool:
-        hashes = _pieces(content.blocks)
-        pieces = _Cut(self._bytes(content))
-        for begin, end, hole in blocks_in(content, start, stop, header):
-            block = blake3()
-            for piece in pieces.take(end - begin):
-                if piece is None:
-                    return False
-                block.update(piece)
-            if not hole and block.digest() != next(hashes):
-                return False
-        return True
-
-    def _bytes(self, content: Content) -> Iterator[memoryview | None]:
-        """The part's bytes in order; None where a chunk cannot be read."""
+        check = BlockCheck(content, start=start, stop=stop, header=header)
         runs = list(content.runs())
-        for number, extent in enumerate(runs):
-            if extent.chunk is None:
-                for left in range(extent.length, 0, -len(_ZEROS)):
-                    yield memoryview(_ZEROS)[:left]
-                continue
-            plain = self._plain(extent.chunk, runs[number : number + FETCHED])
-            if plain is None or extent.offset + extent.length > len(plain):
-                yield None
-                return
-            yield memoryview(plain)[extent.offset : extent.offset + extent.length]
+        try:
+            for number, extent in enumerate(runs):
+                if extent.chunk is None:
+                    check.take_hole(extent.length)
+                    continue
+                plain = self._plain(extent.chunk, runs[number : number + FETCHED])
+                if plain is None or extent.offset + extent.length > len(plain):
+                    return False
+                check.take(memoryview(plain)[extent.offset : extent.offset + extent.length])
+        except ObjectDamaged:
+            return False
+        return True
 
     def _plain(self, chunk: bytes, coming: list[Extent]) -> bytes | None:
         """A chunk, read in one batch with the chunks that are needed next."""
@@ -82,27 +70,6 @@ class ContentCheck:
             self._held.update(fresh)
             self._size += sum(map(len, fresh.values()))
         return self._held.get(chunk)
-
-
-class _Cut:
-    """Cuts a stream of pieces of any length into exact amounts."""
-
-    def __init__(self, pieces: Iterator[memoryview | None]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def take(self, length: int) -> Iterator[memoryview | None]:
-        """Pieces with that total length; None if the stream ends before."""
-        while length:
-            if not self._rest:
-                piece = next(self._pieces, None)
-                if piece is None:
-                    yield None
-                    return
-                self._rest = piece
-            taken, self._rest = self._rest[:length], self._rest[length:]
-            length -= len(taken)
-            yield taken
 
 
 def _pieces(hashes: bytes) -> Iterator[bytes]:

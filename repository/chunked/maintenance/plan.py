@@ -204,5 +204,5 @@ def _repack(living: dict[bytes, PackUse], policy: Policy) -> Iterator[bytes]:
         if len(small) > 1:
             yield from small
         for pack, use in packs.items():
-            if 1 - use.live_bytes / use.size >= policy.dead_share:
+            if use.dead_share >= policy.dead_share:
                 yield pack

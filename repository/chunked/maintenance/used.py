@@ -31,6 +31,11 @@ class PackUse:
     live_bytes: int = 0
     dead_bytes: int = 0
 
+    @property
+    def dead_share(self) -> float:
+        """The dead share of its chunks: what is around them no repacking saves."""
+        return self.dead_bytes / max(1, self.live_bytes + self.dead_bytes)
+
 
 class UsedChunks:
     """Flags for all chunks of some tables. One copy of each used chunk is live: preferably one that is not known to be

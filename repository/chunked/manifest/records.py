@@ -169,10 +169,7 @@ def _array(record: Record) -> tuple[Any, ...]:
 
 def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
     """The arrays in a chunk of a manifest with their bytes, unchecked; raises `ManifestInvalid` for other content."""
-    unpacker = msgpack.Unpacker(
-        None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1, ext_hook=_wide_unpack
-    )
-    unpacker.feed(plain)
+    unpacker = _unpacker(plain)
     begin = 0
     try:
         for array in unpacker:
@@ -187,6 +184,30 @@ def arrays_unpack(plain: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         raise ManifestInvalid("the manifest holds an invalid record") from None
     if begin != len(plain):
         raise ManifestInvalid("the manifest ends inside a record")
+
+
+def arrays_list(plain: bytes) -> list[tuple[Any, ...]]:
+    """The arrays in a chunk of a manifest, unchecked, all at once; raises `ManifestInvalid` for other content."""
+    unpacker = _unpacker(plain)
+    try:
+        arrays = list(unpacker)
+    except ManifestInvalid:
+        raise
+    except (ValueError, TypeError, msgpack.UnpackException):
+        raise ManifestInvalid("the manifest holds an invalid record") from None
+    if unpacker.tell() != len(plain):
+        raise ManifestInvalid("the manifest ends inside a record")
+    if not all(type(one) is tuple and len(one) >= ARRAY_LENGTH_MIN and type(one[1]) is bytes for one in arrays):
+        raise ManifestInvalid("the manifest holds a value that is not a record")
+    return arrays
+
+
+def _unpacker(plain: bytes) -> msgpack.Unpacker:
+    unpacker = msgpack.Unpacker(
+        None, raw=False, use_list=False, strict_map_key=False, max_buffer_size=len(plain) + 1, ext_hook=_wide_unpack
+    )
+    unpacker.feed(plain)
+    return unpacker
 
 
 def records_unpack(plain: bytes, *, checked: bool = False) -> Iterator[Record]:

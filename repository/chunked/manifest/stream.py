@@ -30,8 +30,9 @@ KIB = 1 << 10
 CUT_LEAST = 32 * KIB
 CUT_AVERAGE = 64 * KIB
 CUT_MOST = 4 << 20
-# This many chunks of a manifest are fetched together.
+# This many chunks of a manifest are fetched together. A search for one path begins with one chunk, then four, …
 READ_AHEAD = 64
+READ_AHEAD_GROWTH = 4
 
 
 class ManifestWriter:
@@ -106,13 +107,13 @@ class Manifest:
         # The ids of the chunks are keyed hashes of their content: content that was checked once stays right.
         self._checked = False
 
-    def records(self, *, first: int = 0) -> Iterator[Record]:
-        """The records in order, from the manifest's chunk number `first` on.
+    def records(self, *, first: int = 0, ahead: int = READ_AHEAD) -> Iterator[Record]:
+        """The records in order, from the manifest's chunk number `first` on; `ahead` chunks are fetched at first.
 
         Raises `ManifestInvalid` for content that no writer of this project produces, `Damage`, `StorageError`.
         """
         before: tuple[bytes, int] | None = None
-        for plain in self._plain(first):
+        for plain in self._plain(first, ahead):
             for record in records_unpack(plain):
                 place = (walk_order(record.path), record.number)
                 if before is not None and place <= before:
@@ -127,7 +128,7 @@ class Manifest:
         `ManifestInvalid`, `StorageError`.
         """
         now: RawEntry | None = None
-        for plain in self._opened(0):
+        for plain in self._opened(0, READ_AHEAD):
             if isinstance(plain, Damage):
                 now = None
                 continue
@@ -141,14 +142,17 @@ class Manifest:
         if now is not None:
             yield now
 
-    def files(self, *, first: int = 0) -> Iterator[tuple[Record, list[Record]]]:
-        """Every record except parts, with its parts, all checked to fit together; a second pass does not check anew."""
+    def files(self, *, first: int = 0, ahead: int = READ_AHEAD) -> Iterator[tuple[Record, list[Record]]]:
+        """Every record except parts, with its parts, all checked to fit together; a second pass does not check anew.
+
+        The arguments and errors are those of `records`.
+        """
         if self._checked:
-            yield from self._files_checked(first)
+            yield from self._files_checked(first, ahead)
             return
         entry: Record | None = None
         parts: list[Record] = []
-        for record in self.records(first=first):
+        for record in self.records(first=first, ahead=ahead):
             if record.kind is Kind.PART:
                 if entry is None and first:
                     continue  # a part of a file from the chunk before
@@ -161,11 +165,11 @@ class Manifest:
             yield record_whole(entry, parts), parts
         self._checked = first == 0
 
-    def _files_checked(self, first: int) -> Iterator[tuple[Record, list[Record]]]:
+    def _files_checked(self, first: int, ahead: int) -> Iterator[tuple[Record, list[Record]]]:
         """As `files`, of a manifest of which every record is known to be right."""
         entry: Record | None = None
         parts: list[Record] = []
-        for plain in self._plain(first):
+        for plain in self._plain(first, ahead):
             for record in records_unpack(plain, checked=True):
                 if record.kind is Kind.PART:
                     parts.append(record)  # without an entry, those of a file from the chunk before
@@ -179,40 +183,58 @@ class Manifest:
     def under(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
         """The record of that path and all records below it, without reading the whole manifest."""
         below = path + b"/" if path else b""
-        for record, parts in self.files(first=self._chunk_of(path)):
-            if record.path == path or record.path.startswith(below):
-                yield record, parts
-            elif walk_order(record.path) > walk_order(path):
+        for record, parts in self.beginning_at(path):
+            if record.path != path and not record.path.startswith(below):
                 return
+            yield record, parts
+
+    def beginning_at(self, path: bytes) -> Iterator[tuple[Record, list[Record]]]:
+        """The record of that path and all records behind it, without reading those before it."""
+        key = walk_order(path)
+        for record, parts in self.files(first=self._chunk_of(path), ahead=1):
+            if walk_order(record.path) >= key:
+                yield record, parts
 
     def chunk_ids(self) -> Iterator[bytes]:
         """The ids of the manifest's own chunks."""
         ids = self.root.chunks
         return (ids[at : at + CHUNK_ID_SIZE] for at in range(0, len(ids), CHUNK_ID_SIZE))
 
+    def chunk_id(self, number: int) -> bytes:
+        """The id of one of them."""
+        return self.root.chunks[number * CHUNK_ID_SIZE : (number + 1) * CHUNK_ID_SIZE]
+
+    def chunks_read(self, chunks: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """The plain bytes of some chunks, neighbours in one read, in any order. Raises `Damage`, `StorageError`."""
+        try:
+            for span in spans_of(self._chunks.located(dict.fromkeys(chunks))):
+                yield from self._chunks.read_span(span)
+        finally:
+            self._chunks.damage.settle()
+
     def _chunk_of(self, path: bytes) -> int:
         """The number of the chunk in which the record of a path would be."""
-        keys = [walk_order(first) for first in self.root.firsts]
-        position = bisect_right(keys, walk_order(path)) - 1
+        position = bisect_right(self.root.firsts, walk_order(path), key=walk_order) - 1
         # A chunk may begin with parts of a file whose record is in an earlier chunk.
         while position > 0 and self.root.firsts[position] == path:
             position -= 1
         return max(0, position)
 
-    def _plain(self, first: int) -> Iterator[bytes]:
-        for plain in self._opened(first):
+    def _plain(self, first: int, ahead: int) -> Iterator[bytes]:
+        for plain in self._opened(first, ahead):
             if isinstance(plain, Damage):
                 raise plain
             yield plain
 
-    def _opened(self, first: int) -> Iterator[bytes | Damage]:
+    def _opened(self, first: int, ahead: int) -> Iterator[bytes | Damage]:
         """The chunks of the manifest, with an error in place of each one that does not open.
 
         The chunks of one batch are all opened, and their damage recorded, before the first one is yielded.
         """
-        ids = list(self.chunk_ids())[first:]
-        for at in range(0, len(ids), READ_AHEAD):
-            window = ids[at : at + READ_AHEAD]
+        ids = list(self.chunk_ids())
+        while first < len(ids):
+            window = ids[first : first + ahead]
+            first, ahead = first + ahead, min(ahead * READ_AHEAD_GROWTH, READ_AHEAD)
             found: dict[bytes, bytes | Damage] = {}
             for span in spans_of(self._chunks.located(dict.fromkeys(window))):
                 found.update(self._chunks.read_each(span))

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from repository.chunked.contents.selection import Selection
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.restoring.folders import name_of, parent_of
 from repository.chunked.restoring.reading import snapshot_file_head
-from repository.chunked.restoring.selection import Selection
 from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Pulse
 from trees.companions import LEVEL, is_companion, is_of_store, units_of

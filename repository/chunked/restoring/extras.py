@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from repository.chunked.contents.selection import Selection
 from repository.chunked.restoring.folders import name_of, parent_of
-from repository.chunked.restoring.selection import Selection
 from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.workers import Pulse
 from trees.folders import is_folder

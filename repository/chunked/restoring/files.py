@@ -58,7 +58,8 @@ class File:
 
     def data_size(self) -> int:
         """The size of the file in bytes without its holes."""
-        return sum(part.data_size() for part in self.parts)
+        parts = self.parts
+        return parts[0].data_size() if len(parts) == 1 else sum(part.data_size() for part in parts)
 
 
 class RestoredFiles:
@@ -149,6 +150,8 @@ class RestoredFiles:
             return None  # replaced, if it cannot be examined
 
     def _is_untouched(self, file: File, found: os.stat_result) -> bool:
+        if not self._target.trust.believes(found.st_ctime_ns):
+            return False
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 + file.links:
             return False
         if stat.S_IMODE(found.st_mode) != self._target.metadata.wanted(file.record).mode:

@@ -39,7 +39,7 @@ def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.Raw
     """
     chunks = repository.chunks()
     try:
-        return _opened(repository.manifest(snapshot, chunks), chunks, path)
+        return file_in(repository.manifest(snapshot, chunks), chunks, path)
     finally:
         repository.damage.settle()
 
@@ -47,13 +47,14 @@ def file_open(repository: Repository, *, snapshot: bytes, path: bytes) -> io.Raw
 def snapshot_file_head(manifest: Manifest, chunks: ChunkStore, path: bytes) -> bytes | None:
     """The first bytes of a file of a snapshot; None when the path is no file, or is damaged."""
     try:
-        with _opened(manifest, chunks, path) as file:
+        with file_in(manifest, chunks, path) as file:
             return file.read(HEAD_BYTES)
     except (PathNotFound, Damage):
         return None
 
 
-def _opened(manifest: Manifest, chunks: ChunkStore, path: bytes) -> SnapshotFile:
+def file_in(manifest: Manifest, chunks: ChunkStore, path: bytes) -> SnapshotFile:
+    """As `file_open`, in a manifest and with chunks that are open; the damage found is not recorded."""
     record, parts = _file(manifest, path)
     if record.kind is Kind.HARDLINK:
         record, parts = _file(manifest, record.target or b"")

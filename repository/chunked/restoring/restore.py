@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from repository.chunked.contents.selection import Entry, Selection
 from repository.chunked.manifest.records import Record
 from repository.chunked.repository import Repository
 from repository.chunked.restoring.companions import companions_chosen, companions_remove
@@ -32,7 +33,7 @@ from repository.chunked.restoring.outcome import (
     Tally,
     reason_of,
 )
-from repository.chunked.restoring.selection import Entry, Selection, Totals, selection_check
+from repository.chunked.restoring.selection import Totals, selection_check
 from repository.chunked.restoring.spool import Spool
 from repository.chunked.restoring.target import RestoreRoot
 from repository.chunked.restoring.units import TargetUnits
@@ -193,9 +194,11 @@ class _Restore:
         elif self._units.hold(record.path):
             return
         elif record.kind is Kind.FILE:
-            with self._tally.failing(record.path):
+            try:
                 folder = self._target.folders.get(parent_of(record.path))
-                self._window.add(File(record, parts, folder, self._totals.links[record.path]))
+                self._window.add(File(record, parts, folder, self._totals.links.get(record.path, 0)))
+            except OSError as error:
+                self._tally.fail(record.path, reason_of(error))
         else:
             (self._hard if record.kind is Kind.HARDLINK else self._symbolic).add(record)
 

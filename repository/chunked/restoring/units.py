@@ -11,7 +11,7 @@ from repository.chunked.manifest.records import Record
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.restoring.folders import name_of, parent_of
-from repository.chunked.restoring.outcome import FailureReason
+from repository.chunked.restoring.outcome import FailureReason, reason_of
 from repository.chunked.restoring.parts import file_parts
 from repository.chunked.restoring.reading import snapshot_file_head
 from repository.chunked.restoring.target import RestoreRoot
@@ -43,11 +43,13 @@ class TargetUnits:
         """
         if self._target.fresh:
             return False
-        with self._tally.failing(path):
+        try:
             at = self._target.folders.get(parent_of(path)).fd
             if not self._units.stays(path, at=at) or self._is_right(path, at):
                 return False
             self._tally.fail(path, FailureReason.COMPANION)
+        except OSError as error:
+            self._tally.fail(path, reason_of(error))
         return True
 
     def wanted_head(self, path: bytes, *, at: int) -> bytes | None:

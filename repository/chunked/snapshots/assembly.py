@@ -129,21 +129,22 @@ class Assembly:
     def _keep(self, entry: SourceEntry, known: RawEntry) -> None:
         """Copy the parent's records of an entry, at once unless other entries wait before it."""
         self.counts.unchanged += entry.kind is Kind.FILE
-        kept = Kept(entry, [known.raw, *(raw for _, raw in known.parts)])
+        raws = [known.raw, *(raw for _, raw in known.parts)] if known.parts else [known.raw]
         if self._waiting:
+            kept = Kept(entry, raws)
             self._waiting.append(kept)
             self._bytes_waiting += kept.bytes
         else:
-            self._kept_out(kept)
+            self._kept_out(entry, raws)
 
-    def _kept_out(self, kept: Kept) -> None:
+    def _kept_out(self, entry: SourceEntry, raws: list[bytes]) -> None:
         """Emit the parent's records of an entry. A copied entry counts no warning."""
-        entry, counts = kept.entry, self.counts
+        counts = self.counts
         counts.entries += 1
         if entry.kind is Kind.FILE:
             counts.files += 1
             counts.bytes += entry.size
-        for raw in kept.raws:
+        for raw in raws:
             self._emit(entry.path, raw)
 
     def _bundled(self, entry: SourceEntry) -> None:
@@ -209,7 +210,7 @@ class Assembly:
         head = self._waiting[0]
         if isinstance(head, Kept):
             self._bytes_waiting -= head.bytes
-            self._kept_out(head)
+            self._kept_out(head.entry, head.raws)
             self._waiting.popleft()
             return
         if isinstance(head, BundledRun) and not head.ready():
@@ -237,7 +238,7 @@ class Assembly:
                 self._tell(record)
             self._emit(record.path, raw)
             return
-        if record.kind is Kind.SKIPPED:
+        if record.kind is Kind.SKIPPED and record.target != Left.EXCLUDED.encode():
             self._lost[record.path] = (record.target or b"").decode()
         elif record.kind is Kind.HARDLINK and record.target in self._lost:
             record = skipped(record.path, self._lost[record.target])

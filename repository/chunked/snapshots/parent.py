@@ -31,7 +31,9 @@ class Parent:
         key = walk_order(path)
         while now is not None and walk_order(now.array[1]) < key:
             now = self._now = self._next()
-        return now if now is not None and now.array[1] == path else None
+            if now is not None and now.array[1] == path:  # as most are
+                return now
+        return None
 
     def is_unchanged(self, entry: SourceEntry, known: RawEntry) -> bool:
         """Whether the entry matches the parent's by its stat, and every chunk of that is still stored."""
@@ -56,6 +58,8 @@ class Parent:
     def _is_there(self, known: RawEntry) -> bool:
         """Whether a new snapshot may name every chunk."""
         has = self._writer.has
+        if not known.parts and len(known.array[5][0]) == CHUNK_ID_SIZE:  # as most files are
+            return has(known.array[5][0])
         for ids in (known.array[5][0], *(part[3][0] for part, _ in known.parts)):
             for at in range(0, len(ids), CHUNK_ID_SIZE):
                 if not has(ids[at : at + CHUNK_ID_SIZE]):

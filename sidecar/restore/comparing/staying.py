@@ -4,7 +4,7 @@ that cannot be moved.
 These paths stay:
 - a file or folder that this process cannot read, a device, FIFO or socket: packing leaves it out, so the safety backup
   does not have it either;
-- a path that the restored backup had left out;
+- a path that the restored backup had left out, because it could not be read or because a pattern said so;
 - the name at which a place begins (see `sidecar.places`), though the place's content may be removed;
 - a mount that is no place, with everything in it;
 - a name that this process cannot move;
@@ -34,6 +34,8 @@ from wire.enums import WarningKind
 from wire.listing import Listing, ListingDamaged, ListingRefused
 
 _READ_BYTES = 1 << 20
+_BY_FAULT, _ON_PURPOSE = 1, 2
+_LEFT_OUT = {_BY_FAULT: WarningKind.LEFT_OUT, _ON_PURPOSE: WarningKind.EXCLUDED}
 
 
 class Stay(enum.IntEnum):
@@ -159,15 +161,15 @@ class Staying:
 
     def _reason(self, found: Found, *, moves: bool) -> WarningKind | None:
         """Why a live path stays, None when it does not. `moves`: its name is to be removed or replaced."""
-        if self._left_out.get(found.path):
-            return WarningKind.LEFT_OUT
+        if why := self._left_out.get(found.path):
+            return _LEFT_OUT[why]
         if self._begins(found):
             return None
         return self.left(found) or _reason_of_kind(found, moves=moves)
 
     def _reason_of_link(self, found: Found) -> WarningKind | None:
-        if self._left_out.get(found.path):
-            return WarningKind.LEFT_OUT
+        if why := self._left_out.get(found.path):
+            return _LEFT_OUT[why]
         return WarningKind.FIXED if is_fixed(found.status, folder=found.folder) else None
 
     def _begins(self, found: Found) -> Place | None:
@@ -252,15 +254,16 @@ def left_out_of(listing: Iterable[bytes]) -> PathTable:
     with contextlib.suppress(ListingDamaged, ListingRefused):
         for entry in Listing(listing).left_out():
             if not entry.vanished:
-                left_out.set(entry.path, 1)
+                left_out.set(entry.path, _ON_PURPOSE if entry.excluded else _BY_FAULT)
     return left_out
 
 
 def staying_read(workspace: Workspace) -> WarningLog:
-    """The staying paths of an extraction's plan."""
+    """The staying paths of an extraction's plan, without those that the backup left out on purpose."""
     told = WarningLog()
     for kind, path in staying_listed(workspace):
-        told.add(kind, path)
+        if kind is not WarningKind.EXCLUDED:
+            told.add(kind, path)
     return told
 
 

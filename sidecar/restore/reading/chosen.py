@@ -1,4 +1,8 @@
-"""Chosen paths: the members of a source that lie at or below them."""
+"""Chosen paths: the members of a source that lie at or below them, and the companions of chosen files.
+
+A database needs the logs of the same backup. Whether a file is a database is not known before its content, so that
+here the names decide: a chosen file brings along the files that would be its companions (`trees.companions`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from dataclasses import replace
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.member_paths import member_path
 from sidecar.restore.reading.members import Compared, Member, MemberKind, MemberReader, Members, Wanted
+from trees.companions import LEVEL, is_of_level, is_of_store, is_store_file, main_of_log
 
 
 class Chosen:
@@ -19,17 +24,25 @@ class Chosen:
         self._paths = frozenset(member_path(path, limits) for path in paths)
         self.is_everything = not self._paths or b"" in self._paths
         self._above = frozenset(above for path in self._paths for above in _folders_of(path))
+        self._stores = frozenset(within for within, name in map(_parted, self._paths) if is_store_file(name))
 
     def covers(self, path: bytes) -> bool:
         """Whether a path, or a folder above it, was chosen."""
         return self.is_everything or path in self._paths or any(above in self._paths for above in _folders_of(path))
 
+    def takes(self, path: bytes) -> bool:
+        """Whether a member of this path is restored: it is covered, or by its name a companion of a chosen file."""
+        if self.covers(path):
+            return True
+        within, name = _parted(path)
+        if is_of_store(name) and within in self._stores:
+            return True
+        main = main_of_log(name) or (LEVEL if is_of_level(name) else None)
+        return main is not None and within + main in self._paths
+
     def is_above(self, path: bytes) -> bool:
         """Whether a path is that of a folder above a chosen one."""
         return path in self._above
-
-
-EVERYTHING = Chosen()
 
 
 class ChosenMembers:
@@ -71,14 +84,14 @@ class ChosenMembers:
         with self._members.read() as reader:
             for member in reader.members():
                 self._check()
-                is_link = member.kind is MemberKind.HARDLINK and self._chosen.covers(member.path)
-                if is_link and not self._chosen.covers(member.link):
+                is_link = member.kind is MemberKind.HARDLINK and self._chosen.takes(member.path)
+                if is_link and not self._chosen.takes(member.link):
                     renamed.setdefault(member.link, member.path)
         return renamed
 
     def _as_chosen(self, member: Member, renamed: dict[bytes, bytes]) -> Member | None:
         """The member as it is restored, None if it is not."""
-        if self._chosen.covers(member.path):
+        if self._chosen.takes(member.path):
             name = renamed.get(member.link) if member.kind is MemberKind.HARDLINK else None
             if name is None:
                 return member
@@ -110,8 +123,17 @@ class _ChosenReader:
         return self._reader.compare(live)
 
 
+def _parted(path: bytes) -> tuple[bytes, bytes]:
+    """The folder of a path, with its slash, and the last name."""
+    name = path.rpartition(b"/")[2]
+    return path[: len(path) - len(name)], name
+
+
 def _folders_of(path: bytes) -> Iterator[bytes]:
     """The folders above a path, the root last."""
     while path:
         path = path.rpartition(b"/")[0]
         yield path
+
+
+EVERYTHING = Chosen()

@@ -65,6 +65,14 @@ def test_small_packs_are_merged_and_then_deleted(world: World) -> None:
     world.assert_sound()
 
 
+def test_a_tiny_pack_of_which_all_is_used_is_left_alone(world: World) -> None:
+    first = world.snapshot()
+    world.write(tiny=100)
+    world.snapshot(parent=first)
+    # What is around the chunks, a large share of so small a pack, is not dead.
+    assert prune_plan(world.open(), grace=NOW, small_pack=0).repack == frozenset()
+
+
 def test_a_pack_is_copied_from_when_enough_of_it_is_dead(world: World) -> None:
     world.write(a=3 << 20, b=1 << 20)
     first = world.snapshot()

@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 
 from repository.chunked.chunks.repository_keys import DataKey
+from repository.chunked.contents.blocks import BlockCheck
 from repository.chunked.maintenance import contents
 from repository.chunked.maintenance.coverage import Coverage
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.rebuild import index_rebuild
 from repository.chunked.maintenance.verify import repository_verify
 from repository.chunked.maintenance.verify_report import SnapshotReport, VerifyProgress, VerifyReport
+from repository.chunked.manifest.records import Content
 from repository.chunked.objects import INDEX, PACKS, SNAPSHOTS, id_new
 from repository.chunked.repository import repository_create, repository_open
 from repository.chunked.snapshots.create import snapshot_create
@@ -284,8 +286,11 @@ def test_contents_that_do_not_fit_their_hashes_are_found(world: World, monkeypat
     """Every chunk opens, but the file differs from the source: only reassembly detects that."""
     snapshot = world.snapshot()
     assert verified(world).whole
-    pieces = contents._pieces
-    monkeypatch.setattr(contents, "_pieces", lambda hashes: pieces(bytes(reversed(hashes))))
+
+    def reversed_check(content: Content, **place: int) -> BlockCheck:
+        return BlockCheck(content._replace(blocks=content.blocks[::-1]), **place)
+
+    monkeypatch.setattr(contents, "BlockCheck", reversed_check)
     assert lost(verified(world), snapshot) == sorted(world.content[snapshot])
     assert verified(world, Coverage(of_days=1)).whole
 

@@ -75,18 +75,14 @@ class ListedMembers:
 
 
 class _Step(NamedTuple):
-    """A member with its entry. `unread`: the bytes that were asked for."""
+    """A member with its entry. `unread`: the bytes that were asked for. `held`: the bytes of memory that it takes while
+    it waits, roughly.
+    """
 
     entry: Entry
     member: Member
     unread: int
-
-    @property
-    def held(self) -> int:
-        """The bytes of memory that it takes while it waits, roughly."""
-        entry = self.entry
-        attributes = sum(map(len, (*entry.xattrs, *entry.xattrs.values()))) if entry.xattrs else 0
-        return _STEP_BYTES + len(entry.path) + len(entry.link) + attributes
+    held: int
 
 
 class ListedReader:
@@ -179,7 +175,10 @@ class ListedReader:
             total += member.size
             if total > self._limits.total_bytes:
                 raise ArchiveRefused(f"the backup's files have more than {self._limits.total_bytes} bytes")
-            yield files, _Step(entry, member, 0)
+            held = _STEP_BYTES + len(entry.path) + len(entry.link)
+            if entry.xattrs:
+                held += sum(map(len, (*entry.xattrs, *entry.xattrs.values())))
+            yield files, _Step(entry, member, 0, held)
             files += entry.kind == FILE
 
     def _member(self, entry: Entry) -> Member:

@@ -88,6 +88,8 @@ class Warning(_message.Message):
         KIND_LINKED_OUT: _ClassVar[Warning.Kind]
         KIND_FIXED: _ClassVar[Warning.Kind]
         KIND_COMPANION: _ClassVar[Warning.Kind]
+        KIND_EXCLUDED: _ClassVar[Warning.Kind]
+        KIND_PATTERN: _ClassVar[Warning.Kind]
     KIND_UNSPECIFIED: Warning.Kind
     KIND_CHANGED: Warning.Kind
     KIND_VANISHED: Warning.Kind
@@ -99,6 +101,8 @@ class Warning(_message.Message):
     KIND_LINKED_OUT: Warning.Kind
     KIND_FIXED: Warning.Kind
     KIND_COMPANION: Warning.Kind
+    KIND_EXCLUDED: Warning.Kind
+    KIND_PATTERN: Warning.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     kind: Warning.Kind
@@ -106,20 +110,42 @@ class Warning(_message.Message):
     def __init__(self, kind: _Optional[_Union[Warning.Kind, str]] = ..., path: _Optional[bytes] = ...) -> None: ...
 
 class CompressFilesRequest(_message.Message):
-    __slots__ = ("ticket", "sources", "output", "format", "listing", "quiesce")
+    __slots__ = ("ticket", "sources", "output", "format", "listing", "quiesce", "exclude")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
     QUIESCE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     sources: _containers.RepeatedScalarFieldContainer[str]
     output: str
     format: ArchiveFormat
     listing: str
     quiesce: bool
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., sources: _Optional[_Iterable[str]] = ..., output: _Optional[str] = ..., format: _Optional[_Union[ArchiveFormat, str]] = ..., listing: _Optional[str] = ..., quiesce: _Optional[bool] = ...) -> None: ...
+    exclude: Exclude
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., sources: _Optional[_Iterable[str]] = ..., output: _Optional[str] = ..., format: _Optional[_Union[ArchiveFormat, str]] = ..., listing: _Optional[str] = ..., quiesce: _Optional[bool] = ..., exclude: _Optional[_Union[Exclude, _Mapping]] = ...) -> None: ...
+
+class Exclude(_message.Message):
+    __slots__ = ("before", "ignore_file", "after")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_FILE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    before: _containers.RepeatedScalarFieldContainer[bytes]
+    ignore_file: bool
+    after: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, before: _Optional[_Iterable[bytes]] = ..., ignore_file: _Optional[bool] = ..., after: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Excluded(_message.Message):
+    __slots__ = ("entries", "bytes", "patterns")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    PATTERNS_FIELD_NUMBER: _ClassVar[int]
+    entries: int
+    bytes: int
+    patterns: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, entries: _Optional[int] = ..., bytes: _Optional[int] = ..., patterns: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class CompressFilesReply(_message.Message):
     __slots__ = ("bytes_read", "bytes_total", "files", "result")
@@ -134,7 +160,7 @@ class CompressFilesReply(_message.Message):
     def __init__(self, bytes_read: _Optional[int] = ..., bytes_total: _Optional[int] = ..., files: _Optional[int] = ..., result: _Optional[_Union[CompressResult, _Mapping]] = ...) -> None: ...
 
 class CompressResult(_message.Message):
-    __slots__ = ("size_bytes", "crc32", "entries", "warnings_total", "warnings", "consistency", "content_bytes")
+    __slots__ = ("size_bytes", "crc32", "entries", "warnings_total", "warnings", "consistency", "content_bytes", "excluded")
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     CRC32_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +168,7 @@ class CompressResult(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_FIELD_NUMBER: _ClassVar[int]
     size_bytes: int
     crc32: int
     entries: int
@@ -149,7 +176,8 @@ class CompressResult(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[Warning]
     consistency: Consistency
     content_bytes: int
-    def __init__(self, size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ..., entries: _Optional[int] = ..., warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., consistency: _Optional[_Union[Consistency, str]] = ..., content_bytes: _Optional[int] = ...) -> None: ...
+    excluded: Excluded
+    def __init__(self, size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ..., entries: _Optional[int] = ..., warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., consistency: _Optional[_Union[Consistency, str]] = ..., content_bytes: _Optional[int] = ..., excluded: _Optional[_Union[Excluded, _Mapping]] = ...) -> None: ...
 
 class ReadFileRequest(_message.Message):
     __slots__ = ("ticket", "path", "offset", "follow")
@@ -324,6 +352,62 @@ class PreviewRestoreReply(_message.Message):
     stays: int
     def __init__(self, added: _Optional[int] = ..., changed: _Optional[int] = ..., removed: _Optional[int] = ..., bytes: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[PreviewRestoreReply.Change, _Mapping]]] = ..., more: _Optional[bool] = ..., stays: _Optional[int] = ...) -> None: ...
 
+class EstimateBackupRequest(_message.Message):
+    __slots__ = ("ticket", "source", "exclude", "changed_since_ns", "paths_limit")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_SINCE_NS_FIELD_NUMBER: _ClassVar[int]
+    PATHS_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    source: str
+    exclude: Exclude
+    changed_since_ns: int
+    paths_limit: int
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., exclude: _Optional[_Union[Exclude, _Mapping]] = ..., changed_since_ns: _Optional[int] = ..., paths_limit: _Optional[int] = ...) -> None: ...
+
+class EstimateBackupReply(_message.Message):
+    __slots__ = ("entries", "bytes", "changed_bytes", "patterns", "paths", "more")
+    class Pattern(_message.Message):
+        __slots__ = ("pattern", "entries", "bytes", "impossible", "of_file")
+        PATTERN_FIELD_NUMBER: _ClassVar[int]
+        ENTRIES_FIELD_NUMBER: _ClassVar[int]
+        BYTES_FIELD_NUMBER: _ClassVar[int]
+        IMPOSSIBLE_FIELD_NUMBER: _ClassVar[int]
+        OF_FILE_FIELD_NUMBER: _ClassVar[int]
+        pattern: bytes
+        entries: int
+        bytes: int
+        impossible: bool
+        of_file: bool
+        def __init__(self, pattern: _Optional[bytes] = ..., entries: _Optional[int] = ..., bytes: _Optional[int] = ..., impossible: _Optional[bool] = ..., of_file: _Optional[bool] = ...) -> None: ...
+    class Path(_message.Message):
+        __slots__ = ("path", "pattern", "folder", "entries", "bytes")
+        PATH_FIELD_NUMBER: _ClassVar[int]
+        PATTERN_FIELD_NUMBER: _ClassVar[int]
+        FOLDER_FIELD_NUMBER: _ClassVar[int]
+        ENTRIES_FIELD_NUMBER: _ClassVar[int]
+        BYTES_FIELD_NUMBER: _ClassVar[int]
+        path: bytes
+        pattern: int
+        folder: bool
+        entries: int
+        bytes: int
+        def __init__(self, path: _Optional[bytes] = ..., pattern: _Optional[int] = ..., folder: _Optional[bool] = ..., entries: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PATTERNS_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    entries: int
+    bytes: int
+    changed_bytes: int
+    patterns: _containers.RepeatedCompositeFieldContainer[EstimateBackupReply.Pattern]
+    paths: _containers.RepeatedCompositeFieldContainer[EstimateBackupReply.Path]
+    more: bool
+    def __init__(self, entries: _Optional[int] = ..., bytes: _Optional[int] = ..., changed_bytes: _Optional[int] = ..., patterns: _Optional[_Iterable[_Union[EstimateBackupReply.Pattern, _Mapping]]] = ..., paths: _Optional[_Iterable[_Union[EstimateBackupReply.Path, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
 class RequestCertificateRequest(_message.Message):
     __slots__ = ("ticket",)
     TICKET_FIELD_NUMBER: _ClassVar[int]
@@ -464,18 +548,20 @@ class TreeEntries(_message.Message):
     def __init__(self, kinds: _Optional[bytes] = ..., paths: _Optional[_Iterable[bytes]] = ..., modes: _Optional[_Iterable[int]] = ..., uids: _Optional[_Iterable[int]] = ..., gids: _Optional[_Iterable[int]] = ..., mtimes_s: _Optional[_Iterable[int]] = ..., mtimes_ns: _Optional[_Iterable[int]] = ..., ctimes_s: _Optional[_Iterable[int]] = ..., ctimes_ns: _Optional[_Iterable[int]] = ..., inodes: _Optional[_Iterable[int]] = ..., sizes: _Optional[_Iterable[int]] = ..., targets: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ScanTreeRequest(_message.Message):
-    __slots__ = ("ticket", "source", "parent", "quiesce", "count")
+    __slots__ = ("ticket", "source", "parent", "quiesce", "count", "exclude")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     QUIESCE_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     source: str
     parent: bytes
     quiesce: bool
     count: bool
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., parent: _Optional[bytes] = ..., quiesce: _Optional[bool] = ..., count: _Optional[bool] = ...) -> None: ...
+    exclude: Exclude
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., parent: _Optional[bytes] = ..., quiesce: _Optional[bool] = ..., count: _Optional[bool] = ..., exclude: _Optional[_Union[Exclude, _Mapping]] = ...) -> None: ...
 
 class ScanTreeReply(_message.Message):
     __slots__ = ("began", "entries", "ended")
@@ -489,12 +575,14 @@ class ScanTreeReply(_message.Message):
         bytes_total: int
         def __init__(self, began_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., bytes_total: _Optional[int] = ...) -> None: ...
     class Ended(_message.Message):
-        __slots__ = ("warnings_total", "warnings")
+        __slots__ = ("warnings_total", "warnings", "excluded")
         WARNINGS_TOTAL_FIELD_NUMBER: _ClassVar[int]
         WARNINGS_FIELD_NUMBER: _ClassVar[int]
+        EXCLUDED_FIELD_NUMBER: _ClassVar[int]
         warnings_total: int
         warnings: _containers.RepeatedCompositeFieldContainer[Warning]
-        def __init__(self, warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+        excluded: Excluded
+        def __init__(self, warnings_total: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., excluded: _Optional[_Union[Excluded, _Mapping]] = ...) -> None: ...
     BEGAN_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]

@@ -84,6 +84,11 @@ class FileIOStub:
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
                 _registered_method=True)
+        self.EstimateBackup = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/EstimateBackup',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupReply.FromString,
+                _registered_method=True)
         self.ScanTree = channel.unary_stream(
                 '/savepoint.sidecar.v1.FileIO/ScanTree',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.ScanTreeRequest.SerializeToString,
@@ -191,6 +196,14 @@ class FileIOServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EstimateBackup(self, request, context):
+        """Counts what a backup would hold and what its patterns would leave out. Reads names and sizes, no content, and writes
+        nothing. The call belongs to no operation, as PreviewRestore.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScanTree(self, request, context):
         """Begins to back up a folder: tells every entry, then the warnings. The call is the session of the backup: while it
         is open, ReadTree reads the entries, and the game holds still; it ends with CommitTree. When it ends otherwise,
@@ -281,6 +294,11 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.PreviewRestore,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.SerializeToString,
+            ),
+            'EstimateBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.EstimateBackup,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupReply.SerializeToString,
             ),
             'ScanTree': grpc.unary_stream_rpc_method_handler(
                     servicer.ScanTree,
@@ -578,6 +596,33 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/PreviewRestore',
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreRequest.SerializeToString,
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.PreviewRestoreReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EstimateBackup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/EstimateBackup',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.EstimateBackupReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,125 @@
+"""One file of a backup over the API."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponseNotModified, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from accounts.api.authentication import caller_key, caller_look, caller_of
+from accounts.scopes import Scope
+from backups.api.answers import NOT_FOUND
+from backups.api.assets import AnyAccept, DownloadResponse, content_disposition
+from backups.api.files import READING_ERRORS, PathField, query_read
+from backups.api.ranges import range_of
+from backups.errors import PathNotFound
+from backups.models import Backup
+from backups.selectors import backup_get
+from backups.services.files import file_download, file_get
+from common.api.errors import PreconditionFailed, RangeNotSatisfiable
+from common.api.schema import problems
+from common.api.views import ApiView
+from common.errors import ValidationError
+from common.paths import path_text
+from repository.browsing import Item
+
+CONTENT_TYPE = "application/octet-stream"
+"""No browser shows or runs it, whatever it is."""
+SANDBOX = "sandbox; default-src 'none'"
+
+
+class ContentQuery(serializers.Serializer[Any]):
+    """The parameters of a file."""
+
+    path = PathField()
+
+
+class BackupFileView(ApiView):
+    """The bytes of one file of a backup."""
+
+    scopes = {"GET": frozenset({Scope.DOWNLOAD})}
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        operation_id="backups_files_content",
+        parameters=[
+            OpenApiParameter("path", required=True, description="The file, as `files/` writes it."),
+            *(OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER) for name in ("Range", "If-None-Match")),
+        ],
+        responses={
+            (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
+            (206, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
+            304: OpenApiResponse(description="You have it already."),
+            **problems(
+                ValidationError, *NOT_FOUND, PathNotFound, *READING_ERRORS, PreconditionFailed, RangeNotSatisfiable
+            ),
+        },
+    )
+    def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> HttpResponseBase:
+        """Download one file of a backup. An archive is read up to the file, which takes as long as it is large."""
+        request._request.META.pop("HTTP_ACCEPT_ENCODING", None)  # noqa: SLF001  # it is sent as it is
+        path, user = query_read(request, ContentQuery)["path"], caller_of(request)
+        found = backup_get(user=user, order_id=order, provision_id=provision, backup_id=backup)
+        item = file_get(user=user, backup=found, path=path)
+        headers = file_headers(found, item)
+        if (unchanged := _unchanged(request, headers)) is not None:
+            return unchanged
+        if request.method == "HEAD":
+            return _headed(StreamingHttpResponse(content_type=CONTENT_TYPE), headers, length=item.size)
+        part = None
+        if request.headers.get("If-Range") in (None, headers["ETag"]):
+            part = range_of(request.headers.get("Range"), size=item.size)
+        start, stop = (part.start, part.stop) if part else (0, item.size)
+        download = file_download(
+            backup=found, item=item, start=start, stop=stop, caller=caller_key(request), look=caller_look(request)
+        )
+        response = _headed(DownloadResponse(download, content_type=CONTENT_TYPE), headers, length=stop - start)
+        if part is not None:
+            response.status_code = HTTPStatus.PARTIAL_CONTENT
+            response.headers["Content-Range"] = part.content_range
+        return response
+
+
+def file_headers(backup: Backup, item: Item) -> dict[str, str]:
+    """The headers of one file of a backup, whose content never changes."""
+    name = path_text(item.path.rpartition(b"/")[2])
+    return {
+        "ETag": f'"{backup.asset_id}-{blake2b(item.path, digest_size=16).hexdigest()}"',
+        "Cache-Control": "private, no-cache, no-transform",
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": content_disposition(name),
+        "Content-Security-Policy": SANDBOX,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+def _unchanged(request: Request, headers: dict[str, str]) -> HttpResponseBase | None:
+    """The 304 for a client that has these bytes already, or None. Raises PreconditionFailed."""
+    response: HttpResponseBase | None = get_conditional_response(
+        request._request,  # noqa: SLF001  # the framework's name for the request it wraps
+        etag=headers["ETag"],
+    )
+    if response is None:
+        return None
+    if response.status_code != HTTPStatus.NOT_MODIFIED:
+        raise PreconditionFailed
+    return HttpResponseNotModified(headers={name: headers[name] for name in ("ETag", "Cache-Control")})
+
+
+def _headed(response: StreamingHttpResponse, headers: dict[str, str], *, length: int) -> StreamingHttpResponse:
+    for name, value in headers.items():
+        response.headers[name] = value
+    response.headers["Content-Length"] = str(length)
+    return response

@@ -1,0 +1,1 @@
+"""Snapshots as archives that any program opens."""

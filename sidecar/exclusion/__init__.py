@@ -1,0 +1,1 @@
+"""Paths that a backup leaves out on purpose: the patterns in force, and what they leave out."""

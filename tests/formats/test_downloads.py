@@ -1,0 +1,136 @@
+"""Downloads of backups of the format `repository`: made on the fly, the same each time, and resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from urllib.parse import urlencode
+
+import pytest
+import zstandard
+
+from backups.models import Backup
+from orders.models import BackupFormat, Plan
+from tests.formats.test_both import world_make
+from tests.world.clients import client_of
+from tests.world.linked import Linked
+from vault.models import AssetExport
+
+
+@pytest.fixture
+def kept(linked: Linked) -> Backup:
+    """A snapshot of a world."""
+    Plan.objects.update(backup_format=BackupFormat.REPOSITORY)
+    world_make(linked.daemon.world)
+    return linked.backup()
+
+
+@pytest.fixture
+def fetch(linked: Linked, kept: Backup):
+    """Ask for the download; the client holds its rights."""
+    client = client_of(linked.owner)
+
+    def ask(*, method: str = "get", headers: dict[str, str] | None = None, **query: object):
+        address = f"/api/v1/assets/{kept.asset_id}/?{urlencode(query, doseq=True)}"
+        return getattr(client, method)(address, headers=headers or {})
+
+    return ask
+
+
+def body(response) -> bytes:
+    return b"".join(response.streaming_content)
+
+
+def tar_names(content: bytes) -> set[str]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return set(archive.getnames())
+
+
+def zstd_tar_names(content: bytes) -> set[str]:
+    plain = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content), read_across_frames=True).read()
+    return tar_names(plain)
+
+
+def zip_names(content: bytes) -> set[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name.rstrip("/") for name in archive.namelist()}
+
+
+NAMES = {"tar.gz": tar_names, "tar.zst": zstd_tar_names, "zip": zip_names}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_download_is_the_same_and_knows_its_size(name, fetch):
+    first = fetch(format=name)
+    assert (first.status_code, first.headers["Accept-Ranges"]) == (200, "none")
+    assert first.headers["Content-Disposition"].endswith(f'.{name}"')
+    content = body(first)
+    assert {"level.dat", "region/r.0.0.mca", "twin.mca", "empty"} <= NAMES[name](content)
+    again = fetch(format=name)
+    assert body(again) == content
+    assert again.headers["Content-Length"] == str(len(content))
+    assert again.headers["Digest"].startswith("sha-256=")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert AssetExport.objects.get().sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_download_resumes_at_any_offset(name, fetch):
+    content = body(fetch(format=name))
+    tag = fetch(method="head", format=name).headers["ETag"]
+    for start in (0, 1, len(content) // 3, len(content) // 2, len(content) - 1):
+        part = fetch(format=name, headers={"Range": f"bytes={start}-", "If-Range": tag})
+        assert part.status_code == 206
+        assert part.headers["Content-Range"] == f"bytes {start}-{len(content) - 1}/{len(content)}"
+        assert body(part) == content[start:]
+    middle = fetch(format=name, headers={"Range": "bytes=1000-1999"})
+    assert body(middle) == content[1000:2000]
+
+
+def test_a_client_that_has_it_is_told_so(fetch):
+    tag = fetch(method="head").headers["ETag"]
+    assert fetch(headers={"If-None-Match": tag}).status_code == 304
+    assert fetch(format="zip", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_chosen_paths_alone_are_downloaded(fetch):
+    found = tar_names(body(fetch(path=["plugins/1", "level.dat"])))
+    assert "level.dat" in found
+    assert "plugins/1/config-1.yml" in found
+    assert not any(name.startswith(("region", "plugins/2")) for name in found)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"path": "nothing/here"}, 404, "path_not_found"),
+        ({"path": "../level.dat"}, 400, "validation_error"),
+        ({"path": "/etc/passwd"}, 400, "validation_error"),
+        ({"path": "plugins//1"}, 400, "validation_error"),
+        ({"format": "rar"}, 400, "validation_error"),
+    ],
+)
+def test_what_cannot_be_downloaded_is_an_error_and_no_file(query, status, code, fetch):
+    answer = fetch(**query)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_the_backup_shows_size_and_hash_after_a_complete_download(fetch, kept, linked):
+    address = linked.backup_url(kept)
+    client = client_of(linked.owner)
+    assert client.get(address).json()["sha256"] is None
+    content = body(fetch())
+    shown = client.get(address).json()
+    assert (shown["size_bytes"], shown["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_an_archive_is_downloaded_as_it_is_stored(linked):
+    backup = linked.backup()
+    client = client_of(linked.owner)
+    address = f"/api/v1/assets/{backup.asset_id}/"
+    assert client.get(f"{address}?format=tar.gz").status_code == 200
+    assert client.get(f"{address}?format=zip").json()["code"] == "validation_error"
+    assert client.get(f"{address}?path=level.dat").json()["code"] == "validation_error"

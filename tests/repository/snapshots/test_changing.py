@@ -50,6 +50,23 @@ class Meddled(LocalTree):
         return _Deed(file, self.deed) if self.left == 0 and self.opened else file  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize(("gone", "said"), [(["a"], b"unreadable"), (["a", "b"], b"vanished")])
+def test_a_further_name_that_is_still_there_has_not_vanished(kept: Kept, gone: list[str], said: bytes) -> None:
+    (kept.root / "a").write_bytes(b"one file")
+    (kept.root / "b").hardlink_to(kept.root / "a")
+
+    def vanish() -> None:
+        for name in gone:
+            (kept.root / name).unlink()
+
+    source = Meddled(kept.root, b"a", vanish, opened=False)
+    source.ahead = 10  # both are scanned before one is read
+    made = kept.snapshot(source=source)
+    found = {record.path: (record.kind, record.target) for record in kept.opened().manifest(made.snapshot).records()}
+    assert found[b"a"] == (Kind.SKIPPED, b"vanished")
+    assert found[b"b"] == (Kind.SKIPPED, said)
+
+
 class _Deed:
     """A file with a hook right after it is opened."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from backups.errors import ScratchFullError
+from backups.errors import PathNotFound, ScratchFullError
 from backups.formats.hashing import HashThread
 from backups.formats.interface import Restoring
 from backups.services.sidecars import DATA
@@ -15,6 +15,7 @@ from sidecar_client.client import ExtractProgress
 from vault.errors import ArchiveDamagedError
 from vault.models import Asset
 from vault.services.opening import asset_open, listing_open
+from wire.listing import LEFT_OUT, Listing, ListingDamaged, ListingRefused
 
 
 def archive_path(operation: Operation) -> str:
@@ -28,10 +29,15 @@ def listing_path(operation: Operation) -> str:
 
 
 def archive_fetch(restoring: Restoring) -> None:
-    """Write archive and listing into the sidecar's scratch folder. Raises ScratchFullError, ArchiveDamagedError."""
+    """Write archive and listing into the sidecar's scratch folder.
+
+    Raises ScratchFullError, ArchiveDamagedError, and PathNotFound for a chosen path that the archive does not have.
+    """
     operation, client, lease, source = restoring.operation, restoring.client, restoring.lease, restoring.source
     asset = Asset.objects.select_related("target", "customer").get(backup=source)
     size = asset.size_bytes or 0
+    if restoring.paths:
+        _paths_check(asset, restoring)
     if restoring.info.scratch_free_bytes < size + (source.listing_bytes or 0):
         raise ScratchFullError
     client.file_write(path=archive_path(operation), size=size, chunks=_followed(asset=asset, size=size, lease=lease))
@@ -41,6 +47,24 @@ def archive_fetch(restoring: Restoring) -> None:
     with contextlib.suppress(ArchiveDamagedError):
         listing = listing_open(asset, stored_bytes=source.listing_bytes, checkpoint=lease.checkpoint)
         client.file_write(path=listing_path(operation), size=listing.size, chunks=_checked(listing.read(), lease))
+
+
+def _paths_check(asset: Asset, restoring: Restoring) -> None:
+    """Look for the chosen paths in the listing; without one, the archive itself tells."""
+    stored = restoring.source.listing_bytes
+    if stored is None:
+        return
+    missing = set(restoring.paths)
+    listing = listing_open(asset, stored_bytes=stored, checkpoint=restoring.lease.checkpoint)
+    try:
+        for entry in Listing(listing.read()).entries():
+            if entry.kind != LEFT_OUT:
+                missing.discard(entry.path)
+            if not missing:
+                return
+    except (ListingDamaged, ListingRefused):
+        return
+    raise PathNotFound
 
 
 def archive_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.utils import timezone
 
+from backups.errors import PathNotFound
 from backups.formats.download import Content, DownloadChoice
 from backups.models import Backup, BackupStatus
 from backups.services.collapse import collapse_fields
@@ -20,6 +21,7 @@ from operations.work.lease import FenceLost, Lease
 from orders.patterns import pattern_text
 from repository.browsing import Blocks, Item
 from repository.checkpoint import Checkpoint
+from repository.errors import PathNotFound as NoSuchPath
 from sidecar_client.client import ArchiveWarning, ExtractProgress, SidecarClient
 from sidecar_client.estimate import NO_EXCLUDE
 from sidecar_client.values import Exclude, Excluded, SidecarInfo
@@ -143,6 +145,15 @@ class Format(Protocol):
     def scratch(self, operation: Operation) -> tuple[str, ...]:
         """The paths of the sidecar's scratch files that a restore of this operation may have left."""
         ...
+
+
+@contextmanager
+def path_errors() -> Iterator[None]:
+    """Translate the error of a path that a snapshot does not have."""
+    try:
+        yield
+    except NoSuchPath as error:
+        raise PathNotFound from error
 
 
 def made_record(*, operation: Operation, backup: Backup, made: Made) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from hashlib import sha256
 from typing import Any
 
@@ -12,11 +12,10 @@ from django.db import DatabaseError, transaction
 
 from archives.formats import ArchiveFormat, edition
 from archives.points import Points
-from backups.errors import PathNotFound
 from backups.formats.download import DownloadChoice
+from backups.formats.interface import path_errors
 from repository.chunked.exporting.export import ArchiveDiffers, ExportPass, export_open, export_pass
 from repository.chunked.repository import Repository as OpenRepository
-from repository.errors import PathNotFound as NoSuchPath
 from vault.errors import StorageUnavailableError
 from vault.models import Asset, AssetExport
 from vault.services.repositories import repository_errors, repository_get, snapshot_of
@@ -86,7 +85,7 @@ class SnapshotContent:
             "paths": self._paths or None,
             "format": self.format,
         }
-        with repository_errors(), _path_errors():
+        with repository_errors(), path_errors():
             if start or self._row is not None:
                 points = Points.decode(bytes(self._row.points)) if self._row is not None else None
                 try:
@@ -115,14 +114,6 @@ class SnapshotContent:
                 self._asset.exports.exclude(id__in=list(newest)).delete()
         except DatabaseError:
             log.warning("size and hash of a download could not be kept", exc_info=True)
-
-
-@contextmanager
-def _path_errors() -> Iterator[None]:
-    try:
-        yield
-    except NoSuchPath as error:
-        raise PathNotFound from error
 
 
 def _choice_hash(paths: tuple[bytes, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from repository.chunked.contents.selection import Selection
 from repository.chunked.manifest.records import Record
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.restoring.metadata import metadata_of
@@ -16,15 +17,17 @@ from wire.listing import FILE, FOLDER, HARD_LINK, LEFT_OUT, OF_SNAPSHOT, SYMLINK
 _KINDS = {Kind.FILE: FILE, Kind.FOLDER: FOLDER, Kind.SYMLINK: SYMLINK}
 
 
-def snapshot_listing(manifest: Manifest) -> Iterator[bytes]:
-    """The bytes of a snapshot's listing. The manifest is read twice: a further name has the fields of its file.
+def snapshot_listing(manifest: Manifest, selection: Selection | None = None) -> Iterator[bytes]:
+    """The bytes of the listing of a snapshot, or of the selected paths in it.
 
-    Memory is that of the files with several names. Raises `Damage`, `StorageError`.
+    The records are read twice: a further name has the fields of its file. Memory is that of the files with several
+    names. Raises `PathNotFound`, `Damage`, `StorageError`.
     """
-    linked: dict[bytes, Entry | None] = dict.fromkeys(_targets(manifest))
+    selection = selection or Selection(manifest, None)
+    linked: dict[bytes, Entry | None] = dict.fromkeys(_targets(manifest, selection))
     ready: list[bytes] = []
     writer = ListingWriter(ready.append, started_ns=manifest.root.scan_started_ns, version=OF_SNAPSHOT)
-    for record, parts in manifest.files():
+    for record, parts in selection.entries():
         if not record.path:
             continue
         if record.kind is Kind.HARDLINK:
@@ -41,10 +44,10 @@ def snapshot_listing(manifest: Manifest) -> Iterator[bytes]:
 
 
 class SnapshotFiles:
-    """Finds files of a snapshot by their numbers among the files of its listing."""
+    """Finds files of a snapshot by their numbers among the files of its listing, which is of the same selection."""
 
-    def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
+    def __init__(self, manifest: Manifest, selection: Selection | None = None) -> None:
+        self._selection = selection or Selection(manifest, None)
         self._begin()
 
     def find(self, numbers: Iterable[int]) -> Iterator[tuple[Record, list[Record]]]:
@@ -65,11 +68,14 @@ class SnapshotFiles:
 
     def _begin(self) -> None:
         self._next = 0
-        self._files = (found for found in self._manifest.files() if found[0].kind is Kind.FILE)
+        self._files = (found for found in self._selection.entries() if found[0].kind is Kind.FILE)
 
 
-def _targets(manifest: Manifest) -> Iterator[bytes]:
+def _targets(manifest: Manifest, selection: Selection) -> Iterator[bytes]:
     """The first names of all files with several."""
+    if selection.paths is not None:
+        yield from (record.target or b"" for record, _ in selection.entries() if record.kind is Kind.HARDLINK)
+        return
     for found in manifest.raw_entries():
         if found.array[0] == Kind.HARDLINK and type(found.array[2]) is bytes:
             yield found.array[2]

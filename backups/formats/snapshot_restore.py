@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from backups.errors import PreviewUnavailable
-from backups.formats.interface import Restoring
+from backups.errors import PathNotFound, PreviewUnavailable
+from backups.formats.interface import Restoring, path_errors
 from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
 from backups.models import Backup
 from backups.services.sidecars import DATA
 from operations.work.lease import Lease
 from repository.checkpoint import Checkpoint
 from repository.chunked.contents.reading import contents_read
+from repository.chunked.contents.selection import Selection
 from repository.chunked.manifest.stream import Manifest
 from repository.chunked.packs.fetching import ChunkStore
 from repository.chunked.repository import Repository as OpenRepository
+from repository.chunked.restoring.companions import companions_chosen
 from sidecar_client.client import ExtractProgress
 from vault.models import Asset
 from vault.services.repositories import repository_errors, repository_get, snapshot_of
@@ -51,41 +53,59 @@ def listing_read(backup: Backup, *, checkpoint: Checkpoint) -> Iterator[bytes]:
 
 
 def snapshot_check(restoring: Restoring) -> None:
-    """Raise ArchiveDamagedError unless the whole manifest can be read, and the index has every chunk that it names."""
+    """Read the records to restore, and look whether the index has every chunk that they name.
+
+    Raises ArchiveDamagedError, and PathNotFound for a chosen path that the snapshot does not have.
+    """
     lease = restoring.lease
     snapshot = snapshot_open(restoring.source, checkpoint=lease.checkpoint)
-    with repository_errors():
-        for count, record in enumerate(snapshot.manifest.records()):
+    with repository_errors(), path_errors():
+        selection, _ = _selected(snapshot, restoring.paths)
+        missing = set(restoring.paths)
+        for count, (record, parts) in enumerate(selection.entries()):
             if count % RECORDS_A_CHECK == 0:
                 lease.checkpoint()
-            if record.content is not None:
-                snapshot.chunks.located(record.content.chunk_ids())
+            missing.discard(record.path)
+            for part in (record, *parts):
+                if part.content is not None:
+                    snapshot.chunks.located(part.content.chunk_ids())
+    if missing:
+        raise PathNotFound
 
 
 def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgress], None]) -> None:
     """Restore the snapshot through the sidecar. Raises the errors of the sidecar's client and of the repository."""
     lease = restoring.lease
     snapshot = snapshot_open(restoring.source, checkpoint=lease.checkpoint)
-    with repository_errors():
+    with repository_errors(), path_errors():
+        selection, paths = _selected(snapshot, restoring.paths)
         restoring.client.tree_restore(
-            listing=snapshot_listing(snapshot.manifest),
-            contents=_Contents(snapshot, lease).read,
+            listing=snapshot_listing(snapshot.manifest, selection),
+            contents=_Contents(snapshot, selection, lease).read,
             destination=DATA,
             mode=restoring.operation.params["mode"],
             server=restoring.server,
-            paths=restoring.paths,
+            paths=paths,
             on_progress=on_progress,
             cancelled=lease.interrupted,
         )
 
 
+def _selected(snapshot: OpenSnapshot, paths: tuple[bytes, ...]) -> tuple[Selection, tuple[bytes, ...]]:
+    """The records to restore, and the chosen paths with the companions of each, such as the journal of a database."""
+    if not paths:
+        return Selection(snapshot.manifest, None), ()
+    chosen = tuple(companions_chosen(snapshot.manifest, snapshot.chunks, paths))
+    return Selection(snapshot.manifest, chosen), chosen
+
+
 class _Contents:
     """Reads the files that the sidecar asks for, and reports their bytes as the progress of the restore."""
 
-    def __init__(self, snapshot: OpenSnapshot, lease: Lease) -> None:
+    def __init__(self, snapshot: OpenSnapshot, selection: Selection, lease: Lease) -> None:
         self._snapshot = snapshot
         self._lease = lease
-        self._files = SnapshotFiles(snapshot.manifest)
+        self._files = SnapshotFiles(snapshot.manifest, selection)
         self._bytes = 0
 
     def read(self, numbers: Sequence[int]) -> Iterable[memoryview | int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from random import Random
 
@@ -112,3 +113,32 @@ def test_a_create_whose_sidecar_is_away_lists_nothing(rented: Linked) -> None:
     backup = rented.created()
     assert (backup.status, backup.operation.error_code) == (BackupStatus.FAILED, "sidecar_unavailable")
     assert not StoredObject.objects.filter(condemned_at__isnull=True).exists()
+
+
+@pytest.mark.parametrize("path", [b"nothing", b"plugins/9", b"level.dat/below"])
+def test_a_path_that_the_backup_lacks_is_not_restored(path: bytes, rented: Linked) -> None:
+    world_make(rented.daemon.world)
+    backup = rented.backup()
+    before = live_read(rented.daemon.world)
+    rented.restore_ask(backup, paths=(b"level.dat", path))
+    assert rented.work().error_code == "path_not_found"
+    assert differences(before, live_read(rented.daemon.world)) == []
+    backup.refresh_from_db()
+    assert backup.status == BackupStatus.READY
+
+
+def test_a_chosen_database_brings_its_journal(rented: Linked) -> None:
+    world = rented.daemon.world
+    database = sqlite3.connect(world / "players.db")
+    database.execute("pragma journal_mode=wal")
+    database.execute("create table players (name)")
+    database.execute("insert into players values ('steve')")
+    database.commit()
+    kept = {path.name: path.read_bytes() for path in world.glob("players.db*")}
+    backup = rented.backup()
+    database.close()
+    for path in world.glob("players.db*"):
+        path.write_bytes(b"broken")
+    rented.restore(backup, mode="overlay", paths=(b"players.db",))
+    wanted = {name: content for name, content in kept.items() if not name.endswith("-shm")}
+    assert {name: (world / name).read_bytes() for name in wanted} == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +14,7 @@ from backups.formats.download import DownloadChoice
 from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import Rules
-from backups.services.browsing import item_get
+from backups.services.browsing import item_get, scan_slot
 from backups.services.damage import damage_noted
 from backups.services.downloads import Download, Look, asset_content
 from repository.browsing import Item, ItemKind
@@ -28,6 +29,8 @@ COMPARED_LINES_MAX = 3000
 CONTEXT_LINES = 3
 PASS_BYTES_MAX = 64 << 20
 """A larger archive is not read for a preview unless somebody asks for it."""
+PASS_BYTES_LIMIT = 4 << 30
+"""A still larger one is not read for a preview at all: a request would wait for too long."""
 _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -66,9 +69,9 @@ class DiffLine:
 class FileContent:
     """The bytes of one file."""
 
-    is_made = False
-
     def __init__(self, backup: Backup, item: Item) -> None:
+        # A pass over an archive costs as much as making one, and counts against the same limits.
+        self.is_made = format_of(backup).reads_whole
         self.size: int | None = item.size
         self.resumable = not format_of(backup).reads_whole
         # Of a stored archive that is not sealed only a whole file is checked.
@@ -114,11 +117,23 @@ def file_check(*, user: User, backup: Backup, path: bytes) -> Item:
 
 def preview_costs(backup: Backup) -> bool:
     """Whether a preview has to be asked for, because a large archive would be read for it."""
-    return format_of(backup).reads_whole and (_asset(backup).size_bytes or 0) > PASS_BYTES_MAX
+    return PASS_BYTES_MAX < _pass_bytes(backup) <= PASS_BYTES_LIMIT
+
+
+def preview_possible(backup: Backup) -> bool:
+    """Whether the content of a file can be had within a request."""
+    return _pass_bytes(backup) <= PASS_BYTES_LIMIT
+
+
+def _pass_bytes(backup: Backup) -> int:
+    """The bytes that are read for any file of a backup."""
+    return (_asset(backup).size_bytes or 0) if format_of(backup).reads_whole else 0
 
 
 def file_preview(*, user: User, backup: Backup, item: Item) -> FilePreview:
     """The beginning of a text, or the type of a picture that browsers show. Raises as `file_head`."""
+    if not preview_possible(backup):
+        return FilePreview(PreviewKind.NONE)
     head = file_head(user=user, backup=backup, item=item, size=TEXT_BYTES_MAX)
     media_type = image_type(head)
     if media_type and item.size <= IMAGE_BYTES_MAX:
@@ -130,9 +145,10 @@ def file_preview(*, user: User, backup: Backup, item: Item) -> FilePreview:
 
 
 def file_head(*, user: User, backup: Backup, item: Item, size: int) -> bytes:
-    """The first bytes of a file. Raises as `file_get`, ArchiveDamagedError."""
+    """The first bytes of a file. Raises as `file_get`, ArchiveDamagedError, and Throttled."""
     Rules(user=user, order=backup.order).download_require(backup)
-    with damage_noted(backup):
+    slot = scan_slot(backup.order.customer_id) if format_of(backup).reads_whole else nullcontext()
+    with slot, damage_noted(backup):
         return b"".join(FileContent(backup, item).read(0, min(size, item.size)))
 
 

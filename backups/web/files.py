@@ -32,6 +32,7 @@ from backups.services.files import (
     file_preview,
     image_type,
     preview_costs,
+    preview_possible,
 )
 from backups.web.order import OrderPageView
 from backups.web.rows import row_of
@@ -156,7 +157,7 @@ class BackupFileRawView(OrderPageView):
         """The bytes, under the type that they begin with. What is no picture is not found here, whatever its name."""
         found = order_backup_get(order=order, backup_id=backup)
         item = file_get(user=self.user, backup=found, path=path_asked(request.GET))
-        if item.size > IMAGE_BYTES_MAX:
+        if item.size > IMAGE_BYTES_MAX or not preview_possible(found):
             raise PathNotFound
         content = file_head(user=self.user, backup=found, item=item, size=IMAGE_BYTES_MAX)
         media_type = image_type(content)

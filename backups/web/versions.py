@@ -19,7 +19,15 @@ from backups.models import Backup
 from backups.rules import Rules, refusal
 from backups.selectors import order_backup_get
 from backups.services.browsing import modified_at
-from backups.services.files import TEXT_BYTES_MAX, DiffLine, file_get, file_head, text_of, texts_compare
+from backups.services.files import (
+    TEXT_BYTES_MAX,
+    DiffLine,
+    file_get,
+    file_head,
+    preview_possible,
+    text_of,
+    texts_compare,
+)
 from backups.services.versions import BACKUPS_A_PAGE, Version, Versions, names_search, versions_of
 from backups.web.files import PATH, SEARCH_LENGTH_MAX, EntryRow, entry_row, file_address, folder_address, path_asked
 from backups.web.order import OrderPageView
@@ -134,7 +142,7 @@ class FileCompareView(OrderPageView):
 
     def _text(self, backup: Backup, item: Item) -> str | None:
         """A text that is short enough to be compared."""
-        if item.size > TEXT_BYTES_MAX:
+        if item.size > TEXT_BYTES_MAX or not preview_possible(backup):
             return None
         return text_of(file_head(user=self.user, backup=backup, item=item, size=TEXT_BYTES_MAX), is_cut=False)
 

@@ -151,6 +151,15 @@ def test_a_large_archive_is_read_only_when_somebody_asks(page, monkeypatch):
     assert "Show the content" in shown
     assert "alert(1)" not in shown
     assert "alert(1)" in text(page("file/", path="page.html", show="1"))
+    monkeypatch.setattr("backups.services.files.PASS_BYTES_LIMIT", 0)
+    assert "not shown here" in text(page("file/", path="page.html", show="1"))
+    assert page("raw/", path="icon.png").status_code == 404
+
+
+@archives
+def test_passes_over_archives_are_bounded(page, monkeypatch):
+    monkeypatch.setattr("backups.services.browsing.SCANS_PER_CUSTOMER", 0)
+    assert page("file/", path="page.html").status_code == 429
 
 
 @pytest.fixture

@@ -39,8 +39,8 @@ _FOLDER_ATTRIBUTE: Final = 0x10
 _ZIP64: Final = 0x0001
 _TIMES: Final = 0x5455
 _SECONDS: Final = range(-(1 << 31), 1 << 31)
-_FIRST: Final = datetime(1980, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
+_FIRST: Final = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
+_LAST: Final = int(datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC).timestamp())
 
 
 class NameTooLong(ValueError):
@@ -167,6 +167,6 @@ def _times(member: ZipMember) -> bytes:
 
 def _dos_time(mtime_ns: int) -> int:
     """The time in UTC, in steps of two seconds, from 1980 to 2107."""
-    seconds = min(max(mtime_ns // 1_000_000_000, int(_FIRST.timestamp())), int(_LAST.timestamp()))
+    seconds = min(max(mtime_ns // 1_000_000_000, _FIRST), _LAST)
     at = datetime.fromtimestamp(seconds, UTC)
     return (at.year - 1980) << 25 | at.month << 21 | at.day << 16 | at.hour << 11 | at.minute << 5 | at.second // 2

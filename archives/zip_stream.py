@@ -27,6 +27,7 @@ Member = tuple[ZipMember, Iterable[memoryview | int]]
 
 # Members without content take no room in a buffer.
 _STEPS_MOST: Final = 1024
+_WRONG_SIZE: Final = "a member's content has another size than its header says"
 _DIRECTORY_PIECE: Final = 1 << 18
 
 
@@ -90,6 +91,7 @@ def _batches(members: Iterable[Member], buffers: Buffers, start: Point) -> Itera
             batch.size += stop - at
             at = stop
             if at == member.size:
+                content.finish()
                 break
     yield batch
 
@@ -101,6 +103,11 @@ class _Content:
         self._pieces = iter(pieces)
         self._rest: memoryview | int = 0
 
+    def finish(self) -> None:
+        """Raise ValueError when there is more content."""
+        if self._rest or any(self._pieces):
+            raise ValueError(_WRONG_SIZE)
+
     def fill(self, view: memoryview) -> None:
         """Fill the view; raises ValueError when there is less content."""
         at = 0
@@ -108,7 +115,7 @@ class _Content:
             if not self._rest:
                 self._rest = next(self._pieces, 0)
                 if not self._rest:
-                    raise ValueError("a member has less content than its size")
+                    raise ValueError(_WRONG_SIZE)
             if isinstance(self._rest, int):
                 taken = min(self._rest, len(view) - at)
                 view[at : at + taken] = bytes(taken)

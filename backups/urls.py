@@ -28,12 +28,16 @@ from backups.web.backups import (
 )
 from backups.web.backups import BackupView as BackupPageView
 from backups.web.exclude import OrderExcludeView
+from backups.web.files import BackupFileDownloadView, BackupFileRawView
+from backups.web.files import BackupFilesView as BackupFilesPageView
+from backups.web.files import BackupFileView as BackupFilePageView
 from backups.web.history import ActivityView
 from backups.web.order import OrderBackupsView, OrderView
 from backups.web.orders import OrdersView
 from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
+from backups.web.versions import FileCompareView, OrderFilesView
 
 _PROVISION = "orders/<id:order>/provisions/<id:provision>/"
 _BACKUPS = f"{_PROVISION}backups/"
@@ -45,6 +49,8 @@ web = [
     path("", OrdersView.as_view(), name="home"),
     path(_ORDER, OrderView.as_view(), name="page-order"),
     path(f"{_ORDER}activity/", ActivityView.as_view(), name="page-order-activity"),
+    path(f"{_ORDER}files/", OrderFilesView.as_view(), name="page-order-files"),
+    path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
@@ -54,6 +60,10 @@ web = [
     path(f"{_BACKUP}accept/", BackupAcceptView.as_view(), name="page-backup-accept"),
     path(f"{_BACKUP}lock/", BackupLockView.as_view(), name="page-backup-lock"),
     path(f"{_BACKUP}download/", BackupDownloadView.as_view(), name="page-backup-download"),
+    path(f"{_BACKUP}files/", BackupFilesPageView.as_view(), name="page-backup-files"),
+    path(f"{_BACKUP}files/file/", BackupFilePageView.as_view(), name="page-backup-file"),
+    path(f"{_BACKUP}files/raw/", BackupFileRawView.as_view(), name="page-backup-file-raw"),
+    path(f"{_BACKUP}files/download/", BackupFileDownloadView.as_view(), name="page-backup-file-download"),
     path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),
     path(f"{_BACKUP}restore/preview/", BackupPreviewPageView.as_view(), name="page-backup-preview"),
     path(f"{_BACKUP}undo/", BackupUndoPageView.as_view(), name="page-backup-undo"),

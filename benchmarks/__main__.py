@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import archive, repository, restore, scale
+from benchmarks import archive, repository, restore, scale, snapshots
 from benchmarks.figures import MEDIA
 from benchmarks.report import Report
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Report, argparse.Namespace], None]] = {
     "repository": lambda report, options: repository.run(
         report, options.megabytes, options.runs, only=options.peers, media=options.media
     ),
+    "product": lambda report, options: snapshots.run(report, options.megabytes, options.runs, media=options.media),
     "restore": lambda report, options: restore.run(report, options.megabytes, options.runs),
     "scale": lambda report, options: scale.run(report, options.scale),
 }
@@ -46,7 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="not scale: the median of so many (default: 3)")
     parser.add_argument("--megabytes", type=int, help="not scale: the world's size (default: 1066, with one run 533)")
     parser.add_argument(
-        "--media", nargs="+", choices=MEDIA, help="archive, repository (default: both, with one run tmpfs)"
+        "--media", nargs="+", choices=MEDIA, help="archive, product, repository (default: both, with one run tmpfs)"
     )
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="repository: compare with these only")
     parser.add_argument("--scale", type=float, help=f"scale: times {scale.ORDERS:,} orders (default: 1.0)")

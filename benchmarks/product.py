@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,12 +53,19 @@ class Product:
         """Create a backup."""
         return self._job(lambda: self._portal.api("POST", self._portal.backups, {}).json["id"])
 
-    def restore(self, backup: str) -> Job:
-        """Bring a backup back onto the server."""
+    def stored_bytes(self) -> int:
+        """The bytes of all repositories in the storage."""
+        folder = self._portal.home / "storage/repositories"
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+    def restore(self, backup: str, paths: Sequence[str] = ()) -> Job:
+        """Bring a backup, or some paths of it, back onto the server."""
 
         def begin() -> str:
             # Without the safety backup, which no peer makes.
-            wanted = {"mode": "replace", "safety_backup": False}
+            wanted: dict[str, Any] = {"mode": "replace", "safety_backup": False}
+            if paths:
+                wanted["paths"] = list(paths)
             answer = self._portal.api("POST", f"{self._portal.backups}{backup}/restore/", wanted)
             assert answer.status == HTTPStatus.ACCEPTED, answer
             return backup

@@ -144,6 +144,10 @@ class Tool:
         subprocess.run(["sync", "--file-system", target], check=True)
         return replace(cost, seconds=cost.seconds + time.perf_counter() - began)
 
+    def run(self, line: str, folder: Path) -> Cost:
+        """Run another command of the program in a folder."""
+        return self._run(line, folder)
+
     def resident_seconds(self) -> float | None:
         """The seconds of the last run without the start of the process, if the program reports them."""
         said = self._place / "cache" / "seconds"

@@ -1,6 +1,6 @@
 """The whole suite, `python -m tests.run`: on SQLite, and the tests that use the database on PostgreSQL too.
 
-The suite is cut into parts by folder, each a pytest of its own, of which three run at once. `python -m tests.run check`
+The suite is cut into parts by folder, each a pytest of its own, of which four run at once. `python -m tests.run check`
 runs the fast half alone, in two streams.
 """
 
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from functools import partial
@@ -31,15 +32,17 @@ ON_BOTH_DATABASES = [
 ]
 WAITING = [
     ["tests/processes"],
-    ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network", "tests/sidecar_daemon"],
+    ["tests/chaos", "tests/full_disks", "tests/hostile", "tests/network"],
+    ["tests/sidecar_daemon"],
     ["tests/browser"],
 ]
-"""Tests of the product's own processes mostly wait, so they begin first and leave room beside them."""
+"""Tests of the product's own processes mostly wait, so each part of them begins beside one that computes."""
 COMPUTING = [
     ["tests/repository", "tests/trees"],
     ["tests/sidecar_archive", "tests/sidecar_game", "tests/sidecar_restore", "tests/storage"],
 ]
-AT_ONCE = 3
+AT_ONCE = 4
+"""Three would leave much of two cores' time unused, since half of the parts mostly wait."""
 FAST = "not processes and not slow"
 CHECK = [
     ["tests/api", "tests/operations", "tests/sidecar_archive", "tests/wire"],
@@ -59,7 +62,8 @@ CHECK = [
 
 def pytest_run(*arguments: str, database_url: str = "", output: IO[str] | None = None) -> int:
     """Run pytest in a process of its own, on that database; its output goes to `output`, or to this process's."""
-    environ = {**os.environ, "SAVEPOINT_TEST_DATABASE": database_url}
+    # Every part and the processes that it starts use the bytecode that another one has written.
+    environ = {**os.environ, "SAVEPOINT_TEST_DATABASE": database_url, "PYTHONDONTWRITEBYTECODE": ""}
     if not database_url:
         del environ["SAVEPOINT_TEST_DATABASE"]
     command = [sys.executable, "-m", "pytest", *arguments]
@@ -92,9 +96,12 @@ def check() -> int:
 
 def whole() -> int:
     """Run every part, a few at once, each told whole when it ends; the status is the first one that is not 0."""
-    runs = [partial(pytest_run, *part) for part in WAITING]
-    runs += [partial(pytest_run, *COMPUTING[0]), postgres_run]
-    runs += [partial(pytest_run, *part) for part in (*COMPUTING[1:], others())]
+    waiting: list[Callable[..., int]] = [partial(pytest_run, *part) for part in WAITING]
+    computing: list[Callable[..., int]] = [
+        postgres_run,
+        *(partial(pytest_run, *part) for part in (*COMPUTING, others())),
+    ]
+    runs = [run for pair in zip(waiting, computing, strict=True) for run in pair]
     with ExitStack() as held, ThreadPoolExecutor(AT_ONCE) as pool:
         parts: dict[Future[int], IO[str]] = {}
         for run in runs:

@@ -83,6 +83,13 @@ class Changes(Protocol):
 class SourceFile(Protocol):
     """An open file."""
 
+    @property
+    def is_like_parent(self) -> bool:
+        """Whether it is best read as `changes`, though it is not rewritten in place.
+
+        It was compared with the `known` hashes of what was wanted, and little changed.
+        """
+
     def data_ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The ranges from `start` to `stop` that hold data, in order; between them are holes, which read as zeros."""
 

@@ -12,15 +12,15 @@ _CONTINUES: Final = 0x80
 _LONGEST_LENGTH: Final = 5
 
 
-def data_pack(*, field: int, data: bytes | bytearray | memoryview) -> bytes:
-    """The message whose only field is `data`, with the number `field` (below 16)."""
+def data_pack(*, field: int, data: bytes | bytearray | memoryview, rest: bytes = b"") -> bytes:
+    """The message whose field with the number `field` (below 16) is `data`, before the serialized `rest`."""
     head = bytearray((field << 3 | _LENGTH_DELIMITED,))
     size = len(data)
     while size >= _CONTINUES:
         head.append(size & 0x7F | _CONTINUES)
         size >>= 7
     head.append(size)
-    return b"".join((head, data))
+    return b"".join((head, data, rest))
 
 
 def data_split(*, field: int, message: bytes) -> tuple[memoryview, memoryview]:

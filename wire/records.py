@@ -8,7 +8,8 @@ def record_line(*fields: int | bytes) -> bytes:
 
 def record_fields(line: bytes) -> list[bytes]:
     """Given a line without its newline, return its fields as they went in; numbers stay as their digits."""
-    return [name_unescape(field) for field in line.split(b" ")]
+    fields = line.split(b" ")
+    return [name_unescape(field) for field in fields] if b"%" in line else fields
 
 
 def name_escape(name: bytes) -> bytes:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponseNotModified, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -20,22 +23,23 @@ from accounts.api.authentication import caller_key, caller_look, caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND
 from backups.api.assets import AnyAccept, DownloadResponse, content_disposition
-from backups.api.files import READING_ERRORS, PathField, query_read
+from backups.api.files import READING_ERRORS, query_read
 from backups.api.ranges import range_of
+from backups.api.serializers import PathField
 from backups.errors import PathNotFound
 from backups.models import Backup
 from backups.selectors import backup_get
-from backups.services.files import file_download, file_get
+from backups.services.browsing import item_get
+from backups.services.files import SANDBOX, file_download
 from common.api.errors import PreconditionFailed, RangeNotSatisfiable
 from common.api.schema import problems
 from common.api.views import ApiView
 from common.errors import ValidationError
 from common.paths import path_text
-from repository.browsing import Item
+from repository.browsing import Item, ItemKind
 
 CONTENT_TYPE = "application/octet-stream"
 """No browser shows or runs it, whatever it is."""
-SANDBOX = "sandbox; default-src 'none'"
 
 
 class ContentQuery(serializers.Serializer[Any]):
@@ -60,6 +64,7 @@ class BackupFileView(ApiView):
         responses={
             (200, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="All of it."),
             (206, CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, description="The range asked for."),
+            302: OpenApiResponse(description="A folder: on to an archive of it, which `assets/` makes of a snapshot."),
             304: OpenApiResponse(description="You have it already."),
             **problems(
                 ValidationError, *NOT_FOUND, PathNotFound, *READING_ERRORS, PreconditionFailed, RangeNotSatisfiable
@@ -67,11 +72,17 @@ class BackupFileView(ApiView):
         },
     )
     def get(self, request: Request, order: UUID, provision: UUID, backup: UUID) -> HttpResponseBase:
-        """Download one file of a backup. An archive is read up to the file, which takes as long as it is large."""
+        """Download one file of a backup, or a folder as an archive. A stored archive is read up to the file."""
         request._request.META.pop("HTTP_ACCEPT_ENCODING", None)  # noqa: SLF001  # it is sent as it is
         path, user = query_read(request, ContentQuery)["path"], caller_of(request)
         found = backup_get(user=user, order_id=order, provision_id=provision, backup_id=backup)
-        item = file_get(user=user, backup=found, path=path)
+        item = item_get(user=user, backup=found, path=path)
+        if item.kind is ItemKind.FOLDER and found.asset_id is not None:
+            return redirect(
+                f"{reverse('asset', kwargs={'asset': found.asset_id})}?{urlencode({'path': path_text(path)})}"
+            )
+        if item.kind is not ItemKind.FILE:
+            raise PathNotFound
         headers = file_headers(found, item)
         if (unchanged := _unchanged(request, headers)) is not None:
             return unchanged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,42 +15,27 @@ from rest_framework.utils.urls import replace_query_param
 from accounts.api.authentication import caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND
+from backups.api.serializers import PathField
 from backups.errors import FilesUnavailable, PathNotFound
 from backups.selectors import backup_get
-from backups.services.browsing import Look, Sort, folder_look
+from backups.services.browsing import Look, Sort, folder_look, modified_at
 from common.api.pagination import PAGE_SIZE
 from common.api.schema import CURSOR_PARAMETER, page_of, problems
 from common.api.views import ApiView
 from common.errors import KeyUnavailable, Throttled, ValidationError
 from common.paging import CURSOR
-from common.paths import path_text, path_within
+from common.paths import path_text
 from operations.errors import StatusConflict
 from repository.browsing import Item, ItemKind
 from vault.errors import ArchiveDamagedError, StorageUnavailableError
 
-PATH_LENGTH_MAX = 1 << 17
+CURSOR_LENGTH_MAX = 1 << 17
 SEARCH_LENGTH_MAX = 200
 SORTS = [*(sort.value for sort in Sort), *(f"-{sort.value}" for sort in Sort)]
 READING_ERRORS = (
     StatusConflict, FilesUnavailable, ArchiveDamagedError, KeyUnavailable, StorageUnavailableError, Throttled,
 )  # fmt: skip
 KINDS = ", ".join(f"`{kind.value}`" for kind in ItemKind)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class PathField(serializers.CharField):
-    """A path in a query, as this API writes it; empty for the root where `allow_blank` is set."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, max_length=PATH_LENGTH_MAX, **kwargs)
-
-    def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]  # its value is bytes
-        """The path's bytes."""
-        text = super().to_internal_value(data)
-        try:
-            return path_within(text) if text else b""
-        except ValueError:
-            raise serializers.ValidationError(_("Not a path as this API writes them.")) from None
 
 
 class FolderQuery(serializers.Serializer[Any]):
@@ -63,7 +47,7 @@ class FolderQuery(serializers.Serializer[Any]):
         required=False, default="", trim_whitespace=False, allow_blank=True, max_length=SEARCH_LENGTH_MAX
     )
     cursor = serializers.CharField(
-        required=False, default="", trim_whitespace=False, allow_blank=True, max_length=PATH_LENGTH_MAX
+        required=False, default="", trim_whitespace=False, allow_blank=True, max_length=CURSOR_LENGTH_MAX
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +94,7 @@ class BackupFilesView(ApiView):
         user = caller_of(request)
         found = backup_get(user=user, order_id=order, provision_id=provision, backup_id=backup)
         look = Look(
-            path=asked["path"],
+            path=asked["path"] or b"",
             sort=Sort(asked["sort"].removeprefix("-")),
             backwards=asked["sort"].startswith("-"),
             search=asked["search"],
@@ -144,14 +128,6 @@ def entry_shown(item: Item) -> dict[str, Any]:
         "mode": f"{item.mode:04o}",
         "target": path_text(item.target) if item.kind is ItemKind.SYMLINK else None,
     }
-
-
-def modified_at(item: Item) -> datetime | None:
-    """When an item was changed last; None for a time that no calendar has."""
-    try:
-        return _EPOCH + timedelta(microseconds=item.mtime_ns // 1000)
-    except OverflowError:
-        return None
 
 
 def modified_shown(item: Item) -> str | None:

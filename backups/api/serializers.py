@@ -176,7 +176,9 @@ class EstimateSerializer(serializers.Serializer[Any]):
 
     entries = serializers.IntegerField(help_text="Files, folders and links.")
     bytes = serializers.IntegerField(help_text="Bytes of file content.")
-    changed_bytes = serializers.IntegerField(help_text="Of files that changed since the last good backup.")
+    changed_bytes = serializers.IntegerField(
+        help_text="Of files that changed since the last good backup; of all without one."
+    )
     seconds = serializers.IntegerField(allow_null=True, help_text="How long it takes; null without an earlier one.")
     excluded = PatternCountSerializer(many=True, help_text="Every pattern in force, in their order.")
     paths = ExcludedPathSerializer(

@@ -17,11 +17,11 @@ from backups.api.files import (
     KINDS,
     SEARCH_LENGTH_MAX,
     EntrySerializer,
-    PathField,
     entry_shown,
     modified_shown,
     query_read,
 )
+from backups.api.serializers import PathField
 from backups.errors import PathNotFound
 from backups.services.versions import Version, names_search, versions_of
 from common.api.fields import UtcField

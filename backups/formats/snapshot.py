@@ -114,6 +114,7 @@ class _Snapshot:
         self._order = order
         self._warnings: list[ArchiveWarning] = []
         self._warnings_total = 0
+        self._parent_bytes: int | None = 0
 
     def make(self, snapshot: UUID, key: str) -> Made:
         parent, reread = self._parent()
@@ -161,9 +162,10 @@ class _Snapshot:
             deleted_at__isnull=True,
             degraded=False,
         )
-        newest = earlier.order_by("-completed_at").values_list("asset__key", flat=True).first()
+        newest = earlier.order_by("-completed_at").values_list("asset__key", "content_bytes").first()
+        key, self._parent_bytes = newest or ("", 0)
         read_lately = earlier.filter(read_whole=True, completed_at__gt=timezone.now() - READ_AGAIN)
-        return (snapshot_id(newest) if newest else None), not read_lately.exists()
+        return (snapshot_id(key) if key else None), not read_lately.exists()
 
     def _labels(self) -> dict[str, str]:
         """The labels from which a lost database is rebuilt."""
@@ -182,7 +184,9 @@ class _Snapshot:
         }
 
     def _progress(self, source: TreeSource, done: SnapshotProgress) -> None:
-        total = max(source.bytes_total, done.bytes) or None if source.bytes_total else None
+        # Beside a parent nothing was counted: the server has about as much as it had then.
+        expected = source.bytes_total or self._parent_bytes
+        total = max(expected, done.bytes) if expected else None
         self._making.lease.progress(bytes_done=done.bytes, bytes_total=total, phase=self._making.phase)
 
     def _made(self, root: SnapshotRoot, key: str, *, read_whole: bool, excluded: Excluded) -> Made:

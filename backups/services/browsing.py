@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from threading import Lock
@@ -23,7 +24,7 @@ from backups.services.damage import damage_noted
 from backups.services.downloads import DownloadSlots
 from common.errors import ValidationError
 from common.paths import path_parsed, path_text
-from repository.browsing import Blocks, Item, ItemKind, children, is_folder, item_find, named
+from repository.browsing import Blocks, Item, children, is_folder, item_find, named
 from vault.services.keys import DataKeys
 
 SORTED_MOST = 20_000
@@ -34,6 +35,8 @@ SEARCH_SECONDS = 5.0
 """A search ends after this time with what it has found, and goes on with the next page."""
 SCANS_PER_CUSTOMER, SCANS_PER_PROCESS = 4, 8
 """Searches that run at once."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sort(StrEnum):
@@ -214,6 +217,9 @@ def _cursor_wrong() -> ValidationError:
     return ValidationError(errors={"cursor": [_("This is no cursor of this list.")]})
 
 
-def is_file(item: Item) -> bool:
-    """Whether an item has content."""
-    return item.kind is ItemKind.FILE
+def modified_at(item: Item) -> datetime | None:
+    """When an item was changed last; None for a time that no calendar has."""
+    try:
+        return _EPOCH + timedelta(microseconds=item.mtime_ns // 1000)
+    except OverflowError:
+        return None

@@ -28,10 +28,14 @@ PATHS_NAMED = 200
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The sidecar's count, the seconds that a backup takes (None: not known), and whether the caller may see paths."""
+    """The sidecar's count, and the seconds that a backup takes (None: not known).
+
+    is_first: there is no good backup, since which files could have changed. named: whether the caller may see paths.
+    """
 
     counted: BackupEstimate
     seconds: int | None
+    is_first: bool
     named: bool
 
 
@@ -71,7 +75,7 @@ def backup_estimate(
         counted = client.backup_estimate(
             source=DATA, exclude=exclude, changed_since_ns=since_ns, paths_limit=PATHS_NAMED if named else 0
         )
-    return Estimate(counted, _seconds(provision, counted, last), named)
+    return Estimate(counted, _seconds(provision, counted, last), is_first=last is None, named=named)
 
 
 def _seconds(provision: Provision, counted: BackupEstimate, last: Backup | None) -> int | None:

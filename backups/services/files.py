@@ -9,18 +9,21 @@ from enum import StrEnum
 
 from accounts.models import User
 from backups.errors import PathNotFound
+from backups.formats.download import DownloadChoice
 from backups.formats.registry import format_of
 from backups.models import Backup
 from backups.rules import Rules
 from backups.services.browsing import item_get
 from backups.services.damage import damage_noted
-from backups.services.downloads import Download, Look, asset_check
+from backups.services.downloads import Download, Look, asset_content
 from repository.browsing import Item, ItemKind
 from vault.models import Asset
 
 TEXT_BYTES_MAX = 256 << 10
 """So much of a text is shown."""
 IMAGE_BYTES_MAX = 8 << 20
+SANDBOX = "sandbox; default-src 'none'"
+"""The policy under which a browser gets a customer's file: whatever it is, nothing in it runs or loads anything."""
 COMPARED_LINES_MAX = 3000
 CONTEXT_LINES = 3
 PASS_BYTES_MAX = 64 << 20
@@ -61,19 +64,21 @@ class DiffLine:
 
 
 class FileContent:
-    """The bytes of one file, for a download."""
+    """The bytes of one file."""
 
-    verified = True
     is_made = False
 
     def __init__(self, backup: Backup, item: Item) -> None:
         self.size: int | None = item.size
         self.resumable = not format_of(backup).reads_whole
-        self._backup = backup
-        self._item = item
+        # Of a stored archive that is not sealed only a whole file is checked.
+        self.verified = self.resumable or _asset(backup).sealed
+        self._backup, self._item = backup, item
 
     def open(self) -> None:
-        """Nothing is opened before it is read."""
+        """Check the object that is read from its beginning, where there is one. Raises as `read`."""
+        if format_of(self._backup).reads_whole:
+            asset_content(_asset(self._backup), DownloadChoice()).open()
 
     def read(self, start: int, stop: int | None, /) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`. Raises ArchiveDamagedError, StorageUnavailableError, KeyUnavailable."""
@@ -95,20 +100,15 @@ def file_get(*, user: User, backup: Backup, path: bytes) -> Item:
 def file_download(*, backup: Backup, item: Item, start: int, stop: int, caller: Hashable, look: Look) -> Download:
     """The download of a part of a file; it ends when the caller may not read any more. Raises Throttled."""
     return Download(
-        asset=_asset(backup),
-        content=FileContent(backup, item),
-        start=start,
-        stop=stop,
-        caller=caller,
-        look=look,
+        asset=_asset(backup), content=FileContent(backup, item), start=start, stop=stop, caller=caller, look=look
     )
 
 
 def file_check(*, user: User, backup: Backup, path: bytes) -> Item:
     """Raise the reason why a file cannot be read, as far as it shows before its first byte."""
     item = file_get(user=user, backup=backup, path=path)
-    if format_of(backup).reads_whole:
-        asset_check(_asset(backup))
+    with damage_noted(backup):
+        FileContent(backup, item).open()
     return item
 
 

@@ -40,12 +40,15 @@ class PathRow:
 
 @dataclass(frozen=True, slots=True)
 class EstimatePart:
-    """What a backup would hold; `refused` says why there is no estimate, and everything else is empty then."""
+    """What a backup would hold; `refused` says why there is no estimate, and everything else is empty then.
+
+    changed_bytes: of files that changed since the last good backup, None without one. took: None where not known.
+    """
 
     refused: str = ""
     entries: int = 0
     bytes: int = 0
-    changed_bytes: int = 0
+    changed_bytes: int | None = None
     took: timedelta | None = None
     patterns: tuple[PatternRow, ...] = ()
     paths: tuple[PathRow, ...] = ()
@@ -81,7 +84,7 @@ def _shown(estimate: Estimate) -> EstimatePart:
     return EstimatePart(
         entries=counted.entries,
         bytes=counted.bytes,
-        changed_bytes=counted.changed_bytes,
+        changed_bytes=None if estimate.is_first else counted.changed_bytes,
         took=None if estimate.seconds is None else timedelta(seconds=estimate.seconds),
         patterns=patterns,
         paths=tuple(

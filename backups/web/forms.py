@@ -33,7 +33,7 @@ class PatternsField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         attrs = {"rows": 5, "dir": "ltr", "autocapitalize": "off", "spellcheck": "false", "autocomplete": "off"}
         super().__init__(
-            label=gettext_lazy("Files to leave out"),
+            label=gettext_lazy("Patterns"),
             required=False,
             strip=False,
             max_length=PATTERNS_LENGTH_MAX,

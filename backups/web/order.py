@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django_htmx.http import reswap, retarget, trigger_client_event
 
+from accounts.models import User
 from accounts.web.pages import PageView
 from backups.errors import BackupNotFound
 from backups.rules import Rules
@@ -81,7 +83,7 @@ class OrderPageView(PageView):
 
     def show(self, overview: Overview, *, status: int = HTTPStatus.OK) -> HttpResponseBase:
         """The whole order page."""
-        context = {"overview": overview, **self.page_context(overview.live)}
+        context = {"overview": overview, **self.page_context(overview.live), "may_read": overview.may_read}
         return render(self.request, "backups/order.html", context, status=status)
 
     def page_context(self, live: Collection[UUID] = ()) -> dict[str, Any]:
@@ -95,7 +97,9 @@ class OrderPageView(PageView):
                 live=live,
                 asked=self.request.GET.getlist(WATCH),
             )
-        return {"order": self.found_order, "endings": endings}
+        # Asked only by templates that show it.
+        may_read = partial(_may_read, self.user, self.found_order)
+        return {"order": self.found_order, "endings": endings, "may_read": may_read}
 
     def part(self, template: str, context: dict[str, Any], *, version: str) -> HttpResponseBase:
         """A polled part anew with the endings that are news, or 204 when the caller has seen all of it."""
@@ -131,6 +135,10 @@ class OrderBackupsView(OrderPageView):
         overview = self._overview(request.GET)
         context = {"overview": overview, **self.page_context(overview.live)}
         return self.part("backups/overview.html", context, version=overview.version)
+
+
+def _may_read(user: User, order: Order) -> bool:
+    return Rules(user=user, order=order).may_read
 
 
 def order_address(order: Order) -> str:

@@ -90,6 +90,7 @@ class Overview:
     rows: tuple[BackupRow, ...]
     create_shown: bool
     create_refused: str
+    may_read: bool
     workers_away: bool
     hold: Hold | None
     live: tuple[UUID, ...]
@@ -145,6 +146,7 @@ def overview_of(*, user: User, order: Order, status: str, cursor: str | None) ->
         rows=shown,
         create_shown=OrderRight.CREATE in rules.rights,
         create_refused=why_not(refused, rules.active) if refused else "",
+        may_read=rules.may_read,
         workers_away=not workers_alive(),
         hold=hold_of(rules, shown={row.operation_id for row in shown}),
         live=live_of(rules, shown),

@@ -81,9 +81,10 @@ def tree_count(
     exclusion = exclusion_of(patterns.rules, counting.leave_out)
     with closing(tree_walk(root, warn=_ignore, places=places, exclusion=exclusion)) as walk:
         for entry in walk:
-            found.kept.add(counting.count(entry, counting.linked))
-            if stat.S_ISREG(entry.status.st_mode) and entry.status.st_ctime_ns >= changed_since_ns:
-                found.changed_bytes += entry.status.st_size
+            count = counting.count(entry, counting.linked)
+            found.kept.add(count)
+            if entry.status.st_ctime_ns >= changed_since_ns:
+                found.changed_bytes += count.bytes
     return found
 
 

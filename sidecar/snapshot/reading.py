@@ -7,12 +7,13 @@ from contextlib import suppress
 from typing import Final
 
 from sidecar.errors import Refused, SourceFailed
+from sidecar.snapshot.likeness import Likeness
 from sidecar.snapshot.replies import Replies, end_pack
 from sidecar.snapshot.sessions import Session
 from trees import source as trees
 from trees.local.file import LocalFile
 from trees.paths import is_reserved
-from trees.source import Kind, SourceGone, Wanted
+from trees.source import Changes, Kind, SourceGone, Wanted
 from wire.contract import SMALL_FILE_BYTES
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from wire.tree_entries import wanted_unpack
@@ -88,12 +89,15 @@ class _Answering:
         try:
             with self._tree.open(wanted.entry, in_place=wanted.in_place) as file:
                 ranges = list(file.data_ranges(*wanted.span))
-                is_delta = bool(wanted.known) and wanted.in_place and ranges == [wanted.span]
+                is_delta = bool(wanted.known) and ranges == [wanted.span]
+                likeness = None if wanted.in_place or not is_delta else Likeness(file, wanted, self.check)
+                is_delta = is_delta and (likeness is None or likeness.is_close)
                 head = self._head(file, wanted) if is_delta else b""
                 self._replies.opened(ranges=ranges, delta=is_delta, head=head)
                 is_open, hashes = True, b""
                 if is_delta:
-                    hashes = yield from self._changes(file, wanted)
+                    changes = file.changes(*wanted.span, header=wanted.header, known=wanted.known)
+                    hashes = yield from self._runs(changes if likeness is None else likeness.changes())
                 else:
                     yield from self._content(file, ranges)
                 self._replies.closed(hashes=hashes, changed=file.changed(), xattrs=file.xattrs())
@@ -119,8 +123,7 @@ class _Answering:
                     return  # the file has become shorter
                 at += size
 
-    def _changes(self, file: LocalFile, wanted: Wanted) -> Generator[bytes, None, bytes]:
-        changes = file.changes(*wanted.span, header=wanted.header, known=wanted.known)
+    def _runs(self, changes: Changes) -> Generator[bytes, None, bytes]:
         for offset, view in changes:
             at, rest = offset, view
             while rest:

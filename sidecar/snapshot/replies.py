@@ -99,8 +99,8 @@ class Replies:
 
     def take(self) -> bytes:
         """The serialized message; the next one begins empty."""
-        head = data_pack(field=wire.ReadTreeReply.DATA_FIELD_NUMBER, data=self._view[: self.used])
-        message = head + self._reply.SerializeToString()
+        steps, data = self._reply.SerializeToString(), self._view[: self.used]
+        message = data_pack(field=wire.ReadTreeReply.DATA_FIELD_NUMBER, data=data, rest=steps)
         self._reply = wire.ReadTreeReply()
         self._small = self._runs = None
         self.used = self._beside = self._answers = 0

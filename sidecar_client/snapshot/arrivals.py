@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -20,6 +21,9 @@ from wire.tree_entries import reading_unpack
 
 WINDOW_BYTES: Final = 12 << 20
 """The most that waits to be taken, beside one message."""
+
+FULL_SECONDS: Final = 900.0
+"""How long a full window may wait for a storage that is slow, before it counts as a stall."""
 
 _POLL_SECONDS: Final = 0.4
 
@@ -40,6 +44,7 @@ class Arrivals:
         self._opened: Item | None = None
         self._held = 0
         self._closed = False
+        self._taken_at = time.monotonic()
         self._failure: Exception | None = None
         self._consistency: Consistency | None = None
         self._complete = False
@@ -93,6 +98,7 @@ class Arrivals:
         """Remove the first piece of an item, whose bytes were used."""
         with self._changed:
             self._held -= len(item.pieces.popleft()[1])
+            self._taken_at = time.monotonic()
             self._changed.notify_all()
 
     def drop(self, item: Item) -> None:
@@ -102,6 +108,7 @@ class Arrivals:
         with self._changed:
             item.is_dropped = True
             self._held -= sum(len(piece) for _, piece in item.pieces)
+            self._taken_at = time.monotonic()
             item.pieces.clear()
             self._changed.notify_all()
 
@@ -148,11 +155,12 @@ class Arrivals:
             call.cancel()
 
     def _has_room(self) -> bool:
-        """Wait for room in the window; that is no stall of the sidecar. False once the arrivals are closed."""
+        """Wait for room in the window, which is no stall of the sidecar. False once the arrivals are closed."""
         with self._changed:
             while self._held > WINDOW_BYTES and not self._closed:
                 self._changed.wait(_POLL_SECONDS)
-                self._patience.alive()
+                if time.monotonic() - self._taken_at < FULL_SECONDS:
+                    self._patience.alive()
             return not self._closed
 
     def _take(self, message: bytes) -> None:

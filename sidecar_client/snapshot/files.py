@@ -14,7 +14,7 @@ from sidecar_client.snapshot.arrivals import Arrivals
 from sidecar_client.snapshot.items import Item, Span
 from trees.blocks import block_spans
 from trees.hashes import HASH_SIZE
-from trees.source import Wanted
+from trees.source import Changes, Wanted
 
 _HEAD_BYTES: Final = 4096
 
@@ -48,6 +48,11 @@ class RemoteFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
+
+    @property
+    def is_like_parent(self) -> bool:
+        """Whether the sidecar sends only what changed of it."""
+        return self._item.is_delta
 
     def data_ranges(self, start: int, stop: int) -> Iterator[Span]:
         """The ranges from `start` to `stop` that hold data, in order; the gaps between them are holes."""
@@ -83,11 +88,15 @@ class RemoteFile:
         self._again, self._at = b"".join([*shown, self._again]), offset
         return filled
 
-    def changes(self, start: int, stop: int, *, header: int, known: bytes) -> RemoteChanges:
+    def changes(self, start: int, stop: int, *, header: int, known: bytes) -> Changes:
         """Compare the part from `start` to `stop` with the parent's, whose blocks have the `known` hashes."""
-        wanted = self._item.wanted._replace(span=(start, stop), header=header, known=known, in_place=True)
-        if self._item.wanted != wanted:
-            self._refetch(wanted)
+        if self._item.is_small and self._item.wanted.span == (start, stop):
+            content = bytearray(stop - start)
+            self.readinto(memoryview(content), start)
+            return SmallChanges(memoryview(content), start, header=header, known=known)
+        wanted = self._item.wanted._replace(span=(start, stop), header=header, known=known)
+        if not self._item.is_delta or self._item.wanted != wanted:
+            self._refetch(wanted._replace(in_place=True))
         return RemoteChanges(self._arrivals, self._item)
 
     def xattrs(self) -> dict[bytes, bytes] | None:
@@ -147,6 +156,27 @@ class RemoteFile:
                 self._arrivals.taken(self._item)
                 self._used = 0
         return filled
+
+
+class SmallChanges:
+    """The changed blocks of a part that is here as a whole."""
+
+    def __init__(self, content: memoryview, start: int, *, header: int, known: bytes) -> None:
+        self.hashes = b""
+        self._content = content
+        self._start = start
+        self._header = header
+        self._known = known
+
+    def __iter__(self) -> Iterator[tuple[int, memoryview]]:
+        """Yield the blocks in order: offset in the file, and bytes."""
+        for low, high in block_spans(len(self._content), self._header):
+            block = self._content[low:high]
+            found = blake3(block).digest()
+            before = self._known[len(self.hashes) : len(self.hashes) + HASH_SIZE]
+            self.hashes += found
+            if found != before:
+                yield self._start + low, block
 
 
 class RemoteChanges:

@@ -77,13 +77,16 @@ class Item:
         self.gone, flat = _gone(opened.gone), opened.ranges
         self.is_open, self.is_closed = True, bool(self.gone)
         self.ranges = list(zip(flat[::2], flat[1::2], strict=False))
-        self.is_delta = wanted.in_place and bool(wanted.known) and self.ranges == [wanted.span]
+        self.is_delta = opened.delta
+        may_be_delta = bool(wanted.known) and self.ranges == [wanted.span]
         at, stop = wanted.span
         for low, high in self.ranges:
             if not at <= low < high <= stop:
                 raise SourceFailed("The sidecar sent ranges that a part cannot have.")
             at = high
-        if self.is_small or len(flat) % 2 or (opened.delta, len(opened.head) > _HEAD_BYTES) != (self.is_delta, False):
+        # Of other files the sidecar decides, by how much of them changed.
+        is_wrong = may_be_delta != opened.delta if wanted.in_place else opened.delta > may_be_delta
+        if is_wrong or self.is_small or len(flat) % 2 or len(opened.head) > _HEAD_BYTES:
             raise SourceFailed("The sidecar opened a part otherwise than it was asked for.")
         self.head = opened.head
         self.room = sum(high - low for low, high in self.ranges)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from datetime import timedelta
 
 import pytest
@@ -88,7 +90,20 @@ def test_head_and_conditions(file, client, stocked, backup):
     assert file("world/level.dat", HTTP_RANGE="bytes=5-", HTTP_IF_RANGE='"other"').status_code == 200
 
 
-@pytest.mark.parametrize("path", ["nothing", "world", "world/way", "empty"])
+def test_a_folder_is_an_archive_of_it(file, stocked, client):
+    response = file("world")
+    assert response.status_code == 302
+    archive = client.get(response["Location"])
+    if stocked.format == BackupFormat.ARCHIVE:
+        assert_problem(archive, 400, "validation_error")
+        return
+    with tarfile.open(fileobj=io.BytesIO(read(archive))) as opened:
+        names = opened.getnames()
+    assert {"world/level.dat", "world/region/r.0.0.mca"} <= {*names}
+    assert all(name.split("/")[0] == "world" for name in names)
+
+
+@pytest.mark.parametrize("path", ["nothing", "world/way"])
 def test_what_is_no_file_is_not_found(path, file):
     assert_problem(file(path), 404, "path_not_found")
 

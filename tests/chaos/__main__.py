@@ -33,13 +33,14 @@ def main(arguments: list[str]) -> int:
     """Play as asked, print the result, and return the exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
+    from tests.chaos.faults import never_fired
     from tests.chaos.mounts import namespace_own
     from tests.chaos.processes import patience_shorten
     from tests.chaos.volume import volume
     from tests.chaos.world import database_make
 
     patience_shorten()
-    happened: Counter[str] = Counter()
+    happened, points = Counter[str](), Counter[str]()
     began = time.monotonic()
     namespace_own()
     memory = MEMORY if os.access(MEMORY, os.W_OK) else None
@@ -47,18 +48,27 @@ def main(arguments: list[str]) -> int:
         Path(name).chmod(0o711)  # the sidecar's user passes through it
         database = database_make(folder / "template.sqlite3")
         if arguments[:1] == ["sweep"]:
-            done, failed = _sweep(folder, database, happened, short=arguments[1:] == ["short"])
+            done, failed = _sweep(folder, database, happened, points, short=arguments[1:] == ["short"])
         else:
-            done, failed = _seeds_play(folder, database, happened, *arguments)
+            done, failed = _seeds_play(folder, database, happened, points, *arguments)
     for kind, times in sorted(happened.items()):
         print(f"{times:7}  {kind}")
+    for point, times in sorted(points.items()):
+        print(f"{times:7}  at {point}")
+    if missed := never_fired(points):
+        print(f"{len(missed)} named faults never fired:", ", ".join(missed))
     print(f"{done}, {sum(happened.values())} faults, {time.monotonic() - began:.0f} s")
     print(*failed, sep="\n", end="\n" if failed else "")
     return bool(failed)
 
 
 def _seeds_play(
-    folder: Path, database: Path, happened: Counter[str], first: str = "random", runs: str = "1"
+    folder: Path,
+    database: Path,
+    happened: Counter[str],
+    points: Counter[str],
+    first: str = "random",
+    runs: str = "1",
 ) -> tuple[str, list[str]]:
     """Play runs from a seed, or from a random one; returns a summary, and the commands that replay failures."""
     from tests.chaos.playing import run_play
@@ -67,24 +77,35 @@ def _seeds_play(
     failed = [
         f"FAILED: make chaos SEED={number}"
         for number in range(seed, seed + int(runs))
-        if not _play(number, folder, database, happened, lambda world: run_play(world, number))  # noqa: B023
+        if not _play(number, folder, database, happened, points, lambda world: run_play(world, number))  # noqa: B023
     ]
     return f"{runs} runs from seed {seed} on", failed
 
 
-def _sweep(folder: Path, database: Path, happened: Counter[str], *, short: bool) -> tuple[str, list[str]]:
+def _sweep(
+    folder: Path, database: Path, happened: Counter[str], points: Counter[str], *, short: bool
+) -> tuple[str, list[str]]:
     from tests.chaos.sweeping import LONG, SHORT, sweep
 
-    held = _play(0, folder, database, happened, lambda world: sweep(world, SHORT if short else LONG))
+    held = _play(0, folder, database, happened, points, lambda world: sweep(world, SHORT if short else LONG))
     return "every call of a create, a restore and a delete", [] if held else ["FAILED: python -m tests.chaos sweep"]
 
 
-def _play(seed: int, folder: Path, database: Path, happened: Counter[str], play: Callable[[World], object]) -> bool:
+def _play(
+    seed: int,
+    folder: Path,
+    database: Path,
+    happened: Counter[str],
+    points: Counter[str],
+    play: Callable[[World], object],
+) -> bool:
     """Play in a new world; on a violation, print the steps and return False."""
     from tests.chaos.world import Clock, World
 
     with Clock() as clock:
-        world = World(folder / str(seed), database=database, rng=Random(seed), clock=clock, happened=happened)
+        world = World(
+            folder / str(seed), database=database, rng=Random(seed), clock=clock, happened=happened, points=points
+        )
         try:
             play(world)
         except Exception:  # noqa: BLE001 - print the steps for any error, then begin the next run

@@ -193,9 +193,10 @@ def _asks_again(world: World, backup: Backup) -> None:
 
 def damage(world: World, rng: Random) -> str:
     """Flip a bit of a stored archive; that backup can no longer be restored, all others can."""
-    whole = Asset.objects.filter(backup__in=world.usable() - world.damaged).order_by("key")
+    intact = world.usable() - world.damaged
+    whole = Asset.objects.filter(backup__in=intact, repository=None).order_by("key")
     # One backup stays intact, so that a run has something to restore.
-    if whole.count() < 2:
+    if not whole or len(intact) < 2:
         return "nothing"
     asset = whole[int(rng.random() * whole.count())]
     with (world.storage / asset.key).open("r+b") as file:

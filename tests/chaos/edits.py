@@ -91,15 +91,52 @@ def inode_pass_on(root: Path) -> bool:
     return passed
 
 
-def file_close(name: bytes, folder: int) -> bool:
-    """Remove the right to read one's own file; returns whether that took effect: root can still read it."""
+def _close(name: bytes, folder: int | None) -> bool:
     if not IS_ROOT:
-        return False
-    try:
-        os.chmod(name, 0, dir_fd=folder)
-    except PermissionError:
-        return False
+        return False  # its user would be root, who can still read it
+    os.chmod(name, 0, dir_fd=folder)
     return True
+
+
+def _grow(name: bytes, folder: int | None) -> bool:
+    return _written(name, folder, lambda file, _size: os.write(file, b"some more"))
+
+
+def _shrink(name: bytes, folder: int | None) -> bool:
+    return _written(name, folder, lambda file, size: os.truncate(file, size // 2))
+
+
+def _vanish(name: bytes, folder: int | None) -> bool:
+    os.unlink(name, dir_fd=folder)
+    return True
+
+
+def _written(name: bytes, folder: int | None, change: Callable[[int, int], object]) -> bool:
+    file = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        size = os.fstat(file).st_size
+        change(file, size)
+        return os.fstat(file).st_size != size
+    finally:
+        os.close(file)
+
+
+def _allowed(touch: Callable[[bytes, int | None], bool]) -> Callable[[bytes, int | None], bool]:
+    def touched(name: bytes, folder: int | None) -> bool:
+        try:
+            return touch(name, folder)
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+            return False
+
+    return touched
+
+
+TOUCHES = {
+    "closed": _allowed(_close), "grown": _allowed(_grow), "shrunk": _allowed(_shrink), "vanished": _allowed(_vanish),
+}  # fmt: skip
+"""Changes of one's own file, by name and folder, at the moment when it is read; each returns whether it took effect."""
 
 
 def _statuses(root: Path) -> Iterator[tuple[bytes, os.stat_result]]:
@@ -126,6 +163,21 @@ def _same_size(path: bytes, rng: Random) -> None:
         file.write(rng.randbytes(before.st_size))
     if rng.random() < 0.5:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _attribute(path: bytes, rng: Random) -> None:
+    name = rng.choice(["user.note", "user.\u00e9"])
+    if rng.random() < 0.3 and name in os.listxattr(path):
+        os.removexattr(path, name)
+    else:
+        os.setxattr(path, name, rng.randbytes(rng.choice([0, 1, 300])))
+
+
+def _sparse(path: bytes, _file: bytes, rng: Random) -> None:
+    with open(path, "wb") as file:
+        file.truncate(rng.choice([3 << 20, (5 << 20) + 17]))
+        file.seek(rng.choice([0, 1 << 20, (2 << 20) + 100]))
+        file.write(rng.randbytes(100))
 
 
 def _mode(path: bytes, rng: Random) -> None:
@@ -163,7 +215,9 @@ def _remove(path: bytes) -> None:
 
 ON_FILES: dict[str, Callable[[bytes, Random], None]] = {
     "append": _append, "same size": _same_size, "mode": _mode, "swap kind": _swap_kind,
+    "attribute": _attribute,
 }  # fmt: skip
 ON_NEW: dict[str, Callable[[bytes, bytes, Random], None]] = {
     "write": _write, "link": _link, "symlink": _symlink, "folder": _folder, "special": _special,
+    "sparse": _sparse,
 }  # fmt: skip

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -14,9 +16,10 @@ import grpc
 from django.db import OperationalError, connection
 
 from repository import retrying
-from repository.storage import StorageFull, StorageUnavailable
+from repository.storage import ObjectInfo, StorageFull, StorageUnavailable
 from sidecar_client import client as sidecar_client
 from sidecar_client.methods import Methods
+from sidecar_client.values import Timeouts
 from targets import local
 from targets.local import LocalStorage
 from tests.storage.memory import FaultyStorage
@@ -26,8 +29,25 @@ Result = TypeVar("Result")
 EDGES = ("storage", "wire", "database")
 FAILURES = ("once", "forever", "reply_lost")
 """The call fails without effect; it and every later call do; it takes effect, but fails nevertheless."""
-EVENTS = ("pause", "overtaken", "cancel", "cancel_overdue", "second_bell", "sidecar_killed", "sidecar_gone")
+EVENTS = (
+    "pause", "overtaken", "cancel", "cancel_overdue", "second_bell", "sidecar_killed", "sidecar_gone",
+    "sidecar_stalled", "pruned", "pruned_days",
+)  # fmt: skip
 """Actions of the parent while the worker waits at the call."""
+PLACES = {
+    "create": [
+        ("wire", "scan_tree"), ("wire", "read_tree"), ("wire", "commit_tree"), ("storage", "commit pack"),
+        ("storage", "commit index"), ("storage", "commit root"), ("storage", "commit mark"), ("storage", "list"),
+    ],
+    "restore": [("wire", "restore_tree"), ("storage", "read root"), ("storage", "read pack"), ("storage", "list")],
+    "delete": [("storage", "commit tombstone"), ("storage", "delete root")],
+}  # fmt: skip
+"""The calls of a snapshot's operations that are drawn by name, by their edges."""
+STALL_SECONDS = 1.5
+OBJECTS = {
+    "packs": "pack", "index": "index", "snapshots": "root", "marks": "mark", "tombstones": "tombstone",
+    "condemned": "condemnation", "damaged": "damage", "keys": "key",
+}  # fmt: skip
 LONGEST = {"storage": 14, "wire": 10, "database": 32}
 """The approximate number of calls of a create or a restore of a small tree."""
 
@@ -38,39 +58,62 @@ class Cut(grpc.RpcError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`kind` is one of FAILURES and EVENTS, `full` of the storage, `die` or `die_after`; `at` counts from 1."""
+    """`kind` is one of FAILURES and EVENTS, `full` of the storage, `die` or `die_after`.
+
+    `at` counts from 1, of all calls of an edge, or of those with `place` in their names.
+    """
 
     edge: str
     kind: str
     at: int
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} at call {self.at} of the {self.edge}"
+        return f"{self.kind} at call {self.at} of the {self.edge}{self.place and ': '}{self.place}"
 
 
-def fault_draw(rng: Random) -> Fault:
-    """Draw any fault, at a call that may come."""
-    edge = rng.choice(EDGES)
-    kinds = [*FAILURES, *EVENTS, "die", "die_after", *(["full"] if edge == "storage" else [])]
-    return Fault(edge, rng.choice(kinds), rng.randint(1, rng.randint(2, LONGEST[edge])))
+def fault_draw(rng: Random, operation: str, *, snapshot: bool) -> Fault:
+    """Draw any fault, at a call that may come in such an operation."""
+    edge, place, longest = rng.choice(EDGES), "", 0
+    if snapshot and rng.random() < 0.5:
+        edge, place = rng.choice(PLACES["restore" if operation == "undo" else operation])
+        longest = 2
+    return Fault(edge, rng.choice(_kinds(edge)), rng.randint(1, rng.randint(1, longest or LONGEST[edge])), place)
+
+
+def never_fired(points: Counter[str]) -> list[str]:
+    """The faults at the named calls that are not among those that occurred."""
+    named = {(edge, place) for places in PLACES.values() for edge, place in places}
+    return sorted(
+        f"{place}: {kind}"
+        for edge, place in named
+        for kind in _kinds(edge)
+        if not any(place in point and point.endswith(f": {kind}") for point in points)
+    )
+
+
+def _kinds(edge: str) -> list[str]:
+    return [*FAILURES, *EVENTS, "die", "die_after", *(["full"] if edge == "storage" else [])]
 
 
 class Injection:
     """Counts the calls of one worker, and causes the fault at the chosen one; `tell` asks the parent to act."""
 
     def __init__(self, fault: Fault | None, tell: Callable[[str], None]) -> None:
-        self.counts = dict.fromkeys(EDGES, 0)
+        self._count = 0
         self._fault = fault
         self._tell = tell
         self._lock = threading.Lock()
 
     def call(self, edge: str, name: str, action: Callable[[], Result]) -> Result:
         """Carry a call out, or fail it as chosen."""
-        with self._lock:
-            self.counts[edge] += 1
-            number = self.counts[edge]
         fault = self._fault
-        if fault is None or fault.edge != edge or not self._hit(fault, number):
+        if fault is None or fault.edge != edge or fault.place not in name:
+            return action()
+        with self._lock:
+            self._count += 1
+            number = self._count
+        if not self._hit(fault, number):
             return action()
         if fault.kind in EVENTS and (connection.in_atomic_block or name == "COMMIT"):
             # Otherwise the parent would wait for a transaction that waits for the parent.
@@ -95,6 +138,9 @@ class Injection:
         """Wrap the three edges of this process permanently."""
         # The edges by name: every storage and sidecar that this process opens passes through these.
         setattr(local, "LocalStorage", lambda root: _Storage(LocalStorage(root), self))  # noqa: B010
+        if self._fault is not None and self._fault.kind == "sidecar_stalled":
+            short = partial(Timeouts, describe=STALL_SECONDS, reply=STALL_SECONDS, stall=STALL_SECONDS)
+            setattr(sidecar_client, "Timeouts", short)  # noqa: B010
         setattr(sidecar_client, "Methods", lambda channel: _FaultyMethods(channel, self))  # noqa: B010
         setattr(retrying, "PAUSE_SECONDS", 0)  # noqa: B010
         connection.execute_wrappers.append(self._query)
@@ -111,13 +157,52 @@ def _error(edge: str, kind: str, what: str) -> Exception:
     return OperationalError(what) if edge == "database" else Cut(what)
 
 
-class _Storage(FaultyStorage):
+class _Storage:
+    """A storage whose calls are named by the kind of object they are about."""
+
     def __init__(self, inner: LocalStorage, injection: Injection) -> None:
-        super().__init__(inner, at=0)
+        self._inner = inner
         self._injection = injection
 
+    def _of(self, key: str) -> _StorageOf:
+        return _StorageOf(self._inner, self._injection, _object_of(key))
+
+    def writer(self, key: str, *, expected_size: int) -> Any:
+        return self._of(key).writer(key, expected_size=expected_size)
+
+    def read(self, key: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        return self._of(key).read(key, start=start, stop=stop)
+
+    def size(self, key: str) -> int:
+        return self._of(key).size(key)
+
+    def delete(self, key: str) -> None:
+        self._of(key).delete(key)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        return self._of(prefix).list(prefix)
+
+    def partials_sweep(self, *, older_than_seconds: float) -> int:
+        return self._of("").partials_sweep(older_than_seconds=older_than_seconds)
+
+
+class _StorageOf(FaultyStorage):
+    def __init__(self, inner: LocalStorage, injection: Injection, what: str) -> None:
+        super().__init__(inner, at=0)
+        self._injection = injection
+        self._what = what
+
     def call(self, name: str, action: Callable[[], Result]) -> Result:
-        return self._injection.call("storage", name, action)
+        return self._injection.call("storage", f"{name} {self._what}", action)
+
+
+def _object_of(key: str) -> str:
+    folder, _, rest = key.partition("/")
+    if folder == "repositories":
+        return OBJECTS.get((*rest.split("/"), "", "")[2], "repository")
+    if folder == "keys":
+        return "key copy"
+    return "beside an archive" if key.endswith((".manifest", ".listing")) else "archive"
 
 
 class _FaultyMethods:
@@ -135,7 +220,7 @@ class _FaultyMethod:
         self._injection = injection
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if isinstance(self._method, grpc.UnaryStreamMultiCallable):
+        if isinstance(self._method, grpc.UnaryStreamMultiCallable | grpc.StreamStreamMultiCallable):
             return _FaultyReplies(self._name, self._method(*args, **options), self._injection)
         return self._injection.call("wire", self._name, lambda: self._method(*args, **options))
 
@@ -154,8 +239,8 @@ class _FaultyReplies:
         while (reply := self._injection.call("wire", f"{self._name} reply", lambda: next(replies, None))) is not None:
             yield reply
 
-    def cancel(self) -> None:
-        self._call.cancel()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
 
 
 class _FaultyFuture:

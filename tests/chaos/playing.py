@@ -19,6 +19,7 @@ from tests.chaos.invariants import (
     secrets_check,
     storage_check,
 )
+from tests.chaos.snapshots import damaged_delete, repository_check, repository_settle
 from tests.chaos.steps import step_take
 from tests.chaos.working import lost_notice, work
 from tests.chaos.world import World
@@ -39,15 +40,16 @@ def run_play(world: World, seed: int) -> None:
     backups_check(world)
     world.steps.append(f"rights: {close_lift(world)}, unmounted {world.unmount()}")
     usable_require(world)
-    world.snapshots.check()
     storage_settle(world)
     backups_check(world)
+    repository_check(world)
     nothing_left_check(world)
     secrets_check(world)
 
 
 def storage_settle(world: World) -> None:
-    """Sweep, let the grace pass, sweep again: only needed objects are left. Raises Violated."""
+    """Sweep and prune, let the grace pass, do it again: only needed objects are left. Raises Violated."""
+    damaged_delete(world)
     for _ in range(2):
         chores_run()
         world.expired_note()
@@ -58,6 +60,7 @@ def storage_settle(world: World) -> None:
     world.expired_note()
     come_to_rest(world, restart=False)
     storage_check(world)
+    repository_settle(world, grace=GRACE)
 
 
 def come_to_rest(world: World, *, restart: bool = True) -> None:

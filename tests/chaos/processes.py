@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -25,16 +26,18 @@ from operations.work import run as work_run
 from sidecar.archive import tree_reader
 from sidecar.config import config_read
 from sidecar.daemon.server import serve, signals_hold
-from tests.chaos.edits import file_close, inode_pass_on
+from tests.chaos.edits import TOUCHES, inode_pass_on
 from tests.chaos.faults import Fault, Injection
 from tests.chaos.user import hand_over, user_become
 from tests.processes.waiting import wait_until
 from trees import trust
 from trees.filesystem import Filesystem
+from trees.local import file as local_file
+from trees.source import SourceEntry
 
 FIRED = "scripted at a step of the data volume: "
 """The mark in a run's log of a fault that occurred in the sidecar."""
-PACKING = ("inodes", "closed")
+PACKING = ("inodes", *TOUCHES)
 HANGS_SECONDS = 60.0
 BEAT_SECONDS = 0.02
 WAIT_SECONDS = 0.2
@@ -48,8 +51,8 @@ class Hangs(AssertionError):
 class StepFault:
     """A fault at one step of the daemon's changes to the data volume: `die`, `full` or `error`.
 
-    Two kinds occur when it opens a file to pack it. `inodes`: files that share an inode are removed, and another file
-    reuses its number. `closed`: the right to read that file is removed.
+    The kinds of PACKING occur when it opens a file to read it for a backup. `inodes`: files that share an inode are
+    removed, and another file reuses its number. The others change that file: `closed` removes the right to read it.
     """
 
     kind: str
@@ -82,19 +85,26 @@ def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable
 
     Raises Hangs.
     """
+    return faulty_run(lambda: work_run.operation_answer(operation), fault, log=log, act=act)
+
+
+def faulty_run(work: Callable[[], object], fault: Fault | None, *, log: Path, act: Callable[[str], None]) -> int:
+    """As `worker_run`, of any work."""
     ours, theirs = socket.socketpair()
+    lock = Lock()
 
     def tell(word: str) -> None:
-        theirs.sendall(word.encode() + b"\n")
-        if theirs.recv(1) != b"!":
-            os._exit(1)
+        with lock:
+            theirs.sendall(word.encode() + b"\n")
+            if theirs.recv(1) != b"!":
+                os._exit(1)
 
-    def work() -> None:
+    def run() -> None:
         ours.close()
         Injection(fault, tell).install()
-        work_run.operation_answer(operation)
+        work()
 
-    pid = child_fork(work, log=log)
+    pid = child_fork(run, log=log)
     theirs.close()
     ours.settimeout(HANGS_SECONDS)
     try:
@@ -104,7 +114,7 @@ def worker_run(operation: UUID, fault: Fault | None, *, log: Path, act: Callable
                 ours.sendall(b"!")
     except TimeoutError:
         os.kill(pid, signal.SIGKILL)
-        raise Hangs(f"a worker of {operation} did not end") from None
+        raise Hangs(f"a worker did not end, {fault}") from None
     finally:
         _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
@@ -177,6 +187,12 @@ class Sidecar:
         with os.fdopen(ready, "rb") as output:
             return output.readline().startswith(b"listening")
 
+    def stall(self, *, on: bool) -> None:
+        """Let it stand still, or go on."""
+        if self.alive:
+            assert self._pid is not None
+            os.kill(self._pid, signal.SIGSTOP if on else signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill it."""
         self._end(signal.SIGKILL)
@@ -194,19 +210,29 @@ class Sidecar:
 
 
 def _packing_meet(fault: StepFault, root: Path) -> None:
-    """Change the tree when this process opens one particular file to pack it."""
+    """Change the tree when this process opens one particular file to read it for a backup."""
     opened = 0
-    real = tree_reader.open_for_reading
+    archived, copied = tree_reader.open_for_reading, local_file.entry_open
 
-    def opening(name: bytes, folder: int) -> int:
+    def meet(name: bytes, folder: int | None) -> None:
         nonlocal opened
         opened += 1
-        if opened == fault.at and (inode_pass_on(root) if fault.kind == "inodes" else file_close(name, folder)):
+        if opened == fault.at and (
+            inode_pass_on(root) if fault.kind == "inodes" else TOUCHES[fault.kind](name, folder)
+        ):
             sys.stderr.write(f"{FIRED}{fault.kind}\n")
             sys.stderr.flush()
-        return real(name, folder)
 
-    _replace(tree_reader, "open_for_reading", opening)
+    def archive_opening(name: bytes, folder: int) -> int:
+        meet(name, folder)
+        return archived(name, folder)
+
+    def snapshot_opening(tree: local_file.Openable, entry: SourceEntry) -> tuple[int, os.stat_result]:
+        meet(os.fsencode(root) + b"/" + entry.path, None)
+        return copied(tree, entry)
+
+    _replace(tree_reader, "open_for_reading", archive_opening)
+    _replace(local_file, "entry_open", snapshot_opening)
 
 
 def _filesystem_break(fault: StepFault) -> None:

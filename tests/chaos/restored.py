@@ -9,14 +9,16 @@ MOUNTED_FOLDERS_RESTORED = True
 BARRED = {CLOSED, LISTED, MOUNTED} | (set() if MOUNTED_FOLDERS_RESTORED else {PLACE})
 
 
-def tree_restored(live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> tuple[Tree, set[bytes]]:
+def tree_restored(
+    live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool, xattrs: bool
+) -> tuple[Tree, set[bytes]]:
     """The tree after a restore, and the paths that stay although they differ from the backup.
 
     Special, unreadable and mounted entries stay, and so does a live path that the backup left out; a folder stays with
     its content. `frozen`: immutable paths; they stay, and so does every name in such a folder, though not what lies
-    deeper in one that both sides have.
+    deeper in one that both sides have. `xattrs`: whether the backup has attributes.
     """
-    restoring = _Restored(live, backup, frozen, overlay=overlay)
+    restoring = _Restored(live, backup, frozen, overlay=overlay, xattrs=xattrs)
     restoring.merge(b"")
     return restoring.after, restoring.stays
 
@@ -27,8 +29,9 @@ def is_spread(live: Tree) -> bool:
 
 
 class _Restored:
-    def __init__(self, live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool) -> None:
+    def __init__(self, live: Tree, backup: Tree, frozen: set[bytes], *, overlay: bool, xattrs: bool) -> None:
         self._frozen = frozen
+        self._xattrs = xattrs
         self._live, self._backup, self._overlay = live, tree_stored(backup), overlay
         self._left_out = {path for path in backup.keys() - self._backup.keys() if backup[path].kind != VANISHED}
         self.after: Tree = {}
@@ -84,6 +87,7 @@ class _Restored:
             for name, entry in tree.items()
         )
         as_is = (ours.mode, ours.mtime_ns) == (live.mode, live.mtime_ns)
+        as_is &= not self._xattrs or ours.xattrs == live.xattrs
         return not shared and (as_is or path not in self._frozen)
 
     def _holds(self, path: bytes) -> bool:

@@ -1,122 +1,200 @@
-"""A chunked repository of the live tree, used through its package: snapshots, and flipped bits of its packs."""
+"""The customer's repository in a world: prunes, damage in it, and a sector map that lies."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from repository.chunked.chunks.repository_keys import DataKey
+from backups.models import Backup
+from backups.services.backups import backup_delete, backup_update
+from orders.models import BackupFormat
 from repository.chunked.maintenance.coverage import Coverage
-from repository.chunked.maintenance.forget import snapshot_forget
+from repository.chunked.maintenance.plan import PrunePlan
+from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.maintenance.verify import repository_verify
-from repository.chunked.repository import Repository, repository_create, repository_open
-from repository.chunked.restoring.restore import snapshot_restore
-from repository.chunked.snapshots.create import snapshot_create
-from repository.chunked.snapshots.listing import snapshots_list
-from repository.retrying import RetryingStorage
-from targets.local import LocalStorage
-from tests.chaos.trees import SPECIAL, Tree, alike, difference, tree_read, within
-from trees.local.tree import LocalTree
-from trees.sectors.map import SectorMap
+from repository.chunked.repository import Repository as OpenRepository
+from repository.errors import Overtaken, PruneRefused, PruneRunning
+from tests.chaos.invariants import Violated
+from vault.models import Asset, Repository
+from vault.services.repositories import repository_folder, repository_get, snapshot_of
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from tests.chaos.world import World
 
-TENANT, REPOSITORY, KEY = UUID(int=1), UUID(int=2), DataKey(b"k" * 32)
+PRUNES_TO_REST = 6
+"""Marks of dead writers live for two days; then packs are condemned, and deleted a day later."""
 
 
-class Snapshots:
-    """`trees` holds the tree of each snapshot that was never found damaged."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._objects = folder, folder / "objects"
-        self._objects.mkdir(parents=True)
-        self._storage = RetryingStorage(LocalStorage(self._objects))
-        repository_create(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
-        self.trees: dict[bytes, Tree] = {}
-        self._last: bytes | None = None
-
-    def take(self, root: Path, *, trust: bool) -> None:
-        """Make a snapshot of a tree at rest, and check that it is whole."""
-        source = LocalTree(root, sector_map=SectorMap(self._folder / "map"))
-        made = snapshot_create(self._opened(), source=source, parent=self._last, trust_stat=trust)
-        self._last = made.snapshot
-        self.trees[made.snapshot] = tree_read(root)
-        self._restores(made.snapshot)
-
-    def flip(self, rng: Random) -> bool:
-        """Flip a bit of a pack; returns whether a verification reports it: it does not read unused packs."""
-        packs = sorted(path for path in self._objects.rglob("*") if "packs" in path.parts and path.is_file())
-        chosen, place, bit = rng.random(), rng.random(), rng.randrange(8)
-        with packs[int(chosen * len(packs))].open("r+b") as file:
-            at = int(place * file.seek(0, os.SEEK_END))
-            file.seek(at)
-            (byte,) = file.read(1)
-            file.seek(at)
-            file.write(bytes([byte ^ 1 << bit]))
-        return bool(repository_verify(self._opened(), coverage=Coverage.full()).damaged)
-
-    def damaged_forget(self) -> int:
-        """Forget the damaged snapshots, and return how many; the last one must be whole."""
-        lost = 0
-        for found in repository_verify(self._opened(), coverage=Coverage.full()).snapshots:
-            if not found.whole:
-                assert found.snapshot != self._last, "a snapshot made after the damage was found has it too"
-                snapshot_forget(self._opened(), snapshot=found.snapshot)
-                del self.trees[found.snapshot]
-                lost += 1
-        return lost
-
-    def check(self) -> None:
-        """Check that every undamaged snapshot is listed, and restores to the byte."""
-        found = snapshots_list(self._opened())
-        listed = {root.snapshot for root in found.roots}
-        assert (listed, found.damaged) == (self.trees.keys(), []), "I3: the snapshots are others"
-        for snapshot in self.trees:
-            self._restores(snapshot)
-
-    def _restores(self, snapshot: bytes) -> None:
-        # The target keeps the files of earlier restores.
-        target = self._folder / "target"
-        report = snapshot_restore(
-            self._opened(), snapshot=snapshot, target=target, delete=True, special_bits=True, durable=False
-        )
-        assert report.failed == []
-        taken = {path: entry for path, entry in self.trees[snapshot].items() if entry.kind != SPECIAL}
-        left_out = self.trees[snapshot].keys() - taken.keys()
-        # Entries that the snapshot could not take are left as they are.
-        restored = {
-            path: entry for path, entry in tree_read(target).items() if not any(within(path, top) for top in left_out)
-        }
-        assert alike(restored, taken), f"I1: {difference(restored, taken)}"
-
-    def _opened(self) -> Repository:
-        return repository_open(self._storage, tenant=TENANT, repository=REPOSITORY, keys=KEY)
+def prune(world: World, _rng: Random) -> str:
+    """Prune the repository, as its maintenance does."""
+    return prune_once(world)
 
 
-def snapshot(world: World, rng: Random) -> str:
-    """Make a snapshot of the live tree."""
-    trust = rng.random() < 0.7
-    if world.restores:
-        return "nothing, a restore is on its way"
-    world.snapshots.take(world.root, trust=trust)
-    world.happened["repository: snapshot"] += 1
-    return f"{len(world.snapshots.trees)} kept"
+def prune_once(world: World) -> str:
+    """Plan a prune and carry it out; returns what it did, or why it did nothing."""
+    opened = _opened(world)
+    if opened is None:
+        return "no repository"
+    plan = _plan(opened, world)
+    if plan.refusals:
+        world.happened["repository: prune refused"] += 1
+        return "; ".join(plan.refusals)
+    try:
+        done = prune_execute(opened, plan)
+    except (PruneRefused, PruneRunning, Overtaken) as refusal:
+        world.happened["repository: prune refused"] += 1
+        return str(refusal)
+    world.happened["repository: pruned"] += 1
+    return f"{done.condemned} condemned, {done.deleted} deleted, {done.rescued} rescued"
 
 
 def rot(world: World, rng: Random) -> str:
-    """Flip a bit of a pack and verify; the next snapshot is whole all the same."""
-    if world.restores:
-        return "nothing, a restore is on its way"
-    if not world.snapshots.trees:
-        snapshot(world, rng)
-    if not world.snapshots.flip(rng):
-        return "nothing that is needed"
-    world.snapshots.take(world.root, trust=True)
-    lost = world.snapshots.damaged_forget()
-    world.snapshots.check()
-    world.happened["repository: bit flipped"] += 1
-    return f"lost {lost}, {len(world.snapshots.trees)} kept"
+    """Damage a pack and verify: the damage is found, and the next snapshot is whole all the same."""
+    opened = _opened(world)
+    packs = _objects(world, "packs")
+    if opened is None or not packs or len(world.usable()) < 2:
+        return "nothing"
+    kind, pack = rng.choice(list(DAMAGES)), packs[int(rng.random() * len(packs))]
+    DAMAGES[kind](pack, packs, rng)
+    damaged = damage_look(world, opened)
+    world.happened[f"repository: pack {kind}"] += 1
+    return f"{kind}, {damaged} backups"
+
+
+def damage_look(world: World, opened: OpenRepository) -> int:
+    """Verify everything, and note the damaged backups; returns how many snapshots are damaged."""
+    report = repository_verify(opened, coverage=Coverage.full())
+    damaged = {found.snapshot for found in report.snapshots if not found.whole}
+    for asset in Asset.objects.filter(backup__in=world.usable(), repository__isnull=False):
+        if snapshot_of(asset) in damaged:
+            world.damaged.add(asset.backup.id)
+    return len(damaged)
+
+
+def map_lie(world: World, rng: Random) -> str:
+    """The sidecar's sector map is lost, damaged, or that of an earlier time."""
+    kind, scratch = rng.choice(["kept", "older", "older", "damaged", "lost"]), world.sidecar.scratch
+    found = sorted(path for path in scratch.iterdir() if path.name.startswith("sectors") and path.is_file())
+    if not found or world.live():
+        return "nothing"
+    aside = world.folder / "older map"
+    world.sidecar.kill()
+    if kind == "kept" or (kind == "older" and not aside.exists()):
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(scratch, aside, ignore=lambda _, names: [name for name in names if "sectors" not in name])
+    elif kind == "older":
+        for path in found:
+            path.unlink()
+        for path in aside.iterdir():
+            shutil.copy2(path, scratch)
+            os.chown(scratch / path.name, scratch.stat().st_uid, scratch.stat().st_gid)
+    elif kind == "damaged":
+        _flip(found[0], found, rng)
+    else:
+        for path in found:
+            path.unlink()
+    world.sidecar_ensure()
+    world.happened[f"sector map: {kind}"] += 1
+    return kind
+
+
+def damaged_delete(world: World) -> None:
+    """Delete the damaged snapshots, as a customer would: nothing is pruned beside a manifest that does not open."""
+    damaged = Backup.objects.filter(id__in=world.damaged & world.usable(), format=BackupFormat.REPOSITORY)
+    for backup in damaged:
+        backup_update(user=world.user, backup=backup, locked=False)
+        backup_delete(user=world.user, backup=backup)
+        world.removed.add(backup.id)
+
+
+def repository_settle(world: World, *, grace: timedelta) -> None:
+    """Prune until nothing is left to do. Raises Violated when something stays."""
+    said = []
+    for _ in range(PRUNES_TO_REST):
+        said.append(prune_once(world))
+        world.clock.offset += grace
+    opened = _opened(world)
+    if opened is None:
+        return
+    plan = _plan(opened, world)
+    left = {
+        name: len(getattr(plan, name))
+        for name in (
+            "refusals", "delete", "rescue", "dead", "orphans", "repack", "adopt", "unreadable", "settled", "waiting",
+            "deleted_snapshots", "dead_marks",
+        )
+        if getattr(plan, name)
+    }  # fmt: skip
+    if left or _objects(world, "marks") or _objects(world, "condemned"):
+        raise Violated(f"I6: prunes leave {left}: {said} {list(plan.lines())}")
+
+
+def repository_check(world: World) -> None:
+    """I2: every snapshot is whole, and the listed ones are those of the ready backups (I6)."""
+    opened = _opened(world)
+    if opened is None:
+        return
+    report = repository_verify(opened, coverage=Coverage.full())
+    expected = _expected(world)
+    listed = {found.snapshot for found in report.snapshots}
+    if listed != expected:
+        raise Violated(f"I6: {len(listed)} snapshots are listed, {len(expected)} are needed")
+    if not report.whole:
+        raise Violated(f"I2: {report.damaged}, {[found for found in report.snapshots if not found.whole]}")
+
+
+def _plan(opened: OpenRepository, world: World) -> PrunePlan:
+    expected = _expected(world)
+    return prune_plan(opened, expected=frozenset(expected), allow_empty=not expected)
+
+
+def _expected(world: World) -> set[bytes]:
+    assets = Asset.objects.filter(backup__in=world.usable(), repository__isnull=False)
+    return {snapshot_of(asset) for asset in assets}
+
+
+def _opened(world: World) -> OpenRepository | None:
+    row = Repository.objects.select_related("customer", "target").first()
+    return repository_get(row) if row is not None and _objects(world, "keys") else None
+
+
+def _objects(world: World, folder: str) -> list[Path]:
+    """The objects of one kind in the customer's repository."""
+    row = Repository.objects.first()
+    if row is None:
+        return []
+    found = world.storage / repository_folder(row) / folder
+    return sorted(path for path in found.rglob("*") if path.is_file())
+
+
+def _flip(path: Path, _paths: Iterable[Path], rng: Random) -> None:
+    with path.open("r+b") as file:
+        at = int(rng.random() * file.seek(0, os.SEEK_END))
+        file.seek(at)
+        (byte,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << rng.randrange(8)]))
+
+
+def _cut(path: Path, _paths: Iterable[Path], rng: Random) -> None:
+    os.truncate(path, int(rng.random() * path.stat().st_size))
+
+
+def _empty(path: Path, _paths: Iterable[Path], _rng: Random) -> None:
+    os.truncate(path, 0)
+
+
+def _swap(path: Path, paths: list[Path], rng: Random) -> None:
+    other = paths[int(rng.random() * len(paths))]
+    one, two = path.read_bytes(), other.read_bytes()
+    path.write_bytes(two)
+    other.write_bytes(one)
+
+
+DAMAGES = {"flipped": _flip, "cut": _cut, "emptied": _empty, "swapped": _swap}

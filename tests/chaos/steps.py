@@ -18,13 +18,15 @@ from backups.services.restores import RestoreOptions, backup_restore, restore_un
 from common.errors import ApplicationError
 from operations.models import Operation
 from operations.services.chores import chores_run
+from orders.models import BackupFormat, Plan
 from tests.chaos.conditions import close, collapse, damage, immutable, mount
+from tests.chaos.contents import is_snapshot
 from tests.chaos.edits import tree_edit
-from tests.chaos.faults import fault_draw
+from tests.chaos.faults import Fault, fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import PACKING, StepFault
 from tests.chaos.restored import is_spread, tree_restored
-from tests.chaos.snapshots import rot, snapshot
+from tests.chaos.snapshots import map_lie, prune, rot
 from tests.chaos.trees import NEVER, frozen_paths, tree_read
 from tests.chaos.volume import immutable_found
 from tests.chaos.working import cancel, source_of, subject_of, work
@@ -164,12 +166,13 @@ def tasks_again(world: World, rng: Random) -> str:
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
     (3, sidecar_restart), (1, sweep), (1, storage_away), (1, tasks_again), (2, immutable), (1, damage), (1, collapse),
-    (5, close), (3, mount), (1, snapshot), (1, rot),
+    (5, close), (3, mount), (2, prune), (1, rot), (1, map_lie),
 ]  # fmt: skip
 
 
 def step_take(world: World, rng: Random) -> None:
     """Draw a step and take it; then let workers work, mostly with a fault."""
+    Plan.objects.update(backup_format=Random(rng.random()).choice(BackupFormat.values))  # noqa: S311 - repeatable
     (step,) = rng.choices([step for _, step in STEPS], [weight for weight, _ in STEPS])
     _note(world, step.__name__, lambda: step(world, rng))
     if rng.random() < 0.6:
@@ -184,12 +187,17 @@ def step_take(world: World, rng: Random) -> None:
             ]
             _note(world, "break the sidecar", lambda: _sidecar_break(world, rng, rng.choice(kinds)))  # noqa: B023
         if rng.random() < 0.8:
-            fault = fault_draw(rng) if rng.random() < 0.55 else None
+            fault = _fault(rng, operation) if rng.random() < 0.55 else None
             _note(world, f"work on {operation.kind}, {fault}", lambda: _worked(world, operation, fault))  # noqa: B023
         if world.sidecar.fault is not None and world.sidecar.fault.kind in PACKING:
             # Only a create may see the tree change: the tree before a restore must be known.
             world.sidecar.kill()
             world.sidecar.start()
+
+
+def _fault(rng: Random, operation: Operation) -> Fault:
+    subject = subject_of(operation)
+    return fault_draw(rng, operation.kind, snapshot=subject is None or is_snapshot(subject))
 
 
 def _worked(world: World, operation: Operation, fault: Any) -> str:
@@ -233,21 +241,22 @@ def _restore_note(world: World, operation: Operation) -> None:
     # An earlier restore may have ended while the sidecar was away: judge its result before this one begins.
     world.sidecar_ensure()
     restores_settle(world)
-    source = source_of(operation).id
-    live, archive = tree_read(world.root), world.trees[source]
+    backup = source_of(operation)
+    live, archive, xattrs = tree_read(world.root), world.trees[backup.id], is_snapshot(backup)
     overlay = operation.params.get("mode") == "overlay"
     top = len(os.fsencode(world.root)) + 1
     # Names in another user's folder stay for the same reason as names in an immutable one.
     frozen = immutable_found(world.root) | {path[top:] for path in frozen_paths(world.root)}
-    after, stays = tree_restored(live, archive, frozen, overlay=overlay)
+    after, stays = tree_restored(live, archive, frozen, overlay=overlay, xattrs=xattrs)
     if stays:
         world.happened["restore: something stays"] += 1
-    if source in world.damaged:
-        after = NEVER
+    if backup.id in world.damaged and not is_snapshot(backup):
+        after = NEVER  # of a snapshot, a restore may need only what is not damaged
     world.restores[operation.id] = Restoring(
         before=live,
         after=after,
         overlay=overlay or bool(stays) or is_spread(live),
+        xattrs=xattrs,
         # An immutable file with the right content need not be reported.
         stays={path for path in stays if not frozen & {path, path.rpartition(b"/")[0]}},
     )

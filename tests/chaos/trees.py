@@ -32,7 +32,7 @@ class Entry:
     """One path.
 
     `content` is the digest of a file's bytes or a symlink's target, `twin` the first of the paths with its inode, `bar`
-    the reason why the sidecar is limited.
+    the reason why the sidecar is limited, `sparse` says that a file has holes.
     """
 
     kind: str
@@ -42,9 +42,15 @@ class Entry:
     size: int = 0
     twin: bytes = b""
     bar: str = ""
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    sparse: bool = False
 
 
 Tree = dict[bytes, Entry]
+
+BLOCK = 512
+HOLE_LEAST = 1 << 20
+"""A file whose blocks lack at least so many bytes counts as sparse: a file system may allocate some more."""
 
 NEVER: Tree = {b"": Entry("nothing", 0, 0)}
 """A tree that no folder has: the expected result of a restore that must not succeed."""
@@ -56,15 +62,16 @@ def tree_read(root: Path) -> Tree:
     mounted = {path[top:] for path in mount_points(root)}
     reserved = {RESERVED_FOLDER, *(path + b"/" + RESERVED_FOLDER for path in mounted)}
     found = _entries(comparison.tree_read(root, without=reserved))
+    statuses = {path: os.lstat(os.path.join(os.fsencode(root), path)) for path in found}
     return {
-        path: replace(entry, bar=_bar(os.lstat(os.path.join(os.fsencode(root), path)), is_mounted=path in mounted))
+        path: replace(entry, bar=_bar(statuses[path], is_mounted=path in mounted), sparse=_is_sparse(statuses[path]))
         for path, entry in found.items()
     }
 
 
 def _entries(tree: comparison.Tree) -> Tree:
     return {
-        path: Entry(entry.kind, entry.mode, entry.mtime_ns, entry.content, entry.size, entry.first)
+        path: Entry(entry.kind, entry.mode, entry.mtime_ns, entry.content, entry.size, entry.first, xattrs=entry.xattrs)
         for path, entry in tree.items()
     }
 
@@ -78,6 +85,10 @@ def _bar(status: os.stat_result, *, is_mounted: bool = False) -> str:
     if is_mounted:
         return PLACE if is_folder and allowed & os.W_OK else MOUNTED
     return ""
+
+
+def _is_sparse(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_blocks * BLOCK < status.st_size - HOLE_LEAST
 
 
 def paths_of(root: Path) -> list[bytes]:
@@ -95,13 +106,14 @@ def frozen_paths(root: Path) -> list[bytes]:
     ]
 
 
-def mixture_check(found: Tree, before: Tree, after: Tree) -> str:
+def mixture_check(found: Tree, before: Tree, after: Tree, *, xattrs: bool) -> str:
     """The first path that is neither as before nor as after, in words; empty when there is none.
 
     A backup of a tree that changed meanwhile is such a mixture. Times of folders and shared inodes may match neither.
     """
-    for path, entry in _compared(found, overlay=True).items():
-        if entry not in [_compared(tree, overlay=True).get(path) for tree in (before, after)]:
+    trees = [_compared(tree, overlay=True, xattrs=xattrs) for tree in (before, after)]
+    for path, entry in _compared(found, overlay=True, xattrs=xattrs).items():
+        if entry not in [tree.get(path) for tree in trees]:
             return f"{path[-40:]!r}: {_told(entry)} / {_told(before.get(path))} / {_told(after.get(path))}"
     return ""
 
@@ -147,9 +159,17 @@ def _barred_above(tree: Tree, path: bytes) -> bool:
     return False
 
 
-def alike(one: Tree, other: Tree, *, overlay: bool = False) -> bool:
-    """Whether two trees are equal; after an overlay, times of folders and shared inodes do not count."""
-    return _compared(one, overlay=overlay) == _compared(other, overlay=overlay)
+def alike(one: Tree, other: Tree, *, overlay: bool = False, xattrs: bool = True) -> bool:
+    """Whether two trees are equal; after an overlay, times of folders and shared inodes do not count.
+
+    xattrs: whether attributes count; archives have none.
+    """
+    return _compared(one, overlay=overlay, xattrs=xattrs) == _compared(other, overlay=overlay, xattrs=xattrs)
+
+
+def holes_lost(found: Tree, expected: Tree) -> list[bytes]:
+    """The sparse files of a tree that are not sparse in another one."""
+    return [path for path, entry in found.items() if expected[path].sparse and not entry.sparse]
 
 
 def difference(one: Tree, other: Tree) -> str:
@@ -161,7 +181,7 @@ def difference(one: Tree, other: Tree) -> str:
 def _told(entry: Entry | None) -> str:
     if entry is None:
         return "nothing"
-    content = f"{entry.size} bytes {entry.content[:8]!r} of {entry.twin[-20:]!r}"
+    content = f"{entry.size} bytes {entry.content[:8]!r} of {entry.twin[-20:]!r} {entry.xattrs}"
     return f"{entry.kind} {entry.mode:o} {entry.mtime_ns} {content}"
 
 
@@ -170,12 +190,16 @@ def within(path: bytes, top: bytes) -> bool:
     return path == top or path.startswith(top + b"/")
 
 
-def _compared(tree: Tree, *, overlay: bool) -> Tree:
-    if not overlay:
-        return _twins_named(tree)
-    return {
-        path: replace(entry, twin=b"", bar="", mtime_ns=0 if entry.kind == "folder" else entry.mtime_ns)
+def _compared(tree: Tree, *, overlay: bool, xattrs: bool) -> Tree:
+    plain = {
+        path: replace(entry, bar="", sparse=False, xattrs=entry.xattrs if xattrs else ())
         for path, entry in tree.items()
+    }
+    if not overlay:
+        return _twins_named(plain)
+    return {
+        path: replace(entry, twin=b"", mtime_ns=0 if entry.kind == "folder" else entry.mtime_ns)
+        for path, entry in plain.items()
     }
 
 
@@ -185,4 +209,4 @@ def _twins_named(tree: Tree) -> Tree:
     for path, entry in sorted(tree.items()):
         if entry.kind == "file":
             groups.setdefault(entry.twin, path)
-    return {path: replace(entry, twin=groups.get(entry.twin, b""), bar="") for path, entry in tree.items()}
+    return {path: replace(entry, twin=groups.get(entry.twin, b"")) for path, entry in tree.items()}

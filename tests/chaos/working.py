@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from backups import kinds
-from backups.formats.registry import format_of
 from backups.models import Backup, OperationBackup, OperationRole
 from common.errors import ApplicationError
+from common.paths import path_text
 from operations.models import Operation, OperationState
 from operations.services.operations import operation_cancel
 from operations.supervision.expired_leases import CANCEL_SECONDS, CancelJudge, operation_lost
 from operations.work.run import operation_claim
-from repository.checkpoint import go_on
+from tests.chaos.contents import content_read, is_snapshot, left_out
 from tests.chaos.faults import Fault
 from tests.chaos.invariants import Violated, restores_settle
 from tests.chaos.processes import worker_run
-from tests.chaos.trees import LISTED, VANISHED, Tree, frozen_paths, mixture_check, tree_read, tree_stored, tree_unpack
+from tests.chaos.snapshots import prune_once
+from tests.chaos.trees import LISTED, VANISHED, Tree, frozen_paths, mixture_check, tree_read, tree_stored
 from tests.chaos.world import World
 from tests.processes.waiting import wait_until
-from vault.models import Asset
-from vault.services.opening import asset_open
-from wire.listing import Listing
 
+PRUNES_OF_DAYS = 4
+PRUNE_EVERY = timedelta(hours=25)
+"""After so many prunes a writer that stood still is taken for dead, and what it did not name is deleted."""
 RACE_SECONDS = 10.0
 """The time in which a supervisor must notice a standing heartbeat, which the thread of a blocked worker may move."""
 
@@ -41,14 +43,17 @@ def work(world: World, operation: UUID, fault: Fault | None = None, *, captured:
         if word.startswith("fault"):
             assert fault is not None
             if fault.kind != "forever" or word not in told:
-                world.happened[f"{fault.edge}: {fault.kind}"] += 1
+                world.fired(fault.edge, fault.kind, word)
             told.add(word)
         else:
             _event(world, operation, word, began_with)
 
     told: set[str] = set()
     undisturbed = fault is None and _is_undisturbed(world, operation)
-    code = worker_run(operation, fault, log=world.log, act=act)
+    try:
+        code = worker_run(operation, fault, log=world.log, act=act)
+    finally:
+        world.sidecar.stall(on=False)
     _ended_rightly(code, fault)
     if fault is not None and fault.kind == "overtaken":
         _still_others(world, operation)
@@ -73,17 +78,15 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
     after = tree_read(world.root)
     if after == before or Operation.objects.get(id=operation).kind != kinds.CREATE.name:
         return before
-    found = tree_unpack(b"".join(asset_open(Asset.objects.get(backup=backup)).read()))
-    if wrong := mixture_check(found, before, after):
+    row, found = Backup.objects.get(id=backup), content_read(backup, folder=world.folder)
+    told = {item["path"] for item in row.warnings if item["kind"] == "changed"}
+    steady = {path: entry for path, entry in found.items() if path_text(path) not in told}
+    if wrong := mixture_check(steady, before, after, xattrs=is_snapshot(row)):
         raise Violated(f"I1: backup {backup} holds what never was, {wrong}")
-    found = Backup.objects.get(id=backup)
-    listing = format_of(found).listing(found, checkpoint=go_on)
-    said = {entry.path for entry in Listing(listing).left_out()}
-    left_out = {
-        path: before[path] for path in before.keys() - tree_stored(before).keys() if path in said | after.keys()
-    }
+    said = left_out(row)
+    unread = {path: before[path] for path in before.keys() - tree_stored(before).keys() if path in said | after.keys()}
     listed = {path: before[path] for path in found if path in before and before[path].bar == LISTED}
-    return left_out | _vanished(backup, said, before, after) | found | listed
+    return unread | _vanished(backup, said, before, after) | found | listed
 
 
 def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree:
@@ -127,9 +130,22 @@ def _event(world: World, operation: UUID, word: str, captured: Tree) -> None:
         if word == "cancel_overdue":
             _cancel_enforce()
     else:
-        world.sidecar.kill()
-        if word == "sidecar_killed":
-            world.sidecar_ensure()
+        _elsewhere(world, word)
+
+
+def _elsewhere(world: World, word: str) -> None:
+    """Carry out what happens to repository or sidecar."""
+    if word.startswith("pruned"):
+        for _ in range(PRUNES_OF_DAYS if word == "pruned_days" else 1):
+            prune_once(world)
+            world.clock.offset += PRUNE_EVERY if word == "pruned_days" else timedelta()
+        return
+    if word == "sidecar_stalled":
+        world.sidecar.stall(on=True)
+        return
+    world.sidecar.kill()
+    if word == "sidecar_killed":
+        world.sidecar_ensure()
 
 
 def _still_others(world: World, operation: UUID) -> None:

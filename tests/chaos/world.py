@@ -28,11 +28,11 @@ from targets import local
 from tests.chaos.edits import tree_edit
 from tests.chaos.mounts import mount_points, unmount
 from tests.chaos.processes import FIRED, Sidecar
-from tests.chaos.snapshots import Snapshots
 from tests.chaos.trees import PLACE, Tree, within
 from tests.chaos.user import as_user
 from tests.chaos.volume import immutable_end
 from tests.world.rental import Rental
+from vault.services import repositories
 
 LIMIT = 4
 CANARY = "chaos-canary-3b1f9c-token-of-the-sidecar"
@@ -62,6 +62,7 @@ class Clock:
         self._now, self._time = timezone.now, time.time
         self._patches = [
             patch.object(timezone, "now", self.now),
+            patch.object(repositories, "database_now", self.now),
             patch.object(local, "time", SimpleNamespace(time=self._seconds)),
         ]
 
@@ -82,11 +83,16 @@ class Clock:
 
 
 class World:
-    """`trees` holds the tree of each backup seen ready; `happened` counts the faults that occurred."""
+    """`trees` holds the tree of each backup seen ready.
 
-    def __init__(self, folder: Path, *, database: Path, rng: Random, clock: Clock, happened: Counter[str]) -> None:
+    `happened` counts the faults that occurred, `points` those at calls by the names of these.
+    """
+
+    def __init__(
+        self, folder: Path, *, database: Path, rng: Random, clock: Clock, happened: Counter[str], points: Counter[str]
+    ) -> None:
         folder.mkdir()
-        self.folder, self.clock, self.happened = folder, clock, happened
+        self.folder, self.clock, self.happened, self.points = folder, clock, happened, points
         self.log = folder / "log"
         logging.basicConfig(filename=self.log, level=logging.INFO, force=True)
         self.database = folder / "db.sqlite3"
@@ -111,8 +117,13 @@ class World:
         self.restores: dict[UUID, Restoring] = {}
         self.immutable: list[int] = []
         self.damaged: set[UUID] = set()
-        self.snapshots = Snapshots(folder / "repository")
         self.sidecar.start()
+
+    def fired(self, edge: str, kind: str, word: str) -> None:
+        """Count a fault that occurred, by the word with which it was told."""
+        self.happened[f"{edge}: {kind}"] += 1
+        if edge != "database":
+            self.points[f"{word.removeprefix(f'fault {kind} ')}: {kind}"] += 1
 
     def _rows_make(self) -> None:
         rental = Rental.make(self.storage)
@@ -177,9 +188,13 @@ class World:
 
 
 class Restoring:
-    """A running restore or undo: the live tree before it, the backup's tree, the mode, and the paths that stay."""
+    """A running restore or undo: the live tree before it, the backup's tree, the mode, and the paths that stay.
 
-    def __init__(self, *, before: Tree, after: Tree, overlay: bool, stays: set[bytes]) -> None:
+    xattrs: whether the backup has attributes.
+    """
+
+    def __init__(self, *, before: Tree, after: Tree, overlay: bool, xattrs: bool, stays: set[bytes]) -> None:
+        self.xattrs = xattrs
         self.before, self.after, self.stays = before, after, stays
         self.overlay = overlay or bool(stays)
         self.places = [path for path, entry in before.items() if entry.bar == PLACE]

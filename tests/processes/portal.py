@@ -130,14 +130,15 @@ def portal(
     sealed: bool = True,
     workers: int = 2,
     megabytes: int = 2,
+    backup_format: str = "archive",
     settings: Mapping[str, str] = {},
     logs: Path | None = None,
 ) -> Iterator[Portal]:
-    """A portal in `home` that accepts requests: by default with SQLite, a local folder and logs there."""
+    """A portal in `home` that accepts requests: by default with SQLite, a local folder, archives, and logs there."""
     port = port_free()
     environ = {**_environ(home, port=port, workers=workers), **settings}
     environ |= {name: url for name, url in {"DATABASE_URL": database_url, "QUEUE_URL": queue_url}.items() if url}
-    seeded = seed_run(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed)})
+    seeded = seed_run(environ, {"megabytes": megabytes, "target": _target(s3, sealed=sealed), "format": backup_format})
     place = seeded["places"]["customer"]
     sidecar = sidecar_program("sidecar", Path(place["sidecar"]["arguments"][-1]))
     programs = {"sidecar": sidecar, "web": WEB, "worker": WORKER}

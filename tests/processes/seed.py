@@ -20,6 +20,7 @@ def main() -> None:
 
     from demo.places import place_make
     from demo.seed import demo_seed
+    from orders.models import Plan
 
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
@@ -32,6 +33,7 @@ def main() -> None:
     }
     seeded = demo_seed(home=home, places=places)
     _target_change(home, **options["target"])
+    Plan.objects.update(backup_format=options["format"])
     found = {"places": {role: asdict(place) for role, place in places.items()}, **asdict(seeded)}
     json.dump(found, sys.stdout, default=str)
 

@@ -15,12 +15,20 @@ from demo.comparison import archive_differences, archive_read
 from tests.processes.portal import portal
 from tests.processes.waiting import wait_until
 
+WORLDS = {
+    "SQLite and a local folder": "archive",
+    "PostgreSQL and S3": "archive",
+    "a plain local folder": "archive",
+    "snapshots in a local folder": "repository",
+    "snapshots on PostgreSQL and S3": "repository",
+}
 
-@pytest.fixture(scope="module", params=["SQLite and a local folder", "PostgreSQL and S3", "a plain local folder"])
+
+@pytest.fixture(scope="module", params=list(WORLDS))
 def running(request, tmp_path_factory):
-    home = tmp_path_factory.mktemp("main") / "home"
-    if request.param != "PostgreSQL and S3":
-        with portal(home, sealed=not request.param.startswith("a plain")) as found:
+    home, kept = tmp_path_factory.mktemp("main") / "home", WORLDS[request.param]
+    if not request.param.endswith("PostgreSQL and S3"):
+        with portal(home, sealed=not request.param.startswith("a plain"), backup_format=kept) as found:
             yield found
         return
     server = request.getfixturevalue("postgres_server")
@@ -28,7 +36,7 @@ def running(request, tmp_path_factory):
     with psycopg.connect(server.url, autocommit=True) as admin:
         admin.execute(f"create database {database}")
     url = server.url.rpartition("/")[0] + f"/{database}"
-    with portal(home, database_url=url, s3=request.getfixturevalue("s3_server")) as found:
+    with portal(home, database_url=url, s3=request.getfixturevalue("s3_server"), backup_format=kept) as found:
         yield found
 
 
@@ -56,6 +64,10 @@ def test_the_main_job(running):
 
     backup = running.ended(answer.json["id"])
     assert backup["operation"]["state"] == "succeeded"
+    if backup["format"] == "repository":
+        # The first whole download tells the size and the hash of all that follow.
+        assert downloaded(running, backup)[0] == 200
+        backup = running.api("GET", f"{running.backups}{backup['id']}/").json
     status, archive, headers = downloaded(running, backup)
     assert status == 200
     assert len(archive) == backup["size_bytes"] == int(headers["Content-Length"])

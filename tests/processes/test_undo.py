@@ -12,9 +12,9 @@ from tests.processes.portal import portal
 from tests.processes.test_main_job import break_the_world
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with portal(tmp_path_factory.mktemp("undo") / "home") as found:
+@pytest.fixture(scope="module", params=["archive", "repository"])
+def running(request, tmp_path_factory):
+    with portal(tmp_path_factory.mktemp("undo") / "home", backup_format=request.param) as found:
         yield found
 
 

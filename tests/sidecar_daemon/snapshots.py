@@ -11,16 +11,13 @@ from random import Random
 from typing import Any
 
 from backups.formats.snapshot_listing import SnapshotFiles, snapshot_listing
-from repository.chunked.manifest.records import Record, placed
-from repository.chunked.restoring.parts import file_parts
-from repository.chunked.restoring.reading import SnapshotFile
+from repository.chunked.contents.reading import contents_read
 from sidecar_client.client import ExtractResult, SidecarClient
 from tests.repository.restoring.trees import Kept
 from tests.sidecar_daemon.daemon import Daemon
 from tests.sidecar_restore.trees import settle, write
 from wire.enums import Mode, ServerControl
 
-PIECE = 1 << 20
 _TRUSTING = """
 import sys
 import sidecar.__main__
@@ -95,23 +92,11 @@ class KeptTree:
 
     def contents(self, numbers: Sequence[int]) -> Iterator[memoryview | int]:
         self.batches.append(list(numbers))
-        for record, parts in self._files.find(numbers):
+        for record, pieces in contents_read(self._repository, self._files.find(numbers), chunks=self._chunks):
             self.sent.append(record.path)
-            for piece in self._pieces(record, parts):
+            for piece in pieces:
                 self.sent_bytes += 0 if isinstance(piece, int) else len(piece)
                 yield piece
-
-    def _pieces(self, record: Record, parts: list[Record]) -> Iterator[memoryview | int]:
-        of_file = file_parts(record, parts)
-        file = SnapshotFile(record.size, of_file, self._chunks)
-        for part in of_file:
-            for begin, end, extent in placed(part.content, part.start):
-                if extent.chunk is None:
-                    yield end - begin
-                    continue
-                file.seek(begin)
-                while (left := end - file.tell()) > 0:
-                    yield memoryview(file.read(min(PIECE, left)) or b"")
 
 
 def tree_restore(client: SidecarClient, tree: KeptTree, mode: Mode = Mode.REPLACE, **options: Any) -> ExtractResult:

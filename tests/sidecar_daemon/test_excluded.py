@@ -125,6 +125,7 @@ def test_an_estimate_counts_what_changed_since_a_time(daemon: Daemon) -> None:
     world_fill(daemon)
     with daemon.client() as client:
         assert estimate(client, since_ns=time.time_ns() + 10**9).changed_bytes == 0
+        (daemon.world / "region/again.mca").hardlink_to(daemon.world / "region/r.mca")
         assert estimate(client, since_ns=(daemon.world / "level.dat").stat().st_ctime_ns).changed_bytes == 50
 
 

@@ -98,6 +98,15 @@ def test_a_daemon_that_dies_at_a_step(world: Daemon, snapshots: Snapshots, step:
     assert third.added_bytes < 65536
 
 
+@pytest.mark.parametrize("step", ["scan", "open", "finish"])
+def test_a_daemon_that_is_stopped_at_a_step(world: Daemon, snapshots: Snapshots, step: str) -> None:
+    codes: list[int] = []
+    with pytest.raises(SidecarUnavailable):
+        snapshots.create(wrap=At.of(step, lambda: codes.append(world.stop())))
+    assert codes == [0]
+    assert listed(snapshots) == []
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_worker_that_fails_at_a_step(world: Daemon, snapshots: Snapshots, step: str) -> None:
     class Lost(Exception):

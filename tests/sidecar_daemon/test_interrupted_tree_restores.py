@@ -61,8 +61,11 @@ def is_untouched(daemon: Daemon, before: Tree) -> bool:
 def is_clean(daemon: Daemon) -> bool:
     """Whether neither scratch nor the process has anything left of a restore."""
     assert daemon.process is not None
-    links = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
-    return not daemon.left_in_scratch() and not any("partial" in str(link.readlink()) for link in links)
+    targets = []
+    for link in Path(f"/proc/{daemon.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(str(link.readlink()))
+    return not daemon.left_in_scratch() and not any("partial" in target for target in targets)
 
 
 def striking(kept: KeptTree, count: int, strike: Callable[[], object]) -> Callable[[Sequence[int]], Pieces]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from demo.comparison import Tree, differences, tree_read
 from repository.chunked.manifest.root import SnapshotRoot
 from repository.chunked.snapshots.listing import snapshots_list
 from sidecar_client.errors import SidecarUnavailable, SourceFailed
@@ -38,7 +39,7 @@ def snapshots(lying: LyingTree, tmp_path: Path) -> Snapshots:
 
 @pytest.fixture
 def first(lying: LyingTree, snapshots: Snapshots) -> SnapshotRoot:
-    """An honest snapshot; after it a sector and a whole block of the database changed."""
+    """An honest snapshot; after it a sector and a whole block of the database changed, and all of the other file."""
     noise = random.Random(5)  # noqa: S311 - the same in every run
     (lying.root / SMALL).write_bytes(b"small" * 20)
     (lying.root / DATABASE).write_bytes(noise.randbytes(6 * BLOCK))
@@ -49,7 +50,12 @@ def first(lying: LyingTree, snapshots: Snapshots) -> SnapshotRoot:
         file.write(noise.randbytes(SECTOR))
         file.seek(3 * BLOCK)
         file.write(noise.randbytes(BLOCK))
+    (lying.root / OTHER).write_bytes(noise.randbytes(5 * BLOCK))
     return root
+
+
+def but_for_root(tree: Tree) -> Tree:
+    return {path: entry for path, entry in tree.items() if path}
 
 
 def failed(snapshots: Snapshots, parent: SnapshotRoot, error: type[Exception] = SourceFailed) -> None:
@@ -68,7 +74,56 @@ def test_an_honest_one_sends_only_what_changed(snapshots: Snapshots, first: Snap
     lying.read = read
     second = snapshots.create(parent=first)
     assert runs == [(BLOCK + SECTOR, SECTOR), (3 * BLOCK, BLOCK)]
-    assert second.added_bytes < 3 * BLOCK
+    assert second.added_bytes < 8 * BLOCK
+
+
+@pytest.mark.parametrize(
+    ("edit", "most"),
+    [
+        (lambda old: old, 0),
+        (lambda old: old + b"one line more", BLOCK + 13),
+        (lambda old: old[:-1], BLOCK),
+        (lambda old: old[: 2 * BLOCK] + bytes(BLOCK) + old[3 * BLOCK :], BLOCK),
+        (lambda old: b"inserted" + old, None),
+    ],
+    ids=["touched", "grown", "shorter", "changed", "inserted"],
+)
+def test_a_file_like_its_parent_crosses_as_its_changes(
+    lying: LyingTree, snapshots: Snapshots, edit: Any, most: int | None
+) -> None:
+    path, crossed = lying.root / OTHER, []
+    path.write_bytes(random.Random(6).randbytes(20 * BLOCK + 7))  # noqa: S311 - the same in every run
+    first = snapshots.create()
+    path.write_bytes(edit(path.read_bytes()))
+
+    def read(reply: Reply) -> Iterator[Reply]:
+        crossed.append(len(reply.data))
+        yield reply
+
+    lying.read = read
+    second = snapshots.create(parent=first)
+    assert sum(crossed) == (path.stat().st_size if most is None else min(most, sum(crossed)))
+    assert differences(tree_read(lying.root), but_for_root(snapshots.restored(second))) == []
+    assert most is None or second.added_bytes < 3 * BLOCK
+
+
+def test_many_changes_of_a_file_like_its_parent_are_read_once_more(lying: LyingTree, snapshots: Snapshots) -> None:
+    path, kinds = lying.root / OTHER, set()
+    content = bytearray(random.Random(8).randbytes(11 << 20))  # noqa: S311 - the same in every run
+    path.write_bytes(content)
+    first = snapshots.create()
+    content[1 << 20 : 6 << 20] = random.Random(9).randbytes(5 << 20)  # noqa: S311 - the same in every run
+    path.write_bytes(content)
+
+    def read(reply: Reply) -> Iterator[Reply]:
+        kinds.update(step.WhichOneof("step") for step in reply.steps)
+        yield reply
+
+    lying.read = read
+    second = snapshots.create(parent=first)
+    assert "runs" in kinds
+    assert "content" not in kinds
+    assert differences(tree_read(lying.root), but_for_root(snapshots.restored(second))) == []
 
 
 def swapped(reply: Any) -> None:

@@ -21,7 +21,7 @@ from trees.source import Kind, SourceEntry
 from wire.enums import Mode
 from wire.listing import FILE, FOLDER, HARD_LINK, LEFT_OUT, OF_SNAPSHOT, SYMLINK, Entry, ListingWriter
 
-HOLE = 1 << 20
+HOLE = 1 << 16
 """Zeros of this length are sent as a hole."""
 _KINDS = {
     Kind.FILE: FILE,

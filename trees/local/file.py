@@ -57,6 +57,8 @@ def user_attributes(descriptor: int) -> dict[bytes, bytes] | None:
 class LocalFile:
     """A regular file, open while its context is entered. Every call may raise `SourceGone`."""
 
+    is_like_parent = False
+
     def __init__(self, root: Openable, entry: SourceEntry, *, tags: FileTags | None, pace: Pace | None = None) -> None:
         self._root = root
         self._pace = pace

@@ -136,8 +136,7 @@ class PartsAsked:
 
 def part_wanted(entry: SourceEntry, span: tuple[int, int], rule: Rule, base: Base | None) -> Wanted:
     """What is read of a part of a file that is cut by this rule."""
-    is_delta = rule.in_place and base is not None and base.header == rule.header
-    known = base.content.blocks if is_delta and base is not None else b""
+    known = base.content.blocks if base is not None and base.header == rule.header else b""
     return Wanted(entry, span, rule.in_place, rule.header if known and span[0] == 0 else 0, known)
 
 

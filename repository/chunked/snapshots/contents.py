@@ -60,7 +60,7 @@ class Contents:
         try:
             with self._source.open(entry, in_place=suggested.in_place, span=span) as file:
                 found = rule or _rule(entry, file)
-                if found.in_place == suggested.in_place:
+                if found.in_place == suggested.in_place or file.is_like_parent:
                     return self._part(file, span, found, base)
             with self._source.open(entry, in_place=found.in_place, span=span) as file:
                 return self._part(file, span, found, base)
@@ -83,7 +83,8 @@ class Contents:
 
     def _part(self, file: SourceFile, span: tuple[int, int], rule: Rule, base: Base | None) -> Done:
         whole = next(iter(file.data_ranges(*span)), None) == span
-        if rule.in_place and whole and base is not None and base.header == rule.header:
+        is_delta = rule.in_place or file.is_like_parent
+        if is_delta and whole and base is not None and base.header == rule.header:
             content = delta_content(file, span, header=rule.header, base=base.content, store=self._store)
             return Done(content, rule.header, file.changed(), file.xattrs())
         if rule.in_place or not whole:

@@ -72,6 +72,8 @@ class MadeUp:
 
 
 class _File:
+    is_like_parent = False
+
     def __init__(self, content: bytes) -> None:
         self.content = content
 

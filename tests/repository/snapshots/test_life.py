@@ -248,7 +248,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = pytest.mark.usefixtures("small")(Life.TestCase)
 TestLife.settings = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "100")),
+    max_examples=int(os.environ.get("EXAMPLES", "60")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from pipelines.pipe import Pipe, TimedOut
-from sidecar.errors import ArchiveDamaged, SourceFailed
+from sidecar.errors import ArchiveDamaged, SidecarError, SourceFailed
 from sidecar.restore.reading.members import ZEROS
 
 _PIECES_WAITING = 4
@@ -94,22 +94,32 @@ class Contents:
             piece, self._rest = self._rest[:most], self._rest[most:]
         return piece
 
-    def finish(self) -> None:
+    def finish(self, *, check: Callable[[], None]) -> None:
         """End a pass whose contents were all taken. Raises ArchiveDamaged when it is known that more came."""
         with suppress(TimedOut):
-            self._pieces.take(0)
+            self._taken(0, check)
 
     def _next(self, check: Callable[[], None]) -> memoryview | int:
         while True:
             check()
             with suppress(TimedOut):
-                found = self._pieces.take(_POLL_SECONDS)
+                found = self._taken(_POLL_SECONDS, check)
                 if found is None:
-                    check()
                     raise SourceFailed("the contents ended before all of them had come")
                 number, piece = found
                 if number == self._number:
                     return piece
+
+    def _taken(self, seconds: float, check: Callable[[], None]) -> tuple[int, memoryview | int] | None:
+        """The next piece with its pass, None at the end. When `check` raises, too, that is the cause of an end."""
+        try:
+            found = self._pieces.take(seconds)
+        except SidecarError:
+            check()
+            raise
+        if found is None:
+            check()
+        return found
 
     def _accepted(self, parts: Iterable[Part]) -> Iterator[tuple[int, memoryview | int]]:
         """The parts of the present pass, each with the pass. What nobody asked for is an error."""

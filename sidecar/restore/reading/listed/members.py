@@ -108,7 +108,7 @@ class ListedReader:
             while self._unread:
                 self._take()
         if self._wanted is not None:
-            self._contents.finish()
+            self._contents.finish(check=self._check)
 
     def content(self) -> Iterator[memoryview]:
         """Yield the current file's content, which must have been wanted. Raises ArchiveDamaged when its hash is wrong,
@@ -183,8 +183,11 @@ class ListedReader:
 
     def _member(self, entry: Entry) -> Member:
         kind = _KINDS[entry.kind]
-        path = member_path(entry.path, self._limits)
-        link = member_path(entry.link, self._limits) if kind is MemberKind.HARDLINK else entry.link
+        path, link = entry.path, entry.link  # the listing has plain paths only
+        if len(path) > self._limits.path_bytes or path.count(b"/") >= self._limits.depth:
+            raise ArchiveRefused(f"a member's path is deeper or longer than allowed: {shown(path)}")
+        if kind is MemberKind.HARDLINK:
+            link = member_path(link, self._limits)
         if kind is MemberKind.SYMLINK and b"\0" in link:
             raise ArchiveRefused(f"a symlink points to an impossible name: {shown(path)}")
         # As of an archive: no game's data needs setuid, setgid and sticky.

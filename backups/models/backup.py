@@ -44,12 +44,13 @@ class Backup(models.Model):
     storage. unique_bytes, fair_bytes: as of the last sample the stored bytes that only it uses, and its share of all
     that it uses: each chunk divided by the snapshots that use it; null before the first sample. read_whole: every file
     was read for it, whatever its parent said. collapsed: the server had lost most content of the last good backup
-    (`had_entries`, `had_bytes`; null without an earlier one), or had no file content at all. exclude: patterns asked
-    for this backup alone, as lines. excluded: entries and bytes that all patterns in force left out, with those
-    patterns; null before it is known. damaged: the files that cannot be restored, `{"files": n|null, "paths": [{"path",
-    "reason"}, …], "content"}`: their number (null: no file can), the first 100, and whether only reading all data finds
-    them; null when none is known. proof: the result of the newest verification, as the API shows it. operation: the
-    newest one, at hand so that one statement reads both as they were at one moment.
+    (`had_entries`, `had_bytes`; null without an earlier one), or had no file content at all. exclude: the patterns
+    asked for this backup alone, as lines. excluded: entries and bytes that all patterns in force left out, with those
+    patterns; null before it is known. damaged: the files that cannot be restored,
+    `{"files": n|null, "paths": [{"path", "reason"}, …], "content"}`: their number (null: no file can), the first 100,
+    and whether only reading all data finds them; null when none is known. proof: the result of the newest
+    verification, as the API shows it. operation: the newest one, at hand so that one statement reads both as they were
+    at one moment.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

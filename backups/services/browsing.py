@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from threading import Lock
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -29,13 +30,14 @@ from vault.services.keys import DataKeys
 
 SORTED_MOST = 20_000
 """A folder with more entries than this is shown by name alone: any other order needs all of them."""
-FOLDERS_HELD = 60_000
-"""Entries of folders that were sorted last, which a process holds."""
+ENTRIES_HELD = 60_000
+"""Entries of pages, and as many of sorted folders, that a process holds."""
 SEARCH_SECONDS = 5.0
 """A search ends after this time with what it has found, and goes on with the next page."""
 SCANS_PER_CUSTOMER, SCANS_PER_PROCESS = 4, 8
 """Searches that run at once."""
 
+T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -92,6 +94,13 @@ def folder_look(*, user: User, backup: Backup, look: Look) -> Entries:
     Raises as `entries_open`, PathNotFound, ValidationError for a cursor of another list or too large a folder to sort,
     and Throttled.
     """
+    Rules(user=user, order=backup.order).download_require(backup)
+    if look.search or look.sort is not Sort.NAME:
+        return _looked(user, backup, look)
+    return _pages.get((backup.asset_id, look), lambda: _looked(user, backup, look), size=lambda page: len(page.items))
+
+
+def _looked(user: User, backup: Backup, look: Look) -> Entries:
     with entries_open(user=user, backup=backup) as blocks:
         if not is_folder(blocks, look.path):
             raise PathNotFound
@@ -158,28 +167,30 @@ def _searched(blocks: Blocks, look: Look) -> Entries:
     return Entries(items, next=path_text(items[-1].path))
 
 
-class _Folders:
-    """The entries of folders that were read whole to be sorted; a backup's never change. Thread-safe."""
+class _Kept(Generic[T]):
+    """What was read of backups last; a backup's content never changes. Thread-safe."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[Hashable, tuple[Item, ...]] = OrderedDict()
+        self._held: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._turn = Lock()
 
-    def get(self, key: Hashable, read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...]:
+    def get(self, key: Hashable, read: Callable[[], T], *, size: Callable[[T], int]) -> T:
+        """What is held, else what is read now. size: the entries in it; those of all are limited."""
         with self._turn:
             found = self._held.get(key)
             if found is not None:
                 self._held.move_to_end(key)
-                return found
-        found = read()
+                return found[0]
+        made = read()
         with self._turn:
-            self._held[key] = found
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > FOLDERS_HELD:
+            self._held[key] = made, size(made) + 1
+            while len(self._held) > 1 and sum(weight for _, weight in self._held.values()) > ENTRIES_HELD:
                 self._held.popitem(last=False)
-        return found
+        return made
 
 
-_folders = _Folders()
+_pages: _Kept[Entries] = _Kept()
+_folders: _Kept[tuple[Item, ...]] = _Kept()
 _scans = DownloadSlots()
 
 
@@ -195,7 +206,9 @@ def scan_slot(customer: UUID) -> Iterator[None]:
 
 
 def _folder(blocks: Blocks, path: bytes, backup: Backup) -> tuple[Item, ...]:
-    items = _folders.get((backup.asset_id, path), lambda: tuple(islice(children(blocks, path), SORTED_MOST + 1)))
+    items = _folders.get(
+        (backup.asset_id, path), lambda: tuple(islice(children(blocks, path), SORTED_MOST + 1)), size=len
+    )
     if len(items) > SORTED_MOST:
         said = _("This folder has more than %(count)s entries. It can be sorted by name only.")
         raise ValidationError(errors={"sort": [said % {"count": SORTED_MOST}]})

@@ -104,9 +104,9 @@ class Detail:
     sha256: str
     format: str
     added_bytes: int | None
-    archives: tuple[str, ...]
     stored_bytes: int | None
     unique_bytes: int | None
+    archives: tuple[str, ...]
     consistency: str
     took: timedelta | None
     events: tuple[Event, ...]
@@ -152,9 +152,9 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         sha256=(backup.asset.sha256 if backup.asset else None) or "",
         format=str(BackupFormat(backup.format).label),
         added_bytes=backup.added_bytes,
-        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
         stored_bytes=backup.fair_bytes,
         unique_bytes=backup.unique_bytes,
+        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),

@@ -30,8 +30,8 @@ class Plan(models.Model):
     collapse_percent: a backup that lost more than this share of the last good one is marked as collapsed.
     backup_format: the format of new backups on a target that can hold it. exclude, profile_presets: patterns of files
     that backups leave out, the plan's own and those of the game's profile. customer_patterns: whether customers may add
-    their own. byte_limit: no backup is begun once those of the order have so many bytes, null for no limit;
-    byte_measure: which bytes count.
+    their own. byte_limit: no backup begins once those of the order have so many bytes, null for no limit; byte_measure:
+    which bytes count.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)

@@ -96,11 +96,11 @@ class World:
     def restore_begins(self) -> None:
         """Turn it into a restore that can be cancelled."""
         self.create_begins()
-        Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
+        Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name, server_id=self.server.id)
 
     def restore_ended(self) -> None:
         """Turn it into a restore that can be undone."""
-        Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name)
+        Operation.objects.filter(id=self.operation.id).update(kind=kinds.RESTORE.name, server_id=self.server.id)
         safety = BackupFactory(provision=self.server, is_safety=True, expires_at=timezone.now() + timedelta(hours=1))
         OperationBackupFactory(operation=self.operation, backup=safety, role=OperationRole.SAFETY)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from urllib.parse import quote
 
 import pytest
@@ -143,14 +145,36 @@ def test_a_derived_file_that_is_gone_or_spoilt_is_made_again(folder, backup):
     derived = derived_of(backup.asset, "entries", keys=DataKeys()).path
     assert derived.stat().st_mode & 0o777 == 0o600
     assert b"server.properties" not in derived.read_bytes()
+    # A page that was shown is held: each look is at another folder.
     derived.unlink()
-    assert len(paths(folder())) == 6
+    assert len(paths(folder("world"))) == 5
     derived.write_bytes(derived.read_bytes()[:-1])
-    assert len(paths(folder())) == 6
+    assert len(paths(folder("logs"))) == 1
     spoilt = bytearray(derived.read_bytes())
     spoilt[100] ^= 1
     derived.write_bytes(spoilt)
-    assert len(paths(folder())) == 6
+    assert len(paths(folder("world/region"))) == 1
+
+
+@archives
+def test_derived_files_that_take_too_much_go_oldest_first(folder, stocked, backup, monkeypatch):
+    assert folder().status_code == 200
+    first = derived_of(backup.asset, "entries", keys=DataKeys()).path
+    monkeypatch.setattr("vault.services.derived.KEPT_BYTES_MAX", first.stat().st_size)
+    os.utime(first, (1, 1))
+    second = stocked.keep()
+    assert client_of(stocked.owner).get(stocked.backup_url(second, "files/")).status_code == 200
+    assert not first.exists()
+    assert derived_of(second.asset, "entries", keys=DataKeys()).path.exists()
+
+
+def test_a_page_that_was_shown_is_shown_again_without_reading(folder, stocked, backup):
+    shown = paths(folder("world"))
+    for name in ("backups", "repositories"):
+        shutil.rmtree(stocked.root / name, ignore_errors=True)
+    assert paths(folder("world")) == shown
+    given = OrderUserPermissionFactory(content_object=stocked.order, right="restore_backup")
+    assert_problem(folder("world", answers=client_of(given.user)), 403, "permission_denied")
 
 
 @archives

@@ -50,6 +50,8 @@ NO_PAGES = {
     "page-backup-lock",
     "page-backup-accept",
     "page-backup-download",
+    "page-backup-file-raw",
+    "page-backup-file-download",
     "page-backup-retry",
     "page-operation-cancel",
     "usersessions_end",
@@ -96,7 +98,22 @@ def furnish(house: House, **preferences: Any) -> Furnished:
     restoring = house.rent("Being restored", owner=person)
     house.backup(restoring, "Before the raid", hours=400)
     subject = house.hold(restoring, "Before the raid", kind="restore", **HELD)
+    stocked = house.rent("With files", owner=person)
+    older, newer = house.do("files", order=stocked.order)
+    compared = f"path=server.properties&older={older}&newer={newer}"
     places = {
+        "files": stocked.backup(newer, "files/"),
+        "files, sorted": stocked.backup(newer, "files/?path=world/playerdata&sort=-size"),
+        "files, found": stocked.backup(newer, "files/?search=.dat"),
+        "files, a long path": stocked.backup(newer, f"files/?path={'Long%20name/' * 11}Long%20name"),
+        "file, text": stocked.backup(newer, "files/file/?path=server.properties"),
+        "file, picture": stocked.backup(newer, "files/file/?path=icon.png"),
+        "file, neither": stocked.backup(newer, "files/file/?path=world/level.dat"),
+        "files of an order": f"{stocked.path}files/",
+        "versions": f"{stocked.path}files/?path=server.properties",
+        "search in all backups": f"{stocked.path}files/?q=.dat",
+        "search in all backups, nothing": f"{stocked.path}files/?q=nowhere",
+        "comparison": f"{stocked.path}files/compare/?{compared}",
         "order": full.path,
         "order, only failed ones": f"{full.path}?status=failed",
         "order without backups": empty.path,

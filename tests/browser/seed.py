@@ -265,6 +265,13 @@ def _password_hash() -> str:
     return _hashes[0]
 
 
+def files(*, order: str) -> list[str]:
+    """Two backups of real files, the older first; the newer has another `server.properties`."""
+    from tests.world.stocked import kept_twice
+
+    return [str(made) for made in kept_twice(order)]
+
+
 def _beat() -> None:
     """Extend the leases of all operations started by `hold`."""
     from django.db.models import F
@@ -276,7 +283,20 @@ def _beat() -> None:
         time.sleep(BEAT_SECONDS)  # the interval of the heartbeat; nothing waits for it
 
 
-COMMANDS = (person, session, session_end, second_factor, reset_path, token, order, backup, hold, progress, finish)
+COMMANDS = (
+    person,
+    session,
+    session_end,
+    second_factor,
+    reset_path,
+    token,
+    order,
+    backup,
+    hold,
+    progress,
+    finish,
+    files,
+)
 
 
 def main() -> None:

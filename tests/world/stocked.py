@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+import tempfile
 import uuid
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backups.formats.upload import object_upload
 from backups.models import Backup
-from orders.models import BackupFormat
+from orders.models import BackupFormat, Order
 from repository.archive.object_keys import LISTING_SUFFIX, archive_context, archive_key, listing_context
 from repository.chunked.snapshots.create import snapshot_create
 from tests.factories import AssetFactory, BackupFactory
 from tests.sidecar_archive.listings import packed
 from tests.world.rental import Rental
 from trees.local.tree import LocalTree
-from vault.models import Asset
+from vault.models import Asset, StorageTarget
 from vault.services.keys import data_key_ensure
 from vault.services.opening import target_open
 from vault.services.repositories import repository_ensure, repository_make, snapshot_key
 
 NOT_UTF8 = b"b\xffd.txt"
+PICTURE = b"\x89PNG\r\n\x1a\n" + b"".join(
+    struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    for kind, data in (
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b""),
+    )
+)  # fmt: skip
+"""A picture of one pixel."""
 TIME = 1_600_000_000
 """When every file was changed last."""
 
@@ -94,3 +104,19 @@ class Stocked(Rental):
             stored_bytes=stored[0], sha256=hashlib.sha256(made.archive).hexdigest(),
         )  # fmt: skip
         return BackupFactory(id=backup, provision=self.server, asset=asset, listing_bytes=stored[1], **values)
+
+
+def kept_twice(order_id: str) -> list[uuid.UUID]:
+    """Two snapshots of an order's made-up files, on the default target: a text, a picture and folders."""
+    order, target = Order.objects.get(id=order_id), StorageTarget.objects.get(is_default=True)
+    server = order.provisions.get(is_primary=True)
+    with tempfile.TemporaryDirectory() as folder:
+        world = Stocked(
+            order, server, sidecar=server, target=target, root=Path(), files=Path(folder),
+            format=BackupFormat.REPOSITORY,
+        )  # fmt: skip
+        world.stock()
+        world.write("icon.png", PICTURE)
+        older = world.keep(name="Before the update")
+        world.write("server.properties", b"motd=Bye\nport=25565\n")
+        return [older.id, world.keep(name="After the update").id]

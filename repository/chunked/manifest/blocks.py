@@ -15,6 +15,8 @@ from repository.errors import ManifestInvalid
 from trees.source import Kind
 
 HELD_MAX = 48 << 20
+UNPACKED_MAX = 16
+"""Chunks whose records are held as well: many snapshots ask for the same path in the same chunk."""
 
 _KINDS = {Kind.FILE: ItemKind.FILE, Kind.FOLDER: ItemKind.FOLDER, Kind.SYMLINK: ItemKind.SYMLINK}
 _NO_ENTRIES = frozenset({Kind.PART, Kind.SKIPPED})
@@ -29,6 +31,7 @@ class ChunksRead:
     def __init__(self) -> None:
         self._held: OrderedDict[bytes, bytes] = OrderedDict()
         self._bytes = 0
+        self._blocks: OrderedDict[bytes, ManifestBlock] = OrderedDict()
         self._turn = threading.Lock()
 
     def get(self, chunk: bytes) -> bytes | None:
@@ -38,6 +41,15 @@ class ChunksRead:
             if plain is not None:
                 self._held.move_to_end(chunk)
             return plain
+
+    def block(self, chunk: bytes, plain: bytes) -> ManifestBlock:
+        """The records of a chunk."""
+        with self._turn:
+            block = self._blocks.pop(chunk, None) or ManifestBlock(plain)
+            self._blocks[chunk] = block
+            if len(self._blocks) > UNPACKED_MAX:
+                self._blocks.popitem(last=False)
+            return block
 
     def put(self, chunk: bytes, plain: bytes) -> None:
         """Hold a chunk, and let go of those not asked for the longest."""
@@ -100,7 +112,7 @@ class ManifestBlocks:
             found = held[ids[number]]
             if found is None:
                 raise ManifestInvalid("a chunk of the manifest was not read")
-            yield ManifestBlock(found)
+            yield self._read.block(ids[number], found)
 
     def identity(self, number: int) -> bytes:
         """The id of a chunk, which names its content."""

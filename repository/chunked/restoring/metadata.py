@@ -24,8 +24,8 @@ class RecordMetadata:
 
     def wanted(self, record: Record) -> Metadata:
         """The metadata that a record's file, folder or link is given."""
-        mode, uid, gid, mtime_ns = metadata_of(record)
-        return Metadata(mode & self._bits, uid, gid, mtime_ns)
+        found = metadata_of(record)
+        return found if found.mode & self._bits == found.mode else found._replace(mode=found.mode & self._bits)
 
     def apply(self, fd: int, record: Record, *, live: os.stat_result | None = None) -> None:
         """Set the differing metadata of an open file or folder. `live`: its status; None for a new one without

@@ -203,7 +203,7 @@ def _holds_data(fd: int, hole: Range, workers: Workers) -> bool:
 
 def write_at(fd: int, view: memoryview, offset: int) -> None:
     """Write the whole view at an offset; raises OSError."""
-    written = 0
+    written = os.pwrite(fd, view, offset)
     while written < len(view):
         written += os.pwrite(fd, view[written:], offset + written)
 

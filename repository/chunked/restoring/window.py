@@ -103,7 +103,8 @@ class Window:
     def _prepare(self, files: list[File]) -> None:
         if self._target.fresh:
             for file in files:
-                if not file.settled and not file.failed:
+                # A small file has nothing to prepare: without a live one, its write does all.
+                if file.many and not file.settled and not file.failed:
                     self._files.prepare(file)
             return
         self._workers.run(partial(self._prepare_batch, batch) for batch in _batches(files))

@@ -241,12 +241,24 @@ class Assembly:
         if record.kind is Kind.SKIPPED and record.target != Left.EXCLUDED.encode():
             self._lost[record.path] = (record.target or b"").decode()
         elif record.kind is Kind.HARDLINK and record.target in self._lost:
-            record = skipped(record.path, self._lost[record.target])
+            record = skipped(record.path, self._further_lost(record))
             raw = record_pack(record)
         counts.entries += record.kind is not Kind.PART
         counts.skipped += record.kind is Kind.SKIPPED
         self._tell(record)
         self._emit(record.path, raw)
+
+    def _further_lost(self, record: Record) -> str:
+        """The reason to leave out a further name of a lost file. One that is still there did not vanish.
+
+        A restore that replaces everything removes what had vanished, and nothing else that was left out.
+        """
+        entry = SourceEntry(Kind.FILE, record.path, record.stat, 0, None)
+        try:
+            with self._source.open(entry, in_place=False, span=(0, 0)):
+                return Left.UNREADABLE.value
+        except SourceGone as gone:
+            return str(gone)
 
     def _tell(self, record: Record) -> None:
         """Warn of a record that needs it, once for all parts of a file."""

@@ -118,6 +118,18 @@ def test_a_chunk_that_files_share_is_fetched_once(world, monkeypatch: pytest.Mon
     assert len([key for key, *_ in reads if "/packs/" in key]) <= len(fetched) // 2
 
 
+def test_windows_in_a_row_share_a_chunk(world, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, snapshot, source = world
+    found = [entry for entry in entries(kept, snapshot) if entry[0].path.startswith(b"b/")]
+    monkeypatch.setattr(windows, "WINDOW_STEPS", 6)
+    fetched = chunks_counted(monkeypatch)
+
+    contents = read(kept, found)
+
+    assert len(fetched) == len(set(fetched)) <= 2
+    assert all(contents[b"b/%02d" % n] == (source / "b" / f"{n:02}").read_bytes() for n in range(40))
+
+
 def test_no_more_is_held_than_the_windows(world, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the first piece is used, two threads hold one window each, and two more are in use or wait."""
     kept, snapshot, _ = world

@@ -18,8 +18,8 @@ from repository.chunked.repository import Repository
 from repository.chunked.snapshots import assembly
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import content_of, edit, kept_picture, picture, region
+from trees import attributes
 from trees.beneath import Root as RootFolder
-from trees.local import file as local_file
 from trees.local.file import LocalFile
 from trees.local.tree import LocalTree
 from trees.source import Kind, SourceEntry, SourceFailed
@@ -48,6 +48,23 @@ class Meddled(LocalTree):
             self.deed()
         file = super().open(entry, in_place=in_place)
         return _Deed(file, self.deed) if self.left == 0 and self.opened else file  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("gone", "said"), [(["a"], b"unreadable"), (["a", "b"], b"vanished")])
+def test_a_further_name_that_is_still_there_has_not_vanished(kept: Kept, gone: list[str], said: bytes) -> None:
+    (kept.root / "a").write_bytes(b"one file")
+    (kept.root / "b").hardlink_to(kept.root / "a")
+
+    def vanish() -> None:
+        for name in gone:
+            (kept.root / name).unlink()
+
+    source = Meddled(kept.root, b"a", vanish, opened=False)
+    source.ahead = 10  # both are scanned before one is read
+    made = kept.snapshot(source=source)
+    found = {record.path: (record.kind, record.target) for record in kept.opened().manifest(made.snapshot).records()}
+    assert found[b"a"] == (Kind.SKIPPED, b"vanished")
+    assert found[b"b"] == (Kind.SKIPPED, said)
 
 
 class _Deed:
@@ -224,7 +241,7 @@ def test_unstorable_entry_is_listed(kept: Kept) -> None:
 
 
 def test_attributes_that_no_record_can_hold_cost_that_file_only(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_file, "_ATTRIBUTES_SIZE_MAX", 50)
+    monkeypatch.setattr(attributes, "_SIZE_MAX", 50)
     (kept.root / "folder").mkdir()
     for path in ("a", "b", "folder"):
         if path != "folder":

@@ -259,7 +259,8 @@ def _of_snapshot(root: SnapshotRoot, tenant: UUID, repository: UUID, key: str, s
         listing_bytes=None,
         entries=max(0, root.entries - 1),
         content_bytes=root.bytes,
-        warnings=root.warnings + root.skipped,
+        # What was skipped counts with what patterns left out: of these only the sum is known.
+        warnings=root.warnings,
         consistency=labels.get("consistency", "live"),
         read_whole=root.parent is None,
     )

@@ -122,6 +122,9 @@ def _differences(backup: Backup, asset: Asset, storage: Storage, depth: _Depth) 
         yield _seen(backup, Code.ARCHIVE_READ_DAMAGED)
     if asset.repository_id is None:
         yield from _companions(backup, asset, storage)
+    elif backup.damaged is not None:
+        # As the last verification left it. A backup that is gone takes its finding along.
+        yield _seen(backup, Code.SNAPSHOT_DAMAGED, files=backup.damaged["files"] or 0)
 
 
 def _companions(backup: Backup, asset: Asset, storage: Storage) -> Iterator[Violation]:
@@ -198,7 +201,7 @@ def _siblings(finding: Finding) -> QuerySet[Finding]:
 CHECKS = (
     Check(
         invariant=Invariant.I1,
-        codes=DEGRADING | {Code.MANIFEST_MISSING, Code.LISTING_MISSING},
+        codes=DEGRADING | {Code.SNAPSHOT_DAMAGED, Code.MANIFEST_MISSING, Code.LISTING_MISSING},
         find=archives_find,
         repair=archive_degrade,
         cleared=archive_restored,

@@ -11,6 +11,7 @@ from django.db import transaction
 from backups.models import Backup, Depth
 from backups.services.damage import READ_DAMAGED, SNAPSHOT_DAMAGED, damage_healed, damage_note
 from common.clock import database_now
+from common.locks import row_lock
 from common.paths import path_parsed, path_text
 from common.states import compare_and_set
 from orders.models import BackupFormat
@@ -72,10 +73,8 @@ def verified_record(backup: Backup, result: Verified) -> bool:
     A backup that was deleted, or stored anew, meanwhile is left as it is.
     """
     with transaction.atomic():
-        same = Backup.objects.select_for_update(of=("self",), no_key=True).filter(
-            id=backup.id, asset=backup.asset_id, deleted_at__isnull=True
-        )
-        current = same.first()
+        same = Backup.objects.filter(id=backup.id, asset=backup.asset_id, deleted_at__isnull=True)
+        current = row_lock(same)
         if current is None:
             return result.whole
         now = database_now()

@@ -70,6 +70,17 @@ def test_damage_names_the_files_and_spares_the_other_backup_until_it_is_healed(s
     assert (state(second), Finding.objects.filter(gone_at=None).exists()) == ((False, None), False)
 
 
+def test_the_finding_of_a_deleted_backup_is_closed(snapshots, two):
+    flip(snapshots.pack_of(two[1], b"d"), at=60)
+    verified(snapshots)
+    reconcile(repair=True)
+    finding = Finding.objects.get(gone_at=None)
+    assert (finding.code, finding.params, state(two[1])[0]) == ("snapshot_damaged", {"files": 1}, True)
+    snapshots.delete(two[1])
+    reconcile(repair=True)
+    assert not Finding.objects.filter(gone_at=None).exists()
+
+
 def test_a_new_backup_of_the_same_content_heals_the_older_ones(snapshots, two):
     flip(snapshots.pack_of(two[1], b"d"), at=60)
     verified(snapshots)

@@ -85,10 +85,11 @@ def _seeds_play(
 def _sweep(
     folder: Path, database: Path, happened: Counter[str], points: Counter[str], *, short: bool
 ) -> tuple[str, list[str]]:
-    from tests.chaos.sweeping import LONG, SHORT, sweep
+    from tests.chaos.sweeping import sweep
 
-    held = _play(0, folder, database, happened, points, lambda world: sweep(world, SHORT if short else LONG))
-    return "every call of a create, a restore and a delete", [] if held else ["FAILED: python -m tests.chaos sweep"]
+    held = _play(0, folder, database, happened, points, lambda world: sweep(world, short=short))
+    done = "calls of creates, restores, deletes and prunes of both formats"
+    return done, [] if held else ["FAILED: python -m tests.chaos sweep"]
 
 
 def _play(

@@ -92,11 +92,13 @@ def _captured(world: World, operation: UUID, backup: UUID, before: Tree) -> Tree
 def _vanished(backup: UUID, said: set[bytes], before: Tree, after: Tree) -> Tree:
     """Entries that vanished or were closed between scan and reading, as the backup reports; closed ones stay."""
     gone = {path: entry for path, entry in tree_stored(before).items() if path in said}
-    # A snapshot has only the first of a file's names to read it by.
+    # A snapshot has only the first of a file's names to read it by, and not what was put in its place meanwhile.
     readable = tree_stored(after)
     lost = {entry.twin for path, entry in gone.items() if path not in readable}
     shared = {
-        path: replace(entry, bar=CLOSED) for path, entry in gone.items() if entry.twin in lost and path in readable
+        path: replace(entry, bar=CLOSED)
+        for path, entry in gone.items()
+        if path in readable and (entry.twin in lost or entry != after[path])
     }
     gone = {path: entry for path, entry in gone.items() if path not in shared}
     if kept := gone.keys() & tree_stored(after).keys():

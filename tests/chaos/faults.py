@@ -82,7 +82,7 @@ def fault_draw(rng: Random, operation: str, *, snapshot: bool) -> Fault:
     if snapshot and rng.random() < 0.5:
         edge, place = rng.choice(PLACES["restore" if operation == "undo" else operation])
         longest = 2
-    return Fault(edge, rng.choice(_kinds(edge)), rng.randint(1, rng.randint(1, longest or LONGEST[edge])), place)
+    return Fault(edge, rng.choice(kinds_of(edge)), rng.randint(1, rng.randint(1, longest or LONGEST[edge])), place)
 
 
 def never_fired(points: Counter[str]) -> list[str]:
@@ -91,12 +91,13 @@ def never_fired(points: Counter[str]) -> list[str]:
     return sorted(
         f"{place}: {kind}"
         for edge, place in named
-        for kind in _kinds(edge)
+        for kind in kinds_of(edge)
         if not any(place in point and point.endswith(f": {kind}") for point in points)
     )
 
 
-def _kinds(edge: str) -> list[str]:
+def kinds_of(edge: str) -> list[str]:
+    """The faults of an edge."""
     return [*FAILURES, *EVENTS, "die", "die_after", *(["full"] if edge == "storage" else [])]
 
 

@@ -10,12 +10,13 @@ from backups.services.backups import backup_create, backup_delete
 from operations.models import Operation
 from orders.models import BackupFormat, Plan
 from tests.chaos.edits import tree_edit
-from tests.chaos.faults import Fault
+from tests.chaos.faults import PLACES, Fault, kinds_of
 from tests.chaos.invariants import Violated, backups_check, check, secrets_check
 from tests.chaos.playing import GRACE, come_to_rest, storage_settle
 from tests.chaos.pruning import prune_work
 from tests.chaos.snapshots import repository_check
 from tests.chaos.steps import restore_ask
+from tests.chaos.user import as_user
 from tests.chaos.working import work
 from tests.chaos.world import World
 
@@ -39,8 +40,10 @@ LONG = {
         ("storage", "backup"),
     ],
 }  # fmt: skip
-SHORT_FACTOR = 4
-"""In the short form, calls 1, 4, 16, 64, … of a snapshot's jobs fail: they have many. Its prunes have none."""
+SHORT_NEXT: dict[str, Callable[[int], int]] = {
+    BackupFormat.ARCHIVE: lambda at: at + 2, BackupFormat.REPOSITORY: lambda at: at * 4,
+}  # fmt: skip
+"""The next call to fail in the short form: a snapshot's jobs have many. No call of its prunes does."""
 FEWEST_CALLS = 2
 """A job with fewer calls of an edge was not swept at all, unless it has none."""
 
@@ -53,14 +56,14 @@ def sweep(world: World, *, short: bool) -> dict[str, int]:
     swept: dict[str, int] = {}
     faults: Faults = SHORT if short else LONG
     for format_, ways in faults.items():
-        factor = SHORT_FACTOR if short and format_ == BackupFormat.REPOSITORY else 1
+        following = SHORT_NEXT[format_] if short else lambda at: at + 1
         Plan.objects.update(backup_format=format_)
         _all_delete(world)
         for name, (begin, act) in JOBS.items():
             for edge, kind in ways:
                 if not _is_possible(name, format_, edge, kind) or (short and name == "prune"):
                     continue
-                count = _calls_fail(world, begin, act, Fault(edge, kind, 1), factor=factor)
+                count = _calls_fail(world, begin, act, Fault(edge, kind, 1), following=following)
                 if count < FEWEST_CALLS:
                     raise Violated(f"{format_} {name}: only {count} calls of the {edge} could be made to fail")
                 swept[f"{format_} {name}, {edge}: {kind}"] = count
@@ -68,6 +71,35 @@ def sweep(world: World, *, short: bool) -> dict[str, int]:
     repository_check(world)
     secrets_check(world)
     return swept
+
+
+def points_sweep(world: World) -> None:
+    """Cause every fault at every named call of a snapshot's jobs. Raises Violated, also for one that does not occur."""
+    Plan.objects.update(backup_format=BackupFormat.REPOSITORY)
+    for name, places in PLACES.items():
+        for edge, place in places:
+            for kind in kinds_of(edge):
+                before = world.happened[f"{edge}: {kind}"]
+                with as_user():  # so that there is something to store, and to restore
+                    (world.root / "level.dat").write_bytes(Random(f"{place} {kind}").randbytes(5000))  # noqa: S311
+                _once(world, *JOBS[name], Fault(edge, kind, 1, place))
+                if world.happened[f"{edge}: {kind}"] == before:
+                    raise Violated(f"{name}: {place}: {kind} never fired")
+    storage_settle(world)
+    repository_check(world)
+    secrets_check(world)
+
+
+def _once(
+    world: World, begin: Callable[[World, Random], None], act: Callable[[World, Fault], None], fault: Fault
+) -> None:
+    begin(world, Random(fault.at))  # noqa: S311 - must be repeatable
+    world.steps.append(f"{begin.__name__}, {fault}")
+    act(world, fault)
+    check(world)
+    come_to_rest(world, restart=False)
+    backups_check(world)
+    _room_make(world)
 
 
 def _is_possible(name: str, format_: str, edge: str, kind: str) -> bool:
@@ -82,21 +114,15 @@ def _calls_fail(
     act: Callable[[World, Fault], None],
     way: Fault,
     *,
-    factor: int,
+    following: Callable[[int], int],
 ) -> int:
     at, count, fired = 1, 0, f"{'prune' if act is prune_work else way.edge}: {way.kind}"
     while True:
         before = world.happened[fired]
-        begin(world, Random(at))  # noqa: S311 - must be repeatable
-        world.steps.append(f"{begin.__name__}, {replace(way, at=at)}")
-        act(world, replace(way, at=at))
-        check(world)
-        come_to_rest(world, restart=False)
-        backups_check(world)
-        _room_make(world)
+        _once(world, begin, act, replace(way, at=at))
         if world.happened[fired] == before:
             return count
-        at, count = max(at + 1, at * factor), count + 1
+        at, count = following(at), count + 1
 
 
 def _work(world: World, fault: Fault) -> None:

@@ -1,4 +1,5 @@
-"""`python -m tests.chaos [SEED [RUNS]]`: play seeded runs; `python -m tests.chaos sweep [short]`: fail every call.
+"""`python -m tests.chaos [SEED [RUNS]]`: play seeded runs; `python -m tests.chaos sweep [short]`: fail every call;
+`python -m tests.chaos points`: cause every fault at every named call.
 
 The exit status is 0 when every invariant was kept.
 """
@@ -47,7 +48,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="chaos", dir=memory) as name, volume(Path(name)) as folder:
         Path(name).chmod(0o711)  # the sidecar's user passes through it
         database = database_make(folder / "template.sqlite3")
-        if arguments[:1] == ["sweep"]:
+        if arguments == ["points"]:
+            done, failed = _points(folder, database, happened, points)
+        elif arguments[:1] == ["sweep"]:
             done, failed = _sweep(folder, database, happened, points, short=arguments[1:] == ["short"])
         else:
             done, failed = _seeds_play(folder, database, happened, points, *arguments)
@@ -85,10 +88,18 @@ def _seeds_play(
 def _sweep(
     folder: Path, database: Path, happened: Counter[str], points: Counter[str], *, short: bool
 ) -> tuple[str, list[str]]:
-    from tests.chaos.sweeping import LONG, SHORT, sweep
+    from tests.chaos.sweeping import sweep
 
-    held = _play(0, folder, database, happened, points, lambda world: sweep(world, SHORT if short else LONG))
-    return "every call of a create, a restore and a delete", [] if held else ["FAILED: python -m tests.chaos sweep"]
+    held = _play(0, folder, database, happened, points, lambda world: sweep(world, short=short))
+    done = "calls of creates, restores, deletes and prunes of both formats"
+    return done, [] if held else ["FAILED: python -m tests.chaos sweep"]
+
+
+def _points(folder: Path, database: Path, happened: Counter[str], points: Counter[str]) -> tuple[str, list[str]]:
+    from tests.chaos.sweeping import points_sweep
+
+    held = _play(0, folder, database, happened, points, points_sweep)
+    return "every fault at every named call", [] if held else ["FAILED: python -m tests.chaos points"]
 
 
 def _play(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from django.db import OperationalError, connection
@@ -34,6 +34,10 @@ EVENTS = (
     "sidecar_stalled", "pruned", "pruned_days",
 )  # fmt: skip
 """Actions of the parent while the worker waits at the call."""
+LIST_EMPTY = "list_empty"
+"""A listing of the storage is empty, as if nothing was there."""
+PRUNE_EVENTS = ("backup", "pruned")
+"""Those while a prune waits."""
 PLACES = {
     "create": [
         ("wire", "scan_tree"), ("wire", "read_tree"), ("wire", "commit_tree"), ("storage", "commit pack"),
@@ -78,7 +82,7 @@ def fault_draw(rng: Random, operation: str, *, snapshot: bool) -> Fault:
     if snapshot and rng.random() < 0.5:
         edge, place = rng.choice(PLACES["restore" if operation == "undo" else operation])
         longest = 2
-    return Fault(edge, rng.choice(_kinds(edge)), rng.randint(1, rng.randint(1, longest or LONGEST[edge])), place)
+    return Fault(edge, rng.choice(kinds_of(edge)), rng.randint(1, rng.randint(1, longest or LONGEST[edge])), place)
 
 
 def never_fired(points: Counter[str]) -> list[str]:
@@ -87,12 +91,13 @@ def never_fired(points: Counter[str]) -> list[str]:
     return sorted(
         f"{place}: {kind}"
         for edge, place in named
-        for kind in _kinds(edge)
+        for kind in kinds_of(edge)
         if not any(place in point and point.endswith(f": {kind}") for point in points)
     )
 
 
-def _kinds(edge: str) -> list[str]:
+def kinds_of(edge: str) -> list[str]:
+    """The faults of an edge."""
     return [*FAILURES, *EVENTS, "die", "die_after", *(["full"] if edge == "storage" else [])]
 
 
@@ -115,15 +120,18 @@ class Injection:
             number = self._count
         if not self._hit(fault, number):
             return action()
-        if fault.kind in EVENTS and (connection.in_atomic_block or name == "COMMIT"):
+        is_event = fault.kind in EVENTS or fault.kind in PRUNE_EVENTS
+        if is_event and (connection.in_atomic_block or name == "COMMIT"):
             # Otherwise the parent would wait for a transaction that waits for the parent.
             self._fault = replace(fault, at=number + 1)
             return action()
         what = f"scripted: {fault.kind} at call {number}, {name}"
         self._tell(f"fault {fault.kind} {name}")
-        if fault.kind in EVENTS:
+        if is_event:
             self._tell(fault.kind)
             return action()
+        if fault.kind == LIST_EMPTY:
+            return cast("Result", iter(()))
         if fault.kind in ("reply_lost", "die_after"):
             action()
         if fault.kind.startswith("die"):

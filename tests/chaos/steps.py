@@ -6,16 +6,20 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError, connection
+from django.test import override_settings
 
 from backups.models import Backup
 from backups.services.backups import backup_create, backup_delete, backup_update
 from backups.services.restores import RestoreOptions, backup_restore, restore_undo
-from common.errors import ApplicationError
+from common.errors import ApplicationError, KeyUnavailable
+from common.keyring import Keyring
 from operations.models import Operation
 from operations.services.chores import chores_run
 from orders.models import BackupFormat, Plan
@@ -25,13 +29,16 @@ from tests.chaos.edits import tree_edit
 from tests.chaos.faults import Fault, fault_draw
 from tests.chaos.invariants import restores_settle
 from tests.chaos.processes import PACKING, StepFault
+from tests.chaos.pruning import prune
 from tests.chaos.restored import is_spread, tree_restored
-from tests.chaos.snapshots import map_lie, prune, rot
+from tests.chaos.snapshots import map_lie, prune_once, rot
 from tests.chaos.trees import NEVER, frozen_paths, tree_read
 from tests.chaos.volume import immutable_found
 from tests.chaos.working import cancel, source_of, subject_of, work
 from tests.chaos.world import Restoring, World
+from vault.models import Asset
 
+OTHER_KEY = f"1:{'A' * 43}="
 Step = Callable[[World, Random], str]
 
 
@@ -154,6 +161,23 @@ def storage_away(world: World, rng: Random) -> str:
     return "and back"
 
 
+def keys_away(world: World, _rng: Random) -> str:
+    """R15: work and prune with another master key; nothing passes for damaged, and nothing is deleted."""
+    stored = set(Asset.objects.values_list("key", flat=True))
+    degraded = set(Backup.objects.filter(degraded=True).values_list("id", flat=True))
+    world.keys_right = False
+    with override_settings(ENVIRONMENT=replace(settings.ENVIRONMENT, master_keys=Keyring.parse(OTHER_KEY))):
+        for operation in world.live():
+            work(world, operation.id)
+        with suppress(KeyUnavailable):
+            prune_once(world)
+    world.keys_right = True
+    world.happened["keys: another master key"] += 1
+    assert stored <= world.objects(), "R15: objects were deleted"
+    assert set(Backup.objects.filter(degraded=True).values_list("id", flat=True)) == degraded, "R15: called damaged"
+    return "and back"
+
+
 def tasks_again(world: World, rng: Random) -> str:
     """Deliver every earlier task again: for a finished operation that has no effect."""
     before = dict(Operation.objects.exclude(state__in=["queued", "running"]).values_list("id", "fence"))
@@ -165,8 +189,8 @@ def tasks_again(world: World, rng: Random) -> str:
 
 STEPS: list[tuple[int, Step]] = [
     (6, edit), (7, create), (8, restore), (4, undo), (3, delete), (1, update), (1, cancel_any), (2, clock),
-    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, tasks_again), (2, immutable), (1, damage), (1, collapse),
-    (5, close), (3, mount), (2, prune), (1, rot), (1, map_lie),
+    (3, sidecar_restart), (1, sweep), (1, storage_away), (1, keys_away), (1, tasks_again), (2, immutable),
+    (1, damage), (1, collapse), (5, close), (3, mount), (2, prune), (1, rot), (1, map_lie),
 ]  # fmt: skip
 
 

@@ -117,6 +117,8 @@ class World:
         self.restores: dict[UUID, Restoring] = {}
         self.immutable: list[int] = []
         self.damaged: set[UUID] = set()
+        self.keys_right = True
+        self.rotten = False
         self.sidecar.start()
 
     def fired(self, edge: str, kind: str, word: str) -> None:

@@ -106,7 +106,7 @@ def test_a_link_within_the_tree_is_not_followed_either(tree: LocalTree, entry: S
 def test_a_fifo_in_a_files_place_does_not_block(tree: LocalTree, entry: SourceEntry, root: Path) -> None:
     (root / os.fsdecode(FILE)).unlink()
     os.mkfifo(root / os.fsdecode(FILE))
-    gone(tree, entry, "vanished")
+    gone(tree, entry, "unreadable")
 
 
 def test_another_file_in_its_place_is_not_the_one_that_was_found(
@@ -114,13 +114,13 @@ def test_another_file_in_its_place_is_not_the_one_that_was_found(
 ) -> None:
     (root / "new").write_bytes(b"mine")
     (root / "new").rename(root / os.fsdecode(FILE))
-    gone(tree, entry, "vanished")
+    gone(tree, entry, "unreadable")
 
 
 def test_a_folder_in_its_place_is_gone(tree: LocalTree, entry: SourceEntry, root: Path) -> None:
     (root / os.fsdecode(FILE)).unlink()
     (root / os.fsdecode(FILE)).mkdir()
-    gone(tree, entry, "vanished")
+    gone(tree, entry, "unreadable")
 
 
 @pytest.mark.parametrize("vanished", ["world", "world/region", "world/region/file"])

@@ -30,7 +30,10 @@ class Openable(Protocol):
 
 
 def entry_open(root: Openable, entry: SourceEntry) -> tuple[int, os.stat_result]:
-    """Open the file or folder that the scan found, and return its descriptor and status. Raises `SourceGone`."""
+    """Open the file or folder that the scan found, and return its descriptor and status. Raises `SourceGone`.
+
+    Something else in its place has not vanished: a restore that replaces everything must not take it away.
+    """
     try:
         descriptor = root.open(entry.path)
     except OSError as error:
@@ -40,7 +43,7 @@ def entry_open(root: Openable, entry: SourceEntry) -> tuple[int, os.stat_result]
     kind = stat.S_IFDIR if entry.kind is Kind.FOLDER else stat.S_IFREG
     if entry.stat is None or status.st_ino != entry.stat.inode or stat.S_IFMT(status.st_mode) != kind:
         os.close(descriptor)
-        raise SourceGone(Left.VANISHED)
+        raise SourceGone(Left.UNREADABLE)
     return descriptor, status
 
 

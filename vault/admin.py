@@ -18,7 +18,7 @@ from common.errors import ApplicationError
 from targets.kinds import Option, TargetKind
 from targets.registry import KINDS, kind_named
 from vault.errors import TargetOptionsInvalid, TargetRootRefused
-from vault.models import Asset, DataKey, StorageTarget, StoredObject
+from vault.models import Asset, AssetExport, DataKey, StorageTarget, StoredObject
 from vault.services.targets import target_check, target_save
 
 
@@ -161,3 +161,18 @@ class StoredObjectAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[StoredObject]:
         """Rows without the secrets of their targets."""
         return super().get_queryset(request).defer("target__secrets")
+
+
+@admin.register(AssetExport)
+class AssetExportAdmin(ReadOnlyAdmin):
+    """What is known of downloads that are made of snapshots; their restart points are not shown."""
+
+    list_display = ["asset", "format", "size_bytes", "edition", "created_at"]
+    list_select_related = ["asset"]
+    fields = ["asset", "format", "choice", "edition", "size_bytes", "sha256", "created_at"]
+    search_fields = ["=asset__id", "=sha256"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AssetExport]:
+        """Rows without their points, of which an archive of a million files has megabytes."""
+        return super().get_queryset(request).defer("points")

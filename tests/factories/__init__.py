@@ -2,6 +2,7 @@
 
 from tests.factories.accounts import ApiTokenFactory, AuditEventFactory, CustomerFactory, UserFactory
 from tests.factories.backups import (
+    AssetExportFactory,
     AssetFactory,
     BackupFactory,
     DataKeyFactory,
@@ -24,6 +25,7 @@ from tests.factories.provisions import (
 
 __all__ = [
     "ApiTokenFactory",
+    "AssetExportFactory",
     "AssetFactory",
     "AuditEventFactory",
     "BackupFactory",

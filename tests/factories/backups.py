@@ -13,7 +13,7 @@ from tests.factories.accounts import CustomerFactory
 from tests.factories.operations import OperationFactory
 from tests.factories.orders import OrderFactory
 from tests.factories.provisions import ProvisionFactory
-from vault.models import Asset, DataKey, Repository, StorageTarget, StoredObject
+from vault.models import Asset, AssetExport, DataKey, Repository, StorageTarget, StoredObject
 
 CONTENT = b"the bytes of an archive"
 
@@ -77,6 +77,20 @@ class AssetFactory(factory.django.DjangoModelFactory):
     stored_bytes = factory.LazyAttribute(lambda asset: len(asset.content))
     sha256 = factory.LazyAttribute(lambda asset: hashlib.sha256(asset.content).hexdigest())
     content_type = "application/gzip"
+
+
+class AssetExportFactory(factory.django.DjangoModelFactory):
+    """A download of a snapshot that was made whole once."""
+
+    class Meta:
+        model = AssetExport
+
+    asset = factory.SubFactory(AssetFactory)
+    format = "tar.gz"
+    edition = "1"
+    size_bytes = 1
+    sha256 = hashlib.sha256(b"1").hexdigest()
+    points = b""
 
 
 class BackupFactory(factory.django.DjangoModelFactory):

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections
 
-from backups.api.assets import DownloadResponse
+from backups.api.delivery import DownloadResponse
 from config.web_server import STALLED_SECONDS
 
 Message = dict[str, Any]

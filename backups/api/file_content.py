@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpResponseNotModified, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -22,7 +20,13 @@ from rest_framework.request import Request
 from accounts.api.authentication import caller_key, caller_look, caller_of
 from accounts.scopes import Scope
 from backups.api.answers import NOT_FOUND
-from backups.api.assets import AnyAccept, DownloadResponse, content_disposition
+from backups.api.delivery import (
+    AnyAccept,
+    DownloadResponse,
+    content_disposition,
+    response_headed,
+    unchanged_response,
+)
 from backups.api.files import READING_ERRORS, query_read
 from backups.api.ranges import range_of
 from backups.api.serializers import PathField
@@ -84,10 +88,10 @@ class BackupFileView(ApiView):
         if item.kind is not ItemKind.FILE:
             raise PathNotFound
         headers = file_headers(found, item)
-        if (unchanged := _unchanged(request, headers)) is not None:
+        if (unchanged := unchanged_response(request, headers)) is not None:
             return unchanged
         if request.method == "HEAD":
-            return _headed(StreamingHttpResponse(content_type=CONTENT_TYPE), headers, length=item.size)
+            return response_headed(StreamingHttpResponse(content_type=CONTENT_TYPE), headers, size=item.size)
         part = None
         if request.headers.get("If-Range") in (None, headers["ETag"]):
             part = range_of(request.headers.get("Range"), size=item.size)
@@ -95,11 +99,8 @@ class BackupFileView(ApiView):
         download = file_download(
             backup=found, item=item, start=start, stop=stop, caller=caller_key(request), look=caller_look(request)
         )
-        response = _headed(DownloadResponse(download, content_type=CONTENT_TYPE), headers, length=stop - start)
-        if part is not None:
-            response.status_code = HTTPStatus.PARTIAL_CONTENT
-            response.headers["Content-Range"] = part.content_range
-        return response
+        response = DownloadResponse(download, content_type=CONTENT_TYPE)
+        return response_headed(response, headers, size=item.size, part=part)
 
 
 def file_headers(backup: Backup, item: Item) -> dict[str, str]:
@@ -114,23 +115,3 @@ def file_headers(backup: Backup, item: Item) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-
-
-def _unchanged(request: Request, headers: dict[str, str]) -> HttpResponseBase | None:
-    """The 304 for a client that has these bytes already, or None. Raises PreconditionFailed."""
-    response: HttpResponseBase | None = get_conditional_response(
-        request._request,  # noqa: SLF001  # the framework's name for the request it wraps
-        etag=headers["ETag"],
-    )
-    if response is None:
-        return None
-    if response.status_code != HTTPStatus.NOT_MODIFIED:
-        raise PreconditionFailed
-    return HttpResponseNotModified(headers={name: headers[name] for name in ("ETag", "Cache-Control")})
-
-
-def _headed(response: StreamingHttpResponse, headers: dict[str, str], *, length: int) -> StreamingHttpResponse:
-    for name, value in headers.items():
-        response.headers[name] = value
-    response.headers["Content-Length"] = str(length)
-    return response

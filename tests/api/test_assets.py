@@ -14,7 +14,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils.http import http_date
 
-from backups.api.assets import content_disposition
+from backups.api.delivery import content_disposition
 from common.keyring import Keyring
 from repository.archive.object_keys import archive_context
 from repository.sealing.sealed import SealWriter

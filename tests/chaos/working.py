@@ -125,6 +125,8 @@ def cancel(world: World, operation: UUID) -> None:
 def _event(world: World, operation: UUID, word: str, captured: Tree) -> None:
     """Carry out a fault's event while its worker stands still."""
     if word == "pause":
+        # The next attempt makes a safety backup of its own, and no longer names that of this one.
+        backups_note(world, operation, captured)
         lost_notice(operation)
         work(world, operation, captured=captured)
     elif word == "overtaken":

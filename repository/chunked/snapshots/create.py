@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from repository.checkpoint import Checkpoint, go_on
 from repository.chunked.chunks.chunk import ChunkType, Compressor, block_hashes
 from repository.chunked.index.index import Index
+from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.manifest.root import SnapshotRoot, root_store
 from repository.chunked.manifest.stream import Manifest, ManifestWriter
-from repository.chunked.marks import MarkKind, mark_set
+from repository.chunked.marks import Mark, MarkKind, mark_set
 from repository.chunked.objects import PACKS, id_new
 from repository.chunked.pack_layout import directory_read
 from repository.chunked.packs.writing import ChunkWriter
@@ -22,8 +23,8 @@ from repository.chunked.repository import Repository
 from repository.chunked.snapshots.assembly import Assembly, Counts, Warn
 from repository.chunked.snapshots.contents import Contents
 from repository.chunked.snapshots.parent import Parent
-from repository.errors import Damage, RepositoryUnknown, SnapshotNotFound
-from repository.storage import ObjectNotFound
+from repository.errors import Damage, Overtaken, RepositoryUnknown, SnapshotNotFound
+from repository.storage import ObjectNotFound, StorageError
 from trees.source import Source, SourceFailed, SourceGone
 from trees.trust import Trust
 
@@ -81,9 +82,21 @@ def snapshot_create(  # noqa: PLR0913  # each has its default, and says one thin
         mark.check()
         before_store()
         root_store(repository.objects, root)
+        _in_time(repository, root, mark)
         with suppress(SourceGone, SourceFailed):  # the snapshot is stored; the source only misses its report
             source.commit(root.snapshot)
         return root
+
+
+def _in_time(repository: Repository, root: SnapshotRoot, mark: Mark) -> None:
+    """Take back a root that took so long to be stored that a prune no longer waited for it. Raises `Overtaken`."""
+    try:
+        with suppress(StorageError):  # the snapshot is stored
+            mark.check()
+    except Overtaken:
+        with suppress(StorageError):
+            snapshot_forget(repository, snapshot=root.snapshot)
+        raise
 
 
 class _Making:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,11 @@ from repository.chunked.maintenance import exclusive, plan
 from repository.chunked.maintenance.forget import snapshot_forget
 from repository.chunked.maintenance.prune import prune_execute, prune_plan
 from repository.chunked.objects import CONDEMNED, MARKS, SNAPSHOTS
-from repository.errors import PruneRunning, RepositoryError
+from repository.chunked.snapshots.listing import snapshots_list
+from repository.errors import Overtaken, PruneRunning, RepositoryError
 from repository.storage import ObjectNotFound, StorageUnavailable
 from tests.repository.maintenance.storages import ScheduledStorage
-from tests.repository.maintenance.world import World
+from tests.repository.maintenance.world import DAY, World
 from tests.storage.memory import FaultyStorage
 
 HOUR = timedelta(hours=1)
@@ -197,3 +199,25 @@ def test_two_prunes_that_have_both_set_their_marks_both_back_off(
     world.prune()
     assert inner == ["running"]
     world.assert_sound()
+
+
+def test_a_root_that_is_stored_after_days_lists_no_snapshot(world: World) -> None:
+    first = world.snapshot()
+    world.write(new=50_000)
+
+    class Slow:
+        """A storage that takes days to begin with a root, while prunes go on."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.storage, name)
+
+        def writer(self, key: str, *, expected_size: int) -> Any:
+            if "/snapshots/" in key:
+                for _ in range(4):
+                    world.prune(grace=DAY)
+                    world.clock.now += DAY
+            return world.storage.writer(key, expected_size=expected_size)
+
+    with pytest.raises(Overtaken):
+        world.snapshot(Slow(), parent=first)
+    assert [root.snapshot for root in snapshots_list(world.open()).roots] == [first]

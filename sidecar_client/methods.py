@@ -88,6 +88,9 @@ class Methods:
                 _path("CommitTree"), wire.CommitTreeRequest.SerializeToString, wire.CommitTreeReply.FromString
             )
         )
+        self.look_tree: grpc.UnaryUnaryMultiCallable[wire.LookTreeRequest, wire.LookTreeReply] = channel.unary_unary(
+            _path("LookTree"), wire.LookTreeRequest.SerializeToString, wire.LookTreeReply.FromString
+        )
         self.request_certificate: grpc.UnaryUnaryMultiCallable[
             wire.RequestCertificateRequest, wire.RequestCertificateReply
         ] = channel.unary_unary(

@@ -139,6 +139,9 @@ class Source(Protocol):
     ) -> AbstractContextManager[SourceFile]:
         """Open a file; `in_place` asks for changes by sector in the next snapshot. Only `span` is read, if given."""
 
+    def look(self, path: bytes) -> SourceEntry | None:
+        """The file that is at a path now, whatever the scan found there; None when there is none that can be read."""
+
     def finish(self) -> dict[str, str]:
         """Everything is read, and the snapshot not stored yet: return labels for it."""
 

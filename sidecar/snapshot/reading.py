@@ -153,7 +153,19 @@ def _wanted(request: wire.ReadTreeRequest) -> Iterable[Wanted]:
 def _is_possible(wanted: Wanted) -> bool:
     kind, path = wanted.entry.kind, wanted.entry.path
     start, stop = wanted.span
-    if kind not in (Kind.FOLDER, Kind.FILE) or is_reserved(path) or b"\0" in path:
+    if kind not in (Kind.FOLDER, Kind.FILE) or not _is_inside(path):
         return False
     is_span = 0 <= start <= stop <= wanted.entry.size and stop - start <= _PART_BYTES_MAX
     return is_span and (not wanted.known or start % 4096 == 0)
+
+
+def path_check(path: bytes) -> None:
+    """Raise `Refused` for a path that no scan told."""
+    if not path or not _is_inside(path):
+        raise Refused("The request names a path that no backup reads.")
+
+
+def _is_inside(path: bytes) -> bool:
+    """Whether a path has plain components only; the root is empty."""
+    plain = not path or not any(name in (b"", b".", b"..") for name in path.split(b"/"))
+    return plain and b"\0" not in path and not is_reserved(path)

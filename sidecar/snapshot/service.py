@@ -13,10 +13,11 @@ from sidecar.calls.calls import Calls
 from sidecar.errors import Refused
 from sidecar.exclusion.service import exclude_of
 from sidecar.pacing import low_priority
-from sidecar.snapshot.reading import session_read
+from sidecar.snapshot.reading import path_check, session_read
 from sidecar.snapshot.scanning import session_scan
 from sidecar.snapshot.sessions import Sessions
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
+from wire.tree_entries import entries_pack
 
 _NO_REQUEST: Final = wire.ReadTreeRequest()
 _SNAPSHOT_BYTES_MAX: Final = 64
@@ -57,6 +58,15 @@ class Snapshots:
             self._sessions.of(call).commit(_snapshot(request.snapshot))
             return wire.CommitTreeReply()
 
+    def look_tree(self, request: wire.LookTreeRequest, context: grpc.ServicerContext) -> wire.LookTreeReply:
+        """Tell the file that is at a path of a session's tree now."""
+        with self._calls.running("LookTree", request.ticket, context) as call:
+            path_check(request.path)
+            session = self._sessions.of(call)
+            with session.used():
+                found = session.tree.look(request.path)
+            return wire.LookTreeReply(entries=entries_pack([found]) if found else None)
+
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The methods under their names on the wire. The replies of a reading come serialized."""
         return {
@@ -66,6 +76,9 @@ class Snapshots:
             "ReadTree": grpc.stream_stream_rpc_method_handler(self.read_tree, wire.ReadTreeRequest.FromString, None),
             "CommitTree": grpc.unary_unary_rpc_method_handler(
                 self.commit_tree, wire.CommitTreeRequest.FromString, wire.CommitTreeReply.SerializeToString
+            ),
+            "LookTree": grpc.unary_unary_rpc_method_handler(
+                self.look_tree, wire.LookTreeRequest.FromString, wire.LookTreeReply.SerializeToString
             ),
         }
 

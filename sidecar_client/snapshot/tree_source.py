@@ -151,6 +151,24 @@ class TreeSource:
         """Open a file; what was not expected so is asked for by a call of its own."""
         return self._file(Wanted(entry, (0, entry.size) if span is None else span, in_place))
 
+    def look(self, path: bytes) -> SourceEntry | None:
+        """The file that is at a path now; None when there is none that can be read."""
+        try:
+            with status_translated():
+                reply = self._methods.look_tree(
+                    wire.LookTreeRequest(ticket=self._ticket, path=path),
+                    timeout=self._timeouts.reply,
+                    metadata=self._metadata,
+                )
+        except SidecarClientError as error:
+            raise self._explained(error) from error
+        found = _entries(reply.entries)
+        if not found:
+            return None
+        if len(found) > 1 or found[0].kind is not Kind.FILE or found[0].path != path:
+            raise SourceFailed("The sidecar told another file than it was asked for.")
+        return found[0]
+
     def finish(self) -> dict[str, str]:
         """End the reading, so that the game goes on; returns the data's consistency as a label."""
         self._requests.finish()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 from trees.beneath import Root, open_for_reading
+from trees.folders import fd_closing
 from trees.local.file import LocalFile, Openable, Pace, entry_open, user_attributes
 from trees.local.scan import LocalEntries, reason
 from trees.sectors.map import SectorMap
 from trees.source import Kind, SourceEntry, SourceGone, Wanted
-from trees.trust import machine_started_ns
+from trees.trust import machine_started_ns, stat_from
 from trees.walk import Exclusion, Places
 
 # The clock of file times. It lags a few ms, so a file written from now on never has an earlier time.
@@ -96,6 +98,18 @@ class LocalTree:
         elif self._sector_map is not None:
             self._sector_map.superseded(entry.path)
         return LocalFile(self._openable(), entry, tags=tags, pace=self._pace)
+
+    def look(self, path: bytes) -> SourceEntry | None:
+        """The file that is at a path now; None when there is none that can be read."""
+        try:
+            descriptor = self._openable().open(path)
+        except OSError:
+            return None
+        with fd_closing(descriptor) as opened:
+            status = os.fstat(opened)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return SourceEntry(Kind.FILE, path, stat_from(status), status.st_size, None)
 
     def finish(self) -> dict[str, str]:
         """No labels: a folder says nothing of its consistency."""

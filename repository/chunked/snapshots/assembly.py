@@ -17,6 +17,7 @@ from repository.chunked.snapshots.bundling import Bundle, BundledRun, skipped
 from repository.chunked.snapshots.contents import Contents, Done
 from repository.chunked.snapshots.cutting_rules import BUNDLED_SIZE_MAX, Rule
 from repository.chunked.snapshots.parent import Parent
+from repository.chunked.snapshots.replaced import ReplacedFiles
 from repository.chunked.snapshots.waiting import Kept, Parted, Ready, Waiting
 from trees.paths import walk_order
 from trees.source import Kind, Left, Source, SourceEntry, SourceGone, Wanted
@@ -73,6 +74,8 @@ class Assembly:
         self._parts: Ordered[Done] = Ordered(pool, limit=PARTS_WAITING_MAX)
         self._bundle = Bundle(source, self._store)
         self._sealing: Ordered[None] = Ordered(pool, limit=SEALING_MAX)
+        self._replaced = ReplacedFiles(source, contents, self._store, pool=pool)
+        # Paths whose file was gone when it was read, with the reason.
         self._lost: dict[bytes, str] = {}
         self._last: bytes | None = None
         self.counts = Counts()
@@ -216,12 +219,9 @@ class Assembly:
         if isinstance(head, BundledRun) and not head.ready():
             self._bundle_close()
         records, is_last = head.take()
-        if isinstance(head, BundledRun):
-            self._bytes_waiting -= RECORD_BYTES * len(records)
-        if isinstance(head, Ready):
-            self._bytes_waiting -= sum(len(raw) for _, raw in records)
+        self._bytes_waiting -= _waited(head, records)
         for record, raw in records:
-            self._out(record, raw)
+            self._out_read(head, record, raw)
         if is_last:
             if isinstance(head, Parted):
                 head.drop()
@@ -241,12 +241,29 @@ class Assembly:
         if record.kind is Kind.SKIPPED and record.target != Left.EXCLUDED.encode():
             self._lost[record.path] = (record.target or b"").decode()
         elif record.kind is Kind.HARDLINK and record.target in self._lost:
+            # A file of its own: whether it is still the same as another further name is not certain.
+            found = self._replaced.read(record.path)
+            if found is not None:
+                self._out_all(found)
+                return
             record = skipped(record.path, self._further_lost(record))
             raw = record_pack(record)
         counts.entries += record.kind is not Kind.PART
         counts.skipped += record.kind is Kind.SKIPPED
         self._tell(record)
         self._emit(record.path, raw)
+
+    def _out_read(self, head: Waiting, record: Record, raw: bytes) -> None:
+        """Emit a record; for a file that was gone when it was read, that of the file which is there now."""
+        if record.kind is not Kind.SKIPPED or isinstance(head, Ready):
+            self._out(record, raw)
+            return
+        self._lost[record.path] = (record.target or b"").decode()
+        self._out_all(self._replaced.read(record.path) or [(record, raw)])
+
+    def _out_all(self, records: list[tuple[Record, bytes]]) -> None:
+        for record, raw in records:
+            self._out(record, raw)
 
     def _further_lost(self, record: Record) -> str:
         """The reason to leave out a further name of a lost file. One that is still there did not vanish.
@@ -275,3 +292,10 @@ class Assembly:
             with suppress(SourceGone):
                 xattrs = self._source.xattrs(entry)
         return Record(entry.kind, entry.path, entry.stat, xattrs, entry.size, target=entry.target)
+
+
+def _waited(head: Waiting, records: list[tuple[Record, bytes]]) -> int:
+    """The memory of an entry's records while they waited, in bytes."""
+    if isinstance(head, BundledRun):
+        return RECORD_BYTES * len(records)
+    return sum(len(raw) for _, raw in records) if isinstance(head, Ready) else 0

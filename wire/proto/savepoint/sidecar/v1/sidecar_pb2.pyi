@@ -704,3 +704,17 @@ class CommitTreeRequest(_message.Message):
 class CommitTreeReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class LookTreeRequest(_message.Message):
+    __slots__ = ("ticket", "path")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    ticket: Ticket
+    path: bytes
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., path: _Optional[bytes] = ...) -> None: ...
+
+class LookTreeReply(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: TreeEntries
+    def __init__(self, entries: _Optional[_Union[TreeEntries, _Mapping]] = ...) -> None: ...

@@ -104,6 +104,11 @@ class FileIOStub:
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeRequest.SerializeToString,
                 response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeReply.FromString,
                 _registered_method=True)
+        self.LookTree = channel.unary_unary(
+                '/savepoint.sidecar.v1.FileIO/LookTree',
+                request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.LookTreeRequest.SerializeToString,
+                response_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.LookTreeReply.FromString,
+                _registered_method=True)
         self.RequestCertificate = channel.unary_unary(
                 '/savepoint.sidecar.v1.FileIO/RequestCertificate',
                 request_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.RequestCertificateRequest.SerializeToString,
@@ -228,6 +233,13 @@ class FileIOServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LookTree(self, request, context):
+        """The file that is at a path now: the one that the scan found was replaced before it was read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestCertificate(self, request, context):
         """Makes a new key, which never leaves the sidecar, and answers with a certificate request for it. Over TLS only.
         """
@@ -314,6 +326,11 @@ def add_FileIOServicer_to_server(servicer, server):
                     servicer.CommitTree,
                     request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeRequest.FromString,
                     response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeReply.SerializeToString,
+            ),
+            'LookTree': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookTree,
+                    request_deserializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.LookTreeRequest.FromString,
+                    response_serializer=wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.LookTreeReply.SerializeToString,
             ),
             'RequestCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestCertificate,
@@ -704,6 +721,33 @@ class FileIO:
             '/savepoint.sidecar.v1.FileIO/CommitTree',
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeRequest.SerializeToString,
             wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.CommitTreeReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookTree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/savepoint.sidecar.v1.FileIO/LookTree',
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.LookTreeRequest.SerializeToString,
+            wire_dot_proto_dot_savepoint_dot_sidecar_dot_v1_dot_sidecar__pb2.LookTreeReply.FromString,
             options,
             channel_credentials,
             insecure,

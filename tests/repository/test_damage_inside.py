@@ -152,7 +152,7 @@ def test_a_directory_that_holds_something_else_is_damage(sound: Made) -> None:
 def records_read(plain: bytes) -> None:
     """Read a manifest of that one chunk, as a restore does."""
     manifest = Manifest(None, None)
-    manifest._plain = lambda first: iter([plain])
+    manifest._plain = lambda first, ahead: iter([plain])
     for record, parts in manifest.files():
         spans = parts_of(record.size, record.header)
         for part, (start, stop) in zip([record, *parts], spans, strict=False):

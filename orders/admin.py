@@ -17,9 +17,21 @@ from orders.rights import OrderRight, order_rights
 from orders.services.orders import member_grant, member_withdraw, order_create, order_delete, order_suspend
 
 
+class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # not a generic when it runs
+    """A plan. A choice that a program does not send has its default."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("backup_format", "byte_measure"):
+            if name in self.fields:
+                self.fields[name].required = False
+
+
 @admin.register(Plan)
 class PlanAdmin(FleetAdmin):
     """Plans that customers can buy. The database refuses to delete one that an order has."""
+
+    form = PlanForm
 
     list_display = ["name", "has_backups", "backup_limit", "byte_limit"]
     search_fields = ["name"]

@@ -48,6 +48,8 @@ class StorageTargetForm(forms.ModelForm):  # type: ignore[type-arg]  # not a gen
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "upkeep_hour" in self.fields:
+            self.fields["upkeep_hour"].required = False  # one that a program does not send has its default
         if self.instance.kind:
             for name, option in _fields_of(kind_named(self.instance.kind)).items():
                 if option.name in self.instance.options and not option.secret:

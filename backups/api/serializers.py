@@ -11,7 +11,7 @@ from rest_framework import serializers
 from backups.caution import backup_caution
 from backups.models import Backup, BackupStatus, Depth
 from backups.services.restores import PATHS_MAX
-from common.api.fields import NameField, StrictBooleanField, StrictSerializer, UtcField
+from common.api.fields import IdField, NameField, StrictBooleanField, StrictSerializer, UtcField
 from common.paths import path_within
 from operations.api.serializers import OperationSerializer
 from orders.api.patterns import PATTERNS_HELP, PatternsField
@@ -247,7 +247,7 @@ class BackupRestoreFields(StrictSerializer):
         help_text="The game server while files are exchanged. Default: stopped where its profile can, then started.",
     )
     accept_collapsed = AcceptCollapsedField()
-    destination = serializers.UUIDField(
+    destination = IdField(
         required=False,
         help_text="Another server (provision) of the same customer and game. Default: the server of the backup.",
     )

@@ -45,6 +45,16 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
+class IdField(serializers.UUIDField):
+    """An id as this API writes it, and no number."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The UUID, out of a text."""
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
 class UtcField(serializers.DateTimeField):
     """A time, shown in UTC with a Z, independent of the caller's time zone."""
 

@@ -78,7 +78,7 @@ def test_invalid_mode_is_refused(mode, rental, client):
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {"mode"}
 
 
-@pytest.mark.parametrize("field", ["paths", "destination", "nonsense", ""])
+@pytest.mark.parametrize("field", ["paths", "destination", "destinations", "nonsense", ""])
 def test_a_restore_takes_no_field_that_is_not_built(field, rental, client):
     response = client.post(rental.backup_url(rental.stored(), "restore/"), {"mode": "replace", field: True})
     assert set(assert_problem(response, 400, "validation_error")["errors"]) == {field}

@@ -68,7 +68,7 @@ def test_servers_of_an_order_are_listed_with_the_main_one_first(rental, client):
 def test_how_a_sidecar_is_reached_is_never_shown(rental, client):
     sidecar = rental.order.provisions.get(kind="sidecar")
     shown = client.get(f"/api/v1/orders/{rental.order.id}/provisions/{sidecar.id}/")
-    assert set(shown.json()) == {"id", "order", "kind", "name", "is_primary", "created_at"}
+    assert set(shown.json()) == {"id", "order", "kind", "name", "is_primary", "created_at", "exclude"}
     assert "sidecar-secret" not in shown.content.decode()
 
 

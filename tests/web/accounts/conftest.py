@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import BoundedSemaphore
+from types import SimpleNamespace
 
 import pytest
+from allauth.mfa import app_settings
+from allauth.mfa.totp.internal import auth as totp
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from django.test import Client
@@ -57,6 +61,13 @@ class _AtOnce:
 
     def submit(self, send, *arguments):
         send(*arguments)
+
+
+@pytest.fixture(autouse=True)
+def codes_begin(monkeypatch):
+    """Let each test begin with a new code of authenticator apps, which holds for 30 seconds."""
+    elapsed = time.time() % app_settings.TOTP_PERIOD
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: time.time() - elapsed))
 
 
 @pytest.fixture(autouse=True)

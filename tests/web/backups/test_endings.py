@@ -35,6 +35,9 @@ ENDS = {
     ("undo", "succeeded"): ("ok", "The restore of “Nightly” was undone."),
     ("undo", "failed"): ("bad", "The restore of “Nightly” could not be undone."),
     ("undo", "cancelled"): ("info", f"The undo of the restore of “Nightly” was cancelled. {STOPPED}"),
+    ("verify", "succeeded"): ("ok", "“Nightly” was verified."),
+    ("verify", "failed"): ("bad", "“Nightly” could not be verified."),
+    ("verify", "cancelled"): ("info", f"The verification of “Nightly” was cancelled. {STOPPED}"),
     ("reprovision", "succeeded"): ("ok", "The reinstallation has ended."),
     ("delete", "failed"): ("bad", "Delete, Failed: “Nightly”"),
 }

@@ -85,7 +85,8 @@ def test_operation_is_followed_by_its_id_as_the_documentation_says(serving: Serv
     command, written = documented("grep "), documented("common.queue enqueued")
     command = re.sub(r"\b[0-9a-f]{8}\b", operation[:8], command)
     done = subprocess.run(["sh", "-c", command], cwd=serving.checkout, capture_output=True, text=True, check=True)
-    assert shapes(done.stdout) == shapes(written)
+    # Two calls of the sidecar end at the same moment.
+    assert sorted(shapes(done.stdout)) == sorted(shapes(written))
 
 
 def documented(part: str) -> str:

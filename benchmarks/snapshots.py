@@ -21,7 +21,6 @@ from benchmarks.repository_programs import Program, Tool, programs_installed
 from benchmarks.world import small_files
 from demo.comparison import differences, live_read
 from demo.world import world_evolve
-from orders.models import BackupFormat
 from tests.processes.portal import portal
 
 PEERS = ("restic", "borg")
@@ -48,10 +47,9 @@ def run(report: Report, megabytes: int, runs: int, *, media: Sequence[str] = tup
 
 
 def _round(figures: Figures, medium: str, peers: Sequence[Program], megabytes: int) -> None:
-    kept = BackupFormat.REPOSITORY.value
     with (
         folder_made(MEDIA[medium]) as root,
-        portal(root / "home", workers=1, megabytes=megabytes, backup_format=kept) as running,
+        portal(root / "home", workers=1, megabytes=megabytes, backup_format="repository") as running,
     ):
         product, suffix = Product(running), SUFFIX[medium]
         tools = [Tool(program, root / program.name) for program in peers]

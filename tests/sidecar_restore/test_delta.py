@@ -214,17 +214,21 @@ def test_folder_missing_during_the_plan_loses_no_file_that_stays(
     """The plan puts it, but right afterwards it is back in its place, with all its files as they were compared."""
     planned = root / ".savepoint" / OPERATION / "barred"
     away = root.with_name("away")
+    played: list[str] = []
 
     def play(_step: int, name: str) -> None:
-        if name == "make_file" and planned.exists() and volume.steps.count("sync_volume") == 1:
+        if not played and name == "make_file" and planned.exists() and volume.steps.count("sync_volume") == 1:
             (root / "region").rename(away)
+            played.append("away")
         if name == "sync_volume" and away.exists():
             away.rename(root / "region")
+            played.append("back")
 
     volume = Stepping(after=play)
 
     extract(archive, mode, filesystem=volume)
 
+    assert played == ["away", "back"]
     assert live(root) == live(world)
 
 

@@ -13,6 +13,7 @@ from django.test import TransactionTestCase
 
 from tests.emptying import database_empty
 from tests.faults import faults_missed
+from tests.volumes import ext4_mounted
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only asked for; what is made in it has a name of its own
 pytest_plugins = ["tests.world.fixtures"]
@@ -53,6 +54,13 @@ def place(in_memory: Path) -> Iterator[Path]:
     """A folder to work in. A sweep syncs a thousand times: in memory that measures us and not a busy disk."""
     with tempfile.TemporaryDirectory(dir=in_memory) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def own_volume(tmp_path: Path) -> Iterator[Path]:
+    """The test's folder, on an ext4 of its own, which hands out inode numbers again and to this test alone."""
+    with ext4_mounted(tmp_path, mebibytes=8192):
+        yield tmp_path
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ import fcntl
 import os
 import stat
 import struct
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.trees import paths_of
+from tests.volumes import ext4_mount, unmount
 
 MEBIBYTES = 512
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
@@ -21,24 +21,15 @@ FS_IMMUTABLE_FL = 0x10
 
 @contextmanager
 def volume(folder: Path) -> Iterator[Path]:
-    """An empty ext4 in a file of `folder`, mounted for the block; the folder itself if mounting is not allowed."""
-    image, mounted = folder / "image", folder / "volume"
+    """An empty ext4, mounted in `folder` for the block; a plain folder if mounting is not allowed."""
+    mounted = folder / "volume"
     mounted.mkdir()
-    with image.open("wb") as file:
-        file.truncate(MEBIBYTES << 20)
-    made = subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], capture_output=True, check=False)
-    if (
-        made.returncode
-        or subprocess.run(["mount", "-o", "loop", image, mounted], capture_output=True, check=False).returncode
-    ):
-        image.unlink()
-        yield mounted
-        return
+    is_mount = ext4_mount(mounted, mebibytes=MEBIBYTES)
     try:
         yield mounted
     finally:
-        subprocess.run(["umount", "--lazy", mounted], check=True)
-        image.unlink()
+        if is_mount:
+            unmount(mounted)
 
 
 def immutable_begin(path: bytes) -> int | None:

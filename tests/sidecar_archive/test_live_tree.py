@@ -13,7 +13,8 @@ from sidecar.archive.tree_reader import TreeReader
 from sidecar.places.places import Places
 from sidecar.scan import root_open, tree_walk
 from tests.sidecar_archive.conftest import Archive, Extract
-from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, content, inode_take, members, names, noise
+from tests.sidecar_archive.trees import MORE_THAN_READ_AHEAD, content, members, names, noise
+from tests.volumes import inode_take
 from wire.enums import WarningKind
 
 
@@ -127,8 +128,10 @@ def linked_with_the_same_time(file: Path, before: os.stat_result) -> None:
 
 @pytest.mark.parametrize("disguise", [plain, linked, linked_with_the_same_time])
 def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(
-    world: Path, archive: Archive, extract: Extract, disguise: Callable[[Path, os.stat_result], None]
+    own_volume: Path, archive: Archive, extract: Extract, disguise: Callable[[Path, os.stat_result], None]
 ) -> None:
+    world = own_volume / "world"
+    world.mkdir()
     first, second = world / "a-one", world / "a-two"
     first.write_bytes(b"first")
     os.link(first, second)

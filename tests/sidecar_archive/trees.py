@@ -6,8 +6,6 @@ import tarfile
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from sidecar.archive.ring import BUFFER_BYTES, BUFFERS
 
 # Twice the amount that the reader can have read when the first bytes reach the sink.
@@ -34,20 +32,6 @@ def content(data: bytes | bytearray, name: str) -> bytes:
 
 def names(data: bytes | bytearray) -> list[str]:
     return [member.name for member in members(data)]
-
-
-def inode_take(inode: int, folder: Path, data: bytes) -> Path:
-    """Create a file with these bytes that reuses a freed inode number."""
-    made: list[Path] = []
-    for number in range(1000):
-        file = folder / f"taking-{number}"
-        file.write_bytes(data)
-        if file.stat().st_ino == inode:
-            for other in made:
-                other.unlink()
-            return file
-        made.append(file)
-    pytest.skip("needs a file system that hands out inode numbers again, as ext4 does")
 
 
 def chain_make(root: Path, name: str, depth: int) -> int:

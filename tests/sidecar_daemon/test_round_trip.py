@@ -12,9 +12,9 @@ import pytest
 
 from demo.comparison import live_read, tree_read
 from sidecar_client.client import ArchiveProgress, ExtractProgress, SidecarClient
-from tests.sidecar_archive.trees import inode_take
 from tests.sidecar_daemon.daemon import Daemon, any_operation
 from tests.sidecar_daemon.worlds import small_world
+from tests.volumes import inode_take
 from wire.enums import OutcomeKind, Phase
 
 pytestmark = pytest.mark.processes
@@ -78,6 +78,7 @@ def test_an_overlay_leaves_files_that_the_archive_does_not_have(daemon: Daemon) 
     assert (daemon.world / "extra").read_bytes() == b"extra"
 
 
+@pytest.mark.usefixtures("own_volume")
 def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(daemon: Daemon) -> None:
     world, size = daemon.world, 3 << 30
     (world / "a-one").write_bytes(b"first")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.descriptors import descriptors
-from tests.sidecar_archive.trees import inode_take
 from tests.trees.reading import found, kinds, read
+from tests.volumes import inode_take
 from trees import walk
 from trees.beneath import Root
 from trees.local.scan import LocalEntries
@@ -163,6 +163,7 @@ def test_hard_links_are_forgotten_when_all_were_seen(root: Path) -> None:
     opened.close()
 
 
+@pytest.mark.usefixtures("own_volume")
 @pytest.mark.parametrize("names", [("z",), ("z", "zz"), ("z", "zz", "outside")])
 def test_a_new_file_with_a_freed_inode_is_no_link_to_the_old_one(
     root: Path, tree: LocalTree, names: tuple[str, ...]

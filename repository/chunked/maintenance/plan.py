@@ -197,9 +197,12 @@ def _condemn(facts: Facts, plan: PrunePlan) -> None:
 
 
 def _repack(living: dict[bytes, PackUse], policy: Policy) -> Iterator[bytes]:
-    """Packs with a large dead share, and small packs if there are at least two to merge."""
+    """Packs with a large dead share, and small packs if there are at least two to merge.
+
+    A pack with a damaged chunk stays: each prune would fail at it, and would copy its neighbours again.
+    """
     for type_ in ChunkType:
-        packs = {pack: use for pack, use in living.items() if use.type == type_}
+        packs = {pack: use for pack, use in living.items() if use.type == type_ and not use.is_damaged}
         small = [pack for pack, use in packs.items() if use.size < policy.small_pack]
         if len(small) > 1:
             yield from small

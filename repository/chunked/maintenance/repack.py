@@ -83,8 +83,14 @@ class PackCopier:
             raise
 
     def _live(self, pack: bytes) -> list[Entry]:
-        """The live chunks of a pack by its own directory, which must match the index."""
-        entries = directory_read(self._repository.objects, pack, self._facts.listed[pack])
+        """The live chunks of a pack by its own directory, which must match the index.
+
+        If the directory is damaged, the index alone tells: each chunk proves its place when it is opened.
+        """
+        try:
+            entries = directory_read(self._repository.objects, pack, self._facts.listed[pack])
+        except Damage:
+            return self._used.live_of(pack)
         live = [(chunk, at) for chunk, at in entries if self._used.live_in(chunk, pack)]
         if len(live) != self._facts.uses[pack].live:
             raise ObjectDamaged(f"{PACKS.key(pack)} and the index do not say the same")

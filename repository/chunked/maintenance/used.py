@@ -23,13 +23,17 @@ SPARE = 2
 
 @dataclass(slots=True)
 class PackUse:
-    """The use of one pack: its size in storage, its number of live chunks, and the bytes of live and dead chunks."""
+    """The use of one pack: its size in storage, its number of live chunks, and the bytes of live and dead chunks.
+
+    `is_damaged`: a live chunk of it is known not to open.
+    """
 
     size: int
     type: int = 0
     live: int = 0
     live_bytes: int = 0
     dead_bytes: int = 0
+    is_damaged: bool = False
 
     @property
     def dead_share(self) -> float:
@@ -84,6 +88,15 @@ class UsedChunks:
         """The place of the live copy of a used chunk."""
         return next(at for flag, at in self._copies(chunk) if flag == LIVE)
 
+    def live_of(self, pack: bytes) -> list[tuple[bytes, Location]]:
+        """The live chunks of one pack, as the tables say; this looks at every chunk."""
+        return [
+            entry
+            for table, flags in zip(self._tables, self._flags, strict=True)
+            for entry in (table.at(position) for position, flag in enumerate(flags) if flag == LIVE)
+            if entry[1].pack == pack
+        ]
+
     def spares(self, packs: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """Each used chunk with a copy in one of these packs that is not the live one: its id and that pack."""
         for table, flags in zip(self._tables, self._flags, strict=True):
@@ -111,6 +124,10 @@ class UsedChunks:
                     use.live_bytes += stored
                 else:
                     use.dead_bytes += stored
+        for copy in self._damaged:
+            pack, chunk = copy[:-CHUNK_ID_SIZE], copy[-CHUNK_ID_SIZE:]
+            if pack in found and self.live_in(chunk, pack):
+                found[pack].is_damaged = True
         return found
 
     def _copies(self, chunk: bytes) -> Iterator[tuple[int, Location]]:

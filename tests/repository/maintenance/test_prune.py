@@ -141,11 +141,31 @@ def test_damage_is_not_copied_and_its_pack_stays(world: World) -> None:
     broken = bytearray(world.storage.objects[key])
     broken[at.offset + 100] ^= 1
     world.storage.objects[key] = bytes(broken)
+    tried = []
     for _ in range(3):
-        result = world.prune(small_pack=0)
+        tried.append(list(world.prune(small_pack=0).damaged))
         world.clock.now += DAY
-    assert list(result.damaged) == [at.pack]
+    assert tried == [[at.pack], [], []]
     assert world.storage.objects[key] == bytes(broken)
+
+
+@pytest.mark.parametrize("where", ["a chunk", "the directory", "the header"])
+def test_prunes_come_to_rest_beside_a_small_pack_that_is_damaged(world: World, where: str) -> None:
+    parent = None
+    for name in ("a", "b", "c"):
+        world.write(**{name: 10_000})
+        parent = world.snapshot(parent=parent)
+    assert parent is not None
+    at = world.open().chunks().index.find(next(world.open().manifest(parent).under(b"b"))[0].content.ids[:32])
+    key = world.key(PACKS, at.pack)
+    broken = bytearray(world.storage.objects[key])
+    broken[{"a chunk": at.offset + 100, "the directory": -20, "the header": 0}[where]] ^= 1
+    world.storage.objects[key] = bytes(broken)
+    world.prune_all()
+    assert not any((plan := prune_plan(world.open(), grace=NOW)).repack | plan.dead | plan.delete)
+    assert (world.storage.objects.get(key) == bytes(broken)) is (where == "a chunk")
+    if where != "a chunk":
+        world.assert_sound()
 
 
 def test_the_last_good_copy_is_kept_though_the_index_has_another(world: World) -> None:

@@ -11,27 +11,11 @@ import pytest
 from demo.comparison import digest
 from tests.repository.snapshots.kept import Kept
 from tests.repository.snapshots.trees import kept_picture
+from tests.volumes import inode_take
 from trees.local.tree import LocalTree
 from trees.source import SourceEntry
 
-TRIES = 500
 OLD, NEW = b"what the old file held", b"what the new file holds!"
-
-
-def reuse(folder: Path, inode: int, content: bytes) -> Path:
-    """Create a file with the inode number of a deleted one."""
-    others = []
-    try:
-        for number in range(TRIES):
-            made = folder / f"candidate {number}"
-            made.write_bytes(content)
-            if made.stat().st_ino == inode:
-                return made
-            others.append(made)
-    finally:
-        for other in others:
-            other.unlink()
-    raise AssertionError("the filesystem did not hand the number out again")
 
 
 class Changing(LocalTree):
@@ -68,7 +52,7 @@ def replaced(root: Path, *names: str) -> Callable[[], None]:
         inode = (root / "a-one").stat().st_ino
         for name in ("a-one", "a-two"):
             (root / name).unlink()
-        made = reuse(root, inode, NEW)
+        made = inode_take(inode, root, NEW)
         for name in names[1:]:
             (root / name).unlink(missing_ok=True)
             (root / name).hardlink_to(made)
@@ -78,6 +62,7 @@ def replaced(root: Path, *names: str) -> Callable[[], None]:
     return change
 
 
+@pytest.mark.usefixtures("own_volume")
 @pytest.mark.parametrize("names", [("z.dat",), ("y.dat", "z.dat"), ("z.dat", "a-two"), ("y.dat", "z.dat", "a-two")])
 @pytest.mark.parametrize("at", [b"a-one", b"a-two", b"b-middle"])
 def test_new_file_with_a_freed_number_is_no_link_to_the_old(linked: Kept, at: bytes, names: tuple[str, ...]) -> None:

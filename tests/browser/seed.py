@@ -104,8 +104,10 @@ def token(*, username: str, name: str, scopes: list[str] = [], days: int | None 
     return str(made.id)
 
 
-def order(*, owner: str, name: str, limit: int = 10, plan: str = "", customer: str = "") -> Any:
-    """A game server with the portal's sidecar beside it."""
+def order(
+    *, owner: str, name: str, limit: int = 10, plan: str = "", customer: str = "", backup_format: str = "archive"
+) -> Any:
+    """A game server with the portal's sidecar beside it, on the plan of that name, which is made if need be."""
     from django.conf import settings
 
     from accounts.models import Customer
@@ -118,7 +120,7 @@ def order(*, owner: str, name: str, limit: int = 10, plan: str = "", customer: s
     user = _user(owner)
     found = Customer.objects.filter(owner=user).first() or customer_create(name=customer or owner, owner=user)
     terms, _ = Plan.objects.get_or_create(
-        name=plan or f"Keeps {limit}", defaults={"backup_limit": limit, "backup_format": "archive"}
+        name=plan or f"Keeps {limit}", defaults={"backup_limit": limit, "backup_format": backup_format}
     )
     made = order_create(customer=found, plan=terms, name=name)
     server = provision_create(order=made, kind=ProvisionKind.DEPLOYMENT, name="Game server", is_primary=True)

@@ -27,7 +27,7 @@ class ArchiveFormat(StrEnum):
 
 @cache
 def edition(format_: ArchiveFormat) -> str:
-    """What the bytes of an archive depend on besides its files: two machines of one edition write the same bytes.
+    """Properties besides its files that decide an archive's bytes: two machines of one edition write the same bytes.
 
     Compression libraries promise this for one version only, and ISA-L chooses its code by the processor. So the edition
     has the version of this package and of the library, and a hash of a sample that was compressed here.

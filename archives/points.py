@@ -66,7 +66,7 @@ class PackedFiles:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What a complete pass found out: the archive's size in bytes, its SHA-256, and its restart points in order.
+    """The result of a complete pass: the archive's size in bytes, its SHA-256, and its restart points in order.
 
     `edition`: that of the machine which made the pass (`formats.edition`). `files`: empty but for a zip archive.
     """

@@ -65,7 +65,7 @@ class ZipMember(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What is known of a member once it is written: the CRC-32 of its content, its packed size, its header's offset."""
+    """A member after it is written: the CRC-32 of its content, its packed size, its header's offset."""
 
     crc32: int
     packed: int

@@ -148,7 +148,7 @@ def _begin(subject: Subject) -> dict[str, Any] | None:
             return None
         if answer.json["code"] != "operation_in_progress":
             raise ProofFailed(f"No backup could be started: {answer.json['detail']}")
-        time.sleep(RETRY_SECONDS)
+        time.sleep(RETRY_SECONDS)  # another client's operation is on its way
     raise ProofFailed(f"No backup could be started within {OPERATION_SECONDS:.0f} s.")
 
 

@@ -1,4 +1,4 @@
-"""What a game writes anew by itself: the patterns that a plan may leave out of backups, by the game's profile.
+"""Files that a game writes anew by itself: the patterns that a plan may leave out of backups, by the game's profile.
 
 A file that belongs to another one, such as `session.lock` to `level.dat`, has no place here: it is always backed up
 with that one, whatever a pattern says (`trees.patterns`).

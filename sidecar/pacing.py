@@ -51,7 +51,7 @@ class Bandwidth:
             self._free_at = until = begin + count / self._rate
         while (seconds := until - time.monotonic()) > 0:
             check()
-            time.sleep(min(seconds, _PAUSE_SECONDS))
+            time.sleep(min(seconds, _PAUSE_SECONDS))  # the pace itself; a cancel is looked for between
 
 
 NO_LIMIT: Final = Bandwidth()

@@ -22,7 +22,7 @@ def exclude_message(exclude: Exclude) -> wire.Exclude:
 
 
 def excluded_from_wire(message: wire.Excluded) -> Excluded:
-    """What patterns left out; raises `SourceFailed` for more or longer patterns than there can be."""
+    """The files that patterns left out; raises `SourceFailed` for more or longer patterns than there can be."""
     _require_patterns(list(message.patterns))
     return Excluded(entries=message.entries, bytes=message.bytes, patterns=tuple(message.patterns))
 

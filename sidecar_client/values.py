@@ -96,7 +96,7 @@ class Exclude:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """What patterns left out: files and folders with everything below them, their bytes, and the patterns in force."""
+    """The share that patterns left out: files and folders with all below them, their bytes, the patterns in force."""
 
     entries: int = 0
     patterns: tuple[bytes, ...] = ()
@@ -209,7 +209,7 @@ class ExcludedPath:
 
 @dataclass(frozen=True, slots=True)
 class BackupEstimate:
-    """What a backup would hold, and what patterns would leave out of it.
+    """The content that a backup would have, and the files that patterns would leave out of it.
 
     `changed_bytes`: of files that changed since the time that was asked for. `paths`: the first paths that would be
     left out; `more`: there are others.

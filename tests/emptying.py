@@ -18,7 +18,7 @@ _rows: dict[str, dict[type[Model], list[Model]]] = {}
 
 def database_empty(test: TransactionTestCase) -> None:
     """Empty the test's databases but for the rows that `post_migrate` makes; takes the place of Django's method."""
-    for alias in test._databases_names(include_mirrors=False):  # type: ignore[attr-defined]
+    for alias in test._databases_names(include_mirrors=False):  # type: ignore[attr-defined]  # not public
         call_command(
             "flush",
             verbosity=0,

@@ -46,7 +46,7 @@ class SourceEntry(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What will be read of an entry: a part of a file from `span`, or the attributes of a folder (without a span).
+    """The part of an entry to be read: a part of a file from `span`, or the attributes of a folder (without a span).
 
     `known`: the hashes of the same part's blocks in the parent, of which the first has `header` bytes unless that is
     0. They are empty when the part will be read whole.

@@ -167,7 +167,7 @@ class StoredObjectAdmin(ReadOnlyAdmin):
 
 @admin.register(AssetExport)
 class AssetExportAdmin(ReadOnlyAdmin):
-    """What is known of downloads that are made of snapshots; their restart points are not shown."""
+    """Downloads that are made of snapshots, as far as known; their restart points are not shown."""
 
     list_display = ["asset", "format", "size_bytes", "edition", "created_at"]
     list_select_related = ["asset"]

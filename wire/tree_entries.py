@@ -106,7 +106,7 @@ def reading_unpack(message: bytes) -> tuple[memoryview, wire.ReadTreeReply]:
 
 
 def wanted_unpack(message: wire.ReadTreeRequest) -> list[Wanted]:
-    """What a request asks for. Raises ValueError when it cannot be meant; the spans are not checked."""
+    """The parts that a request asks for. Raises ValueError when it cannot be meant; the spans are not checked."""
     entries = entries_unpack(message.entries)
     known, headers = message.known, message.headers
     if any(len(hashes) % HASH_SIZE for hashes in known) or (headers and max(headers) > BLOCK_SIZE):

@@ -20,7 +20,7 @@ from vault.models import Repository
 
 @admin.register(Repository)
 class RepositoryAdmin(ReadOnlyAdmin):
-    """Repositories of customers. What their upkeep found and did is on the pages of its operations."""
+    """Repositories of customers. The results of their upkeep are on the pages of its operations."""
 
     list_display = [
         "id", "customer", "target", "logical_bytes", "distinct_bytes", "stored_bytes", "unused_bytes", "sampled_at",

@@ -91,7 +91,7 @@ class SnapshotContent:
                 try:
                     yield from export_open(self._repository, start=start, points=points, **options)
                 except ArchiveDiffers as error:
-                    # What was remembered is wrong: it is forgotten, and the client sees that this download broke off.
+                    # The remembered values are wrong and are forgotten; the client sees that this download broke off.
                     self._asset.exports.filter(format=self.format, choice=self._choice, edition=self._edition).delete()
                     raise StorageUnavailableError from error
                 return

@@ -36,7 +36,7 @@ def operation_await(operation: Operation) -> Operation:
         operation = Operation.objects.get(id=operation.id)
         if not operation.is_live:
             return operation
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)  # a worker does it; its row tells the progress
         operation_answer(operation.id)
 
 

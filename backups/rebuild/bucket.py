@@ -1,4 +1,4 @@
-"""What a target tells of itself: its tenants by their key copies, their archives by manifests, snapshots by labels."""
+"""The content of a target: its tenants by their key copies, their archives by manifests, snapshots by labels."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def _of_snapshot(root: SnapshotRoot, tenant: UUID, repository: UUID, key: str, s
         listing_bytes=None,
         entries=max(0, root.entries - 1),
         content_bytes=root.bytes,
-        # What was skipped counts with what patterns left out: of these only the sum is known.
+        # Skipped entries count with those that patterns left out: of these only the sum is known.
         warnings=root.warnings,
         consistency=labels.get("consistency", "live"),
         read_whole=root.parent is None,

@@ -111,7 +111,7 @@ def _looked(user: User, backup: Backup, look: Look) -> Entries:
 
 
 def item_get(*, user: User, backup: Backup, path: bytes) -> Item:
-    """What a backup has at a path. Raises as `entries_open`, and PathNotFound."""
+    """The entry of a backup at a path. Raises as `entries_open`, and PathNotFound."""
     with entries_open(user=user, backup=backup) as blocks:
         found = item_find(blocks, path) if path else None
     if found is None:
@@ -168,14 +168,14 @@ def _searched(blocks: Blocks, look: Look) -> Entries:
 
 
 class _Kept(Generic[T]):
-    """What was read of backups last; a backup's content never changes. Thread-safe."""
+    """The parts of backups that were read last; a backup's content never changes. Thread-safe."""
 
     def __init__(self) -> None:
         self._held: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._turn = Lock()
 
     def get(self, key: Hashable, read: Callable[[], T], *, size: Callable[[T], int]) -> T:
-        """What is held, else what is read now. size: the entries in it; those of all are limited."""
+        """The held part, else the one read now. size: the entries in it; those of all are limited."""
         with self._turn:
             found = self._held.get(key)
             if found is not None:

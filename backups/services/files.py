@@ -41,7 +41,7 @@ _RIFF, _WEBP = b"RIFF", b"WEBP"
 
 
 class PreviewKind(StrEnum):
-    """What can be shown of a file."""
+    """The part of a file that can be shown."""
 
     TEXT = "text"
     IMAGE = "image"

@@ -88,7 +88,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """What patterns left out of the backup on purpose."""
+    """The files that patterns left out of the backup on purpose."""
 
     entries: int = 0
     bytes: int = 0

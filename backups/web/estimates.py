@@ -40,7 +40,7 @@ class PathRow:
 
 @dataclass(frozen=True, slots=True)
 class EstimatePart:
-    """What a backup would hold; `refused` says why there is no estimate, and everything else is empty then.
+    """The content of a backup made now; `refused` says why there is no estimate, and everything else is empty then.
 
     changed_bytes: of files that changed since the last good backup, None without one. took: None where not known.
     """

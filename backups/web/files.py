@@ -154,7 +154,7 @@ class BackupFileRawView(OrderPageView):
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest, order: Order, backup: UUID) -> HttpResponseBase:
-        """The bytes, under the type that they begin with. What is no picture is not found here, whatever its name."""
+        """The bytes, under the type that they begin with. A file that is no picture is not found here."""
         found = order_backup_get(order=order, backup_id=backup)
         item = file_get(user=self.user, backup=found, path=path_asked(request.GET))
         if item.size > IMAGE_BYTES_MAX or not preview_possible(found):

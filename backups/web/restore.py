@@ -63,7 +63,7 @@ class RestoreChoiceView(BackupFormView):
     """A page about the restore of a backup, onto a server, of some paths or all."""
 
     def choice(self, request: HttpRequest, order: Order, backup: UUID) -> Choice:
-        """What the request has chosen. Raises BackupNotFound, ProvisionNotFound, PathNotFound, PermissionDenied."""
+        """The choice in the request. Raises BackupNotFound, ProvisionNotFound, PathNotFound, PermissionDenied."""
         found = order_backup_get(order=order, backup_id=backup)
         values = request.POST if request.method == "POST" else request.GET
         try:

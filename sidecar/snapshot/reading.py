@@ -28,7 +28,7 @@ def session_read(
     """Yield the serialized replies to the requests; unless `aside`, the game goes on after them.
 
     Raises `SidecarError`s.
-    What is asked in one request is answered before the next one is read, so that no answer waits for another request.
+    All parts of one request are answered before the next one is read, so that no answer waits for another request.
     """
     replies = Replies()
     answering = _Answering(session, replies, check)
@@ -141,7 +141,7 @@ class _Answering:
 
 
 def _wanted(request: wire.ReadTreeRequest) -> Iterable[Wanted]:
-    """What a request asks for. Raises `Refused` when it cannot be answered."""
+    """The parts that a request asks for. Raises `Refused` when it cannot be answered."""
     found: list[Wanted] = []
     with suppress(ValueError):
         found = wanted_unpack(request)

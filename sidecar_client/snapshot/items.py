@@ -22,7 +22,7 @@ Span = tuple[int, int]
 
 
 class Item:
-    """What arrived so far.
+    """The items that have arrived so far.
 
     `is_small`: it arrives as one answer. `is_open`: the first of it is there. `is_closed`: all of it is there. `gone`:
     why there is nothing, or no more. `ranges`: the spans with data. `pieces`: what was not taken yet, with the offsets

@@ -29,7 +29,7 @@ from wire.enums import Consistency
 from wire.proto.savepoint.sidecar.v1 import sidecar_pb2 as wire
 from wire.tree_entries import entries_unpack, wanted_pack
 
-# What is asked for waits without a limit here: the snapshot bounds it by `ahead`, and the sidecar must never wait for
+# A request waits without a limit here: the snapshot bounds it by `ahead`, and the sidecar must never wait for
 # a request while the snapshot waits for the sidecar.
 _REQUESTS_MAX: Final = 1 << 30
 _KNOWN_BYTES_A_REQUEST: Final = 1 << 20

@@ -101,7 +101,7 @@ def test_staff_set_the_patterns_of_a_server_whatever_the_plan_says(rental):
     assert client_of(staff).patch(server_url(rental), {"exclude": ["*.log"]}).status_code == 200
 
 
-def test_the_right_to_create_backups_is_not_enough_to_take_files_out_of_all_of_them(rental):
+def test_the_right_to_create_backups_does_not_change_patterns_of_all(rental):
     member = UserFactory()
     OrderUserPermissionFactory(content_object=rental.order, user=member, right=OrderRight.CREATE.value)
     client = client_of(member)

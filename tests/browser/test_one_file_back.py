@@ -25,7 +25,7 @@ class Customer:
     hand: Mouse
 
     def press(self, name: str, *, role: str = "link", within: Locator | None = None) -> None:
-        self.hand.press((within or self.page).get_by_role(role, name=name, exact=within is None))  # type: ignore[arg-type]
+        self.hand.press((within or self.page).get_by_role(role, name=name, exact=within is None))  # type: ignore[arg-type]  # a role is a literal there
 
     def watch(self, backup: str, label: str) -> None:
         """Wait on the page of the order until a backup says this."""

@@ -75,7 +75,7 @@ def test_a_backup_leaves_out_what_was_asked_and_a_restore_leaves_it(server: Serv
     assert len((server.data / "level.dat").read_bytes()) == 1000
 
 
-def test_a_safety_backup_leaves_nothing_out_so_that_an_undo_brings_back_all(server: Server) -> None:
+def test_a_safety_backup_leaves_nothing_out_so_an_undo_brings_back_all(server: Server) -> None:
     whole = server.backup()
     server.patterns("*.log")
     (server.data / "logs/new.log").write_bytes(b"new")
@@ -95,7 +95,7 @@ def test_later_patterns_override_earlier_ones(server: Server) -> None:
     assert server.excluded(backup) == {"entries": 2, "bytes": 5000, "patterns": patterns}
 
 
-def test_a_plan_that_forbids_patterns_of_customers_lets_only_those_of_the_host_count(server: Server) -> None:
+def test_only_the_hosts_patterns_count_on_a_plan_that_forbids_others(server: Server) -> None:
     server.plan(exclude="/cache/")
     server.patterns("a.log")
     (server.data / ".savepointignore").write_text("*\n")

@@ -150,7 +150,7 @@ def test_a_trusted_stat_spares_the_reading(repository: Repository, tree: Path, m
             super().__init__(root)
             self.opened: list[bytes] = []
 
-        def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None):  # type: ignore[no-untyped-def]
+        def open(self, entry: SourceEntry, *, in_place: bool, span: tuple[int, int] | None = None):  # type: ignore[no-untyped-def]  # an edge of a test
             self.opened.append(entry.path)
             return super().open(entry, in_place=in_place)
 

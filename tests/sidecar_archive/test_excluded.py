@@ -50,7 +50,7 @@ def test_matching_paths_are_left_out_and_listed_as_such(world: Path) -> None:
     assert (made.result.entries, made.result.content_bytes) == (5, 60)
 
 
-def test_later_patterns_override_the_ignore_file_and_it_overrides_earlier_ones(world: Path) -> None:
+def test_the_ignore_file_stands_between_earlier_and_later_patterns(world: Path) -> None:
     world_fill(world)
     (world / IGNORE_FILE).write_text("# mine\n!a.log\nregion/\n")
     exclude = Exclude(before=(b"*.log",), after=(b"!region/",), ignore_file=True)
@@ -66,7 +66,7 @@ def test_an_ignore_file_counts_only_if_it_was_asked_for(world: Path) -> None:
     assert "level.dat" in members(packed(world).archive)
 
 
-def test_an_impossible_line_of_the_ignore_file_leaves_out_nothing_with_a_warning(world: Path) -> None:
+def test_an_impossible_line_of_the_ignore_file_is_a_warning_only(world: Path) -> None:
     world_fill(world)
     (world / IGNORE_FILE).write_text("[z-a]\n*.log\n")
     made = packed(world, exclude=Exclude(ignore_file=True))

@@ -33,7 +33,7 @@ class At(TreeSource):
     def of(cls, step: str, act: Callable[[], object]) -> Callable[[TreeSource], TreeSource]:
         def wrap(source: TreeSource) -> TreeSource:
             source.__class__ = cls
-            source.step, source.act = step, act  # type: ignore[attr-defined]
+            source.step, source.act = step, act  # type: ignore[attr-defined]  # a test's own source
             return source
 
         return wrap

@@ -196,7 +196,7 @@ def test_a_sidecar_that_lies_about_patterns_is_caught(reply: wire.EstimateBackup
         estimate(client)
 
 
-def test_a_sidecar_that_reports_more_patterns_than_there_can_be_fails_the_backup() -> None:
+def test_a_sidecar_that_reports_too_many_patterns_fails_the_backup() -> None:
     scripted = ScriptedSidecar()
     assert scripted.result is not None
     scripted.result.excluded.patterns.extend([b"a"] * (PATTERNS_MAX + 1))

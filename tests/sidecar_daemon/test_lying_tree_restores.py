@@ -55,7 +55,7 @@ def test_honest_requests_are_served(scripted: ScriptedSidecar, client: SidecarCl
         [wanted(1, 3), wanted(1, 3)],
         [wanted(2, 3), wanted(1, 4)],
         [wanted(1, *range(70_000))],
-        [wire.RestoreTreeReply(progress=wire.ExtractToReply(phase=99))],  # type: ignore[arg-type]
+        [wire.RestoreTreeReply(progress=wire.ExtractToReply(phase=99))],  # type: ignore[arg-type]  # no such phase: it lies
         [wire.RestoreTreeReply()],
     ],
 )

@@ -197,7 +197,7 @@ def test_entries_that_cannot_be(lying: LyingTree, snapshots: Snapshots, first: S
 
 @pytest.mark.parametrize("missing", ["began", "entries", "ended"])
 def test_a_scan_with_a_part_missing(lying: LyingTree, snapshots: Snapshots, first: SnapshotRoot, missing: str) -> None:
-    lying.scan = lambda reply: iter([] if reply.HasField(missing) else [reply])  # type: ignore[arg-type]
+    lying.scan = lambda reply: iter([] if reply.HasField(missing) else [reply])  # type: ignore[arg-type]  # less than a reply
     failed(snapshots, first, SidecarUnavailable if missing == "ended" else SourceFailed)
 
 

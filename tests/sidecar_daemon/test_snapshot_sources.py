@@ -1,4 +1,4 @@
-"""What a snapshot says of a tree is what an archive says of it; mounted and linked parts, limits, odd trees."""
+"""A snapshot says of a tree what an archive says of it; mounted and linked parts, limits, odd trees."""
 
 # ruff: noqa: S108 - /tmp is a name on the wire, not this machine's folder
 

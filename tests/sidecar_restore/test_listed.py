@@ -306,7 +306,7 @@ def test_listing_that_lies_is_caught(
     root: Path, tree: ListedTree, change: Callable[[object], object], error: type[SidecarError]
 ) -> None:
     before = live(root)
-    tree.entries = [change(entry) if entry.path == b"changed" else entry for entry in tree.entries]  # type: ignore[misc]
+    tree.entries = [change(entry) if entry.path == b"changed" else entry for entry in tree.entries]  # type: ignore[misc]  # entries of either kind
 
     def then_ends(asked: Asked) -> Iterator[Part]:
         yield from tree.parts(asked)
@@ -342,7 +342,7 @@ def test_piece_of_a_pass_that_was_left_is_dropped_even_if_it_has_come() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_ordinary_user_restores_attributes_of_folders_that_it_may_not_write(root: Path, place: Path) -> None:
+def test_ordinary_user_restores_attributes_of_read_only_folders(root: Path, place: Path) -> None:
     write(root / "closed" / "file", b"same")
     write(root / "closed" / "other", b"old")
     os.setxattr(root / "closed", "user.kept", b"old")

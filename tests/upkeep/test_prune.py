@@ -110,7 +110,7 @@ def test_a_listing_that_fails_deletes_nothing_and_says_why(snapshots, deleted, m
     assert set(snapshots.packs()) == before
 
 
-def test_a_backup_that_is_deleted_while_the_plan_is_made_does_not_refuse_it(snapshots, monkeypatch):
+def test_a_backup_deleted_while_the_plan_is_made_does_not_refuse_it(snapshots, monkeypatch):
     snapshots.snapshot()
     second = snapshots.snapshot()
     plans = []

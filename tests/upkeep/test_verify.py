@@ -52,7 +52,7 @@ def test_whole_backups_are_proven(snapshots, two):
         )  # fmt: skip
 
 
-def test_damage_names_the_files_and_spares_the_other_backup_until_it_is_healed(snapshots, two):
+def test_damage_names_the_files_and_spares_the_other_backup(snapshots, two):
     first, second = two
     whole = flip(path := snapshots.pack_of(second, b"d"), at=60)
     assert verified(snapshots)["degraded"] == 1

@@ -96,7 +96,7 @@ class Ahead:
         self._asking, self._asking_content = [], 0
 
     def _wanted(self, entry: SourceEntry, known: RawEntry | None) -> Wanted | None:
-        """What is read of an entry first, None for one that is not read."""
+        """The part of an entry that is read first, None for one that is not read."""
         if not _is_read(entry):
             return None
         if entry.kind is Kind.FOLDER:
@@ -135,7 +135,7 @@ class PartsAsked:
 
 
 def part_wanted(entry: SourceEntry, span: tuple[int, int], rule: Rule, base: Base | None) -> Wanted:
-    """What is read of a part of a file that is cut by this rule."""
+    """The span that is read for a part of a file that is cut by this rule."""
     known = base.content.blocks if base is not None and base.header == rule.header else b""
     return Wanted(entry, span, rule.in_place, rule.header if known and span[0] == 0 else 0, known)
 

@@ -69,7 +69,7 @@ def test_a_tiny_pack_of_which_all_is_used_is_left_alone(world: World) -> None:
     first = world.snapshot()
     world.write(tiny=100)
     world.snapshot(parent=first)
-    # What is around the chunks, a large share of so small a pack, is not dead.
+    # The frame around the chunks, a large share of so small a pack, is not dead.
     assert prune_plan(world.open(), grace=NOW, small_pack=0).repack == frozenset()
 
 

@@ -190,7 +190,7 @@ def test_the_page_of_a_backup_that_is_deleted_meanwhile_leads_to_the_list(rental
     assert owner.get(rental.at(backup)).status_code == 404
 
 
-def test_damaged_files_are_named_and_the_restore_is_refused_with_the_reason(rental, owner):
+def test_damaged_files_are_named_and_the_restore_says_why_it_is_refused(rental, owner):
     paths = [{"path": f"world/<{number}>", "reason": "a chunk of it is damaged or lost"} for number in range(100)]
     backup = rental.stored(degraded=True, damaged={"files": 250, "paths": paths, "content": False})
     page = read(owner.get(rental.at(backup)))

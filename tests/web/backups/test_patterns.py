@@ -87,7 +87,7 @@ def test_the_patterns_of_a_server_are_saved_by_their_form(rental, owner, page):
     assert "Files to leave out changed" in read(owner.get(f"{rental.page}activity/")).text
 
 
-def test_an_impossible_pattern_is_reported_with_its_line_and_stays_in_the_form(rental, owner, page):
+def test_an_impossible_pattern_is_reported_by_line_and_stays_in_the_form(rental, owner, page):
     answer = owner.post(page, {"exclude": "*.log\n[z-a]"})
     form = read(answer).one("form", class_="form")
     field = form.one("textarea", name="exclude")

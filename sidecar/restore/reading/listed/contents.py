@@ -122,7 +122,7 @@ class Contents:
         return found
 
     def _accepted(self, parts: Iterable[Part]) -> Iterator[tuple[int, memoryview | int]]:
-        """The parts of the present pass, each with the pass. What nobody asked for is an error."""
+        """The parts of the present pass, each with the pass. A part that nobody asked for is an error."""
         number = 0
         for part in parts:
             if isinstance(part, PassBegins):

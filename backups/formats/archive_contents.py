@@ -11,8 +11,11 @@ from typing import IO, Any, cast
 
 from isal import igzip_lib, isal_zlib
 
+from archives.formats import ArchiveFormat
+from archives.zstd_frames import ZstdDamaged, zstd_unpack
 from backups.errors import FilesUnavailable
 from backups.models import Backup
+from repository.archive.object_keys import archive_format
 from repository.browsing import Item, ItemKind
 from repository.sealing.frames import SealError
 from repository.storage import StorageError
@@ -179,7 +182,7 @@ def archive_content(backup: Backup, item: Item, *, start: int, stop: int) -> Ite
     """
     if backup.asset is None:
         raise FilesUnavailable
-    source = cast("IO[bytes]", _Source(_inflated(asset_open(backup.asset).read())))
+    source = cast("IO[bytes]", _Source(_unpacked(backup.asset)))
     try:
         with tarfile.open(fileobj=source, mode="r|", bufsize=_PIECE_BYTES, encoding="utf-8") as tar:
             yield from _checked(_file(tar, item.name_of or item.path), item, start=start, stop=stop)
@@ -225,6 +228,18 @@ class _Source:
             self._rest = next(self._pieces, b"")
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
+
+
+def _unpacked(asset: Asset) -> Iterator[bytes]:
+    """The tar archive in an asset."""
+    parts = asset_open(asset).read()
+    if archive_format(asset.key) is not ArchiveFormat.TAR_ZST:
+        yield from _inflated(parts)
+        return
+    try:
+        yield from zstd_unpack(_Source(parts).read)
+    except ZstdDamaged as error:
+        raise ArchiveDamagedError from error
 
 
 def _inflated(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from archives.formats import ArchiveFormat
 from common.errors import ValidationError
+from repository.archive.object_keys import archive_format
 from vault.models import Asset
 from vault.services.opening import AssetReader, asset_open
 
@@ -56,13 +57,14 @@ class Content(Protocol):
 class ArchiveContent:
     """An archive, as it is stored."""
 
-    format = ArchiveFormat.TAR_GZ
     is_made = False
 
     def __init__(self, asset: Asset, choice: DownloadChoice) -> None:
         """Raises ValidationError for a choice that a stored archive does not have."""
+        self.format = archive_format(asset.key)
         if choice.format not in (None, self.format):
-            raise ValidationError(errors={"format": [_("This backup is stored as one .tar.gz file.")]})
+            error = _("This backup is stored as one .%(format)s file.") % {"format": self.format}
+            raise ValidationError(errors={"format": [error]})
         if choice.paths:
             raise ValidationError(errors={"path": [_("This backup is stored as one file, and is downloaded whole.")]})
         size, sha256 = asset.measured()

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from archives.formats import ArchiveFormat, edition
+from archives.edition import edition
+from archives.formats import ArchiveFormat
 from archives.points import Points
 from backups.formats.download import DownloadChoice
 from backups.formats.interface import path_errors

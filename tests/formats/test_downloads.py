@@ -16,7 +16,7 @@ from orders.models import BackupFormat, Plan
 from tests.formats.test_both import world_make
 from tests.world.clients import client_of
 from tests.world.linked import Linked
-from vault.models import AssetExport
+from vault.models import AssetExport, StorageTarget
 
 
 @pytest.fixture
@@ -127,10 +127,15 @@ def test_the_backup_shows_size_and_hash_after_a_complete_download(fetch, kept, l
     assert (shown["size_bytes"], shown["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
 
 
-def test_an_archive_is_downloaded_as_it_is_stored(linked):
+@pytest.mark.parametrize(("stored", "type_"), [("tar.gz", "application/gzip"), ("tar.zst", "application/zstd")])
+def test_an_archive_is_downloaded_as_it_is_stored(stored, type_, linked):
+    StorageTarget.objects.update(archive_format=stored)
     backup = linked.backup()
     client = client_of(linked.owner)
     address = f"/api/v1/assets/{backup.asset_id}/"
-    assert client.get(f"{address}?format=tar.gz").status_code == 200
+    answer = client.get(f"{address}?format={stored}")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, type_)
+    assert answer.headers["Content-Disposition"].endswith(f'.{stored}"')
+    assert "level.dat" in NAMES[stored](body(answer))
     assert client.get(f"{address}?format=zip").json()["code"] == "validation_error"
     assert client.get(f"{address}?path=level.dat").json()["code"] == "validation_error"

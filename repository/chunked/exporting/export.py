@@ -13,7 +13,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from itertools import chain
 
-from archives.formats import ArchiveFormat, edition
+from archives.edition import edition
+from archives.formats import ArchiveFormat
 from archives.points import START, ArchiveDiffers, Output, PackedFiles, Point, Points
 from archives.tar_stream import content_start, tar_write
 from archives.zip_stream import zip_write

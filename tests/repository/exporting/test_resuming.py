@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archives import points as archive_points
-from archives.formats import edition
+from archives.edition import edition
 from archives.points import ArchiveDiffers, Points
 from repository.chunked.exporting.export import ArchiveFormat, export_open, export_pass
 from repository.chunked.manifest import records
@@ -64,7 +64,7 @@ def test_a_pass_tells_the_size_the_hash_and_points_all_over(world: World, format
     assert same.encoded() == points.encoded()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(format_=st.sampled_from(FORMATS), share=st.floats(0, 1), has_points=st.booleans())
 def test_from_any_offset_the_bytes_are_those_of_the_whole(
     world: World, format_: ArchiveFormat, share: float, *, has_points: bool

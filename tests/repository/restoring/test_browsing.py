@@ -58,7 +58,7 @@ def shown(records: list[Record]) -> list[bytes]:
     return [record.path for record in records if record.path and record.kind is not Kind.SKIPPED]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records=trees(), data=st.data())
 def test_a_folder_has_its_direct_entries_in_both_directions(records: list[Record], data: st.DataObject) -> None:
     blocks, paths = blocks_of(records), shown(records)
@@ -75,7 +75,7 @@ def test_a_folder_has_its_direct_entries_in_both_directions(records: list[Record
     assert [item.path for item in children(blocks, folder, beyond=name, backwards=True)] == before[::-1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records=trees(), data=st.data())
 def test_paths_and_names_are_found(records: list[Record], data: st.DataObject) -> None:
     blocks, paths = blocks_of(records), shown(records)

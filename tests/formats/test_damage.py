@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -166,7 +167,7 @@ def test_a_restore_that_meets_damage_names_it_and_touches_nothing(hit: Hit, dama
 @pytest.mark.parametrize("damage", FEW)
 def test_a_download_that_meets_damage_breaks_off(hit: Hit, damage: str) -> None:
     hit.hurt(damage)
-    with client_of(hit.rented.owner).get(f"/api/v1/assets/{hit.hit.asset_id}/") as answer:
+    with closing(client_of(hit.rented.owner).get(f"/api/v1/assets/{hit.hit.asset_id}/")) as answer:
         if answer.status_code == 200:
             with pytest.raises(ArchiveDamagedError):
                 list(answer.streaming_content)

@@ -93,6 +93,15 @@ class ProfileDiffers(ApplicationError):
     )
 
 
+class VolumesNotOffered(ApplicationError):
+    """The sidecar is not configured to make new volumes, or has not said so yet."""
+
+    code, status, title = "volumes_not_offered", 409, _("No new volumes here")
+    message = _(
+        "No new volume can be made beside this server. Nothing was changed. Restore onto the server, or ask your host."
+    )
+
+
 class NothingToUndo(ApplicationError):
     """The newest restore of the server is not of this backup, was undone, or its safety backup is gone."""
 

@@ -7,7 +7,14 @@ from functools import cached_property
 from uuid import UUID
 
 from accounts.models import User
-from backups.errors import BackupLocked, LimitReached, NothingToUndo, OperationInProgress, QuotaExceeded
+from backups.errors import (
+    BackupLocked,
+    LimitReached,
+    NothingToUndo,
+    OperationInProgress,
+    QuotaExceeded,
+    VolumesNotOffered,
+)
 from backups.models import Backup, BackupStatus
 from backups.selectors import Undoable, backups_counted, restore_undoable
 from backups.services.proof import whole_require
@@ -105,6 +112,17 @@ class Rules:
         """
         self._exchange_require(backup, provision)
         whole_require(backup, paths)
+
+    def volume_require(self, backup: Backup, *, paths: Collection[bytes] = ()) -> None:
+        """Raise the errors of a restore onto the backup's own server, and VolumesNotOffered."""
+        self.restore_require(backup, backup.provision, paths=paths)
+        if not self.volumes_offered:
+            raise VolumesNotOffered
+
+    @property
+    def volumes_offered(self) -> bool:
+        """Whether a restore can make a new volume beside the order's server, as far as its sidecar has said."""
+        return any(provision.can_make_volumes for provision in self.provisions)
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
         """Return the safety backup that undoes the last restore of a backup.

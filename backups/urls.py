@@ -37,6 +37,7 @@ from backups.web.orders import OrdersView
 from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
+from backups.web.restore import BackupVolumeView
 from backups.web.versions import FileCompareView, OrderFilesView
 
 _PROVISION = "orders/<id:order>/provisions/<id:provision>/"
@@ -66,6 +67,7 @@ web = [
     path(f"{_BACKUP}files/download/", BackupFileDownloadView.as_view(), name="page-backup-file-download"),
     path(f"{_BACKUP}restore/", BackupRestorePageView.as_view(), name="page-backup-restore"),
     path(f"{_BACKUP}restore/preview/", BackupPreviewPageView.as_view(), name="page-backup-preview"),
+    path(f"{_BACKUP}restore/volume/", BackupVolumeView.as_view(), name="page-backup-volume"),
     path(f"{_BACKUP}undo/", BackupUndoPageView.as_view(), name="page-backup-undo"),
     path(f"{_BACKUP}retry/", BackupRetryView.as_view(), name="page-backup-retry"),
     path(f"{_BACKUP}delete/", BackupDeleteView.as_view(), name="page-backup-delete"),

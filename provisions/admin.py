@@ -35,7 +35,7 @@ class ProvisionAdmin(ServiceDeletes):
     """Provisions of orders."""
 
     form = ProvisionForm
-    list_display = ["name", "kind", "is_primary", "order", "address", "created_at"]
+    list_display = ["name", "kind", "id", "is_primary", "order", "address", "created_at"]
     list_select_related = ["order"]
     list_filter = ["kind"]
     search_fields = ["name", "=id", "=order__id"]
@@ -71,6 +71,16 @@ class ProvisionAdmin(ServiceDeletes):
             obj.token = token
             names.append("token")
         obj.save(update_fields=names)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """As for every row; of a volume, also what becomes of its files."""
+        rows, *rest = super().get_deleted_objects(objs, request)
+        volumes = [
+            _("All files of the volume %(id)s. Its sidecar removes them within the hour.") % {"id": row.pk}
+            for row in objs
+            if row.kind == ProvisionKind.VOLUME
+        ]
+        return [*rows, *volumes], *rest
 
     def delete_by_service(self, request: HttpRequest, obj: Provision) -> None:
         """Remove the provision, unless it has backups or an operation is active on its order."""

@@ -183,6 +183,8 @@ def _event(operation: Operation, role: str, *, named: bool) -> Event:
         )
     elif operation.error_code:
         note = error_detail(code=operation.error_code, params=operation.error_params)
+    elif operation.volume_id is not None and operation.state == OperationState.SUCCEEDED:
+        note = _("The files are in the new volume %(id)s.") % {"id": operation.volume_id}
     elif operation.kind == kinds.RESTORE.name and operation.state == OperationState.SUCCEEDED:
         note = str(MODES.get(operation.params.get("mode", ""), ""))
     is_subject = role != OperationRole.SAFETY

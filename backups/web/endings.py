@@ -92,7 +92,8 @@ def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending
     else:
         sentence = kind.words.endings.get(state) or f"{kind.words.title}, {state.label}: “%(name)s”"
         title = names_isolated(str(sentence), name=backup.name)
-        if kind is kinds.RESTORE and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
+        may_undo = kind is kinds.RESTORE and operation.volume_id is None
+        if may_undo and refusal(lambda: rules.undo_require(backup, backup.provision)) is None:
             undo = reverse("page-backup-undo", kwargs={"order": operation.order_id, "backup": backup.id})
     return Ending(
         key=str(operation.id), tone=tone, icon=icon, title=title, detail=_detail(operation, backup), undo=undo
@@ -102,6 +103,8 @@ def _ending(operation: Operation, backup: Backup | None, rules: Rules) -> Ending
 def _detail(operation: Operation, backup: Backup | None) -> str:
     if operation.state == OperationState.CANCELLED:
         return _("Your server was not changed.")
+    if operation.volume_id is not None and operation.state == OperationState.SUCCEEDED:
+        return _("The files are in the new volume %(id)s.") % {"id": operation.volume_id}
     if operation.error_code:
         return error_detail(code=operation.error_code, params=operation.error_params)
     if stays := operation.warnings_total:

@@ -21,14 +21,16 @@ from orders.rights import OrderRight, order_rights
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """Callbacks of a layer whose rows depend on orders. Both are called under the order's lock.
+    """Callbacks of a layer whose rows depend on orders. All are called under the order's lock.
 
     refuse: raises when the order, or a provision of it, may not be deleted now. release: removes the rows that belong
-    to an order that is being deleted.
+    to an order that is being deleted. release_part: gives up what was made for the provision with this id, which is
+    being deleted.
     """
 
     refuse: Callable[[Order], None]
     release: Callable[[Order], None]
+    release_part: Callable[[UUID], None]
 
 
 _dependents: list[Dependents] = []
@@ -44,6 +46,12 @@ def dependents_refuse(order: Order) -> None:
     """Raise when a layer above needs the order as it is. The caller holds the order's lock."""
     for dependents in _dependents:
         dependents.refuse(order)
+
+
+def dependents_release_part(provision_id: UUID) -> None:
+    """Let the layers above give up what they made for a provision that is being deleted."""
+    for dependents in _dependents:
+        dependents.release_part(provision_id)
 
 
 def order_create(*, customer: Customer, plan: Plan, name: str) -> Order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import RestrictedError
@@ -11,7 +12,7 @@ from accounts.models import User
 from accounts.services.audit import audit_record
 from orders.models import Order
 from orders.patterns import pattern_bytes, patterns_validate
-from orders.services.orders import dependents_refuse, order_lock
+from orders.services.orders import dependents_refuse, dependents_release_part, order_lock
 from provisions.errors import ProvisionHasBackups
 from provisions.models import Provision, ProvisionKind
 from provisions.rules import exclude_require
@@ -34,6 +35,16 @@ def provision_create(
         )
         audit_record(actor=None, action="provision.create", order_id=order.id, object_id=provision.id, kind=kind)
     return provision
+
+
+def volume_create(*, order: Order, volume_id: UUID, name: str) -> Provision:
+    """Add a volume that a restore made to its order, under the id that it had before."""
+    with transaction.atomic():
+        volume = Provision.objects.create(id=volume_id, order=order, kind=ProvisionKind.VOLUME, name=name)
+        audit_record(
+            actor=None, action="provision.create", order_id=order.id, object_id=volume.id, kind=ProvisionKind.VOLUME
+        )
+    return volume
 
 
 def provision_exclude(*, user: User, provision: Provision, patterns: Sequence[str]) -> Provision:
@@ -59,17 +70,24 @@ def provision_exclude(*, user: User, provision: Provision, patterns: Sequence[st
 
 
 def provision_delete(*, provision: Provision, actor: User | None) -> None:
-    """Remove a provision. Raises BackupInProgress while an operation is active, ProvisionHasBackups."""
+    """Remove a provision, and what a layer above made for it, such as the files of a volume.
+
+    Raises BackupInProgress while an operation is active, ProvisionHasBackups.
+    """
     try:
         with transaction.atomic():
             dependents_refuse(order_lock(provision.order_id))
             audit_record(actor=actor, action="provision.delete", order_id=provision.order_id, object_id=provision.id)
+            dependents_release_part(provision.id)
             provision.delete()
     except RestrictedError:
         raise ProvisionHasBackups from None
 
 
-def sidecar_seen(*, sidecar: Provision, game_profile: str, can_stop: bool) -> None:
-    """Store a sidecar's description of its game, so that pages need not ask the sidecar."""
-    if (sidecar.game_profile, sidecar.can_stop) != (game_profile, can_stop):
-        Provision.objects.filter(id=sidecar.id).update(game_profile=game_profile[:40], can_stop=can_stop)
+def sidecar_seen(*, sidecar: Provision, game_profile: str, can_stop: bool, can_make_volumes: bool) -> None:
+    """Store a sidecar's description of its game and itself, so that pages need not ask the sidecar."""
+    seen = (game_profile, can_stop, can_make_volumes)
+    if (sidecar.game_profile, sidecar.can_stop, sidecar.can_make_volumes) != seen:
+        Provision.objects.filter(id=sidecar.id).update(
+            game_profile=game_profile[:40], can_stop=can_stop, can_make_volumes=can_make_volumes
+        )

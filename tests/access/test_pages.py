@@ -117,6 +117,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{BACKUP}restore/": asking(R.RESTORE, body={"mode": "overlay"}),
     # The backup was stored without a listing: the page says that there is no preview.
     f"{BACKUP}restore/preview/": reading(right=R.RESTORE),
+    f"{BACKUP}restore/volume/": asking(R.RESTORE, before=World.volumes_offered),
     f"{BACKUP}undo/": asking(R.RESTORE, before=World.restore_ended),
     f"{BACKUP}retry/": button((R.CREATE, fails)),
     f"{BACKUP}delete/": asking(R.DELETE, staff_go_on=True),

@@ -131,6 +131,7 @@ def furnish(house: House, **preferences: Any) -> Furnished:
         "delete": full.backup(rows["ready"], "delete/"),
         "restore, not now": full.backup(rows["ready"], "restore/"),
         "what a restore would change": full.backup(rows["ready"], "restore/preview/"),
+        "restore into a new volume": full.backup(rows["ready"], "restore/volume/"),
         "undo a restore": full.backup(rows["ready"], "undo/"),
         "revoke a token": f"/account/tokens/{token}/revoke/",
         **ACCOUNT,

@@ -7,5 +7,6 @@ zip_format   the layout of a zip archive
 tar_stream   a whole tar archive in either compression, and
 zip_stream   a whole zip archive; both can begin again at a restart point
 points       the restart points of a complete archive, with its size and hash
+passes       a first complete pass over an archive, and others from any offset on
 formats      the formats, and what their bytes depend on
 """

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from django.utils.translation import gettext as _
-
 from archives.formats import ArchiveFormat
-from common.errors import ValidationError
 from vault.models import Asset
 from vault.services.opening import AssetReader, asset_open
 
@@ -59,12 +56,7 @@ class ArchiveContent:
     format = ArchiveFormat.TAR_GZ
     is_made = False
 
-    def __init__(self, asset: Asset, choice: DownloadChoice) -> None:
-        """Raises ValidationError for a choice that a stored archive does not have."""
-        if choice.format not in (None, self.format):
-            raise ValidationError(errors={"format": [_("This backup is stored as one .tar.gz file.")]})
-        if choice.paths:
-            raise ValidationError(errors={"path": [_("This backup is stored as one file, and is downloaded whole.")]})
+    def __init__(self, asset: Asset) -> None:
         size, sha256 = asset.measured()
         self.size: int | None = size
         self.sha256: str | None = sha256

@@ -154,7 +154,7 @@ def detail_of(*, user: User, backup: Backup) -> Detail:
         added_bytes=backup.added_bytes,
         stored_bytes=backup.fair_bytes,
         unique_bytes=backup.unique_bytes,
-        archives=tuple(map(str, ArchiveFormat)) if backup.format == BackupFormat.REPOSITORY else (),
+        archives=tuple(map(str, ArchiveFormat)),
         consistency=str(CONSISTENCIES.get(backup.consistency or "", "")),
         took=backup.completed_at - backup.created_at if backup.completed_at else None,
         events=tuple(_event(operation, role, named=rules.may_read) for operation, role in operations_of(backup)),

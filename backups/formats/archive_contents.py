@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
 from backups.errors import FilesUnavailable
 from backups.models import Backup
+from pipelines.pipe import Pipe
 from repository.browsing import Item, ItemKind, numbers_below
 from repository.sealing.frames import SealError
 from repository.storage import StorageError
@@ -39,6 +40,7 @@ _MARK = b"SVPBLOCK"
 _KINDS = {FILE: ItemKind.FILE, HARD_LINK: ItemKind.FILE, FOLDER: ItemKind.FOLDER, SYMLINK: ItemKind.SYMLINK}
 _FURTHER = HARD_LINK + b" "
 _RUN_MOST = 16
+_LINES_WAITING = 8
 _SPOILT = (ListingDamaged, ListingRefused, SealError, StorageError, OSError, ValueError, struct.error)
 """The errors of a derived file that is not there, or not as it was written."""
 
@@ -121,9 +123,13 @@ class ArchiveBlocks:
         """The derived file, which is made first where it is not there or not whole; and its table."""
         with suppress(*_SPOILT):
             return _table_read(self.derived.open())
+        lines: Pipe[bytes] = Pipe(_LINES_WAITING)
         try:
             listing = listing_open(self._asset, stored_bytes=self._stored_bytes)
-            self.derived.store(_with_table(lines_read(listing.read())))
+            with closing(lines):
+                # Somebody waits for it: the listing is read and inflated beside the sealing and writing.
+                lines.feed(lines_read(listing.read()), name="listing")
+                self.derived.store(_with_table(lines))
         except ArchiveDamagedError as error:
             raise FilesUnavailable from error
         return _table_read(self.derived.open())

@@ -38,6 +38,7 @@ from backups.web.restore import BackupPreviewView as BackupPreviewPageView
 from backups.web.restore import BackupRestoreView as BackupRestorePageView
 from backups.web.restore import BackupUndoView as BackupUndoPageView
 from backups.web.restore import BackupVolumeView
+from backups.web.verification import BackupVerifyPageView
 from backups.web.versions import FileCompareView, OrderFilesView
 
 _PROVISION = "orders/<id:order>/provisions/<id:provision>/"
@@ -70,6 +71,7 @@ web = [
     path(f"{_BACKUP}restore/volume/", BackupVolumeView.as_view(), name="page-backup-volume"),
     path(f"{_BACKUP}undo/", BackupUndoPageView.as_view(), name="page-backup-undo"),
     path(f"{_BACKUP}retry/", BackupRetryView.as_view(), name="page-backup-retry"),
+    path(f"{_BACKUP}verify/", BackupVerifyPageView.as_view(), name="page-backup-verify"),
     path(f"{_BACKUP}delete/", BackupDeleteView.as_view(), name="page-backup-delete"),
     path(f"{_ORDER}operations/<id:operation>/cancel/", OperationCancelPageView.as_view(), name="page-operation-cancel"),
 ]

@@ -167,7 +167,7 @@ class StoredObjectAdmin(ReadOnlyAdmin):
 
 @admin.register(AssetExport)
 class AssetExportAdmin(ReadOnlyAdmin):
-    """Downloads that are made of snapshots, as far as known; their restart points are not shown."""
+    """Downloads that are made on the fly, as far as known; their restart points are not shown."""
 
     list_display = ["asset", "format", "size_bytes", "edition", "created_at"]
     list_select_related = ["asset"]

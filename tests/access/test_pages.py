@@ -120,6 +120,7 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     f"{BACKUP}restore/volume/": asking(R.RESTORE, before=World.volumes_offered),
     f"{BACKUP}undo/": asking(R.RESTORE, before=World.restore_ended),
     f"{BACKUP}retry/": button((R.CREATE, fails)),
+    f"{BACKUP}verify/": asking(R.CREATE, body={"depth": "data"}, staff_go_on=True),
     f"{BACKUP}delete/": asking(R.DELETE, staff_go_on=True),
     "orders/{order}/operations/{operation}/cancel/": button(
         (R.CREATE, World.create_begins), (R.RESTORE, World.restore_begins), staff_go_on=True

@@ -14,6 +14,7 @@ from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
 from sidecar.restore.reading.member_paths import member_path
 from sidecar.restore.reading.members import Compared, Member, MemberKind, MemberReader, Members, Wanted
 from trees.companions import LEVEL, is_of_level, is_of_store, is_store_file, main_of_log
+from trees.paths import folders_above
 
 
 class Chosen:
@@ -23,12 +24,12 @@ class Chosen:
         """Raise ArchiveRefused for a path that no member can have."""
         self._paths = frozenset(member_path(path, limits) for path in paths)
         self.is_everything = not self._paths or b"" in self._paths
-        self._above = frozenset(above for path in self._paths for above in _folders_of(path))
+        self._above = frozenset(above for path in self._paths for above in folders_above(path))
         self._stores = frozenset(within for within, name in map(_parted, self._paths) if is_store_file(name))
 
     def covers(self, path: bytes) -> bool:
         """Whether a path, or a folder above it, was chosen."""
-        return self.is_everything or path in self._paths or any(above in self._paths for above in _folders_of(path))
+        return self.is_everything or path in self._paths or any(above in self._paths for above in folders_above(path))
 
     def takes(self, path: bytes) -> bool:
         """Whether a member of this path is restored: it is covered, or by its name a companion of a chosen file."""
@@ -127,13 +128,6 @@ def _parted(path: bytes) -> tuple[bytes, bytes]:
     """The folder of a path, with its slash, and the last name."""
     name = path.rpartition(b"/")[2]
     return path[: len(path) - len(name)], name
-
-
-def _folders_of(path: bytes) -> Iterator[bytes]:
-    """The folders above a path, the root last."""
-    while path:
-        path = path.rpartition(b"/")[0]
-        yield path
 
 
 EVERYTHING = Chosen()

@@ -100,6 +100,36 @@ class ChosenMembers:
         return member if member.kind is MemberKind.DIRECTORY and self._chosen.is_above(member.path) else None
 
 
+class WholeMembers:
+    """The members of a source without those that its listing names as left out.
+
+    A file whose disk failed while it was packed has a member with zeros at its end: its header was written before.
+    """
+
+    def __init__(self, members: Members, *, left_out: Callable[[bytes], object]) -> None:
+        """`left_out` tells whether a path was left out."""
+        self._members = members
+        self._left_out = left_out
+
+    @property
+    def least_bytes(self) -> int:
+        """As of all members."""
+        return self._members.least_bytes
+
+    @contextlib.contextmanager
+    def read(self, wanted: Wanted | None = None) -> Iterator[MemberReader]:
+        """Begin a pass."""
+
+        def wants(member: Member) -> bool:
+            return self._choose(member) is not None and wanted is not None and wanted(member)
+
+        with self._members.read(None if wanted is None else wants) as reader:
+            yield _ChosenReader(reader, self._choose)
+
+    def _choose(self, member: Member) -> Member | None:
+        return None if self._left_out(member.path) else member
+
+
 class _ChosenReader:
     """One pass over the chosen members."""
 

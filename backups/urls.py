@@ -55,7 +55,13 @@ web = [
     path(f"{_ORDER}files/compare/", FileCompareView.as_view(), name="page-order-files-compare"),
     path(f"{_ORDER}backups/", OrderBackupsView.as_view(), name="page-order-backups"),
     path(f"{_ORDER}exclude/", OrderExcludeView.as_view(), name="page-order-exclude"),
+    path(f"{_ORDER}exclude/estimate/", OrderExcludeView.as_view(estimates=True), name="page-order-exclude-estimate"),
     path(f"{_ORDER}backups/create/", BackupCreateView.as_view(), name="page-backup-create"),
+    path(
+        f"{_ORDER}backups/create/estimate/",
+        BackupCreateView.as_view(estimates=True),
+        name="page-backup-create-estimate",
+    ),
     path(_BACKUP, BackupPageView.as_view(), name="page-backup"),
     path(f"{_BACKUP}detail/", BackupDetailView.as_view(), name="page-backup-detail"),
     path(f"{_BACKUP}rename/", BackupRenameView.as_view(), name="page-backup-rename"),

@@ -98,6 +98,9 @@ TABLE: dict[str, dict[str, list[Case]]] = {
     "orders/{order}/activity/": reading(),
     "orders/{order}/backups/": reading(),
     "orders/{order}/backups/create/": asking(R.CREATE),
+    # The sidecar leads nowhere, and some lack the right to ask it: everyone who sees the form is told why.
+    "orders/{order}/backups/create/estimate/": {**reading(), "POST": reading()["GET"]},
+    "orders/{order}/exclude/estimate/": {**reading(), "POST": reading()["GET"]},
     "orders/{order}/exclude/": asking(R.DELETE, body={"exclude": "*.log"}, staff_go_on=True),
     BACKUP: reading(),
     f"{BACKUP}detail/": reading(),

@@ -57,6 +57,8 @@ def prune_once(world: World) -> str:
         return "no prune"
     if code := worker_run(operation.id, None, log=world.log, act=lambda _: None):
         raise Violated(f"a prune ended with {code}")
+    operation.refresh_from_db()
+    world.tally.operations[BackupFormat.REPOSITORY][f"prune: {operation.state}"] += 1
     return prune_told(world, operation)
 
 

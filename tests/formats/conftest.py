@@ -12,5 +12,5 @@ from tests.world.linked import Linked
 def rented(request: pytest.FixtureRequest, linked: Linked) -> Linked:
     """A real sidecar, real storage, and a plan of that format."""
     Plan.objects.update(backup_format=request.param)
-    linked.target.refresh_from_db()
+    linked.order.plan.refresh_from_db()
     return linked

@@ -1,4 +1,4 @@
-"""A customer's main jobs, the same in each format, and in each that an archive may have: through the services, a real worker, sidecar and storage."""
+"""A customer's main jobs, the same in each format: through the services, a real worker, sidecar and storage."""
 
 from __future__ import annotations
 

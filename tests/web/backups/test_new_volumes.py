@@ -67,6 +67,7 @@ def test_restore_begins_and_the_id_is_shown_when_it_has_ended(offered, owner):
     told = read(owner.get(offered.page)).one(id="messages").text
     assert f"The files are in the new volume {volume}." in told
     assert "Undo" not in told
+    assert "Restored into a new volume" in read(owner.get(offered.page)).text
     assert f"The files are in the new volume {volume}." in read(owner.get(offered.at(backup))).text
     row = Provision.objects.get(id=volume)
     assert (row.kind, row.name, row.order) == (ProvisionKind.VOLUME, "Restored from one", offered.order)

@@ -16,7 +16,7 @@ from backups.errors import (
     VolumesNotOffered,
 )
 from backups.models import Backup, BackupStatus
-from backups.selectors import Undoable, backups_counted, restore_undoable
+from backups.selectors import Undoable, backups_counted, restore_undoable, volumes_made
 from backups.services.proof import whole_require
 from backups.usage import UsedBytes, order_used
 from common.errors import ApplicationError, PermissionDenied
@@ -114,15 +114,18 @@ class Rules:
         whole_require(backup, paths)
 
     def volume_require(self, backup: Backup, *, paths: Collection[bytes] = ()) -> None:
-        """Raise the errors of a restore onto the backup's own server, and VolumesNotOffered."""
+        """Raise the errors of a restore onto the backup's own server, VolumesNotOffered, and LimitReached."""
         self.restore_require(backup, backup.provision, paths=paths)
         if not self.volumes_offered:
             raise VolumesNotOffered
+        limit = self._order.plan.volume_limit
+        if volumes_made(self.provisions) >= limit:
+            raise LimitReached(volumes=limit)
 
     @property
     def volumes_offered(self) -> bool:
-        """Whether a restore can make a new volume beside the order's server, as far as its sidecar has said."""
-        return any(provision.can_make_volumes for provision in self.provisions)
+        """Whether the plan has new volumes, and the sidecar of the order's server makes them, as far as it has said."""
+        return self._order.plan.volume_limit > 0 and any(part.can_make_volumes for part in self.provisions)
 
     def undo_require(self, backup: Backup, provision: Provision) -> Backup:
         """Return the safety backup that undoes the last restore of a backup.

@@ -24,6 +24,7 @@ from backups.api.serializers import (
 )
 from backups.errors import (
     BackupCollapsed,
+    LimitReached,
     NothingToUndo,
     PreviewUnavailable,
     ProfileDiffers,
@@ -76,6 +77,7 @@ class BackupRestoreView(ApiView):
                 BackupCollapsed,
                 ProfileDiffers,
                 VolumesNotOffered,
+                LimitReached,
             ),
         },
     )

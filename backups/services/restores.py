@@ -79,7 +79,8 @@ def backup_restore(
 
     Raises OrderNotFound, ProvisionNotFound, BackupNotFound, PermissionDenied, OrderSuspended, PlanHasNoBackups,
     NotAPrimaryDeployment, NoSidecar, ProfileDiffers, OperationInProgress, StatusConflict when the backup is not ready,
-    ArchiveDamagedError when files that would be restored are known to be damaged, BackupCollapsed, VolumesNotOffered.
+    ArchiveDamagedError when files that would be restored are known to be damaged, BackupCollapsed, VolumesNotOffered,
+    LimitReached when the order has as many new volumes as its plan keeps.
     """
 
     def begin(order: Order, backup: Backup, server: Provision) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def _marks(backup: Backup) -> Iterator[Badge]:
         yield Badge("shield", pgettext("state of a backup", "Verified"), backup.verified_at)
     operation = backup.operation
     if operation and (operation.kind, operation.state) == (kinds.RESTORE.name, OperationState.SUCCEEDED):
-        yield Badge("restore", pgettext("state of a backup", "Restored"), operation.finished_at)
+        onto_server = pgettext("state of a backup", "Restored")
+        into_volume = pgettext("state of a backup", "Restored into a new volume")
+        yield Badge("restore", into_volume if operation.volume_id else onto_server, operation.finished_at)
     if operation and (operation.kind, operation.state) == (kinds.UNDO.name, OperationState.SUCCEEDED):
         yield Badge("undo", pgettext("state of a backup", "Restore undone"), operation.finished_at)
 

@@ -8,13 +8,15 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from backups import kinds
+from backups.errors import LimitReached
 from backups.models import BackupStatus
 from backups.services.roles import backups_give_back
 from backups.services.volumes import volume_add
 from operations.models import ExchangeState, Operation, OperationState
 from operations.services.operations import operation_finish
 from provisions.models import Provision, ProvisionKind
-from tests.factories import OperationFactory
+from provisions.services.provisions import provision_delete
+from tests.factories import OperationFactory, ProvisionFactory
 from tests.web.backups.reading import read
 from tests.world.clients import client_of
 
@@ -30,7 +32,7 @@ def offered(rental):
 
 def made(rental, backup) -> str:
     """Let the newest restore have made its volume; return its id."""
-    operation = Operation.objects.get(volume_id__isnull=False)
+    operation = Operation.objects.get(volume_id__isnull=False, state=OperationState.QUEUED)
     with transaction.atomic():
         operation_finish(operation=operation, state=OperationState.SUCCEEDED)
         backups_give_back(operation)
@@ -67,6 +69,7 @@ def test_restore_begins_and_the_id_is_shown_when_it_has_ended(offered, owner):
     told = read(owner.get(offered.page)).one(id="messages").text
     assert f"The files are in the new volume {volume}." in told
     assert "Undo" not in told
+    assert "Restored into a new volume" in read(owner.get(offered.page)).text
     assert f"The files are in the new volume {volume}." in read(owner.get(offered.at(backup))).text
     row = Provision.objects.get(id=volume)
     assert (row.kind, row.name, row.order) == (ProvisionKind.VOLUME, "Restored from one", offered.order)
@@ -107,6 +110,35 @@ def test_api_refuses_where_no_volume_is_offered(rental):
     path = f"/api/v1/orders/{rental.order.id}/provisions/{rental.server.id}/backups/{backup.id}/restore/"
     answer = client_of(rental.owner).post(path, {"destination": "new"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "volumes_not_offered")
+
+
+def test_plan_limits_how_many_volumes_an_order_keeps(offered, owner):
+    offered.order.plan.volume_limit = 2
+    offered.order.plan.save()
+    backup = offered.stored()
+    ProvisionFactory(order=offered.order, kind=ProvisionKind.VOLUME, is_primary=False)  # by staff: it does not count
+    volumes = []
+    for _ in range(2):
+        offered.restore_ask(backup, new_volume=True)
+        volumes.append(made(offered, backup))
+    path = offered.at(backup, "restore/volume/")
+    form = read(owner.get(path)).one("form", class_="form")
+    assert form.one(class_="why").text.startswith("Your plan keeps 2 new volumes, and they all exist.")
+    with pytest.raises(LimitReached):
+        offered.restore_ask(backup, new_volume=True)
+    assert owner.post(path, {}).status_code == 409
+    backup.refresh_from_db()
+    assert backup.status == BackupStatus.READY
+    provision_delete(provision=Provision.objects.get(id=volumes[0]), actor=None)
+    assert owner.post(path, {}).status_code == 302
+
+
+def test_plan_without_volumes_offers_none(offered, owner):
+    offered.order.plan.volume_limit = 0
+    offered.order.plan.save()
+    backup = offered.stored()
+    assert LINK not in read(owner.get(offered.at(backup, "restore/"))).text
+    assert owner.post(offered.at(backup, "restore/volume/"), {}).status_code == 409
 
 
 def test_collapsed_backup_needs_no_consent_since_nothing_is_replaced(offered, owner):

@@ -81,12 +81,17 @@ class Working(threading.Thread):
 
 
 def cancelled(working: Working, rental: Rental) -> Operation:
-    """Cancel what a worker does, and wait as long as a customer may have to, with a supervisor that looks at times."""
+    """Cancel what a worker does, and wait as long as a customer may have to.
+
+    A supervisor looks at times, and another worker takes what the first one gave back.
+    """
     operation_cancel(user=rental.owner, operation=Operation.objects.get(id=working.operation.id))
     judge = CancelJudge()
 
     def over() -> Operation | None:
         judge.enforce()
+        if not working.is_alive():
+            operation_answer(working.operation.id)
         row = Operation.objects.get(id=working.operation.id)
         return None if row.is_live else row
 

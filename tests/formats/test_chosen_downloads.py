@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from backups.formats import archive_choice
+from backups.formats import archive_choice, archive_contents
 from demo.comparison import Tree, archive_read, but_for, differences, live_read
 from tests.formats.test_both import world_make
 from tests.formats.test_downloads import asking, body
 from tests.world.clients import client_of
 from tests.world.linked import Linked
 from vault.errors import ArchiveDamagedError
+from wire.listing import Entry
 
 CHOSEN = ["plugins/1", "region", "twin.mca", "latest", "sparse.db", "odd %FF%0A name"]
 """Two names of a file whose first name is not among them, a link, holes, and letters of no alphabet."""
@@ -120,3 +121,17 @@ def test_damage_before_the_chosen_file_is_an_error_and_marks_the_backup(linked: 
     assert (answer.status_code, answer.json()["code"]) == (ArchiveDamagedError.status, "archive_damaged")
     backup.refresh_from_db()
     assert backup.degraded
+
+
+def test_content_that_is_not_the_listed_one_is_damage(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is checked by itself, whatever the stored archive as a whole says."""
+    backup = linked.backup()
+    read = archive_contents.entry_of_archive
+
+    def of_another_file(line: bytes) -> Entry:
+        entry = read(line)
+        return entry._replace(crc32=entry.crc32 ^ 1)
+
+    monkeypatch.setattr(archive_contents, "entry_of_archive", of_another_file)
+    answer = asking(linked, backup)(format="tar.zst", path=["level.dat"])
+    assert (answer.status_code, answer.json()["code"]) == (ArchiveDamagedError.status, "archive_damaged")

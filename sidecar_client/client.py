@@ -210,13 +210,15 @@ class SidecarClient:
         mode: str,
         server: ServerControl = ServerControl.AUTO,
         paths: Iterable[bytes] = (),
+        safety: str = "",
         on_progress: Callable[[ExtractProgress], None],
         cancelled: Callable[[], bool],
     ) -> ExtractResult:
         """Extract the scratch file `source` into `destination`; join the operation's extraction if it runs.
 
         `mode`: a word of `Mode`. `listing`: the scratch file with the archive's listing, which names the paths that
-        the backup left out. `paths`: only these, with everything below them; none: everything.
+        the backup left out. `paths`: only these, with everything below them; none: everything. `safety`: the scratch
+        file with a listing of the paths that the safety backup left out: these stay, too.
 
         A cancel takes effect only before the exchange. After any error, including `Cancelled`, `extract_outcome` has
         the state of the data.
@@ -229,6 +231,7 @@ class SidecarClient:
             mode=Mode(mode).number,
             server=server.number,
             paths=paths,
+            safety=safety,
         )
         return extraction_follow(
             call=self._methods.extract_to(request, metadata=self._metadata),
@@ -245,6 +248,7 @@ class SidecarClient:
         mode: str,
         server: ServerControl = ServerControl.AUTO,
         paths: Iterable[bytes] = (),
+        safety: str = "",
         on_progress: Callable[[ExtractProgress], None],
         cancelled: Callable[[], bool],
     ) -> ExtractResult:
@@ -259,7 +263,12 @@ class SidecarClient:
         `archive_damaged` when contents differ from the listing's hashes.
         """
         header = wire.RestoreTreeRequest.Header(
-            ticket=self._ticket, destination=destination, mode=Mode(mode).number, server=server.number, paths=paths
+            ticket=self._ticket,
+            destination=destination,
+            mode=Mode(mode).number,
+            server=server.number,
+            paths=paths,
+            safety=safety,
         )
         return tree_follow(
             start=partial(self._methods.restore_tree, metadata=self._metadata),

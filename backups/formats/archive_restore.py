@@ -75,6 +75,7 @@ def archive_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProgr
         mode=restoring.operation.params["mode"],
         server=restoring.server,
         paths=restoring.paths,
+        safety=restoring.safety,
         on_progress=on_progress,
         cancelled=restoring.lease.interrupted,
     )

@@ -101,6 +101,11 @@ class Restoring:
         return operation_destination(self.operation)
 
     @property
+    def safety(self) -> str:
+        """The scratch file that lists what the safety backup left out, as the sidecar names it; empty for none."""
+        return safety_path(self.operation) if self.operation.params.get("safety") else ""
+
+    @property
     def server(self) -> ServerControl:
         """The treatment of the game server during the exchange."""
         return ServerControl(self.operation.params.get("server", ServerControl.AUTO))
@@ -151,6 +156,11 @@ class Format(Protocol):
     def scratch(self, operation: Operation) -> tuple[str, ...]:
         """The paths of the sidecar's scratch files that a restore of this operation may have left."""
         ...
+
+
+def safety_path(operation: Operation) -> str:
+    """The list of what the safety backup of a restore left out, as the sidecar names it."""
+    return f"/tmp/restore-{operation.id}.safety"  # noqa: S108  # a path of the sidecar
 
 
 @contextmanager

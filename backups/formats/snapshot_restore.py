@@ -85,6 +85,7 @@ def snapshot_extract(restoring: Restoring, *, on_progress: Callable[[ExtractProg
             mode=restoring.operation.params["mode"],
             server=restoring.server,
             paths=paths,
+            safety=restoring.safety,
             on_progress=on_progress,
             cancelled=lease.interrupted,
         )

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from accounts.services.audit import audit_record
 from backups.errors import ServerNotStopped, SidecarUnavailableError, VolumesNotOffered
-from backups.formats.interface import Restoring
+from backups.formats.interface import Restoring, safety_path
 from backups.formats.registry import format_of
 from backups.rules import order_allows_backups
 from backups.services.damage import damage_over
@@ -125,7 +125,7 @@ def _nothing_left(client: SidecarClient, operation: Operation) -> Iterator[None]
 
 
 def _scratch_clear(client: SidecarClient, operation: Operation) -> None:
-    for path in format_of(operation_source(operation)).scratch(operation):
+    for path in (*format_of(operation_source(operation)).scratch(operation), safety_path(operation)):
         with contextlib.suppress(SidecarClientError):
             client.file_delete(path=path)
 

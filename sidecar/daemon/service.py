@@ -129,13 +129,14 @@ class FileIO:
         with self._calls.running("ExtractTo", request.ticket, context) as call:
             volume = self._volume(request.destination)
             archive = self._scratch.files / scratch_name(request.source)
-            listing = self._scratch.files / scratch_name(request.listing) if request.listing else None
+            listing = self._scratch_path(request.listing)
             restore = partial(
                 archive_extract,
                 archive=archive,
                 listing=listing,
                 mode=_mode(request.mode),
                 chosen=_chosen(request.paths),
+                safety=self._scratch_path(request.safety),
             )
             server = _server(request.server)
             for told in self._extractions.run(call, restore=restore, server=server, volume=volume):
@@ -155,6 +156,7 @@ class FileIO:
                 requests,
                 mode=_mode(header.mode),
                 chosen=_chosen(header.paths),
+                safety=self._scratch_path(header.safety),
                 server=_server(header.server),
                 volume=self._volume(header.destination),
             )
@@ -206,6 +208,10 @@ class FileIO:
             return self._extractions.volumes.named(destination)
         require_data_root(destination)
         return None
+
+    def _scratch_path(self, name: str) -> Path | None:
+        """The scratch file of a name on the wire, None for none. Raises `Refused`."""
+        return self._scratch.files / scratch_name(name) if name else None
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """The methods under their names on the wire. File content bypasses the generated code."""

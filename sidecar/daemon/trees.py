@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -35,7 +36,7 @@ class TreeRestores:
 
     def run(
         self, call: Call, requests: Iterator[Request], *, mode: Mode,
-        chosen: Chosen,
+        chosen: Chosen, safety: Path | None,
         server: ServerControl,
         volume: Volume | None,
     ) -> Iterator[wire.RestoreTreeReply]:  # fmt: skip
@@ -46,7 +47,9 @@ class TreeRestores:
 
         def restore(**options: Any) -> ExtractSummary:
             with closing(listing):
-                return tree_restore(listing=listing.read, contents=contents, mode=mode, chosen=chosen, **options)
+                return tree_restore(
+                    listing=listing.read, contents=contents, mode=mode, chosen=chosen, safety=safety, **options
+                )
 
         try:
             telling = self._extractions.run(call, restore=restore, server=server, volume=volume, fed=contents.told)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sidecar.places.finding import NO_LINKS
 from sidecar.places.links import LinkRoots
-from sidecar.restore.comparing.staying import left_out_read
+from sidecar.restore.comparing.left_out import left_out_read
 from sidecar.restore.engine import members_restore
 from sidecar.restore.reading.chosen import EVERYTHING, Chosen
 from sidecar.restore.reading.tar.archive import archive_opened
@@ -27,6 +27,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
     operation: str,
     mode: Mode,
     chosen: Chosen = EVERYTHING,
+    safety: Path | None = None,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
@@ -46,6 +47,7 @@ def archive_extract(  # noqa: PLR0913 - all by keyword, and none can be derived 
         operation=operation,
         mode=mode,
         chosen=chosen,
+        safety=safety,
         on_progress=on_progress,
         cancelled=cancelled,
         before_exchange=before_exchange,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sidecar.places.finding import NO_LINKS, places_find
 from sidecar.places.links import LinkRoots
-from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.comparing.left_out import LeftOut
 from sidecar.restore.outcome import outcome_found
 from sidecar.restore.reading.chosen import EVERYTHING, Chosen, ChosenMembers, WholeMembers
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
@@ -40,11 +40,12 @@ from wire.enums import Mode, OutcomeKind, Phase
 def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived from another
     *,
     members: AbstractContextManager[Members],
-    left_out: Callable[[], PathTable],
+    left_out: Callable[[], LeftOut],
     root: Path,
     operation: str,
     mode: Mode,
     chosen: Chosen = EVERYTHING,
+    safety: Path | None = None,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
@@ -58,7 +59,8 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
 
     Permission bits and times are always restored, owners only as root; setuid, setgid, sticky, access lists and
     extended attributes never. A finished operation is not repeated: its summary is returned, or its error raised.
-    Live paths that no backup could bring back stay, and so do those that the backup left out. Files that already have
+    Live paths that no backup could bring back stay, and so do those that the backup left out, or by the listing
+    `safety` the safety backup. Files that already have
     their content are not written: they keep their inode, access lists and attributes.
     `weigh`: find the room needed also where no live data is there to compare with, which reads the members once more.
     `members` is opened when it is needed. `cancelled` is called until the exchange begins. `before_exchange` is called
@@ -84,7 +86,9 @@ def members_restore(  # noqa: PLR0913 - all by keyword, and none can be derived 
         try:
             with members as source, contextlib.closing(places_find(root_fd, links)) as places:
                 lacking = left_out()
-                whole = WholeMembers(source, left_out=lacking.get)
+                if safety is not None:
+                    lacking.add_safety(safety)
+                whole = WholeMembers(source, left_out=lacking.of_backup)
                 preparation = Preparation(
                     members=whole if chosen.is_everything else ChosenMembers(whole, chosen, check=progress.check),
                     chosen=chosen,

@@ -9,7 +9,7 @@ from pathlib import Path
 from sidecar.errors import Cancelled
 from sidecar.places.finding import NO_LINKS
 from sidecar.places.links import LinkRoots
-from sidecar.restore.comparing.staying import left_out_of
+from sidecar.restore.comparing.left_out import left_out_of
 from sidecar.restore.engine import members_restore
 from sidecar.restore.reading.chosen import EVERYTHING, Chosen
 from sidecar.restore.reading.limits import DEFAULT_LIMITS, Limits
@@ -29,6 +29,7 @@ def tree_restore(  # noqa: PLR0913 - all by keyword, and none can be derived fro
     operation: str,
     mode: Mode,
     chosen: Chosen = EVERYTHING,
+    safety: Path | None = None,
     on_progress: Callable[[ExtractProgress], None],
     cancelled: Callable[[], bool],
     before_exchange: Callable[[], None] = lambda: None,
@@ -54,6 +55,7 @@ def tree_restore(  # noqa: PLR0913 - all by keyword, and none can be derived fro
         operation=operation,
         mode=mode,
         chosen=chosen,
+        safety=safety,
         on_progress=on_progress,
         cancelled=cancelled,
         before_exchange=before_exchange,

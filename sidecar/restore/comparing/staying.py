@@ -5,6 +5,7 @@ These paths stay:
 - a file or folder that this process cannot read, a device, FIFO or socket: packing leaves it out, so the safety backup
   does not have it either;
 - a path that the restored backup had left out, because it could not be read or because a pattern said so;
+- a path that the safety backup had left out, though it may be readable by now (see `left_out`);
 - the name at which a place begins (see `sidecar.places`), though the place's content may be removed;
 - a mount that is no place, with everything in it;
 - a name that this process cannot move;
@@ -17,12 +18,12 @@ import contextlib
 import enum
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from sidecar.archive.report import WarningLog
 from sidecar.places.mounts import Mounts
 from sidecar.places.places import Place, Places
+from sidecar.restore.comparing.left_out import LeftOut
 from sidecar.restore.comparing.path_table import PathTable
 from sidecar.restore.workspace.records import records_read
 from sidecar.restore.workspace.workspace import STAYING, UNSET, Workspace
@@ -31,11 +32,6 @@ from trees.beneath import open_for_reading
 from trees.fixed import is_fixed
 from trees.walk import Found
 from wire.enums import WarningKind
-from wire.listing import Listing, ListingDamaged, ListingRefused
-
-_READ_BYTES = 1 << 20
-_BY_FAULT, _ON_PURPOSE = 1, 2
-_LEFT_OUT = {_BY_FAULT: WarningKind.LEFT_OUT, _ON_PURPOSE: WarningKind.EXCLUDED}
 
 
 class Stay(enum.IntEnum):
@@ -50,14 +46,14 @@ class Staying:
     """Decides which live paths stay before their names change. Calls `tell` once for each path that stays."""
 
     def __init__(
-        self, places: Places, *, tell: Callable[[WarningKind, bytes], None], left_out: PathTable | None = None
+        self, places: Places, *, tell: Callable[[WarningKind, bytes], None], left_out: LeftOut | None = None
     ) -> None:
         self._places = places
         self._mounts = Mounts(places.root.fd)
         for place in places.used:
             if place.link:
                 self._mounts.look_below(place.fd, place.path)
-        self._left_out = left_out or PathTable()
+        self._left_out = left_out or LeftOut()
         self._tell = tell
         self._stays = PathTable()
 
@@ -161,15 +157,15 @@ class Staying:
 
     def _reason(self, found: Found, *, moves: bool) -> WarningKind | None:
         """Why a live path stays, None when it does not. `moves`: its name is to be removed or replaced."""
-        if why := self._left_out.get(found.path):
-            return _LEFT_OUT[why]
+        if why := self._left_out.reason(found.path):
+            return why
         if self._begins(found):
             return None
         return self.left(found) or _reason_of_kind(found, moves=moves)
 
     def _reason_of_link(self, found: Found) -> WarningKind | None:
-        if why := self._left_out.get(found.path):
-            return _LEFT_OUT[why]
+        if why := self._left_out.reason(found.path):
+            return why
         return WarningKind.FIXED if is_fixed(found.status, folder=found.folder) else None
 
     def _begins(self, found: Found) -> Place | None:
@@ -234,28 +230,6 @@ class StayingPaths:
                 return True
             path = path.rpartition(b"/")[0]
         return False
-
-
-def left_out_read(listing: Path | None) -> PathTable:
-    """The paths that a backup left out, by its listing: none without a listing, or after its damaged part.
-
-    A path that vanished before it was read does not count: it did not exist, so a restore removes it like any other
-    path that is not in the backup. A lost listing fails no restore: the rules of the live tree still apply.
-    """
-    if listing is None or not listing.exists():
-        return PathTable()
-    with listing.open("rb") as file:
-        return left_out_of(iter(lambda: file.read(_READ_BYTES), b""))
-
-
-def left_out_of(listing: Iterable[bytes]) -> PathTable:
-    """As `left_out_read`, from the bytes of a listing."""
-    left_out = PathTable()
-    with contextlib.suppress(ListingDamaged, ListingRefused):
-        for entry in Listing(listing).left_out():
-            if not entry.vanished:
-                left_out.set(entry.path, _ON_PURPOSE if entry.excluded else _BY_FAULT)
-    return left_out
 
 
 def staying_read(workspace: Workspace) -> WarningLog:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sidecar.errors import at_entry
 from sidecar.places.places import Places
-from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.comparing.left_out import LeftOut
 from sidecar.restore.comparing.staying import Stay, Staying
 from sidecar.restore.comparing.units import LiveUnits
 from sidecar.restore.reading.chosen import Chosen
@@ -49,7 +49,7 @@ class Planning:
         mode: Mode,
         chosen: Chosen,
         unchanged: UnchangedFiles,
-        left_out: PathTable,
+        left_out: LeftOut,
         progress: ProgressMeter,
     ) -> None:
         self._workspace = workspace

@@ -10,7 +10,7 @@ from itertools import count
 from sidecar.errors import NotEnoughSpace, at_entry
 from sidecar.places.places import Place, Places
 from sidecar.restore.comparing.comparison import Comparison, members_compare
-from sidecar.restore.comparing.path_table import PathTable
+from sidecar.restore.comparing.left_out import LeftOut
 from sidecar.restore.comparing.staying import staying_read
 from sidecar.restore.reading.chosen import Chosen
 from sidecar.restore.reading.members import Members
@@ -56,7 +56,7 @@ class Preparation:
     rooms: Rooms
     progress: ProgressMeter
     before_exchange: Callable[[], None]
-    left_out: PathTable
+    left_out: LeftOut
     weigh: bool = False
 
     def commit(self, name: bytes, opened: contextlib.ExitStack) -> Committed:

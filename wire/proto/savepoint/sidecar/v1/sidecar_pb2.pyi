@@ -239,7 +239,7 @@ class DeleteFileReply(_message.Message):
     def __init__(self) -> None: ...
 
 class ExtractToRequest(_message.Message):
-    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing", "paths")
+    __slots__ = ("ticket", "source", "destination", "mode", "server", "listing", "paths", "safety")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
@@ -247,6 +247,7 @@ class ExtractToRequest(_message.Message):
     SERVER_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
     PATHS_FIELD_NUMBER: _ClassVar[int]
+    SAFETY_FIELD_NUMBER: _ClassVar[int]
     ticket: Ticket
     source: str
     destination: str
@@ -254,7 +255,8 @@ class ExtractToRequest(_message.Message):
     server: ServerControl
     listing: str
     paths: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    safety: str
+    def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., listing: _Optional[str] = ..., paths: _Optional[_Iterable[bytes]] = ..., safety: _Optional[str] = ...) -> None: ...
 
 class ExtractToReply(_message.Message):
     __slots__ = ("phase", "bytes_done", "files", "result")
@@ -499,18 +501,20 @@ class RemoveVolumeReply(_message.Message):
 class RestoreTreeRequest(_message.Message):
     __slots__ = ("header", "listing", "listing_bytes", "contents_of", "data", "hole")
     class Header(_message.Message):
-        __slots__ = ("ticket", "destination", "mode", "server", "paths")
+        __slots__ = ("ticket", "destination", "mode", "server", "paths", "safety")
         TICKET_FIELD_NUMBER: _ClassVar[int]
         DESTINATION_FIELD_NUMBER: _ClassVar[int]
         MODE_FIELD_NUMBER: _ClassVar[int]
         SERVER_FIELD_NUMBER: _ClassVar[int]
         PATHS_FIELD_NUMBER: _ClassVar[int]
+        SAFETY_FIELD_NUMBER: _ClassVar[int]
         ticket: Ticket
         destination: str
         mode: ExtractMode
         server: ServerControl
         paths: _containers.RepeatedScalarFieldContainer[bytes]
-        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., paths: _Optional[_Iterable[bytes]] = ...) -> None: ...
+        safety: str
+        def __init__(self, ticket: _Optional[_Union[Ticket, _Mapping]] = ..., destination: _Optional[str] = ..., mode: _Optional[_Union[ExtractMode, str]] = ..., server: _Optional[_Union[ServerControl, str]] = ..., paths: _Optional[_Iterable[bytes]] = ..., safety: _Optional[str] = ...) -> None: ...
     HEADER_FIELD_NUMBER: _ClassVar[int]
     LISTING_FIELD_NUMBER: _ClassVar[int]
     LISTING_BYTES_FIELD_NUMBER: _ClassVar[int]

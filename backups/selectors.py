@@ -106,9 +106,9 @@ def asset_get(*, user: User, asset_id: UUID) -> Asset:
     return backup.asset
 
 
-def backup_last_good(backup: Backup) -> Backup | None:
-    """The newest good backup of the same source of the same server, other than this one."""
-    return _newest_good(backup.provision_id, source=backup.source).exclude(id=backup.id).first()
+def backups_last_good(backup: Backup, *, count: int) -> list[Backup]:
+    """The newest good backups of the same source of the same server, other than this one, the newest first."""
+    return list(_newest_good(backup.provision_id, source=backup.source).exclude(id=backup.id)[:count])
 
 
 def backup_newest_good(provision: Provision) -> Backup | None:
